@@ -1,0 +1,31 @@
+# Compile flags, in interface targets: nothing global is set.
+add_library(temper_flags INTERFACE)
+target_compile_features(temper_flags INTERFACE cxx_std_20)
+# -ffp-contract=off is part of the exact contract (docs/numerics.md): a compiler
+# that fuses a*b+c on its own would change bits between targets.
+target_compile_options(temper_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wno-psabi -ffp-contract=off -fno-math-errno
+  $<$<BOOL:${TEMPER_WERROR}>:-Werror>)
+if(TEMPER_SANITIZE)
+  target_compile_options(temper_flags INTERFACE
+    -fsanitize=${TEMPER_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(temper_flags INTERFACE -fsanitize=${TEMPER_SANITIZE})
+endif()
+
+# The runtime and the kernels work without exceptions and run-time types.
+add_library(temper_core_flags INTERFACE)
+target_link_libraries(temper_core_flags INTERFACE temper_flags)
+target_compile_options(temper_core_flags INTERFACE -fno-exceptions -fno-rtti)
+
+# Highway targets that are compiled: AVX2, AVX3 (AVX-512), SSE4, NEON, SVE and
+# the baseline. The others stay disabled until a measurement shows that they pay;
+# each costs object size and build time in every kernel file.
+set(temper_disabled "HWY_SSSE3|HWY_AVX3_DL|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128")
+if(hwy_VERSION VERSION_GREATER_EQUAL 1.1)
+  string(APPEND temper_disabled "|HWY_SSE2|HWY_AVX3_ZEN4|HWY_AVX3_SPR")
+endif()
+add_library(temper_highway INTERFACE)
+target_link_libraries(temper_highway INTERFACE hwy::hwy)
+target_compile_definitions(temper_highway INTERFACE
+  "HWY_DISABLED_TARGETS=(${temper_disabled})")

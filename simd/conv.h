@@ -1,0 +1,61 @@
+// 2-D convolution (cross-correlation) as implicit GEMM: forward, gradient of
+// the input, gradient of the weights. NHWC activations, OHWI weights.
+//
+// Staging: a band of padded input rows is copied once into per-thread scratch,
+// so the register tile (gemm-inl.h) reads taps at fixed offsets and never tests
+// for the border: padding taps multiply zeros, always. Without padding the tile
+// reads x directly. No im2col buffer of the image exists.
+// Order: forward sums over (kernel_h, kernel_w, in channel) ascending; the input
+// gradient is a forward convolution of dy with flipped taps, one phase per
+// (ih % stride_h, iw % stride_w), summing over (flipped kernel_h, flipped
+// kernel_w, out channel); the weight gradient sums over output pixels by the
+// chunk rule of rows.h. Bits do not depend on target (FMA) or threads.
+// Requires: as gemm.h. Error: as gemm.h with k = terms in the sum.
+// Next: conv-inl.h, runtime/layers/conv2d.cc, tests/reference/conv.h.
+#ifndef TEMPER_SIMD_CONV_H_
+#define TEMPER_SIMD_CONV_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "simd/rows.h"
+#include "temper/parallel.h"
+
+namespace temper::simd {
+
+// Bottom and right padding follow from the output size.
+struct ConvShape {
+  uint32_t in_h, in_w, in_c;
+  uint32_t out_h, out_w, out_c;
+  uint32_t kernel_h, kernel_w;
+  uint32_t stride_h, stride_w;
+  uint32_t pad_top, pad_left;
+  uint32_t dilation_h, dilation_w;
+  uint32_t groups;  // divides in_c and out_c
+};
+
+// y (batch, out_h, out_w, out_c) = conv(x (batch, in_h, in_w, in_c),
+// w (out_c, kernel_h, kernel_w, in_c / groups)) + bias (out_c) or null.
+size_t ConvForwardScratch(const ConvShape& s, uint32_t batch,
+                          uint32_t threads);
+void ConvForward(const ConvShape& s, uint32_t batch, const float* x,
+                 const float* w, const float* bias, float* y, void* scratch,
+                 const ParallelRunner& parallel);
+
+// dx = (accumulate ? dx : 0) + gradient. Every element of dx is written.
+size_t ConvBackwardDataScratch(const ConvShape& s, uint32_t batch,
+                               uint32_t threads);
+void ConvBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
+                      const float* w, bool accumulate, float* dx,
+                      void* scratch, const ParallelRunner& parallel);
+
+// dw += gradient.
+size_t ConvBackwardWeightsScratch(const ConvShape& s, uint32_t batch,
+                                  uint32_t threads);
+void ConvBackwardWeights(const ConvShape& s, uint32_t batch, const float* x,
+                         const float* dy, float* dw, void* scratch,
+                         const ParallelRunner& parallel);
+
+}  // namespace temper::simd
+
+#endif  // TEMPER_SIMD_CONV_H_

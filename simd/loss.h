@@ -1,0 +1,59 @@
+// Losses on (rows, n), and sums to one number. Sums to one number put element i
+// into virtual lane i % 16 (FMA chain, ascending) and fold the 16 lanes by the
+// tree 8-4-2-1: lane j += lane j + 8, then + 4, + 2, + 1. Short inputs leave the
+// missing lanes at the neutral element. exp and log are math-inl.h's.
+// Requires: as gemm.h. Error: rtol 2e-6, atol 1e-6 against double.
+// Next: loss-inl.h, math-inl.h, tests/reference/loss.h.
+#ifndef TEMPER_SIMD_LOSS_H_
+#define TEMPER_SIMD_LOSS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "temper/parallel.h"
+
+namespace temper::simd {
+
+// probabilities[r] = softmax(logits[r]) (max subtracted);
+// row_loss[r] = logsumexp - sum_j q_j * logit_j with
+// q_j = smoothing / classes + (j == label ? 1 - smoothing : 0) (PyTorch).
+// labels may be null: then row_loss is not written. A label outside
+// [0, classes) gives row_loss = +infinity (the runtime checks labels first).
+void SoftmaxCrossEntropy(size_t rows, size_t classes, const float* logits,
+                         const int32_t* labels, float smoothing,
+                         float* probabilities, float* row_loss,
+                         const ParallelRunner& parallel);
+// dlogits = (accumulate ? dlogits : 0) + (p - q) * factor, factor = 1 / rows.
+void SoftmaxCrossEntropyBackward(size_t rows, size_t classes,
+                                 const float* probabilities,
+                                 const int32_t* labels, float smoothing,
+                                 float factor, bool accumulate, float* dlogits,
+                                 const ParallelRunner& parallel);
+
+// row_loss[r] = sum_i (prediction - target)^2 / n.
+void MeanSquaredError(size_t rows, size_t n, const float* prediction,
+                      const float* target, float* row_loss,
+                      const ParallelRunner& parallel);
+// d = (accumulate ? d : 0) + (prediction - target) * factor,
+// factor = 2 / (rows * n).
+void MeanSquaredErrorBackward(size_t rows, size_t n, const float* prediction,
+                              const float* target, float factor,
+                              bool accumulate, float* d,
+                              const ParallelRunner& parallel);
+
+// Sum of x; sum of x^2.
+float Sum(size_t n, const float* x);
+float SumOfSquares(size_t n, const float* x);
+
+// out[j] += tree over chunks (rows.h) of the chain over rows of x[r][j].
+size_t ColumnSumsScratch(size_t rows, size_t columns);
+void ColumnSums(size_t rows, size_t columns, const float* x, float* out,
+                void* scratch, const ParallelRunner& parallel);
+
+// How many rows have their label as the (first) largest probability.
+uint32_t CountCorrect(size_t rows, size_t classes, const float* probabilities,
+                      const int32_t* labels);
+
+}  // namespace temper::simd
+
+#endif  // TEMPER_SIMD_LOSS_H_

@@ -1,0 +1,58 @@
+// Optimizer updates, one loop each. Contract: update.h.
+#if defined(TEMPER_SIMD_UPDATE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TEMPER_SIMD_UPDATE_INL_H_
+#undef TEMPER_SIMD_UPDATE_INL_H_
+#else
+#define TEMPER_SIMD_UPDATE_INL_H_
+#endif
+
+#include "hwy/highway.h"
+#include "simd/lanes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace temper::simd {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <bool kMomentum, bool kNesterov>
+bool SgdLoop(size_t begin, size_t end, float lr, float momentum, float decay,
+             const float* HWY_RESTRICT g, float* HWY_RESTRICT w,
+             float* HWY_RESTRICT v) {
+  const Lanes16 d;
+  const auto v_lr = hn::Set(d, -lr);
+  const auto v_momentum = hn::Set(d, momentum);
+  const auto v_decay = hn::Set(d, decay);
+  const auto tiny = hn::Set(d, 1e-30f);
+  // Finite values add zero here, NaN and infinity poison it: x * 0 is NaN.
+  auto poison = hn::Zero(d);
+  const auto zero = hn::Zero(d);
+  ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
+    const auto weight = access.Load(w + i);
+    const auto gradient = hn::MulAdd(v_decay, weight, access.Load(g + i));
+    auto step = gradient;
+    if constexpr (kMomentum) {
+      auto velocity = hn::MulAdd(v_momentum, access.Load(v + i), gradient);
+      // NaN compares false and is kept.
+      velocity = hn::IfThenElse(hn::Lt(hn::Abs(velocity), tiny), zero, velocity);
+      access.Store(velocity, v + i);
+      poison = hn::MulAdd(velocity, zero, poison);
+      step = kNesterov ? hn::MulAdd(v_momentum, velocity, gradient) : velocity;
+    }
+    const auto updated = hn::MulAdd(v_lr, step, weight);
+    access.Store(updated, w + i);
+    poison = hn::MulAdd(updated, zero, poison);
+  });
+  return !hn::AllTrue(d, hn::Eq(poison, zero));
+}
+
+bool SgdRange(size_t begin, size_t end, float lr, float momentum, float decay,
+              bool nesterov, const float* g, float* w, float* v) {
+  if (v == nullptr) return SgdLoop<false, false>(begin, end, lr, momentum, decay, g, w, v);
+  return nesterov ? SgdLoop<true, true>(begin, end, lr, momentum, decay, g, w, v)
+                  : SgdLoop<true, false>(begin, end, lr, momentum, decay, g, w, v);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace temper::simd
+HWY_AFTER_NAMESPACE();
+#endif  // toggle

@@ -1,0 +1,24 @@
+// Optimizer updates, element by element: order, target and threads cannot
+// matter. Each returns true if a new weight or state is NaN or infinite.
+// State smaller than 1e-30 in magnitude is flushed to +0 by select, so that dead
+// weights never decay into subnormals.
+// Error: <= 2 ULP per step against tests/reference/update.h.
+#ifndef TEMPER_SIMD_UPDATE_H_
+#define TEMPER_SIMD_UPDATE_H_
+
+#include <cstddef>
+
+#include "temper/parallel.h"
+
+namespace temper::simd {
+
+// PyTorch's SGD: g' = g + decay * w; v = momentum * v + g';
+// step = nesterov ? g' + momentum * v : v; w = w - lr * step. Each line is one
+// FMA. With momentum 0, v is null and step = g'.
+bool SgdUpdate(size_t n, float lr, float momentum, float decay, bool nesterov,
+               const float* g, float* w, float* v,
+               const ParallelRunner& parallel);
+
+}  // namespace temper::simd
+
+#endif  // TEMPER_SIMD_UPDATE_H_

@@ -1,0 +1,25 @@
+// Scalar twins of simd/update.h, in any number type.
+#ifndef TEMPER_TESTS_REFERENCE_UPDATE_H_
+#define TEMPER_TESTS_REFERENCE_UPDATE_H_
+
+#include <cstddef>
+
+namespace temper::reference {
+
+template <class T>
+void SgdUpdate(size_t n, T lr, T momentum, T decay, bool nesterov, const T* g,
+               T* w, T* v) {
+  for (size_t i = 0; i < n; ++i) {
+    const T gradient = g[i] + decay * w[i];
+    T step = gradient;
+    if (momentum != T(0)) {
+      v[i] = momentum * v[i] + gradient;
+      step = nesterov ? gradient + momentum * v[i] : v[i];
+    }
+    w[i] -= lr * step;
+  }
+}
+
+}  // namespace temper::reference
+
+#endif  // TEMPER_TESTS_REFERENCE_UPDATE_H_

@@ -1,0 +1,77 @@
+// simd/update.h against its twin, and its special values.
+#include "simd/update.h"
+
+#include "tests/reference/update.h"
+#include "tests/testing/kernel_test.h"
+
+namespace temper {
+namespace {
+
+using testing::Buffer;
+
+TEST(Sgd, MatchesTheTwinOnEveryTarget) {
+  for (size_t n : {1, 3, 4, 7, 8, 15, 16, 17, 31, 33, 127, 1021}) {
+    for (const bool nesterov : {false, true}) {
+      for (const float momentum : {0.0f, 0.9f}) {
+        std::vector<double> g(n), w(n), v(n);
+        Buffer fg = Buffer(n).Randomize(1), fw = Buffer(n).Randomize(2),
+               fv = Buffer(n).Randomize(3);
+        for (size_t i = 0; i < n; ++i) g[i] = fg[i], w[i] = fw[i], v[i] = fv[i];
+        reference::SgdUpdate<double>(n, 0.05, momentum, 5e-4, nesterov, g.data(),
+                                     w.data(), v.data());
+        testing::ForEachTarget([&](simd::Target) {
+          Buffer aw = fw, av = fv;
+          EXPECT_FALSE(simd::SgdUpdate(n, 0.05f, momentum, 5e-4f, nesterov, fg, aw,
+                                       momentum == 0 ? nullptr : av.data(), {}));
+          EXPECT_TRUE(aw.GuardsIntact() && av.GuardsIntact());
+          for (size_t i = 0; i < n; ++i) {
+            EXPECT_TRUE(testing::Near(aw[i], w[i], 3e-7, 3e-8)) << i;
+            if (momentum != 0) EXPECT_TRUE(testing::Near(av[i], v[i], 3e-7, 1e-7)) << i;
+          }
+        });
+      }
+    }
+  }
+}
+
+TEST(Sgd, SameBitsOnExactTargetsAndAnyThreads) {
+  const size_t n = 100003;
+  Buffer g = Buffer(n).Randomize(1), w0 = Buffer(n).Randomize(2),
+         v0 = Buffer(n).Randomize(3);
+  Buffer first_w(n), first_v(n);
+  bool have = false;
+  testing::ForEachTarget([&](simd::Target target) {
+    if (!target.exact) return;
+    for (uint32_t threads : {1u, 2u, 3u}) {
+      Buffer w = w0, v = v0;
+      EXPECT_FALSE(simd::SgdUpdate(n, 0.1f, 0.9f, 1e-4f, true, g, w, v,
+                                   testing::ThreadRunner(threads)));
+      if (!have) first_w = w, first_v = v, have = true;
+      EXPECT_TRUE(w.SameBits(first_w) && v.SameBits(first_v));
+    }
+  });
+}
+
+TEST(Sgd, ReportsNonFiniteWeights) {
+  for (float bad : {std::numeric_limits<float>::infinity(),
+                    std::numeric_limits<float>::quiet_NaN()}) {
+    for (size_t at : {0u, 16u, 36u}) {
+      testing::ForEachTarget([&](simd::Target) {
+        Buffer g(37, 0.0f), w(37, 1.0f), v(37, 0.0f);
+        g[at] = bad;
+        EXPECT_TRUE(simd::SgdUpdate(37, 0.1f, 0.9f, 0.0f, false, g, w, v, {}));
+      });
+    }
+  }
+}
+
+TEST(Sgd, FlushesTinyMomentum) {
+  testing::ForEachTarget([&](simd::Target) {
+    Buffer g(5, 0.0f), w(5, 1.0f), v(5, 1.05e-30f);
+    EXPECT_FALSE(simd::SgdUpdate(5, 0.1f, 0.9f, 0.0f, false, g, w, v, {}));
+    for (size_t i = 0; i < 5; ++i) EXPECT_EQ(v[i], 0.0f);
+  });
+}
+
+}  // namespace
+}  // namespace temper
