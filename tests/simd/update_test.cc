@@ -26,7 +26,9 @@ TEST(Sgd, MatchesTheTwinOnEveryTarget) {
           EXPECT_TRUE(aw.GuardsIntact() && av.GuardsIntact());
           for (size_t i = 0; i < n; ++i) {
             EXPECT_TRUE(testing::Near(aw[i], w[i], 3e-7, 3e-8)) << i;
-            if (momentum != 0) EXPECT_TRUE(testing::Near(av[i], v[i], 3e-7, 1e-7)) << i;
+            if (momentum != 0) {
+              EXPECT_TRUE(testing::Near(av[i], v[i], 3e-7, 1e-7)) << i;
+            }
           }
         });
       }

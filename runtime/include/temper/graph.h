@@ -5,6 +5,7 @@
 //
 //   temper::Graph g;
 //   uint32_t x = g.Add("input", temper::InputParams{28, 28, 1});
+//   x = g.Add("normalize", temper::NormalizeParams{}, x);
 //   x = g.Add("fc", temper::DenseParams{10}, x);
 //   g.Add("loss", temper::SoftmaxCrossEntropyParams{}, x);
 //

@@ -1,0 +1,152 @@
+// What a layer is. Each file in layers/ fills in one LayerOp, always in the same
+// order: mathematics, fields, shape, needs, forward, backward, table.
+//
+// A layer never sees the arena and has no loop over elements. It states what it
+// needs by the verbs of Needs; the program (program.cc) turns them into buffers
+// with lifetimes, the planner into offsets, and Call hands them back as pointers.
+// Next: layers/relu.cc (the shortest), layers/conv2d.cc, program.cc.
+#ifndef TEMPER_RUNTIME_LAYER_H_
+#define TEMPER_RUNTIME_LAYER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+
+#include "temper/graph.h"
+#include "temper/parallel.h"
+#include "temper/plan.h"
+
+namespace temper {
+
+struct NeedsCall {
+  const Node& node;
+  const Shape* in;
+  const Shape& out;
+  uint32_t batch;    // the most rows of a step
+  uint32_t threads;  // the most threads
+  const NodeMode& mode;
+};
+
+// The verbs. Sizes are in bytes for the planned batch.
+class Needs {
+ public:
+  // A tensor that outlives the step. Order of calls = index in Call::weights.
+  void Weight(const char* name, WeightRole role,
+              std::initializer_list<uint32_t> dims, uint32_t fan_in = 1,
+              uint32_t fan_out = 1) {
+    WeightSpec& w = weights[weight_count++];
+    w = WeightSpec{name, role, static_cast<uint32_t>(dims.size()), {}, fan_in,
+                   fan_out};
+    uint32_t i = 0;
+    for (uint32_t d : dims) w.dims[i++] = d;
+  }
+  // Backward reads x[i], or y: it must survive until then.
+  void KeepInput(uint32_t i) { keep_input[i] = true; }
+  void KeepOutput() { keep_output = true; }
+  // Written by forward, read by backward (mean and rstd of batch norm).
+  void Saved(uint64_t bytes) { saved_bytes = bytes; }
+  // Used inside one pass only.
+  void ForwardScratch(uint64_t bytes) { forward_scratch = bytes; }
+  void BackwardScratch(uint64_t bytes) { backward_scratch = bytes; }
+  // y may be written over x[0]. Not a promise: check y != x where it matters.
+  void InPlace() { in_place = true; }
+  // y is x[0] in another shape; forward and backward do nothing if they alias.
+  void View() { view = true; }
+  // dx[i] may be written over dy (for one i, the first that is free to).
+  void InPlaceBackward() { in_place_backward = true; }
+  // Live statistics over fewer rows have no meaning.
+  void MinimumRows(uint32_t rows) { minimum_rows = rows; }
+
+  WeightSpec weights[kMaxWeights] = {};
+  uint32_t weight_count = 0;
+  bool keep_input[kMaxInputs] = {};
+  bool keep_output = false;
+  bool in_place = false, view = false, in_place_backward = false;
+  uint64_t saved_bytes = 0, forward_scratch = 0, backward_scratch = 0;
+  uint32_t minimum_rows = 1;
+};
+
+// What a step is about: the same for all layers of the step.
+struct StepContext {
+  const void* input = nullptr;         // rows samples, the input's type
+  const int32_t* labels = nullptr;     // rows, or null
+  const float* targets = nullptr;      // rows x outputs, or null
+  const uint64_t* sample_ids = nullptr;  // rows; keys of random streams
+  uint32_t rows = 0;
+  uint64_t seed = 0;
+  uint32_t epoch = 0;
+  bool training = false;
+};
+
+// Everything a layer may touch in one pass. Pointers it did not ask for are null.
+struct Call {
+  const Node& node;
+  uint32_t node_index;
+  const NodeMode& mode;
+  const Shape* in;
+  const Shape& out;
+  uint32_t rows;
+  const StepContext& step;
+  const ParallelRunner& parallel;
+
+  const float* const* x;   // inputs; for a node that reads the input: step.input
+  float* y;
+  float* const* weights;
+  void* saved;
+  void* scratch;
+
+  // Backward only.
+  const float* dy;
+  float* const* dx;         // null where not wanted
+  const bool* accumulate;   // dx[i] += instead of dx[i] =
+  float* const* dw;         // dw += always; null where not trained
+
+  template <class Params>
+  const Params& As() const {
+    return node.As<Params>();
+  }
+  // Elements of x[0] and y over all rows.
+  uint64_t InCount() const { return rows * in[0].Count(); }
+  uint64_t OutCount() const { return rows * out.Count(); }
+};
+
+struct LayerOp {
+  const char* name;
+  FieldList fields;
+  void (*defaults)(void* params);
+  uint32_t min_inputs, max_inputs;
+  Status (*shape)(const Node& node, const Shape* in, Shape* out);
+  void (*needs)(const NeedsCall& call, Needs* needs);
+  void (*forward)(const Call& call);
+  void (*backward)(const Call& call);  // null: nothing flows back
+};
+
+// The table behind TEMPER_LAYERS.
+const LayerOp& OpOf(LayerKind kind);
+
+// Helpers for layer files.
+template <class Params>
+void DefaultsOf(void* params) {
+  static_assert(std::is_trivially_copyable_v<Params>);
+  const Params defaults{};
+  if constexpr (!std::is_empty_v<Params>)
+    std::memcpy(params, &defaults, sizeof(Params));
+}
+template <size_t n>
+constexpr FieldList ListOf(const Field (&fields)[n]) {
+  return {fields, static_cast<uint32_t>(n)};
+}
+#define TEMPER_FIELD_U32(Params, field, min, max)                     \
+  ::temper::Field {                                                   \
+    #field, offsetof(Params, field), ::temper::Field::Type::kU32,     \
+        min, max                                                      \
+  }
+#define TEMPER_FIELD_F32(Params, field, min, max)                     \
+  ::temper::Field {                                                   \
+    #field, offsetof(Params, field), ::temper::Field::Type::kF32,     \
+        min, max                                                      \
+  }
+
+}  // namespace temper
+
+#endif  // TEMPER_RUNTIME_LAYER_H_

@@ -1,0 +1,103 @@
+// Conv2d: y[n,oh,ow,co] = b[co] + sum over kh, kw, ci of
+//   x[n, oh*stride_h - pad_top + kh*dilation_h, ow*... , ci] * W[co,kh,kw,ci]
+// (cross-correlation; ci runs over the input channels of co's group).
+//   x (rows, h, w, c)   W (co, kh, kw, c / groups)   b (co)
+//   dx: convolution of dy with flipped W; dW += patches^T dy; db += sum of dy.
+// Memory: keeps x if W is trained; scratch for packed W and staged bands.
+// Kernels: simd/conv.h, simd/loss.h (ColumnSums). Reference: tests/reference/conv.h.
+#include <algorithm>
+
+#include "runtime/layer.h"
+#include "runtime/layers/window.h"
+#include "simd/conv.h"
+#include "simd/loss.h"
+
+namespace temper {
+namespace {
+
+constexpr Field kFields[] = {
+    TEMPER_FIELD_U32(Conv2dParams, out_channels, 1, kMaxDimension),
+    TEMPER_WINDOW_FIELDS(Conv2dParams),
+    TEMPER_FIELD_U32(Conv2dParams, dilation_h, 1, 1024),
+    TEMPER_FIELD_U32(Conv2dParams, dilation_w, 1, 1024),
+    TEMPER_FIELD_U32(Conv2dParams, groups, 1, kMaxDimension),
+    TEMPER_FIELD_U32(Conv2dParams, bias, 0, 1),
+};
+
+Status InferShape(const Node& node, const Shape* in, Shape* out) {
+  const Conv2dParams& p = node.As<Conv2dParams>();
+  if (in[0].c % p.groups != 0 || p.out_channels % p.groups != 0) {
+    return Error(StatusCode::kInvalidArgument,
+                 "groups must divide the input and output channels");
+  }
+  TEMPER_RETURN_IF_ERROR(CheckWindow(p, p.dilation_h, p.dilation_w));
+  *out = {WindowCount(in[0].h, p.kernel_h, p.stride_h, p.pad_top, p.pad_bottom,
+                      p.dilation_h),
+          WindowCount(in[0].w, p.kernel_w, p.stride_w, p.pad_left, p.pad_right,
+                      p.dilation_w),
+          p.out_channels};
+  return Ok();
+}
+
+simd::ConvShape ShapeOf(const Node& node, const Shape& in, const Shape& out) {
+  const Conv2dParams& p = node.As<Conv2dParams>();
+  return WindowShape(p, in, out, p.dilation_h, p.dilation_w, p.groups);
+}
+
+void StateNeeds(const NeedsCall& call, Needs* needs) {
+  const Conv2dParams& p = call.node.As<Conv2dParams>();
+  const uint32_t group_in = call.in[0].c / p.groups;
+  const uint32_t taps = p.kernel_h * p.kernel_w;
+  needs->Weight("weight", WeightRole::kKernel,
+                {p.out_channels, p.kernel_h, p.kernel_w, group_in},
+                taps * group_in, taps * (p.out_channels / p.groups));
+  if (p.bias) needs->Weight("bias", WeightRole::kBias, {p.out_channels});
+
+  const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
+  needs->ForwardScratch(simd::ConvForwardScratch(s, call.batch, call.threads));
+  uint64_t backward = 0;
+  if (call.mode.need_dx[0]) {
+    backward = simd::ConvBackwardDataScratch(s, call.batch, call.threads);
+  }
+  if (call.mode.train_weights) {
+    needs->KeepInput(0);
+    const size_t pixels = size_t{call.batch} * call.out.h * call.out.w;
+    backward = std::max<uint64_t>(
+        {backward,
+         simd::ConvBackwardWeightsScratch(s, call.batch, call.threads),
+         simd::ColumnSumsScratch(pixels, call.out.c)});
+  }
+  needs->BackwardScratch(backward);
+}
+
+void Forward(const Call& call) {
+  const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
+  simd::ConvForward(s, call.rows, call.x[0], call.weights[0],
+                    call.As<Conv2dParams>().bias ? call.weights[1] : nullptr,
+                    call.y, call.scratch, call.parallel);
+}
+
+void Backward(const Call& call) {
+  const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
+  if (call.dx[0] != nullptr) {
+    simd::ConvBackwardData(s, call.rows, call.dy, call.weights[0],
+                           call.accumulate[0], call.dx[0], call.scratch,
+                           call.parallel);
+  }
+  if (call.dw[0] != nullptr) {
+    simd::ConvBackwardWeights(s, call.rows, call.x[0], call.dy, call.dw[0],
+                              call.scratch, call.parallel);
+    if (call.As<Conv2dParams>().bias) {
+      simd::ColumnSums(size_t{call.rows} * s.out_h * s.out_w, s.out_c, call.dy,
+                       call.dw[1], call.scratch, call.parallel);
+    }
+  }
+}
+
+}  // namespace
+
+extern const LayerOp kConv2dOp;
+const LayerOp kConv2dOp = {"conv2d", ListOf(kFields), DefaultsOf<Conv2dParams>, 1,
+                           1, InferShape, StateNeeds, Forward, Backward};
+
+}  // namespace temper

@@ -1,0 +1,93 @@
+// Depthwise Conv2d: one filter per channel.
+//   y[n,oh,ow,c] = b[c] + sum over kh, kw of x[n, ih, iw, c] * W[kh,kw,c]
+//   x (rows, h, w, c)   W (kh, kw, c)   b (c)
+// Memory: keeps x if W is trained; scratch for the chunks of dW.
+// Kernels: simd/depthwise.h, simd/loss.h (ColumnSums).
+// Reference: tests/reference/depthwise.h.
+#include <algorithm>
+
+#include "runtime/layer.h"
+#include "runtime/layers/window.h"
+#include "simd/depthwise.h"
+#include "simd/loss.h"
+
+namespace temper {
+namespace {
+
+constexpr Field kFields[] = {
+    TEMPER_WINDOW_FIELDS(DepthwiseConv2dParams),
+    TEMPER_FIELD_U32(DepthwiseConv2dParams, dilation_h, 1, 1024),
+    TEMPER_FIELD_U32(DepthwiseConv2dParams, dilation_w, 1, 1024),
+    TEMPER_FIELD_U32(DepthwiseConv2dParams, bias, 0, 1),
+};
+
+Status InferShape(const Node& node, const Shape* in, Shape* out) {
+  const DepthwiseConv2dParams& p = node.As<DepthwiseConv2dParams>();
+  TEMPER_RETURN_IF_ERROR(CheckWindow(p, p.dilation_h, p.dilation_w));
+  *out = {WindowCount(in[0].h, p.kernel_h, p.stride_h, p.pad_top, p.pad_bottom,
+                      p.dilation_h),
+          WindowCount(in[0].w, p.kernel_w, p.stride_w, p.pad_left, p.pad_right,
+                      p.dilation_w),
+          in[0].c};
+  return Ok();
+}
+
+simd::ConvShape ShapeOf(const Node& node, const Shape& in, const Shape& out) {
+  const DepthwiseConv2dParams& p = node.As<DepthwiseConv2dParams>();
+  return WindowShape(p, in, out, p.dilation_h, p.dilation_w, in.c);
+}
+
+void StateNeeds(const NeedsCall& call, Needs* needs) {
+  const DepthwiseConv2dParams& p = call.node.As<DepthwiseConv2dParams>();
+  const uint32_t taps = p.kernel_h * p.kernel_w;
+  needs->Weight("weight", WeightRole::kKernel,
+                {p.kernel_h, p.kernel_w, call.in[0].c}, taps, taps);
+  if (p.bias) needs->Weight("bias", WeightRole::kBias, {call.in[0].c});
+  if (call.mode.train_weights) {
+    needs->KeepInput(0);
+    const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
+    const size_t pixels = size_t{call.batch} * call.out.h * call.out.w;
+    needs->BackwardScratch(std::max(
+        simd::DepthwiseBackwardWeightsScratch(s, call.batch, call.threads),
+        simd::ColumnSumsScratch(pixels, call.out.c)));
+  }
+}
+
+void Forward(const Call& call) {
+  const bool bias = call.As<DepthwiseConv2dParams>().bias != 0;
+  simd::DepthwiseForward(ShapeOf(call.node, call.in[0], call.out), call.rows,
+                         call.x[0], call.weights[0],
+                         bias ? call.weights[1] : nullptr, call.y,
+                         call.parallel);
+}
+
+void Backward(const Call& call) {
+  const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
+  if (call.dx[0] != nullptr) {
+    simd::DepthwiseBackwardData(s, call.rows, call.dy, call.weights[0],
+                                call.accumulate[0], call.dx[0], call.parallel);
+  }
+  if (call.dw[0] != nullptr) {
+    simd::DepthwiseBackwardWeights(s, call.rows, call.x[0], call.dy, call.dw[0],
+                                   call.scratch, call.parallel);
+    if (call.As<DepthwiseConv2dParams>().bias) {
+      simd::ColumnSums(size_t{call.rows} * s.out_h * s.out_w, s.out_c, call.dy,
+                       call.dw[1], call.scratch, call.parallel);
+    }
+  }
+}
+
+}  // namespace
+
+extern const LayerOp kDepthwiseConv2dOp;
+const LayerOp kDepthwiseConv2dOp = {"depthwise_conv2d",
+                                    ListOf(kFields),
+                                    DefaultsOf<DepthwiseConv2dParams>,
+                                    1,
+                                    1,
+                                    InferShape,
+                                    StateNeeds,
+                                    Forward,
+                                    Backward};
+
+}  // namespace temper

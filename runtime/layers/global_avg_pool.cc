@@ -1,0 +1,42 @@
+// Global average pooling: y[n,c] = sum over h, w of x[n,h,w,c] / (h * w).
+// dx = dy / (h * w). Memory: nothing is kept.
+// Kernels: simd/pool.h. Reference: tests/reference/pool.h.
+#include "runtime/layer.h"
+#include "simd/pool.h"
+
+namespace temper {
+namespace {
+
+Status InferShape(const Node&, const Shape* in, Shape* out) {
+  *out = {1, 1, in[0].c};
+  return Ok();
+}
+
+void StateNeeds(const NeedsCall&, Needs*) {}
+
+void Forward(const Call& call) {
+  simd::GlobalAvgPoolForward(call.rows, size_t{call.in[0].h} * call.in[0].w,
+                             call.in[0].c, call.x[0], call.y, call.parallel);
+}
+
+void Backward(const Call& call) {
+  if (call.dx[0] == nullptr) return;
+  simd::GlobalAvgPoolBackward(call.rows, size_t{call.in[0].h} * call.in[0].w,
+                              call.in[0].c, call.dy, call.accumulate[0],
+                              call.dx[0], call.parallel);
+}
+
+}  // namespace
+
+extern const LayerOp kGlobalAvgPoolOp;
+const LayerOp kGlobalAvgPoolOp = {"global_avg_pool",
+                                  {nullptr, 0},
+                                  DefaultsOf<GlobalAvgPoolParams>,
+                                  1,
+                                  1,
+                                  InferShape,
+                                  StateNeeds,
+                                  Forward,
+                                  Backward};
+
+}  // namespace temper

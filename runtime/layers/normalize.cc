@@ -1,0 +1,57 @@
+// Normalisation of the input: y = (x * scale - mean) / std.
+//   x (rows, h, w, c) u8 or f32   mean, std (c) or (h, w, c)   y f32
+// mean and std are buffers: computed once from the training split, stored in the
+// model, never trained. It is the one path from samples to tensors, so training,
+// validation and prediction cannot differ. Nothing flows back.
+// Kernels: simd/elementwise.h. Reference: tests/reference/elementwise.h.
+#include "runtime/layer.h"
+#include "simd/elementwise.h"
+
+namespace temper {
+namespace {
+
+constexpr Field kFields[] = {
+    TEMPER_FIELD_F32(NormalizeParams, scale, -1e30, 1e30),
+    TEMPER_FIELD_U32(NormalizeParams, per_pixel, 0, 1),
+};
+
+Status InferShape(const Node&, const Shape* in, Shape* out) {
+  *out = in[0];
+  out->type = ElementType::kF32;
+  return Ok();
+}
+
+void StateNeeds(const NeedsCall& call, Needs* needs) {
+  const Shape& s = call.in[0];
+  if (call.node.As<NormalizeParams>().per_pixel) {
+    needs->Weight("mean", WeightRole::kBufferZero, {s.h, s.w, s.c});
+    needs->Weight("std", WeightRole::kBufferOne, {s.h, s.w, s.c});
+  } else {
+    needs->Weight("mean", WeightRole::kBufferZero, {s.c});
+    needs->Weight("std", WeightRole::kBufferOne, {s.c});
+  }
+}
+
+void Forward(const Call& call) {
+  const NormalizeParams& p = call.As<NormalizeParams>();
+  const Shape& s = call.in[0];
+  const size_t period = p.per_pixel ? s.Count() : s.c;
+  if (s.type == ElementType::kU8) {
+    simd::NormalizeU8(call.InCount(), period,
+                      reinterpret_cast<const uint8_t*>(call.x[0]), p.scale,
+                      call.weights[0], call.weights[1], call.y, call.parallel);
+  } else {
+    simd::NormalizeF32(call.InCount(), period, call.x[0], p.scale,
+                       call.weights[0], call.weights[1], call.y,
+                       call.parallel);
+  }
+}
+
+}  // namespace
+
+extern const LayerOp kNormalizeOp;
+const LayerOp kNormalizeOp = {"normalize", ListOf(kFields),
+                              DefaultsOf<NormalizeParams>, 1, 1, InferShape,
+                              StateNeeds, Forward, nullptr};
+
+}  // namespace temper

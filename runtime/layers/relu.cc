@@ -1,0 +1,38 @@
+// ReLU: y = x <= 0 ? +0 : x (NaN survives).   dx = y <= 0 ? 0 : dy.
+// Memory: keeps y; in place both ways.
+// Kernels: simd/elementwise.h. Reference: tests/reference/elementwise.h.
+#include "runtime/layer.h"
+#include "simd/elementwise.h"
+
+namespace temper {
+namespace {
+
+Status InferShape(const Node&, const Shape* in, Shape* out) {
+  *out = in[0];
+  return Ok();
+}
+
+void StateNeeds(const NeedsCall& call, Needs* needs) {
+  needs->InPlace();
+  needs->InPlaceBackward();
+  if (call.mode.backward) needs->KeepOutput();
+}
+
+void Forward(const Call& call) {
+  simd::Relu(call.InCount(), call.x[0], call.y, call.parallel);
+}
+
+void Backward(const Call& call) {
+  if (call.dx[0] == nullptr) return;
+  simd::ReluBackward(call.InCount(), call.y, call.dy, call.accumulate[0],
+                     call.dx[0], call.parallel);
+}
+
+}  // namespace
+
+extern const LayerOp kReluOp;
+const LayerOp kReluOp = {"relu",  {nullptr, 0}, DefaultsOf<ReluParams>,
+                         1,       1,            InferShape,
+                         StateNeeds, Forward,   Backward};
+
+}  // namespace temper
