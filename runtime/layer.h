@@ -14,47 +14,9 @@
 
 #include "temper/graph.h"
 #include "temper/parallel.h"
+#include "temper/plan.h"
 
 namespace temper {
-
-inline constexpr uint32_t kMaxWeights = 8;  // tensors of one layer
-inline constexpr uint32_t kMaxRank = 4;
-
-// What a tensor is to the layer: decides its first value, whether weight decay
-// applies and whether it is trained.
-enum class WeightRole : uint32_t {
-  kKernel,      // drawn by the initialiser from its fans; decayed
-  kBias,        // starts at 0
-  kGamma,       // starts at 1
-  kBeta,        // starts at 0
-  kBufferZero,  // not trained; starts at 0
-  kBufferOne,   // not trained; starts at 1
-};
-constexpr bool IsTrained(WeightRole role) {
-  return role != WeightRole::kBufferZero && role != WeightRole::kBufferOne;
-}
-
-struct WeightSpec {
-  const char* name;
-  WeightRole role;
-  uint32_t rank;
-  uint32_t dims[kMaxRank];
-  uint32_t fan_in, fan_out;
-
-  constexpr uint64_t Count() const {
-    uint64_t count = 1;
-    for (uint32_t i = 0; i < rank; ++i) count *= dims[i];
-    return count;
-  }
-};
-
-// How a node takes part in this program.
-struct NodeMode {
-  bool backward = false;       // a gradient reaches this node
-  bool train_weights = false;  // its weights are updated
-  bool live_statistics = false;  // batch norm: uses and updates batch statistics
-  bool need_dx[kMaxInputs] = {};  // somebody below wants this input's gradient
-};
 
 struct NeedsCall {
   const Node& node;

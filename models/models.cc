@@ -1,0 +1,227 @@
+// Finds the model of a spec, checks the option values against the model's own
+// list and calls its builder. Next: one model's file, for instance resnet8.cc.
+#include "models/models.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+#include <vector>
+
+#include "models/builder.h"
+
+namespace temper::models {
+namespace {
+
+#define TEMPER_MODEL_ENTRY(constant) &constant,
+constexpr const ModelInfo* kModels[] = {TEMPER_MODELS(TEMPER_MODEL_ENTRY)};
+#undef TEMPER_MODEL_ENTRY
+
+std::vector<std::string_view> Split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(separator), text.size());
+    parts.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+template <class Number>
+bool ParseNumber(std::string_view text, Number* value) {
+  const char* const end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, *value);
+  return result.ec == std::errc() && result.ptr == end;
+}
+
+// "unknown option 'widht' of mobilenet_v1; did you mean 'width'?"
+std::string Unknown(std::string what, std::string_view name,
+                    std::span<const std::string_view> known) {
+  std::string text =
+      "unknown " + std::move(what) + " '" + std::string(name) + "'";
+  const std::string_view nearest = Nearest(name, known);
+  if (nearest.empty()) return text + "; there are none";
+  return text + "; did you mean '" + std::string(nearest) + "'?";
+}
+
+std::string Trimmed(double number) {
+  std::string text = std::to_string(number);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
+// Empty, or what is wrong with `value`.
+std::string CheckValue(const ModelOption& option, std::string_view value) {
+  const std::string name = std::string("'") + option.name + "'";
+  const std::string range =
+      " from " + Trimmed(option.min) + " to " + Trimmed(option.max);
+  switch (option.kind) {
+    case ModelOption::Kind::kChoice: {
+      const std::vector<std::string_view> choices = Split(option.choices, '|');
+      if (std::find(choices.begin(), choices.end(), value) != choices.end())
+        return {};
+      return Unknown("value of " + name, value, choices);
+    }
+    case ModelOption::Kind::kNumber: {
+      double number = 0;
+      if (ParseNumber(value, &number) && number >= option.min &&
+          number <= option.max)
+        return {};
+      return name + " must be a number" + range + ", not '" +
+             std::string(value) + "'";
+    }
+    case ModelOption::Kind::kSizes: {
+      if (value.empty()) return {};
+      // A trailing comma is an empty last number, which Split does not yield.
+      bool good = value.back() != ',';
+      for (const std::string_view part : Split(value, ',')) {
+        uint32_t size = 0;
+        good = good && ParseNumber(part, &size) && size >= option.min &&
+               size <= option.max;
+      }
+      if (good) return {};
+      return name + " must be whole numbers" + range +
+             ", separated by commas, not '" + std::string(value) + "'";
+    }
+  }
+  return name + " has an unknown kind";
+}
+
+// Empty, or what is wrong with the options behind the '?'.
+std::string ReadOptions(const ModelInfo& model, std::string_view text,
+                        std::vector<std::string>* values) {
+  std::vector<std::string_view> names;
+  std::vector<bool> given(model.options.size(), false);
+  values->clear();
+  for (const ModelOption& option : model.options) {
+    names.push_back(option.name);
+    values->push_back(option.default_value);
+  }
+  for (const std::string_view part : Split(text, '&')) {
+    const size_t equals = part.find('=');
+    const std::string_view name = part.substr(0, equals);
+    const size_t i = static_cast<size_t>(
+        std::find(names.begin(), names.end(), name) - names.begin());
+    if (i == names.size())
+      return Unknown(std::string("option of ") + model.name, name, names);
+    if (equals == std::string_view::npos)
+      return "option '" + std::string(name) +
+             "' needs a value: " + std::string(name) + "=" +
+             model.options[i].default_value;
+    if (given[i]) return "option '" + std::string(name) + "' is given twice";
+    given[i] = true;
+    const std::string_view value = part.substr(equals + 1);
+    if (std::string wrong = CheckValue(model.options[i], value); !wrong.empty())
+      return wrong;
+    (*values)[i] = value;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::span<const ModelInfo* const> Models() { return kModels; }
+
+std::string_view Options::Text(std::string_view name) const {
+  for (size_t i = 0; i < options_.size(); ++i) {
+    if (name == options_[i].name) return values_[i];
+  }
+  return {};
+}
+
+double Options::Number(std::string_view name) const {
+  double number = 0;
+  ParseNumber(Text(name), &number);
+  return number;
+}
+
+std::vector<uint32_t> Options::Sizes(std::string_view name) const {
+  std::vector<uint32_t> sizes;
+  for (const std::string_view part : Split(Text(name), ',')) {
+    ParseNumber(part, &sizes.emplace_back());
+  }
+  return sizes;
+}
+
+Status BuildModel(std::string_view spec, Shape input, uint32_t classes,
+                  Graph* graph, std::string* error) {
+  const size_t question = std::min(spec.find('?'), spec.size());
+  const std::string_view name = spec.substr(0, question);
+  const ModelInfo* model = nullptr;
+  std::vector<std::string_view> names;
+  for (const ModelInfo* const known : kModels) {
+    names.push_back(known->name);
+    if (name == known->name) model = known;
+  }
+  if (model == nullptr) {
+    *error = Unknown("model", name, names);
+    return Error(StatusCode::kNotFound, "unknown model");
+  }
+  std::vector<std::string> values;
+  *error = ReadOptions(*model, spec.substr(std::min(question + 1, spec.size())),
+                       &values);
+  if (!error->empty())
+    return Error(StatusCode::kInvalidArgument, "bad model option");
+
+  const auto size = [](uint32_t h, uint32_t w) {
+    return std::to_string(h) + "x" + std::to_string(w);
+  };
+  if (input.h < model->min_h || input.w < model->min_w || input.c == 0) {
+    *error = std::string(model->name) + " needs samples of at least " +
+             size(model->min_h, model->min_w) + "x1 (height, width, channels)" +
+             "; these are " + size(input.h, input.w) + "x" +
+             std::to_string(input.c);
+    return Error(StatusCode::kShapeMismatch, "input too small for the model");
+  }
+  if (model->classes != 0 && classes < 2) {
+    *error = std::string(model->name) +
+             " is a classifier and needs at least 2 classes, not " +
+             std::to_string(classes);
+    return Error(StatusCode::kShapeMismatch, "too few classes");
+  }
+  Graph built;
+  Builder builder(input, classes, &built);
+  model->build(Options(model->options, std::move(values)), builder);
+  const Status checked = built.Check(nullptr);
+  if (!checked.ok()) {
+    *error = std::string(model->name) + ": " + checked.message;
+    if (checked.node < built.nodes.size())
+      *error +=
+          std::string(" (layer '") + built.nodes[checked.node].name + "')";
+    return checked;
+  }
+  *graph = std::move(built);
+  return Ok();
+}
+
+std::string_view Nearest(std::string_view name,
+                         std::span<const std::string_view> candidates) {
+  std::string_view best;
+  size_t best_distance = SIZE_MAX;
+  for (const std::string_view other : candidates) {
+    // Row i holds the distances of name[0, i) to every prefix of `other`.
+    std::vector<std::vector<size_t>> d(name.size() + 1,
+                                       std::vector<size_t>(other.size() + 1));
+    for (size_t i = 0; i <= name.size(); ++i) {
+      for (size_t j = 0; j <= other.size(); ++j) {
+        if (i == 0 || j == 0) {
+          d[i][j] = i + j;
+          continue;
+        }
+        const bool same = name[i - 1] == other[j - 1];
+        d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1,
+                            d[i - 1][j - 1] + (same ? 0 : 1)});
+        if (i > 1 && j > 1 && name[i - 1] == other[j - 2] &&
+            name[i - 2] == other[j - 1])
+          d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      }
+    }
+    if (d.back().back() < best_distance) {
+      best_distance = d.back().back();
+      best = other;
+    }
+  }
+  return best;
+}
+
+}  // namespace temper::models

@@ -1,0 +1,57 @@
+// The catalogue of optimizers: one parameter struct each and the one list.
+// Formulas are at the top of runtime/optimizers/<name>.cc. The learning rate is
+// not among the parameters: it comes with every step (schedules.h).
+#ifndef TEMPER_OPTIMIZERS_H_
+#define TEMPER_OPTIMIZERS_H_
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+namespace temper {
+
+// PyTorch's SGD: g += weight_decay * w; v = momentum * v + g;
+// w -= lr * (nesterov ? g + momentum * v : v). momentum 0: no state.
+struct SgdParams {
+  float momentum = 0.9f;       // [0, 1)
+  float weight_decay = 5e-4f;  // >= 0; the penalty is 1/2 weight_decay |w|^2
+  uint32_t nesterov = 0;
+  // 0: only dense and convolution weights decay. 1: biases and batch norm too,
+  // as in torch.optim.SGD without parameter groups.
+  uint32_t decay_all = 0;
+};
+
+#define TEMPER_OPTIMIZERS(OPTIMIZER) OPTIMIZER(Sgd, sgd)
+
+enum class OptimizerKind : uint32_t {
+#define TEMPER_OPTIMIZER_ENUM(Name, file) k##Name,
+  TEMPER_OPTIMIZERS(TEMPER_OPTIMIZER_ENUM)
+#undef TEMPER_OPTIMIZER_ENUM
+      kCount
+};
+
+// An optimizer with its parameters, as plain data.
+struct Optimizer {
+  OptimizerKind kind = OptimizerKind::kSgd;
+  alignas(4) uint8_t params[32] = {};
+
+  Optimizer() : Optimizer(OptimizerKind::kSgd, SgdParams{}) {}
+  Optimizer(const SgdParams& p) : Optimizer(OptimizerKind::kSgd, p) {}
+
+  template <class Params>
+  const Params& As() const {
+    return *reinterpret_cast<const Params*>(params);
+  }
+
+ private:
+  template <class Params>
+  Optimizer(OptimizerKind k, const Params& p) : kind(k) {
+    static_assert(std::is_trivially_copyable_v<Params>);
+    static_assert(sizeof(Params) <= sizeof(params));
+    std::memcpy(params, &p, sizeof(p));
+  }
+};
+
+}  // namespace temper
+
+#endif  // TEMPER_OPTIMIZERS_H_

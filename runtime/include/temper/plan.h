@@ -1,0 +1,160 @@
+// Plan: everything about a job that can be known before it runs. The straight
+// list of steps, every buffer with its lifetime and offset, and the exact bytes.
+// Plain data, made once by MakePlan; nothing is allocated after it.
+//
+//   arena:  [ buffers that share memory over time | weights, state | step state ]
+//           0                          transient_bytes                 arena_bytes
+//
+// An arena of arena_bytes works, one of 64 bytes less is refused. The plan does
+// not depend on the SIMD target; with the thread count only scratch changes.
+// Next: trainer.h, which runs a plan; runtime/program.cc, which makes it.
+#ifndef TEMPER_PLAN_H_
+#define TEMPER_PLAN_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "temper/graph.h"
+#include "temper/optimizers.h"
+#include "temper/status.h"
+
+namespace temper {
+
+// Rises whenever any bit of a result may change.
+inline constexpr uint32_t kArithmeticVersion = 1;
+
+inline constexpr uint64_t kTensorAlign = 64;
+inline constexpr uint32_t kMaxWeights = 8;  // tensors of one layer
+inline constexpr uint32_t kMaxStates = 2;   // optimizer tensors per weight
+inline constexpr uint32_t kMaxRank = 4;
+inline constexpr uint32_t kMaxBatch = 1u << 20;
+inline constexpr uint32_t kNoTensor = 0xffffffffu;
+
+enum class BatchNormMode : uint32_t {
+  kTrain = 0,   // trainable batch norms use and update live statistics
+  kFrozen = 1,  // all use the stored statistics; gamma and beta still train
+};
+
+struct PlanOptions {
+  uint32_t batch = 32;   // most samples in a step
+  uint32_t threads = 1;  // most threads that will run it
+  bool training = true;  // false: forward only, for evaluation and prediction
+  BatchNormMode batch_norm = BatchNormMode::kTrain;
+  Optimizer optimizer;
+  // One entry per node, nonzero = frozen altogether (weights and statistics);
+  // empty = nothing is frozen.
+  std::vector<uint8_t> frozen;
+};
+
+// What a stored tensor is to its layer: decides its first value, whether weight
+// decay applies and whether it is trained.
+enum class WeightRole : uint32_t {
+  kKernel,      // drawn by the initialiser from its fans; decayed
+  kBias,        // starts at 0
+  kGamma,       // starts at 1
+  kBeta,        // starts at 0
+  kBufferZero,  // not trained; starts at 0
+  kBufferOne,   // not trained; starts at 1
+};
+constexpr bool IsTrained(WeightRole role) {
+  return role != WeightRole::kBufferZero && role != WeightRole::kBufferOne;
+}
+
+struct WeightSpec {
+  const char* name = "";
+  WeightRole role = WeightRole::kKernel;
+  uint32_t rank = 0;
+  uint32_t dims[kMaxRank] = {};
+  uint32_t fan_in = 1, fan_out = 1;
+
+  constexpr uint64_t Count() const {
+    uint64_t count = 1;
+    for (uint32_t i = 0; i < rank; ++i) count *= dims[i];
+    return count;
+  }
+};
+
+// How a node takes part in this program.
+struct NodeMode {
+  bool backward = false;         // a gradient reaches this node
+  bool train_weights = false;    // its weights are updated
+  bool live_statistics = false;  // batch norm: uses and updates batch statistics
+  bool need_dx[kMaxInputs] = {};  // somebody below wants this input's gradient
+};
+
+enum class TensorKind : uint32_t {
+  kActivation,          // output of one node, or of several that share it
+  kActivationGradient,  // gradient of a node's output
+  kSaved,               // made by forward for backward
+  kScratch,             // inside one pass
+  kWeightGradient,
+  kWeight,     // trained or frozen weights and buffers: outlives the step
+  kOptimizer,  // state of the optimizer: outlives the step
+  kStepState,  // 64 bytes: what the trainer itself remembers
+};
+const char* TensorKindName(TensorKind kind);
+
+struct PlannedTensor {
+  TensorKind kind = TensorKind::kActivation;
+  uint32_t node = kNoNode;
+  uint32_t slot = 0;    // index of the weight; for kOptimizer weight * kMaxStates + state
+  uint64_t bytes = 0;   // exact; the plan rounds up to kTensorAlign
+  uint32_t first = 0, last = 0;  // steps in which it is alive, both inclusive
+  uint64_t offset = 0;  // from the start of the arena
+};
+
+enum class StepKind : uint32_t { kForward, kLoss, kBackward, kUpdate };
+struct ProgramStep {
+  StepKind kind = StepKind::kForward;
+  uint32_t node = 0;
+};
+
+// Indices into Plan::tensors, or kNoTensor.
+struct NodePlan {
+  NodeMode mode;
+  uint32_t output = kNoTensor;
+  uint32_t gradient = kNoTensor;  // of the output
+  uint32_t saved = kNoTensor;
+  uint32_t forward_scratch = kNoTensor;
+  uint32_t backward_scratch = kNoTensor;
+  // dx[i] is added to the gradient of input i instead of written over it.
+  bool accumulate[kMaxInputs] = {};
+  uint32_t weight_count = 0;
+  WeightSpec specs[kMaxWeights];
+  uint32_t weights[kMaxWeights];
+  uint32_t weight_gradients[kMaxWeights];
+  uint32_t optimizer[kMaxWeights][kMaxStates];
+};
+
+struct Plan {
+  Graph graph;
+  std::vector<Shape> shapes;  // of one sample, per node
+  PlanOptions options;
+  std::vector<ProgramStep> steps;
+  std::vector<NodePlan> nodes;
+  std::vector<PlannedTensor> tensors;
+  // A step needs at least this many samples (live batch norm on one value per
+  // channel has no variance). Smaller last batches must be dropped.
+  uint32_t minimum_rows = 1;
+  uint64_t transient_bytes = 0;
+  uint64_t arena_bytes = 0;
+  // No plan of these buffers can be smaller: the most bytes alive at once.
+  uint64_t lower_bound = 0;
+  // Of graph, shapes, options and arithmetic: the same on every machine, for
+  // every thread count.
+  uint64_t program_hash = 0;
+  // Of the offsets too.
+  uint64_t layout_hash = 0;
+};
+
+// Makes a plan, or says why there is none (with the node). `plan` is unchanged on
+// an error.
+Status MakePlan(const Graph& graph, const PlanOptions& options, Plan* plan);
+
+// Checks a plan from anywhere: sizes, alignment, lifetimes, no two live buffers
+// overlap, every step finds its buffers alive. Shares no code with the planner.
+Status CheckPlan(const Plan& plan);
+
+}  // namespace temper
+
+#endif  // TEMPER_PLAN_H_

@@ -1,0 +1,21 @@
+// temper: trains neural networks on the CPU inside one block of fixed memory.
+// This header is the whole public interface:
+//   graph.h         the network           plan.h        the exact memory plan
+//   trainer.h       running it            schedules.h   learning rates
+//   optimizers.h    updates               initializers.h  first values
+//   parallel.h      threads, handed in    random.h      counter-based numbers
+#ifndef TEMPER_TEMPER_H_
+#define TEMPER_TEMPER_H_
+
+#include "temper/graph.h"
+#include "temper/initializers.h"
+#include "temper/layers.h"
+#include "temper/optimizers.h"
+#include "temper/parallel.h"
+#include "temper/plan.h"
+#include "temper/random.h"
+#include "temper/schedules.h"
+#include "temper/status.h"
+#include "temper/trainer.h"
+
+#endif  // TEMPER_TEMPER_H_

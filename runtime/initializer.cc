@@ -1,0 +1,48 @@
+// The table of initialisers and its two entry points. See temper/initializers.h.
+#include "runtime/initializer.h"
+
+#include "temper/random.h"
+
+namespace temper {
+
+#define TEMPER_DECLARE(Name, file) \
+  extern const InitializerOp k##Name##Initializer;
+TEMPER_INITIALIZERS(TEMPER_DECLARE)
+#undef TEMPER_DECLARE
+
+namespace {
+const InitializerOp* const kOps[] = {
+#define TEMPER_POINTER(Name, file) &k##Name##Initializer,
+    TEMPER_INITIALIZERS(TEMPER_POINTER)
+#undef TEMPER_POINTER
+};
+}  // namespace
+
+const char* InitializerName(InitializerKind kind) {
+  return kind == InitializerKind::kAuto ? "auto"
+                                        : kOps[static_cast<uint32_t>(kind)]->name;
+}
+
+InitializerKind InitializerByName(std::string_view name) {
+  for (uint32_t i = 0; i < static_cast<uint32_t>(InitializerKind::kCount); ++i) {
+    if (name == InitializerName(static_cast<InitializerKind>(i))) {
+      return static_cast<InitializerKind>(i);
+    }
+  }
+  return InitializerKind::kCount;
+}
+
+void InitializeTensor(InitializerKind kind, uint64_t seed, uint32_t node,
+                      uint32_t tensor, uint32_t fan_in, uint32_t fan_out,
+                      uint64_t count, float* out) {
+  const Draws draws = {seed, RandomStream(RandomUse::kInitialize, node), tensor};
+  kOps[static_cast<uint32_t>(kind)]->fill(draws, fan_in, fan_out, count, out);
+}
+
+void InitializeNormal(uint64_t seed, uint32_t stream, uint32_t tensor,
+                      double std, uint64_t first_element, uint64_t count,
+                      float* out) {
+  FillNormal({seed, stream, tensor}, std, first_element, count, out);
+}
+
+}  // namespace temper

@@ -1,0 +1,19 @@
+// The table behind TEMPER_OPTIMIZERS.
+#include "runtime/optimizer.h"
+
+namespace temper {
+
+#define TEMPER_DECLARE(Name, file) extern const OptimizerOp k##Name##Optimizer;
+TEMPER_OPTIMIZERS(TEMPER_DECLARE)
+#undef TEMPER_DECLARE
+
+const OptimizerOp& OpOf(OptimizerKind kind) {
+  static const OptimizerOp* const kOps[] = {
+#define TEMPER_POINTER(Name, file) &k##Name##Optimizer,
+      TEMPER_OPTIMIZERS(TEMPER_POINTER)
+#undef TEMPER_POINTER
+  };
+  return *kOps[static_cast<uint32_t>(kind)];
+}
+
+}  // namespace temper

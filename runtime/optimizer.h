@@ -1,0 +1,40 @@
+// What an optimizer is: one file in optimizers/ fills in one OptimizerOp.
+// Next: optimizers/sgd.cc.
+#ifndef TEMPER_RUNTIME_OPTIMIZER_H_
+#define TEMPER_RUNTIME_OPTIMIZER_H_
+
+#include "temper/graph.h"
+#include "temper/optimizers.h"
+#include "temper/parallel.h"
+#include "temper/plan.h"
+
+namespace temper {
+
+struct UpdateCall {
+  const Optimizer& optimizer;
+  WeightRole role;
+  uint64_t count;
+  float learning_rate;
+  const float* g;
+  float* w;
+  float* const* state;  // kMaxStates, null where there is none
+  const ParallelRunner& parallel;
+};
+
+struct OptimizerOp {
+  const char* name;
+  FieldList fields;
+  // Names of the state tensors a weight needs, each the weight's size; writes at
+  // most kMaxStates and returns how many.
+  uint32_t (*states)(const Optimizer& optimizer, const char** names);
+  // Updates w from g. True if a weight or state became non-finite.
+  bool (*update)(const UpdateCall& call);
+  // Factor of the 1/2 |w|^2 penalty on a weight of this role.
+  float (*decay)(const Optimizer& optimizer, WeightRole role);
+};
+
+const OptimizerOp& OpOf(OptimizerKind kind);
+
+}  // namespace temper
+
+#endif  // TEMPER_RUNTIME_OPTIMIZER_H_

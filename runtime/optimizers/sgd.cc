@@ -1,0 +1,47 @@
+// SGD with momentum, in PyTorch's form (dampening 0):
+//   g = g + weight_decay * w
+//   v = momentum * v + g
+//   w = w - lr * (nesterov ? g + momentum * v : v)
+// With momentum 0 there is no v: plain gradient descent.
+// Kernel: simd/update.h. Reference: tests/reference/update.h.
+#include <cstddef>
+
+#include "runtime/layer.h"
+#include "runtime/optimizer.h"
+#include "simd/update.h"
+
+namespace temper {
+namespace {
+
+constexpr Field kFields[] = {
+    // Below 1: at 1 the velocity never forgets and the step grows without bound.
+    TEMPER_FIELD_F32(SgdParams, momentum, 0.0, 0.99999),
+    TEMPER_FIELD_F32(SgdParams, weight_decay, 0.0, 1e6),
+    TEMPER_FIELD_U32(SgdParams, nesterov, 0, 1),
+    TEMPER_FIELD_U32(SgdParams, decay_all, 0, 1),
+};
+
+uint32_t States(const Optimizer& optimizer, const char** names) {
+  if (optimizer.As<SgdParams>().momentum == 0.0f) return 0;
+  names[0] = "momentum";
+  return 1;
+}
+
+float Decay(const Optimizer& optimizer, WeightRole role) {
+  const SgdParams& p = optimizer.As<SgdParams>();
+  return role == WeightRole::kKernel || p.decay_all ? p.weight_decay : 0.0f;
+}
+
+bool Update(const UpdateCall& call) {
+  const SgdParams& p = call.optimizer.As<SgdParams>();
+  return simd::SgdUpdate(call.count, call.learning_rate, p.momentum,
+                         Decay(call.optimizer, call.role), p.nesterov != 0,
+                         call.g, call.w, call.state[0], call.parallel);
+}
+
+}  // namespace
+
+extern const OptimizerOp kSgdOptimizer;
+const OptimizerOp kSgdOptimizer = {"sgd", ListOf(kFields), States, Update, Decay};
+
+}  // namespace temper

@@ -1,0 +1,11 @@
+// Constant: lr = base_lr.
+#include "runtime/schedule.h"
+
+namespace temper {
+
+extern const ScheduleOp kConstantSchedule;
+const ScheduleOp kConstantSchedule = {
+    "constant",
+    [](const Schedule& s, uint64_t, uint64_t) { return s.base_lr; }};
+
+}  // namespace temper
