@@ -81,8 +81,9 @@ class FileSource final : public ByteSource {
     if (fd_ < 0) {
       const int error = errno;
       const bool missing = error == ENOENT || error == ENOTDIR;
-      FailErrno(missing ? kExitNotFound : kExitIo, error, "cannot open the file",
-                path, "Check the path and its permissions.");
+      FailErrno(missing ? kExitNotFound : kExitIo, error,
+                "cannot open the file", path,
+                "Check the path and its permissions.");
     }
     struct stat info;
     if (fstat(fd_, &info) != 0) {
@@ -92,7 +93,8 @@ class FileSource final : public ByteSource {
     }
     if (!S_ISREG(info.st_mode)) {
       close(fd_);
-      Fail(kExitBadData, "cannot open the file", path, "it is not a regular file",
+      Fail(kExitBadData, "cannot open the file", path,
+           "it is not a regular file",
            "Name a file, not a folder, pipe or device.");
     }
     size_ = static_cast<uint64_t>(info.st_size);
@@ -157,7 +159,8 @@ class GzipSource final : public ByteSource {
  public:
   explicit GzipSource(std::unique_ptr<ByteSource> packed)
       : ByteSource(packed->name()), packed_(std::move(packed)) {
-    // 15: the largest window; +16: a gzip header and its checksum, nothing else.
+    // 15: the largest window; +16: a gzip header and its checksum, nothing
+    // else.
     if (inflateInit2(&stream_, 15 + 16) != Z_OK) throw std::bad_alloc();
   }
   ~GzipSource() override { inflateEnd(&stream_); }

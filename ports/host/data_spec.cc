@@ -85,8 +85,9 @@ std::vector<DataSpec::PerClass> PerClassList(std::string_view option,
       BadSpec(option, fmt::format("'{}' is not CLASS:COUNT", Printable(item)),
               "Write one count for all, or CLASS:COUNT for each class.");
     }
-    list.push_back({item.substr(0, colon),
-                    Number(option, std::string_view(item).substr(colon + 1), 1)});
+    list.push_back(
+        {item.substr(0, colon),
+         Number(option, std::string_view(item).substr(colon + 1), 1)});
   }
   return list;
 }
@@ -129,7 +130,8 @@ void CheckContradictions(const DataSpec& spec) {
             "Leave out val= or use split=train or split=val.");
   }
   if (spec.val == 0.0 && spec.split == "val") {
-    BadSpec("split", "split=val is the part that val= holds out, and it is missing",
+    BadSpec("split",
+            "split=val is the part that val= holds out, and it is missing",
             "Add the val= of the training run, for example val=0.1.");
   }
   if (spec.seed.has_value() && spec.val == 0.0 && spec.per_class.empty()) {
@@ -176,10 +178,9 @@ DataSpec ParseDataSpec(std::string_view text,
   DataSpec spec;
   spec.text = text;
   spec.kind = text.substr(0, colon);
-  const auto kind =
-      std::find_if(kinds.begin(), kinds.end(), [&](const DataKindSyntax& k) {
-        return k.name == spec.kind;
-      });
+  const auto kind = std::find_if(
+      kinds.begin(), kinds.end(),
+      [&](const DataKindSyntax& k) { return k.name == spec.kind; });
   if (kind == kinds.end()) {
     BadSpec(Printable(text),
             fmt::format("there is no kind of data '{}'", Printable(spec.kind)),
@@ -210,9 +211,9 @@ DataSpec ParseDataSpec(std::string_view text,
     if (std::find(known_options.begin(), known_options.end(), name) ==
         known_options.end()) {
       BadSpec(Printable(text),
-              name.empty() ? "an option is empty"
-                           : fmt::format("there is no option '{}'",
-                                         Printable(name)),
+              name.empty()
+                  ? "an option is empty"
+                  : fmt::format("there is no option '{}'", Printable(name)),
               Suggest(name, known_options));
     }
     if (equals == std::string_view::npos || equals + 1 == option.size()) {

@@ -1,5 +1,5 @@
-// Loading a data set: open the reader of its kind, select, read. The one list of
-// kinds is below. Read dataset.h first.
+// Loading a data set: open the reader of its kind, select, read. The one list
+// of kinds is below. Read dataset.h first.
 #include "ports/host/dataset.h"
 
 #include <fmt/format.h>
@@ -27,7 +27,11 @@ struct DataKind {
 
 // The one list of kinds of data.
 const DataKind kKinds[] = {
-    {"idx", "idx:DIR", "IDX files as MNIST has them, also gzipped", OpenIdx, {}},
+    {"idx",
+     "idx:DIR",
+     "IDX files as MNIST has them, also gzipped",
+     OpenIdx,
+     {}},
 };
 
 constexpr std::align_val_t kAlignment{64};
@@ -55,7 +59,8 @@ void CheckFinite(const Dataset& data) {
       std::memcpy(&value, data.Sample(i) + 4 * j, 4);
       if (!std::isfinite(value)) {
         Fail(kExitBadData, "cannot use the samples",
-             fmt::format("{}, sample {}, element {}", data.source, data.ids[i], j),
+             fmt::format("{}, sample {}, element {}", data.source, data.ids[i],
+                         j),
              fmt::format("the value is {}", value),
              "Remove or repair this sample.");
       }
@@ -92,8 +97,8 @@ Dataset Prepare(const DataSpec& spec, std::string_view split,
 }  // namespace
 
 SampleBlock::SampleBlock(size_t bytes) : size_(bytes) {
-  bytes_.reset(static_cast<uint8_t*>(
-      ::operator new[](bytes, kAlignment, std::nothrow)));
+  bytes_.reset(
+      static_cast<uint8_t*>(::operator new[](bytes, kAlignment, std::nothrow)));
   if (bytes_ == nullptr && bytes > 0) {
     Fail(kExitDoesNotFit, "cannot hold the samples in memory", "",
          fmt::format("the system refuses {} bytes", bytes),
@@ -130,15 +135,13 @@ uint64_t Fingerprint(const Dataset& data) {
   const auto add = [&](const void* bytes, size_t n) {
     if (n > 0) XXH3_64bits_update(state.p, bytes, n);
   };
-  const uint64_t head[] = {data.shape.h,
-                           data.shape.w,
-                           data.shape.c,
-                           static_cast<uint64_t>(data.shape.type),
-                           data.size(),
-                           data.class_names.size()};
+  const uint64_t head[] = {data.shape.h, data.shape.w,
+                           data.shape.c, static_cast<uint64_t>(data.shape.type),
+                           data.size(),  data.class_names.size()};
   add(head, sizeof(head));
   for (const std::string& name : data.class_names) {
-    add(name.c_str(), name.size() + 1);  // the zero keeps "ab","c" from "a","bc"
+    add(name.c_str(),
+        name.size() + 1);  // the zero keeps "ab","c" from "a","bc"
   }
   add(data.labels.data(), data.labels.size() * sizeof(data.labels[0]));
   add(data.ids.data(), data.ids.size() * sizeof(data.ids[0]));
@@ -199,8 +202,7 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec) {
     out.train.notes = selection.notes;
   }
   if (spec.val > 0.0) {
-    out.val =
-        Prepare(spec, "val", index, selection, selection.val, wanted);
+    out.val = Prepare(spec, "val", index, selection, selection.val, wanted);
     if (spec.split == "val") out.val->notes = selection.notes;
   }
   std::sort(wanted.begin(), wanted.end(),
@@ -229,7 +231,8 @@ TrainingData LoadTrainingData(std::string_view text) {
 
 DataSpec ParseDataSpec(std::string_view text) {
   std::vector<DataKindSyntax> kinds;
-  for (const DataKind& kind : kKinds) kinds.push_back({kind.name, kind.options});
+  for (const DataKind& kind : kKinds)
+    kinds.push_back({kind.name, kind.options});
   return ParseDataSpec(text, kinds);
 }
 

@@ -1,11 +1,11 @@
-// Dataset: samples in memory, all of them loaded before training starts, so that
-// no step waits for a file and none can fail on one. A DataReader is one kind of
-// data on disk; the only list of kinds is in dataset.cc, and a new kind is one
-// more file next to idx.cc.
+// Dataset: samples in memory, all of them loaded before training starts, so
+// that no step waits for a file and none can fail on one. A DataReader is one
+// kind of data on disk; the only list of kinds is in dataset.cc, and a new kind
+// is one more file next to idx.cc.
 //
 // A reader first tells what there is (ReadIndex), the spec's selection runs on
-// the labels alone, then the reader delivers the selected samples (ReadSamples):
-// limit=200 of a large set costs the memory of 200 samples.
+// the labels alone, then the reader delivers the selected samples
+// (ReadSamples): limit=200 of a large set costs the memory of 200 samples.
 //
 // Selection never depends on anything but the data and the spec. Random choices
 // sort (Philox word of the sample's original index, index): use kSplit, layer 0
@@ -28,8 +28,8 @@
 
 namespace temper::host {
 
-// A block of bytes, aligned to 64, that nobody has touched yet: the system hands
-// out its pages as data arrives.
+// A block of bytes, aligned to 64, that nobody has touched yet: the system
+// hands out its pages as data arrives.
 class SampleBlock {
  public:
   SampleBlock() = default;

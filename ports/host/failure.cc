@@ -12,7 +12,9 @@
 namespace temper::host {
 namespace {
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char Lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 // Edits (insert, delete, replace, swap of neighbours) from a to b.
 size_t EditDistance(std::string_view a, std::string_view b) {

@@ -19,8 +19,10 @@ struct TypeName {
   uint8_t code;
   const char* name;
 };
-constexpr TypeName kOtherTypes[] = {{0x09, "int8"},    {0x0b, "int16"},
-                                    {0x0c, "int32"},   {0x0d, "float32"},
+constexpr TypeName kOtherTypes[] = {{0x09, "int8"},
+                                    {0x0b, "int16"},
+                                    {0x0c, "int32"},
+                                    {0x0d, "float32"},
                                     {0x0e, "float64"}};
 
 constexpr uint32_t ByteSwap(uint32_t v) {
@@ -55,15 +57,16 @@ IdxHeader ReadIdxHeader(ByteSource& source) {
     source.Corrupt("this is gzip data in a file without the ending .gz");
   }
   if (magic[0] != 0 || magic[1] != 0) {
-    source.Corrupt(
-        fmt::format("this is not an IDX file: it starts with {:02x} {:02x}, not "
-                    "00 00",
-                    magic[0], magic[1]));
+    source.Corrupt(fmt::format(
+        "this is not an IDX file: it starts with {:02x} {:02x}, not "
+        "00 00",
+        magic[0], magic[1]));
   }
   for (const TypeName& type : kOtherTypes) {
     if (magic[2] == type.code) {
       Fail(kExitUnsupported, "cannot read the data", source.Where(),
-           fmt::format("the elements are {}, only uint8 is supported", type.name),
+           fmt::format("the elements are {}, only uint8 is supported",
+                       type.name),
            "Convert the file to uint8.");
     }
   }
@@ -73,8 +76,7 @@ IdxHeader ReadIdxHeader(ByteSource& source) {
   IdxHeader header;
   header.rank = magic[3];
   if (header.rank < 1 || header.rank > 4) {
-    source.Corrupt(
-        fmt::format("{} dimensions, expected 1 to 4", header.rank));
+    source.Corrupt(fmt::format("{} dimensions, expected 1 to 4", header.rank));
   }
   header.elements = 1;
   bool overflow = false;
@@ -87,9 +89,8 @@ IdxHeader ReadIdxHeader(ByteSource& source) {
     if (header.size[i] == 0) {
       source.Corrupt(fmt::format("dimension {} is 0", i));
     }
-    overflow |= __builtin_mul_overflow(header.elements,
-                                       uint64_t{header.size[i]},
-                                       &header.elements);
+    overflow |= __builtin_mul_overflow(
+        header.elements, uint64_t{header.size[i]}, &header.elements);
   }
   const uint64_t head = 4 + 4 * uint64_t{header.rank};
   const uint64_t most = source.MaxBytes() - std::min(source.MaxBytes(), head);
@@ -102,9 +103,8 @@ IdxHeader ReadIdxHeader(ByteSource& source) {
             : ""));
   }
   if (source.ExactSize() && header.elements < most) {
-    source.Corrupt(
-        fmt::format("the header announces {} bytes, but {} follow",
-                    SizesText(header), most));
+    source.Corrupt(fmt::format("the header announces {} bytes, but {} follow",
+                               SizesText(header), most));
   }
   return header;
 }
@@ -120,8 +120,8 @@ class IdxReader final : public DataReader {
   Index ReadIndex() override {
     const IdxHeader labels = ReadIdxHeader(*labels_);
     if (labels.rank != 1) {
-      labels_->Corrupt(
-          fmt::format("labels have 1 dimension, this file has {}", labels.rank));
+      labels_->Corrupt(fmt::format("labels have 1 dimension, this file has {}",
+                                   labels.rank));
     }
     const IdxHeader images = ReadIdxHeader(*images_);
     if (images.rank < 3) {
@@ -129,8 +129,8 @@ class IdxReader final : public DataReader {
           "images have 3 or 4 dimensions, this file has {}", images.rank));
     }
     if (images.rank == 4 && images.size[3] > 4) {
-      images_->Corrupt(fmt::format("images have 1 to 4 channels, this file has {}",
-                                   images.size[3]));
+      images_->Corrupt(fmt::format(
+          "images have 1 to 4 channels, this file has {}", images.size[3]));
     }
     if (images.size[0] != labels.size[0]) {
       Fail(kExitBadData, "the data does not fit together", images_->name(),
@@ -139,8 +139,8 @@ class IdxReader final : public DataReader {
            "Check that both files belong to the same data set and split.");
     }
     Index index;
-    index.shape = Shape{images.size[1], images.size[2], images.size[3],
-                        ElementType::kU8};
+    index.shape =
+        Shape{images.size[1], images.size[2], images.size[3], ElementType::kU8};
     ReadLabels(labels.size[0], index.labels);
     count_ = images.size[0];
     sample_bytes_ = index.shape.Count();
@@ -164,7 +164,8 @@ class IdxReader final : public DataReader {
     if (labels_->ExactSize()) labels.reserve(CheckedSize(count, "labels"));
     uint8_t block[4096];
     while (count > 0) {
-      const size_t n = static_cast<size_t>(std::min<uint64_t>(count, sizeof(block)));
+      const size_t n =
+          static_cast<size_t>(std::min<uint64_t>(count, sizeof(block)));
       labels_->ReadExact(block, n, "the labels");
       labels.insert(labels.end(), block, block + n);
       count -= n;
@@ -218,12 +219,11 @@ std::unique_ptr<DataReader> OpenIdx(const DataSpec& spec) {
   // "val" is a part of the training files.
   const std::string split = spec.split == "test" ? "t10k" : "train";
   return OpenIdx(
-      OpenFirst(spec.path, {split + "-images-idx3-ubyte",
-                            split + "-images.idx3-ubyte",
-                            split + "-images-idx4-ubyte",
-                            split + "-images.idx4-ubyte"}),
-      OpenFirst(spec.path, {split + "-labels-idx1-ubyte",
-                            split + "-labels.idx1-ubyte"}));
+      OpenFirst(spec.path,
+                {split + "-images-idx3-ubyte", split + "-images.idx3-ubyte",
+                 split + "-images-idx4-ubyte", split + "-images.idx4-ubyte"}),
+      OpenFirst(spec.path,
+                {split + "-labels-idx1-ubyte", split + "-labels.idx1-ubyte"}));
 }
 
 }  // namespace temper::host

@@ -15,7 +15,8 @@ namespace temper::host {
 Loader::Loader(const Dataset& data, const LoaderOptions& options)
     : data_(data), options_(options) {
   if (options.batch == 0) {
-    Fail(kExitUsage, "cannot make batches", "--batch", "it is 0", "Use 1 or more.");
+    Fail(kExitUsage, "cannot make batches", "--batch", "it is 0",
+         "Use 1 or more.");
   }
   batches_ = options.drop_last
                  ? data.size() / options.batch

@@ -1,5 +1,5 @@
-// Loader: batches of a Dataset, one ahead. While the trainer works on a batch, a
-// second thread gathers the samples of the next one into the other of two
+// Loader: batches of a Dataset, one ahead. While the trainer works on a batch,
+// a second thread gathers the samples of the next one into the other of two
 // buffers. All memory and the thread exist after construction; an epoch
 // allocates nothing.
 //

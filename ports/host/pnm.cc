@@ -140,14 +140,15 @@ Image ReadPnm(ByteSource& source) {
     in.Corrupt("one white space byte must follow the maxval");
   }
 
-  // At most 3 * 2^28. A plain sample takes two bytes, the last one may take one.
+  // At most 3 * 2^28. A plain sample takes two bytes, the last one may take
+  // one.
   const uint64_t count = uint64_t{image.h} * image.w * image.c;
-  const uint64_t most =
-      plain ? source.MaxBytes() / 2 + 1 : source.MaxBytes();
+  const uint64_t most = plain ? source.MaxBytes() / 2 + 1 : source.MaxBytes();
   if (count > most) {
-    in.Corrupt(fmt::format("{} x {} x {} samples are announced, the file holds "
-                           "at most {}",
-                           image.w, image.h, image.c, most));
+    in.Corrupt(
+        fmt::format("{} x {} x {} samples are announced, the file holds "
+                    "at most {}",
+                    image.w, image.h, image.c, most));
   }
   image.pixels.resize(CheckedSize(count, source.name()));
   if (plain) {

@@ -1,5 +1,5 @@
-// The selection of samples by class, number and chance. Read selection.h and the
-// grammar in data_spec.h first.
+// The selection of samples by class, number and chance. Read selection.h and
+// the grammar in data_spec.h first.
 #include "ports/host/selection.h"
 
 #include <fmt/format.h>
@@ -57,8 +57,8 @@ void CheckNames(const std::vector<std::string>& names, std::string_view where) {
       Fail(kExitBadData, "cannot use the class names",
            fmt::format("{}, name {}", where, i), why, "Correct this name.");
     };
-    const bool control = std::any_of(
-        names[i].begin(), names[i].end(), [](char c) {
+    const bool control =
+        std::any_of(names[i].begin(), names[i].end(), [](char c) {
           return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
         });
     if (names[i].empty()) fail("it is empty");
@@ -92,16 +92,19 @@ std::vector<std::string> OriginalNames(const DataSpec& spec,
     }
   }
   if (classes > kMaxClasses) {
-    Fail(kExitBadData, "cannot use the labels", fmt::format("sample {}", highest),
+    Fail(kExitBadData, "cannot use the labels",
+         fmt::format("sample {}", highest),
          fmt::format("label {} is above {}", classes - 1, kMaxClasses - 1),
          "Check that the file of labels belongs to this data.");
   }
   if (names.empty()) {
-    for (uint64_t i = 0; i < classes; ++i) names.push_back(fmt::format("{}", i));
+    for (uint64_t i = 0; i < classes; ++i)
+      names.push_back(fmt::format("{}", i));
   }
   CheckNames(names, where);
   if (names.size() < classes) {
-    Fail(kExitBadData, "cannot use the labels", fmt::format("sample {}", highest),
+    Fail(kExitBadData, "cannot use the labels",
+         fmt::format("sample {}", highest),
          fmt::format("label {} is out of range: {} has {} names", classes - 1,
                      where, names.size()),
          "Name every original label, also those that classes= leaves out.");
@@ -114,7 +117,8 @@ std::vector<std::string> OriginalNames(const DataSpec& spec,
                            const std::vector<std::string>& names) {
   const std::vector<std::string_view> known(names.begin(), names.end());
   Fail(kExitUsage, "cannot select the classes",
-       fmt::format("{}={}", option, Printable(item)), why, Suggest(item, known));
+       fmt::format("{}={}", option, Printable(item)), why,
+       Suggest(item, known));
 }
 
 // The original labels that one item of a class list means.
@@ -140,10 +144,10 @@ std::vector<uint32_t> ResolveClasses(std::string_view option,
     return {static_cast<uint32_t>(name_index)};
   }
   if (named != names.end() && !(*first == *last && *first == name_index)) {
-    BadClass(option, item,
-             fmt::format("it is both a label and the name of label {}",
-                         name_index),
-             names);
+    BadClass(
+        option, item,
+        fmt::format("it is both a label and the name of label {}", name_index),
+        names);
   }
   if (*first > *last) {
     BadClass(option, item, "the range runs backwards", names);
@@ -166,9 +170,10 @@ void SelectClasses(const DataSpec& spec, const std::vector<std::string>& names,
   out.new_label.assign(names.size(), -1);
   const auto add = [&](uint32_t label, std::string_view item) {
     if (out.new_label[label] >= 0) {
-      BadClass("classes", item,
-               fmt::format("class '{}' is there twice", Printable(names[label])),
-               names);
+      BadClass(
+          "classes", item,
+          fmt::format("class '{}' is there twice", Printable(names[label])),
+          names);
     }
     out.new_label[label] = static_cast<int32_t>(out.class_names.size());
     out.class_names.push_back(names[label]);
@@ -218,15 +223,17 @@ void SelectPerClass(const DataSpec& spec, const std::vector<int32_t>& labels,
     for (const uint32_t label :
          ResolveClasses("per_class", entry.classes, names)) {
       if (out.new_label[label] < 0) {
-        BadClass("per_class", entry.classes,
-                 fmt::format("classes= leaves out '{}'", Printable(names[label])),
-                 out.class_names);
+        BadClass(
+            "per_class", entry.classes,
+            fmt::format("classes= leaves out '{}'", Printable(names[label])),
+            out.class_names);
       }
       uint64_t& count = counts[static_cast<size_t>(out.new_label[label])];
       if (count != kAll) {
-        BadClass("per_class", entry.classes,
-                 fmt::format("class '{}' is there twice", Printable(names[label])),
-                 names);
+        BadClass(
+            "per_class", entry.classes,
+            fmt::format("class '{}' is there twice", Printable(names[label])),
+            names);
       }
       count = entry.count;
     }
@@ -250,7 +257,8 @@ void SelectPerClass(const DataSpec& spec, const std::vector<int32_t>& labels,
   std::sort(out.train.begin(), out.train.end());
 }
 
-// Rounds to nearest; both parts of a class keep at least one sample if they can.
+// Rounds to nearest; both parts of a class keep at least one sample if they
+// can.
 void HoldOut(const DataSpec& spec, const std::vector<int32_t>& labels,
              Selection& out) {
   ByClass groups = GroupByClass(out.train, labels, out);

@@ -34,7 +34,8 @@ struct ByteSums {
     const double offset = static_cast<double>(shifted) / count;
     Moments out;
     out.mean = static_cast<double>(m) + offset;
-    out.variance = static_cast<double>(shifted_squares) / count - offset * offset;
+    out.variance =
+        static_cast<double>(shifted_squares) / count - offset * offset;
     return out;
   }
 };
@@ -73,7 +74,8 @@ std::vector<Moments> FloatMoments(const Dataset& data, size_t period) {
   };
   for_each([](Moments& m, double x) { m.mean += x; });
   for (Moments& m : out) m.mean /= n;
-  for_each([](Moments& m, double x) { m.variance += (x - m.mean) * (x - m.mean); });
+  for_each(
+      [](Moments& m, double x) { m.variance += (x - m.mean) * (x - m.mean); });
   for (Moments& m : out) m.variance /= n;
   return out;
 }

@@ -1,6 +1,7 @@
 // Mean and standard deviation of a data set's samples: what the normalize layer
-// stores in the model. Values are multiplied by `scale` first (u8: 1/255, so that
-// they lie in [0, 1]; f32: 1), as the layer does: y = (x * scale - mean) / std.
+// stores in the model. Values are multiplied by `scale` first (u8: 1/255, so
+// that they lie in [0, 1]; f32: 1), as the layer does: y = (x * scale - mean) /
+// std.
 //
 // Population statistics (divided by N). u8 samples are summed in integers, so
 // the result is exact up to the last few double operations and the same bits on
