@@ -70,7 +70,7 @@ class Trainer {
   // the plan and the floating-point environment of all threads. The runner may
   // have at most plan.options.threads threads. kArenaTooSmall: the size that
   // works is plan.arena_bytes. Weights hold zeros until Initialize or a loader
-  // fills them.
+  // fills them; running variances and the normalize layer's std hold ones.
   Status Create(Plan plan, void* memory, size_t bytes,
                 const ParallelRunner& parallel = {});
 
@@ -88,7 +88,7 @@ class Trainer {
 
   // Forward in inference mode. Without labels or targets: loss 0, correct 0.
   StepResult Evaluate(const Batch& batch);
-  // Output of the last Evaluate or Step: probabilities (rows, classes), or the
+  // Output of the last Evaluate: probabilities (rows, classes), or the
   // prediction. Valid until the next call.
   const float* Output() const;
 
@@ -106,7 +106,6 @@ class Trainer {
   uint32_t MemoryFault() const { return memory_fault_; }
 
  private:
-  struct StepContextHolder;
   template <class T = float>
   T* At(uint32_t tensor) const {
     return tensor == kNoTensor

@@ -1,0 +1,114 @@
+// First values of a whole model: which initialiser each tensor gets follows from
+// what the graph does with the layer. See temper/initializers.h.
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/layer.h"
+#include "temper/random.h"
+#include "temper/trainer.h"
+
+namespace temper {
+namespace {
+
+bool IsActivation(LayerKind kind) {
+  return kind == LayerKind::kRelu || kind == LayerKind::kRelu6;
+}
+
+// True if the signal of node i meets a ReLU before it meets another weighted
+// kernel: through batch norm, add, pooling, dropout, flatten.
+bool FeedsRelu(const Plan& plan, uint32_t i) {
+  std::vector<bool> reached(plan.nodes.size(), false);
+  reached[i] = true;
+  for (uint32_t c = i + 1; c < plan.nodes.size(); ++c) {
+    const Node& node = plan.graph.nodes[c];
+    for (uint32_t k = 0; k < node.input_count; ++k) {
+      if (!reached[node.inputs[k]]) continue;
+      if (IsActivation(node.kind)) return true;
+      bool kernel = false;
+      for (uint32_t w = 0; w < plan.nodes[c].weight_count; ++w) {
+        kernel |= plan.nodes[c].specs[w].role == WeightRole::kKernel;
+      }
+      reached[c] = !kernel;
+    }
+  }
+  return false;
+}
+
+bool HasKernel(const NodePlan& node) {
+  for (uint32_t w = 0; w < node.weight_count; ++w) {
+    if (node.specs[w].role == WeightRole::kKernel) return true;
+  }
+  return false;
+}
+
+// Nodes that close a residual branch: of the two inputs of an add, the one with
+// the longer path from the input is the branch, the other the skip.
+std::vector<bool> ResidualClosers(const Plan& plan) {
+  const size_t count = plan.nodes.size();
+  std::vector<uint32_t> depth(count, 0);
+  std::vector<bool> closes(count, false);
+  for (uint32_t i = 0; i < count; ++i) {
+    const Node& node = plan.graph.nodes[i];
+    for (uint32_t k = 0; k < node.input_count; ++k) {
+      depth[i] = std::max(depth[i], depth[node.inputs[k]] + 1);
+    }
+    if (node.kind != LayerKind::kAdd) continue;
+    const uint32_t a = node.inputs[0], b = node.inputs[1];
+    if (depth[a] == depth[b]) continue;
+    closes[depth[a] > depth[b] ? a : b] = true;
+  }
+  return closes;
+}
+
+}  // namespace
+
+void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
+  if (memory_ == nullptr) return;
+  uint32_t head = kNoNode;
+  for (uint32_t i = 0; i < plan_.nodes.size(); ++i) {
+    if (HasKernel(plan_.nodes[i])) head = i;
+  }
+  // Only a last layer that no ReLU follows is a head.
+  if (head != kNoNode && FeedsRelu(plan_, head)) head = kNoNode;
+  const std::vector<bool> closes = ResidualClosers(plan_);
+
+  for (const TensorView& view : tensors_) {
+    const LayerKind layer = plan_.graph.nodes[view.node].kind;
+    if (layer == LayerKind::kNormalize) continue;  // the data's, not ours
+    switch (view.spec->role) {
+      case WeightRole::kKernel:
+        if (view.node == head) {
+          InitializeNormal(seed, RandomStream(RandomUse::kInitialize, view.node),
+                           view.slot, options.head_std, 0, view.count, view.data);
+        } else {
+          InitializerKind kind = options.kernel;
+          if (options.zero_init_residual && closes[view.node]) {
+            kind = InitializerKind::kZero;
+          } else if (kind == InitializerKind::kAuto) {
+            kind = FeedsRelu(plan_, view.node) ? InitializerKind::kHeNormal
+                                               : InitializerKind::kXavierNormal;
+          }
+          InitializeTensor(kind, seed, view.node, view.slot, view.spec->fan_in,
+                           view.spec->fan_out, view.count, view.data);
+        }
+        break;
+      case WeightRole::kGamma:
+        std::fill_n(view.data, view.count,
+                    options.zero_init_residual && closes[view.node] ? 0.0f : 1.0f);
+        break;
+      case WeightRole::kBufferOne:
+        std::fill_n(view.data, view.count, 1.0f);
+        break;
+      case WeightRole::kBias:
+      case WeightRole::kBeta:
+      case WeightRole::kBufferZero:
+        std::fill_n(view.data, view.count, 0.0f);
+        break;
+    }
+  }
+  for (const StateView& view : states_) {
+    std::memset(view.data, 0, view.count * sizeof(float));
+  }
+}
+
+}  // namespace temper

@@ -1,0 +1,161 @@
+// The planner: greedy by size, best fit. Buffers are placed largest first, each
+// into the smallest gap between already placed buffers that are alive at the
+// same time (Pisarchyk and Lee 2020). Saved tensors of back-propagation nest like
+// brackets, so this usually meets the lower bound at once; where residual
+// branches break the nesting, a fixed number of restarts in perturbed orders
+// (Philox, so every machine finds the same plan) closes the rest.
+// Buffers that outlive the step lie behind the shared region in order of their
+// index, the step state last.
+#include "runtime/planner.h"
+
+#include <algorithm>
+
+#include "runtime/hash.h"
+#include "temper/random.h"
+
+namespace temper {
+namespace {
+
+constexpr uint32_t kRestarts = 64;
+
+uint64_t Rounded(const PlannedTensor& t) {
+  return (t.bytes + kTensorAlign - 1) / kTensorAlign * kTensorAlign;
+}
+
+bool IsPersistent(const PlannedTensor& t) {
+  return t.kind == TensorKind::kWeight || t.kind == TensorKind::kOptimizer ||
+         t.kind == TensorKind::kStepState;
+}
+
+bool Meet(const PlannedTensor& a, const PlannedTensor& b) {
+  return a.first <= b.last && b.first <= a.last;
+}
+
+// Places tensors in the given order; returns the bytes used. Stops early, with
+// a value >= give_up, once it cannot be better.
+uint64_t Place(const std::vector<PlannedTensor>& tensors,
+               const std::vector<uint32_t>& order, uint64_t give_up,
+               std::vector<uint64_t>* offsets,
+               std::vector<uint32_t>* by_offset) {
+  by_offset->clear();
+  uint64_t used = 0;
+  for (const uint32_t index : order) {
+    const PlannedTensor& t = tensors[index];
+    const uint64_t size = Rounded(t);
+    // Walk the neighbours in time by offset and remember the tightest gap.
+    uint64_t end = 0, best = 0, best_gap = ~uint64_t{0};
+    for (const uint32_t other : *by_offset) {
+      if (!Meet(t, tensors[other])) continue;
+      const uint64_t start = (*offsets)[other];
+      if (start > end && start - end >= size && start - end < best_gap) {
+        best_gap = start - end;
+        best = end;
+      }
+      end = std::max(end, start + Rounded(tensors[other]));
+    }
+    const uint64_t offset = best_gap == ~uint64_t{0} ? end : best;
+    (*offsets)[index] = offset;
+    used = std::max(used, offset + size);
+    if (used >= give_up) return used;
+    const auto place = std::lower_bound(
+        by_offset->begin(), by_offset->end(), offset,
+        [&](uint32_t a, uint64_t value) { return (*offsets)[a] < value; });
+    by_offset->insert(place, index);
+  }
+  return used;
+}
+
+}  // namespace
+
+uint64_t LowerBound(const Plan& plan) {
+  // Sum of sizes that start or end at each step.
+  std::vector<uint64_t> alive(plan.steps.size() + 1, 0);
+  uint64_t most = 0;
+  for (size_t s = 0; s < plan.steps.size(); ++s) {
+    uint64_t bytes = 0;
+    for (const PlannedTensor& t : plan.tensors) {
+      if (t.first <= s && s <= t.last) bytes += Rounded(t);
+    }
+    most = std::max(most, bytes);
+  }
+  return most;
+}
+
+void LayOut(Plan* plan) {
+  std::vector<PlannedTensor>& tensors = plan->tensors;
+  std::vector<uint32_t> transient, order, by_offset;
+  uint64_t persistent_bytes = 0;
+  for (uint32_t i = 0; i < tensors.size(); ++i) {
+    if (IsPersistent(tensors[i])) {
+      persistent_bytes += Rounded(tensors[i]);
+    } else {
+      transient.push_back(i);
+    }
+  }
+  plan->lower_bound = LowerBound(*plan);
+  const uint64_t transient_bound = plan->lower_bound - persistent_bytes;
+
+  // Largest first; ties by time, so that the order is total.
+  std::sort(transient.begin(), transient.end(), [&](uint32_t a, uint32_t b) {
+    const uint64_t size_a = Rounded(tensors[a]), size_b = Rounded(tensors[b]);
+    if (size_a != size_b) return size_a > size_b;
+    if (tensors[a].first != tensors[b].first)
+      return tensors[a].first < tensors[b].first;
+    return a < b;
+  });
+  std::vector<uint64_t> offsets(tensors.size()), best_offsets;
+  uint64_t best = ~uint64_t{0};
+  for (uint32_t restart = 0; restart <= kRestarts && best > transient_bound;
+       ++restart) {
+    order = transient;
+    if (restart == 1) {
+      // By lifetime: the longest lived at the bottom.
+      std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+        return tensors[a].last - tensors[a].first >
+               tensors[b].last - tensors[b].first;
+      });
+    } else if (restart > 1) {
+      // Every tensor is moved up by a random factor of its size.
+      std::vector<double> key(tensors.size());
+      for (const uint32_t i : transient) {
+        const double u = RandomWord(restart, i, 0, 0, 0) * 0x1p-32;
+        key[i] = static_cast<double>(Rounded(tensors[i])) * (1.0 + 1.5 * u);
+      }
+      std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+        return key[a] > key[b];
+      });
+    }
+    const uint64_t used = Place(tensors, order, best, &offsets, &by_offset);
+    if (used < best) {
+      best = used;
+      best_offsets = offsets;
+    }
+  }
+  if (transient.empty()) {
+    best = 0;
+    best_offsets = offsets;
+  }
+
+  plan->transient_bytes = best;
+  uint64_t end = best;
+  for (uint32_t i = 0; i < tensors.size(); ++i) {
+    if (IsPersistent(tensors[i])) {
+      tensors[i].offset = end;
+      end += Rounded(tensors[i]);
+    } else {
+      tensors[i].offset = best_offsets[i];
+    }
+  }
+  plan->arena_bytes = end;
+
+  Fnv1a hash;
+  hash.Add(plan->program_hash);
+  hash.Add(plan->arena_bytes);
+  for (const PlannedTensor& t : tensors) {
+    hash.Add(t.offset);
+    hash.Add(t.bytes);
+  }
+  plan->layout_hash = hash.value();
+}
+
+}  // namespace temper

@@ -1,0 +1,411 @@
+// Making the program. The order of one step is
+//
+//   forward of every node | loss | for every node with a gradient, last first:
+//                                  backward (dx with the old weights, then dw),
+//                                  update of its weights
+//
+// so a weight gradient lives for two steps and its memory is used again.
+// Buffers that share memory by design (in place, views) become one tensor here;
+// what may share memory over time is the planner's business.
+#include "runtime/program.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/hash.h"
+#include "runtime/layer.h"
+#include "runtime/optimizer.h"
+
+namespace temper {
+namespace {
+
+class ProgramMaker {
+ public:
+  explicit ProgramMaker(Plan* plan)
+      : plan_(*plan), count_(static_cast<uint32_t>(plan->graph.nodes.size())) {}
+
+  Status Make() {
+    plan_.nodes.assign(count_, NodePlan());
+    needs_.assign(count_, Needs());
+    ChooseModes();
+    TEMPER_RETURN_IF_ERROR(CollectNeeds());
+    ListSteps();
+    AddPersistentTensors();
+    AddActivations();
+    if (plan_.options.training) AddGradients();
+    AddPrivateTensors();
+    plan_.program_hash = Hash();
+    return Ok();
+  }
+
+ private:
+  const Node& NodeAt(uint32_t i) const { return plan_.graph.nodes[i]; }
+  bool Frozen(uint32_t i) const {
+    return !plan_.options.frozen.empty() && plan_.options.frozen[i] != 0;
+  }
+  uint64_t ActivationBytes(uint32_t i) const {
+    return plan_.shapes[i].Count() * plan_.options.batch * sizeof(float);
+  }
+
+  // A gradient reaches a node if something below it, or the node itself, trains.
+  void ChooseModes() {
+    if (!plan_.options.training) return;
+    std::vector<bool> wants_gradient(count_, false);
+    for (uint32_t i = 0; i < count_; ++i) {
+      NodeMode& mode = plan_.nodes[i].mode;
+      mode.train_weights = !Frozen(i) && HasTrainedWeights(i);
+      mode.live_statistics =
+          mode.train_weights && NodeAt(i).kind == LayerKind::kBatchNorm &&
+          plan_.options.batch_norm == BatchNormMode::kTrain;
+      bool below = false;
+      for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
+        mode.need_dx[k] = wants_gradient[NodeAt(i).inputs[k]];
+        // The target of a loss is given, not computed: nothing flows into it.
+        if (IsLoss(NodeAt(i).kind) && k > 0) mode.need_dx[k] = false;
+        below = below || mode.need_dx[k];
+      }
+      mode.backward = mode.train_weights || below;
+      wants_gradient[i] = mode.backward && OpOf(NodeAt(i).kind).backward;
+    }
+  }
+
+  bool HasTrainedWeights(uint32_t i) const {
+    Needs needs;
+    StateNeeds(i, &needs);
+    for (uint32_t w = 0; w < needs.weight_count; ++w) {
+      if (IsTrained(needs.weights[w].role)) return true;
+    }
+    return false;
+  }
+
+  void StateNeeds(uint32_t i, Needs* needs) const {
+    Shape in[kMaxInputs];
+    for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
+      in[k] = plan_.shapes[NodeAt(i).inputs[k]];
+    }
+    OpOf(NodeAt(i).kind)
+        .needs({NodeAt(i), in, plan_.shapes[i], plan_.options.batch,
+                plan_.options.threads, plan_.nodes[i].mode},
+               needs);
+  }
+
+  Status CollectNeeds() {
+    bool trains = false;
+    for (uint32_t i = 0; i < count_; ++i) {
+      StateNeeds(i, &needs_[i]);
+      NodePlan& node = plan_.nodes[i];
+      node.weight_count = needs_[i].weight_count;
+      for (uint32_t w = 0; w < node.weight_count; ++w) {
+        node.specs[w] = needs_[i].weights[w];
+        if (node.specs[w].Count() > kMaxElements) {
+          return Error(StatusCode::kInvalidArgument, "a weight is too large", i);
+        }
+      }
+      trains = trains || node.mode.train_weights;
+      if (ActivationBytes(i) / sizeof(float) > kMaxElements) {
+        return Error(StatusCode::kInvalidArgument,
+                     "a tensor is too large: use a smaller batch", i);
+      }
+      if (needs_[i].minimum_rows > plan_.options.batch) {
+        return Error(StatusCode::kInvalidArgument,
+                     "this batch norm would see one value per channel, which "
+                     "has no variance: use a batch of 2 or more, or frozen "
+                     "statistics (--bn frozen)",
+                     i);
+      }
+      plan_.minimum_rows = std::max(plan_.minimum_rows, needs_[i].minimum_rows);
+    }
+    if (plan_.options.training && !trains) {
+      return Error(StatusCode::kInvalidArgument,
+                   "nothing is left to train: every layer is frozen");
+    }
+    return Ok();
+  }
+
+  void ListSteps() {
+    forward_.assign(count_, 0);
+    backward_.assign(count_, kNoStep);
+    update_.assign(count_, kNoStep);
+    const auto add = [&](StepKind kind, uint32_t node) {
+      plan_.steps.push_back({kind, node});
+      return static_cast<uint32_t>(plan_.steps.size()) - 1;
+    };
+    for (uint32_t i = 0; i < count_; ++i) {
+      forward_[i] = add(StepKind::kForward, i);
+    }
+    loss_ = add(StepKind::kLoss, count_ - 1);
+    if (!plan_.options.training) return;
+    for (uint32_t i = count_; i-- > 0;) {
+      if (!plan_.nodes[i].mode.backward) continue;
+      backward_[i] = add(StepKind::kBackward, i);
+      if (plan_.nodes[i].mode.train_weights) {
+        update_[i] = add(StepKind::kUpdate, i);
+      }
+    }
+  }
+
+  uint32_t AddTensor(TensorKind kind, uint32_t node, uint32_t slot,
+                     uint64_t bytes, uint32_t first, uint32_t last) {
+    PlannedTensor t;
+    t.kind = kind;
+    t.node = node;
+    t.slot = slot;
+    t.bytes = bytes;
+    t.first = first;
+    t.last = last;
+    plan_.tensors.push_back(t);
+    return static_cast<uint32_t>(plan_.tensors.size()) - 1;
+  }
+
+  void AddPersistentTensors() {
+    const uint32_t end = static_cast<uint32_t>(plan_.steps.size()) - 1;
+    for (uint32_t i = 0; i < count_; ++i) {
+      NodePlan& node = plan_.nodes[i];
+      for (uint32_t w = 0; w < kMaxWeights; ++w) {
+        node.weights[w] = node.weight_gradients[w] = kNoTensor;
+        for (uint32_t& state : node.optimizer[w]) state = kNoTensor;
+      }
+      for (uint32_t w = 0; w < node.weight_count; ++w) {
+        node.weights[w] = AddTensor(TensorKind::kWeight, i, w,
+                                    node.specs[w].Count() * sizeof(float), 0, end);
+      }
+    }
+    const char* names[kMaxStates];
+    const uint32_t states =
+        plan_.options.training
+            ? OpOf(plan_.options.optimizer.kind)
+                  .states(plan_.options.optimizer, names)
+            : 0;
+    for (uint32_t i = 0; i < count_; ++i) {
+      NodePlan& node = plan_.nodes[i];
+      if (!node.mode.train_weights) continue;
+      for (uint32_t w = 0; w < node.weight_count; ++w) {
+        if (!IsTrained(node.specs[w].role)) continue;
+        for (uint32_t s = 0; s < states; ++s) {
+          node.optimizer[w][s] =
+              AddTensor(TensorKind::kOptimizer, i, w * kMaxStates + s,
+                        node.specs[w].Count() * sizeof(float), 0, end);
+        }
+      }
+    }
+    AddTensor(TensorKind::kStepState, kNoNode, 0, kTensorAlign, 0, end);
+  }
+
+  // True if backward reads the output of node i.
+  bool Kept(uint32_t i) const {
+    if (plan_.nodes[i].mode.backward && needs_[i].keep_output) return true;
+    for (uint32_t c = i + 1; c < count_; ++c) {
+      for (uint32_t k = 0; k < NodeAt(c).input_count; ++k) {
+        if (NodeAt(c).inputs[k] == i && plan_.nodes[c].mode.backward &&
+            needs_[c].keep_input[k]) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+  // Last node that reads the output of node i in forward.
+  uint32_t LastReader(uint32_t i) const {
+    uint32_t last = i;
+    for (uint32_t c = i + 1; c < count_; ++c) {
+      for (uint32_t k = 0; k < NodeAt(c).input_count; ++k) {
+        if (NodeAt(c).inputs[k] == i) last = c;
+      }
+    }
+    return last;
+  }
+
+  void AddActivations() {
+    for (uint32_t i = 1; i < count_; ++i) {
+      NodePlan& node = plan_.nodes[i];
+      const uint32_t from = NodeAt(i).inputs[0];
+      const uint32_t shared = plan_.nodes[from].output;
+      const bool same_size =
+          shared != kNoTensor && plan_.tensors[shared].bytes == ActivationBytes(i);
+      if (same_size && (needs_[i].view || (needs_[i].in_place &&
+                                           MayOverwrite(shared, i)))) {
+        node.output = shared;
+      } else {
+        node.output = AddTensor(TensorKind::kActivation, i, 0,
+                                ActivationBytes(i), forward_[i], forward_[i]);
+      }
+      // Alive until the last forward reader, then until the last backward step
+      // that reads it; the output of the loss until the end of forward.
+      PlannedTensor& t = plan_.tensors[node.output];
+      t.last = std::max(t.last, forward_[LastReader(i)]);
+      if (i == count_ - 1) t.last = std::max(t.last, loss_);
+      if (node.mode.backward && needs_[i].keep_output) {
+        t.last = std::max(t.last, backward_[i]);
+      }
+      for (uint32_t c = i + 1; c < count_; ++c) {
+        for (uint32_t k = 0; k < NodeAt(c).input_count; ++k) {
+          if (NodeAt(c).inputs[k] == i && plan_.nodes[c].mode.backward &&
+              needs_[c].keep_input[k]) {
+            t.last = std::max(t.last, backward_[c]);
+          }
+        }
+      }
+    }
+  }
+
+  // Node i may write over tensor `shared` (its first input) if it is the last
+  // to read any value that lives there, and backward reads none of them.
+  bool MayOverwrite(uint32_t shared, uint32_t i) const {
+    for (uint32_t j = 1; j < i; ++j) {
+      if (plan_.nodes[j].output != shared) continue;
+      if (Kept(j) || LastReader(j) > i) return false;
+    }
+    // A node that reads the same value twice must not lose the second.
+    for (uint32_t k = 1; k < NodeAt(i).input_count; ++k) {
+      if (plan_.nodes[NodeAt(i).inputs[k]].output == shared) return false;
+    }
+    return true;
+  }
+
+  // The gradient of a node's output is first written by the backward of its last
+  // reader, added to by those of the others, and used up by its own.
+  void AddGradients() {
+    std::vector<bool> written(count_, false);
+    for (uint32_t i = count_; i-- > 0;) {
+      NodePlan& node = plan_.nodes[i];
+      if (!node.mode.backward) continue;
+      bool dy_given_away = false;
+      for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
+        if (!node.mode.need_dx[k]) continue;
+        const uint32_t from = NodeAt(i).inputs[k];
+        if (written[from]) {
+          node.accumulate[k] = true;
+          continue;
+        }
+        written[from] = true;
+        NodePlan& source = plan_.nodes[from];
+        const bool share =
+            needs_[i].in_place_backward && !dy_given_away &&
+            node.gradient != kNoTensor &&
+            plan_.tensors[node.gradient].bytes == ActivationBytes(from);
+        if (share) {
+          dy_given_away = true;
+          source.gradient = node.gradient;
+        } else {
+          source.gradient =
+              AddTensor(TensorKind::kActivationGradient, from, 0,
+                        ActivationBytes(from), backward_[i], backward_[i]);
+        }
+        plan_.tensors[source.gradient].last =
+            std::max(plan_.tensors[source.gradient].last, backward_[from]);
+      }
+    }
+  }
+
+  void AddPrivateTensors() {
+    for (uint32_t i = 0; i < count_; ++i) {
+      NodePlan& node = plan_.nodes[i];
+      const Needs& needs = needs_[i];
+      if (needs.forward_scratch != 0) {
+        node.forward_scratch =
+            AddTensor(TensorKind::kScratch, i, 0, needs.forward_scratch,
+                      forward_[i], forward_[i]);
+      }
+      if (needs.saved_bytes != 0) {
+        // The row losses are read by the loss step even in evaluation.
+        const uint32_t last = node.mode.backward ? backward_[i] : forward_[i];
+        node.saved = AddTensor(TensorKind::kSaved, i, 0, needs.saved_bytes,
+                               forward_[i], i == count_ - 1 ? std::max(last, loss_) : last);
+      }
+      if (!node.mode.backward) continue;
+      if (needs.backward_scratch != 0) {
+        node.backward_scratch =
+            AddTensor(TensorKind::kScratch, i, 1, needs.backward_scratch,
+                      backward_[i], backward_[i]);
+      }
+      if (!node.mode.train_weights) continue;
+      for (uint32_t w = 0; w < node.weight_count; ++w) {
+        if (!IsTrained(node.specs[w].role)) continue;
+        node.weight_gradients[w] =
+            AddTensor(TensorKind::kWeightGradient, i, w,
+                      node.specs[w].Count() * sizeof(float), backward_[i],
+                      update_[i]);
+      }
+    }
+  }
+
+  // Everything that decides bits; not the thread count, not offsets.
+  uint64_t Hash() const {
+    Fnv1a hash;
+    hash.Add(kArithmeticVersion);
+    hash.Add(plan_.options.batch);
+    hash.Add(static_cast<uint32_t>(plan_.options.training));
+    hash.Add(static_cast<uint32_t>(plan_.options.batch_norm));
+    hash.Add(static_cast<uint32_t>(plan_.options.optimizer.kind));
+    hash.Bytes(plan_.options.optimizer.params,
+               sizeof(plan_.options.optimizer.params));
+    for (uint32_t i = 0; i < count_; ++i) {
+      const Node& node = NodeAt(i);
+      hash.Bytes(LayerName(node.kind), std::strlen(LayerName(node.kind)) + 1);
+      hash.Bytes(node.name, std::strlen(node.name) + 1);
+      hash.Add(node.input_count);
+      for (uint32_t k = 0; k < node.input_count; ++k) hash.Add(node.inputs[k]);
+      hash.Bytes(node.params, sizeof(node.params));
+      hash.Add(plan_.shapes[i].h);
+      hash.Add(plan_.shapes[i].w);
+      hash.Add(plan_.shapes[i].c);
+      hash.Add(static_cast<uint32_t>(plan_.shapes[i].type));
+      hash.Add(static_cast<uint32_t>(Frozen(i)));
+    }
+    return hash.value();
+  }
+
+  static constexpr uint32_t kNoStep = 0xffffffffu;
+
+  Plan& plan_;
+  const uint32_t count_;
+  std::vector<Needs> needs_;
+  // Step numbers per node.
+  std::vector<uint32_t> forward_, backward_, update_;
+  uint32_t loss_ = 0;
+};
+
+Status CheckOptions(const Graph& graph, const PlanOptions& options) {
+  const auto bad = [](const char* message) {
+    return Error(StatusCode::kInvalidArgument, message);
+  };
+  if (options.batch == 0 || options.batch > kMaxBatch) {
+    return bad("the batch must have 1 to 1048576 samples");
+  }
+  if (options.threads == 0 || options.threads > kMaxThreads) {
+    return bad("the number of threads must be 1 to 64");
+  }
+  if (!options.frozen.empty() && options.frozen.size() != graph.nodes.size()) {
+    return bad("frozen must have one entry per node");
+  }
+  const OptimizerOp& op = OpOf(options.optimizer.kind);
+  for (uint32_t i = 0; i < op.fields.count; ++i) {
+    const Field& field = op.fields.fields[i];
+    double value;
+    if (field.type == Field::Type::kF32) {
+      float f;
+      std::memcpy(&f, options.optimizer.params + field.offset, sizeof(f));
+      value = f;
+    } else {
+      uint32_t u;
+      std::memcpy(&u, options.optimizer.params + field.offset, sizeof(u));
+      value = u;
+    }
+    if (!(value >= field.min && value <= field.max)) {
+      return bad("an optimizer parameter is outside its range");
+    }
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Status MakeProgram(const Graph& graph, const PlanOptions& options, Plan* plan) {
+  TEMPER_RETURN_IF_ERROR(CheckOptions(graph, options));
+  TEMPER_RETURN_IF_ERROR(graph.Check(&plan->shapes));
+  plan->graph = graph;
+  plan->options = options;
+  return ProgramMaker(plan).Make();
+}
+
+}  // namespace temper

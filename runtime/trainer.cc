@@ -1,0 +1,312 @@
+// The trainer: the only loop over steps. See temper/trainer.h.
+// Next: layer.h (what a step calls), initialize.cc (first values).
+#include "temper/trainer.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "runtime/layer.h"
+#include "runtime/optimizer.h"
+#include "runtime/step_state.h"
+#include "simd/elementwise.h"
+#include "simd/loss.h"
+#include "simd/target.h"
+
+namespace temper {
+namespace {
+
+uint64_t RoundedBytes(const PlannedTensor& t) {
+  return (t.bytes + kTensorAlign - 1) / kTensorAlign * kTensorAlign;
+}
+
+// Every thread that will compute must round to nearest and keep subnormals.
+bool AllThreadsExact(const ParallelRunner& parallel) {
+  std::atomic<bool> exact{simd::FloatEnvironmentIsExact()};
+  if (parallel.run != nullptr) {
+    parallel.run(
+        parallel.pool,
+        [](void* context, uint32_t) {
+          if (!simd::FloatEnvironmentIsExact()) {
+            static_cast<std::atomic<bool>*>(context)->store(false);
+          }
+        },
+        &exact, parallel.threads);
+  }
+  return exact.load();
+}
+
+}  // namespace
+
+Status Trainer::Create(Plan plan, void* memory, size_t bytes,
+                       const ParallelRunner& parallel) {
+  TEMPER_RETURN_IF_ERROR(CheckPlan(plan));
+  if (bytes < plan.arena_bytes) {
+    return Error(StatusCode::kArenaTooSmall,
+                 "the memory is smaller than the plan");
+  }
+  if (memory == nullptr ||
+      reinterpret_cast<uintptr_t>(memory) % kTensorAlign != 0) {
+    return Error(StatusCode::kInvalidArgument,
+                 "the memory must be aligned to 64 bytes");
+  }
+  if (parallel.threads == 0 || parallel.threads > plan.options.threads) {
+    return Error(StatusCode::kInvalidArgument,
+                 "the runner has more threads than were planned for");
+  }
+  if (!AllThreadsExact(parallel)) {
+    return Error(StatusCode::kUnsupported,
+                 "a thread flushes subnormals or does not round to nearest: "
+                 "results would not be exact; clear FTZ and DAZ and use the "
+                 "default rounding mode");
+  }
+  plan_ = std::move(plan);
+  memory_ = static_cast<uint8_t*>(memory);
+  parallel_ = parallel;
+  forward_steps_ = static_cast<uint32_t>(plan_.graph.nodes.size()) + 1;
+  tensors_.clear();
+  states_.clear();
+  for (uint32_t i = 0; i < plan_.nodes.size(); ++i) {
+    const NodePlan& node = plan_.nodes[i];
+    for (uint32_t w = 0; w < node.weight_count; ++w) {
+      tensors_.push_back({i, w, &node.specs[w], At(node.weights[w]),
+                          node.specs[w].Count(),
+                          node.mode.train_weights && IsTrained(node.specs[w].role)});
+    }
+  }
+  const char* names[kMaxStates] = {};
+  OpOf(plan_.options.optimizer.kind).states(plan_.options.optimizer, names);
+  for (uint32_t t = 0; t < tensors_.size(); ++t) {
+    const TensorView& view = tensors_[t];
+    for (uint32_t s = 0; s < kMaxStates; ++s) {
+      const uint32_t state = plan_.nodes[view.node].optimizer[view.slot][s];
+      if (state == kNoTensor) continue;
+      states_.push_back({names[s], t, At(state), view.count});
+    }
+  }
+  // A normalize layer that nobody fills is the identity on scaled samples.
+  for (const TensorView& view : tensors_) {
+    const bool one = view.spec->role == WeightRole::kBufferOne;
+    simd::Fill(view.count, one ? 1.0f : 0.0f, view.data, {});
+  }
+  for (const StateView& view : states_) {
+    std::memset(view.data, 0, view.count * sizeof(float));
+  }
+  default_ids_.resize(plan_.options.batch);
+  for (uint32_t i = 0; i < plan_.options.batch; ++i) default_ids_[i] = i;
+  *StepStateOf(plan_, memory_) = StepState{};
+  memory_fault_ = kNoNode;
+  return Ok();
+}
+
+Status Trainer::CheckBatch(const Batch& batch, bool training) const {
+  if (memory_ == nullptr) {
+    return Error(StatusCode::kWrongState, "Create has not succeeded");
+  }
+  if (training && !plan_.options.training) {
+    return Error(StatusCode::kWrongState, "the plan is for evaluation only");
+  }
+  if (batch.input == nullptr || batch.rows == 0 ||
+      batch.rows > plan_.options.batch) {
+    return Error(StatusCode::kInvalidArgument,
+                 "a batch needs input and 1 to the planned number of rows");
+  }
+  if (training && batch.rows < plan_.minimum_rows) {
+    return Error(StatusCode::kInvalidArgument,
+                 "too few rows: a batch norm would see one value per channel");
+  }
+  const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
+  const Node& loss = plan_.graph.nodes[last];
+  if (loss.kind == LayerKind::kSoftmaxCrossEntropy) {
+    if (batch.labels == nullptr) {
+      return training ? Error(StatusCode::kInvalidArgument, "labels are missing")
+                      : Ok();
+    }
+    // Evaluation may meet classes that the model lacks: label -1 says so and
+    // counts as wrong. Training on one is an error.
+    const int32_t lowest = training ? 0 : -1;
+    const int32_t classes = static_cast<int32_t>(plan_.shapes[last].c);
+    for (uint32_t r = 0; r < batch.rows; ++r) {
+      if (batch.labels[r] < lowest || batch.labels[r] >= classes) {
+        return Error(StatusCode::kBadData, "a label is outside the classes");
+      }
+    }
+  } else if (training && loss.input_count == 1 && batch.targets == nullptr) {
+    return Error(StatusCode::kInvalidArgument, "targets are missing");
+  }
+  return Ok();
+}
+
+void Trainer::CallLayer(uint32_t index, const void* step_context,
+                        bool backward) {
+  const StepContext& step = *static_cast<const StepContext*>(step_context);
+  const Node& node = plan_.graph.nodes[index];
+  const NodePlan& n = plan_.nodes[index];
+  Shape in[kMaxInputs];
+  const float* x[kMaxInputs] = {};
+  float* dx[kMaxInputs] = {};
+  float* weights[kMaxWeights] = {};
+  float* dw[kMaxWeights] = {};
+  for (uint32_t k = 0; k < node.input_count; ++k) {
+    const uint32_t from = node.inputs[k];
+    in[k] = plan_.shapes[from];
+    x[k] = from == 0 ? static_cast<const float*>(step.input)
+                     : At(plan_.nodes[from].output);
+    if (backward && n.mode.need_dx[k]) dx[k] = At(plan_.nodes[from].gradient);
+  }
+  for (uint32_t w = 0; w < n.weight_count; ++w) {
+    weights[w] = At(n.weights[w]);
+    if (backward) dw[w] = At(n.weight_gradients[w]);
+  }
+  const Call call = {
+      node, index, n.mode, in, plan_.shapes[index], step.rows, step, parallel_,
+      x, At(n.output), weights, At<void>(n.saved),
+      At<void>(backward ? n.backward_scratch : n.forward_scratch),
+      At(n.gradient), dx, n.accumulate, dw};
+  if (backward) {
+    OpOf(node.kind).backward(call);
+  } else {
+    OpOf(node.kind).forward(call);
+  }
+}
+
+bool Trainer::UpdateNode(uint32_t index, float learning_rate) {
+  const NodePlan& n = plan_.nodes[index];
+  bool bad = false;
+  for (uint32_t w = 0; w < n.weight_count; ++w) {
+    if (n.weight_gradients[w] == kNoTensor) continue;
+    float* state[kMaxStates];
+    for (uint32_t s = 0; s < kMaxStates; ++s) state[s] = At(n.optimizer[w][s]);
+    bad |= OpOf(plan_.options.optimizer.kind)
+               .update({plan_.options.optimizer, n.specs[w].role,
+                        n.specs[w].Count(), learning_rate,
+                        At(n.weight_gradients[w]), At(n.weights[w]), state,
+                        parallel_});
+  }
+  return bad;
+}
+
+StepResult Trainer::Run(const Batch& batch, bool training,
+                        float learning_rate) {
+  StepResult result;
+  result.status = CheckBatch(batch, training);
+  if (!result.status.ok()) return result;
+  result.rows = batch.rows;
+  const StepContext context = {
+      batch.input,   batch.labels,
+      batch.targets, batch.sample_ids ? batch.sample_ids : default_ids_.data(),
+      batch.rows,    context_seed_,
+      context_epoch_, training};
+  StepState& state = *StepStateOf(plan_, memory_);
+  const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
+  const size_t steps = training ? plan_.steps.size() : forward_steps_;
+  for (uint32_t s = 0; s < steps; ++s) {
+    const ProgramStep& step = plan_.steps[s];
+    if (check_memory_) PoisonDead(s, true);
+    switch (step.kind) {
+      case StepKind::kForward:
+        CallLayer(step.node, &context, false);
+        break;
+      case StepKind::kLoss: {
+        const bool classes =
+            plan_.graph.nodes[last].kind == LayerKind::kSoftmaxCrossEntropy;
+        const bool has_target =
+            classes ? batch.labels != nullptr
+                    : batch.targets != nullptr ||
+                          plan_.graph.nodes[last].input_count == 2;
+        if (!has_target) break;
+        result.loss = simd::Sum(batch.rows, At(plan_.nodes[last].saved)) /
+                      static_cast<float>(batch.rows);
+        if (classes) {
+          result.correct =
+              simd::CountCorrect(batch.rows, plan_.shapes[last].c,
+                                 At(plan_.nodes[last].output), batch.labels);
+        }
+        state.loss = result.loss;
+        // Before backward: weights, momentum and statistics are untouched.
+        if (training && !std::isfinite(result.loss)) {
+          result.status = Error(StatusCode::kNotFinite, "the loss is not finite");
+          return result;
+        }
+        break;
+      }
+      case StepKind::kBackward:
+        for (const uint32_t gradient :
+             plan_.nodes[step.node].weight_gradients) {
+          if (gradient == kNoTensor) continue;
+          simd::Fill(plan_.tensors[gradient].bytes / sizeof(float), 0.0f,
+                     At(gradient), parallel_);
+        }
+        CallLayer(step.node, &context, true);
+        break;
+      case StepKind::kUpdate:
+        // Sticky: the first layer that went bad is named; later ones follow
+        // from it.
+        if (UpdateNode(step.node, learning_rate) && result.status.ok()) {
+          result.status = Error(StatusCode::kNotFinite,
+                                "an update made a weight non-finite", step.node);
+        }
+        break;
+    }
+    if (check_memory_) PoisonDead(s, false);
+  }
+  if (training) ++state.steps;
+  state.rows = batch.rows;
+  return result;
+}
+
+StepResult Trainer::Step(const Batch& batch, float learning_rate) {
+  return Run(batch, true, learning_rate);
+}
+
+StepResult Trainer::Evaluate(const Batch& batch) {
+  return Run(batch, false, 0.0f);
+}
+
+const float* Trainer::Output() const { return At(plan_.nodes.back().output); }
+
+double Trainer::Penalty() const {
+  const Optimizer& optimizer = plan_.options.optimizer;
+  double sum = 0.0;
+  for (const TensorView& view : tensors_) {
+    if (!view.trained) continue;
+    const float decay = OpOf(optimizer.kind).decay(optimizer, view.spec->role);
+    if (decay == 0.0f) continue;
+    sum += 0.5 * decay * double{simd::SumOfSquares(view.count, view.data)};
+  }
+  return sum;
+}
+
+// Before step s: buffers born in it get NaN. After it: those that die in it get
+// NaN, and the bytes between a buffer's end and its rounded end must still hold
+// what they were born with.
+void Trainer::PoisonDead(uint32_t s, bool before) {
+  constexpr uint32_t kNan = 0x7fc0deadu;
+  for (const PlannedTensor& t : plan_.tensors) {
+    const bool forever = t.kind == TensorKind::kWeight ||
+                         t.kind == TensorKind::kOptimizer ||
+                         t.kind == TensorKind::kStepState;
+    if (forever) continue;
+    uint8_t* p = memory_ + t.offset;
+    if (before && t.first == s) {
+      for (uint64_t i = 0; i + 4 <= RoundedBytes(t); i += 4) {
+        std::memcpy(p + i, &kNan, 4);
+      }
+    }
+    if (!before && t.first <= s && s <= t.last) {
+      for (uint64_t i = (t.bytes + 3) / 4 * 4; i + 4 <= RoundedBytes(t); i += 4) {
+        if (std::memcmp(p + i, &kNan, 4) != 0 && memory_fault_ == kNoNode) {
+          memory_fault_ = plan_.steps[s].node;
+        }
+      }
+    }
+    if (!before && t.last == s && plan_.steps[s].kind != StepKind::kLoss) {
+      for (uint64_t i = 0; i + 4 <= RoundedBytes(t); i += 4) {
+        std::memcpy(p + i, &kNan, 4);
+      }
+    }
+  }
+}
+
+}  // namespace temper
