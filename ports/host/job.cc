@@ -14,7 +14,7 @@
 #include "models/models.h"
 #include "ports/host/arena.h"
 #include "ports/host/failure.h"
-#include "ports/host/files.h"
+#include "ports/host/file_io.h"
 #include "ports/host/stats.h"
 #include "ports/host/threads.h"
 #include "simd/target.h"
@@ -27,17 +27,6 @@ bool EndsWith(std::string_view text, std::string_view end) {
          text.substr(text.size() - end.size()) == end;
 }
 
-[[noreturn]] void FailFile(const FileError& error, const std::string& path) {
-  const ExitCode code = error.code == StatusCode::kNotFound ? kExitNotFound
-                        : error.code == StatusCode::kIoError ? kExitIo
-                        : error.code == StatusCode::kUnsupported
-                            ? kExitUnsupported
-                        : error.code == StatusCode::kMismatch ? kExitMismatch
-                                                              : kExitBadData;
-  throw Failure(code, fmt::format("{}: {}", path, error.message));
-}
-
-// Where a node's values of a given role are, in a list by name.
 const ModelTensor* FindTensor(const std::vector<ModelTensor>& values,
                               const std::string& name) {
   for (const ModelTensor& tensor : values) {
@@ -286,26 +275,14 @@ void CheckOptions(const JobOptions& o) {
 
 void FailStatus(const Status& status, const Graph& graph,
                 std::string_view what) {
-  ExitCode code = kExitConfiguration;
-  switch (status.code) {
-    case StatusCode::kShapeMismatch: code = kExitMismatch; break;
-    case StatusCode::kArenaTooSmall: code = kExitDoesNotFit; break;
-    case StatusCode::kUnsupported: code = kExitUnsupported; break;
-    case StatusCode::kBadData:
-    case StatusCode::kBadFile: code = kExitBadData; break;
-    case StatusCode::kNotFinite: code = kExitDiverged; break;
-    case StatusCode::kIoError: code = kExitIo; break;
-    case StatusCode::kInternal:
-    case StatusCode::kWrongState: code = kExitBug; break;
-    default: break;
-  }
   std::string where(what);
   if (status.node < graph.nodes.size()) {
     where = fmt::format("{}, layer \"{}\" ({})", what,
                         Printable(graph.nodes[status.node].name),
                         LayerName(graph.nodes[status.node].kind));
   }
-  throw Failure(code, fmt::format("{}: {}.", where, status.message));
+  throw Failure(ExitCodeOf(status.code),
+                fmt::format("{}: {}.", where, status.message));
 }
 
 ModelFile ReadModel(const std::string& path) {
@@ -326,13 +303,51 @@ void ChooseTarget(const std::string& name) {
        Suggest(name, names));
 }
 
-Job PrepareJob(const JobOptions& options) {
+namespace {
+
+// Graph and data are settled: freeze, plan, schedule, arena.
+void PlanJob(Job& job) {
+  const JobOptions& o = job.options;
+  PlanOptions& p = job.plan_options;
+  p.batch = o.batch;
+  p.threads = o.threads;
+  p.batch_norm = o.bn == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
+  SgdParams sgd;
+  sgd.momentum = static_cast<float>(o.momentum);
+  sgd.weight_decay = static_cast<float>(o.wd);
+  sgd.nesterov = o.nesterov;
+  sgd.decay_all = o.wd_all;
+  p.optimizer = sgd;
+  FreezeNodes(job);
+  const Status status = MakePlan(job.info.graph, p, &job.plan);
+  if (!status.ok()) FailStatus(status, job.info.graph, "plan");
+  MakeSchedule(job);
+  job.arena_bytes = job.plan.arena_bytes;
+  if (o.arena.empty()) return;
+  job.arena_bytes = ParseBytes(o.arena) / kTensorAlign * kTensorAlign;
+  if (job.arena_bytes < job.plan.arena_bytes) {
+    Fail(kExitDoesNotFit, "the job does not fit the arena",
+         fmt::format("--arena {}", Printable(o.arena)),
+         fmt::format("the plan needs {} bytes", job.plan.arena_bytes),
+         fmt::format("Use --arena {}, a smaller --batch, or --freeze",
+                     job.plan.arena_bytes));
+  }
+}
+
+Job StartJob(const JobOptions& options) {
   CheckOptions(options);
   Job job;
   job.options = options;
-  JobOptions& o = job.options;
-  if (o.threads == 0) o.threads = DefaultThreads();
-  job.data = LoadTrainingData(o.data);
+  if (job.options.threads == 0) job.options.threads = DefaultThreads();
+  job.data = LoadTrainingData(options.data);
+  return job;
+}
+
+}  // namespace
+
+Job PrepareJob(const JobOptions& options) {
+  Job job = StartJob(options);
+  const JobOptions& o = job.options;
   if (EndsWith(o.model, ".safetensors")) {
     OldModel(job);
   } else if (o.finetune) {
@@ -345,7 +360,8 @@ Job PrepareJob(const JobOptions& options) {
   if (!models::IsClassifier(graph)) job.classes.clear();
   job.info.classes = job.classes;
   if (o.dropout) {
-    const Status status = models::SetDropout(&graph, static_cast<float>(*o.dropout));
+    const Status status =
+        models::SetDropout(&graph, static_cast<float>(*o.dropout));
     if (!status.ok()) FailStatus(status, graph, "--dropout");
   }
   if (o.label_smoothing) {
@@ -353,31 +369,21 @@ Job PrepareJob(const JobOptions& options) {
         &graph, static_cast<float>(*o.label_smoothing));
     if (!status.ok()) FailStatus(status, graph, "--label-smoothing");
   }
-  PlanOptions& p = job.plan_options;
-  p.batch = o.batch;
-  p.threads = o.threads;
-  p.batch_norm = o.bn == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
-  SgdParams sgd;
-  sgd.momentum = static_cast<float>(o.momentum);
-  sgd.weight_decay = static_cast<float>(o.wd);
-  sgd.nesterov = o.nesterov;
-  sgd.decay_all = o.wd_all;
-  p.optimizer = sgd;
-  FreezeNodes(job);
-  const Status status = MakePlan(graph, p, &job.plan);
-  if (!status.ok()) FailStatus(status, graph, "plan");
-  MakeSchedule(job);
-  job.arena_bytes = job.plan.arena_bytes;
-  if (!o.arena.empty()) {
-    job.arena_bytes = ParseBytes(o.arena) / kTensorAlign * kTensorAlign;
-    if (job.arena_bytes < job.plan.arena_bytes) {
-      Fail(kExitDoesNotFit, "the job does not fit the arena",
-           fmt::format("--arena {}", Printable(o.arena)),
-           fmt::format("the plan needs {} bytes", job.plan.arena_bytes),
-           fmt::format("Use --arena {}, a smaller --batch, or --freeze",
-                       job.plan.arena_bytes));
-    }
+  PlanJob(job);
+  return job;
+}
+
+Job PrepareResume(const JobOptions& options, const ModelFile& checkpoint) {
+  Job job = StartJob(options);
+  job.info = checkpoint;
+  job.info.training.clear();
+  CheckInput(job);
+  if (models::IsClassifier(job.info.graph)) {
+    job.classes = job.info.classes;
+    MatchClasses(job.data.train, job.classes);
+    if (job.data.val) MatchClasses(*job.data.val, job.classes);
   }
+  PlanJob(job);
   return job;
 }
 
@@ -460,3 +466,4 @@ void SetWeights(const Job& job, Trainer& trainer) {
 }
 
 }  // namespace temper::host
+

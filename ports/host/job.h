@@ -79,6 +79,10 @@ struct Job {
 // Resolves everything and loads the data. Throws Failure; kExitDoesNotFit if
 // --arena is smaller than the plan, with the size that works.
 Job PrepareJob(const JobOptions& options);
+// The same for the continuation of a run: graph, preprocessing and classes are
+// the checkpoint's, so that neither a deleted source model nor a new version's
+// builders can change the run.
+Job PrepareResume(const JobOptions& options, const ModelFile& checkpoint);
 
 // Fills a trainer made from job.plan: draws, then what is known.
 void SetWeights(const Job& job, Trainer& trainer);
