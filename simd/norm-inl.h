@@ -37,11 +37,14 @@ void MergeStats(size_t count, float n_a, float* HWY_RESTRICT mean_a,
   }
 }
 
-// Mean and sum of squared deviations of `rows` rows of `count` <= kStatsBlock
-// channels (row stride `stride`), written to padded mean and m2.
+// Mean less pivot, and sum of squared deviations from the mean, of `rows` rows
+// of `count` <= kStatsBlock channels (row stride `stride`), written to padded
+// mean and m2. The pivot, one value per channel near the others, keeps channels
+// accurate whose mean is far larger than their spread: without it the rounding
+// of the units' means would show in the variance when they are merged.
 void ChunkStats(size_t rows, size_t stride, size_t count,
-                const float* HWY_RESTRICT x, float* HWY_RESTRICT mean,
-                float* HWY_RESTRICT m2) {
+                const float* HWY_RESTRICT x, const float* HWY_RESTRICT pivot,
+                float* HWY_RESTRICT mean, float* HWY_RESTRICT m2) {
   const Lanes16 d;
   const size_t N = hn::Lanes(d);
   HWY_ALIGN float unit_mean[kStatsBlock];
@@ -56,16 +59,19 @@ void ChunkStats(size_t rows, size_t stride, size_t count,
       hn::StoreU(hn::Zero(d), d, to_m2 + j);
     }
     ReduceRows(n, stride, count, to_mean,
-               [&](auto access, VecF acc, size_t i, size_t)
-                   HWY_ATTR { return hn::Add(acc, access.Load(unit + i)); });
+               [&](auto access, VecF acc, size_t i, size_t j) HWY_ATTR {
+                 return hn::Add(acc, hn::Sub(access.Load(unit + i),
+                                             access.Load(pivot + j)));
+               });
     const auto v_n = hn::Set(d, static_cast<float>(n));
     for (size_t j = 0; j < count; j += N) {
       hn::StoreU(hn::Div(hn::LoadU(d, to_mean + j), v_n), d, to_mean + j);
     }
     ReduceRows(n, stride, count, to_m2,
                [&](auto access, VecF acc, size_t i, size_t j) HWY_ATTR {
-                 const auto delta =
-                     hn::Sub(access.Load(unit + i), hn::LoadU(d, to_mean + j));
+                 const auto shifted =
+                     hn::Sub(access.Load(unit + i), access.Load(pivot + j));
+                 const auto delta = hn::Sub(shifted, hn::LoadU(d, to_mean + j));
                  return hn::MulAdd(delta, delta, acc);
                });
     if (begin != 0) {
@@ -75,15 +81,17 @@ void ChunkStats(size_t rows, size_t stride, size_t count,
   }
 }
 
-// mean = partial mean, variance = m2 / rows.
-void FinishStats(size_t channels, size_t rows,
+// mean = partial mean + pivot, variance = m2 / rows.
+void FinishStats(size_t channels, size_t rows, const float* HWY_RESTRICT pivot,
                  const float* HWY_RESTRICT partial_mean,
                  const float* HWY_RESTRICT partial_m2, float* HWY_RESTRICT mean,
                  float* HWY_RESTRICT variance) {
   const Lanes16 d;
   const auto v_n = hn::Set(d, static_cast<float>(rows));
   ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
-    access.Store(hn::LoadU(d, partial_mean + c), mean + c);
+    access.Store(
+        hn::Add(access.Load(pivot + c), hn::LoadU(d, partial_mean + c)),
+        mean + c);
     access.Store(hn::Div(hn::LoadU(d, partial_m2 + c), v_n), variance + c);
   });
 }

@@ -85,7 +85,8 @@ void BatchStats(size_t rows, size_t channels, const float* x, float* mean,
       [&](size_t chunk, size_t row, size_t n, size_t channel, size_t count) {
         float* const to = partial + chunk * 2 * padded + channel;
         HWY_DYNAMIC_DISPATCH(ChunkStats)
-        (n, channels, count, x + row * channels + channel, to, to + padded);
+        (n, channels, count, x + row * channels + channel, x + channel, to,
+         to + padded);
       });
   // Rows behind each partial result; sums of whole numbers below 2^24 are exact
   // and larger ones round the same way everywhere.
@@ -103,7 +104,7 @@ void BatchStats(size_t rows, size_t channels, const float* x, float* mean,
     sizes[i] += sizes[j];
   });
   HWY_DYNAMIC_DISPATCH(FinishStats)
-  (channels, rows, partial, partial + padded, mean, variance);
+  (channels, rows, x, partial, partial + padded, mean, variance);
 }
 
 void BatchNormCoefficients(size_t channels, const float* mean,
