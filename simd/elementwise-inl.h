@@ -197,8 +197,9 @@ HWY_INLINE void PhiloxWords(uint64_t seed, uint32_t first, uint32_t sample,
   const auto low = hn::Set(d64, 0xffffffffull);
   const auto m0 = hn::Set(d32, 0xD2511F53u);
   const auto m1 = hn::Set(d32, 0xCD9E8D57u);
+  const auto iota = hn::Iota(d64, 0);
   for (size_t i = 0; i < count; i += hn::Lanes(d64)) {
-    auto c0 = hn::Add(hn::Set(d64, first + i), hn::Iota(d64, 0));
+    auto c0 = hn::Add(hn::Set(d64, first + i), iota);
     auto c1 = hn::Set(d64, uint64_t{sample});
     auto c2 = hn::Set(d64, uint64_t{epoch});
     auto c3 = hn::Set(d64, uint64_t{stream});
