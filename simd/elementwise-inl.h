@@ -177,13 +177,29 @@ void NormalizeF32Range(size_t begin, size_t end, size_t period, const float* x,
   NormalizeLoop(begin, end, period, x, scale, mean, std, y);
 }
 
+// The round keys of one seed, widened to the lanes that use them.
+struct PhiloxKeys {
+  explicit PhiloxKeys(uint64_t seed) {
+    uint32_t low = static_cast<uint32_t>(seed);
+    uint32_t high = static_cast<uint32_t>(seed >> 32);
+    for (int round = 0; round < 10; ++round) {
+      k0[round] = low;
+      k1[round] = high;
+      low += 0x9E3779B9u;
+      high += 0xBB67AE85u;
+    }
+  }
+  uint64_t k0[10], k1[10];
+};
+
 // words[4 * i + j] = word j of the counter (first + i, sample, epoch, stream),
 // for i < count, rounded up to what the vectors give, at most
 // kDropoutBlock / 4.
-HWY_INLINE void PhiloxWords(uint64_t seed, uint32_t first, uint32_t sample,
-                            uint32_t epoch, uint32_t stream, size_t count,
-                            uint32_t* HWY_RESTRICT words) {
+HWY_INLINE void PhiloxWords(const PhiloxKeys& keys, uint32_t first,
+                            uint32_t sample, uint32_t epoch, uint32_t stream,
+                            size_t count, uint32_t* HWY_RESTRICT words) {
 #if HWY_TARGET == HWY_SCALAR
+  const uint64_t seed = keys.k0[0] | keys.k1[0] << 32;
   for (size_t i = 0; i < count; ++i) {
     const auto word = Philox(
         seed, {first + static_cast<uint32_t>(i), sample, epoch, stream});
@@ -197,24 +213,21 @@ HWY_INLINE void PhiloxWords(uint64_t seed, uint32_t first, uint32_t sample,
   const auto low = hn::Set(d64, 0xffffffffull);
   const auto m0 = hn::Set(d32, 0xD2511F53u);
   const auto m1 = hn::Set(d32, 0xCD9E8D57u);
+  const auto iota = hn::Iota(d64, 0);
   for (size_t i = 0; i < count; i += hn::Lanes(d64)) {
-    auto c0 = hn::Add(hn::Set(d64, first + i), hn::Iota(d64, 0));
+    auto c0 = hn::Add(hn::Set(d64, uint64_t{first} + i), iota);
     auto c1 = hn::Set(d64, uint64_t{sample});
     auto c2 = hn::Set(d64, uint64_t{epoch});
     auto c3 = hn::Set(d64, uint64_t{stream});
-    uint32_t k0 = static_cast<uint32_t>(seed);
-    uint32_t k1 = static_cast<uint32_t>(seed >> 32);
     for (int round = 0; round < 10; ++round) {
       const auto p0 = hn::MulEven(hn::BitCast(d32, c0), m0);
       const auto p1 = hn::MulEven(hn::BitCast(d32, c2), m1);
-      c0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p1), c1),
-                   hn::Set(d64, uint64_t{k0}));
-      c2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p0), c3),
-                   hn::Set(d64, uint64_t{k1}));
+      const auto high0 = hn::Xor(c3, hn::Set(d64, keys.k1[round]));
+      const auto high1 = hn::Xor(c1, hn::Set(d64, keys.k0[round]));
+      c0 = hn::Xor(hn::ShiftRight<32>(p1), high1);
+      c2 = hn::Xor(hn::ShiftRight<32>(p0), high0);
       c1 = p1;
       c3 = p0;
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
     }
     const auto c01 = hn::Or(hn::And(c0, low), hn::ShiftLeft<32>(c1));
     const auto c23 = hn::Or(hn::And(c2, low), hn::ShiftLeft<32>(c3));
@@ -234,13 +247,14 @@ void DropoutLoop(size_t begin, size_t end, size_t n, const float* x,
   const auto zero = hn::Zero(d);
   const auto factor = hn::Set(d, a.factor);
   const auto threshold = hn::Set(du, a.threshold);
+  const PhiloxKeys keys(a.seed);
   HWY_ALIGN uint32_t words[kDropoutBlock];
   const size_t per_row = (n + kDropoutBlock - 1) / kDropoutBlock;
   size_t row = begin / per_row;
   size_t first = begin % per_row * kDropoutBlock;
   for (size_t block = begin; block < end; ++block) {
     const size_t count = n - first < kDropoutBlock ? n - first : kDropoutBlock;
-    PhiloxWords(a.seed, static_cast<uint32_t>(first / 4),
+    PhiloxWords(keys, static_cast<uint32_t>(first / 4),
                 static_cast<uint32_t>(a.sample_ids[row]), a.epoch, a.stream,
                 (count + 3) / 4, words);
     const float* x_block = x + row * n + first;

@@ -36,13 +36,32 @@ namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// The tree 8-4-2-1.
-HWY_INLINE float FoldLanes(float* lanes) {
-  for (size_t half = 8; half != 0; half /= 2) {
-    for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  }
-  return lanes[0];
+// combine over 16 lanes by the tree 8-4-2-1. Written out: in a loop over
+// `lanes` every level would wait for the stores of the one before.
+template <class Combine>
+HWY_INLINE float FoldLanes(const float* l, Combine&& f) {
+  const float a0 = f(l[0], l[8]), a1 = f(l[1], l[9]);
+  const float a2 = f(l[2], l[10]), a3 = f(l[3], l[11]);
+  const float a4 = f(l[4], l[12]), a5 = f(l[5], l[13]);
+  const float a6 = f(l[6], l[14]), a7 = f(l[7], l[15]);
+  const float b0 = f(a0, a4), b1 = f(a1, a5), b2 = f(a2, a6), b3 = f(a3, a7);
+  return f(f(b0, b2), f(b1, b3));
 }
+HWY_INLINE float AddLanes(const float* lanes) {
+  return FoldLanes(lanes, [](float a, float b) HWY_ATTR { return a + b; });
+}
+
+// A last part vector of an input with a readable tail: the load runs past the
+// end, the store does not.
+struct TailAccess {
+  size_t count;
+  HWY_INLINE hn::Vec<Lanes16> Load(const float* p) const {
+    return hn::LoadU(Lanes16(), p);
+  }
+  HWY_INLINE void Store(hn::Vec<Lanes16> v, float* p) const {
+    PartAccess{count}.Store(v, p);
+  }
+};
 
 // Sums n terms to one number. term(access, i, sum) returns sum plus the term of
 // the elements at i; it must leave lanes that load as zero unchanged.
@@ -62,7 +81,7 @@ HWY_INLINE float SumToOne(size_t n, Term&& term) {
       hn::Store(sum, d, lanes + lane);
     }
   }
-  return FoldLanes(lanes);
+  return AddLanes(lanes);
 }
 
 float SumAll(size_t n, const float* x) {
@@ -119,94 +138,132 @@ HWY_INLINE float RowMax(size_t whole, const float* x, const float* tail) {
   const size_t N = hn::Lanes(d);
   HWY_ALIGN float lanes[16];
   for (size_t lane = 0; lane < 16; lane += N) {
-    auto top = hn::Set(d, -std::numeric_limits<float>::infinity());
+    auto top = hn::Load(d, tail + lane);
+    top = hn::IfThenElse(hn::Eq(top, top), top,
+                         hn::Set(d, -std::numeric_limits<float>::infinity()));
     for (size_t i = lane; i < whole; i += 16) {
       const auto v = hn::LoadU(d, x + i);
       top = hn::IfThenElse(hn::Gt(v, top), v, top);
     }
-    const auto v = hn::Load(d, tail + lane);
-    hn::Store(hn::IfThenElse(hn::Gt(v, top), v, top), d, lanes + lane);
+    hn::Store(top, d, lanes + lane);
   }
-  for (size_t half = 8; half != 0; half /= 2) {
-    for (size_t i = 0; i < half; ++i) {
-      lanes[i] = lanes[i + half] > lanes[i] ? lanes[i + half] : lanes[i];
+  return FoldLanes(lanes,
+                   [](float a, float b) HWY_ATTR { return b > a ? b : a; });
+}
+
+// tail[16] = the last `rest` < 16 elements at x, then minus infinity.
+HWY_INLINE void PadTail(size_t rest, const float* x, float* tail) {
+  const Lanes16 d;
+  const size_t N = hn::Lanes(d);
+  const auto padding = hn::Set(d, -std::numeric_limits<float>::infinity());
+  for (size_t lane = 0; lane < 16; lane += N) {
+    auto v = padding;
+    if (lane < rest) {
+      v = hn::IfThenElse(hn::FirstN(d, rest - lane), hn::LoadU(d, x + lane), v);
     }
+    hn::Store(v, d, tail + lane);
   }
-  return lanes[0];
+}
+
+// sum_j (x_j - top).
+HWY_INLINE float ShiftedSum(size_t classes, const float* x, float top) {
+  const Lanes16 d;
+  const size_t N = hn::Lanes(d);
+  const size_t whole = classes / 16 * 16;
+  const auto v_top = hn::Set(d, top);
+  HWY_ALIGN float lanes[16];
+  for (size_t lane = 0; lane < 16; lane += N) {
+    auto sum = hn::Zero(d);
+    size_t i = lane;
+    for (; i < whole; i += 16) {
+      sum = hn::Add(sum, hn::Sub(hn::LoadU(d, x + i), v_top));
+    }
+    if (i < classes) {
+      const auto v = hn::Sub(hn::LoadU(d, x + i), v_top);
+      sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(d, classes - i), v));
+    }
+    hn::Store(sum, d, lanes + lane);
+  }
+  return AddLanes(lanes);
+}
+
+// probabilities of one row; returns the sum of exp(x - top).
+HWY_INLINE float SoftmaxRow(size_t classes, const float* x, float* tail,
+                            float top, float* p) {
+  const Lanes16 d;
+  const size_t N = hn::Lanes(d);
+  const size_t whole = classes / 16 * 16;
+  const size_t rest = classes - whole;
+  const auto v_top = hn::Set(d, top);
+  HWY_ALIGN float lanes[16];
+  for (size_t lane = 0; lane < 16; lane += N) {
+    auto sum = hn::Zero(d);
+    for (size_t i = lane; i < whole; i += 16) {
+      const auto e = Exp(d, hn::Sub(hn::LoadU(d, x + i), v_top));
+      hn::StoreU(e, d, p + i);
+      sum = hn::Add(sum, e);
+    }
+    if (lane < rest) {
+      // The padding is minus infinity and adds exp(-infinity) = 0.
+      const auto e = Exp(d, hn::Sub(hn::Load(d, tail + lane), v_top));
+      hn::Store(e, d, tail + lane);
+      sum = hn::Add(sum, e);
+    }
+    hn::Store(sum, d, lanes + lane);
+  }
+  const float total = AddLanes(lanes);
+  const auto v_total = hn::Set(d, total);
+  for (size_t i = 0; i < whole; i += N) {
+    hn::StoreU(hn::Div(hn::LoadU(d, p + i), v_total), d, p + i);
+  }
+  for (size_t lane = 0; lane < rest; lane += N) {
+    hn::Store(hn::Div(hn::Load(d, tail + lane), v_total), d, tail + lane);
+  }
+  for (size_t i = 0; i < rest; ++i) p[whole + i] = tail[i];
+  return total;
 }
 
 void SoftmaxCrossEntropyRows(size_t begin, size_t end, size_t classes,
                              const float* logits, const int32_t* labels,
                              float smoothing, float* probabilities,
                              float* row_loss) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const Lanes16 d;
-  const size_t N = hn::Lanes(d);
   const size_t whole = classes / 16 * 16;
-  const size_t rest = classes - whole;
-  HWY_ALIGN float tail[16], lanes[16];
-  for (size_t r = begin; r < end; ++r) {
-    const float* x = logits + r * classes;
-    float* p = probabilities + r * classes;
-    for (size_t i = 0; i < 16; ++i) {
-      tail[i] = i < rest ? x[whole + i] : -kInfinity;
-    }
-    const float top = RowMax(whole, x, tail);
-    const auto v_top = hn::Set(d, top);
-
-    const int32_t label = labels == nullptr ? -1 : labels[r];
-    const bool labelled = label >= 0 && static_cast<size_t>(label) < classes;
-    const float shifted_label = labelled ? x[label] - top : 0.0f;
-    float shifted_sum = 0.0f;
-    if (labelled && smoothing != 0.0f) {
-      HWY_ALIGN float shifted_tail[16] = {};
-      for (size_t i = 0; i < rest; ++i) shifted_tail[i] = tail[i] - top;
-      for (size_t lane = 0; lane < 16; lane += N) {
-        auto sum = hn::Zero(d);
-        for (size_t i = lane; i < whole; i += 16) {
-          sum = hn::Add(sum, hn::Sub(hn::LoadU(d, x + i), v_top));
+  HWY_ALIGN float tail[16];
+  // Of up to 16 rows, whose logarithms are taken together: the sums of
+  // exponentials, and the terms of the label and of all classes.
+  HWY_ALIGN float totals[16] = {};
+  float on[16], off[16];
+  for (size_t first = begin; first < end; first += 16) {
+    const size_t count = end - first < 16 ? end - first : 16;
+    for (size_t k = 0; k < count; ++k) {
+      const size_t r = first + k;
+      const float* x = logits + r * classes;
+      PadTail(classes - whole, x + whole, tail);
+      const float top = RowMax(whole, x, tail);
+      on[k] = off[k] = 0.0f;
+      const bool labelled = labels != nullptr && labels[r] >= 0 &&
+                            static_cast<size_t>(labels[r]) < classes;
+      if (labelled) {
+        // logsumexp - sum q logit with the maximum taken from every logit: q
+        // sums to one. A class with q = 0 does not enter, whatever its logit.
+        on[k] = (1.0f - smoothing) * (x[labels[r]] - top);
+        if (smoothing != 0.0f) {
+          off[k] = smoothing / static_cast<float>(classes) *
+                   ShiftedSum(classes, x, top);
         }
-        sum = hn::Add(sum, hn::Load(d, shifted_tail + lane));
-        hn::Store(sum, d, lanes + lane);
       }
-      shifted_sum = FoldLanes(lanes);
+      totals[k] =
+          SoftmaxRow(classes, x, tail, top, probabilities + r * classes);
+      if (!labelled) totals[k] = std::numeric_limits<float>::infinity();
     }
-
-    for (size_t lane = 0; lane < 16; lane += N) {
-      auto sum = hn::Zero(d);
-      for (size_t i = lane; i < whole; i += 16) {
-        const auto e = Exp(d, hn::Sub(hn::LoadU(d, x + i), v_top));
-        hn::StoreU(e, d, p + i);
-        sum = hn::Add(sum, e);
-      }
-      // The padding is minus infinity and adds exp(-infinity) = 0.
-      const auto e = Exp(d, hn::Sub(hn::Load(d, tail + lane), v_top));
-      hn::Store(e, d, tail + lane);
-      hn::Store(hn::Add(sum, e), d, lanes + lane);
-    }
-    const float total = FoldLanes(lanes);
-    const auto v_total = hn::Set(d, total);
-    for (size_t i = 0; i < whole; i += N) {
-      hn::StoreU(hn::Div(hn::LoadU(d, p + i), v_total), d, p + i);
-    }
-    for (size_t lane = 0; lane < 16; lane += N) {
-      hn::Store(hn::Div(hn::Load(d, tail + lane), v_total), d, tail + lane);
-    }
-    for (size_t i = 0; i < rest; ++i) p[whole + i] = tail[i];
-
     if (labels == nullptr) continue;
-    if (!labelled) {
-      row_loss[r] = kInfinity;
-      continue;
+    for (size_t k = 0; k < count; k += hn::Lanes(d)) {
+      hn::Store(Log(d, hn::Load(d, totals + k)), d, totals + k);
     }
-    // logsumexp - sum q logit with the maximum taken from every logit: q sums
-    // to one. A class with q = 0 does not enter, whatever its logit.
-    hn::Store(Log(d, v_total), d, lanes);
-    float loss = lanes[0] - (1.0f - smoothing) * shifted_label;
-    if (smoothing != 0.0f) {
-      loss -= smoothing / static_cast<float>(classes) * shifted_sum;
+    for (size_t k = 0; k < count; ++k) {
+      row_loss[first + k] = totals[k] - on[k] - off[k];
     }
-    row_loss[r] = loss;
   }
 }
 
@@ -220,13 +277,19 @@ void SoftmaxBackwardLoop(size_t begin, size_t end, size_t classes,
   const auto q_others = hn::Set(d, others);
   const auto q_label = hn::Set(d, others + (1.0f - smoothing));
   const auto v_factor = hn::Set(d, factor);
+  const auto iota = hn::Iota(di, 0);
+  const size_t N = hn::Lanes(d);
   for (size_t r = begin; r < end; ++r) {
     const float* p = probabilities + r * classes;
     float* out = dlogits + r * classes;
-    const auto label = hn::Set(di, labels[r]);
-    ForEachVector(d, 0, classes, [&](auto access, size_t i) HWY_ATTR {
+    // The column each lane waits for, relative to the vector at hand. A label
+    // outside [0, classes) meets none.
+    int64_t label = labels[r];
+    if (label < 0 || label >= static_cast<int64_t>(classes)) label = -1;
+    const auto step = [&](auto access, size_t i) HWY_ATTR {
+      const int64_t lane = label - static_cast<int64_t>(i);
       const auto at_label =
-          hn::Eq(hn::Iota(di, static_cast<int32_t>(i)), label);
+          hn::Eq(iota, hn::Set(di, static_cast<int32_t>(lane)));
       const auto q =
           hn::IfThenElse(hn::RebindMask(d, at_label), q_label, q_others);
       const auto difference = hn::Sub(access.Load(p + i), q);
@@ -236,7 +299,10 @@ void SoftmaxBackwardLoop(size_t begin, size_t end, size_t classes,
       } else {
         access.Store(hn::Mul(difference, v_factor), out + i);
       }
-    });
+    };
+    size_t i = 0;
+    for (; i + N <= classes; i += N) step(FullAccess(), i);
+    if (i < classes) step(TailAccess{classes - i}, i);
   }
 }
 
