@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "simd/gemm.h"
 #include "simd/rows.h"
 #include "simd/tile.h"
 
