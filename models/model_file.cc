@@ -3,16 +3,14 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstring>
-#include <functional>
-#include <limits>
 #include <utility>
 
 #include "models/graph_json.h"
 #include "models/hash.h"
 #include "models/json.h"
 #include "models/model_writer.h"
+#include "models/tensor_names.h"
 
 namespace temper {
 namespace {
@@ -22,10 +20,7 @@ static_assert(std::endian::native == std::endian::little,
 
 using Token = JsonReader::Token;
 
-constexpr const char* kKindNames[] = {"none", "mean_std", "mean_image"};
-constexpr const char* kElementNames[] = {"f32", "u8"};
-constexpr uint32_t kPreprocessingVersion = 1;
-// Of ModelInfo::training: two strings, three pointers, a colour.
+// Of ModelDescription::training: two strings, three pointers, a colour.
 constexpr uint64_t kMapNodeBytes = 2 * sizeof(std::string) + 64;
 
 FileError Refuse(std::string_view why) {
@@ -133,118 +128,26 @@ FileError CheckKeys(const SafetensorsView& view) {
   return {};
 }
 
-// A small JSON text inside the metadata; its errors name the field.
-class FieldReader {
- public:
-  FieldReader(const char* field, std::string_view json)
-      : field_(field), reader_(json) {}
-
-  FileError Error(std::string_view why) const {
-    return Refuse(Text(field_, ": byte ", reader_.offset(), ": ",
-                       reader_.token() == Token::kError
-                           ? std::string_view(reader_.error())
-                           : why));
-  }
-  Token Next() { return reader_.Next(); }
-  std::string_view text() const { return reader_.text(); }
-  bool IsKey(std::string_view key) const { return JsonEquals(text(), key); }
-
-  FileError Uint(uint32_t least, uint32_t most, uint32_t* value) {
-    uint64_t wide;
-    if (Next() != Token::kNumber || !JsonUint(text(), &wide) || wide < least ||
-        wide > most) {
-      return Error(Text("expected a whole number from ", least, " to ", most));
-    }
-    *value = static_cast<uint32_t>(wide);
-    return {};
-  }
-  FileError Float(float* value) {
-    if (Next() != Token::kNumber || !JsonFloat(text(), value)) {
-      return Error("expected a number");
-    }
-    return {};
-  }
-  // The index of one of the names.
-  FileError Choice(std::span<const char* const> names, uint32_t* index) {
-    if (Next() != Token::kString) return Error("expected a string");
-    Nearest nearest(text());
-    for (uint32_t i = 0; i < names.size(); ++i) {
-      if (IsKey(names[i])) {
-        *index = i;
-        return {};
-      }
-      nearest.Offer(names[i]);
-    }
-    return Error(Text("unknown value ", Quoted(text()), nearest.Suggestion()));
-  }
-
- private:
-  const char* field_;
-  JsonReader reader_;
-};
-
-FileError ReadPreprocessing(std::string_view json, Preprocessing* out) {
-  FieldReader reader("preprocessing", json);
-  if (reader.Next() != Token::kBeginObject) return reader.Error("expected {");
-  uint32_t version = 0, element = 0, kind = 0;
-  Preprocessing& p = *out;
-  const std::pair<const char*, std::function<FileError()>> fields[] = {
-      {"version", [&] { return reader.Uint(1, UINT32_MAX, &version); }},
-      {"h", [&] { return reader.Uint(1, kMaxDimension, &p.h); }},
-      {"w", [&] { return reader.Uint(1, kMaxDimension, &p.w); }},
-      {"c", [&] { return reader.Uint(1, kMaxDimension, &p.c); }},
-      {"element_type", [&] { return reader.Choice(kElementNames, &element); }},
-      {"scale", [&] { return reader.Float(&p.scale); }},
-      {"kind", [&] { return reader.Choice(kKindNames, &kind); }},
-  };
-  uint32_t seen = 0;
-  while (reader.Next() == Token::kKey) {
-    Nearest nearest(reader.text());
-    uint32_t i = 0;
-    for (; i < std::size(fields); ++i) {
-      if (reader.IsKey(fields[i].first)) break;
-      nearest.Offer(fields[i].first);
-    }
-    if (i == std::size(fields)) {
-      return reader.Error(
-          Text("unknown key ", Quoted(reader.text()), nearest.Suggestion()));
-    }
-    if ((seen >> i & 1) != 0) {
-      return reader.Error(Text("two keys ", Quoted(reader.text())));
-    }
-    seen |= 1u << i;
-    TEMPER_RETURN_IF_FILE_ERROR(fields[i].second());
-  }
-  if (reader.Next() != Token::kEnd) return reader.Error("expected the end");
-  for (uint32_t i = 0; i < std::size(fields); ++i) {
-    if ((seen >> i & 1) == 0) {
-      return Refuse(Text("preprocessing: no \"", fields[i].first, "\""));
-    }
-  }
-  if (version != kPreprocessingVersion) {
-    return {StatusCode::kUnsupported,
-            Text("model file: preprocessing version ", version,
-                 ", this build reads version ", kPreprocessingVersion)};
-  }
-  p.element_type = static_cast<ElementType>(element);
-  p.kind = static_cast<Preprocessing::Kind>(kind);
-  return {};
-}
-
+// The JSON array of names.
 FileError ReadClasses(std::string_view json, Budget* budget,
                       std::vector<std::string>* classes) {
   // Once to count, once to copy.
   for (const bool copy : {false, true}) {
-    FieldReader reader("classes", json);
-    if (reader.Next() != Token::kBeginArray) return reader.Error("expected [");
+    JsonReader reader(json);
+    const auto error = [&](std::string_view why) {
+      return Refuse(Text("classes: byte ", reader.offset(), ": ",
+                         reader.token() == Token::kError
+                             ? std::string_view(reader.error())
+                             : why));
+    };
+    if (reader.Next() != Token::kBeginArray) return error("expected an array");
     uint32_t count = 0;
-    Token token;
-    while ((token = reader.Next()) == Token::kString) {
+    while (reader.Next() == Token::kString) {
       const size_t size = JsonDecodedSize(reader.text());
       if (count++ == limits::kClasses || size > limits::kNameBytes) {
-        return reader.Error(Text("more than ", limits::kClasses,
-                                 " names, or one of more than ",
-                                 limits::kNameBytes, " bytes"));
+        return error(Text("more than ", limits::kClasses,
+                          " names, or one of more than ", limits::kNameBytes,
+                          " bytes"));
       }
       if (copy) {
         classes->push_back(JsonDecode(reader.text()));
@@ -252,8 +155,8 @@ FileError ReadClasses(std::string_view json, Budget* budget,
         return TooSmall();
       }
     }
-    if (token != Token::kEndArray) return reader.Error("expected class names");
-    if (reader.Next() != Token::kEnd) return reader.Error("expected the end");
+    if (reader.token() != Token::kEndArray) return error("expected names");
+    if (reader.Next() != Token::kEnd) return error("expected the end");
     if (!copy) classes->reserve(count);
   }
   return {};
@@ -519,111 +422,6 @@ std::string WeightsSha256(std::span<const ModelTensor> weights) {
   }
   const auto digits = hash.Digest();
   return std::string(digits.data(), digits.size());
-}
-
-std::string PreprocessingJson(const Preprocessing& p) {
-  std::string out = Text("{\"version\":", kPreprocessingVersion, ",\"h\":", p.h,
-                         ",\"w\":", p.w, ",\"c\":", p.c, ",\"element_type\":\"",
-                         kElementNames[static_cast<uint32_t>(p.element_type)],
-                         "\",\"scale\":");
-  AppendJsonFloat(&out, p.scale);
-  return out + ",\"kind\":\"" + kKindNames[static_cast<uint32_t>(p.kind)] +
-         "\"}";
-}
-
-FileError CheckPreprocessing(const Preprocessing& p, const Graph& graph) {
-  const auto mismatch = [](std::string_view why) {
-    return FileError{
-        StatusCode::kMismatch,
-        Text("preprocessing: ", why,
-             "; make it agree with the graph, or the graph with it")};
-  };
-  if (static_cast<uint32_t>(p.element_type) > 1 ||
-      static_cast<uint32_t>(p.kind) > 2 || !std::isfinite(p.scale)) {
-    return {StatusCode::kInvalidArgument,
-            "preprocessing: element type, kind or scale out of range"};
-  }
-  const InputParams& input = graph.nodes[0].As<InputParams>();
-  if (p.h != input.h || p.w != input.w || p.c != input.c ||
-      static_cast<uint32_t>(p.element_type) != input.element_type) {
-    return mismatch(Text("samples of ", p.h, "x", p.w, "x", p.c, " ",
-                         kElementNames[static_cast<uint32_t>(p.element_type)],
-                         ", but the graph's input is ", input.h, "x", input.w,
-                         "x", input.c, " ",
-                         kElementNames[input.element_type & 1]));
-  }
-  for (const Node& node : graph.nodes) {
-    if (node.kind != LayerKind::kNormalize || node.inputs[0] != 0) continue;
-    const NormalizeParams& normalize = node.As<NormalizeParams>();
-    if (std::bit_cast<uint32_t>(normalize.scale) !=
-        std::bit_cast<uint32_t>(p.scale)) {
-      return mismatch(Text("another scale than node ", Quoted(node.name)));
-    }
-    const bool image = p.kind == Preprocessing::Kind::kMeanImage;
-    if (p.kind != Preprocessing::Kind::kNone &&
-        image != (normalize.per_pixel != 0)) {
-      return mismatch(Text("kind ", kKindNames[static_cast<uint32_t>(p.kind)],
-                           ", but node ", Quoted(node.name),
-                           " has per_pixel = ", normalize.per_pixel));
-    }
-  }
-  return {};
-}
-
-bool IsOptimizerState(std::string_view tensor) {
-  return tensor.starts_with(kOptimizerPrefix);
-}
-
-std::string_view WeightOfTensor(std::string_view tensor) {
-  std::string_view weight = tensor;
-  if (IsOptimizerState(tensor)) {
-    const size_t dot = tensor.find('.', kOptimizerPrefix.size());
-    if (dot == std::string_view::npos || dot == kOptimizerPrefix.size())
-      return {};
-    weight = tensor.substr(dot + 1);
-  }
-  const size_t dot = weight.rfind('.');
-  const bool good =
-      dot != std::string_view::npos && dot != 0 && dot + 1 != weight.size();
-  return good ? weight : std::string_view();
-}
-
-std::string_view NodeOfWeight(std::string_view weight) {
-  const size_t dot = weight.rfind('.');
-  return dot == std::string_view::npos ? std::string_view()
-                                       : weight.substr(0, dot);
-}
-
-ValueRule RuleFor(const Node& node, std::string_view weight) {
-  if (node.kind == LayerKind::kNormalize && weight == "std") {
-    return ValueRule::kPositive;
-  }
-  if (node.kind == LayerKind::kBatchNorm && weight == "running_var") {
-    return ValueRule::kNotNegative;
-  }
-  return ValueRule::kFinite;
-}
-
-const char* RuleText(ValueRule rule) {
-  return rule == ValueRule::kFinite     ? "finite"
-         : rule == ValueRule::kPositive ? "positive and finite"
-                                        : "finite and at least 0";
-}
-
-uint64_t CountBad(ValueRule rule, const float* values, uint64_t n,
-                  uint64_t* first) {
-  constexpr float kMost = std::numeric_limits<float>::max();
-  // The smallest good value; comparisons are false for NaN.
-  const float least = rule == ValueRule::kFinite ? -kMost
-                      : rule == ValueRule::kPositive
-                          ? std::numeric_limits<float>::denorm_min()
-                          : 0.0f;
-  uint64_t bad = 0;
-  for (uint64_t i = 0; i < n; ++i) {
-    if (values[i] >= least && values[i] <= kMost) continue;
-    if (bad++ == 0) *first = i;
-  }
-  return bad;
 }
 
 }  // namespace temper

@@ -8,7 +8,7 @@
 //                      "scale":..,"kind":"mean_std"}
 //   "classes"          ["cat","dog"], or []
 //   "training.<key>"   text: counters, optimizer, schedule, ...
-//   (ModelInfo::training)
+//   (ModelDescription::training)
 //
 // Tensors, all F32: the weights "<node>.<weight>" first, then the optimizer's
 // state "optimizer.<state>.<node>.<weight>". Nothing depends on time, host,
@@ -17,7 +17,8 @@
 //
 // Loading refuses whatever writing would not have produced: damage, NaN,
 // unknown keys, tensors of no node, preprocessing that contradicts the graph.
-// Next: model_writer.h (saving), safetensors.h (the container).
+// Next: model_writer.h (saving), tensor_names.h, preprocessing.h, safetensors.h
+// (the container).
 #ifndef TEMPER_MODELS_MODEL_FILE_H_
 #define TEMPER_MODELS_MODEL_FILE_H_
 
@@ -29,14 +30,13 @@
 #include <vector>
 
 #include "models/error.h"
+#include "models/preprocessing.h"
 #include "models/safetensors.h"
 #include "temper/graph.h"
 
 namespace temper {
 
 inline constexpr uint32_t kModelFormatVersion = 1;
-// First part of the names of optimizer state; no node may be called so.
-inline constexpr std::string_view kOptimizerPrefix = "optimizer.";
 inline constexpr std::string_view kTrainingPrefix = "training.";
 
 struct ModelTensor {
@@ -45,29 +45,15 @@ struct ModelTensor {
   std::vector<float> values;
 };
 
-// How samples become what the first node reads. Mean and std themselves are
-// weights of the normalize node, so this says only what to do with them. Must
-// agree with the graph's input node and with its normalize node (scale; kind
-// mean_image needs per_pixel = 1, mean_std 0; none: mean is 0 and std 1).
-struct Preprocessing {
-  enum class Kind : uint32_t { kNone, kMeanStd, kMeanImage };
-  uint32_t h = 1, w = 1, c = 1;
-  ElementType element_type = ElementType::kF32;
-  float scale = 1.0f;
-  Kind kind = Kind::kNone;
-
-  friend bool operator==(const Preprocessing&, const Preprocessing&) = default;
-};
-
 // Everything in a model file that is not a tensor.
-struct ModelInfo {
+struct ModelDescription {
   Graph graph;
   Preprocessing preprocessing;
   std::vector<std::string> classes;
   std::map<std::string, std::string> training;
 };
 
-struct ModelFile : ModelInfo {
+struct ModelFile : ModelDescription {
   std::vector<ModelTensor> weights;          // in file order
   std::vector<ModelTensor> optimizer_state;  // in file order
 };
@@ -109,28 +95,6 @@ uint64_t FileChecksum(std::span<const uint8_t> file, uint64_t digits_offset);
 // optimizer's state behind it does not count, so a checkpoint and the model
 // exported from it have the same one.
 std::string WeightsSha256(std::span<const ModelTensor> weights);
-
-// Shared with the writer.
-std::string PreprocessingJson(const Preprocessing& preprocessing);
-// kMismatch if it contradicts the graph (which has passed Graph::Check).
-FileError CheckPreprocessing(const Preprocessing& preprocessing,
-                             const Graph& graph);
-
-// "fc.weight" for itself and for "optimizer.momentum.fc.weight"; empty if the
-// name has neither form.
-std::string_view WeightOfTensor(std::string_view tensor);
-// "a.b" for "a.b.weight".
-std::string_view NodeOfWeight(std::string_view weight);
-bool IsOptimizerState(std::string_view tensor);
-
-// What the values of a tensor must be. Finite, always; a normalize node divides
-// by its std, a batch norm takes the root of its running_var.
-enum class ValueRule : uint8_t { kFinite, kPositive, kNotNegative };
-ValueRule RuleFor(const Node& node, std::string_view weight);
-const char* RuleText(ValueRule rule);  // "finite", "positive", ...
-// How many of the n values break the rule, and the index of the first.
-uint64_t CountBad(ValueRule rule, const float* values, uint64_t n,
-                  uint64_t* first);
 
 }  // namespace temper
 

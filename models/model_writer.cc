@@ -50,7 +50,7 @@ bool GoodCounter(std::string_view value, uint32_t width) {
   return true;
 }
 
-FileError CheckInfo(const ModelInfo& info,
+FileError CheckInfo(const ModelDescription& info,
                     std::span<const CounterField> counters) {
   for (const std::string& name : info.classes) {
     TEMPER_RETURN_IF_FILE_ERROR(
@@ -104,7 +104,7 @@ FileError CheckTensor(const TensorSource& tensor) {
 
 }  // namespace
 
-void ModelWriter::AppendMetadata(const ModelInfo& info,
+void ModelWriter::AppendMetadata(const ModelDescription& info,
                                  const std::string& graph,
                                  std::span<const CounterField> counters) {
   std::string classes = "[";
@@ -119,7 +119,7 @@ void ModelWriter::AppendMetadata(const ModelInfo& info,
       {"classes", classes},
       {"format_version", std::to_string(kModelFormatVersion)},
       {"graph", graph},
-      {"preprocessing", PreprocessingJson(info.preprocessing)},
+      {"preprocessing", WritePreprocessing(info.preprocessing)},
   };
   for (const auto& [key, value] : info.training) {
     fields.emplace(Text(kTrainingPrefix, key), value);
@@ -181,7 +181,7 @@ FileError ModelWriter::AppendTensors(const Graph& graph,
   return {};
 }
 
-FileError ModelWriter::Prepare(const ModelInfo& info,
+FileError ModelWriter::Prepare(const ModelDescription& info,
                                std::span<const TensorSource> weights,
                                std::span<const TensorSource> optimizer_state,
                                std::span<const CounterField> counters) {

@@ -23,6 +23,7 @@
 #include "models/error.h"
 #include "models/hash.h"
 #include "models/model_file.h"
+#include "models/tensor_names.h"
 
 namespace temper {
 
@@ -39,7 +40,7 @@ struct TensorSource {
 };
 
 struct CounterField {
-  std::string name;  // read back as ModelInfo::training[name]
+  std::string name;  // read back as ModelDescription::training[name]
   uint32_t width;    // the most characters of a value, 1 to 255
 };
 
@@ -47,7 +48,7 @@ class ModelWriter {
  public:
   // Settles the header. Refuses what LoadModelFile would refuse, except for
   // values, which are checked at each save.
-  FileError Prepare(const ModelInfo& info,
+  FileError Prepare(const ModelDescription& info,
                     std::span<const TensorSource> weights,
                     std::span<const TensorSource> optimizer_state,
                     std::span<const CounterField> counters);
@@ -78,7 +79,7 @@ class ModelWriter {
     uint32_t width;
   };
 
-  void AppendMetadata(const ModelInfo& info, const std::string& graph,
+  void AppendMetadata(const ModelDescription& info, const std::string& graph,
                       std::span<const CounterField> counters);
   FileError AppendTensors(const Graph& graph,
                           std::span<const TensorSource> tensors, bool state,
