@@ -218,12 +218,12 @@ std::unique_ptr<DataReader> OpenIdx(const DataSpec& spec) {
   }
   // "val" is a part of the training files.
   const std::string split = spec.split == "test" ? "t10k" : "train";
-  return OpenIdx(
-      OpenFirst(spec.path,
-                {split + "-images-idx3-ubyte", split + "-images.idx3-ubyte",
-                 split + "-images-idx4-ubyte", split + "-images.idx4-ubyte"}),
-      OpenFirst(spec.path,
-                {split + "-labels-idx1-ubyte", split + "-labels.idx1-ubyte"}));
+  std::unique_ptr<ByteSource> images = OpenFirst(
+      spec.path, {split + "-images-idx3-ubyte", split + "-images.idx3-ubyte",
+                  split + "-images-idx4-ubyte", split + "-images.idx4-ubyte"});
+  std::unique_ptr<ByteSource> labels = OpenFirst(
+      spec.path, {split + "-labels-idx1-ubyte", split + "-labels.idx1-ubyte"});
+  return OpenIdx(std::move(images), std::move(labels));
 }
 
 }  // namespace temper::host
