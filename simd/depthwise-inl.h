@@ -173,11 +173,175 @@ HWY_INLINE void Edge(Access access, const Sweep& s, size_t channel, size_t j,
 }
 
 template <int kTaps, int kStep, class Access>
-HWY_INLINE void Interior(Access access, const Sweep& s, size_t channel) {
-  size_t j =
-      Blocks<kTaps, kStep, 6>(access, s, channel, s.inner_begin, s.inner_end);
-  j = Blocks<kTaps, kStep, 2>(access, s, channel, j, s.inner_end);
-  Blocks<kTaps, kStep, 1>(access, s, channel, j, s.inner_end);
+HWY_INLINE void Interior(Access access, const Sweep& s, size_t channel,
+                         size_t j, size_t end) {
+  j = Blocks<kTaps, kStep, 6>(access, s, channel, j, end);
+  j = Blocks<kTaps, kStep, 2>(access, s, channel, j, end);
+  Blocks<kTaps, kStep, 1>(access, s, channel, j, end);
+}
+
+HWY_INLINE size_t ClampIndex(size_t value, size_t low, size_t high) {
+  return value < low ? low : value > high ? high : value;
+}
+
+// Calls body(access, channel, first, last output) for all channel vectors of a
+// stretch of outputs, stretch by stretch. Many channels: short ones, since a
+// long walk with a wide stride falls on few sets of the first-level cache.
+template <class Body>
+HWY_INLINE void ForEachSegment(const Sweep& s, size_t channels, Body&& body) {
+  const size_t length = channels < 512 ? 2048 / channels / 4 * 4 : 4;
+  for (size_t begin = 0; begin < s.count; begin += length) {
+    const size_t end = s.count - begin < length ? s.count : begin + length;
+    ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
+      body(access, c, begin, end);
+    });
+  }
+}
+
+// One row of at most three taps of an output whose taps may be outside.
+template <int kTaps, class Access>
+HWY_INLINE VecF EdgeRow(Access access, const float* HWY_RESTRICT x,
+                        ptrdiff_t column, ptrdiff_t tap, ptrdiff_t width,
+                        ptrdiff_t x_col, VecF w0, VecF w1, VecF w2, VecF acc) {
+  if (column >= 0 && column < width)
+    acc = hn::MulAdd(access.Load(x + column * x_col), w0, acc);
+  if constexpr (kTaps > 1) {
+    column += tap;
+    if (column >= 0 && column < width)
+      acc = hn::MulAdd(access.Load(x + column * x_col), w1, acc);
+  }
+  if constexpr (kTaps > 2) {
+    column += tap;
+    if (column >= 0 && column < width)
+      acc = hn::MulAdd(access.Load(x + column * x_col), w2, acc);
+  }
+  return acc;
+}
+
+// The outputs [begin, end) of a sweep of at most 3 x 3 taps, one channel
+// vector, with the weights in registers.
+template <int kRows, int kTaps, int kStep, class Access>
+HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
+                           size_t begin, size_t end) {
+  const float* HWY_RESTRICT w = s.w + channel;
+  const VecF w00 = access.Load(w);
+  const VecF w01 = kTaps > 1 ? access.Load(w + s.w_tap) : w00;
+  const VecF w02 = kTaps > 2 ? access.Load(w + 2 * s.w_tap) : w00;
+  if constexpr (kRows > 1) w += s.w_row;
+  const VecF w10 = kRows > 1 ? access.Load(w) : w00;
+  const VecF w11 = kRows > 1 && kTaps > 1 ? access.Load(w + s.w_tap) : w00;
+  const VecF w12 = kRows > 1 && kTaps > 2 ? access.Load(w + 2 * s.w_tap) : w00;
+  if constexpr (kRows > 2) w += s.w_row;
+  const VecF w20 = kRows > 2 ? access.Load(w) : w00;
+  const VecF w21 = kRows > 2 && kTaps > 1 ? access.Load(w + s.w_tap) : w00;
+  const VecF w22 = kRows > 2 && kTaps > 2 ? access.Load(w + 2 * s.w_tap) : w00;
+  const VecF start = Start(access, s, channel);
+  const ptrdiff_t col = (kTaps == 1 ? s.pixel : s.tap) * s.x_col;
+  const ptrdiff_t pixel = s.pixel * s.x_col;
+  const float* HWY_RESTRICT x0 = s.x + channel;
+  const float* HWY_RESTRICT x1 = kRows > 1 ? x0 + s.x_row : x0;
+  const float* HWY_RESTRICT x2 = kRows > 2 ? x1 + s.x_row : x0;
+  float* y = s.y + channel + static_cast<ptrdiff_t>(begin) * s.y_pixel;
+
+  const auto edges = [&](size_t from, size_t to) HWY_ATTR {
+    for (size_t j = from; j < to; ++j, y += s.y_pixel) {
+      const ptrdiff_t column = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
+      VecF acc = EdgeRow<kTaps>(access, x0, column, s.tap, s.width, s.x_col,
+                                w00, w01, w02, start);
+      if constexpr (kRows > 1)
+        acc = EdgeRow<kTaps>(access, x1, column, s.tap, s.width, s.x_col, w10,
+                             w11, w12, acc);
+      if constexpr (kRows > 2)
+        acc = EdgeRow<kTaps>(access, x2, column, s.tap, s.width, s.x_col, w20,
+                             w21, w22, acc);
+      Put(access, s, acc, y);
+    }
+  };
+
+  const size_t inner_begin = ClampIndex(s.inner_begin, begin, end);
+  const size_t inner_end = ClampIndex(s.inner_end, begin, end);
+  edges(begin, inner_begin);
+  size_t left = inner_end - inner_begin;
+  // Source offset of the block's first tap.
+  ptrdiff_t at =
+      (s.first + static_cast<ptrdiff_t>(inner_begin) * s.pixel) * s.x_col;
+  VecF a0 = start, a1 = start, a2 = start, a3 = start, unused = start;
+  for (; left >= 4; left -= 4, at += 4 * pixel) {
+    a0 = start, a1 = start, a2 = start, a3 = start;
+    Columns<0, kTaps, kStep, 4>(access, x0 + at, col, w00, w01, w02, w00, w00,
+                                a0, a1, a2, a3, unused, unused);
+    if constexpr (kRows > 1)
+      Columns<0, kTaps, kStep, 4>(access, x1 + at, col, w10, w11, w12, w00, w00,
+                                  a0, a1, a2, a3, unused, unused);
+    if constexpr (kRows > 2)
+      Columns<0, kTaps, kStep, 4>(access, x2 + at, col, w20, w21, w22, w00, w00,
+                                  a0, a1, a2, a3, unused, unused);
+    Put(access, s, a0, y);
+    Put(access, s, a1, y + s.y_pixel);
+    Put(access, s, a2, y + 2 * s.y_pixel);
+    Put(access, s, a3, y + 3 * s.y_pixel);
+    y += 4 * s.y_pixel;
+  }
+  if (left >= 2) {
+    a0 = start, a1 = start;
+    Columns<0, kTaps, kStep, 2>(access, x0 + at, col, w00, w01, w02, w00, w00,
+                                a0, a1, unused, unused, unused, unused);
+    if constexpr (kRows > 1)
+      Columns<0, kTaps, kStep, 2>(access, x1 + at, col, w10, w11, w12, w00, w00,
+                                  a0, a1, unused, unused, unused, unused);
+    if constexpr (kRows > 2)
+      Columns<0, kTaps, kStep, 2>(access, x2 + at, col, w20, w21, w22, w00, w00,
+                                  a0, a1, unused, unused, unused, unused);
+    Put(access, s, a0, y);
+    Put(access, s, a1, y + s.y_pixel);
+    y += 2 * s.y_pixel;
+    left -= 2, at += 2 * pixel;
+  }
+  edges(inner_end - left, end);
+}
+
+template <int kRows, int kTaps, int kStep>
+void RunSmall(const Sweep& in, size_t channels) {
+  // A copy whose address nobody has stays in registers across stores to y.
+  const Sweep s = in;
+  ForEachSegment(s, channels,
+                 [&](auto access, size_t c, size_t begin, size_t end) HWY_ATTR {
+                   SmallSweep<kRows, kTaps, kStep>(access, s, c, begin, end);
+                 });
+}
+
+template <int kTaps, int kStep>
+void RunFive(const Sweep& in, size_t channels) {
+  const Sweep s = in;
+  ForEachSegment(s, channels,
+                 [&](auto access, size_t c, size_t begin, size_t end) HWY_ATTR {
+                   const size_t inner_begin =
+                       ClampIndex(s.inner_begin, begin, end);
+                   const size_t inner_end = ClampIndex(s.inner_end, begin, end);
+                   Edge(access, s, c, begin, inner_begin);
+                   Interior<kTaps, kStep>(access, s, c, inner_begin, inner_end);
+                   Edge(access, s, c, inner_end, end);
+                 });
+}
+
+void RunAny(const Sweep& in, size_t channels) {
+  const Sweep s = in;
+  ForEachSegment(
+      s, channels,
+      [&](auto access, size_t c, size_t begin, size_t end) HWY_ATTR {
+        const size_t inner_begin = ClampIndex(s.inner_begin, begin, end);
+        const size_t inner_end = ClampIndex(s.inner_end, begin, end);
+        Edge(access, s, c, begin, inner_begin);
+        const size_t j = AnyTaps(access, s, c, inner_begin, inner_end);
+        Edge(access, s, c, j, end);
+      });
+}
+
+template <int kTaps, int kStep>
+void RunSmallRows(const Sweep& s, size_t channels) {
+  if (s.rows == 3) return RunSmall<3, kTaps, kStep>(s, channels);
+  if (s.rows == 2) return RunSmall<2, kTaps, kStep>(s, channels);
+  RunSmall<1, kTaps, kStep>(s, channels);
 }
 
 // One sweep over all channels.
@@ -186,26 +350,15 @@ void RunSweep(const Sweep& s, size_t channels) {
   // of the distance of taps.
   const bool one = s.taps == 1 || s.pixel == s.tap;
   const bool two = s.pixel == 2 * s.tap;
-  ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
-    Edge(access, s, c, 0, s.inner_begin);
-    if (s.taps == 3 && one) {
-      Interior<3, 1>(access, s, c);
-    } else if (s.taps == 3 && two) {
-      Interior<3, 2>(access, s, c);
-    } else if (s.taps == 5 && one) {
-      Interior<5, 1>(access, s, c);
-    } else if (s.taps == 5 && two) {
-      Interior<5, 2>(access, s, c);
-    } else if (s.taps == 2 && one) {
-      Interior<2, 1>(access, s, c);
-    } else if (s.taps == 1) {
-      Interior<1, 1>(access, s, c);
-    } else {
-      const size_t j = AnyTaps(access, s, c, s.inner_begin, s.inner_end);
-      Edge(access, s, c, j, s.inner_end);
-    }
-    Edge(access, s, c, s.inner_end, s.count);
-  });
+  const bool small = s.rows >= 1 && s.rows <= 3;
+  if (small && s.taps == 3 && one) return RunSmallRows<3, 1>(s, channels);
+  if (small && s.taps == 3 && two) return RunSmallRows<3, 2>(s, channels);
+  if (small && s.taps == 2 && one) return RunSmallRows<2, 1>(s, channels);
+  if (small && s.taps == 1) return RunSmallRows<1, 1>(s, channels);
+  if (s.taps == 5 && one) return RunFive<5, 1>(s, channels);
+  if (s.taps == 5 && two) return RunFive<5, 2>(s, channels);
+  if (s.taps == 3 && one) return RunFive<3, 1>(s, channels);
+  RunAny(s, channels);
 }
 
 }  // namespace HWY_NAMESPACE
