@@ -59,7 +59,7 @@ void ChunkStats(size_t rows, size_t stride, size_t count,
       hn::StoreU(hn::Zero(d), d, to_m2 + j);
     }
     ReduceRows(n, stride, count, to_mean,
-               [&](auto access, VecF acc, size_t i, size_t j) HWY_ATTR {
+               [&](auto access, auto acc, size_t i, size_t j) HWY_ATTR {
                  return hn::Add(acc, hn::Sub(access.Load(unit + i),
                                              access.Load(pivot + j)));
                });
@@ -68,10 +68,11 @@ void ChunkStats(size_t rows, size_t stride, size_t count,
       hn::StoreU(hn::Div(hn::LoadU(d, to_mean + j), v_n), d, to_mean + j);
     }
     ReduceRows(n, stride, count, to_m2,
-               [&](auto access, VecF acc, size_t i, size_t j) HWY_ATTR {
+               [&](auto access, auto acc, size_t i, size_t j) HWY_ATTR {
                  const auto shifted =
                      hn::Sub(access.Load(unit + i), access.Load(pivot + j));
-                 const auto delta = hn::Sub(shifted, hn::LoadU(d, to_mean + j));
+                 const auto delta =
+                     hn::Sub(shifted, access.LoadAll(to_mean + j));
                  return hn::MulAdd(delta, delta, acc);
                });
     if (begin != 0) {
@@ -86,13 +87,13 @@ void FinishStats(size_t channels, size_t rows, const float* HWY_RESTRICT pivot,
                  const float* HWY_RESTRICT partial_mean,
                  const float* HWY_RESTRICT partial_m2, float* HWY_RESTRICT mean,
                  float* HWY_RESTRICT variance) {
-  const Lanes16 d;
-  const auto v_n = hn::Set(d, static_cast<float>(rows));
   ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
     access.Store(
-        hn::Add(access.Load(pivot + c), hn::LoadU(d, partial_mean + c)),
+        hn::Add(access.Load(pivot + c), access.LoadAll(partial_mean + c)),
         mean + c);
-    access.Store(hn::Div(hn::LoadU(d, partial_m2 + c), v_n), variance + c);
+    access.Store(hn::Div(access.LoadAll(partial_m2 + c),
+                         access.Set(static_cast<float>(rows))),
+                 variance + c);
   });
 }
 
@@ -101,12 +102,10 @@ void Coefficients(size_t channels, const float* HWY_RESTRICT mean,
                   const float* HWY_RESTRICT gamma,
                   const float* HWY_RESTRICT beta, float eps, float* rstd,
                   float* HWY_RESTRICT scale, float* HWY_RESTRICT shift) {
-  const Lanes16 d;
-  const auto one = hn::Set(d, 1.0f);
-  const auto v_eps = hn::Set(d, eps);
   ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
     const auto r =
-        hn::Div(one, hn::Sqrt(hn::Add(access.Load(variance + c), v_eps)));
+        hn::Div(access.Set(1.0f),
+                hn::Sqrt(hn::Add(access.Load(variance + c), access.Set(eps))));
     const auto s = hn::Mul(access.Load(gamma + c), r);
     const auto b =
         hn::NegMulAdd(access.Load(mean + c), s, access.Load(beta + c));
@@ -121,10 +120,9 @@ void RunningStats(size_t channels, float momentum, float variance_factor,
                   const float* HWY_RESTRICT variance,
                   float* HWY_RESTRICT running_mean,
                   float* HWY_RESTRICT running_variance) {
-  const Lanes16 d;
-  const auto v_momentum = hn::Set(d, momentum);
-  const auto v_factor = hn::Set(d, variance_factor);
   ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
+    const auto v_momentum = access.Set(momentum);
+    const auto v_factor = access.Set(variance_factor);
     const auto m = access.Load(running_mean + c);
     const auto v = access.Load(running_variance + c);
     const auto unbiased = hn::Mul(access.Load(variance + c), v_factor);
@@ -138,7 +136,6 @@ void RunningStats(size_t channels, float momentum, float variance_factor,
 void ScaleShiftRows(size_t begin, size_t end, size_t channels, const float* x,
                     const float* HWY_RESTRICT scale,
                     const float* HWY_RESTRICT shift, float* y) {
-  const Lanes16 d;
   ForEachRowVector<2>(
       begin, end, channels,
       [&](size_t first, size_t count, float* tables) HWY_ATTR {
@@ -149,8 +146,8 @@ void ScaleShiftRows(size_t begin, size_t end, size_t channels, const float* x,
         });
       },
       [&](auto access, size_t i, const float* table) HWY_ATTR {
-        access.Store(hn::MulAdd(access.Load(x + i), hn::Load(d, table),
-                                hn::Load(d, table + kTableLength)),
+        access.Store(hn::MulAdd(access.Load(x + i), access.LoadAll(table),
+                                access.LoadAll(table + kTableLength)),
                      y + i);
       });
 }
@@ -167,10 +164,10 @@ void ChunkSums(size_t rows, size_t stride, size_t count,
     const float* HWY_RESTRICT x0 = x + begin * stride;
     const float* HWY_RESTRICT dy0 = dy + begin * stride;
     ReduceRows(n, stride, count, dbeta,
-               [&](auto access, VecF acc, size_t i, size_t)
+               [&](auto access, auto acc, size_t i, size_t)
                    HWY_ATTR { return hn::Add(acc, access.Load(dy0 + i)); });
     ReduceRows(n, stride, count, product,
-               [&](auto access, VecF acc, size_t i, size_t j) HWY_ATTR {
+               [&](auto access, auto acc, size_t i, size_t j) HWY_ATTR {
                  const auto centred =
                      hn::Sub(access.Load(x0 + i), access.Load(mean + j));
                  return hn::MulAdd(access.Load(dy0 + i), centred, acc);
@@ -190,11 +187,10 @@ void AddPartial(size_t count, float* HWY_RESTRICT a,
 void FinishSums(size_t channels, const float* HWY_RESTRICT product,
                 const float* HWY_RESTRICT sum, const float* HWY_RESTRICT rstd,
                 float* HWY_RESTRICT dgamma, float* HWY_RESTRICT dbeta) {
-  const Lanes16 d;
   ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
-    access.Store(hn::Mul(hn::LoadU(d, product + c), access.Load(rstd + c)),
+    access.Store(hn::Mul(access.LoadAll(product + c), access.Load(rstd + c)),
                  dgamma + c);
-    access.Store(hn::LoadU(d, sum + c), dbeta + c);
+    access.Store(access.LoadAll(sum + c), dbeta + c);
   });
 }
 
@@ -208,12 +204,11 @@ void BackwardLoop(size_t begin, size_t end, size_t rows, size_t channels,
                   const float* HWY_RESTRICT gamma,
                   const float* HWY_RESTRICT dgamma,
                   const float* HWY_RESTRICT dbeta, float* dx) {
-  const Lanes16 d;
   ForEachRowVector<4>(
       begin, end, channels,
       [&](size_t first, size_t count, float* tables) HWY_ATTR {
-        const auto v_n = hn::Set(d, static_cast<float>(rows));
         ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
+          const auto v_n = access.Set(static_cast<float>(rows));
           const size_t c = first + j;
           float* table = tables + j;
           const auto r = access.Load(rstd + c);
@@ -226,13 +221,13 @@ void BackwardLoop(size_t begin, size_t end, size_t rows, size_t channels,
         });
       },
       [&](auto access, size_t i, const float* table) HWY_ATTR {
-        const auto a = hn::Load(d, table);
-        const auto centred =
-            hn::Sub(access.Load(x + i), hn::Load(d, table + 3 * kTableLength));
+        const auto a = access.LoadAll(table);
+        const auto centred = hn::Sub(access.Load(x + i),
+                                     access.LoadAll(table + 3 * kTableLength));
         const auto rest =
-            hn::Sub(access.Load(dy + i), hn::Load(d, table + kTableLength));
-        const auto g =
-            hn::NegMulAdd(centred, hn::Load(d, table + 2 * kTableLength), rest);
+            hn::Sub(access.Load(dy + i), access.LoadAll(table + kTableLength));
+        const auto g = hn::NegMulAdd(
+            centred, access.LoadAll(table + 2 * kTableLength), rest);
         if constexpr (kAccumulate) {
           access.Store(hn::MulAdd(a, g, access.Load(dx + i)), dx + i);
         } else {
@@ -258,7 +253,6 @@ template <bool kAccumulate>
 void ScaleBackwardLoop(size_t begin, size_t end, size_t channels,
                        const float* dy, const float* HWY_RESTRICT scale,
                        float* dx) {
-  const Lanes16 d;
   ForEachRowVector<1>(
       begin, end, channels,
       [&](size_t first, size_t count, float* tables) HWY_ATTR {
@@ -267,7 +261,7 @@ void ScaleBackwardLoop(size_t begin, size_t end, size_t channels,
         });
       },
       [&](auto access, size_t i, const float* table) HWY_ATTR {
-        const auto factor = hn::Load(d, table);
+        const auto factor = access.LoadAll(table);
         if constexpr (kAccumulate) {
           access.Store(
               hn::MulAdd(access.Load(dy + i), factor, access.Load(dx + i)),
