@@ -152,8 +152,8 @@ HWY_INLINE size_t AnyTaps(Access access, const Sweep& s, size_t channel,
 
 // Outputs [j, end), skipping the taps that lie outside.
 template <class Access>
-HWY_INLINE void Edge(Access access, const Sweep& s, size_t channel, size_t j,
-                     size_t end) {
+HWY_NOINLINE void Edge(Access access, const Sweep& s, size_t channel, size_t j,
+                       size_t end) {
   using V = typename Access::V;
   for (; j < end; ++j) {
     const ptrdiff_t first = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
@@ -342,7 +342,10 @@ void RunAny(const Sweep& in, size_t channels) {
 
 template <int kTaps, int kStep>
 void RunSmallRows(const Sweep& s, size_t channels) {
-  if (s.rows == 3) return RunSmall<3, kTaps, kStep>(s, channels);
+  // Fewer than three taps come from strided gradients, with fewer rows too.
+  if constexpr (kTaps == 3) {
+    if (s.rows == 3) return RunSmall<3, kTaps, kStep>(s, channels);
+  }
   if (s.rows == 2) return RunSmall<2, kTaps, kStep>(s, channels);
   RunSmall<1, kTaps, kStep>(s, channels);
 }
@@ -353,14 +356,13 @@ void RunSweep(const Sweep& s, size_t channels) {
   // of the distance of taps.
   const bool one = s.taps == 1 || s.pixel == s.tap;
   const bool two = s.pixel == 2 * s.tap;
-  const bool small = s.rows >= 1 && s.rows <= 3;
+  const bool small = s.rows >= 1 && s.rows <= (s.taps == 3 ? 3 : 2);
   if (small && s.taps == 3 && one) return RunSmallRows<3, 1>(s, channels);
   if (small && s.taps == 3 && two) return RunSmallRows<3, 2>(s, channels);
   if (small && s.taps == 2 && one) return RunSmallRows<2, 1>(s, channels);
   if (small && s.taps == 1) return RunSmallRows<1, 1>(s, channels);
   if (s.taps == 5 && one) return RunFive<5, 1>(s, channels);
   if (s.taps == 5 && two) return RunFive<5, 2>(s, channels);
-  if (s.taps == 3 && one) return RunFive<3, 1>(s, channels);
   RunAny(s, channels);
 }
 

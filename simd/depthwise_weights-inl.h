@@ -230,20 +230,28 @@ void WeightGroup(const ConvShape& s, const TapGroup& group, size_t begin,
   });
 }
 
-template <int kRows, int kTaps>
-void WeightGroupStep(const ConvShape& s, const TapGroup& group, size_t begin,
-                     size_t end, size_t c0, size_t c1, const float* x,
-                     const float* dy, float* partial, size_t stride) {
-  if (s.stride_w == s.dilation_w) {
-    WeightGroup<kRows, kTaps, 1>(s, group, begin, end, c0, c1, x, dy, partial,
-                                 stride);
-  } else if (s.stride_w == 2 * s.dilation_w) {
-    WeightGroup<kRows, kTaps, 2>(s, group, begin, end, c0, c1, x, dy, partial,
-                                 stride);
-  } else {
-    WeightGroup<kRows, kTaps, 0>(s, group, begin, end, c0, c1, x, dy, partial,
-                                 stride);
+// Picks the loop for a group of rows x taps.
+void RunGroup(const ConvShape& s, const TapGroup& group, size_t rows,
+              size_t taps, size_t begin, size_t end, size_t c0, size_t c1,
+              const float* x, const float* dy, float* partial, size_t stride) {
+  const auto run = [&](auto loop) {
+    loop(s, group, begin, end, c0, c1, x, dy, partial, stride);
+  };
+  const bool one = s.stride_w == s.dilation_w;
+  const bool two = s.stride_w == 2 * s.dilation_w;
+  if (rows == 3) {
+    return one   ? run(WeightGroup<3, 3, 1>)
+           : two ? run(WeightGroup<3, 3, 2>)
+                 : run(WeightGroup<3, 3, 0>);
   }
+  if (rows == 2) {
+    return one ? run(WeightGroup<2, 5, 1>) : run(WeightGroup<2, 5, 2>);
+  }
+  if (taps == 5) return run(WeightGroup<1, 5, 0>);
+  if (taps == 4) return run(WeightGroup<1, 4, 0>);
+  if (taps == 3) return run(WeightGroup<1, 3, 0>);
+  if (taps == 2) return run(WeightGroup<1, 2, 0>);
+  run(WeightGroup<1, 1, 0>);
 }
 
 // Adds the outputs [begin, end) of one chunk, channels [c0, c1), to partial
@@ -251,6 +259,8 @@ void WeightGroupStep(const ConvShape& s, const TapGroup& group, size_t begin,
 void WeightChunk(const ConvShape& s, size_t begin, size_t end, size_t c0,
                  size_t c1, const float* x, const float* dy, float* partial,
                  size_t stride) {
+  const bool shared =
+      s.stride_w == s.dilation_w || s.stride_w == 2 * s.dilation_w;
   while (begin < end) {
     // A piece of whole output rows that stays in the cache while every group
     // and channel vector walks over it.
@@ -262,7 +272,7 @@ void WeightChunk(const ConvShape& s, size_t begin, size_t end, size_t c0,
         const size_t left = s.kernel_w - kw;
         const size_t taps = left < 5 ? left : 5;
         if (s.kernel_w == 3 && s.kernel_h - kh >= 3) rows = 3;
-        if (s.kernel_w == 5 && s.kernel_h - kh >= 2) rows = 2;
+        if (s.kernel_w == 5 && s.kernel_h - kh >= 2 && shared) rows = 2;
         TapGroup group;
         group.kernel_row = kh;
         group.kernel_col = kw;
@@ -271,28 +281,8 @@ void WeightChunk(const ConvShape& s, size_t begin, size_t end, size_t c0,
                    s.stride_w,
                    static_cast<ptrdiff_t>((taps - 1) * s.dilation_w), s.in_w,
                    s.out_w, &group.inner_begin, &group.inner_end);
-        if (taps == 3 && rows == 3) {
-          WeightGroupStep<3, 3>(s, group, begin, stop, c0, c1, x, dy, partial,
-                                stride);
-        } else if (taps == 5 && rows == 2) {
-          WeightGroupStep<2, 5>(s, group, begin, stop, c0, c1, x, dy, partial,
-                                stride);
-        } else if (taps == 5) {
-          WeightGroupStep<1, 5>(s, group, begin, stop, c0, c1, x, dy, partial,
-                                stride);
-        } else if (taps == 4) {
-          WeightGroup<1, 4, 0>(s, group, begin, stop, c0, c1, x, dy, partial,
-                               stride);
-        } else if (taps == 3) {
-          WeightGroup<1, 3, 0>(s, group, begin, stop, c0, c1, x, dy, partial,
-                               stride);
-        } else if (taps == 2) {
-          WeightGroup<1, 2, 0>(s, group, begin, stop, c0, c1, x, dy, partial,
-                               stride);
-        } else {
-          WeightGroup<1, 1, 0>(s, group, begin, stop, c0, c1, x, dy, partial,
-                               stride);
-        }
+        RunGroup(s, group, rows, taps, begin, stop, c0, c1, x, dy, partial,
+                 stride);
         kw += taps;
       }
       kh += rows;
