@@ -2,7 +2,9 @@
 // A row is handled in blocks of 16 virtual lanes: each vector of the block keeps
 // its own accumulator in a register while it strides over the row, then all
 // meet in `lanes[16]`. Classes past the last whole block are copied into a
-// padded buffer, so that 10 classes cost one block and no masks.
+// padded buffer, so that 10 classes cost one block.
+// A buffer that vectors store to is never initialised or written by scalars
+// too: GCC 12 forwards such values past SVE's predicated stores.
 #ifndef TEMPER_SIMD_LOSS_ONCE_
 #define TEMPER_SIMD_LOSS_ONCE_
 #include <cstddef>
@@ -70,11 +72,13 @@ HWY_INLINE float SumToOne(size_t n, Term&& term) {
   constexpr size_t kInCache = 4096;  // a multiple of 16
   const Lanes16 d;
   const size_t N = hn::Lanes(d);
-  HWY_ALIGN float lanes[16] = {};
+  if (n == 0) return 0.0f;
+  HWY_ALIGN float lanes[16];
   for (size_t begin = 0; begin < n; begin += kInCache) {
     const size_t end = n - begin < kInCache ? n : begin + kInCache;
     for (size_t lane = 0; lane < 16; lane += N) {
-      auto sum = hn::Load(d, lanes + lane);
+      auto sum = hn::Zero(d);
+      if (begin != 0) sum = hn::Load(d, lanes + lane);
       size_t i = begin + lane;
       for (; i + N <= end; i += 16) sum = term(FullAccess(), i, sum);
       if (i < end) sum = term(PartAccess{end - i}, i, sum);
@@ -233,6 +237,7 @@ void SoftmaxCrossEntropyRows(size_t begin, size_t end, size_t classes,
   // Of up to 16 rows, whose logarithms are taken together: the sums of
   // exponentials, and the terms of the label and of all classes.
   HWY_ALIGN float totals[16] = {};
+  HWY_ALIGN float logs[16];
   float on[16], off[16];
   for (size_t first = begin; first < end; first += 16) {
     const size_t count = end - first < 16 ? end - first : 16;
@@ -259,10 +264,10 @@ void SoftmaxCrossEntropyRows(size_t begin, size_t end, size_t classes,
     }
     if (labels == nullptr) continue;
     for (size_t k = 0; k < count; k += hn::Lanes(d)) {
-      hn::Store(Log(d, hn::Load(d, totals + k)), d, totals + k);
+      hn::Store(Log(d, hn::Load(d, totals + k)), d, logs + k);
     }
     for (size_t k = 0; k < count; ++k) {
-      row_loss[first + k] = totals[k] - on[k] - off[k];
+      row_loss[first + k] = logs[k] - on[k] - off[k];
     }
   }
 }
