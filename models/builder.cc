@@ -120,11 +120,6 @@ Tensor Builder::GlobalAvgPool(const std::string& name, Tensor x) {
   return {graph_.Add(name, GlobalAvgPoolParams{}, x.node), 1, 1, x.c};
 }
 
-Tensor Builder::Flatten(const std::string& name, Tensor x) {
-  return {graph_.Add(name, FlattenParams{}, x.node), 1, 1,
-          static_cast<uint32_t>(x.Count())};
-}
-
 Tensor Builder::SeparableBlock(const std::string& prefix, Tensor x,
                                uint32_t out_channels, uint32_t stride) {
   x = Depthwise(prefix + "depthwise", x, 3, stride);

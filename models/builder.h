@@ -90,7 +90,6 @@ class Builder {
   Tensor MaxPool(const std::string& name, Tensor x, uint32_t h, uint32_t w);
   Tensor AvgPool(const std::string& name, Tensor x, uint32_t h, uint32_t w);
   Tensor GlobalAvgPool(const std::string& name, Tensor x);
-  Tensor Flatten(const std::string& name, Tensor x);
 
   // depthwise 3x3, bn1, relu1, pointwise, bn2, relu2, each behind `prefix`.
   Tensor SeparableBlock(const std::string& prefix, Tensor x,

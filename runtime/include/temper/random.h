@@ -25,6 +25,7 @@ enum class RandomUse : uint32_t {
   kAugment = 4,
   kSplit = 5,       // like kShuffle, epoch 0
   kNewHead = 6,     // rows of a replaced head
+  kTest = 9,        // tests/golden/pytorch_reference.py says what for
 };
 
 constexpr std::array<uint32_t, 4> Philox(uint64_t seed,

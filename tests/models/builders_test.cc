@@ -1,0 +1,287 @@
+// The graphs of models/: parameter counts against PyTorch's modules and MLPerf
+// Tiny's Keras models, shapes, padding, other input sizes, and the sentences of
+// wrong specs.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "models/models.h"
+#include "temper/plan.h"
+
+namespace temper::models {
+namespace {
+
+struct Built {
+  Graph graph;
+  std::vector<Shape> shapes;
+  Status status;
+  std::string error;
+
+  uint32_t Node(const char* name) const {
+    const uint32_t node = graph.Find(name);
+    EXPECT_NE(node, kNoNode) << name;
+    return node == kNoNode ? 0 : node;
+  }
+  Shape At(const char* name) const { return shapes.at(Node(name)); }
+  template <class Params>
+  const Params& As(const char* name) const {
+    const uint32_t node = Node(name);
+    EXPECT_EQ(graph.nodes[node].kind, LayerKindOf<Params>::value) << name;
+    return graph.nodes[node].As<Params>();
+  }
+};
+
+Built Build(std::string_view spec, Shape input, uint32_t classes) {
+  Built b;
+  b.status = BuildModel(spec, input, classes, &b.graph, &b.error);
+  if (b.status.ok()) {
+    const Status checked = b.graph.Check(&b.shapes);
+    EXPECT_TRUE(checked.ok()) << spec << ": " << checked.message;
+    EXPECT_EQ(b.error, "");
+  } else {
+    EXPECT_NE(b.error, "");
+    EXPECT_TRUE(b.graph.nodes.empty());
+  }
+  return b;
+}
+
+// What is trained, and with `buffers` the running statistics too (Keras counts
+// them as "non-trainable").
+uint64_t Parameters(const Graph& graph, bool buffers) {
+  Plan plan;
+  const Status status = MakePlan(graph, {}, &plan);
+  EXPECT_TRUE(status.ok()) << status.message;
+  uint64_t count = 0;
+  for (uint32_t i = 2; i < plan.nodes.size(); ++i) {  // behind normalize
+    for (uint32_t w = 0; w < plan.nodes[i].weight_count; ++w) {
+      const WeightSpec& spec = plan.nodes[i].specs[w];
+      if (buffers || IsTrained(spec.role)) count += spec.Count();
+    }
+  }
+  return count;
+}
+
+TEST(Builders, ParametersArePyTorchs) {
+  // sum(p.numel() for p in module.parameters()) of the same models in PyTorch.
+  const struct {
+    const char* spec;
+    Shape input;
+    uint32_t classes;
+    uint64_t parameters;
+  } cases[] = {
+      {"mlp", {28, 28, 1}, 10, 101770},
+      {"mlp?hidden=256,128", {28, 28, 1}, 10, 235146},
+      {"mlp?hidden=", {28, 28, 1}, 10, 7850},
+      {"lenet5", {28, 28, 1}, 10, 61706},
+      {"resnet8", {32, 32, 3}, 10, 77946},
+      {"ds_cnn", {49, 10, 1}, 12, 23180},
+      {"mobilenet_v1", {96, 96, 3}, 2, 213586},
+      {"mobilenet_v1?width=0.5", {96, 96, 3}, 10, 823722},
+      {"mobilenet_v1?width=1", {96, 96, 3}, 1000, 4231976},
+      {"fc_autoencoder", {1, 1, 640}, 0, 267928},
+  };
+  for (const auto& c : cases) {
+    const Built b = Build(c.spec, c.input, c.classes);
+    ASSERT_TRUE(b.status.ok()) << c.spec << ": " << b.error;
+    EXPECT_EQ(Parameters(b.graph, false), c.parameters) << c.spec;
+  }
+}
+
+TEST(Builders, MlperfVariantsCountAsTheKerasModels) {
+  // "Total params" of the Keras models' summaries.
+  const struct {
+    const char* spec;
+    Shape input;
+    uint32_t classes;
+    uint64_t total;
+  } cases[] = {
+      {"resnet8?variant=mlperf", {32, 32, 3}, 10, 78666},
+      {"ds_cnn?variant=mlperf", {49, 10, 1}, 12, 24908},
+      {"mobilenet_v1?variant=mlperf", {96, 96, 3}, 2, 221794},
+      {"fc_autoencoder?variant=mlperf", {1, 1, 640}, 0, 269992},
+  };
+  for (const auto& c : cases) {
+    const Built b = Build(c.spec, c.input, c.classes);
+    ASSERT_TRUE(b.status.ok()) << c.spec << ": " << b.error;
+    EXPECT_EQ(Parameters(b.graph, true), c.total) << c.spec;
+  }
+}
+
+TEST(Builders, ShapesOfTheLastLayers) {
+  Built b = Build("lenet5", {28, 28, 1}, 10);
+  EXPECT_EQ(b.At("conv1"), (Shape{28, 28, 6}));
+  EXPECT_EQ(b.At("pool2"), (Shape{5, 5, 16}));
+  EXPECT_EQ(b.At("loss"), (Shape{1, 1, 10}));
+  b = Build("resnet8", {32, 32, 3}, 10);
+  EXPECT_EQ(b.At("block1.relu2"), (Shape{32, 32, 16}));
+  EXPECT_EQ(b.At("block3.relu2"), (Shape{8, 8, 64}));
+  b = Build("ds_cnn", {49, 10, 1}, 12);
+  EXPECT_EQ(b.At("block4.relu2"), (Shape{24, 5, 64}));
+  EXPECT_EQ(b.At("fc"), (Shape{1, 1, 12}));
+  b = Build("ds_cnn?variant=mlperf", {49, 10, 1}, 12);
+  EXPECT_EQ(b.At("block4.relu2"), (Shape{25, 5, 64}));
+  EXPECT_EQ(b.At("pool"), (Shape{1, 1, 64}));
+  for (const char* spec : {"mobilenet_v1", "mobilenet_v1?variant=mlperf"}) {
+    b = Build(spec, {96, 96, 3}, 2);
+    EXPECT_EQ(b.At("conv1"), (Shape{48, 48, 8}));
+    EXPECT_EQ(b.At("block13.relu2"), (Shape{3, 3, 256}));
+  }
+  b = Build("fc_autoencoder", {4, 10, 16}, 0);
+  EXPECT_EQ(b.At("fc10"), (Shape{1, 1, 640}));
+  const Node& loss = b.graph.nodes.back();
+  ASSERT_EQ(loss.input_count, 2u);
+  EXPECT_EQ(loss.inputs[1], b.Node("normalize"));
+}
+
+TEST(Builders, PyTorchConvention) {
+  const Built b = Build("resnet8", {32, 32, 3}, 10);
+  const auto& conv = b.As<Conv2dParams>("block2.conv1");
+  EXPECT_EQ(conv.pad_top + conv.pad_left, 2u);
+  EXPECT_EQ(conv.pad_bottom + conv.pad_right, 2u);
+  EXPECT_EQ(conv.bias, 0u);
+  EXPECT_EQ(b.As<Conv2dParams>("block2.skip").bias, 1u);
+  EXPECT_EQ(b.graph.Find("block1.skip"), kNoNode);
+  const auto& bn = b.As<BatchNormParams>("block2.bn1");
+  EXPECT_EQ(bn.eps, 1e-5f);
+  EXPECT_EQ(bn.momentum, 0.1f);
+  EXPECT_EQ(bn.unbiased_variance, 1u);
+}
+
+TEST(Builders, MlperfConvention) {
+  Built b = Build("resnet8?variant=mlperf", {32, 32, 3}, 10);
+  const auto& strided = b.As<Conv2dParams>("block2.conv1");
+  EXPECT_EQ(strided.pad_top, 0u);
+  EXPECT_EQ(strided.pad_bottom, 1u);
+  EXPECT_EQ(strided.pad_left, 0u);
+  EXPECT_EQ(strided.pad_right, 1u);
+  EXPECT_EQ(strided.bias, 1u);
+  const auto& skip = b.As<Conv2dParams>("block2.skip");
+  EXPECT_EQ(skip.pad_top + skip.pad_bottom + skip.pad_left + skip.pad_right,
+            0u);
+  const auto& bn = b.As<BatchNormParams>("bn1");
+  EXPECT_EQ(bn.eps, 1e-3f);
+  EXPECT_EQ(bn.momentum, 0.01f);
+  EXPECT_EQ(bn.unbiased_variance, 1u);
+  // An odd size has one pixel on either side, so that the strided rows differ.
+  b = Build("mobilenet_v1?variant=mlperf", {97, 96, 3}, 2);
+  const auto& conv1 = b.As<Conv2dParams>("conv1");
+  EXPECT_EQ(conv1.pad_top, 1u);
+  EXPECT_EQ(conv1.pad_bottom, 1u);
+  EXPECT_EQ(conv1.pad_left, 0u);
+  EXPECT_EQ(conv1.pad_right, 1u);
+  EXPECT_EQ(b.As<DepthwiseConv2dParams>("block2.depthwise").bias, 1u);
+  b = Build("ds_cnn?variant=mlperf", {49, 10, 1}, 12);
+  EXPECT_EQ(b.As<DropoutParams>("dropout1").rate, 0.2f);
+  EXPECT_EQ(b.As<DropoutParams>("dropout2").rate, 0.4f);
+  EXPECT_EQ(b.As<AvgPoolParams>("pool").kernel_h, 24u);
+  const auto& conv = b.As<Conv2dParams>("conv1");
+  EXPECT_EQ(conv.pad_top, 4u);
+  EXPECT_EQ(conv.pad_bottom, 5u);
+  b = Build("fc_autoencoder?variant=mlperf", {1, 1, 640}, 0);
+  EXPECT_EQ(b.As<BatchNormParams>("bn1").unbiased_variance, 0u);
+}
+
+TEST(Builders, Options) {
+  Built b = Build("mlp?dropout=0.25&hidden=32,16", {28, 28, 1}, 4);
+  EXPECT_EQ(b.As<DropoutParams>("dropout2").rate, 0.25f);
+  EXPECT_EQ(b.At("fc2"), (Shape{1, 1, 16}));
+  EXPECT_EQ(b.At("fc"), (Shape{1, 1, 4}));
+  b = Build("lenet5?pool=avg", {28, 28, 1}, 10);
+  EXPECT_EQ(b.As<AvgPoolParams>("pool1").stride_w, 2u);
+  EXPECT_EQ(
+      Build("lenet5", {28, 28, 1}, 10).As<MaxPoolParams>("pool1").kernel_h, 2u);
+  EXPECT_EQ(b.As<NormalizeParams>("normalize").scale, 1.0f);
+  b = Build("mlp", {28, 28, 1, ElementType::kU8}, 10);
+  EXPECT_EQ(b.As<NormalizeParams>("normalize").scale, 1.0f / 255.0f);
+  EXPECT_EQ(b.As<InputParams>("input").element_type, 1u);
+}
+
+TEST(Builders, EveryModelTakesEveryInputFromItsMinimum) {
+  for (const ModelInfo* model : Models()) {
+    for (const char* variant : {"pytorch", "mlperf"}) {
+      std::string spec = model->name;
+      for (const ModelOption& option : model->options) {
+        if (option.name == std::string("variant"))
+          spec += std::string("?variant=") + variant;
+      }
+      for (uint32_t h = model->min_h; h < model->min_h + 9; ++h) {
+        for (uint32_t w = model->min_w; w < model->min_w + 9; ++w) {
+          const Built b = Build(spec, {h, w, 2}, 3);
+          ASSERT_TRUE(b.status.ok())
+              << spec << " " << h << "x" << w << ": " << b.error;
+        }
+      }
+      EXPECT_TRUE(Build(spec, model->input, model->classes).status.ok());
+      if (model->min_h == 1) continue;
+      Built b = Build(spec, {model->min_h - 1, 100, 1}, 3);
+      EXPECT_EQ(b.status.code, StatusCode::kShapeMismatch);
+      b = Build(spec, {100, model->min_w - 1, 1}, 3);
+      EXPECT_EQ(b.status.code, StatusCode::kShapeMismatch);
+    }
+  }
+}
+
+TEST(Builders, WrongSpecs) {
+  const struct {
+    const char* spec;
+    StatusCode code;
+    const char* error;
+  } cases[] = {
+      {"mobilnet_v1", StatusCode::kNotFound,
+       "unknown model 'mobilnet_v1'; did you mean 'mobilenet_v1'?"},
+      {"", StatusCode::kNotFound, "unknown model ''; did you mean 'mlp'?"},
+      {"mobilenet_v1?widht=1", StatusCode::kInvalidArgument,
+       "unknown option of mobilenet_v1 'widht'; did you mean 'width'?"},
+      {"mobilenet_v1?width=0", StatusCode::kInvalidArgument,
+       "'width' must be a number from 0.03125 to 4, not '0'"},
+      {"mobilenet_v1?width=nan", StatusCode::kInvalidArgument,
+       "'width' must be a number from 0.03125 to 4, not 'nan'"},
+      {"mobilenet_v1?width=1x", StatusCode::kInvalidArgument,
+       "'width' must be a number from 0.03125 to 4, not '1x'"},
+      {"mobilenet_v1?width", StatusCode::kInvalidArgument,
+       "option 'width' needs a value: width=0.25"},
+      {"mobilenet_v1?width=1&width=1", StatusCode::kInvalidArgument,
+       "option 'width' is given twice"},
+      {"resnet8?variant=mlpref", StatusCode::kInvalidArgument,
+       "unknown value of 'variant' 'mlpref'; did you mean 'mlperf'?"},
+      {"mlp?hidden=12,", StatusCode::kInvalidArgument,
+       "'hidden' must be whole numbers from 1 to 65536, separated by commas, "
+       "not '12,'"},
+      {"mlp?hidden=0", StatusCode::kInvalidArgument,
+       "'hidden' must be whole numbers from 1 to 65536, separated by commas, "
+       "not '0'"},
+  };
+  for (const auto& c : cases) {
+    const Built b = Build(c.spec, {96, 96, 3}, 10);
+    EXPECT_EQ(b.status.code, c.code) << c.spec;
+    EXPECT_EQ(b.error, c.error);
+  }
+  EXPECT_EQ(Build("mobilenet_v1", {16, 96, 3}, 10).error,
+            "mobilenet_v1 needs samples of at least 17x17x1 (height, width, "
+            "channels); these are 16x96x3");
+  EXPECT_EQ(Build("mlp", {28, 28, 1}, 1).error,
+            "mlp is a classifier and needs at least 2 classes, not 1");
+  EXPECT_EQ(Build("mlp", {28, 28, 0}, 10).status.code,
+            StatusCode::kShapeMismatch);
+}
+
+TEST(Builders, GraphChecksReachTheCaller) {
+  std::string hidden = "mlp?hidden=1";
+  for (int i = 0; i < 5000; ++i) hidden += ",1";
+  const Built b = Build(hidden, {1, 1, 1}, 2);
+  EXPECT_FALSE(b.status.ok());
+  EXPECT_EQ(b.error.substr(0, 5), "mlp: ");
+}
+
+TEST(Nearest, CountsEdits) {
+  const std::string_view names[] = {"resnet8", "lenet5", "mlp"};
+  EXPECT_EQ(Nearest("lenet", names), "lenet5");
+  EXPECT_EQ(Nearest("resent8", names), "resnet8");
+  EXPECT_EQ(Nearest("pml", names), "mlp");
+  EXPECT_EQ(Nearest("", {}), "");
+}
+
+}  // namespace
+}  // namespace temper::models
