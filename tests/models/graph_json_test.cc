@@ -199,8 +199,6 @@ TEST(GraphJson, O5_O6_O7_Structure) {
 }
 
 TEST(GraphJson, O8_O10_O15_Parameters) {
-  ExpectRefused("\"inputs\":[\"bn\",\"norm\"]", "\"inputs\":[\"bn\",\"conv\"]",
-                "");
   ExpectRefused("\"out_channels\":3", "\"out_channels\":4",
                 "node \"add\" (add)");
   for (const char* bad : {"0", "-1", "2147483648", "4294967296", "1.0", "1e1",
@@ -210,7 +208,7 @@ TEST(GraphJson, O8_O10_O15_Parameters) {
   }
   for (const char* bad : {"\"3\"", "true", "null", "[]", "{}"}) {
     ExpectRefused("\"kernel_h\":3", "\"kernel_h\":" + std::string(bad),
-                  "node \"conv\": a number as kernel_h");
+                  "node \"conv\": expected a number as kernel_h");
   }
   for (const char* bad : {"0", "-1e-5", "1e39", "1e-60"}) {
     ExpectRefused("\"eps\":1e-5", "\"eps\":" + std::string(bad),

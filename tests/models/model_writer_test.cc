@@ -140,7 +140,9 @@ TEST_F(ModelWriterTest, NothingIsWrittenForBadValuesOrCounters) {
   EXPECT_EQ(memory.used, 0u);
   model_.optimizer_state[1].values[2] = 0;
   Memory small(writer_.file_bytes() - 1);
-  EXPECT_EQ(writer_.Write(good, small.Sink()).code, StatusCode::kIoError);
+  const Status refused = writer_.Write(good, small.Sink());
+  EXPECT_EQ(refused.code, StatusCode::kIoError);
+  EXPECT_STREQ(refused.message, "the file could not be written");
   ASSERT_TRUE(writer_.Write(good, memory.Sink()).ok());
   ModelFile loaded;
   EXPECT_TRUE(LoadModelFile(memory.bytes, &loaded).ok());
