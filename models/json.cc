@@ -145,7 +145,7 @@ JsonReader::Token JsonReader::Next() {
     }
     return token_ = Token::kEnd;
   }
-  constexpr char kTooShort[] = "the JSON text ends too early";
+  constexpr const char* kTooShort = "the JSON text ends too early";
   if (position_ == text_.size()) return Fail(position_, kTooShort);
   const char c = text_[position_];
   if (state_ == State::kValue) return Value();

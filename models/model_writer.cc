@@ -276,7 +276,7 @@ Status ModelWriter::Write(std::span<const std::string_view> counters,
   }
   const auto checksum = HexDigits(hash_.Digest());
   std::copy(checksum.begin(), checksum.end(), digits);
-  constexpr char kRefused[] = "the file could not be written";
+  constexpr const char* kRefused = "the file could not be written";
   if (!sink.write(sink.context, header_.data(), header_.size())) {
     return Error(StatusCode::kIoError, kRefused);
   }

@@ -1,0 +1,385 @@
+// Model files: round trips to the byte, and damage of every kind, which must
+// never be loaded. The writer's own promises are in model_writer_test.cc.
+#include "models/model_file.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+
+#include "models/graph_json.h"
+#include "models/hash.h"
+#include "tests/testing/allocations.h"
+#include "tests/testing/model_files.h"
+
+namespace temper {
+namespace {
+
+using testing::Allocations;
+using testing::Bytes;
+using testing::SmallModel;
+
+Bytes Save(const ModelFile& model) {
+  Bytes file;
+  const FileError error = SaveModelFile(model, &file);
+  EXPECT_TRUE(error.ok()) << error.message;
+  return file;
+}
+
+FileError Load(const Bytes& file) {
+  ModelFile model;
+  return LoadModelFile(file, &model);
+}
+
+// Puts the right checksum into a file that was edited.
+void Seal(Bytes* file) {
+  SafetensorsView view;
+  const FileError error = ParseSafetensors(*file, &view);
+  ASSERT_TRUE(error.ok()) << error.message;
+  const SafetensorsMetadata* stored = view.FindMetadata("checksum");
+  ASSERT_NE(stored, nullptr);
+  const auto digits = HexDigits(FileChecksum(*file, stored->offset));
+  std::memcpy(file->data() + stored->offset, digits.data(), digits.size());
+}
+
+// Exchanges text of the same length in the header and seals the file again.
+Bytes Edited(Bytes file, std::string_view from, std::string_view to) {
+  EXPECT_EQ(from.size(), to.size());
+  const std::string text(file.begin(), file.end());
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  std::copy(to.begin(), to.end(), file.begin() + static_cast<ptrdiff_t>(at));
+  Seal(&file);
+  return file;
+}
+
+void ExpectRefused(const Bytes& file, std::string_view part,
+                   StatusCode code = StatusCode::kBadFile) {
+  ModelFile model;
+  model.classes = {"untouched"};
+  const FileError error = LoadModelFile(file, &model);
+  EXPECT_EQ(error.code, code) << error.message;
+  EXPECT_NE(error.message.find(part), std::string::npos)
+      << "'" << part << "' is not in: " << error.message;
+  EXPECT_EQ(model.classes, std::vector<std::string>{"untouched"});
+}
+
+TEST(ModelFile, RoundTripIsByteIdentical) {
+  const ModelFile model = SmallModel();
+  const Bytes file = Save(model);
+  ModelFile loaded;
+  const FileError error = LoadModelFile(file, &loaded);
+  ASSERT_TRUE(error.ok()) << error.message;
+  EXPECT_EQ(loaded.classes, model.classes);
+  EXPECT_EQ(loaded.training, model.training);
+  EXPECT_EQ(loaded.preprocessing, model.preprocessing);
+  for (const bool state : {false, true}) {
+    const auto& wrote = state ? model.optimizer_state : model.weights;
+    const auto& read = state ? loaded.optimizer_state : loaded.weights;
+    ASSERT_EQ(read.size(), wrote.size());
+    for (size_t i = 0; i < wrote.size(); ++i) {
+      EXPECT_EQ(read[i].name, wrote[i].name);
+      EXPECT_EQ(read[i].dims, wrote[i].dims);
+      EXPECT_EQ(std::memcmp(read[i].values.data(), wrote[i].values.data(),
+                            wrote[i].values.size() * sizeof(float)),
+                0);
+    }
+  }
+  EXPECT_EQ(Save(loaded), file);
+}
+
+TEST(ModelFile, DataAreaIsAlignedAndShaCoversTheWeightsOnly) {
+  ModelFile model = SmallModel();
+  const Bytes file = Save(model);
+  SafetensorsView view;
+  ASSERT_TRUE(ParseSafetensors(file, &view).ok());
+  EXPECT_TRUE(IsModelFile(view));
+  EXPECT_EQ(view.data_offset % 64, 0u);
+  size_t weight_bytes = 0;
+  for (const ModelTensor& t : model.weights)
+    weight_bytes += 4 * t.values.size();
+  Sha256 hash;
+  hash.Update(file.data() + view.data_offset, weight_bytes);
+  const auto digits = hash.Digest();
+  EXPECT_EQ(WeightsSha256(model.weights), std::string(digits.data(), 64));
+}
+
+TEST(Hash, KnownAnswers) {
+  Sha256 sha;
+  sha.Update("ab", 2);
+  sha.Update("c", 1);
+  const auto digits = sha.Digest();
+  EXPECT_EQ(std::string(digits.data(), digits.size()),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  Xxh3 xxh;
+  const auto hex = [&] {
+    const auto d = HexDigits(xxh.Digest());
+    return std::string(d.data(), d.size());
+  };
+  EXPECT_EQ(hex(), "2d06800538d394c2");  // of nothing
+  xxh.Update("ab", 2);
+  xxh.Update("c", 1);
+  EXPECT_EQ(hex(), "78af5f94892f3950");
+  xxh.Reset();
+  EXPECT_EQ(hex(), "2d06800538d394c2");
+}
+
+TEST(ModelFile, EveryFlippedBitIsRefused) {
+  const Bytes good = Save(SmallModel());
+  ASSERT_TRUE(Load(good).ok());
+  Bytes file = good;
+  for (size_t i = 0; i < file.size(); ++i) {
+    for (int bit = 0; bit < 8; ++bit) {
+      file[i] = static_cast<uint8_t>(good[i] ^ 1 << bit);
+      ASSERT_FALSE(Load(file).ok()) << "byte " << i << " bit " << bit;
+    }
+    file[i] = good[i];
+  }
+}
+
+TEST(ModelFile, EveryTruncationAndEveryTailIsRefused) {
+  Bytes file = Save(SmallModel());
+  for (size_t n = 0; n < file.size(); ++n) {
+    ASSERT_FALSE(
+        Load(Bytes(file.begin(), file.begin() + static_cast<ptrdiff_t>(n)))
+            .ok())
+        << n;
+  }
+  file.push_back(0);
+  EXPECT_FALSE(Load(file).ok());
+}
+
+ModelFile LargerModel() {
+  ModelFile model = SmallModel();
+  const uint32_t features = 4000;
+  DenseParams dense;
+  dense.out_features = features;
+  std::memcpy(model.graph.nodes[6].params, &dense, sizeof(dense));
+  for (auto* list : {&model.weights, &model.optimizer_state}) {
+    for (ModelTensor& t : *list) {
+      if (t.name.ends_with("fc.weight")) {
+        t.dims = {features, 32};
+        t.values = testing::Values(features * 32, 90);
+      } else if (t.name.ends_with("fc.bias")) {
+        t.dims = {features};
+        t.values = testing::Values(features, 91);
+      }
+    }
+  }
+  return model;
+}
+
+TEST(ModelFile, LargerFileCutAnywhereIsRefused) {
+  const Bytes file = Save(LargerModel());
+  ASSERT_GT(file.size(), 1000000u);
+  ASSERT_TRUE(Load(file).ok());
+  for (size_t n = 0; n < file.size(); n += 1000) {
+    ASSERT_FALSE(
+        Load(Bytes(file.begin(), file.begin() + static_cast<ptrdiff_t>(n)))
+            .ok())
+        << n;
+  }
+}
+
+TEST(ModelFile, ChecksumMessageHasBothValues) {
+  Bytes file = Save(SmallModel());
+  SafetensorsView view;
+  ASSERT_TRUE(ParseSafetensors(file, &view).ok());
+  const std::string stored = view.FindMetadata("checksum")->value;
+  file.back() ^= 1;
+  ExpectRefused(file, stored);
+  const auto digits =
+      HexDigits(FileChecksum(file, view.FindMetadata("checksum")->offset));
+  ExpectRefused(file, std::string(digits.data(), digits.size()));
+}
+
+TEST(ModelFile, M14_NonFiniteWeights) {
+  const Bytes good = Save(SmallModel());
+  SafetensorsView view;
+  ASSERT_TRUE(ParseSafetensors(good, &view).ok());
+  const SafetensorsTensor* tensor = view.Find("fc.weight");
+  ASSERT_NE(tensor, nullptr);
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
+                          std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()}) {
+    Bytes file = good;
+    for (const size_t i : {5u, 17u, 90u}) {
+      std::memcpy(file.data() + tensor->offset + 4 * i, &bad, 4);
+    }
+    Seal(&file);
+    ExpectRefused(file,
+                  "tensor \"fc.weight\": 3 of 96 values are not finite, the "
+                  "first at index 5");
+  }
+  // The optimizer's state counts as well.
+  Bytes file = good;
+  const float nan = std::nanf("");
+  std::memcpy(file.data() + file.size() - 4, &nan, 4);
+  Seal(&file);
+  ExpectRefused(file, "\"optimizer.momentum.fc.bias\": 1 of 3");
+  // And so does the writer's side.
+  for (const bool state : {false, true}) {
+    ModelFile model = SmallModel();
+    (state ? model.optimizer_state : model.weights).back().values[1] = nan;
+    Bytes out = {1};
+    const FileError error = SaveModelFile(model, &out);
+    EXPECT_EQ(error.code, StatusCode::kNotFinite);
+    EXPECT_NE(error.message.find("\"fc\""), std::string::npos) << error.message;
+    EXPECT_EQ(out, Bytes{1});
+  }
+}
+
+TEST(ModelFile, M15_DivisorsAndVariances) {
+  for (const auto& [name, value] :
+       {std::pair{"normalize.std", 0.0f}, std::pair{"normalize.std", -1.0f},
+        std::pair{"block.0.bn.running_var", -1e-9f}}) {
+    Bytes file = Save(SmallModel());
+    SafetensorsView view;
+    ASSERT_TRUE(ParseSafetensors(file, &view).ok());
+    std::memcpy(file.data() + view.Find(name)->offset, &value, 4);
+    Seal(&file);
+    ExpectRefused(file, name);
+    ModelFile model = SmallModel();
+    for (ModelTensor& t : model.weights) {
+      if (t.name == name) t.values[0] = value;
+    }
+    EXPECT_FALSE(SaveModelFile(model, &file).ok());
+  }
+}
+
+TEST(ModelFile, VersionsAndForeignFiles) {
+  const Bytes good = Save(SmallModel());
+  ExpectRefused(
+      Edited(good, "\"format_version\":\"1\"", "\"format_version\":\"2\""),
+      "format version \"2\"", StatusCode::kUnsupported);
+  ExpectRefused(Edited(good, "\"format_version\"", "\"format_versiom\""),
+                "there is no \"format_version\"");
+  ExpectRefused(testing::Safetensors("{}", 0), "import it");
+  ExpectRefused(Edited(good, "{\\\"version\\\":1,\\\"h\\\"",
+                       "{\\\"version\\\":7,\\\"h\\\""),
+                "preprocessing: version 7", StatusCode::kUnsupported);
+}
+
+TEST(ModelFile, MetadataIsReadStrictly) {
+  const Bytes good = Save(SmallModel());
+  ExpectRefused(Edited(good, "\"training.note\"", "\"trainimg.note\""),
+                "unknown metadata \"trainimg.note\"");
+  ExpectRefused(Edited(good, "\"classes\":", "\"clazzes\":"), "metadata \"cla");
+  ExpectRefused(Edited(good, "[\\\"cat\\\",", "{\\\"cat\\\","),
+                "classes: byte 0");
+  ExpectRefused(Edited(good, "[\\\"cat\\\",", "[\\\"cat\\\"x"),
+                "classes: byte 6");
+  ExpectRefused(Edited(good, "\\\"conv2d\\\"", "\\\"conv3d\\\""),
+                "unknown layer \"conv3d\"; did you mean \"conv2d\"?");
+  ExpectRefused(Edited(good, "\\\"mean_std\\\"", "\\\"mean_stt\\\""),
+                "did you mean \"mean_std\"?");
+  ExpectRefused(Edited(good, "\\\"kind\\\"", "\\\"king\\\""),
+                "unknown key \"king\"; did you mean \"kind\"?");
+  ExpectRefused(Edited(good, "{\\\"version\\\":1,\\\"h\\\":4,",
+                       "{\\\"version\\\":1,\\\"w\\\":4,"),
+                "two keys \"w\"");
+}
+
+TEST(ModelFile, PreprocessingMustAgreeWithTheGraph) {
+  const Bytes good = Save(SmallModel());
+  ExpectRefused(
+      Edited(good,
+             "\\\"h\\\":4,\\\"w\\\":4,\\\"c\\\":1,\\\"element_type\\\":\\\"u8",
+             "\\\"h\\\":5,\\\"w\\\":4,\\\"c\\\":1,\\\"element_type\\\":\\\"u8"),
+      "samples of 5x4x1", StatusCode::kMismatch);
+  ModelFile model = SmallModel();
+  Bytes out;
+  model.preprocessing.scale = 1.0f;
+  EXPECT_EQ(SaveModelFile(model, &out).code, StatusCode::kMismatch);
+  model = SmallModel();
+  model.preprocessing.kind = Preprocessing::Kind::kMeanImage;
+  EXPECT_EQ(SaveModelFile(model, &out).code, StatusCode::kMismatch);
+  model = SmallModel();
+  model.preprocessing.element_type = ElementType::kF32;
+  EXPECT_EQ(SaveModelFile(model, &out).code, StatusCode::kMismatch);
+  model = SmallModel();
+  model.preprocessing.kind = Preprocessing::Kind::kNone;
+  EXPECT_TRUE(SaveModelFile(model, &out).ok());
+}
+
+TEST(ModelFile, TensorsMustBelongToNodes) {
+  const Bytes good = Save(SmallModel());
+  ExpectRefused(Edited(good, ",\"fc.bias\"", ",\"fd.bias\""),
+                "\"fd.bias\": it belongs to no node");
+  ExpectRefused(Edited(good, ",\"fc.bias\"", ",\"fc_bias\""),
+                "\"fc_bias\": it belongs to no node");
+  ExpectRefused(Edited(good, "\"optimizer.momentum.fc.bias\"",
+                       "\"optimizer.momentum.fc.bia_\""),
+                "optimizer state of a weight that the file does not have");
+  ExpectRefused(Edited(good, "\"optimizer.momentum.fc.bias\"",
+                       "\"optimizer_momentum.fc.bias\""),
+                "belongs to no node");
+  ExpectRefused(Edited(good, "\"dtype\":\"F32\"", "\"dtype\":\"U32\""),
+                "dtype U32");
+}
+
+TEST(ModelFile, CheckTensorsWantsExactlyTheExpectedOnes) {
+  const ModelFile model = SmallModel();
+  const auto expected = testing::SmallModelTensors();
+  EXPECT_TRUE(CheckTensors(model.weights, expected).ok());
+  auto other = expected;
+  other[8].dims = {32, 3};
+  FileError error = CheckTensors(model.weights, other);
+  EXPECT_EQ(error.code, StatusCode::kShapeMismatch);
+  EXPECT_NE(error.message.find(
+                "\"fc.weight\" has shape (3, 32), the graph needs (32, 3)"),
+            std::string::npos)
+      << error.message;
+  other = expected;
+  other[8].name = "fc.wieght";
+  error = CheckTensors(model.weights, other);
+  EXPECT_NE(error.message.find("did you mean \"fc.weight\"?"),
+            std::string::npos)
+      << error.message;
+  other = expected;
+  other.pop_back();
+  error = CheckTensors(model.weights, other);
+  EXPECT_NE(error.message.find("\"fc.bias\" is not used"), std::string::npos)
+      << error.message;
+}
+
+TEST(ModelFile, MemoryLaw) {
+  std::vector<Bytes> files = {Save(SmallModel()), Save(LargerModel())};
+  // Headers that promise more than they weigh: many classes, many nodes.
+  ModelFile model = SmallModel();
+  model.classes.assign(60000, "");
+  files.push_back(Save(model));
+  model = SmallModel();
+  Graph deep;
+  uint32_t x = deep.Add("input", model.graph.nodes[0].As<InputParams>());
+  x = deep.Add("normalize", NormalizeParams{}, x);
+  for (int i = 0; i < 3000; ++i)
+    x = deep.Add(std::to_string(i), ReluParams{}, x);
+  deep.Add("loss", MeanSquaredErrorParams{}, x);
+  model.graph = deep;
+  model.weights.resize(2);
+  model.optimizer_state.clear();
+  files.push_back(Save(model));
+  model = SmallModel();
+  for (int i = 0; i < 100; ++i) {
+    model.training["k" + std::to_string(i)] =
+        std::string(static_cast<size_t>(i) * 90, 'v');
+  }
+  files.push_back(Save(model));
+  size_t loaded = 0;
+  for (const Bytes& file : files) {
+    ModelFile result;
+    Allocations allocations;
+    const FileError error = LoadModelFile(file, &result);
+    EXPECT_LE(allocations.peak(),
+              limits::kMemoryBase + limits::kMemoryFactor * file.size())
+        << file.size() << " " << error.message;
+    loaded += error.ok();
+  }
+  EXPECT_EQ(loaded, 3u);
+}
+
+}  // namespace
+}  // namespace temper
