@@ -13,9 +13,16 @@ if(TEMPER_SANITIZE)
   target_link_options(temper_flags INTERFACE -fsanitize=${TEMPER_SANITIZE})
 endif()
 
-# The runtime and the kernels work without exceptions and run-time types.
+if(TEMPER_BUILD_FUZZERS)
+  # Every library reports its coverage to libFuzzer; the fuzzers add its main.
+  target_compile_options(temper_flags INTERFACE
+    -fsanitize=address,fuzzer-no-link -fno-omit-frame-pointer)
+  target_link_options(temper_flags INTERFACE -fsanitize=address)
+endif()
+
+# The runtime and the kernels work without exceptions and run-time types: linked
+# PRIVATE, so that models, ports and tests keep both.
 add_library(temper_core_flags INTERFACE)
-target_link_libraries(temper_core_flags INTERFACE temper_flags)
 target_compile_options(temper_core_flags INTERFACE -fno-exceptions -fno-rtti)
 
 # Highway targets that are compiled: AVX2, AVX3 (AVX-512), SSE4, NEON, SVE and

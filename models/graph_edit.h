@@ -1,0 +1,33 @@
+// Changes that fine-tuning makes to a graph: another number of classes, dropout
+// before the head. Weights are the caller's: a node keeps its name, so tensors
+// are found again by name.
+#ifndef TEMPER_MODELS_GRAPH_EDIT_H_
+#define TEMPER_MODELS_GRAPH_EDIT_H_
+
+#include <cstdint>
+
+#include "temper/graph.h"
+#include "temper/status.h"
+
+namespace temper::models {
+
+// The head: the last dense or convolution layer, or kNoNode.
+uint32_t HeadNode(const Graph& graph);
+
+// True for a graph that ends in softmax cross-entropy.
+bool IsClassifier(const Graph& graph);
+
+// Gives the head `classes` outputs. kUnsupported if something behind the head
+// fixes the number (the head does not feed the loss directly or through pooling).
+Status SetClasses(Graph* graph, uint32_t classes);
+
+// Sets the rate of every dropout layer; without one, inserts a layer "dropout"
+// before the head. Nodes behind it move up by one.
+Status SetDropout(Graph* graph, float rate);
+
+// Sets the label smoothing of the loss.
+Status SetLabelSmoothing(Graph* graph, float smoothing);
+
+}  // namespace temper::models
+
+#endif  // TEMPER_MODELS_GRAPH_EDIT_H_

@@ -1,0 +1,93 @@
+// Memory with a guard page and a pattern. See arena.h.
+#include "ports/host/arena.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "ports/host/failure.h"
+#include "temper/plan.h"
+
+namespace temper::host {
+namespace {
+
+// No float kernel writes lines of this, and it is a NaN that would show.
+constexpr uint8_t kPattern = 0xA5;
+constexpr uint64_t kLine = 64;
+
+}  // namespace
+
+HostArena::HostArena(uint64_t bytes) {
+  const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  size_ = bytes / kLine * kLine;
+  const uint64_t pages = (size_ + page - 1) / page * page;
+  mapped_ = static_cast<size_t>(pages + page);
+  if (pages < size_ || mapped_ < pages) {
+    Fail(kExitDoesNotFit, "arena", fmt::format("{} bytes", bytes),
+         "larger than the address space", "Ask for less with --arena");
+  }
+  mapping_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (mapping_ == MAP_FAILED) {
+    FailErrno(kExitDoesNotFit, errno, "cannot reserve the arena",
+              fmt::format("{} bytes", bytes),
+              "Use a smaller batch or model, or free memory");
+  }
+  uint8_t* base = static_cast<uint8_t*>(mapping_);
+  if (mprotect(base + pages, page, PROT_NONE) != 0) {
+    const int error = errno;
+    munmap(mapping_, mapped_);
+    FailErrno(kExitIo, error, "cannot protect the page behind the arena", "",
+              "");
+  }
+  data_ = base + (pages - size_);  // the end of the arena meets the guard
+  std::memset(data_, kPattern, size_);
+}
+
+HostArena::~HostArena() { munmap(mapping_, mapped_); }
+
+uint64_t HostArena::PeakBytes() const {
+  uint8_t untouched[kLine];
+  std::memset(untouched, kPattern, kLine);
+  for (uint64_t end = size_; end > 0; end -= kLine) {
+    if (std::memcmp(data_ + end - kLine, untouched, kLine) != 0) return end;
+  }
+  return 0;
+}
+
+uint64_t ParseBytes(std::string_view text) {
+  uint64_t value = 0;
+  size_t i = 0;
+  bool overflow = false;
+  for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) {
+    overflow |= __builtin_mul_overflow(value, uint64_t{10}, &value);
+    overflow |= __builtin_add_overflow(
+        value, static_cast<uint64_t>(text[i] - '0'), &value);
+  }
+  struct Unit {
+    std::string_view name;
+    uint64_t bytes;
+  };
+  constexpr Unit kUnits[] = {{"", 1},
+                             {"B", 1},
+                             {"KiB", uint64_t{1} << 10},
+                             {"MiB", uint64_t{1} << 20},
+                             {"GiB", uint64_t{1} << 30},
+                             {"kB", 1000},
+                             {"MB", 1000000},
+                             {"GB", 1000000000}};
+  for (const Unit& unit : kUnits) {
+    if (i == 0 || text.substr(i) != unit.name) continue;
+    overflow |= __builtin_mul_overflow(value, unit.bytes, &value);
+    if (overflow || value == 0) break;
+    return value;
+  }
+  Fail(kExitUsage, "not a size", Printable(text),
+       "a size is a whole number above 0 with an optional unit",
+       "Write it like 16777216, 16384KiB, 16MiB or 1GiB");
+}
+
+}  // namespace temper::host

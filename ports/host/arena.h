@@ -1,0 +1,41 @@
+// HostArena: the block of memory that a job runs in, and proof of how much of it
+// was touched. The block ends at a page that may not be accessed, so a write
+// behind it is a crash and not a surprise; it starts out filled with a pattern,
+// so the highest 64-byte line that has changed says what was really used.
+#ifndef TEMPER_PORTS_HOST_ARENA_H_
+#define TEMPER_PORTS_HOST_ARENA_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace temper::host {
+
+class HostArena {
+ public:
+  // Reserves and touches `bytes` (a multiple of 64): there is no swapping in
+  // later, and no killing either. kExitDoesNotFit if the system refuses.
+  explicit HostArena(uint64_t bytes);
+  ~HostArena();
+  HostArena(const HostArena&) = delete;
+  HostArena& operator=(const HostArena&) = delete;
+
+  uint8_t* data() const { return data_; }
+  uint64_t size() const { return size_; }
+
+  // End of the highest 64-byte line that no longer holds the pattern.
+  uint64_t PeakBytes() const;
+
+ private:
+  void* mapping_ = nullptr;
+  size_t mapped_ = 0;
+  uint8_t* data_ = nullptr;
+  uint64_t size_ = 0;
+};
+
+// "65536", "64KiB", "16MiB", "1GiB", "16MB" (decimal). kExitUsage otherwise.
+uint64_t ParseBytes(std::string_view text);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_ARENA_H_

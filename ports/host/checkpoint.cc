@@ -1,0 +1,178 @@
+// Saving and restoring. See checkpoint.h.
+#include "ports/host/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cstring>
+#include <iterator>
+
+#include "ports/host/failure.h"
+
+namespace temper::host {
+namespace {
+
+// Names and widths of the counters, in the order of Format.
+constexpr struct {
+  const char* name;
+  uint32_t width;
+} kFields[] = {
+    {"epoch", 10},   {"batch", 20},   {"step", 20},
+    {"loss_sum", 16}, {"correct", 20}, {"samples", 20},
+    {"best_epoch", 10}, {"best_accuracy", 16}, {"best_loss", 16},
+};
+constexpr size_t kFieldCount = std::size(kFields);
+
+// Without allocating: into fixed buffers.
+struct Texts {
+  char text[kFieldCount][24];
+  std::string_view views[kFieldCount];
+};
+void Format(const Counters& c, Texts* out) {
+  const uint64_t values[kFieldCount] = {c.epoch,
+                                        c.batch,
+                                        c.step,
+                                        std::bit_cast<uint64_t>(c.loss_sum),
+                                        c.correct,
+                                        c.samples,
+                                        c.best_epoch,
+                                        std::bit_cast<uint64_t>(c.best_accuracy),
+                                        std::bit_cast<uint64_t>(c.best_loss)};
+  for (size_t i = 0; i < kFieldCount; ++i) {
+    const auto end = kFields[i].width == 16
+                         ? fmt::format_to_n(out->text[i], 24, "{:016x}", values[i])
+                         : fmt::format_to_n(out->text[i], 24, "{}", values[i]);
+    out->views[i] = {out->text[i], end.size};
+  }
+}
+
+uint64_t ReadField(const ModelFile& file, const char* name, bool hexadecimal) {
+  const auto at = file.training.find(name);
+  if (at == file.training.end() || at->second.empty()) {
+    Fail(kExitBadData, "the checkpoint lacks a counter", name, "",
+         "It is a model without training state: fine-tune it instead");
+  }
+  uint64_t value = 0;
+  const char* begin = at->second.data();
+  const char* end = begin + at->second.size();
+  for (const char* p = begin; p != end; ++p) {
+    const int digit = *p >= '0' && *p <= '9'   ? *p - '0'
+                      : hexadecimal && *p >= 'a' && *p <= 'f' ? *p - 'a' + 10
+                                                              : -1;
+    uint64_t next;
+    if (digit < 0 ||
+        __builtin_mul_overflow(value, uint64_t{hexadecimal ? 16u : 10u}, &next) ||
+        __builtin_add_overflow(next, static_cast<uint64_t>(digit), &value)) {
+      Fail(kExitBadData, "a counter of the checkpoint is no number", name,
+           Printable(at->second), "");
+    }
+  }
+  return value;
+}
+
+std::string Hex(uint64_t value) { return fmt::format("{:016x}", value); }
+
+}  // namespace
+
+Checkpoint::Checkpoint(const Job& job, const Trainer& trainer, std::string path,
+                       bool with_state)
+    : job_(job), path_(path), file_(std::move(path)) {
+  ModelInfo info = job.info;
+  info.training["arithmetic"] = std::to_string(kArithmeticVersion);
+  info.training["seed"] = std::to_string(job.options.seed);
+  if (with_state) {
+    info.training["program_hash"] = Hex(job.plan.program_hash);
+    info.training["data"] = Hex(Fingerprint(job.data.train));
+  }
+  std::vector<TensorSource> weights, state;
+  for (const TensorView& view : trainer.Tensors()) {
+    weights.push_back({TensorName(job.plan, view), TensorDims(view),
+                       {view.data, view.count}});
+  }
+  std::vector<CounterField> counters;
+  for (const auto& field : kFields) counters.push_back({field.name, field.width});
+  if (with_state) {
+    for (const StateView& view : trainer.States()) {
+      state.push_back({StateName(job.plan, trainer, view),
+                       TensorDims(trainer.Tensors()[view.tensor]),
+                       {view.data, view.count}});
+    }
+  }
+  const FileError error = writer_.Prepare(info, weights, state, counters);
+  if (!error.ok()) throw Failure(kExitBug, error.message);
+}
+
+void Checkpoint::Save(const Counters& counters) {
+  Texts texts;
+  Format(counters, &texts);
+  SaveOrFail(file_, [&](const ByteSink& sink) {
+    const Status status = writer_.Write({texts.views, kFieldCount}, sink);
+    if (status.code == StatusCode::kNotFinite) {
+      FailStatus(status, job_.info.graph, "not saved");
+    }
+    if (!status.ok() && status.code != StatusCode::kIoError) {
+      FailStatus(status, job_.info.graph, path_);
+    }
+    return status.ok();
+  });
+}
+
+std::string Checkpoint::WeightsSha256() const {
+  const auto digits = writer_.WeightsSha256();
+  return {digits.data(), digits.size()};
+}
+
+Counters ReadCounters(const ModelFile& file, const Job& job) {
+  const uint64_t arithmetic = ReadField(file, "arithmetic", false);
+  if (arithmetic != kArithmeticVersion) {
+    Fail(kExitMismatch, "the checkpoint was computed by another version", "",
+         fmt::format("arithmetic {}, this temper has {}", arithmetic,
+                     kArithmeticVersion),
+         "Finish the run with the version that began it, or fine-tune from it");
+  }
+  if (ReadField(file, "program_hash", true) != job.plan.program_hash) {
+    Fail(kExitMismatch, "the checkpoint belongs to another job", "",
+         "graph, batch or options differ from those it was made with",
+         "Do not edit config.json of a run; start a new run");
+  }
+  if (ReadField(file, "data", true) != Fingerprint(job.data.train)) {
+    Fail(kExitMismatch, "the data are not those of the run",
+         Printable(job.options.data), "samples, labels or their order differ",
+         "Restore the data, or start a new run from the model");
+  }
+  Counters c;
+  c.epoch = static_cast<uint32_t>(ReadField(file, "epoch", false));
+  c.batch = ReadField(file, "batch", false);
+  c.step = ReadField(file, "step", false);
+  c.loss_sum = std::bit_cast<double>(ReadField(file, "loss_sum", true));
+  c.correct = ReadField(file, "correct", false);
+  c.samples = ReadField(file, "samples", false);
+  c.best_epoch = static_cast<uint32_t>(ReadField(file, "best_epoch", false));
+  c.best_accuracy = std::bit_cast<double>(ReadField(file, "best_accuracy", true));
+  c.best_loss = std::bit_cast<double>(ReadField(file, "best_loss", true));
+  if (c.epoch > job.options.epochs || c.batch > job.steps_per_epoch ||
+      c.step != c.epoch * job.steps_per_epoch + c.batch) {
+    Fail(kExitBadData, "the checkpoint's counters contradict each other", "",
+         fmt::format("epoch {}, batch {}, step {}", c.epoch, c.batch, c.step), "");
+  }
+  return c;
+}
+
+void RestoreState(const ModelFile& file, Trainer& trainer) {
+  CopyTensors(file.weights, false, trainer);
+  if (file.optimizer_state.size() != trainer.States().size()) {
+    Fail(kExitMismatch, "the checkpoint has other optimizer state", "", "", "");
+  }
+  for (size_t i = 0; i < trainer.States().size(); ++i) {
+    const StateView& view = trainer.States()[i];
+    const ModelTensor& tensor = file.optimizer_state[i];
+    const std::string name = StateName(trainer.plan(), trainer, view);
+    if (tensor.name != name || tensor.values.size() != view.count) {
+      Fail(kExitMismatch, "optimizer state does not fit", Printable(tensor.name),
+           fmt::format("expected \"{}\" with {} values", name, view.count), "");
+    }
+    std::memcpy(view.data, tensor.values.data(), view.count * sizeof(float));
+  }
+}
+
+}  // namespace temper::host

@@ -1,0 +1,59 @@
+// Checkpoint: a trainer's state in a file, again and again, without allocating.
+// Counters travel in the file's metadata (models/model_writer.h) as text of fixed
+// width; floating-point ones as the 16 hexadecimal digits of their bits, so that
+// a resumed run goes on with the same bits. Nothing in the file depends on time,
+// host, path, target or threads.
+// Next: ports/host/files.h (how it reaches the disk).
+#ifndef TEMPER_PORTS_HOST_CHECKPOINT_H_
+#define TEMPER_PORTS_HOST_CHECKPOINT_H_
+
+#include <cstdint>
+#include <string>
+
+#include "models/model_writer.h"
+#include "ports/host/file_io.h"
+#include "ports/host/job.h"
+
+namespace temper::host {
+
+// Where a run stands.
+struct Counters {
+  uint32_t epoch = 0;  // finished epochs
+  uint64_t batch = 0;  // batches done in the current one
+  uint64_t step = 0;   // steps since the start
+  // Of the current epoch.
+  double loss_sum = 0;  // losses times rows
+  uint64_t correct = 0, samples = 0;
+  uint32_t best_epoch = 0;  // 0: none yet
+  double best_accuracy = -1, best_loss = 0;
+};
+
+class Checkpoint {
+ public:
+  // With optimizer state and all counters, or the weights alone.
+  Checkpoint(const Job& job, const Trainer& trainer, std::string path,
+             bool with_state);
+
+  // Replaces the file. Throws Failure: kExitDiverged (NaN in a weight; the old
+  // file stays), kExitIo.
+  void Save(const Counters& counters);
+
+  std::string WeightsSha256() const;
+
+ private:
+  const Job& job_;
+  std::string path_;
+  AtomicFile file_;
+  ModelWriter writer_;
+};
+
+// Counters from the training fields of a checkpoint. kExitMismatch if it is of
+// another program or arithmetic version than `job`.
+Counters ReadCounters(const ModelFile& file, const Job& job);
+
+// Weights and optimizer state into a trainer of the same plan.
+void RestoreState(const ModelFile& file, Trainer& trainer);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_CHECKPOINT_H_

@@ -1,0 +1,207 @@
+// Parsing, shared options and error output. See cli.h.
+#include "ports/host/cli.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdio>
+#include <new>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "ports/host/dataset.h"
+#include "ports/host/failure.h"
+#include "ports/host/signals.h"
+
+namespace temper::host {
+namespace {
+
+constexpr void (*kVerbs[])(Cli&) = {AddTrainVerb,   AddFinetuneVerb,
+                                    AddResumeVerb,  AddEvalVerb,
+                                    AddPredictVerb, AddPlanVerb,
+                                    AddInspectVerb, AddDataVerb};
+
+// What CLI11 says of a word it does not know, with the nearest one it does.
+std::string UnknownWord(Cli& cli, const std::string& message, int argc,
+                        char** argv) {
+  std::vector<std::string> known;
+  const CLI::App* scope = &cli.app;
+  for (CLI::App* verb : cli.app.get_subcommands({})) {
+    if (verb->parsed()) scope = verb;
+  }
+  for (const CLI::Option* option : scope->get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      known.push_back("--" + name);
+    }
+  }
+  if (scope == &cli.app) {
+    for (CLI::App* verb : cli.app.get_subcommands({})) {
+      known.push_back(verb->get_name());
+    }
+  }
+  const std::vector<std::string_view> names(known.begin(), known.end());
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    const std::string_view stem = word.substr(0, word.find('='));
+    if (message.find(stem) == std::string::npos) continue;
+    const std::string_view near = NearestName(stem, names);
+    if (!near.empty() && near != stem) {
+      return fmt::format("{}\n  Did you mean '{}'?", message, near);
+    }
+  }
+  return fmt::format("{}\n  `temper {}{}--help` lists what there is.", message,
+                     scope == &cli.app ? "" : scope->get_name(),
+                     scope == &cli.app ? "" : " ");
+}
+
+int Report(const Cli& cli, int code, const std::string& message) {
+  std::fprintf(stderr, "temper: %s\n", message.c_str());
+  if (cli.json) {
+    const nlohmann::ordered_json error = {
+        {"error", {{"exit_code", code}, {"message", message}}}};
+    std::printf("%s\n", error.dump(1, ' ', true,
+                                   nlohmann::json::error_handler_t::replace)
+                            .c_str());
+  }
+  return code;
+}
+
+}  // namespace
+
+CLI::App* Cli::Verb(const std::string& name, const std::string& help,
+                    std::function<int()> run) {
+  CLI::App* verb = app.add_subcommand(name, help);
+  verb->add_flag("--json", json, "One JSON document on stdout");
+  verb->callback([this, run = std::move(run)] { work = run; });
+  return verb;
+}
+
+CLI::Validator InRange(double min, double max, const std::string& text) {
+  return CLI::Validator(
+      [=](std::string& input) -> std::string {
+        double value;
+        if (!CLI::detail::lexical_cast(input, value) || !(value >= min) ||
+            !(value <= max)) {
+          return "must be " + text + ", not " + Printable(input);
+        }
+        return {};
+      },
+      text);
+}
+
+void AddMachineOptions(CLI::App* verb, uint32_t* threads, std::string* target) {
+  verb->add_option("--threads", *threads,
+                   "Threads (default: all CPUs); results do not depend on it")
+      ->check(InRange(1, kMaxThreads, "1 to 64"));
+  verb->add_option("--target", *target,
+                   "SIMD target: avx2, avx3 (or avx512), neon, sve, sse4, "
+                   "scalar (default: the best)");
+}
+
+void AddJobOptions(CLI::App* verb, JobOptions* o) {
+  verb->add_option("--data", o->data,
+                   "Data: idx:DIR?split=train&classes=0-7&limit=N&val=0.1 ...");
+  verb->add_option("--epochs", o->epochs, "Times through the data")
+      ->check(InRange(1, 1000000, "1 to 1000000"))
+      ->capture_default_str();
+  verb->add_option("--batch", o->batch, "Samples per step")
+      ->check(InRange(1, kMaxBatch, "1 to 1048576"))
+      ->capture_default_str();
+  verb->add_option("--lr", o->lr, "Learning rate")
+      ->check(InRange(1e-30, 1e6, "above 0 and at most 1e6"))
+      ->capture_default_str();
+  verb->add_option("--min-lr", o->min_lr, "Rate at the end of cosine annealing")
+      ->check(InRange(0, 1e6, "0 to 1e6"))
+      ->capture_default_str();
+  verb->add_option("--schedule", o->schedule, "constant, step or cosine")
+      ->capture_default_str();
+  verb->add_option("--warmup", o->warmup, "Steps of linear warm-up")
+      ->check(InRange(0, 1e15, "0 or more"))
+      ->capture_default_str();
+  verb->add_option("--step-size", o->step_size,
+                   "Epochs between drops of the step schedule")
+      ->check(InRange(1, 1000000, "1 to 1000000"))
+      ->capture_default_str();
+  verb->add_option("--gamma", o->gamma, "Factor of a drop of the step schedule")
+      ->check(InRange(1e-6, 1, "above 0 and at most 1"))
+      ->capture_default_str();
+  verb->add_option("--momentum", o->momentum, "Momentum of SGD")
+      ->check(InRange(0, 0.99999, "at least 0 and below 1"))
+      ->capture_default_str();
+  verb->add_flag("--nesterov", o->nesterov, "Nesterov's momentum");
+  verb->add_option("--wd", o->wd,
+                   "Weight decay, on dense and convolution weights")
+      ->check(InRange(0, 1e6, "0 or more"))
+      ->capture_default_str();
+  verb->add_flag("--wd-all", o->wd_all,
+                 "Weight decay on biases and batch norm, too");
+  verb->add_option("--init", o->init,
+                   "First weights: auto, he_normal, he_uniform, xavier_normal, "
+                   "xavier_uniform, zero")
+      ->capture_default_str();
+  verb->add_option("--dropout", o->dropout,
+                   "Rate of the dropout layers; adds one before the head if "
+                   "there is none")
+      ->check(InRange(0, 0.999, "at least 0 and below 1"));
+  verb->add_option("--label-smoothing", o->label_smoothing, "0 up to below 1")
+      ->check(InRange(0, 0.999, "at least 0 and below 1"));
+  verb->add_option("--freeze", o->freeze,
+                   "Layers that stay as they are: names or patterns such as "
+                   "'block1*'; body = all but the head")
+      ->delimiter(',');
+  verb->add_option("--bn", o->bn,
+                   "Statistics of trained batch norms: train or frozen")
+      ->capture_default_str();
+  verb->add_option("--normalize", o->normalize,
+                   "Preprocessing of a new model: channel or pixel (mean and "
+                   "deviation), none")
+      ->capture_default_str();
+  verb->add_flag("--drop-last", o->drop_last,
+                 "Leave out a short last batch of an epoch");
+  verb->add_option("--seed", o->seed, "Seed of everything random")
+      ->capture_default_str();
+  verb->add_option("--arena", o->arena,
+                   "Memory for the job, such as 16MiB (default: what it needs)");
+  AddMachineOptions(verb, &o->threads, &o->target);
+}
+
+int RunCli(int argc, char** argv) {
+  Cli cli;
+  cli.app.description(
+      "temper trains and fine-tunes neural networks on this CPU, inside one "
+      "block of memory of fixed size.");
+  cli.app.name("temper");
+  cli.app.require_subcommand(1);
+  cli.app.set_version_flag("--version", "temper " TEMPER_VERSION);
+  cli.app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return std::string(error.what());
+  });
+  try {
+    for (const auto add : kVerbs) add(cli);
+    cli.app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return cli.app.exit(success);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    for (int i = 1; i < argc; ++i) {
+      if (std::string_view(argv[i]) == "--json") cli.json = true;
+    }
+    return Report(cli, kExitUsage, UnknownWord(cli, error.what(), argc, argv));
+  } catch (const std::exception& error) {
+    return Report(cli, kExitBug, error.what());
+  }
+  try {
+    InstallStopHandler();
+    return cli.work();
+  } catch (const Failure& failure) {
+    return Report(cli, failure.exit_code, failure.message);
+  } catch (const std::bad_alloc&) {
+    return Report(cli, kExitDoesNotFit,
+                  "out of memory outside the arena (data set, files).");
+  } catch (const std::exception& error) {
+    return Report(cli, kExitBug,
+                  fmt::format("a bug in temper, please report it: {}",
+                              error.what()));
+  }
+}
+
+}  // namespace temper::host

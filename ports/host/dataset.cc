@@ -1,0 +1,254 @@
+// Loading a data set: open the reader of its kind, select, read. The one list
+// of kinds is below. Read dataset.h first.
+#include "ports/host/dataset.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <new>
+
+#include "ports/host/byte_source.h"
+#include "ports/host/failure.h"
+#include "ports/host/idx.h"
+#include "ports/host/selection.h"
+
+namespace temper::host {
+namespace {
+
+struct DataKind {
+  std::string_view name, usage, meaning;
+  std::unique_ptr<DataReader> (*open)(const DataSpec&);
+  std::span<const std::string_view> options;  // beyond the common ones
+};
+
+// The one list of kinds of data.
+const DataKind kKinds[] = {
+    {"idx",
+     "idx:DIR",
+     "IDX files as MNIST has them, also gzipped",
+     OpenIdx,
+     {}},
+};
+
+constexpr std::align_val_t kAlignment{64};
+
+// Bytes at which a model cannot have seen such a sample (Graph's own limits).
+void CheckShape(const Shape& shape, std::string_view source) {
+  const bool fits = shape.h >= 1 && shape.w >= 1 && shape.c >= 1 &&
+                    shape.h <= kMaxDimension && shape.w <= kMaxDimension &&
+                    shape.c <= kMaxDimension && shape.Count() <= kMaxElements;
+  if (!fits) {
+    Fail(kExitUnsupported, "cannot use the samples", source,
+         fmt::format("a sample of {} x {} x {} is out of range", shape.h,
+                     shape.w, shape.c),
+         fmt::format("Each side is 1 to {}, the whole at most {} elements.",
+                     kMaxDimension, kMaxElements));
+  }
+}
+
+void CheckFinite(const Dataset& data) {
+  if (data.shape.type != ElementType::kF32) return;
+  const size_t count = static_cast<size_t>(data.shape.Count());
+  for (size_t i = 0; i < data.size(); ++i) {
+    for (size_t j = 0; j < count; ++j) {
+      float value;
+      std::memcpy(&value, data.Sample(i) + 4 * j, 4);
+      if (!std::isfinite(value)) {
+        Fail(kExitBadData, "cannot use the samples",
+             fmt::format("{}, sample {}, element {}", data.source, data.ids[i],
+                         j),
+             fmt::format("the value is {}", value),
+             "Remove or repair this sample.");
+      }
+    }
+  }
+}
+
+// Everything but the samples, and where they go.
+Dataset Prepare(const DataSpec& spec, std::string_view split,
+                const DataReader::Index& index, const Selection& selection,
+                const std::vector<uint32_t>& chosen,
+                std::vector<DataReader::Placement>& wanted) {
+  Dataset data;
+  data.source = spec.text;
+  data.split = split;
+  data.shape = index.shape;
+  data.class_names = selection.class_names;
+  data.labels.reserve(chosen.size());
+  data.ids.reserve(chosen.size());
+  for (const uint32_t i : chosen) {
+    data.labels.push_back(
+        selection.new_label[static_cast<size_t>(index.labels[i])]);
+    data.ids.push_back(i);
+  }
+  // At most 2^32 samples of 2^33 bytes: no overflow.
+  const uint64_t bytes = uint64_t{data.SampleBytes()} * chosen.size();
+  data.samples = SampleBlock(CheckedSize(bytes, spec.text));
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    wanted.push_back({chosen[i], data.samples.data() + i * data.SampleBytes()});
+  }
+  return data;
+}
+
+}  // namespace
+
+SampleBlock::SampleBlock(size_t bytes) : size_(bytes) {
+  bytes_.reset(
+      static_cast<uint8_t*>(::operator new[](bytes, kAlignment, std::nothrow)));
+  if (bytes_ == nullptr && bytes > 0) {
+    Fail(kExitDoesNotFit, "cannot hold the samples in memory", "",
+         fmt::format("the system refuses {} bytes", bytes),
+         "Use limit= or per_class= to read fewer samples.");
+  }
+}
+
+void SampleBlock::Free::operator()(uint8_t* p) const {
+  ::operator delete[](p, kAlignment);
+}
+
+std::vector<uint64_t> Dataset::ClassCounts() const {
+  std::vector<uint64_t> counts(class_names.size(), 0);
+  for (const int32_t label : labels) ++counts[static_cast<size_t>(label)];
+  return counts;
+}
+
+uint64_t Dataset::MemoryBytes() const {
+  uint64_t bytes = samples.size() + labels.capacity() * sizeof(labels[0]) +
+                   ids.capacity() * sizeof(ids[0]);
+  for (const std::string& name : class_names) {
+    bytes += sizeof(name) + name.capacity();
+  }
+  return bytes;
+}
+
+uint64_t Fingerprint(const Dataset& data) {
+  struct State {
+    XXH3_state_t* p = XXH3_createState();
+    ~State() { XXH3_freeState(p); }
+  } state;
+  if (state.p == nullptr) throw std::bad_alloc();
+  XXH3_64bits_reset(state.p);
+  const auto add = [&](const void* bytes, size_t n) {
+    if (n > 0) XXH3_64bits_update(state.p, bytes, n);
+  };
+  const uint64_t head[] = {data.shape.h, data.shape.w,
+                           data.shape.c, static_cast<uint64_t>(data.shape.type),
+                           data.size(),  data.class_names.size()};
+  add(head, sizeof(head));
+  for (const std::string& name : data.class_names) {
+    add(name.c_str(),
+        name.size() + 1);  // the zero keeps "ab","c" from "a","bc"
+  }
+  add(data.labels.data(), data.labels.size() * sizeof(data.labels[0]));
+  add(data.ids.data(), data.ids.size() * sizeof(data.ids[0]));
+  add(data.samples.data(), data.samples.size());
+  return XXH3_64bits_digest(state.p);
+}
+
+void MatchClasses(Dataset& data,
+                  const std::vector<std::string>& model_classes) {
+  const std::vector<uint64_t> counts = data.ClassCounts();
+  std::vector<int32_t> to_model(data.class_names.size(), -1);
+  for (size_t c = 0; c < data.class_names.size(); ++c) {
+    const auto found = std::find(model_classes.begin(), model_classes.end(),
+                                 data.class_names[c]);
+    if (found != model_classes.end()) {
+      to_model[c] = static_cast<int32_t>(found - model_classes.begin());
+    } else if (counts[c] > 0) {
+      const std::vector<std::string_view> known(model_classes.begin(),
+                                                model_classes.end());
+      Fail(kExitBadData, "the data does not match the model", data.source,
+           fmt::format("the model has no class '{}', the data has {} samples "
+                       "of it",
+                       Printable(data.class_names[c]), counts[c]),
+           Suggest(data.class_names[c], known) +
+               " Leave the class out with classes=, or rename it with names=.");
+    }
+  }
+  for (int32_t& label : data.labels) {
+    label = to_model[static_cast<size_t>(label)];
+  }
+  data.class_names = model_classes;
+}
+
+TrainingData LoadFrom(DataReader& reader, const DataSpec& spec) {
+  const DataReader::Index index = reader.ReadIndex();
+  if (index.labels.size() > std::numeric_limits<uint32_t>::max()) {
+    Fail(kExitUnsupported, "cannot use the data", spec.text,
+         "it has more than 2^32 - 1 samples", "Split it.");
+  }
+  for (size_t i = 0; i < index.labels.size(); ++i) {
+    if (index.labels[i] < 0) {
+      Fail(kExitBadData, "cannot use the labels",
+           fmt::format("{}, sample {}", spec.text, i),
+           fmt::format("label {} is negative", index.labels[i]),
+           "Labels count from 0.");
+    }
+  }
+  CheckShape(index.shape, spec.text);
+  const Selection selection = Select(spec, index.labels, index.class_names);
+
+  std::vector<DataReader::Placement> wanted;
+  wanted.reserve(selection.train.size() + selection.val.size());
+  TrainingData out;
+  const bool test = spec.split == "test";
+  if (spec.split != "val") {
+    out.train = Prepare(spec, test ? "test" : "train", index, selection,
+                        selection.train, wanted);
+    out.train.notes = selection.notes;
+  }
+  if (spec.val > 0.0) {
+    out.val = Prepare(spec, "val", index, selection, selection.val, wanted);
+    if (spec.split == "val") out.val->notes = selection.notes;
+  }
+  std::sort(wanted.begin(), wanted.end(),
+            [](const auto& a, const auto& b) { return a.sample < b.sample; });
+  reader.ReadSamples(wanted);
+  if (spec.split != "val") CheckFinite(out.train);
+  if (out.val.has_value()) CheckFinite(*out.val);
+  return out;
+}
+
+Dataset LoadDataset(std::string_view text) {
+  const DataSpec spec = ParseDataSpec(text);
+  TrainingData data = LoadFrom(*OpenData(spec), spec);
+  return spec.split == "val" ? std::move(*data.val) : std::move(data.train);
+}
+
+TrainingData LoadTrainingData(std::string_view text) {
+  const DataSpec spec = ParseDataSpec(text);
+  if (spec.split != "train") {
+    Fail(kExitUsage, "cannot train on this data", spec.text,
+         fmt::format("split={} is not for training", spec.split),
+         "Use split=train, or leave split= out.");
+  }
+  return LoadFrom(*OpenData(spec), spec);
+}
+
+DataSpec ParseDataSpec(std::string_view text) {
+  std::vector<DataKindSyntax> kinds;
+  for (const DataKind& kind : kKinds)
+    kinds.push_back({kind.name, kind.options});
+  return ParseDataSpec(text, kinds);
+}
+
+std::unique_ptr<DataReader> OpenData(const DataSpec& spec) {
+  for (const DataKind& kind : kKinds) {
+    if (kind.name == spec.kind) return kind.open(spec);
+  }
+  Fail(kExitBug, "no reader for this kind of data", spec.text, "", "");
+}
+
+std::vector<DataKindHelp> DataKinds() {
+  std::vector<DataKindHelp> help;
+  for (const DataKind& kind : kKinds) {
+    help.push_back({kind.name, kind.usage, kind.meaning});
+  }
+  return help;
+}
+
+}  // namespace temper::host

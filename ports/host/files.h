@@ -1,0 +1,73 @@
+// Files that survive: a new content replaces the old one as a whole, or not at
+// all, whenever the power fails.
+//
+//   write a temporary file in the same folder -> fdatasync -> rename over the
+//   target -> fsync the folder
+//
+// A failed fdatasync is final: the kernel may have dropped the dirty pages and
+// would report success the next time. The temporary name is fixed (one leftover
+// at most, which the next save removes) and locked, so that two processes
+// cannot write the same target at the same time. POSIX calls only; AtomicFile
+// allocates when it is made and never again. Next: models/model_writer.h, which
+// produces the bytes.
+#ifndef TEMPER_PORTS_HOST_FILES_H_
+#define TEMPER_PORTS_HOST_FILES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/error.h"
+#include "models/model_writer.h"
+
+namespace temper::host {
+
+// One target, saved as often as wanted: Open, Write..., Commit. On the first
+// failure the temporary file is gone, the target is as it was, and every call
+// up to the next Open fails. Destruction without Commit leaves the target
+// alone.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::string path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  // kNotFound: no such folder. kWrongState: open already, or another process is
+  // saving to this target. kIoError: anything else; error() says what.
+  Status Open();
+  bool Write(const void* data, size_t size);
+  // kIoError. If only the last step (fsync of the folder) failed, the new
+  // content is in place, but a power cut may bring the old one back.
+  Status Commit();
+  void Abort();
+
+  // For ModelWriter::Write.
+  ByteSink Sink();
+
+  // What the last failure was, with path and the system's reason; "" if none.
+  const char* error() const { return error_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  Status Fail(StatusCode code, const char* what, int number);
+  bool OwnsTemporary() const;
+  int OpenTemporary(const char** what);
+  void Close();
+
+  std::string path_, folder_, name_, temporary_;
+  int folder_fd_ = -1, fd_ = -1;
+  char error_[1024] = "";
+};
+
+// The whole of a regular file of at most max_bytes bytes. kNotFound: it does
+// not exist. kBadFile: not a regular file, or too large. kIoError: it cannot be
+// read, or it changed its size meanwhile. Reads a private copy: what happens to
+// the file later does not matter.
+FileError ReadWholeFile(const std::string& path, uint64_t max_bytes,
+                        std::vector<uint8_t>* data);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_FILES_H_

@@ -1,0 +1,469 @@
+// From options to a plan. See job.h.
+#include "ports/host/job.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include "models/graph_edit.h"
+#include "models/graph_json.h"
+#include "models/models.h"
+#include "ports/host/arena.h"
+#include "ports/host/failure.h"
+#include "ports/host/file_io.h"
+#include "ports/host/stats.h"
+#include "ports/host/threads.h"
+#include "simd/target.h"
+
+namespace temper::host {
+namespace {
+
+bool EndsWith(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() &&
+         text.substr(text.size() - end.size()) == end;
+}
+
+const ModelTensor* FindTensor(const std::vector<ModelTensor>& values,
+                              const std::string& name) {
+  for (const ModelTensor& tensor : values) {
+    if (tensor.name == name) return &tensor;
+  }
+  return nullptr;
+}
+
+// The model's own classes if the data has no others, so that labels mean what
+// the model learnt; else the data's, which needs a new head.
+void ResolveClasses(Job& job, const std::vector<std::string>& model_classes) {
+  const std::vector<std::string>& data_classes = job.data.train.class_names;
+  const std::set<std::string> known(model_classes.begin(), model_classes.end());
+  std::vector<std::string> unknown;
+  for (const std::string& name : data_classes) {
+    if (known.count(name) == 0) unknown.push_back(name);
+  }
+  if (unknown.empty() && !job.options.finetune) {
+    job.classes = model_classes;
+  } else if (unknown.empty() && data_classes.size() == model_classes.size()) {
+    job.classes = model_classes;
+  } else if (!job.options.finetune) {
+    Fail(kExitMismatch, "the model does not know a class of the data",
+         Printable(unknown.front()),
+         fmt::format("the model has {} classes, the data {}",
+                     model_classes.size(), data_classes.size()),
+         "Use `temper finetune`, which replaces the head");
+  } else {
+    job.classes = data_classes;
+    job.head_rows.assign(data_classes.size(), -1);
+    for (size_t i = 0; i < data_classes.size(); ++i) {
+      const auto at = std::find(model_classes.begin(), model_classes.end(),
+                                data_classes[i]);
+      if (at != model_classes.end()) {
+        job.head_rows[i] = static_cast<int32_t>(at - model_classes.begin());
+      }
+    }
+    const size_t kept = static_cast<size_t>(
+        std::count_if(job.head_rows.begin(), job.head_rows.end(),
+                      [](int32_t row) { return row >= 0; }));
+    job.notes.push_back(fmt::format(
+        "new head: {} classes, {} of them known to the model by name",
+        data_classes.size(), kept));
+  }
+  MatchClasses(job.data.train, job.classes);
+  if (job.data.val) MatchClasses(*job.data.val, job.classes);
+}
+
+void CheckInput(const Job& job) {
+  const Shape& s = job.data.train.shape;
+  const InputParams& p = job.info.graph.nodes[0].As<InputParams>();
+  if (p.h != s.h || p.w != s.w || p.c != s.c ||
+      p.element_type != static_cast<uint32_t>(s.type)) {
+    Fail(kExitMismatch, "the data do not fit the model",
+         Printable(job.options.data),
+         fmt::format("samples are {}x{}x{} {}, the model reads {}x{}x{} {}", s.h,
+                     s.w, s.c, s.type == ElementType::kU8 ? "u8" : "f32", p.h,
+                     p.w, p.c, p.element_type == 1 ? "u8" : "f32"),
+         "Use data of the model's shape, or train a new model on this data");
+  }
+}
+
+// From a builder or a graph file: classes and statistics come from the data.
+void NewModel(Job& job) {
+  const JobOptions& o = job.options;
+  job.classes = job.data.train.class_names;
+  const uint32_t classes = static_cast<uint32_t>(job.classes.size());
+  if (EndsWith(o.model, ".json")) {
+    const std::vector<uint8_t> bytes = ReadFileOrFail(o.model, 1u << 24);
+    const FileError error = ReadGraphJson(
+        {reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+        &job.info.graph);
+    if (!error.ok()) FailFile(error, o.model);
+    CheckInput(job);
+    if (models::IsClassifier(job.info.graph)) {
+      std::vector<Shape> shapes;
+      const Status status = job.info.graph.Check(&shapes);
+      if (!status.ok()) FailStatus(status, job.info.graph, o.model);
+      if (shapes.back().c < classes) {
+        Fail(kExitMismatch, "the graph has too few outputs", o.model,
+             fmt::format("{} outputs, {} classes in the data", shapes.back().c,
+                         classes),
+             "Change out_features of the last dense layer");
+      }
+    }
+  } else {
+    std::string error;
+    const Status status = models::BuildModel(o.model, job.data.train.shape,
+                                             classes, &job.info.graph, &error);
+    if (!status.ok()) {
+      throw Failure(status.code == StatusCode::kNotFound ? kExitNotFound
+                    : status.code == StatusCode::kShapeMismatch
+                        ? kExitMismatch
+                        : kExitUsage,
+                    error);
+    }
+  }
+  Graph& graph = job.info.graph;
+  Preprocessing& p = job.info.preprocessing;
+  const InputParams& input = graph.nodes[0].As<InputParams>();
+  p.h = input.h, p.w = input.w, p.c = input.c;
+  p.element_type = static_cast<ElementType>(input.element_type);
+  for (Node& node : graph.nodes) {
+    if (node.kind != LayerKind::kNormalize) continue;
+    NormalizeParams params;
+    SampleStats stats;
+    if (o.normalize == "none") {
+      params.scale = p.element_type == ElementType::kU8 ? 1.0f / 255.0f : 1.0f;
+      p.kind = Preprocessing::Kind::kNone;
+    } else {
+      stats = o.normalize == "pixel" ? PixelStats(job.data.train)
+                                     : ChannelStats(job.data.train);
+      params.scale = stats.scale;
+      params.per_pixel = stats.per_pixel;
+      p.kind = stats.per_pixel ? Preprocessing::Kind::kMeanImage
+                               : Preprocessing::Kind::kMeanStd;
+      std::vector<uint32_t> dims = {p.c};
+      if (stats.per_pixel) dims = {p.h, p.w, p.c};
+      const std::string name = node.name;
+      job.values.push_back({name + ".mean", dims, stats.mean});
+      job.values.push_back({name + ".std", dims, stats.std});
+      job.notes.insert(job.notes.end(), stats.notes.begin(), stats.notes.end());
+    }
+    std::memcpy(node.params, &params, sizeof(params));
+    p.scale = params.scale;
+  }
+}
+
+// From a model file: its weights, its preprocessing, its classes.
+void OldModel(Job& job) {
+  ModelFile file = ReadModel(job.options.model);
+  static_cast<ModelInfo&>(job.info) = std::move(static_cast<ModelInfo&>(file));
+  job.info.training.clear();
+  job.values = std::move(file.weights);
+  CheckInput(job);
+  if (!models::IsClassifier(job.info.graph)) {
+    job.classes = job.data.train.class_names;
+    return;
+  }
+  ResolveClasses(job, job.info.classes);
+  if (!job.head_rows.empty()) {
+    const Status status = models::SetClasses(
+        &job.info.graph, static_cast<uint32_t>(job.classes.size()));
+    if (!status.ok()) FailStatus(status, job.info.graph, "new head");
+  }
+}
+
+void FreezeNodes(Job& job) {
+  if (job.options.freeze.empty()) return;
+  const Graph& graph = job.info.graph;
+  std::vector<uint8_t>& frozen = job.plan_options.frozen;
+  frozen.assign(graph.nodes.size(), 0);
+  std::vector<std::string_view> names;
+  for (const Node& node : graph.nodes) names.push_back(node.name);
+  for (const std::string& pattern : job.options.freeze) {
+    bool matched = false;
+    const bool body = pattern == "body" && graph.Find("body") == kNoNode;
+    for (size_t i = 0; i < graph.nodes.size(); ++i) {
+      const bool match = body
+                             ? i != models::HeadNode(graph)
+                             : fnmatch(pattern.c_str(), graph.nodes[i].name, 0) == 0;
+      if (match) frozen[i] = 1;
+      matched |= match;
+    }
+    if (!matched) {
+      Fail(kExitConfiguration, "--freeze matches no layer", Printable(pattern),
+           "", Suggest(pattern, names));
+    }
+  }
+}
+
+void MakeSchedule(Job& job) {
+  const JobOptions& o = job.options;
+  const uint64_t samples = job.data.train.size();
+  uint64_t steps = samples / o.batch;
+  const uint64_t rest = samples % o.batch;
+  if (rest != 0) {
+    if (o.drop_last || rest < job.plan.minimum_rows) {
+      job.dropped_per_epoch = rest;
+      job.notes.push_back(
+          o.drop_last
+              ? fmt::format("the last {} samples of every epoch are left out "
+                            "(--drop-last)", rest)
+              : fmt::format("the last batch of every epoch has {} sample and is "
+                            "left out: a batch norm would see one value per "
+                            "channel", rest));
+    } else {
+      ++steps;
+    }
+  }
+  if (steps == 0) {
+    Fail(kExitBadData, "not one whole batch", Printable(o.data),
+         fmt::format("{} samples, batch {}", samples, o.batch),
+         "Use a smaller --batch, or leave out --drop-last");
+  }
+  job.steps_per_epoch = steps;
+  Schedule& s = job.schedule;
+  s.kind = ScheduleByName(o.schedule);
+  if (s.kind == ScheduleKind::kCount) {
+    constexpr std::string_view kNames[] = {"constant", "step", "cosine"};
+    Fail(kExitUsage, "unknown schedule", Printable(o.schedule), "",
+         Suggest(o.schedule, kNames));
+  }
+  s.base_lr = o.lr;
+  s.min_lr = o.min_lr;
+  s.total_steps = steps * o.epochs;
+  s.warmup_steps = o.warmup;
+  s.step_size = uint64_t{o.step_size} * steps;
+  s.gamma = o.gamma;
+  const Status status = CheckSchedule(s);
+  if (!status.ok()) {
+    Fail(kExitUsage, "schedule", fmt::format("--lr {} --warmup {}", o.lr, o.warmup),
+         status.message, "");
+  }
+}
+
+void CheckOptions(const JobOptions& o) {
+  const auto require = [](bool good, const char* what, const char* why) {
+    if (!good) Fail(kExitUsage, what, "", why, "");
+  };
+  require(!o.model.empty(), "--model", "names the model to train");
+  require(!o.data.empty(), "--data", "names the data to train on");
+  require(o.epochs >= 1 && o.epochs <= 1000000, "--epochs",
+          "must be 1 to 1000000");
+  require(o.batch >= 1 && o.batch <= kMaxBatch, "--batch",
+          "must be 1 to 1048576");
+  require(o.momentum >= 0.0 && o.momentum < 1.0, "--momentum",
+          "must be at least 0 and below 1");
+  require(o.wd >= 0.0 && o.wd < 1e6, "--wd", "must be at least 0");
+  require(o.bn == "train" || o.bn == "frozen", "--bn",
+          "must be train or frozen");
+  require(o.normalize == "channel" || o.normalize == "pixel" ||
+              o.normalize == "none",
+          "--normalize", "must be channel, pixel or none");
+  require(!o.dropout || (*o.dropout >= 0.0 && *o.dropout < 1.0), "--dropout",
+          "must be at least 0 and below 1");
+  require(!o.label_smoothing ||
+              (*o.label_smoothing >= 0.0 && *o.label_smoothing < 1.0),
+          "--label-smoothing", "must be at least 0 and below 1");
+  require(InitializerByName(o.init) != InitializerKind::kCount, "--init",
+          "must be auto, he_normal, he_uniform, xavier_normal, xavier_uniform "
+          "or zero");
+}
+
+}  // namespace
+
+void FailStatus(const Status& status, const Graph& graph,
+                std::string_view what) {
+  std::string where(what);
+  if (status.node < graph.nodes.size()) {
+    where = fmt::format("{}, layer \"{}\" ({})", what,
+                        Printable(graph.nodes[status.node].name),
+                        LayerName(graph.nodes[status.node].kind));
+  }
+  throw Failure(ExitCodeOf(status.code),
+                fmt::format("{}: {}.", where, status.message));
+}
+
+ModelFile ReadModel(const std::string& path) {
+  const std::vector<uint8_t> bytes = ReadFileOrFail(path, uint64_t{1} << 32);
+  ModelFile model;
+  const FileError error = LoadModelFile(bytes, &model);
+  if (!error.ok()) FailFile(error, path);
+  return model;
+}
+
+void ChooseTarget(const std::string& name) {
+  if (simd::ForceTarget(name.c_str())) return;
+  simd::Target targets[32];
+  const size_t count = simd::SupportedTargets(targets, 32);
+  std::vector<std::string_view> names;
+  for (size_t i = 0; i < count; ++i) names.push_back(targets[i].name);
+  Fail(kExitUsage, "no such SIMD target on this CPU", Printable(name), "",
+       Suggest(name, names));
+}
+
+namespace {
+
+// Graph and data are settled: freeze, plan, schedule, arena.
+void PlanJob(Job& job) {
+  const JobOptions& o = job.options;
+  PlanOptions& p = job.plan_options;
+  p.batch = o.batch;
+  p.threads = o.threads;
+  p.batch_norm = o.bn == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
+  SgdParams sgd;
+  sgd.momentum = static_cast<float>(o.momentum);
+  sgd.weight_decay = static_cast<float>(o.wd);
+  sgd.nesterov = o.nesterov;
+  sgd.decay_all = o.wd_all;
+  p.optimizer = sgd;
+  FreezeNodes(job);
+  const Status status = MakePlan(job.info.graph, p, &job.plan);
+  if (!status.ok()) FailStatus(status, job.info.graph, "plan");
+  MakeSchedule(job);
+  job.arena_bytes = job.plan.arena_bytes;
+  if (o.arena.empty()) return;
+  job.arena_bytes = ParseBytes(o.arena) / kTensorAlign * kTensorAlign;
+  if (job.arena_bytes < job.plan.arena_bytes) {
+    Fail(kExitDoesNotFit, "the job does not fit the arena",
+         fmt::format("--arena {}", Printable(o.arena)),
+         fmt::format("the plan needs {} bytes", job.plan.arena_bytes),
+         fmt::format("Use --arena {}, a smaller --batch, or --freeze",
+                     job.plan.arena_bytes));
+  }
+}
+
+Job StartJob(const JobOptions& options) {
+  CheckOptions(options);
+  Job job;
+  job.options = options;
+  if (job.options.threads == 0) job.options.threads = DefaultThreads();
+  job.data = LoadTrainingData(options.data);
+  return job;
+}
+
+}  // namespace
+
+Job PrepareJob(const JobOptions& options) {
+  Job job = StartJob(options);
+  const JobOptions& o = job.options;
+  if (EndsWith(o.model, ".safetensors")) {
+    OldModel(job);
+  } else if (o.finetune) {
+    Fail(kExitUsage, "finetune needs a model file", Printable(o.model), "",
+         "Give a .safetensors file, or use `temper train`");
+  } else {
+    NewModel(job);
+  }
+  Graph& graph = job.info.graph;
+  if (!models::IsClassifier(graph)) job.classes.clear();
+  job.info.classes = job.classes;
+  if (o.dropout) {
+    const Status status =
+        models::SetDropout(&graph, static_cast<float>(*o.dropout));
+    if (!status.ok()) FailStatus(status, graph, "--dropout");
+  }
+  if (o.label_smoothing) {
+    const Status status = models::SetLabelSmoothing(
+        &graph, static_cast<float>(*o.label_smoothing));
+    if (!status.ok()) FailStatus(status, graph, "--label-smoothing");
+  }
+  PlanJob(job);
+  return job;
+}
+
+Job PrepareResume(const JobOptions& options, const ModelFile& checkpoint) {
+  Job job = StartJob(options);
+  job.info = checkpoint;
+  job.info.training.clear();
+  CheckInput(job);
+  if (models::IsClassifier(job.info.graph)) {
+    job.classes = job.info.classes;
+    MatchClasses(job.data.train, job.classes);
+    if (job.data.val) MatchClasses(*job.data.val, job.classes);
+  }
+  PlanJob(job);
+  return job;
+}
+
+std::string TensorName(const Plan& plan, const TensorView& view) {
+  return fmt::format("{}.{}", plan.graph.nodes[view.node].name, view.spec->name);
+}
+
+std::string StateName(const Plan& plan, const Trainer& trainer,
+                      const StateView& view) {
+  return fmt::format("optimizer.{}.{}", view.name,
+                     TensorName(plan, trainer.Tensors()[view.tensor]));
+}
+
+std::vector<uint32_t> TensorDims(const TensorView& view) {
+  return {view.spec->dims, view.spec->dims + view.spec->rank};
+}
+
+void CopyTensors(const std::vector<ModelTensor>& values, bool partial,
+                 Trainer& trainer) {
+  size_t used = 0;
+  for (const TensorView& view : trainer.Tensors()) {
+    const std::string name = TensorName(trainer.plan(), view);
+    const ModelTensor* tensor = FindTensor(values, name);
+    if (tensor == nullptr) {
+      if (partial) continue;
+      Fail(kExitMismatch, "the model file lacks a tensor", Printable(name), "",
+           "The file and its graph do not belong together");
+    }
+    ++used;
+    if (tensor->dims != TensorDims(view)) {
+      Fail(kExitMismatch, "a tensor has another shape than its layer",
+           Printable(name),
+           fmt::format("file ({}), layer ({})", fmt::join(tensor->dims, ", "),
+                       fmt::join(TensorDims(view), ", ")),
+           "");
+    }
+    std::memcpy(view.data, tensor->values.data(), view.count * sizeof(float));
+  }
+  if (!partial && used != values.size()) {
+    Fail(kExitMismatch, "the model file has tensors of no layer", "",
+         fmt::format("{} of {} are used", used, values.size()), "");
+  }
+}
+
+void SetWeights(const Job& job, Trainer& trainer) {
+  InitializeOptions init;
+  init.kernel = InitializerByName(job.options.init);
+  trainer.Initialize(job.options.seed, init);
+  if (job.head_rows.empty()) {
+    CopyTensors(job.values, true, trainer);
+    return;
+  }
+  // All but the head by name; the head row by row.
+  const uint32_t head = models::HeadNode(job.info.graph);
+  const std::string prefix =
+      std::string(job.info.graph.nodes[head].name) + ".";
+  std::vector<ModelTensor> body;
+  for (const ModelTensor& tensor : job.values) {
+    if (tensor.name.compare(0, prefix.size(), prefix) != 0) body.push_back(tensor);
+  }
+  CopyTensors(body, true, trainer);
+  for (const TensorView& view : trainer.Tensors()) {
+    if (view.node != head) continue;
+    const ModelTensor* old =
+        FindTensor(job.values, TensorName(trainer.plan(), view));
+    const uint64_t row = view.count / view.spec->dims[0];
+    for (size_t i = 0; i < job.head_rows.size(); ++i) {
+      float* to = view.data + i * row;
+      const int32_t from = job.head_rows[i];
+      if (old != nullptr && from >= 0) {
+        std::memcpy(to, old->values.data() + from * row, row * sizeof(float));
+      } else if (view.spec->role == WeightRole::kKernel) {
+        InitializeNormal(job.options.seed, RandomStream(RandomUse::kNewHead, head),
+                         view.slot, init.head_std, i * row, row, to);
+      } else {
+        std::fill_n(to, row, 0.0f);
+      }
+    }
+  }
+}
+
+}  // namespace temper::host
+

@@ -1,0 +1,113 @@
+// Job: what a user asked for, resolved. Options (as typed, or from a run's
+// config.json) become data, a graph, first weights and a plan; verb_*.cc and
+// session.cc go on from there.
+//   options -> data -> graph (builder, model file or graph.json) -> plan
+// Next: session.h (running it).
+#ifndef TEMPER_PORTS_HOST_JOB_H_
+#define TEMPER_PORTS_HOST_JOB_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/model_file.h"
+#include "ports/host/dataset.h"
+#include "temper/temper.h"
+
+namespace temper::host {
+
+// The arguments of train, finetune and plan. Defaults are those of `train`.
+struct JobOptions {
+  std::string model;  // NAME?option=value, a .safetensors or a .json graph
+  std::string data;   // data spec
+  std::string out;    // the run folder
+  bool finetune = false;  // replace the head if the classes differ
+  uint32_t epochs = 10;
+  uint32_t batch = 32;
+  double lr = 0.05;
+  double min_lr = 0.0;
+  std::string schedule = "cosine";
+  uint64_t warmup = 0;      // steps
+  uint32_t step_size = 10;  // epochs between drops
+  double gamma = 0.1;
+  double momentum = 0.9;
+  bool nesterov = false;
+  double wd = 5e-4;
+  bool wd_all = false;
+  std::string init = "auto";
+  std::optional<double> dropout;
+  std::optional<double> label_smoothing;
+  std::vector<std::string> freeze;
+  std::string bn = "train";
+  std::string normalize = "channel";
+  bool drop_last = false;
+  uint64_t seed = 1;
+  // Where and how it runs: cannot change a bit of the result.
+  std::string arena;  // empty: as much as the plan needs
+  uint32_t threads = 0;  // 0: all CPUs of this process
+  std::string target;    // empty: the best
+  double save_seconds = 60.0;
+  bool overwrite = false;
+};
+
+// Every option as JSON text, and back. kExitConfiguration.
+std::string OptionsJson(const JobOptions& options);
+JobOptions OptionsFromJson(const std::string& text, const std::string& where);
+
+struct Job {
+  JobOptions options;
+  TrainingData data;
+  std::vector<std::string> classes;
+  ModelInfo info;  // graph, preprocessing, classes; `training` is the session's
+  // Values that are known before training: from a model file, or the statistics
+  // of the training data. Named "<node>.<weight>".
+  std::vector<ModelTensor> values;
+  // Rows of the head that are copied from a model with other classes:
+  // head_rows[new class] = old class, or -1. Empty: the head is copied whole or
+  // drawn whole.
+  std::vector<int32_t> head_rows;
+  std::vector<std::string> notes;  // for the user
+  PlanOptions plan_options;
+  Plan plan;
+  uint64_t arena_bytes = 0;  // what --arena gives, else the plan's
+  Schedule schedule;
+  uint64_t steps_per_epoch = 0;
+  uint64_t dropped_per_epoch = 0;  // samples of a last batch that is left out
+};
+
+// Resolves everything and loads the data. Throws Failure; kExitDoesNotFit if
+// --arena is smaller than the plan, with the size that works.
+Job PrepareJob(const JobOptions& options);
+// The same for the continuation of a run: graph, preprocessing and classes are
+// the checkpoint's, so that neither a deleted source model nor a new version's
+// builders can change the run.
+Job PrepareResume(const JobOptions& options, const ModelFile& checkpoint);
+
+// Fills a trainer made from job.plan: draws, then what is known.
+void SetWeights(const Job& job, Trainer& trainer);
+
+// "<node>.<weight>" of a stored tensor; "optimizer.<state>.<node>.<weight>".
+std::string TensorName(const Plan& plan, const TensorView& view);
+std::string StateName(const Plan& plan, const Trainer& trainer,
+                      const StateView& view);
+std::vector<uint32_t> TensorDims(const TensorView& view);
+
+// Copies values into a trainer by name. kExitMismatch with the name if one is
+// missing (unless `partial`), unknown or of another shape.
+void CopyTensors(const std::vector<ModelTensor>& values, bool partial,
+                 Trainer& trainer);
+
+// A model file from disk.
+ModelFile ReadModel(const std::string& path);
+
+// Turns a Status of planning into a Failure that names the layer.
+[[noreturn]] void FailStatus(const Status& status, const Graph& graph,
+                             std::string_view what);
+
+// Forces the SIMD target; kExitUsage with the list of targets if it cannot.
+void ChooseTarget(const std::string& name);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_JOB_H_

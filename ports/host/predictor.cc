@@ -1,0 +1,57 @@
+// Inference with a model file. See predictor.h.
+#include "ports/host/predictor.h"
+
+#include <fmt/format.h>
+
+#include "models/graph_edit.h"
+#include "ports/host/failure.h"
+
+namespace temper::host {
+
+Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads)
+    : model_(ReadModel(path)),
+      pool_(MakeThreadPool(threads == 0 ? DefaultThreads() : threads)) {
+  PlanOptions options;
+  options.batch = batch;
+  options.threads = pool_->runner().threads;
+  options.training = false;
+  Plan plan;
+  Status status = MakePlan(model_.graph, options, &plan);
+  if (!status.ok()) FailStatus(status, model_.graph, path);
+  arena_ = std::make_unique<HostArena>(plan.arena_bytes);
+  status = trainer_.Create(std::move(plan), arena_->data(), arena_->size(),
+                           pool_->runner());
+  if (!status.ok()) FailStatus(status, model_.graph, path);
+  CopyTensors(model_.weights, false, trainer_);
+  classifier_ = models::IsClassifier(model_.graph);
+  outputs_ = static_cast<uint32_t>(trainer_.plan().shapes.back().Count());
+}
+
+StepResult Predictor::Run(const void* input, const int32_t* labels,
+                          uint32_t rows) {
+  Batch batch;
+  batch.input = input;
+  batch.labels = labels;
+  batch.rows = rows;
+  const StepResult result = trainer_.Evaluate(batch);
+  if (!result.status.ok()) FailStatus(result.status, model_.graph, "prediction");
+  return result;
+}
+
+std::string Predictor::ClassName(uint32_t i) const {
+  return i < model_.classes.size() ? model_.classes[i] : std::to_string(i);
+}
+
+void Predictor::CheckShape(const Shape& shape, const std::string& where) const {
+  const Shape model = input();
+  if (shape == model) return;
+  const auto text = [](const Shape& s) {
+    return fmt::format("{}x{}x{} {}", s.h, s.w, s.c,
+                       s.type == ElementType::kU8 ? "u8" : "f32");
+  };
+  Fail(kExitMismatch, "samples do not fit the model", Printable(where),
+       fmt::format("they are {}, the model reads {}", text(shape), text(model)),
+       "Give data of the model's own shape");
+}
+
+}  // namespace temper::host

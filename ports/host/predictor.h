@@ -1,0 +1,48 @@
+// Predictor: a model file in inference mode over batches of a data set or of
+// single samples. Used by eval and predict.
+#ifndef TEMPER_PORTS_HOST_PREDICTOR_H_
+#define TEMPER_PORTS_HOST_PREDICTOR_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ports/host/arena.h"
+#include "ports/host/job.h"
+#include "ports/host/threads.h"
+
+namespace temper::host {
+
+class Predictor {
+ public:
+  Predictor(const std::string& path, uint32_t batch, uint32_t threads);
+
+  // rows samples (at most the batch); returns rows x Outputs() values that hold
+  // until the next call. labels may be null; -1 is a class the model lacks.
+  StepResult Run(const void* input, const int32_t* labels, uint32_t rows);
+  const float* Output() const { return trainer_.Output(); }
+
+  const ModelFile& model() const { return model_; }
+  bool classifier() const { return classifier_; }
+  uint32_t outputs() const { return outputs_; }  // per sample
+  Shape input() const { return trainer_.plan().shapes[0]; }
+  uint32_t batch() const { return trainer_.plan().options.batch; }
+  const Plan& plan() const { return trainer_.plan(); }
+  // Name of class i; its number if the model has no names.
+  std::string ClassName(uint32_t i) const;
+
+  // kExitMismatch unless samples of this shape are what the model reads.
+  void CheckShape(const Shape& shape, const std::string& where) const;
+
+ private:
+  ModelFile model_;
+  std::unique_ptr<HostArena> arena_;
+  std::unique_ptr<ThreadPool> pool_;
+  Trainer trainer_;
+  bool classifier_ = false;
+  uint32_t outputs_ = 0;
+};
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_PREDICTOR_H_

@@ -1,0 +1,343 @@
+// The selection of samples by class, number and chance. Read selection.h and
+// the grammar in data_spec.h first.
+#include "ports/host/selection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "ports/host/byte_source.h"
+#include "ports/host/failure.h"
+#include "temper/graph.h"
+#include "temper/random.h"
+
+namespace temper::host {
+namespace {
+
+constexpr uint32_t kPerClassStream = RandomStream(RandomUse::kSplit, 1);
+constexpr uint32_t kValStream = RandomStream(RandomUse::kSplit, 0);
+constexpr uint64_t kMaxClasses = 65536;
+constexpr uint64_t kMaxNamesFile = 1 << 20;
+constexpr size_t kMaxClassName = 255;
+
+// One name per line; a last empty line is no name.
+std::vector<std::string> ReadNames(const std::string& path) {
+  const std::unique_ptr<ByteSource> source = OpenFile(path);
+  if (source->MaxBytes() > kMaxNamesFile) {
+    source->Corrupt(fmt::format("a file of class names has at most {} bytes",
+                                kMaxNamesFile));
+  }
+  std::string text(static_cast<size_t>(source->MaxBytes()), '\0');
+  source->ReadExact(reinterpret_cast<uint8_t*>(text.data()), text.size(),
+                    "the class names");
+  source->ExpectEnd();
+  std::vector<std::string> names;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const size_t end = rest.find('\n');
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    names.emplace_back(line);
+  }
+  return names;
+}
+
+void CheckNames(const std::vector<std::string>& names, std::string_view where) {
+  std::set<std::string_view> seen;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto fail = [&](std::string_view why) {
+      Fail(kExitBadData, "cannot use the class names",
+           fmt::format("{}, name {}", where, i), why, "Correct this name.");
+    };
+    const bool control =
+        std::any_of(names[i].begin(), names[i].end(), [](char c) {
+          return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+        });
+    if (names[i].empty()) fail("it is empty");
+    if (names[i].size() > kMaxClassName) fail("it is longer than 255 bytes");
+    if (control) fail("it holds a control character");
+    if (!seen.insert(names[i]).second) {
+      fail(fmt::format("'{}' is there twice", Printable(names[i])));
+    }
+  }
+}
+
+// Names of all original labels, and whether there are any beside the numbers.
+std::vector<std::string> OriginalNames(const DataSpec& spec,
+                                       const std::vector<int32_t>& labels,
+                                       const std::vector<std::string>& own) {
+  std::vector<std::string> names = own;
+  std::string where = "the data";
+  if (!spec.names_file.empty()) {
+    where = spec.names_file;
+    names = ReadNames(spec.names_file);
+  } else if (!spec.names.empty()) {
+    where = "names=";
+    names = spec.names;
+  }
+  uint64_t classes = 0;
+  size_t highest = 0;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (static_cast<uint64_t>(labels[i]) + 1 > classes) {
+      classes = static_cast<uint64_t>(labels[i]) + 1;
+      highest = i;
+    }
+  }
+  if (classes > kMaxClasses) {
+    Fail(kExitBadData, "cannot use the labels",
+         fmt::format("sample {}", highest),
+         fmt::format("label {} is above {}", classes - 1, kMaxClasses - 1),
+         "Check that the file of labels belongs to this data.");
+  }
+  if (names.empty()) {
+    for (uint64_t i = 0; i < classes; ++i)
+      names.push_back(fmt::format("{}", i));
+  }
+  CheckNames(names, where);
+  if (names.size() < classes) {
+    Fail(kExitBadData, "cannot use the labels",
+         fmt::format("sample {}", highest),
+         fmt::format("label {} is out of range: {} has {} names", classes - 1,
+                     where, names.size()),
+         "Name every original label, also those that classes= leaves out.");
+  }
+  return names;
+}
+
+[[noreturn]] void BadClass(std::string_view option, std::string_view item,
+                           std::string_view why,
+                           const std::vector<std::string>& names) {
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  Fail(kExitUsage, "cannot select the classes",
+       fmt::format("{}={}", option, Printable(item)), why,
+       Suggest(item, known));
+}
+
+// The original labels that one item of a class list means.
+std::vector<uint32_t> ResolveClasses(std::string_view option,
+                                     std::string_view item,
+                                     const std::vector<std::string>& names) {
+  const uint64_t last_label = names.size() - 1;
+  const auto named = std::find(names.begin(), names.end(), item);
+  const size_t name_index = static_cast<size_t>(named - names.begin());
+
+  const size_t dash = item.find('-');
+  const std::string_view first_text = item.substr(0, dash);
+  const std::string_view last_text =
+      dash == std::string_view::npos ? first_text : item.substr(dash + 1);
+  constexpr auto kAny = std::numeric_limits<uint64_t>::max();
+  const std::optional<uint64_t> first = ParseCount(first_text, kAny);
+  const std::optional<uint64_t> last = ParseCount(last_text, kAny);
+
+  if (!first.has_value() || !last.has_value()) {
+    if (named == names.end()) {
+      BadClass(option, item, "there is no such class", names);
+    }
+    return {static_cast<uint32_t>(name_index)};
+  }
+  if (named != names.end() && !(*first == *last && *first == name_index)) {
+    BadClass(
+        option, item,
+        fmt::format("it is both a label and the name of label {}", name_index),
+        names);
+  }
+  if (*first > *last) {
+    BadClass(option, item, "the range runs backwards", names);
+  }
+  if (*last > last_label) {
+    BadClass(option, item,
+             fmt::format("label {} is out of range: the highest is {}", *last,
+                         last_label),
+             names);
+  }
+  std::vector<uint32_t> labels;
+  for (uint64_t i = *first; i <= *last; ++i) {
+    labels.push_back(static_cast<uint32_t>(i));
+  }
+  return labels;
+}
+
+void SelectClasses(const DataSpec& spec, const std::vector<std::string>& names,
+                   Selection& out) {
+  out.new_label.assign(names.size(), -1);
+  const auto add = [&](uint32_t label, std::string_view item) {
+    if (out.new_label[label] >= 0) {
+      BadClass(
+          "classes", item,
+          fmt::format("class '{}' is there twice", Printable(names[label])),
+          names);
+    }
+    out.new_label[label] = static_cast<int32_t>(out.class_names.size());
+    out.class_names.push_back(names[label]);
+  };
+  if (spec.classes.empty()) {
+    for (uint32_t i = 0; i < names.size(); ++i) add(i, names[i]);
+  }
+  for (const std::string& item : spec.classes) {
+    for (const uint32_t label : ResolveClasses("classes", item, names)) {
+      add(label, item);
+    }
+  }
+}
+
+using ByClass = std::vector<std::vector<uint32_t>>;
+
+ByClass GroupByClass(const std::vector<uint32_t>& samples,
+                     const std::vector<int32_t>& labels, const Selection& sel) {
+  ByClass groups(sel.class_names.size());
+  for (const uint32_t i : samples) {
+    groups[static_cast<size_t>(sel.new_label[static_cast<size_t>(labels[i])])]
+        .push_back(i);
+  }
+  return groups;
+}
+
+void SortAtRandom(std::vector<uint32_t>& samples, uint64_t seed,
+                  uint32_t stream) {
+  std::vector<std::pair<uint32_t, uint32_t>> keys;
+  keys.reserve(samples.size());
+  for (const uint32_t i : samples) {
+    keys.emplace_back(RandomWord(seed, i, 0, 0, stream), i);
+  }
+  std::sort(keys.begin(), keys.end());
+  for (size_t i = 0; i < keys.size(); ++i) samples[i] = keys[i].second;
+}
+
+void SelectPerClass(const DataSpec& spec, const std::vector<int32_t>& labels,
+                    const std::vector<std::string>& names, Selection& out) {
+  constexpr uint64_t kAll = std::numeric_limits<uint64_t>::max();
+  std::vector<uint64_t> counts(out.class_names.size(), kAll);
+  for (const DataSpec::PerClass& entry : spec.per_class) {
+    if (entry.classes.empty()) {
+      counts.assign(counts.size(), entry.count);
+      continue;
+    }
+    for (const uint32_t label :
+         ResolveClasses("per_class", entry.classes, names)) {
+      if (out.new_label[label] < 0) {
+        BadClass(
+            "per_class", entry.classes,
+            fmt::format("classes= leaves out '{}'", Printable(names[label])),
+            out.class_names);
+      }
+      uint64_t& count = counts[static_cast<size_t>(out.new_label[label])];
+      if (count != kAll) {
+        BadClass(
+            "per_class", entry.classes,
+            fmt::format("class '{}' is there twice", Printable(names[label])),
+            names);
+      }
+      count = entry.count;
+    }
+  }
+  ByClass groups = GroupByClass(out.train, labels, out);
+  out.train.clear();
+  for (size_t c = 0; c < groups.size(); ++c) {
+    if (counts[c] != kAll && groups[c].size() < counts[c]) {
+      out.notes.push_back(fmt::format("class '{}' has only {} of {} samples",
+                                      Printable(out.class_names[c]),
+                                      groups[c].size(), counts[c]));
+    }
+    if (spec.seed.has_value()) {
+      SortAtRandom(groups[c], *spec.seed, kPerClassStream);
+    }
+    if (groups[c].size() > counts[c]) {
+      groups[c].resize(static_cast<size_t>(counts[c]));
+    }
+    out.train.insert(out.train.end(), groups[c].begin(), groups[c].end());
+  }
+  std::sort(out.train.begin(), out.train.end());
+}
+
+// Rounds to nearest; both parts of a class keep at least one sample if they
+// can.
+void HoldOut(const DataSpec& spec, const std::vector<int32_t>& labels,
+             Selection& out) {
+  ByClass groups = GroupByClass(out.train, labels, out);
+  out.train.clear();
+  for (size_t c = 0; c < groups.size(); ++c) {
+    std::vector<uint32_t>& group = groups[c];
+    size_t held = static_cast<size_t>(
+        std::floor(static_cast<double>(group.size()) * spec.val + 0.5));
+    if (group.size() >= 2) {
+      held = std::clamp<size_t>(held, 1, group.size() - 1);
+    } else if (!group.empty()) {
+      held = 0;
+      out.notes.push_back(fmt::format(
+          "class '{}' has one sample only: none is held out for validation",
+          Printable(out.class_names[c])));
+    }
+    SortAtRandom(group, spec.seed.value_or(0), kValStream);
+    const auto cut = group.begin() + static_cast<std::ptrdiff_t>(held);
+    out.val.insert(out.val.end(), group.begin(), cut);
+    out.train.insert(out.train.end(), cut, group.end());
+  }
+  std::sort(out.train.begin(), out.train.end());
+  std::sort(out.val.begin(), out.val.end());
+}
+
+// A class without samples cannot be learned; in a test set it is only odd.
+void CheckEmptyClasses(const DataSpec& spec, const std::vector<int32_t>& labels,
+                       bool after_limit, Selection& out) {
+  std::vector<uint64_t> counts(out.class_names.size(), 0);
+  for (const uint32_t i : out.train) {
+    ++counts[static_cast<size_t>(
+        out.new_label[static_cast<size_t>(labels[i])])];
+  }
+  for (size_t c = 0; c < counts.size(); ++c) {
+    if (counts[c] != 0) continue;
+    const std::string name = Printable(out.class_names[c]);
+    if (spec.split == "test" || after_limit) {
+      out.notes.push_back(fmt::format("class '{}' has no sample", name));
+    } else {
+      Fail(kExitBadData, "cannot train on this data", spec.text,
+           fmt::format("class '{}' has no sample", name),
+           "Leave it out with classes=, or add samples.");
+    }
+  }
+}
+
+}  // namespace
+
+Selection Select(const DataSpec& spec, const std::vector<int32_t>& labels,
+                 const std::vector<std::string>& names_of_data) {
+  if (labels.empty()) {
+    Fail(kExitBadData, "cannot use the data", spec.text, "it has no samples",
+         "Check the path and the split.");
+  }
+  const std::vector<std::string> names =
+      OriginalNames(spec, labels, names_of_data);
+  Selection out;
+  SelectClasses(spec, names, out);
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (out.new_label[static_cast<size_t>(labels[i])] >= 0) {
+      out.train.push_back(static_cast<uint32_t>(i));
+    }
+  }
+  CheckEmptyClasses(spec, labels, /*after_limit=*/false, out);
+  if (spec.limit.has_value() && out.train.size() > *spec.limit) {
+    out.train.resize(static_cast<size_t>(*spec.limit));
+    out.notes.clear();
+    CheckEmptyClasses(spec, labels, /*after_limit=*/true, out);
+  }
+  if (!spec.per_class.empty()) SelectPerClass(spec, labels, names, out);
+  if (out.class_names.size() == 1) {
+    out.notes.push_back("there is one class only: nothing to tell apart");
+  }
+  if (spec.val > 0.0) HoldOut(spec, labels, out);
+  if (out.train.empty() || (spec.val > 0.0 && out.val.empty())) {
+    Fail(kExitBadData, "cannot use the data", spec.text,
+         "too few samples are left", "Loosen classes=, limit= or val=.");
+  }
+  return out;
+}
+
+}  // namespace temper::host

@@ -1,0 +1,29 @@
+// Selection: which samples of a data set a spec takes, and under which labels.
+// Works on labels alone, before any sample is read. Rules: data_spec.h; the
+// order of steps is classes, then limit or per_class, then val.
+#ifndef TEMPER_PORTS_HOST_SELECTION_H_
+#define TEMPER_PORTS_HOST_SELECTION_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ports/host/data_spec.h"
+
+namespace temper::host {
+
+struct Selection {
+  std::vector<std::string> class_names;  // of the new labels
+  std::vector<int32_t> new_label;        // by original label; -1: not selected
+  std::vector<uint32_t> train;           // original sample indices, ascending
+  std::vector<uint32_t> val;
+  std::vector<std::string> notes;
+};
+
+// `names`: the data's own class names, or empty. Every label is >= 0.
+Selection Select(const DataSpec& spec, const std::vector<int32_t>& labels,
+                 const std::vector<std::string>& names);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_SELECTION_H_

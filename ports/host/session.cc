@@ -1,0 +1,323 @@
+// The training loop. See session.h.
+#include "ports/host/session.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "models/graph_json.h"
+#include "ports/host/failure.h"
+#include "ports/host/file_io.h"
+#include "ports/host/signals.h"
+#include "simd/target.h"
+
+namespace temper::host {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double Since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
+    : job_(std::move(job)),
+      quiet_(quiet),
+      folder_(job_.options.out, checkpoint ? FolderMode::kResume
+                                : job_.options.overwrite
+                                    ? FolderMode::kOverwrite
+                                    : FolderMode::kNew),
+      arena_(job_.arena_bytes),
+      pool_(MakeThreadPool(job_.options.threads)),
+      loader_(job_.data.train,
+              {job_.options.batch, job_.options.seed, true,
+               job_.dropped_per_epoch != 0}),
+      progress_(quiet ? Progress::Style::kQuiet : Progress::Style::kAuto) {
+  const Status status =
+      trainer_.Create(job_.plan, arena_.data(), arena_.size(), pool_->runner());
+  if (!status.ok()) FailStatus(status, job_.info.graph, "arena");
+  if (job_.data.val) {
+    val_loader_ = std::make_unique<Loader>(
+        *job_.data.val, LoaderOptions{job_.options.batch, 0, false, false});
+  }
+  const bool resume = checkpoint != nullptr;
+  if (resume) {
+    counters_ = ReadCounters(*checkpoint, job_);
+    RestoreState(*checkpoint, trainer_);
+  } else {
+    SetWeights(job_, trainer_);
+    WriteStartFiles();
+  }
+  last_ = std::make_unique<Checkpoint>(
+      job_, trainer_, LastCheckpoint(folder_.path()), true);
+  best_ = std::make_unique<Checkpoint>(
+      job_, trainer_, folder_.File("weights/best.safetensors"), false);
+  const std::string metrics = folder_.File("metrics.csv");
+  metrics_ = resume ? std::make_unique<MetricsLog>(metrics, counters_.epoch)
+                    : std::make_unique<MetricsLog>(metrics);
+  events_ = std::make_unique<EventLog>(folder_.File("events.jsonl"), resume);
+  events_->Begin(resume ? "resume" : "start")
+      .Field("epoch", counters_.epoch)
+      .Field("step", counters_.step)
+      .Field("target", simd::CurrentTarget().name)
+      .Field("threads", job_.options.threads)
+      .Field("arena_bytes", job_.plan.arena_bytes)
+      .Write();
+  if (!quiet_) {
+    for (const std::string& note : job_.data.train.notes) progress_.Line(note);
+    for (const std::string& note : job_.notes) progress_.Line(note);
+  }
+  for (const std::string& note : job_.notes) {
+    events_->Begin("note").Field("text", note).Write();
+  }
+  // From the first moment there is something to go on from.
+  if (!resume) last_->Save(counters_);
+}
+
+void Session::WriteStartFiles() {
+  folder_.WriteFile("config.json", OptionsJson(job_.options));
+  folder_.WriteFile("plan.json", PlanJson(job_.plan));
+}
+
+SessionResult Session::Run() {
+  const auto start = Clock::now();
+  bool finished = true;
+  while (finished && counters_.epoch < job_.options.epochs) {
+    finished = TrainEpoch();
+    if (finished) EndEpoch();
+  }
+  progress_.Clear();
+  if (!finished) {
+    Save("stop");
+    result_.exit_code = StopExitCode();
+  } else if (!val_loader_) {
+    // Without validation data nobody can say which epoch was best: the last.
+    SaveBest();
+  }
+  events_->Begin(finished ? "end" : "stop").Field("step", counters_.step).Write();
+  events_->Sync();
+  metrics_->Sync();
+  result_.epochs_done = counters_.epoch;
+  result_.steps_done = counters_.step;
+  result_.best_epoch = counters_.best_epoch;
+  result_.best_accuracy = counters_.best_accuracy;
+  result_.seconds = Since(start);
+  result_.images_per_second =
+      train_seconds_ > 0 ? static_cast<double>(trained_samples_) / train_seconds_
+                         : 0.0;
+  result_.peak_bytes = arena_.PeakBytes();
+  result_.weights_sha256 = last_->WeightsSha256();
+  return result_;
+}
+
+bool Session::TrainEpoch() {
+  const JobOptions& o = job_.options;
+  loader_.StartEpoch(counters_.epoch, counters_.batch);
+  trainer_.SetRandom(o.seed, counters_.epoch);
+  ProgressState shown;
+  shown.epoch = counters_.epoch + 1;
+  shown.epochs = o.epochs;
+  shown.steps = job_.steps_per_epoch;
+  shown.samples_total = uint64_t{job_.data.train.size()} * o.epochs;
+  shown.arena_used = job_.plan.arena_bytes;
+  shown.arena_total = arena_.size();
+  auto saved = Clock::now();
+  while (counters_.batch < job_.steps_per_epoch) {
+    if (StopRequested()) return false;
+    const auto start = Clock::now();
+    const HostBatch* batch = loader_.Next();
+    if (batch == nullptr) break;
+    const double lr = LearningRate(job_.schedule, counters_.step);
+    Batch b;
+    b.input = batch->input;
+    b.labels = batch->labels;
+    b.sample_ids = batch->sample_ids;
+    b.rows = batch->rows;
+    const StepResult r = trainer_.Step(b, static_cast<float>(lr));
+    if (!r.status.ok()) Diverged(r.status, counters_.step);
+    counters_.loss_sum += double{r.loss} * r.rows;
+    counters_.correct += r.correct;
+    counters_.samples += r.rows;
+    ++counters_.batch;
+    ++counters_.step;
+    trained_samples_ += r.rows;
+    train_seconds_ += Since(start);
+
+    const double n = static_cast<double>(counters_.samples);
+    shown.step = counters_.batch;
+    shown.samples = uint64_t{counters_.epoch} * job_.data.train.size() +
+                    counters_.samples;
+    shown.loss = counters_.loss_sum / n;
+    shown.accuracy = static_cast<double>(counters_.correct) / n;
+    shown.lr = lr;
+    progress_.Update(shown);
+    if (o.save_seconds > 0 && Since(saved) >= o.save_seconds) {
+      Save("interval");
+      saved = Clock::now();
+    }
+  }
+  return true;
+}
+
+Session::Sums Session::Validate() {
+  Sums sums;
+  val_loader_->StartEpoch(0);
+  while (const HostBatch* batch = val_loader_->Next()) {
+    Batch b;
+    b.input = batch->input;
+    b.labels = batch->labels;
+    b.sample_ids = batch->sample_ids;
+    b.rows = batch->rows;
+    const StepResult r = trainer_.Evaluate(b);
+    if (!r.status.ok()) FailStatus(r.status, job_.info.graph, "validation");
+    sums.loss += double{r.loss} * r.rows;
+    sums.correct += r.correct;
+    sums.samples += r.rows;
+  }
+  return sums;
+}
+
+void Session::EndEpoch() {
+  const double n = static_cast<double>(counters_.samples);
+  MetricsRow row;
+  row.epoch = counters_.epoch + 1;
+  row.step = counters_.step;
+  row.lr = static_cast<float>(LearningRate(job_.schedule, counters_.step - 1));
+  row.train_loss = static_cast<float>(counters_.loss_sum / n);
+  row.train_accuracy =
+      static_cast<float>(static_cast<double>(counters_.correct) / n);
+  row.penalty = static_cast<float>(trainer_.Penalty());
+  row.seconds = train_seconds_;
+  row.images_per_second =
+      train_seconds_ > 0 ? static_cast<double>(trained_samples_) / train_seconds_
+                         : 0.0;
+  result_.train_loss = row.train_loss;
+  result_.train_accuracy = row.train_accuracy;
+  ++counters_.epoch;
+  if (val_loader_) {
+    const Sums sums = Validate();
+    result_.val_loss = sums.loss / static_cast<double>(sums.samples);
+    result_.val_accuracy =
+        static_cast<double>(sums.correct) / static_cast<double>(sums.samples);
+    row.val_loss = static_cast<float>(result_.val_loss);
+    row.val_accuracy = static_cast<float>(result_.val_accuracy);
+    // Models without classes have no accuracy: the loss decides alone.
+    const bool better =
+        counters_.best_epoch == 0 ||
+        result_.val_accuracy > counters_.best_accuracy ||
+        (result_.val_accuracy == counters_.best_accuracy &&
+         result_.val_loss < counters_.best_loss);
+    if (better && std::isfinite(result_.val_loss)) {
+      counters_.best_epoch = counters_.epoch;
+      counters_.best_accuracy = result_.val_accuracy;
+      counters_.best_loss = result_.val_loss;
+      row.best = true;
+    }
+  } else {
+    counters_.best_epoch = counters_.epoch;
+    row.best = counters_.epoch == job_.options.epochs;
+  }
+  ProgressState shown;
+  shown.epoch = counters_.epoch;
+  shown.epochs = job_.options.epochs;
+  shown.step = shown.steps = job_.steps_per_epoch;
+  shown.samples = uint64_t{counters_.epoch} * job_.data.train.size();
+  shown.samples_total = uint64_t{job_.options.epochs} * job_.data.train.size();
+  shown.loss = row.train_loss;
+  shown.accuracy = row.train_accuracy;
+  shown.lr = row.lr;
+  shown.arena_used = job_.plan.arena_bytes;
+  shown.arena_total = arena_.size();
+  progress_.EndEpoch(shown, result_.val_loss, result_.val_accuracy);
+
+  counters_.batch = 0;
+  counters_.loss_sum = 0;
+  counters_.correct = counters_.samples = 0;
+  // Best first: if the power fails in between, the epoch is made again, and with
+  // it the same best.
+  if (row.best && val_loader_) SaveBest();
+  metrics_->Append(row);
+  Save("epoch");
+}
+
+void Session::Save(const char* why) {
+  last_->Save(counters_);
+  events_->Begin("save")
+      .Field("why", why)
+      .Field("epoch", counters_.epoch)
+      .Field("step", counters_.step)
+      .Write();
+}
+
+void Session::SaveBest() { best_->Save(counters_); }
+
+void Session::Diverged(const Status& status, uint64_t step) {
+  progress_.Clear();
+  events_->Begin("diverged")
+      .Field("step", step)
+      .Field("why", status.message)
+      .Write();
+  if (status.code != StatusCode::kNotFinite) {
+    FailStatus(status, job_.info.graph, fmt::format("step {}", step));
+  }
+  std::string where = fmt::format("step {} (epoch {})", step, counters_.epoch + 1);
+  if (status.node < job_.info.graph.nodes.size()) {
+    where += fmt::format(", layer \"{}\"", job_.info.graph.nodes[status.node].name);
+  }
+  Fail(kExitDiverged, "training diverged", where, status.message,
+       fmt::format("The last saved state is {}. Use a smaller --lr, or --warmup",
+                   folder_.File("weights/last.safetensors")));
+}
+
+std::string LastCheckpoint(const std::string& folder) {
+  return folder + "/weights/last.safetensors";
+}
+
+JobOptions ReadRunOptions(const std::string& folder) {
+  const std::string path = folder + "/config.json";
+  const std::vector<uint8_t> bytes = ReadFileOrFail(path, 1u << 20);
+  JobOptions options = OptionsFromJson({bytes.begin(), bytes.end()}, path);
+  options.out = folder;
+  return options;
+}
+
+std::string PlanJson(const Plan& plan) {
+  using Json = nlohmann::ordered_json;
+  Json tensors = Json::array();
+  for (const PlannedTensor& t : plan.tensors) {
+    tensors.push_back({{"kind", TensorKindName(t.kind)},
+                       {"layer", t.node == kNoNode
+                                     ? ""
+                                     : plan.graph.nodes[t.node].name},
+                       {"slot", t.slot},
+                       {"bytes", t.bytes},
+                       {"offset", t.offset},
+                       {"first_step", t.first},
+                       {"last_step", t.last}});
+  }
+  std::string graph;
+  const FileError error = WriteGraphJson(plan.graph, &graph);
+  if (!error.ok()) throw Failure(kExitBug, error.message);
+  const Json json = {
+      {"version", 1},
+      {"arithmetic", kArithmeticVersion},
+      {"arena_bytes", plan.arena_bytes},
+      {"lower_bound", plan.lower_bound},
+      {"transient_bytes", plan.transient_bytes},
+      {"batch", plan.options.batch},
+      {"threads", plan.options.threads},
+      {"minimum_rows", plan.minimum_rows},
+      {"program_hash", fmt::format("{:016x}", plan.program_hash)},
+      {"layout_hash", fmt::format("{:016x}", plan.layout_hash)},
+      {"exact", simd::CurrentTarget().exact},
+      {"graph", Json::parse(graph)},
+      {"tensors", tensors},
+  };
+  return json.dump(1) + "\n";
+}
+
+}  // namespace temper::host

@@ -1,0 +1,94 @@
+// Session: one run, from its first step to its last, or from where an earlier
+// one stopped. Everything is set up by the constructor; from then on nothing is
+// allocated: not by steps, loader, logs or checkpoints.
+//
+// State on disk: weights/last.safetensors holds weights, optimizer and counters;
+// it is replaced at the end of every epoch, every save_seconds, and when the run
+// is asked to stop. config.json holds the options. Going on from them gives the
+// same bits as never having stopped.
+// Next: checkpoint.h (saving), job.h (what is run).
+#ifndef TEMPER_PORTS_HOST_SESSION_H_
+#define TEMPER_PORTS_HOST_SESSION_H_
+
+#include <memory>
+#include <string>
+
+#include "ports/host/arena.h"
+#include "ports/host/checkpoint.h"
+#include "ports/host/job.h"
+#include "ports/host/loader.h"
+#include "ports/host/progress.h"
+#include "ports/host/run_folder.h"
+#include "ports/host/run_log.h"
+#include "ports/host/threads.h"
+
+namespace temper::host {
+
+struct SessionResult {
+  int exit_code = 0;  // 0, or kExitInterrupted / kExitResumable when stopped
+  uint32_t epochs_done = 0;
+  uint64_t steps_done = 0;
+  double train_loss = 0, train_accuracy = 0;  // of the last finished epoch
+  double val_loss = -1, val_accuracy = -1;    // negative: no validation data
+  uint32_t best_epoch = 0;
+  double best_accuracy = -1;
+  double seconds = 0;            // of this process
+  double images_per_second = 0;  // while training, validation not counted
+  uint64_t peak_bytes = 0;       // measured
+  std::string weights_sha256;
+};
+
+class Session {
+ public:
+  // A new run in job.options.out, or with a checkpoint the continuation of the
+  // run there. `quiet`: no progress and notes on stderr.
+  Session(Job job, const ModelFile* checkpoint, bool quiet);
+
+  // Trains until the end or a stop signal. Throws Failure: kExitDiverged, kExitIo.
+  SessionResult Run();
+
+  const Job& job() const { return job_; }
+  Trainer& trainer() { return trainer_; }
+
+ private:
+  struct Sums {
+    double loss = 0;
+    uint64_t correct = 0, samples = 0;
+  };
+  void WriteStartFiles();
+  bool TrainEpoch();  // false: stopped
+  void EndEpoch();
+  Sums Validate();
+  void Save(const char* why);
+  void SaveBest();
+  [[noreturn]] void Diverged(const Status& status, uint64_t step);
+
+  Job job_;
+  const bool quiet_;
+  RunFolder folder_;
+  HostArena arena_;
+  std::unique_ptr<ThreadPool> pool_;
+  Trainer trainer_;
+  Loader loader_;
+  std::unique_ptr<Loader> val_loader_;
+  Progress progress_;
+  Counters counters_;
+  std::unique_ptr<Checkpoint> last_, best_;
+  std::unique_ptr<MetricsLog> metrics_;
+  std::unique_ptr<EventLog> events_;
+  uint64_t trained_samples_ = 0;  // by this process
+  double train_seconds_ = 0;
+  SessionResult result_;
+};
+
+// Reads config.json of a run folder; options.out is the folder.
+JobOptions ReadRunOptions(const std::string& folder);
+// Where a run's state lies.
+std::string LastCheckpoint(const std::string& folder);
+
+// plan.json: the plan as data.
+std::string PlanJson(const Plan& plan);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_SESSION_H_

@@ -1,0 +1,56 @@
+// The signal handler. Behaviour: signals.h. It may only do what POSIX calls
+// async-signal-safe: a lock-free store and sigaction.
+#include "ports/host/signals.h"
+
+#include <signal.h>
+
+#include <atomic>
+#include <cerrno>
+
+#include "ports/host/failure.h"
+
+namespace temper::host {
+namespace {
+
+// A sig_atomic_t that threads may read as well.
+std::atomic<sig_atomic_t> stop_signal{0};
+static_assert(std::atomic<sig_atomic_t>::is_always_lock_free);
+
+void SetAction(int number, void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;  // no write or read of ours is cut short
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, nullptr);
+}
+
+void OnSignal(int number) {
+  const int saved = errno;
+  stop_signal.store(number, std::memory_order_relaxed);
+  SetAction(SIGINT, SIG_DFL);
+  SetAction(SIGTERM, SIG_DFL);
+  errno = saved;
+}
+
+}  // namespace
+
+void InstallStopHandler() {
+  stop_signal.store(0, std::memory_order_relaxed);
+  SetAction(SIGINT, &OnSignal);
+  SetAction(SIGTERM, &OnSignal);
+}
+
+int StopSignal() { return stop_signal.load(std::memory_order_relaxed); }
+
+int StopExitCode() {
+  switch (StopSignal()) {
+    case 0:
+      return kExitOk;
+    case SIGINT:
+      return kExitInterrupted;
+    default:
+      return kExitResumable;
+  }
+}
+
+}  // namespace temper::host

@@ -1,0 +1,149 @@
+// inspect: what is in a model file: layers with shapes, parameters and
+// multiply-adds, classes, preprocessing, training state; or its graph as JSON.
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "models/graph_json.h"
+#include "models/safetensors.h"
+#include "ports/host/cli.h"
+#include "ports/host/file_io.h"
+
+namespace temper::host {
+namespace {
+
+struct Arguments {
+  std::string file;
+  bool graph = false;
+};
+
+std::string ShapeText(const Shape& s) { return fmt::format("{}x{}x{}", s.h, s.w, s.c); }
+
+// Multiply-adds of one sample: each kernel value is used once per output pixel.
+uint64_t MultiplyAdds(const Plan& plan, uint32_t i) {
+  const NodePlan& node = plan.nodes[i];
+  uint64_t sum = 0;
+  for (uint32_t w = 0; w < node.weight_count; ++w) {
+    if (node.specs[w].role == WeightRole::kKernel) {
+      sum += node.specs[w].Count() * plan.shapes[i].h * plan.shapes[i].w;
+    }
+  }
+  return sum;
+}
+
+// A file of another writer: its tensors are all there is to tell.
+int ListTensors(const Cli& cli, const SafetensorsView& view) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const SafetensorsTensor& t : view.tensors) {
+    if (cli.json) {
+      list.push_back({{"name", std::string(t.name)},
+                      {"dtype", SafetensorsTypeName(t.type)},
+                      {"shape", std::vector<uint64_t>(t.shape().begin(), t.shape().end())},
+                      {"bytes", t.bytes}});
+    } else {
+      fmt::print("{:<48} {:<6} ({})\n", Printable(t.name), SafetensorsTypeName(t.type),
+                 fmt::join(t.shape(), ", "));
+    }
+  }
+  if (cli.json) {
+    const nlohmann::ordered_json json = {{"temper", false}, {"tensors", list}};
+    fmt::print("{}\n", json.dump(1));
+  } else {
+    fmt::print("{} tensors; not a temper model: no graph\n", view.tensors.size());
+  }
+  return kExitOk;
+}
+
+int Run(const Cli& cli, const Arguments& a) {
+  const std::vector<uint8_t> bytes = ReadFileOrFail(a.file, uint64_t{1} << 32);
+  SafetensorsView view;
+  FileError error = ParseSafetensors(bytes, &view);
+  if (!error.ok()) FailFile(error, a.file);
+  if (!IsModelFile(view) && !a.graph) return ListTensors(cli, view);
+  ModelFile model;
+  error = LoadModelFile(bytes, &model);
+  if (!error.ok()) FailFile(error, a.file);
+  std::string graph;
+  error = WriteGraphJson(model.graph, &graph);
+  if (!error.ok()) FailFile(error, a.file);
+  if (a.graph) {
+    fmt::print("{}\n", nlohmann::ordered_json::parse(graph).dump(1));
+    return kExitOk;
+  }
+  PlanOptions options;
+  options.batch = 1;
+  options.training = false;
+  Plan plan;
+  const Status status = MakePlan(model.graph, options, &plan);
+  if (!status.ok()) FailStatus(status, model.graph, a.file);
+  const std::string sha256 = WeightsSha256(model.weights);
+  uint64_t trained = 0, buffers = 0, work = 0;
+  nlohmann::ordered_json layers = nlohmann::ordered_json::array();
+  if (!cli.json) {
+    fmt::print("{:<24} {:<22} {:>12} {:>10} {:>12}\n", "layer", "kind", "output",
+               "parameters", "mult-adds");
+  }
+  for (uint32_t i = 0; i < plan.nodes.size(); ++i) {
+    uint64_t parameters = 0;
+    for (uint32_t w = 0; w < plan.nodes[i].weight_count; ++w) {
+      const WeightSpec& spec = plan.nodes[i].specs[w];
+      (IsTrained(spec.role) ? trained : buffers) += spec.Count();
+      if (IsTrained(spec.role)) parameters += spec.Count();
+    }
+    const uint64_t adds = MultiplyAdds(plan, i);
+    work += adds;
+    const Node& node = model.graph.nodes[i];
+    if (cli.json) {
+      layers.push_back({{"name", node.name},
+                        {"layer", LayerName(node.kind)},
+                        {"output", {plan.shapes[i].h, plan.shapes[i].w, plan.shapes[i].c}},
+                        {"parameters", parameters},
+                        {"multiply_adds", adds}});
+    } else {
+      fmt::print("{:<24} {:<22} {:>12} {:>10} {:>12}\n", Printable(node.name),
+                 LayerName(node.kind), ShapeText(plan.shapes[i]), parameters, adds);
+    }
+  }
+  if (cli.json) {
+    nlohmann::ordered_json json = {{"temper", true},
+                                   {"layers", layers},
+                                   {"parameters", trained},
+                                   {"buffers", buffers},
+                                   {"multiply_adds", work},
+                                   {"classes", model.classes},
+                                   {"preprocessing", nlohmann::ordered_json::parse(
+                                                         PreprocessingJson(model.preprocessing))},
+                                   {"training", model.training},
+                                   {"optimizer_state", !model.optimizer_state.empty()},
+                                   {"weights_sha256", sha256}};
+    fmt::print("{}\n", json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace));
+    return kExitOk;
+  }
+  fmt::print("\nparameters     {} trained, {} stored beside them\n", trained, buffers);
+  fmt::print("mult-adds      {} per sample, forward\n", work);
+  fmt::print("classes        {}:", model.classes.size());
+  for (const std::string& name : model.classes) fmt::print(" {}", Printable(name));
+  fmt::print("\npreprocessing  {}\n", PreprocessingJson(model.preprocessing));
+  for (const auto& [key, value] : model.training) {
+    fmt::print("{:<14} {}\n", Printable(key), Printable(value));
+  }
+  fmt::print("optimizer      {}\n", model.optimizer_state.empty()
+                                        ? "no state: a finished model"
+                                        : "state of a run that can be resumed");
+  fmt::print("sha256         {}\n", sha256);
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddInspectVerb(Cli& cli) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* verb = cli.Verb("inspect", "What is in a model file",
+                            [&cli, a] { return Run(cli, *a); });
+  verb->add_option("file", a->file, "A .safetensors file")->required();
+  verb->add_flag("--graph", a->graph,
+                 "The graph as JSON, for `train --model graph.json`");
+}
+
+}  // namespace temper::host

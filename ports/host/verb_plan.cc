@@ -1,0 +1,132 @@
+// plan: the exact bytes of a job, tensor by tensor, before a step is taken.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "ports/host/cli.h"
+#include "ports/host/failure.h"
+#include "ports/host/loader.h"
+#include "ports/host/session.h"
+#include "simd/target.h"
+
+namespace temper::host {
+namespace {
+
+struct Arguments {
+  JobOptions options;
+  bool all = false;
+};
+
+// What the job holds outside the arena, as far as it depends on the job.
+struct Outside {
+  uint64_t data = 0, batches = 0;
+};
+Outside OutsideBytes(const Job& job) {
+  Outside o;
+  o.data = job.data.train.MemoryBytes();
+  const uint64_t sample = job.data.train.SampleBytes() + 12;
+  o.batches = 2 * job.options.batch * sample + 8 * job.data.train.size();
+  if (job.data.val) {
+    o.data += job.data.val->MemoryBytes();
+    o.batches += 2 * job.options.batch * sample + 8 * job.data.val->size();
+  }
+  return o;
+}
+
+std::string LayerOf(const Plan& plan, const PlannedTensor& t) {
+  if (t.node == kNoNode) return "";
+  std::string name = plan.graph.nodes[t.node].name;
+  const NodePlan& node = plan.nodes[t.node];
+  if (t.kind == TensorKind::kWeight || t.kind == TensorKind::kWeightGradient) {
+    name += fmt::format(".{}", node.specs[t.slot].name);
+  } else if (t.kind == TensorKind::kOptimizer) {
+    name += fmt::format(".{}", node.specs[t.slot / kMaxStates].name);
+  }
+  return name;
+}
+
+void PrintPlan(const Job& job, bool all) {
+  const Plan& plan = job.plan;
+  uint64_t totals[8] = {};
+  for (const PlannedTensor& t : plan.tensors) {
+    totals[static_cast<size_t>(t.kind)] += t.bytes;
+  }
+  fmt::print("{:<16} {:<30} {:>12} {:>12}  {}\n", "kind", "layer", "bytes",
+             "offset", "steps");
+  std::vector<const PlannedTensor*> order;
+  for (const PlannedTensor& t : plan.tensors) order.push_back(&t);
+  std::stable_sort(order.begin(), order.end(),
+                   [](auto* a, auto* b) { return a->offset < b->offset; });
+  size_t shown = 0;
+  for (const PlannedTensor* t : order) {
+    if (!all && t->bytes < plan.arena_bytes / 200) continue;
+    ++shown;
+    fmt::print("{:<16} {:<30} {:>12} {:>12}  {}-{}\n", TensorKindName(t->kind),
+               Printable(LayerOf(plan, *t)), t->bytes, t->offset, t->first, t->last);
+  }
+  if (shown < order.size()) {
+    fmt::print("({} smaller ones: --all)\n", order.size() - shown);
+  }
+  fmt::print("\nsums over all buffers (memory is shared over time):\n");
+  for (size_t k = 0; k < 8; ++k) {
+    if (totals[k] == 0) continue;
+    fmt::print("  {:<16} {:>12}\n", TensorKindName(static_cast<TensorKind>(k)),
+               totals[k]);
+  }
+  const Outside outside = OutsideBytes(job);
+  fmt::print("\nshared over time  {:>12} bytes\n", plan.transient_bytes);
+  fmt::print("weights, state    {:>12} bytes\n",
+             plan.arena_bytes - plan.transient_bytes);
+  fmt::print("arena             {:>12} bytes ({:.2f} MiB): works; 64 less is refused\n",
+             plan.arena_bytes, static_cast<double>(plan.arena_bytes) / 1048576.0);
+  fmt::print("lower bound       {:>12} bytes (arena is {:.4f} of it)\n",
+             plan.lower_bound,
+             static_cast<double>(plan.arena_bytes) /
+                 static_cast<double>(plan.lower_bound));
+  fmt::print("outside the arena {:>12} bytes (data set {}, batches {}), and the "
+             "program itself\n",
+             outside.data + outside.batches, outside.data, outside.batches);
+  fmt::print("steps             {:>12} per epoch of {} samples, batch {}\n",
+             job.steps_per_epoch, job.data.train.size(), job.options.batch);
+  const simd::Target target = simd::CurrentTarget();
+  fmt::print("target            {:>12} ({})\n", target.name,
+             target.exact ? "exact: the same bits on every exact target"
+                          : "not exact: without FMA results differ slightly");
+  for (const std::string& note : job.notes) fmt::print("note: {}\n", note);
+}
+
+int Run(const Cli& cli, const Arguments& a) {
+  ChooseTarget(a.options.target);
+  const Job job = PrepareJob(a.options);
+  if (!cli.json) {
+    PrintPlan(job, a.all);
+    return kExitOk;
+  }
+  nlohmann::ordered_json json = nlohmann::ordered_json::parse(PlanJson(job.plan));
+  const Outside outside = OutsideBytes(job);
+  json["outside_bytes"] = outside.data + outside.batches;
+  json["steps_per_epoch"] = job.steps_per_epoch;
+  json["notes"] = job.notes;
+  fmt::print("{}\n", json.dump(1));
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddPlanVerb(Cli& cli) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* verb =
+      cli.Verb("plan", "The exact memory of a job, tensor by tensor; runs nothing",
+               [&cli, a] { return Run(cli, *a); });
+  verb->add_option("--model", a->options.model, "As for train or finetune")
+      ->required();
+  verb->add_flag("--finetune", a->options.finetune,
+                 "Plan for finetune: a new head if the classes differ");
+  verb->add_flag("--all", a->all, "Small buffers, too");
+  AddJobOptions(verb, &a->options);
+  verb->get_option("--data")->required();
+}
+
+}  // namespace temper::host

@@ -1,0 +1,161 @@
+// What the kernels with lanes over channels share (norm, depthwise, pool): tail
+// access for channel counts that are no multiple of the vector, sums over rows,
+// and a flat walk over rows x channels with per-channel coefficients.
+//
+// Nothing here changes a sum's order: a channel is always one chain over
+// ascending rows, wherever its lane happens to lie.
+// Next: norm-inl.h, depthwise-inl.h, pool-inl.h.
+#if defined(TEMPER_SIMD_CHANNELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TEMPER_SIMD_CHANNELS_INL_H_
+#undef TEMPER_SIMD_CHANNELS_INL_H_
+#else
+#define TEMPER_SIMD_CHANNELS_INL_H_
+#endif
+
+#include <cstddef>
+
+#include "hwy/highway.h"
+#include "simd/lanes-inl.h"
+#include "simd/rows.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace temper::simd {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using VecF = hn::Vec<Lanes16>;
+
+// The first `count` lanes, 0 < count < lanes. Unlike PartAccess it is fast
+// enough for inner loops: lanes past `count` hold anything (inputs have a
+// readable tail, rows.h), and they are never stored.
+struct TailAccess {
+  size_t count;
+  HWY_INLINE VecF Load(const float* p) const {
+    const Lanes16 d;
+#if HWY_HAVE_SCALABLE || HWY_MAX_BYTES >= 32
+    return hn::MaskedLoad(hn::FirstN(d, count), d, p);
+#else
+    return hn::LoadU(d, p);
+#endif
+  }
+  HWY_INLINE void Store(VecF v, float* p) const {
+    const Lanes16 d;
+#if HWY_HAVE_SCALABLE || HWY_MAX_BYTES >= 32
+    hn::BlendedStore(v, hn::FirstN(d, count), d, p);
+#else
+    // Without store masks a blend would write the neighbour's bytes.
+    HWY_ALIGN float lanes[16];
+    hn::Store(v, d, lanes);
+    for (size_t i = 0; i < count; ++i) p[i] = lanes[i];
+#endif
+  }
+};
+
+// Calls body(access, c) for vectors that cover the channels [begin, end).
+template <class Body>
+HWY_INLINE void ForEachChannelVector(size_t begin, size_t end, Body&& body) {
+  const size_t N = hn::Lanes(Lanes16());
+  size_t c = begin;
+  for (; c + N <= end; c += N) body(FullAccess(), c);
+  if (c < end) body(TailAccess{end - c}, c);
+}
+
+// acc[j] = term(access, acc[j], r * stride + j, j) for every row r in ascending
+// order and every j < count. Rows are taken in tiles, so that memory is walked
+// forward while four chains at a time stay in registers.
+// acc: RoundUp(count, 16) floats.
+template <class Term>
+HWY_INLINE void ReduceRows(size_t rows, size_t stride, size_t count,
+                           float* HWY_RESTRICT acc, Term&& term) {
+  const Lanes16 d;
+  const FullAccess full;
+  const size_t N = hn::Lanes(d);
+  const size_t tile = 8 + 2048 / count;
+  for (size_t begin = 0; begin < rows; begin += tile) {
+    const size_t end = rows - begin < tile ? rows : begin + tile;
+    size_t j = 0;
+    for (; j + 4 * N <= count; j += 4 * N) {
+      VecF a0 = hn::LoadU(d, acc + j);
+      VecF a1 = hn::LoadU(d, acc + j + N);
+      VecF a2 = hn::LoadU(d, acc + j + 2 * N);
+      VecF a3 = hn::LoadU(d, acc + j + 3 * N);
+      for (size_t r = begin; r < end; ++r) {
+        const size_t i = r * stride + j;
+        a0 = term(full, a0, i, j);
+        a1 = term(full, a1, i + N, j + N);
+        a2 = term(full, a2, i + 2 * N, j + 2 * N);
+        a3 = term(full, a3, i + 3 * N, j + 3 * N);
+      }
+      hn::StoreU(a0, d, acc + j);
+      hn::StoreU(a1, d, acc + j + N);
+      hn::StoreU(a2, d, acc + j + 2 * N);
+      hn::StoreU(a3, d, acc + j + 3 * N);
+    }
+    ForEachChannelVector(j, count, [&](auto access, size_t k) HWY_ATTR {
+      VecF a = hn::LoadU(d, acc + k);
+      for (size_t r = begin; r < end; ++r) {
+        a = term(access, a, r * stride + k, k);
+      }
+      hn::StoreU(a, d, acc + k);
+    });
+  }
+}
+
+inline constexpr size_t kTableLength = 512;
+
+// Calls body(access, i, table) for vectors that cover the rows [begin, end) of
+// a rows x channels matrix, where i is the flat index and table points at this
+// vector's coefficients: coefficient k of the lanes is table[k * kTableLength].
+// fill(first_channel, count, tables) computes the coefficients.
+//
+// Few channels: the coefficients are repeated until they fill whole vectors and
+// the matrix is walked as one flat array, so that 8 channels use 16 lanes and 3
+// channels waste none. Many channels: block after block of kTableLength.
+template <size_t kTables, class Fill, class Body>
+HWY_INLINE void ForEachRowVector(size_t begin, size_t end, size_t channels,
+                                 Fill&& fill, Body&& body) {
+  HWY_ALIGN float tables[kTables * kTableLength];
+  const size_t N = hn::Lanes(Lanes16());
+  // The least common multiple: N is a power of two.
+  size_t unit = channels;
+  while (unit % N != 0) unit *= 2;
+  if (unit <= kTableLength) {
+    const size_t n = (end - begin) * channels;
+    size_t period = kTableLength / unit * unit;
+    if (period > RoundUp(n, unit)) period = RoundUp(n, unit);
+    fill(size_t{0}, channels, tables);
+    for (size_t k = 0; k < kTables; ++k) {
+      float* table = tables + k * kTableLength;
+      for (size_t j = channels; j < period; ++j) table[j] = table[j - channels];
+    }
+    const size_t base = begin * channels;
+    size_t i = 0;
+    for (; i + period <= n; i += period) {
+      for (size_t j = 0; j < period; j += N) {
+        body(FullAccess(), base + i + j, tables + j);
+      }
+    }
+    size_t j = 0;
+    for (; i + j + N <= n; j += N) {
+      body(FullAccess(), base + i + j, tables + j);
+    }
+    if (i + j < n) body(TailAccess{n - i - j}, base + i + j, tables + j);
+    return;
+  }
+  for (size_t first = 0; first < channels; first += kTableLength) {
+    const size_t left = channels - first;
+    const size_t count = left < kTableLength ? left : kTableLength;
+    fill(first, count, tables);
+    for (size_t r = begin; r < end; ++r) {
+      const size_t base = r * channels + first;
+      ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
+        body(access, base + j, tables + j);
+      });
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace temper::simd
+HWY_AFTER_NAMESPACE();
+#endif  // toggle

@@ -1,0 +1,51 @@
+// Sweep: what one row of depthwise outputs needs to know. Private to
+// depthwise.cc (which fills it in) and depthwise-inl.h (which runs it).
+#ifndef TEMPER_SIMD_DEPTHWISE_SWEEP_H_
+#define TEMPER_SIMD_DEPTHWISE_SWEEP_H_
+
+#include <cstddef>
+
+namespace temper::simd {
+
+// Output j, channel c:
+//   y[j * y_pixel + c] = bias[c] + sum over r < rows, t < taps of
+//     x[r * x_row + column * x_col + c] * w[r * w_row + t * w_tap + c],
+//   column = first + j * pixel + t * tap, where 0 <= column < width.
+// Columns may run against memory (x_col < 0, x at column 0).
+struct Sweep {
+  const float* x;
+  ptrdiff_t x_row, x_col;
+  ptrdiff_t first, pixel, tap, width;
+  const float* w;
+  ptrdiff_t w_row, w_tap;
+  size_t rows, taps;
+  const float* bias;  // null: +0
+  float* y;
+  ptrdiff_t y_pixel;
+  size_t count;
+  bool accumulate;                // y += instead
+  size_t inner_begin, inner_end;  // outputs whose taps are all inside
+};
+
+// Output pixels that the weight gradient takes at a time.
+inline constexpr size_t kDepthwisePiece = 64;
+
+// Outputs j in [*begin, *end) of `count` have 0 <= first + j * pixel and
+// first + j * pixel + reach < width; reach is the distance of the last tap.
+inline void InnerRange(ptrdiff_t first, ptrdiff_t pixel, ptrdiff_t reach,
+                       ptrdiff_t width, size_t count, size_t* begin,
+                       size_t* end) {
+  const ptrdiff_t n = static_cast<ptrdiff_t>(count);
+  ptrdiff_t lo = first >= 0 ? 0 : (-first + pixel - 1) / pixel;
+  const ptrdiff_t last = width - 1 - reach - first;
+  ptrdiff_t hi = last < 0 ? 0 : last / pixel + 1;
+  if (lo > n) lo = n;
+  if (hi > n) hi = n;
+  if (hi < lo) hi = lo;
+  *begin = static_cast<size_t>(lo);
+  *end = static_cast<size_t>(hi);
+}
+
+}  // namespace temper::simd
+
+#endif  // TEMPER_SIMD_DEPTHWISE_SWEEP_H_

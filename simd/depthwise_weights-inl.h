@@ -1,0 +1,315 @@
+// Gradient of the depthwise weights. Contract: depthwise.h.
+//
+// A pass takes some taps (a group) of one channel vector over some output
+// pixels in ascending order, with one accumulator per tap in a register: all
+// nine of a 3x3 kernel, ten of a 5x5, up to five of a row otherwise. Between
+// passes the accumulators lie in the chunk's partial result, so that a chunk
+// can be walked in pieces that fit the cache, all channels of a piece in turn.
+// Next: depthwise.cc splits the chunks over threads and combines them.
+#if defined(TEMPER_SIMD_DEPTHWISE_WEIGHTS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TEMPER_SIMD_DEPTHWISE_WEIGHTS_INL_H_
+#undef TEMPER_SIMD_DEPTHWISE_WEIGHTS_INL_H_
+#else
+#define TEMPER_SIMD_DEPTHWISE_WEIGHTS_INL_H_
+#endif
+
+#include "hwy/highway.h"
+#include "simd/channels-inl.h"
+#include "simd/conv.h"
+#include "simd/depthwise_sweep.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace temper::simd {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Which taps, and where the outputs are whose taps are all inside.
+struct TapGroup {
+  size_t kernel_row, kernel_col;  // the first tap
+  size_t inner_begin, inner_end;  // output columns
+};
+
+// acc + v * dy of the output whose tap kT is source column kI, if there is one.
+template <int kI, int kT, int kTaps, int kStep, int kPixels>
+HWY_INLINE VecF DyIf(VecF acc, VecF v, VecF d0, VecF d1, VecF d2, VecF d3) {
+  constexpr int kAt = kI - kT;
+  if constexpr (kT >= kTaps || kAt < 0 || kAt % kStep != 0 ||
+                kAt / kStep >= kPixels) {
+    return acc;
+  } else {
+    constexpr int kPixel = kAt / kStep;
+    if constexpr (kPixel == 0) return hn::MulAdd(v, d0, acc);
+    if constexpr (kPixel == 1) return hn::MulAdd(v, d1, acc);
+    if constexpr (kPixel == 2) return hn::MulAdd(v, d2, acc);
+    return hn::MulAdd(v, d3, acc);
+  }
+}
+
+// Source columns kI and up of one tap row, each given to all taps that use it.
+// An accumulator meets its outputs in ascending order.
+template <int kI, int kTaps, int kStep, int kPixels, class Access>
+HWY_INLINE void DyColumns(Access access, const float* HWY_RESTRICT x,
+                          ptrdiff_t col, VecF d0, VecF d1, VecF d2, VecF d3,
+                          VecF& a0, VecF& a1, VecF& a2, VecF& a3, VecF& a4) {
+  const VecF v = access.Load(x + kI * col);
+  a0 = DyIf<kI, 0, kTaps, kStep, kPixels>(a0, v, d0, d1, d2, d3);
+  a1 = DyIf<kI, 1, kTaps, kStep, kPixels>(a1, v, d0, d1, d2, d3);
+  a2 = DyIf<kI, 2, kTaps, kStep, kPixels>(a2, v, d0, d1, d2, d3);
+  a3 = DyIf<kI, 3, kTaps, kStep, kPixels>(a3, v, d0, d1, d2, d3);
+  a4 = DyIf<kI, 4, kTaps, kStep, kPixels>(a4, v, d0, d1, d2, d3);
+  if constexpr (kI + 1 < kStep * (kPixels - 1) + kTaps) {
+    DyColumns<kI + 1, kTaps, kStep, kPixels>(access, x, col, d0, d1, d2, d3, a0,
+                                             a1, a2, a3, a4);
+  }
+}
+
+// One output, each tap of one row tested: column is tap 0's.
+template <int kTaps, class Access>
+HWY_INLINE void DyEdge(Access access, const float* HWY_RESTRICT x,
+                       ptrdiff_t column, ptrdiff_t tap, ptrdiff_t width,
+                       ptrdiff_t channels, VecF dy, VecF& a0, VecF& a1,
+                       VecF& a2, VecF& a3, VecF& a4) {
+  const auto inside = [&](int t) {
+    return column + t * tap >= 0 && column + t * tap < width;
+  };
+  const auto at = [&](int t) { return x + (column + t * tap) * channels; };
+  if (inside(0)) a0 = hn::MulAdd(access.Load(at(0)), dy, a0);
+  if constexpr (kTaps > 1)
+    if (inside(1)) a1 = hn::MulAdd(access.Load(at(1)), dy, a1);
+  if constexpr (kTaps > 2)
+    if (inside(2)) a2 = hn::MulAdd(access.Load(at(2)), dy, a2);
+  if constexpr (kTaps > 3)
+    if (inside(3)) a3 = hn::MulAdd(access.Load(at(3)), dy, a3);
+  if constexpr (kTaps > 4)
+    if (inside(4)) a4 = hn::MulAdd(access.Load(at(4)), dy, a4);
+}
+
+// Loads or stores the accumulators of one tap row.
+template <int kTaps>
+HWY_INLINE void LoadTaps(const float* partial, size_t stride, VecF& a0,
+                         VecF& a1, VecF& a2, VecF& a3, VecF& a4) {
+  const Lanes16 d;
+  a0 = hn::LoadU(d, partial);
+  if constexpr (kTaps > 1) a1 = hn::LoadU(d, partial + stride);
+  if constexpr (kTaps > 2) a2 = hn::LoadU(d, partial + 2 * stride);
+  if constexpr (kTaps > 3) a3 = hn::LoadU(d, partial + 3 * stride);
+  if constexpr (kTaps > 4) a4 = hn::LoadU(d, partial + 4 * stride);
+}
+template <int kTaps>
+HWY_INLINE void StoreTaps(VecF a0, VecF a1, VecF a2, VecF a3, VecF a4,
+                          float* partial, size_t stride) {
+  const Lanes16 d;
+  hn::StoreU(a0, d, partial);
+  if constexpr (kTaps > 1) hn::StoreU(a1, d, partial + stride);
+  if constexpr (kTaps > 2) hn::StoreU(a2, d, partial + 2 * stride);
+  if constexpr (kTaps > 3) hn::StoreU(a3, d, partial + 3 * stride);
+  if constexpr (kTaps > 4) hn::StoreU(a4, d, partial + 4 * stride);
+}
+
+// kRows x kTaps taps of one channel vector over the outputs [begin, end) of the
+// flattened (n, oh, ow). kStep: outputs are that many tap distances apart, so
+// columns are shared; 0: nothing is shared. partial: row stride `stride`.
+template <int kRows, int kTaps, int kStep, class Access>
+HWY_INLINE void WeightPass(Access access, const ConvShape& s,
+                           const TapGroup& group, size_t begin, size_t end,
+                           size_t channel, const float* HWY_RESTRICT x,
+                           const float* HWY_RESTRICT dy,
+                           float* HWY_RESTRICT partial, size_t stride) {
+  const Lanes16 d;
+  const ptrdiff_t channels = s.in_c;
+  const ptrdiff_t width = s.in_w, height = s.in_h;
+  const ptrdiff_t tap = s.dilation_w, col = tap * channels;
+  const ptrdiff_t row_floats = width * channels;
+  const VecF zero = hn::Zero(d);
+  VecF a00 = zero, a01 = zero, a02 = zero, a03 = zero, a04 = zero;
+  VecF a10 = zero, a11 = zero, a12 = zero, a13 = zero, a14 = zero;
+  VecF a20 = zero, a21 = zero, a22 = zero, a23 = zero, a24 = zero;
+  float* const p0 =
+      partial + (group.kernel_row * s.kernel_w + group.kernel_col) * stride +
+      channel;
+  float* const p1 = p0 + s.kernel_w * stride;
+  float* const p2 = p1 + s.kernel_w * stride;
+  LoadTaps<kTaps>(p0, stride, a00, a01, a02, a03, a04);
+  if constexpr (kRows > 1) LoadTaps<kTaps>(p1, stride, a10, a11, a12, a13, a14);
+  if constexpr (kRows > 2) LoadTaps<kTaps>(p2, stride, a20, a21, a22, a23, a24);
+
+  size_t ow = begin % s.out_w, oh = begin / s.out_w % s.out_h;
+  size_t n = begin / s.out_w / s.out_h;
+  const float* HWY_RESTRICT g = dy + begin * s.in_c + channel;
+  for (size_t left = end - begin; left != 0;) {
+    const size_t row_end = s.out_w - ow < left ? s.out_w : ow + left;
+    left -= row_end - ow;
+    const ptrdiff_t ih0 = static_cast<ptrdiff_t>(oh * s.stride_h) -
+                          static_cast<ptrdiff_t>(s.pad_top) +
+                          static_cast<ptrdiff_t>(group.kernel_row) *
+                              static_cast<ptrdiff_t>(s.dilation_h);
+    const ptrdiff_t ih1 = ih0 + s.dilation_h, ih2 = ih1 + s.dilation_h;
+    const bool in0 = ih0 >= 0 && ih0 < height;
+    const bool in1 = kRows > 1 && ih1 >= 0 && ih1 < height;
+    const bool in2 = kRows > 2 && ih2 >= 0 && ih2 < height;
+    const float* HWY_RESTRICT image =
+        x + static_cast<ptrdiff_t>(n) * height * row_floats + channel;
+    const float* HWY_RESTRICT x0 = in0 ? image + ih0 * row_floats : image;
+    const float* HWY_RESTRICT x1 = in1 ? image + ih1 * row_floats : image;
+    const float* HWY_RESTRICT x2 = in2 ? image + ih2 * row_floats : image;
+    ptrdiff_t column = static_cast<ptrdiff_t>(ow * s.stride_w) -
+                       static_cast<ptrdiff_t>(s.pad_left) +
+                       static_cast<ptrdiff_t>(group.kernel_col) * tap;
+
+    const auto edges = [&](size_t to) HWY_ATTR {
+      for (; ow < to; ++ow, column += s.stride_w, g += channels) {
+        const VecF dv = access.Load(g);
+        if (in0)
+          DyEdge<kTaps>(access, x0, column, tap, width, channels, dv, a00, a01,
+                        a02, a03, a04);
+        if (in1)
+          DyEdge<kTaps>(access, x1, column, tap, width, channels, dv, a10, a11,
+                        a12, a13, a14);
+        if (in2)
+          DyEdge<kTaps>(access, x2, column, tap, width, channels, dv, a20, a21,
+                        a22, a23, a24);
+      }
+    };
+    const size_t inner_begin =
+        group.inner_begin < row_end ? group.inner_begin : row_end;
+    const size_t inner_end =
+        group.inner_end < row_end ? group.inner_end : row_end;
+    edges(inner_begin);
+    if constexpr (kStep != 0) {
+      for (; ow + 4 <= inner_end;
+           ow += 4, column += 4 * s.stride_w, g += 4 * channels) {
+        const VecF d0 = access.Load(g);
+        const VecF d1 = access.Load(g + channels);
+        const VecF d2 = access.Load(g + 2 * channels);
+        const VecF d3 = access.Load(g + 3 * channels);
+        const ptrdiff_t at = column * channels;
+        if (in0)
+          DyColumns<0, kTaps, kStep, 4>(access, x0 + at, col, d0, d1, d2, d3,
+                                        a00, a01, a02, a03, a04);
+        if (in1)
+          DyColumns<0, kTaps, kStep, 4>(access, x1 + at, col, d0, d1, d2, d3,
+                                        a10, a11, a12, a13, a14);
+        if (in2)
+          DyColumns<0, kTaps, kStep, 4>(access, x2 + at, col, d0, d1, d2, d3,
+                                        a20, a21, a22, a23, a24);
+      }
+    }
+    for (; ow < inner_end; ++ow, column += s.stride_w, g += channels) {
+      const VecF dv = access.Load(g);
+      const ptrdiff_t at = column * channels;
+      if (in0)
+        DyColumns<0, kTaps, 1, 1>(access, x0 + at, col, dv, dv, dv, dv, a00,
+                                  a01, a02, a03, a04);
+      if (in1)
+        DyColumns<0, kTaps, 1, 1>(access, x1 + at, col, dv, dv, dv, dv, a10,
+                                  a11, a12, a13, a14);
+      if (in2)
+        DyColumns<0, kTaps, 1, 1>(access, x2 + at, col, dv, dv, dv, dv, a20,
+                                  a21, a22, a23, a24);
+    }
+    edges(row_end);
+    ow = 0;
+    if (++oh == s.out_h) oh = 0, ++n;
+  }
+
+  StoreTaps<kTaps>(a00, a01, a02, a03, a04, p0, stride);
+  if constexpr (kRows > 1)
+    StoreTaps<kTaps>(a10, a11, a12, a13, a14, p1, stride);
+  if constexpr (kRows > 2)
+    StoreTaps<kTaps>(a20, a21, a22, a23, a24, p2, stride);
+}
+
+// The channels [c0, c1) of one group.
+template <int kRows, int kTaps, int kStep>
+void WeightGroup(const ConvShape& s, const TapGroup& group, size_t begin,
+                 size_t end, size_t c0, size_t c1, const float* x,
+                 const float* dy, float* partial, size_t stride) {
+  ForEachChannelVector(c0, c1, [&](auto access, size_t c) HWY_ATTR {
+    WeightPass<kRows, kTaps, kStep>(access, s, group, begin, end, c, x, dy,
+                                    partial, stride);
+  });
+}
+
+template <int kRows, int kTaps>
+void WeightGroupStep(const ConvShape& s, const TapGroup& group, size_t begin,
+                     size_t end, size_t c0, size_t c1, const float* x,
+                     const float* dy, float* partial, size_t stride) {
+  if (s.stride_w == s.dilation_w) {
+    WeightGroup<kRows, kTaps, 1>(s, group, begin, end, c0, c1, x, dy, partial,
+                                 stride);
+  } else if (s.stride_w == 2 * s.dilation_w) {
+    WeightGroup<kRows, kTaps, 2>(s, group, begin, end, c0, c1, x, dy, partial,
+                                 stride);
+  } else {
+    WeightGroup<kRows, kTaps, 0>(s, group, begin, end, c0, c1, x, dy, partial,
+                                 stride);
+  }
+}
+
+// Adds the outputs [begin, end) of one chunk, channels [c0, c1), to partial
+// (kernel_h * kernel_w rows of `stride` >= RoundUp(channels, 16) floats).
+void WeightChunk(const ConvShape& s, size_t begin, size_t end, size_t c0,
+                 size_t c1, const float* x, const float* dy, float* partial,
+                 size_t stride) {
+  while (begin < end) {
+    // A piece of whole output rows that stays in the cache while every group
+    // and channel vector walks over it.
+    size_t stop = (begin + kDepthwisePiece + s.out_w - 1) / s.out_w * s.out_w;
+    if (stop > end) stop = end;
+    for (size_t kh = 0; kh < s.kernel_h;) {
+      size_t rows = 1;
+      for (size_t kw = 0; kw < s.kernel_w;) {
+        const size_t left = s.kernel_w - kw;
+        const size_t taps = left < 5 ? left : 5;
+        if (s.kernel_w == 3 && s.kernel_h - kh >= 3) rows = 3;
+        if (s.kernel_w == 5 && s.kernel_h - kh >= 2) rows = 2;
+        TapGroup group;
+        group.kernel_row = kh;
+        group.kernel_col = kw;
+        InnerRange(static_cast<ptrdiff_t>(kw * s.dilation_w) -
+                       static_cast<ptrdiff_t>(s.pad_left),
+                   s.stride_w,
+                   static_cast<ptrdiff_t>((taps - 1) * s.dilation_w), s.in_w,
+                   s.out_w, &group.inner_begin, &group.inner_end);
+        if (taps == 3 && rows == 3) {
+          WeightGroupStep<3, 3>(s, group, begin, stop, c0, c1, x, dy, partial,
+                                stride);
+        } else if (taps == 5 && rows == 2) {
+          WeightGroupStep<2, 5>(s, group, begin, stop, c0, c1, x, dy, partial,
+                                stride);
+        } else if (taps == 5) {
+          WeightGroupStep<1, 5>(s, group, begin, stop, c0, c1, x, dy, partial,
+                                stride);
+        } else if (taps == 4) {
+          WeightGroup<1, 4, 0>(s, group, begin, stop, c0, c1, x, dy, partial,
+                               stride);
+        } else if (taps == 3) {
+          WeightGroup<1, 3, 0>(s, group, begin, stop, c0, c1, x, dy, partial,
+                               stride);
+        } else if (taps == 2) {
+          WeightGroup<1, 2, 0>(s, group, begin, stop, c0, c1, x, dy, partial,
+                               stride);
+        } else {
+          WeightGroup<1, 1, 0>(s, group, begin, stop, c0, c1, x, dy, partial,
+                               stride);
+        }
+        kw += taps;
+      }
+      kh += rows;
+    }
+    begin = stop;
+  }
+}
+
+// a += b.
+void AddFloats(size_t count, float* HWY_RESTRICT a,
+               const float* HWY_RESTRICT b) {
+  ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
+    access.Store(hn::Add(access.Load(a + j), access.Load(b + j)), a + j);
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace temper::simd
+HWY_AFTER_NAMESPACE();
+#endif  // toggle

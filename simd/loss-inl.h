@@ -1,0 +1,386 @@
+// Losses, sums to one number and column sums. Contract: loss.h.
+// A row is handled in blocks of 16 virtual lanes: each vector of the block keeps
+// its own accumulator in a register while it strides over the row, then all
+// meet in `lanes[16]`. Classes past the last whole block are copied into a
+// padded buffer, so that 10 classes cost one block and no masks.
+#ifndef TEMPER_SIMD_LOSS_ONCE_
+#define TEMPER_SIMD_LOSS_ONCE_
+#include <cstddef>
+
+namespace temper::simd {
+
+// Columns of ColumnSums handed out together.
+inline constexpr size_t kColumnGroup = 64;
+
+}  // namespace temper::simd
+#endif  // TEMPER_SIMD_LOSS_ONCE_
+
+#if defined(TEMPER_SIMD_LOSS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TEMPER_SIMD_LOSS_INL_H_
+#undef TEMPER_SIMD_LOSS_INL_H_
+#else
+#define TEMPER_SIMD_LOSS_INL_H_
+#endif
+
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "hwy/highway.h"
+#include "simd/lanes-inl.h"
+#include "simd/math-inl.h"
+#include "simd/rows.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace temper::simd {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// combine over 16 lanes by the tree 8-4-2-1. Written out: in a loop over
+// `lanes` every level would wait for the stores of the one before.
+template <class Combine>
+HWY_INLINE float FoldLanes(const float* l, Combine&& f) {
+  const float a0 = f(l[0], l[8]), a1 = f(l[1], l[9]);
+  const float a2 = f(l[2], l[10]), a3 = f(l[3], l[11]);
+  const float a4 = f(l[4], l[12]), a5 = f(l[5], l[13]);
+  const float a6 = f(l[6], l[14]), a7 = f(l[7], l[15]);
+  const float b0 = f(a0, a4), b1 = f(a1, a5), b2 = f(a2, a6), b3 = f(a3, a7);
+  return f(f(b0, b2), f(b1, b3));
+}
+HWY_INLINE float AddLanes(const float* lanes) {
+  return FoldLanes(lanes, [](float a, float b) HWY_ATTR { return a + b; });
+}
+
+// A last part vector of an input with a readable tail: the load runs past the
+// end, the store does not.
+struct TailAccess {
+  size_t count;
+  HWY_INLINE hn::Vec<Lanes16> Load(const float* p) const {
+    return hn::LoadU(Lanes16(), p);
+  }
+  HWY_INLINE void Store(hn::Vec<Lanes16> v, float* p) const {
+    PartAccess{count}.Store(v, p);
+  }
+};
+
+// Sums n terms to one number. term(access, i, sum) returns sum plus the term of
+// the elements at i; it must leave lanes that load as zero unchanged.
+template <class Term>
+HWY_INLINE float SumToOne(size_t n, Term&& term) {
+  constexpr size_t kInCache = 4096;  // a multiple of 16
+  const Lanes16 d;
+  const size_t N = hn::Lanes(d);
+  HWY_ALIGN float lanes[16] = {};
+  for (size_t begin = 0; begin < n; begin += kInCache) {
+    const size_t end = n - begin < kInCache ? n : begin + kInCache;
+    for (size_t lane = 0; lane < 16; lane += N) {
+      auto sum = hn::Load(d, lanes + lane);
+      size_t i = begin + lane;
+      for (; i + N <= end; i += 16) sum = term(FullAccess(), i, sum);
+      if (i < end) sum = term(PartAccess{end - i}, i, sum);
+      hn::Store(sum, d, lanes + lane);
+    }
+  }
+  return AddLanes(lanes);
+}
+
+float SumAll(size_t n, const float* x) {
+  return SumToOne(n, [&](auto access, size_t i, auto sum) HWY_ATTR {
+    return hn::Add(access.Load(x + i), sum);
+  });
+}
+
+float SumOfSquaresAll(size_t n, const float* x) {
+  return SumToOne(n, [&](auto access, size_t i, auto sum) HWY_ATTR {
+    const auto v = access.Load(x + i);
+    return hn::MulAdd(v, v, sum);
+  });
+}
+
+void MeanSquaredErrorRows(size_t begin, size_t end, size_t n,
+                          const float* prediction, const float* target,
+                          float* row_loss) {
+  for (size_t r = begin; r < end; ++r) {
+    const float* p = prediction + r * n;
+    const float* t = target + r * n;
+    const float sum = SumToOne(n, [&](auto access, size_t i, auto acc) HWY_ATTR {
+      const auto difference = hn::Sub(access.Load(p + i), access.Load(t + i));
+      return hn::MulAdd(difference, difference, acc);
+    });
+    row_loss[r] = sum / static_cast<float>(n);
+  }
+}
+
+void MeanSquaredErrorBackwardRange(size_t begin, size_t end,
+                                   const float* prediction,
+                                   const float* target, float factor,
+                                   bool accumulate, float* out) {
+  const Lanes16 d;
+  const auto v_factor = hn::Set(d, factor);
+  const auto loop = [&](auto add) HWY_ATTR {
+    ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
+      const auto difference =
+          hn::Sub(access.Load(prediction + i), access.Load(target + i));
+      if constexpr (add) {
+        access.Store(hn::MulAdd(difference, v_factor, access.Load(out + i)),
+                     out + i);
+      } else {
+        access.Store(hn::Mul(difference, v_factor), out + i);
+      }
+    });
+  };
+  accumulate ? loop(std::true_type()) : loop(std::false_type());
+}
+
+// The largest of the row; NaN is passed over (Exp meets it again).
+HWY_INLINE float RowMax(size_t whole, const float* x, const float* tail) {
+  const Lanes16 d;
+  const size_t N = hn::Lanes(d);
+  HWY_ALIGN float lanes[16];
+  for (size_t lane = 0; lane < 16; lane += N) {
+    auto top = hn::Load(d, tail + lane);
+    top = hn::IfThenElse(hn::Eq(top, top), top,
+                         hn::Set(d, -std::numeric_limits<float>::infinity()));
+    for (size_t i = lane; i < whole; i += 16) {
+      const auto v = hn::LoadU(d, x + i);
+      top = hn::IfThenElse(hn::Gt(v, top), v, top);
+    }
+    hn::Store(top, d, lanes + lane);
+  }
+  return FoldLanes(lanes,
+                   [](float a, float b) HWY_ATTR { return b > a ? b : a; });
+}
+
+// tail[16] = the last `rest` < 16 elements at x, then minus infinity.
+HWY_INLINE void PadTail(size_t rest, const float* x, float* tail) {
+  const Lanes16 d;
+  const size_t N = hn::Lanes(d);
+  const auto padding = hn::Set(d, -std::numeric_limits<float>::infinity());
+  for (size_t lane = 0; lane < 16; lane += N) {
+    auto v = padding;
+    if (lane < rest) {
+      v = hn::IfThenElse(hn::FirstN(d, rest - lane), hn::LoadU(d, x + lane), v);
+    }
+    hn::Store(v, d, tail + lane);
+  }
+}
+
+// sum_j (x_j - top).
+HWY_INLINE float ShiftedSum(size_t classes, const float* x, float top) {
+  const Lanes16 d;
+  const size_t N = hn::Lanes(d);
+  const size_t whole = classes / 16 * 16;
+  const auto v_top = hn::Set(d, top);
+  HWY_ALIGN float lanes[16];
+  for (size_t lane = 0; lane < 16; lane += N) {
+    auto sum = hn::Zero(d);
+    size_t i = lane;
+    for (; i < whole; i += 16) {
+      sum = hn::Add(sum, hn::Sub(hn::LoadU(d, x + i), v_top));
+    }
+    if (i < classes) {
+      const auto v = hn::Sub(hn::LoadU(d, x + i), v_top);
+      sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(d, classes - i), v));
+    }
+    hn::Store(sum, d, lanes + lane);
+  }
+  return AddLanes(lanes);
+}
+
+// probabilities of one row; returns the sum of exp(x - top).
+HWY_INLINE float SoftmaxRow(size_t classes, const float* x, float* tail,
+                            float top, float* p) {
+  const Lanes16 d;
+  const size_t N = hn::Lanes(d);
+  const size_t whole = classes / 16 * 16;
+  const size_t rest = classes - whole;
+  const auto v_top = hn::Set(d, top);
+  HWY_ALIGN float lanes[16];
+  for (size_t lane = 0; lane < 16; lane += N) {
+    auto sum = hn::Zero(d);
+    for (size_t i = lane; i < whole; i += 16) {
+      const auto e = Exp(d, hn::Sub(hn::LoadU(d, x + i), v_top));
+      hn::StoreU(e, d, p + i);
+      sum = hn::Add(sum, e);
+    }
+    if (lane < rest) {
+      // The padding is minus infinity and adds exp(-infinity) = 0.
+      const auto e = Exp(d, hn::Sub(hn::Load(d, tail + lane), v_top));
+      hn::Store(e, d, tail + lane);
+      sum = hn::Add(sum, e);
+    }
+    hn::Store(sum, d, lanes + lane);
+  }
+  const float total = AddLanes(lanes);
+  const auto v_total = hn::Set(d, total);
+  for (size_t i = 0; i < whole; i += N) {
+    hn::StoreU(hn::Div(hn::LoadU(d, p + i), v_total), d, p + i);
+  }
+  for (size_t lane = 0; lane < rest; lane += N) {
+    hn::Store(hn::Div(hn::Load(d, tail + lane), v_total), d, tail + lane);
+  }
+  for (size_t i = 0; i < rest; ++i) p[whole + i] = tail[i];
+  return total;
+}
+
+void SoftmaxCrossEntropyRows(size_t begin, size_t end, size_t classes,
+                             const float* logits, const int32_t* labels,
+                             float smoothing, float* probabilities,
+                             float* row_loss) {
+  const Lanes16 d;
+  const size_t whole = classes / 16 * 16;
+  HWY_ALIGN float tail[16];
+  // Of up to 16 rows, whose logarithms are taken together: the sums of
+  // exponentials, and the terms of the label and of all classes.
+  HWY_ALIGN float totals[16] = {};
+  float on[16], off[16];
+  for (size_t first = begin; first < end; first += 16) {
+    const size_t count = end - first < 16 ? end - first : 16;
+    for (size_t k = 0; k < count; ++k) {
+      const size_t r = first + k;
+      const float* x = logits + r * classes;
+      PadTail(classes - whole, x + whole, tail);
+      const float top = RowMax(whole, x, tail);
+      on[k] = off[k] = 0.0f;
+      const bool labelled = labels != nullptr && labels[r] >= 0 &&
+                            static_cast<size_t>(labels[r]) < classes;
+      if (labelled) {
+        // logsumexp - sum q logit with the maximum taken from every logit: q
+        // sums to one. A class with q = 0 does not enter, whatever its logit.
+        on[k] = (1.0f - smoothing) * (x[labels[r]] - top);
+        if (smoothing != 0.0f) {
+          off[k] = smoothing / static_cast<float>(classes) *
+                   ShiftedSum(classes, x, top);
+        }
+      }
+      totals[k] =
+          SoftmaxRow(classes, x, tail, top, probabilities + r * classes);
+      if (!labelled) totals[k] = std::numeric_limits<float>::infinity();
+    }
+    if (labels == nullptr) continue;
+    for (size_t k = 0; k < count; k += hn::Lanes(d)) {
+      hn::Store(Log(d, hn::Load(d, totals + k)), d, totals + k);
+    }
+    for (size_t k = 0; k < count; ++k) {
+      row_loss[first + k] = totals[k] - on[k] - off[k];
+    }
+  }
+}
+
+template <bool kAccumulate>
+void SoftmaxBackwardLoop(size_t begin, size_t end, size_t classes,
+                         const float* probabilities, const int32_t* labels,
+                         float smoothing, float factor, float* dlogits) {
+  const Lanes16 d;
+  const hn::RebindToSigned<Lanes16> di;
+  const float others = smoothing / static_cast<float>(classes);
+  const auto q_others = hn::Set(d, others);
+  const auto q_label = hn::Set(d, others + (1.0f - smoothing));
+  const auto v_factor = hn::Set(d, factor);
+  const auto iota = hn::Iota(di, 0);
+  const size_t N = hn::Lanes(d);
+  for (size_t r = begin; r < end; ++r) {
+    const float* p = probabilities + r * classes;
+    float* out = dlogits + r * classes;
+    // The column each lane waits for, relative to the vector at hand. A label
+    // outside [0, classes) meets none.
+    int64_t label = labels[r];
+    if (label < 0 || label >= static_cast<int64_t>(classes)) label = -1;
+    const auto step = [&](auto access, size_t i) HWY_ATTR {
+      const int64_t lane = label - static_cast<int64_t>(i);
+      const auto at_label =
+          hn::Eq(iota, hn::Set(di, static_cast<int32_t>(lane)));
+      const auto q =
+          hn::IfThenElse(hn::RebindMask(d, at_label), q_label, q_others);
+      const auto difference = hn::Sub(access.Load(p + i), q);
+      if constexpr (kAccumulate) {
+        access.Store(hn::MulAdd(difference, v_factor, access.Load(out + i)),
+                     out + i);
+      } else {
+        access.Store(hn::Mul(difference, v_factor), out + i);
+      }
+    };
+    size_t i = 0;
+    for (; i + N <= classes; i += N) step(FullAccess(), i);
+    if (i < classes) step(TailAccess{classes - i}, i);
+  }
+}
+
+void SoftmaxCrossEntropyBackwardRows(size_t begin, size_t end, size_t classes,
+                                     const float* probabilities,
+                                     const int32_t* labels, float smoothing,
+                                     float factor, bool accumulate,
+                                     float* dlogits) {
+  accumulate ? SoftmaxBackwardLoop<true>(begin, end, classes, probabilities,
+                                         labels, smoothing, factor, dlogits)
+             : SoftmaxBackwardLoop<false>(begin, end, classes, probabilities,
+                                          labels, smoothing, factor, dlogits);
+}
+
+// out[j] = chain over `rows` rows of x[r * stride + j], for kVectors vectors of
+// columns. Loads may reach past the last column, stores too (out is scratch).
+template <int kVectors>
+HWY_INLINE void ColumnChains(size_t rows, size_t stride, const float* x,
+                             float* out) {
+  const Lanes16 d;
+  const size_t N = hn::Lanes(d);
+  auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+  auto s4 = s0, s5 = s0, s6 = s0, s7 = s0;
+  for (size_t r = 0; r < rows; ++r, x += stride) {
+    s0 = hn::Add(s0, hn::LoadU(d, x));
+    if constexpr (kVectors >= 2) s1 = hn::Add(s1, hn::LoadU(d, x + N));
+    if constexpr (kVectors >= 4) {
+      s2 = hn::Add(s2, hn::LoadU(d, x + 2 * N));
+      s3 = hn::Add(s3, hn::LoadU(d, x + 3 * N));
+    }
+    if constexpr (kVectors >= 8) {
+      s4 = hn::Add(s4, hn::LoadU(d, x + 4 * N));
+      s5 = hn::Add(s5, hn::LoadU(d, x + 5 * N));
+      s6 = hn::Add(s6, hn::LoadU(d, x + 6 * N));
+      s7 = hn::Add(s7, hn::LoadU(d, x + 7 * N));
+    }
+  }
+  hn::StoreU(s0, d, out);
+  if constexpr (kVectors >= 2) hn::StoreU(s1, d, out + N);
+  if constexpr (kVectors >= 4) {
+    hn::StoreU(s2, d, out + 2 * N);
+    hn::StoreU(s3, d, out + 3 * N);
+  }
+  if constexpr (kVectors >= 8) {
+    hn::StoreU(s4, d, out + 4 * N);
+    hn::StoreU(s5, d, out + 5 * N);
+    hn::StoreU(s6, d, out + 6 * N);
+    hn::StoreU(s7, d, out + 7 * N);
+  }
+}
+
+// One chunk of rows, columns [begin, end) of `columns`, begin a multiple of 16.
+// Writes RoundUp(end - begin, 16) floats at most.
+void ColumnSumsChunk(size_t rows, size_t columns, size_t begin, size_t end,
+                     const float* x, float* partial) {
+  const size_t N = hn::Lanes(Lanes16());
+  size_t j = begin;
+  for (; j + 7 * N < end; j += 8 * N) {
+    ColumnChains<8>(rows, columns, x + j, partial + j);
+  }
+  for (; j + 3 * N < end; j += 4 * N) {
+    ColumnChains<4>(rows, columns, x + j, partial + j);
+  }
+  for (; j + N < end; j += 2 * N) {
+    ColumnChains<2>(rows, columns, x + j, partial + j);
+  }
+  for (; j < end; j += N) {
+    ColumnChains<1>(rows, columns, x + j, partial + j);
+  }
+}
+
+void AddPartialRange(size_t n, const float* from, float* to) {
+  ForEachVector(Lanes16(), 0, n, [&](auto access, size_t i) HWY_ATTR {
+    access.Store(hn::Add(access.Load(to + i), access.Load(from + i)), to + i);
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace temper::simd
+HWY_AFTER_NAMESPACE();
+#endif  // toggle

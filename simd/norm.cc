@@ -1,0 +1,188 @@
+// Batch normalisation: dispatch, splitting over threads, and the order in which
+// chunks are combined. The loops are in norm-inl.h.
+#include "simd/norm.h"
+
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "simd/norm.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+#include "simd/norm-inl.h"
+
+#if HWY_ONCE
+namespace temper::simd {
+HWY_EXPORT(MergeStats);
+HWY_EXPORT(ChunkStats);
+HWY_EXPORT(FinishStats);
+HWY_EXPORT(Coefficients);
+HWY_EXPORT(RunningStats);
+HWY_EXPORT(ScaleShiftRows);
+HWY_EXPORT(ChunkSums);
+HWY_EXPORT(AddPartial);
+HWY_EXPORT(FinishSums);
+HWY_EXPORT(BackwardRows);
+HWY_EXPORT(ScaleBackwardRows);
+
+namespace {
+
+using HWY_NAMESPACE::kStatsBlock;
+
+// A smaller batch may be cut into more chunks than a larger one; scratch made
+// for `rows` must do for every smaller number of rows too.
+size_t MostChunks(size_t rows) {
+  const size_t units = (rows + kChunkUnit - 1) / kChunkUnit;
+  return units < kMaxChunks ? units : kMaxChunks;
+}
+
+size_t RowGrain(size_t channels) {
+  return (kElementGrain + channels - 1) / channels;
+}
+
+// Two padded vectors per chunk.
+size_t PartialBytes(size_t rows, size_t channels) {
+  return MostChunks(rows) * 2 * RoundUp(channels, 16) * sizeof(float);
+}
+
+// Calls f(chunk, first row, rows, first channel, channels) for every chunk and
+// block of channels; they are independent of each other.
+template <class F>
+void ForEachChunkBlock(size_t rows, size_t channels,
+                       const ParallelRunner& parallel, F&& f) {
+  const size_t step = ChunkRows(rows);
+  const size_t blocks = (channels + kStatsBlock - 1) / kStatsBlock;
+  const size_t width = channels < kStatsBlock ? channels : kStatsBlock;
+  const size_t height = rows < step ? rows : step;
+  const size_t grain = (kElementGrain + width * height - 1) / (width * height);
+  ParallelFor(parallel, ChunkCount(rows) * blocks, grain,
+              [&](size_t begin, size_t end, size_t) {
+                for (size_t item = begin; item < end; ++item) {
+                  const size_t chunk = item / blocks;
+                  const size_t row = chunk * step;
+                  const size_t channel = item % blocks * kStatsBlock;
+                  const size_t n = rows - row < step ? rows - row : step;
+                  const size_t c = channels - channel < kStatsBlock
+                                       ? channels - channel
+                                       : kStatsBlock;
+                  f(chunk, row, n, channel, c);
+                }
+              });
+}
+
+}  // namespace
+
+size_t BatchStatsScratch(size_t rows, size_t channels) {
+  return PartialBytes(rows, channels);
+}
+
+void BatchStats(size_t rows, size_t channels, const float* x, float* mean,
+                float* variance, void* scratch,
+                const ParallelRunner& parallel) {
+  const size_t padded = RoundUp(channels, 16);
+  float* const partial = static_cast<float*>(scratch);
+  ForEachChunkBlock(
+      rows, channels, parallel,
+      [&](size_t chunk, size_t row, size_t n, size_t channel, size_t count) {
+        float* const to = partial + chunk * 2 * padded + channel;
+        HWY_DYNAMIC_DISPATCH(ChunkStats)
+        (n, channels, count, x + row * channels + channel, x + channel, to,
+         to + padded);
+      });
+  // Rows behind each partial result; sums of whole numbers below 2^24 are exact
+  // and larger ones round the same way everywhere.
+  float sizes[kMaxChunks];
+  const size_t chunks = ChunkCount(rows), step = ChunkRows(rows);
+  for (size_t i = 0; i < chunks; ++i) {
+    sizes[i] =
+        static_cast<float>(rows - i * step < step ? rows - i * step : step);
+  }
+  CombineTree(chunks, [&](size_t i, size_t j) {
+    float* const a = partial + i * 2 * padded;
+    const float* const b = partial + j * 2 * padded;
+    HWY_DYNAMIC_DISPATCH(MergeStats)
+    (channels, sizes[i], a, a + padded, sizes[j], b, b + padded);
+    sizes[i] += sizes[j];
+  });
+  HWY_DYNAMIC_DISPATCH(FinishStats)
+  (channels, rows, x, partial, partial + padded, mean, variance);
+}
+
+void BatchNormCoefficients(size_t channels, const float* mean,
+                           const float* variance, const float* gamma,
+                           const float* beta, float eps, float* rstd,
+                           float* scale, float* shift) {
+  HWY_DYNAMIC_DISPATCH(Coefficients)
+  (channels, mean, variance, gamma, beta, eps, rstd, scale, shift);
+}
+
+void UpdateRunningStats(size_t channels, float momentum, float variance_factor,
+                        const float* mean, const float* variance,
+                        float* running_mean, float* running_variance) {
+  HWY_DYNAMIC_DISPATCH(RunningStats)
+  (channels, momentum, variance_factor, mean, variance, running_mean,
+   running_variance);
+}
+
+void ScaleShift(size_t rows, size_t channels, const float* x,
+                const float* scale, const float* shift, float* y,
+                const ParallelRunner& parallel) {
+  ParallelFor(parallel, rows, RowGrain(channels),
+              [&](size_t begin, size_t end, size_t) {
+                HWY_DYNAMIC_DISPATCH(ScaleShiftRows)
+                (begin, end, channels, x, scale, shift, y);
+              });
+}
+
+size_t BatchNormSumsScratch(size_t rows, size_t channels) {
+  return PartialBytes(rows, channels);
+}
+
+void BatchNormSums(size_t rows, size_t channels, const float* x,
+                   const float* dy, const float* mean, const float* rstd,
+                   float* dgamma, float* dbeta, void* scratch,
+                   const ParallelRunner& parallel) {
+  const size_t padded = RoundUp(channels, 16);
+  float* const partial = static_cast<float*>(scratch);
+  const size_t chunks = ChunkCount(rows);
+  std::memset(partial, 0, chunks * 2 * padded * sizeof(float));
+  ForEachChunkBlock(
+      rows, channels, parallel,
+      [&](size_t chunk, size_t row, size_t n, size_t channel, size_t count) {
+        float* const to = partial + chunk * 2 * padded + channel;
+        const size_t at = row * channels + channel;
+        HWY_DYNAMIC_DISPATCH(ChunkSums)
+        (n, channels, count, x + at, dy + at, mean + channel, to, to + padded);
+      });
+  CombineTree(chunks, [&](size_t i, size_t j) {
+    HWY_DYNAMIC_DISPATCH(AddPartial)
+    (2 * padded, partial + i * 2 * padded, partial + j * 2 * padded);
+  });
+  HWY_DYNAMIC_DISPATCH(FinishSums)
+  (channels, partial, partial + padded, rstd, dgamma, dbeta);
+}
+
+void BatchNormBackward(size_t rows, size_t channels, const float* x,
+                       const float* dy, const float* mean, const float* rstd,
+                       const float* gamma, const float* dgamma,
+                       const float* dbeta, bool accumulate, float* dx,
+                       const ParallelRunner& parallel) {
+  ParallelFor(parallel, rows, RowGrain(channels),
+              [&](size_t begin, size_t end, size_t) {
+                HWY_DYNAMIC_DISPATCH(BackwardRows)
+                (begin, end, rows, channels, x, dy, mean, rstd, gamma, dgamma,
+                 dbeta, accumulate, dx);
+              });
+}
+
+void ScaleBackward(size_t rows, size_t channels, const float* dy,
+                   const float* scale, bool accumulate, float* dx,
+                   const ParallelRunner& parallel) {
+  ParallelFor(parallel, rows, RowGrain(channels),
+              [&](size_t begin, size_t end, size_t) {
+                HWY_DYNAMIC_DISPATCH(ScaleBackwardRows)
+                (begin, end, channels, dy, scale, accumulate, dx);
+              });
+}
+
+}  // namespace temper::simd
+#endif  // HWY_ONCE

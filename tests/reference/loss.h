@@ -1,0 +1,124 @@
+// Scalar twins of simd/loss.h, in any number type: the plain formulas, summed in
+// ascending order.
+#ifndef TEMPER_TESTS_REFERENCE_LOSS_H_
+#define TEMPER_TESTS_REFERENCE_LOSS_H_
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+namespace temper::reference {
+
+// The target distribution of label smoothing.
+template <class T>
+T SmoothedLabel(size_t j, int32_t label, size_t classes, T smoothing) {
+  const T hit = static_cast<int64_t>(j) == label ? T(1) - smoothing : T(0);
+  return smoothing / static_cast<T>(classes) + hit;
+}
+
+template <class T>
+void SoftmaxCrossEntropy(size_t rows, size_t classes, const T* logits,
+                         const int32_t* labels, T smoothing, T* probabilities,
+                         T* row_loss) {
+  for (size_t r = 0; r < rows; ++r) {
+    const T* x = logits + r * classes;
+    T top = x[0];
+    for (size_t j = 1; j < classes; ++j) top = x[j] > top ? x[j] : top;
+    T sum = 0;
+    for (size_t j = 0; j < classes; ++j) sum += std::exp(x[j] - top);
+    for (size_t j = 0; j < classes; ++j) {
+      probabilities[r * classes + j] = std::exp(x[j] - top) / sum;
+    }
+    if (labels == nullptr) continue;
+    if (labels[r] < 0 || static_cast<size_t>(labels[r]) >= classes) {
+      row_loss[r] = std::numeric_limits<T>::infinity();
+      continue;
+    }
+    T loss = top + std::log(sum);
+    for (size_t j = 0; j < classes; ++j) {
+      const T q = SmoothedLabel(j, labels[r], classes, smoothing);
+      if (q != T(0)) loss -= q * x[j];
+    }
+    row_loss[r] = loss;
+  }
+}
+
+template <class T>
+void SoftmaxCrossEntropyBackward(size_t rows, size_t classes,
+                                 const T* probabilities, const int32_t* labels,
+                                 T smoothing, T factor, bool accumulate,
+                                 T* dlogits) {
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t j = 0; j < classes; ++j) {
+      const size_t i = r * classes + j;
+      const T q = SmoothedLabel(j, labels[r], classes, smoothing);
+      dlogits[i] = (accumulate ? dlogits[i] : T(0)) +
+                   (probabilities[i] - q) * factor;
+    }
+  }
+}
+
+template <class T>
+void MeanSquaredError(size_t rows, size_t n, const T* prediction,
+                      const T* target, T* row_loss) {
+  for (size_t r = 0; r < rows; ++r) {
+    T sum = 0;
+    for (size_t i = r * n; i < (r + 1) * n; ++i) {
+      sum += (prediction[i] - target[i]) * (prediction[i] - target[i]);
+    }
+    row_loss[r] = sum / static_cast<T>(n);
+  }
+}
+
+template <class T>
+void MeanSquaredErrorBackward(size_t rows, size_t n, const T* prediction,
+                              const T* target, T factor, bool accumulate,
+                              T* d) {
+  for (size_t i = 0; i < rows * n; ++i) {
+    d[i] =
+        (accumulate ? d[i] : T(0)) + (prediction[i] - target[i]) * factor;
+  }
+}
+
+template <class T>
+T Sum(size_t n, const T* x) {
+  T sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += x[i];
+  return sum;
+}
+
+template <class T>
+T SumOfSquares(size_t n, const T* x) {
+  T sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += x[i] * x[i];
+  return sum;
+}
+
+template <class T>
+void ColumnSums(size_t rows, size_t columns, const T* x, T* out) {
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t j = 0; j < columns; ++j) out[j] += x[r * columns + j];
+  }
+}
+
+template <class T>
+uint32_t CountCorrect(size_t rows, size_t classes, const T* probabilities,
+                      const int32_t* labels) {
+  uint32_t correct = 0;
+  for (size_t r = 0; r < rows; ++r) {
+    const T* p = probabilities + r * classes;
+    size_t best = 0;
+    bool nan = false;
+    for (size_t j = 0; j < classes; ++j) {
+      nan = nan || p[j] != p[j];
+      if (p[j] > p[best]) best = j;
+    }
+    if (!nan && static_cast<int64_t>(best) == labels[r]) ++correct;
+  }
+  return correct;
+}
+
+}  // namespace temper::reference
+
+#endif  // TEMPER_TESTS_REFERENCE_LOSS_H_

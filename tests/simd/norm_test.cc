@@ -1,0 +1,367 @@
+// simd/norm.h against its twin, the twin's gradient against central
+// differences, and the same bits on every exact target and thread count.
+#include "simd/norm.h"
+
+#include "tests/reference/norm.h"
+#include "tests/testing/gradient.h"
+#include "tests/testing/kernel_test.h"
+
+namespace temper {
+namespace {
+
+using testing::Buffer;
+using testing::Doubles;
+using testing::Near;
+
+struct Shape {
+  size_t rows, channels;
+};
+// One row, one channel, both sides of the lane counts, of a chunk (504), of 16
+// chunks (8064) and of a block of coefficients (512).
+constexpr Shape kShapes[] = {
+    {1, 1},    {1, 17},   {2, 3},    {3, 4},    {5, 7},     {7, 8},
+    {49, 9},   {16, 15},  {16, 16},  {31, 17},  {6, 24},    {33, 31},
+    {503, 5},  {504, 8},  {505, 3},  {1009, 1}, {1513, 12}, {600, 65},
+    {37, 100}, {9, 128},  {11, 130}, {5, 257},  {3, 1000},  {2, 1024},
+    {4, 1031}, {8064, 2}, {8065, 3}, {9001, 1}, {32768, 8}};
+
+Buffer Scratch(size_t bytes) { return Buffer(bytes / sizeof(float)); }
+
+// Values around `offset` with standard deviation 0.58.
+Buffer Around(size_t n, float offset, uint64_t seed) {
+  Buffer x = Buffer(n).Randomize(seed);
+  for (size_t i = 0; i < n; ++i) x[i] += offset;
+  return x;
+}
+
+TEST(BatchStats, MatchesTheTwinOnEveryTarget) {
+  for (const auto [rows, channels] : kShapes) {
+    for (const float offset : {0.0f, 100.0f, -3000.0f}) {
+      SCOPED_TRACE(::testing::Message() << rows << " x " << channels);
+      const Buffer x = Around(rows * channels, offset, 1);
+      std::vector<double> mean(channels), variance(channels);
+      reference::BatchStats<double>(rows, channels, Doubles(x).data(),
+                                    mean.data(), variance.data());
+      testing::ForEachTarget([&](simd::Target) {
+        Buffer scratch = Scratch(simd::BatchStatsScratch(rows, channels));
+        Buffer m(channels), v(channels);
+        simd::BatchStats(rows, channels, x, m, v, scratch, {});
+        EXPECT_TRUE(m.GuardsIntact() && v.GuardsIntact() &&
+                    scratch.GuardsIntact());
+        // The mean relative to the spread of the data as well: an average of
+        // cancelling values has no relative accuracy.
+        for (size_t c = 0; c < channels; ++c) {
+          EXPECT_TRUE(Near(m[c], mean[c], 2e-6, 2e-6 * std::sqrt(variance[c])))
+              << c;
+          EXPECT_TRUE(Near(v[c], variance[c], 2e-6, 0)) << c;
+        }
+      });
+    }
+  }
+}
+
+TEST(BatchStats, ConstantChannelsHaveNoVariance) {
+  testing::ForEachTarget([&](simd::Target) {
+    const size_t rows = 1700, channels = 5;
+    Buffer x(rows * channels, 3.0f), m(channels), v(channels);
+    Buffer scratch = Scratch(simd::BatchStatsScratch(rows, channels));
+    simd::BatchStats(rows, channels, x, m, v, scratch, {});
+    for (size_t c = 0; c < channels; ++c) {
+      EXPECT_EQ(m[c], 3.0f);
+      EXPECT_EQ(v[c], 0.0f);
+    }
+  });
+}
+
+TEST(BatchStats, NanStaysInItsChannel) {
+  testing::ForEachTarget([&](simd::Target) {
+    const size_t rows = 1100, channels = 19;
+    Buffer x = Buffer(rows * channels).Randomize(1), m(channels), v(channels);
+    x[700 * channels + 17] = std::numeric_limits<float>::quiet_NaN();
+    Buffer scratch = Scratch(simd::BatchStatsScratch(rows, channels));
+    simd::BatchStats(rows, channels, x, m, v, scratch, {});
+    for (size_t c = 0; c < channels; ++c) {
+      EXPECT_EQ(std::isnan(m[c]), c == 17);
+      EXPECT_EQ(std::isnan(v[c]), c == 17);
+    }
+  });
+}
+
+TEST(BatchStats, ScratchOfABatchServesSmallerOnes) {
+  for (size_t rows : {505, 4000, 8065, 20000}) {
+    for (size_t fewer = 1; fewer <= rows; fewer += 251) {
+      EXPECT_LE(simd::BatchStatsScratch(fewer, 8),
+                simd::BatchStatsScratch(rows, 8));
+      EXPECT_GE(simd::BatchStatsScratch(rows, 8),
+                simd::ChunkCount(fewer) * 2 * 16 * sizeof(float));
+    }
+  }
+}
+
+TEST(BatchNormCoefficients, MatchTheTwinOnEveryTarget) {
+  for (size_t n : {1, 3, 4, 7, 8, 15, 16, 17, 31, 127, 1021}) {
+    const Buffer mean = Buffer(n).Randomize(1), gamma = Buffer(n).Randomize(2),
+                 beta = Buffer(n).Randomize(3), variance = Around(n, 1.5f, 4);
+    std::vector<double> rstd(n), scale(n), shift(n);
+    reference::BatchNormCoefficients<double>(
+        n, Doubles(mean).data(), Doubles(variance).data(),
+        Doubles(gamma).data(), Doubles(beta).data(), 1e-5, rstd.data(),
+        scale.data(), shift.data());
+    testing::ForEachTarget([&](simd::Target) {
+      for (const bool with_rstd : {false, true}) {
+        Buffer r(n), s(n), b(n);
+        simd::BatchNormCoefficients(n, mean, variance, gamma, beta, 1e-5f,
+                                    with_rstd ? r.data() : nullptr, s, b);
+        EXPECT_TRUE(r.GuardsIntact() && s.GuardsIntact() && b.GuardsIntact());
+        for (size_t c = 0; c < n; ++c) {
+          if (with_rstd) {
+            EXPECT_TRUE(Near(r[c], rstd[c], 3e-7, 0)) << c;
+          }
+          EXPECT_TRUE(Near(s[c], scale[c], 3e-7, 0)) << c;
+          EXPECT_TRUE(Near(b[c], shift[c], 3e-7, 3e-7)) << c;
+        }
+      }
+    });
+  }
+}
+
+TEST(UpdateRunningStats, MatchesTheTwinOnEveryTarget) {
+  for (size_t n : {1, 3, 8, 15, 16, 17, 31, 257}) {
+    const Buffer mean = Buffer(n).Randomize(1), variance = Around(n, 1.5f, 2),
+                 m0 = Buffer(n).Randomize(3), v0 = Around(n, 1.5f, 4);
+    std::vector<double> rm = Doubles(m0), rv = Doubles(v0);
+    reference::UpdateRunningStats<double>(
+        n, 0.1, 32.0 / 31.0, Doubles(mean).data(), Doubles(variance).data(),
+        rm.data(), rv.data());
+    testing::ForEachTarget([&](simd::Target) {
+      Buffer m = m0, v = v0;
+      simd::UpdateRunningStats(n, 0.1f, 32.0f / 31.0f, mean, variance, m, v);
+      EXPECT_TRUE(m.GuardsIntact() && v.GuardsIntact());
+      for (size_t c = 0; c < n; ++c) {
+        EXPECT_TRUE(Near(m[c], rm[c], 2e-7, 2e-7)) << c;
+        EXPECT_TRUE(Near(v[c], rv[c], 2e-7, 2e-7)) << c;
+      }
+    });
+  }
+}
+
+TEST(ScaleShift, MatchesTheTwinOnEveryTargetAlsoInPlace) {
+  for (const auto [rows, channels] : kShapes) {
+    SCOPED_TRACE(::testing::Message() << rows << " x " << channels);
+    const size_t n = rows * channels;
+    const Buffer x = Buffer(n).Randomize(1),
+                 scale = Buffer(channels).Randomize(2),
+                 shift = Buffer(channels).Randomize(3);
+    std::vector<double> expected(n);
+    reference::ScaleShift<double>(rows, channels, Doubles(x).data(),
+                                  Doubles(scale).data(), Doubles(shift).data(),
+                                  expected.data());
+    testing::ForEachTarget([&](simd::Target) {
+      Buffer y(n), in_place = x;
+      simd::ScaleShift(rows, channels, x, scale, shift, y, {});
+      simd::ScaleShift(rows, channels, in_place, scale, shift, in_place, {});
+      EXPECT_TRUE(y.GuardsIntact() && in_place.GuardsIntact());
+      EXPECT_TRUE(y.SameBits(in_place));
+      size_t wrong = 0;
+      for (size_t i = 0; i < n; ++i)
+        wrong += !Near(y[i], expected[i], 2e-7, 2e-7);
+      EXPECT_EQ(wrong, 0u);
+    });
+  }
+}
+
+TEST(ScaleBackward, MatchesTheTwinOnEveryTarget) {
+  for (const auto [rows, channels] : kShapes) {
+    SCOPED_TRACE(::testing::Message() << rows << " x " << channels);
+    const size_t n = rows * channels;
+    const Buffer dy = Buffer(n).Randomize(1), dx0 = Buffer(n).Randomize(2),
+                 scale = Buffer(channels).Randomize(3);
+    for (const bool accumulate : {false, true}) {
+      std::vector<double> expected = Doubles(dx0);
+      reference::ScaleBackward<double>(rows, channels, Doubles(dy).data(),
+                                       Doubles(scale).data(), accumulate,
+                                       expected.data());
+      testing::ForEachTarget([&](simd::Target) {
+        Buffer dx = accumulate ? dx0 : Buffer(n);
+        simd::ScaleBackward(rows, channels, dy, scale, accumulate, dx, {});
+        EXPECT_TRUE(dx.GuardsIntact());
+        size_t wrong = 0;
+        for (size_t i = 0; i < n; ++i)
+          wrong += !Near(dx[i], expected[i], 2e-7, 2e-7);
+        EXPECT_EQ(wrong, 0u);
+        if (accumulate) return;
+        Buffer in_place = dy;
+        simd::ScaleBackward(rows, channels, in_place, scale, false, in_place,
+                            {});
+        EXPECT_TRUE(in_place.SameBits(dx) && in_place.GuardsIntact());
+      });
+    }
+  }
+}
+
+TEST(BatchNormBackward, MatchesTheTwinOnEveryTarget) {
+  for (const auto [rows, channels] : kShapes) {
+    SCOPED_TRACE(::testing::Message() << rows << " x " << channels);
+    const size_t n = rows * channels;
+    const Buffer x = Buffer(n).Randomize(1), dy = Buffer(n).Randomize(2),
+                 dx0 = Buffer(n).Randomize(3),
+                 mean = Buffer(channels).Randomize(4),
+                 rstd = Around(channels, 1.5f, 5),
+                 gamma = Buffer(channels).Randomize(6);
+    std::vector<double> dgamma(channels), dbeta(channels), size(channels);
+    reference::BatchNormSums<double>(rows, channels, Doubles(x).data(),
+                                     Doubles(dy).data(), Doubles(mean).data(),
+                                     Doubles(rstd).data(), dgamma.data(),
+                                     dbeta.data());
+    for (const bool accumulate : {false, true}) {
+      std::vector<double> expected = Doubles(dx0);
+      reference::BatchNormBackward<double>(
+          rows, channels, Doubles(x).data(), Doubles(dy).data(),
+          Doubles(mean).data(), Doubles(rstd).data(), Doubles(gamma).data(),
+          dgamma.data(), dbeta.data(), accumulate, expected.data());
+      testing::ForEachTarget([&](simd::Target) {
+        Buffer scratch = Scratch(simd::BatchNormSumsScratch(rows, channels));
+        Buffer dg(channels), db(channels);
+        simd::BatchNormSums(rows, channels, x, dy, mean, rstd, dg, db, scratch,
+                            {});
+        EXPECT_TRUE(dg.GuardsIntact() && db.GuardsIntact() &&
+                    scratch.GuardsIntact());
+        // Signed terms of size up to 1 and 5: the error grows with the square
+        // root of their number.
+        const double spread = 1e-6 * std::sqrt(double(rows));
+        for (size_t c = 0; c < channels; ++c) {
+          EXPECT_TRUE(Near(dg[c], dgamma[c], 1e-5, spread)) << c;
+          EXPECT_TRUE(Near(db[c], dbeta[c], 1e-5, spread)) << c;
+        }
+        Buffer dx = accumulate ? dx0 : Buffer(n);
+        simd::BatchNormBackward(rows, channels, x, dy, mean, rstd, gamma, dg,
+                                db, accumulate, dx, {});
+        EXPECT_TRUE(dx.GuardsIntact());
+        size_t wrong = 0;
+        for (size_t i = 0; i < n; ++i)
+          wrong += !Near(dx[i], expected[i], 1e-5, 5e-6);
+        EXPECT_EQ(wrong, 0u);
+        if (accumulate) return;
+        Buffer in_place = dy;
+        simd::BatchNormBackward(rows, channels, x, in_place, mean, rstd, gamma,
+                                dg, db, false, in_place, {});
+        EXPECT_TRUE(in_place.SameBits(dx) && in_place.GuardsIntact());
+      });
+    }
+  }
+}
+
+// loss = sum of weight * y, y the whole batch normalisation of x.
+double Loss(size_t rows, size_t channels, const double* x, const double* gamma,
+            const double* beta, const double* weight) {
+  std::vector<double> mean(channels), variance(channels), rstd(channels),
+      scale(channels), shift(channels), y(rows * channels);
+  reference::BatchStats(rows, channels, x, mean.data(), variance.data());
+  reference::BatchNormCoefficients(channels, mean.data(), variance.data(),
+                                   gamma, beta, 1e-5, rstd.data(), scale.data(),
+                                   shift.data());
+  reference::ScaleShift(rows, channels, x, scale.data(), shift.data(),
+                        y.data());
+  double loss = 0;
+  for (size_t i = 0; i < y.size(); ++i) loss += weight[i] * y[i];
+  return loss;
+}
+
+TEST(BatchNormTwin, MatchesCentralDifferences) {
+  for (size_t rows : {3, 4, 5, 8, 17}) {
+    for (size_t channels : {1, 2, 5, 7}) {
+      const size_t n = rows * channels;
+      const std::vector<double> x = Doubles(Buffer(n).Randomize(1)),
+                                dy = Doubles(Buffer(n).Randomize(2)),
+                                gamma = Doubles(Buffer(channels).Randomize(3)),
+                                beta = Doubles(Buffer(channels).Randomize(4));
+      std::vector<double> mean(channels), variance(channels), rstd(channels),
+          scale(channels), shift(channels), dgamma(channels), dbeta(channels),
+          dx(n);
+      reference::BatchStats(rows, channels, x.data(), mean.data(),
+                            variance.data());
+      reference::BatchNormCoefficients(channels, mean.data(), variance.data(),
+                                       gamma.data(), beta.data(), 1e-5,
+                                       rstd.data(), scale.data(), shift.data());
+      reference::BatchNormSums(rows, channels, x.data(), dy.data(), mean.data(),
+                               rstd.data(), dgamma.data(), dbeta.data());
+      reference::BatchNormBackward(
+          rows, channels, x.data(), dy.data(), mean.data(), rstd.data(),
+          gamma.data(), dgamma.data(), dbeta.data(), false, dx.data());
+      testing::ExpectGradient(x, dx, [&](const double* v) {
+        return Loss(rows, channels, v, gamma.data(), beta.data(), dy.data());
+      });
+      testing::ExpectGradient(gamma, dgamma, [&](const double* v) {
+        return Loss(rows, channels, x.data(), v, beta.data(), dy.data());
+      });
+      testing::ExpectGradient(beta, dbeta, [&](const double* v) {
+        return Loss(rows, channels, x.data(), gamma.data(), v, dy.data());
+      });
+      // Frozen statistics: y = x * scale + shift.
+      std::vector<double> frozen(n);
+      reference::ScaleBackward(rows, channels, dy.data(), scale.data(), false,
+                               frozen.data());
+      testing::ExpectGradient(x, frozen, [&](const double* v) {
+        std::vector<double> y(n);
+        reference::ScaleShift(rows, channels, v, scale.data(), shift.data(),
+                              y.data());
+        double loss = 0;
+        for (size_t i = 0; i < n; ++i) loss += dy[i] * y[i];
+        return loss;
+      });
+    }
+  }
+}
+
+TEST(BatchNorm, SameBitsOnExactTargetsAndAnyThreads) {
+  for (const auto [rows, channels] :
+       {Shape{32768, 3}, Shape{16201, 8}, Shape{5000, 24}, Shape{3001, 65},
+        Shape{400, 300}, Shape{150, 1024}, Shape{97, 1031}}) {
+    SCOPED_TRACE(::testing::Message() << rows << " x " << channels);
+    const size_t n = rows * channels;
+    const Buffer x = Around(n, 0.3f, 1), dy = Buffer(n).Randomize(2),
+                 gamma = Buffer(channels).Randomize(3),
+                 beta = Buffer(channels).Randomize(4),
+                 dx0 = Buffer(n).Randomize(5);
+    std::vector<Buffer> first;
+    testing::ForEachTarget([&](simd::Target target) {
+      if (!target.exact) return;
+      for (uint32_t threads : {1u, 2u, 3u}) {
+        const ParallelRunner parallel = testing::ThreadRunner(threads);
+        Buffer scratch = Scratch(simd::BatchStatsScratch(rows, channels));
+        Buffer sums = Scratch(simd::BatchNormSumsScratch(rows, channels));
+        Buffer mean(channels), variance(channels), rstd(channels),
+            scale(channels), shift(channels), y(n), dgamma(channels),
+            dbeta(channels), dx(n), dxa = dx0, frozen(n), frozen_a = dx0,
+                                    running_mean(channels, 0.0f),
+                                    running_variance(channels, 1.0f);
+        simd::BatchStats(rows, channels, x, mean, variance, scratch, parallel);
+        simd::BatchNormCoefficients(channels, mean, variance, gamma, beta,
+                                    1e-5f, rstd, scale, shift);
+        simd::UpdateRunningStats(channels, 0.1f, 1.01f, mean, variance,
+                                 running_mean, running_variance);
+        simd::ScaleShift(rows, channels, x, scale, shift, y, parallel);
+        simd::BatchNormSums(rows, channels, x, dy, mean, rstd, dgamma, dbeta,
+                            sums, parallel);
+        simd::BatchNormBackward(rows, channels, x, dy, mean, rstd, gamma,
+                                dgamma, dbeta, false, dx, parallel);
+        simd::BatchNormBackward(rows, channels, x, dy, mean, rstd, gamma,
+                                dgamma, dbeta, true, dxa, parallel);
+        simd::ScaleBackward(rows, channels, dy, scale, false, frozen, parallel);
+        simd::ScaleBackward(rows, channels, dy, scale, true, frozen_a,
+                            parallel);
+        const std::vector<Buffer> now = {
+            mean,         variance,        rstd, scale, shift,  y,
+            dgamma,       dbeta,           dx,   dxa,   frozen, frozen_a,
+            running_mean, running_variance};
+        if (first.empty()) first = now;
+        for (size_t i = 0; i < now.size(); ++i) {
+          EXPECT_TRUE(now[i].SameBits(first[i])) << i << " " << threads;
+        }
+      }
+    });
+  }
+}
+
+}  // namespace
+}  // namespace temper
