@@ -16,12 +16,22 @@ namespace {
 
 constexpr uint32_t kBatch = 4;
 
-std::vector<float> Data(size_t n) {
-  std::vector<float> v(n + simd::kTailBytes / sizeof(float));
-  for (size_t i = 0; i < v.size(); ++i)
-    v[i] = static_cast<float>(i * 2654435761u % 1024) / 512.0f - 1.0f;
-  return v;
-}
+// 64-byte aligned, as tensors in the arena are.
+struct alignas(64) Line {
+  float f[16];
+};
+
+class Floats {
+ public:
+  explicit Floats(size_t n = 0) : lines_(n / 16 + 2) {
+    for (size_t i = 0; i < 16 * lines_.size(); ++i)
+      data()[i] = static_cast<float>(i * 2654435761u % 1024) / 512.0f - 1.0f;
+  }
+  float* data() { return lines_.data()->f; }
+
+ private:
+  std::vector<Line> lines_;
+};
 
 struct Problem {
   explicit Problem(benchmark::State& state) : s{} {
@@ -32,11 +42,11 @@ struct Problem {
     s.pad_top = s.pad_left = s.kernel_h / 2;
     s.dilation_h = s.dilation_w = 1;
     s.out_h = s.out_w = (s.in_h + 2 * s.pad_top - s.kernel_h) / s.stride_h + 1;
-    x = Data(size_t{kBatch} * s.in_h * s.in_w * s.in_c);
-    w = Data(size_t{s.kernel_h} * s.kernel_w * s.in_c);
-    y = Data(size_t{kBatch} * s.out_h * s.out_w * s.in_c);
-    scratch = Data(simd::DepthwiseBackwardWeightsScratch(s, kBatch, 1) /
-                   sizeof(float));
+    x = Floats(size_t{kBatch} * s.in_h * s.in_w * s.in_c);
+    w = Floats(size_t{s.kernel_h} * s.kernel_w * s.in_c);
+    y = Floats(size_t{kBatch} * s.out_h * s.out_w * s.in_c);
+    scratch = Floats(simd::DepthwiseBackwardWeightsScratch(s, kBatch, 1) /
+                     sizeof(float));
   }
   // Multiply-adds of one output row of taps, border left out.
   static size_t Inside(uint32_t in, uint32_t out, uint32_t kernel,
@@ -57,10 +67,11 @@ struct Problem {
                                static_cast<double>(state.iterations()),
                            benchmark::Counter::kIsRate);
     state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) *
-                            static_cast<int64_t>(x.size() + y.size()) * 4);
+                            static_cast<int64_t>(kBatch * 4 * s.in_c) *
+                            (s.in_h * s.in_w + s.out_h * s.out_w));
   }
   simd::ConvShape s;
-  std::vector<float> x, w, y, scratch;
+  Floats x, w, y, scratch;
 };
 
 void BM_Forward(benchmark::State& state) {
@@ -77,7 +88,7 @@ void BM_BackwardData(benchmark::State& state) {
   Problem p(state);
   for (auto _ : state) {
     simd::DepthwiseBackwardData(p.s, kBatch, p.y.data(), p.w.data(), false,
-                                p.x.data(), {});
+                                  p.x.data(), {});
     benchmark::ClobberMemory();
   }
   p.Report(state);

@@ -11,23 +11,33 @@
 namespace temper {
 namespace {
 
-std::vector<float> Data(size_t n) {
-  std::vector<float> v(n + simd::kTailBytes / sizeof(float));
-  for (size_t i = 0; i < v.size(); ++i)
-    v[i] = static_cast<float>(i * 2654435761u % 1024) / 512.0f - 1.0f;
-  return v;
-}
+// 64-byte aligned, as tensors in the arena are.
+struct alignas(64) Line {
+  float f[16];
+};
+
+class Floats {
+ public:
+  explicit Floats(size_t n = 0) : lines_(n / 16 + 2) {
+    for (size_t i = 0; i < 16 * lines_.size(); ++i)
+      data()[i] = static_cast<float>(i * 2654435761u % 1024) / 512.0f - 1.0f;
+  }
+  float* data() { return lines_.data()->f; }
+
+ private:
+  std::vector<Line> lines_;
+};
 
 struct Problem {
   explicit Problem(benchmark::State& state)
       : rows(static_cast<size_t>(state.range(0))),
         channels(static_cast<size_t>(state.range(1))),
-        x(Data(rows * channels)),
-        y(Data(rows * channels)),
-        dx(Data(rows * channels)),
-        coefficients(Data(8 * (channels + 16))),
-        scratch(Data(simd::BatchStatsScratch(rows, channels) / sizeof(float))) {
-  }
+        x(Floats(rows * channels)),
+        y(Floats(rows * channels)),
+        dx(Floats(rows * channels)),
+        coefficients(Floats(8 * (channels + 16))),
+        scratch(
+            Floats(simd::BatchStatsScratch(rows, channels) / sizeof(float))) {}
   float* Coefficient(size_t i) {
     return coefficients.data() + i * (channels + 16);
   }
@@ -38,7 +48,7 @@ struct Problem {
         static_cast<int64_t>(rows * channels * sizeof(float)));
   }
   size_t rows, channels;
-  std::vector<float> x, y, dx, coefficients, scratch;
+  Floats x, y, dx, coefficients, scratch;
 };
 
 void BM_Copy(benchmark::State& state) {

@@ -23,41 +23,68 @@ namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using VecF = hn::Vec<Lanes16>;
+// How a kernel's body sees one vector of channels: the tag and vector type, and
+// loads and stores of its channels only. LoadAll and StoreAll move whole
+// vectors (tables and partial results are padded to 16 floats).
+template <class D>
+struct VectorOps {
+  using V = hn::Vec<D>;
+  HWY_INLINE V LoadAll(const float* p) const { return hn::LoadU(D(), p); }
+  HWY_INLINE void StoreAll(V v, float* p) const { hn::StoreU(v, D(), p); }
+  HWY_INLINE V Set(float value) const { return hn::Set(D(), value); }
+  HWY_INLINE V Zero() const { return hn::Zero(D()); }
+};
+
+// Whole vectors.
+template <class D>
+struct WholeVector : VectorOps<D> {
+  using V = hn::Vec<D>;
+  HWY_INLINE V Load(const float* p) const { return hn::LoadU(D(), p); }
+  HWY_INLINE void Store(V v, float* p) const { hn::StoreU(v, D(), p); }
+};
 
 // The first `count` lanes, 0 < count < lanes. Unlike PartAccess it is fast
 // enough for inner loops: lanes past `count` hold anything (inputs have a
 // readable tail, rows.h), and they are never stored.
-struct TailAccess {
-  size_t count;
-  HWY_INLINE VecF Load(const float* p) const {
-    const Lanes16 d;
+template <class D>
+struct TailVector : VectorOps<D> {
+  using V = hn::Vec<D>;
+  explicit HWY_INLINE TailVector(size_t n) : count(n) {}
+  HWY_INLINE V Load(const float* p) const {
 #if HWY_HAVE_SCALABLE || HWY_MAX_BYTES >= 32
-    return hn::MaskedLoad(hn::FirstN(d, count), d, p);
+    return hn::MaskedLoad(hn::FirstN(D(), count), D(), p);
 #else
-    return hn::LoadU(d, p);
+    return hn::LoadU(D(), p);
 #endif
   }
-  HWY_INLINE void Store(VecF v, float* p) const {
-    const Lanes16 d;
+  HWY_INLINE void Store(V v, float* p) const {
 #if HWY_HAVE_SCALABLE || HWY_MAX_BYTES >= 32
-    hn::BlendedStore(v, hn::FirstN(d, count), d, p);
+    hn::BlendedStore(v, hn::FirstN(D(), count), D(), p);
 #else
     // Without store masks a blend would write the neighbour's bytes.
     HWY_ALIGN float lanes[16];
-    hn::Store(v, d, lanes);
+    hn::Store(v, D(), lanes);
     for (size_t i = 0; i < count; ++i) p[i] = lanes[i];
 #endif
   }
+  size_t count;
 };
+
+// Eight channels are common and sixteen lanes are too many for them.
+using Lanes8 = hn::CappedTag<float, 8>;
 
 // Calls body(access, c) for vectors that cover the channels [begin, end).
 template <class Body>
 HWY_INLINE void ForEachChannelVector(size_t begin, size_t end, Body&& body) {
   const size_t N = hn::Lanes(Lanes16());
   size_t c = begin;
-  for (; c + N <= end; c += N) body(FullAccess(), c);
-  if (c < end) body(TailAccess{end - c}, c);
+  for (; c + N <= end; c += N) body(WholeVector<Lanes16>(), c);
+  const size_t half = hn::Lanes(Lanes8());
+  if (half < N && c + half <= end) {
+    body(WholeVector<Lanes8>(), c);
+    c += half;
+  }
+  if (c < end) body(TailVector<Lanes8>(end - c), c);
 }
 
 // acc[j] = term(access, acc[j], r * stride + j, j) for every row r in ascending
@@ -67,18 +94,17 @@ HWY_INLINE void ForEachChannelVector(size_t begin, size_t end, Body&& body) {
 template <class Term>
 HWY_INLINE void ReduceRows(size_t rows, size_t stride, size_t count,
                            float* HWY_RESTRICT acc, Term&& term) {
-  const Lanes16 d;
-  const FullAccess full;
-  const size_t N = hn::Lanes(d);
+  const WholeVector<Lanes16> full;
+  const size_t N = hn::Lanes(Lanes16());
   const size_t tile = 8 + 2048 / count;
   for (size_t begin = 0; begin < rows; begin += tile) {
     const size_t end = rows - begin < tile ? rows : begin + tile;
     size_t j = 0;
     for (; j + 4 * N <= count; j += 4 * N) {
-      VecF a0 = hn::LoadU(d, acc + j);
-      VecF a1 = hn::LoadU(d, acc + j + N);
-      VecF a2 = hn::LoadU(d, acc + j + 2 * N);
-      VecF a3 = hn::LoadU(d, acc + j + 3 * N);
+      auto a0 = full.LoadAll(acc + j);
+      auto a1 = full.LoadAll(acc + j + N);
+      auto a2 = full.LoadAll(acc + j + 2 * N);
+      auto a3 = full.LoadAll(acc + j + 3 * N);
       for (size_t r = begin; r < end; ++r) {
         const size_t i = r * stride + j;
         a0 = term(full, a0, i, j);
@@ -86,17 +112,17 @@ HWY_INLINE void ReduceRows(size_t rows, size_t stride, size_t count,
         a2 = term(full, a2, i + 2 * N, j + 2 * N);
         a3 = term(full, a3, i + 3 * N, j + 3 * N);
       }
-      hn::StoreU(a0, d, acc + j);
-      hn::StoreU(a1, d, acc + j + N);
-      hn::StoreU(a2, d, acc + j + 2 * N);
-      hn::StoreU(a3, d, acc + j + 3 * N);
+      full.StoreAll(a0, acc + j);
+      full.StoreAll(a1, acc + j + N);
+      full.StoreAll(a2, acc + j + 2 * N);
+      full.StoreAll(a3, acc + j + 3 * N);
     }
     ForEachChannelVector(j, count, [&](auto access, size_t k) HWY_ATTR {
-      VecF a = hn::LoadU(d, acc + k);
+      auto a = access.LoadAll(acc + k);
       for (size_t r = begin; r < end; ++r) {
         a = term(access, a, r * stride + k, k);
       }
-      hn::StoreU(a, d, acc + k);
+      access.StoreAll(a, acc + k);
     });
   }
 }
@@ -132,14 +158,12 @@ HWY_INLINE void ForEachRowVector(size_t begin, size_t end, size_t channels,
     size_t i = 0;
     for (; i + period <= n; i += period) {
       for (size_t j = 0; j < period; j += N) {
-        body(FullAccess(), base + i + j, tables + j);
+        body(WholeVector<Lanes16>(), base + i + j, tables + j);
       }
     }
-    size_t j = 0;
-    for (; i + j + N <= n; j += N) {
-      body(FullAccess(), base + i + j, tables + j);
-    }
-    if (i + j < n) body(TailAccess{n - i - j}, base + i + j, tables + j);
+    ForEachChannelVector(0, n - i, [&](auto access, size_t j) HWY_ATTR {
+      body(access, base + i + j, tables + j);
+    });
     return;
   }
   for (size_t first = 0; first < channels; first += kTableLength) {

@@ -25,8 +25,8 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Weight kT of five.
-template <int kT>
-HWY_INLINE VecF Pick(VecF w0, VecF w1, VecF w2, VecF w3, VecF w4) {
+template <int kT, class V>
+HWY_INLINE V Pick(V w0, V w1, V w2, V w3, V w4) {
   if constexpr (kT == 0) return w0;
   if constexpr (kT == 1) return w1;
   if constexpr (kT == 2) return w2;
@@ -35,9 +35,8 @@ HWY_INLINE VecF Pick(VecF w0, VecF w1, VecF w2, VecF w3, VecF w4) {
 }
 
 // acc + v * (weight kT), if there is such a tap.
-template <int kT, int kTaps>
-HWY_INLINE VecF TapIf(VecF acc, VecF v, VecF w0, VecF w1, VecF w2, VecF w3,
-                      VecF w4) {
+template <int kT, int kTaps, class V>
+HWY_INLINE V TapIf(V acc, V v, V w0, V w1, V w2, V w3, V w4) {
   if constexpr (kT < 0 || kT >= kTaps) {
     return acc;
   } else {
@@ -48,12 +47,11 @@ HWY_INLINE VecF TapIf(VecF acc, VecF v, VecF w0, VecF w1, VecF w2, VecF w3,
 // Loads source column kI and gives it to all of kPixels outputs, kStep columns
 // apart, that use it; then goes on to column kI + 1. An output meets its taps
 // in ascending order.
-template <int kI, int kTaps, int kStep, int kPixels, class Access>
+template <int kI, int kTaps, int kStep, int kPixels, class Access, class V>
 HWY_INLINE void Columns(Access access, const float* HWY_RESTRICT x,
-                        ptrdiff_t col, VecF w0, VecF w1, VecF w2, VecF w3,
-                        VecF w4, VecF& a0, VecF& a1, VecF& a2, VecF& a3,
-                        VecF& a4, VecF& a5) {
-  const VecF v = access.Load(x + kI * col);
+                        ptrdiff_t col, V w0, V w1, V w2, V w3, V w4, V& a0,
+                        V& a1, V& a2, V& a3, V& a4, V& a5) {
+  const V v = access.Load(x + kI * col);
   a0 = TapIf<kI, kTaps>(a0, v, w0, w1, w2, w3, w4);
   if constexpr (kPixels > 1)
     a1 = TapIf<kI - kStep, kTaps>(a1, v, w0, w1, w2, w3, w4);
@@ -72,35 +70,37 @@ HWY_INLINE void Columns(Access access, const float* HWY_RESTRICT x,
 }
 
 template <class Access>
-HWY_INLINE void Put(Access access, const Sweep& s, VecF acc, float* y) {
+HWY_INLINE void Put(Access access, const Sweep& s, typename Access::V acc,
+                    float* y) {
   access.Store(s.accumulate ? hn::Add(access.Load(y), acc) : acc, y);
 }
 
 template <class Access>
-HWY_INLINE VecF Start(Access access, const Sweep& s, size_t channel) {
-  return s.bias == nullptr ? hn::Zero(Lanes16())
-                           : access.Load(s.bias + channel);
+HWY_INLINE typename Access::V Start(Access access, const Sweep& s,
+                                    size_t channel) {
+  return s.bias == nullptr ? access.Zero() : access.Load(s.bias + channel);
 }
 
 // Outputs [j, end) in blocks of kPixels; returns the first one left over.
 template <int kTaps, int kStep, int kPixels, class Access>
 HWY_INLINE size_t Blocks(Access access, const Sweep& s, size_t channel,
                          size_t j, size_t end) {
+  using V = typename Access::V;
   // Floats from one shared source column to the next.
   const ptrdiff_t col = (kTaps == 1 ? s.pixel : s.tap) * s.x_col;
   const float* HWY_RESTRICT w = s.w + channel;
   for (; j + kPixels <= end; j += kPixels) {
     const ptrdiff_t first = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
     const float* HWY_RESTRICT x = s.x + channel + first * s.x_col;
-    VecF a0 = Start(access, s, channel);
-    VecF a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
+    V a0 = Start(access, s, channel);
+    V a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
     for (size_t r = 0; r < s.rows; ++r) {
       const float* HWY_RESTRICT wr = w + static_cast<ptrdiff_t>(r) * s.w_row;
-      const VecF w0 = access.Load(wr);
-      const VecF w1 = kTaps > 1 ? access.Load(wr + s.w_tap) : w0;
-      const VecF w2 = kTaps > 2 ? access.Load(wr + 2 * s.w_tap) : w0;
-      const VecF w3 = kTaps > 3 ? access.Load(wr + 3 * s.w_tap) : w0;
-      const VecF w4 = kTaps > 4 ? access.Load(wr + 4 * s.w_tap) : w0;
+      const V w0 = access.Load(wr);
+      const V w1 = kTaps > 1 ? access.Load(wr + s.w_tap) : w0;
+      const V w2 = kTaps > 2 ? access.Load(wr + 2 * s.w_tap) : w0;
+      const V w3 = kTaps > 3 ? access.Load(wr + 3 * s.w_tap) : w0;
+      const V w4 = kTaps > 4 ? access.Load(wr + 4 * s.w_tap) : w0;
       Columns<0, kTaps, kStep, kPixels>(
           access, x + static_cast<ptrdiff_t>(r) * s.x_row, col, w0, w1, w2, w3,
           w4, a0, a1, a2, a3, a4, a5);
@@ -120,18 +120,19 @@ HWY_INLINE size_t Blocks(Access access, const Sweep& s, size_t channel,
 template <class Access>
 HWY_INLINE size_t AnyTaps(Access access, const Sweep& s, size_t channel,
                           size_t j, size_t end) {
+  using V = typename Access::V;
   const ptrdiff_t pixel = s.pixel * s.x_col;
   for (; j + 4 <= end; j += 4) {
     const ptrdiff_t first = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
-    VecF a0 = Start(access, s, channel);
-    VecF a1 = a0, a2 = a0, a3 = a0;
+    V a0 = Start(access, s, channel);
+    V a1 = a0, a2 = a0, a3 = a0;
     for (size_t r = 0; r < s.rows; ++r) {
       const float* HWY_RESTRICT x =
           s.x + channel + first * s.x_col + static_cast<ptrdiff_t>(r) * s.x_row;
       const float* HWY_RESTRICT w =
           s.w + channel + static_cast<ptrdiff_t>(r) * s.w_row;
       for (size_t t = 0; t < s.taps; ++t) {
-        const VecF weight = access.Load(w);
+        const V weight = access.Load(w);
         a0 = hn::MulAdd(access.Load(x), weight, a0);
         a1 = hn::MulAdd(access.Load(x + pixel), weight, a1);
         a2 = hn::MulAdd(access.Load(x + 2 * pixel), weight, a2);
@@ -151,11 +152,12 @@ HWY_INLINE size_t AnyTaps(Access access, const Sweep& s, size_t channel,
 
 // Outputs [j, end), skipping the taps that lie outside.
 template <class Access>
-HWY_INLINE void Edge(Access access, const Sweep& s, size_t channel, size_t j,
-                     size_t end) {
+HWY_NOINLINE void Edge(Access access, const Sweep& s, size_t channel, size_t j,
+                       size_t end) {
+  using V = typename Access::V;
   for (; j < end; ++j) {
     const ptrdiff_t first = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
-    VecF acc = Start(access, s, channel);
+    V acc = Start(access, s, channel);
     for (size_t r = 0; r < s.rows; ++r) {
       const float* HWY_RESTRICT x =
           s.x + channel + static_cast<ptrdiff_t>(r) * s.x_row;
@@ -173,11 +175,179 @@ HWY_INLINE void Edge(Access access, const Sweep& s, size_t channel, size_t j,
 }
 
 template <int kTaps, int kStep, class Access>
-HWY_INLINE void Interior(Access access, const Sweep& s, size_t channel) {
-  size_t j =
-      Blocks<kTaps, kStep, 6>(access, s, channel, s.inner_begin, s.inner_end);
-  j = Blocks<kTaps, kStep, 2>(access, s, channel, j, s.inner_end);
-  Blocks<kTaps, kStep, 1>(access, s, channel, j, s.inner_end);
+HWY_INLINE void Interior(Access access, const Sweep& s, size_t channel,
+                         size_t j, size_t end) {
+  j = Blocks<kTaps, kStep, 6>(access, s, channel, j, end);
+  j = Blocks<kTaps, kStep, 2>(access, s, channel, j, end);
+  Blocks<kTaps, kStep, 1>(access, s, channel, j, end);
+}
+
+HWY_INLINE size_t ClampIndex(size_t value, size_t low, size_t high) {
+  return value < low ? low : value > high ? high : value;
+}
+
+// Calls body(access, channel, first, last output) for all channel vectors of a
+// stretch of outputs, stretch by stretch. Many channels: short ones, since a
+// long walk with a wide stride falls on few sets of the first-level cache.
+template <class Body>
+HWY_INLINE void ForEachSegment(const Sweep& s, size_t channels, Body&& body) {
+  const size_t length = channels < 512 ? 2048 / channels / 4 * 4 : 4;
+  for (size_t begin = 0; begin < s.count; begin += length) {
+    const size_t end = s.count - begin < length ? s.count : begin + length;
+    ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
+      body(access, c, begin, end);
+    });
+  }
+}
+
+// One row of at most three taps of an output whose taps may be outside.
+template <int kTaps, class Access, class V>
+HWY_INLINE V EdgeRow(Access access, const float* HWY_RESTRICT x,
+                     ptrdiff_t column, ptrdiff_t tap, ptrdiff_t width,
+                     ptrdiff_t x_col, V w0, V w1, V w2, V acc) {
+  if (column >= 0 && column < width)
+    acc = hn::MulAdd(access.Load(x + column * x_col), w0, acc);
+  if constexpr (kTaps > 1) {
+    column += tap;
+    if (column >= 0 && column < width)
+      acc = hn::MulAdd(access.Load(x + column * x_col), w1, acc);
+  }
+  if constexpr (kTaps > 2) {
+    column += tap;
+    if (column >= 0 && column < width)
+      acc = hn::MulAdd(access.Load(x + column * x_col), w2, acc);
+  }
+  return acc;
+}
+
+// The outputs [begin, end) of a sweep of at most 3 x 3 taps, one channel
+// vector, with the weights in registers.
+template <int kRows, int kTaps, int kStep, class Access>
+HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
+                           size_t begin, size_t end) {
+  using V = typename Access::V;
+  const float* HWY_RESTRICT w = s.w + channel;
+  const V w00 = access.Load(w);
+  const V w01 = kTaps > 1 ? access.Load(w + s.w_tap) : w00;
+  const V w02 = kTaps > 2 ? access.Load(w + 2 * s.w_tap) : w00;
+  if constexpr (kRows > 1) w += s.w_row;
+  const V w10 = kRows > 1 ? access.Load(w) : w00;
+  const V w11 = kRows > 1 && kTaps > 1 ? access.Load(w + s.w_tap) : w00;
+  const V w12 = kRows > 1 && kTaps > 2 ? access.Load(w + 2 * s.w_tap) : w00;
+  if constexpr (kRows > 2) w += s.w_row;
+  const V w20 = kRows > 2 ? access.Load(w) : w00;
+  const V w21 = kRows > 2 && kTaps > 1 ? access.Load(w + s.w_tap) : w00;
+  const V w22 = kRows > 2 && kTaps > 2 ? access.Load(w + 2 * s.w_tap) : w00;
+  const V start = Start(access, s, channel);
+  const ptrdiff_t col = (kTaps == 1 ? s.pixel : s.tap) * s.x_col;
+  const ptrdiff_t pixel = s.pixel * s.x_col;
+  const float* HWY_RESTRICT x0 = s.x + channel;
+  const float* HWY_RESTRICT x1 = kRows > 1 ? x0 + s.x_row : x0;
+  const float* HWY_RESTRICT x2 = kRows > 2 ? x1 + s.x_row : x0;
+  float* y = s.y + channel + static_cast<ptrdiff_t>(begin) * s.y_pixel;
+
+  const auto edges = [&](size_t from, size_t to) HWY_ATTR {
+    for (size_t j = from; j < to; ++j, y += s.y_pixel) {
+      const ptrdiff_t column = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
+      V acc = EdgeRow<kTaps>(access, x0, column, s.tap, s.width, s.x_col, w00,
+                             w01, w02, start);
+      if constexpr (kRows > 1)
+        acc = EdgeRow<kTaps>(access, x1, column, s.tap, s.width, s.x_col, w10,
+                             w11, w12, acc);
+      if constexpr (kRows > 2)
+        acc = EdgeRow<kTaps>(access, x2, column, s.tap, s.width, s.x_col, w20,
+                             w21, w22, acc);
+      Put(access, s, acc, y);
+    }
+  };
+
+  const size_t inner_begin = ClampIndex(s.inner_begin, begin, end);
+  const size_t inner_end = ClampIndex(s.inner_end, begin, end);
+  edges(begin, inner_begin);
+  size_t left = inner_end - inner_begin;
+  // Source offset of the block's first tap.
+  ptrdiff_t at =
+      (s.first + static_cast<ptrdiff_t>(inner_begin) * s.pixel) * s.x_col;
+  V a0 = start, a1 = start, a2 = start, a3 = start, unused = start;
+  for (; left >= 4; left -= 4, at += 4 * pixel) {
+    a0 = start, a1 = start, a2 = start, a3 = start;
+    Columns<0, kTaps, kStep, 4>(access, x0 + at, col, w00, w01, w02, w00, w00,
+                                a0, a1, a2, a3, unused, unused);
+    if constexpr (kRows > 1)
+      Columns<0, kTaps, kStep, 4>(access, x1 + at, col, w10, w11, w12, w00, w00,
+                                  a0, a1, a2, a3, unused, unused);
+    if constexpr (kRows > 2)
+      Columns<0, kTaps, kStep, 4>(access, x2 + at, col, w20, w21, w22, w00, w00,
+                                  a0, a1, a2, a3, unused, unused);
+    Put(access, s, a0, y);
+    Put(access, s, a1, y + s.y_pixel);
+    Put(access, s, a2, y + 2 * s.y_pixel);
+    Put(access, s, a3, y + 3 * s.y_pixel);
+    y += 4 * s.y_pixel;
+  }
+  if (left >= 2) {
+    a0 = start, a1 = start;
+    Columns<0, kTaps, kStep, 2>(access, x0 + at, col, w00, w01, w02, w00, w00,
+                                a0, a1, unused, unused, unused, unused);
+    if constexpr (kRows > 1)
+      Columns<0, kTaps, kStep, 2>(access, x1 + at, col, w10, w11, w12, w00, w00,
+                                  a0, a1, unused, unused, unused, unused);
+    if constexpr (kRows > 2)
+      Columns<0, kTaps, kStep, 2>(access, x2 + at, col, w20, w21, w22, w00, w00,
+                                  a0, a1, unused, unused, unused, unused);
+    Put(access, s, a0, y);
+    Put(access, s, a1, y + s.y_pixel);
+    y += 2 * s.y_pixel;
+    left -= 2, at += 2 * pixel;
+  }
+  edges(inner_end - left, end);
+}
+
+template <int kRows, int kTaps, int kStep>
+void RunSmall(const Sweep& in, size_t channels) {
+  // A copy whose address nobody has stays in registers across stores to y.
+  const Sweep s = in;
+  ForEachSegment(s, channels,
+                 [&](auto access, size_t c, size_t begin, size_t end) HWY_ATTR {
+                   SmallSweep<kRows, kTaps, kStep>(access, s, c, begin, end);
+                 });
+}
+
+template <int kTaps, int kStep>
+void RunFive(const Sweep& in, size_t channels) {
+  const Sweep s = in;
+  ForEachSegment(s, channels,
+                 [&](auto access, size_t c, size_t begin, size_t end) HWY_ATTR {
+                   const size_t inner_begin =
+                       ClampIndex(s.inner_begin, begin, end);
+                   const size_t inner_end = ClampIndex(s.inner_end, begin, end);
+                   Edge(access, s, c, begin, inner_begin);
+                   Interior<kTaps, kStep>(access, s, c, inner_begin, inner_end);
+                   Edge(access, s, c, inner_end, end);
+                 });
+}
+
+void RunAny(const Sweep& in, size_t channels) {
+  const Sweep s = in;
+  ForEachSegment(
+      s, channels,
+      [&](auto access, size_t c, size_t begin, size_t end) HWY_ATTR {
+        const size_t inner_begin = ClampIndex(s.inner_begin, begin, end);
+        const size_t inner_end = ClampIndex(s.inner_end, begin, end);
+        Edge(access, s, c, begin, inner_begin);
+        const size_t j = AnyTaps(access, s, c, inner_begin, inner_end);
+        Edge(access, s, c, j, end);
+      });
+}
+
+template <int kTaps, int kStep>
+void RunSmallRows(const Sweep& s, size_t channels) {
+  // Fewer than three taps come from strided gradients, with fewer rows too.
+  if constexpr (kTaps == 3) {
+    if (s.rows == 3) return RunSmall<3, kTaps, kStep>(s, channels);
+  }
+  if (s.rows == 2) return RunSmall<2, kTaps, kStep>(s, channels);
+  RunSmall<1, kTaps, kStep>(s, channels);
 }
 
 // One sweep over all channels.
@@ -186,26 +356,14 @@ void RunSweep(const Sweep& s, size_t channels) {
   // of the distance of taps.
   const bool one = s.taps == 1 || s.pixel == s.tap;
   const bool two = s.pixel == 2 * s.tap;
-  ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
-    Edge(access, s, c, 0, s.inner_begin);
-    if (s.taps == 3 && one) {
-      Interior<3, 1>(access, s, c);
-    } else if (s.taps == 3 && two) {
-      Interior<3, 2>(access, s, c);
-    } else if (s.taps == 5 && one) {
-      Interior<5, 1>(access, s, c);
-    } else if (s.taps == 5 && two) {
-      Interior<5, 2>(access, s, c);
-    } else if (s.taps == 2 && one) {
-      Interior<2, 1>(access, s, c);
-    } else if (s.taps == 1) {
-      Interior<1, 1>(access, s, c);
-    } else {
-      const size_t j = AnyTaps(access, s, c, s.inner_begin, s.inner_end);
-      Edge(access, s, c, j, s.inner_end);
-    }
-    Edge(access, s, c, s.inner_end, s.count);
-  });
+  const bool small = s.rows >= 1 && s.rows <= (s.taps == 3 ? 3 : 2);
+  if (small && s.taps == 3 && one) return RunSmallRows<3, 1>(s, channels);
+  if (small && s.taps == 3 && two) return RunSmallRows<3, 2>(s, channels);
+  if (small && s.taps == 2 && one) return RunSmallRows<2, 1>(s, channels);
+  if (small && s.taps == 1) return RunSmallRows<1, 1>(s, channels);
+  if (s.taps == 5 && one) return RunFive<5, 1>(s, channels);
+  if (s.taps == 5 && two) return RunFive<5, 2>(s, channels);
+  RunAny(s, channels);
 }
 
 }  // namespace HWY_NAMESPACE

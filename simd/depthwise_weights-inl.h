@@ -30,8 +30,8 @@ struct TapGroup {
 };
 
 // acc + v * dy of the output whose tap kT is source column kI, if there is one.
-template <int kI, int kT, int kTaps, int kStep, int kPixels>
-HWY_INLINE VecF DyIf(VecF acc, VecF v, VecF d0, VecF d1, VecF d2, VecF d3) {
+template <int kI, int kT, int kTaps, int kStep, int kPixels, class V>
+HWY_INLINE V DyIf(V acc, V v, V d0, V d1, V d2, V d3) {
   constexpr int kAt = kI - kT;
   if constexpr (kT >= kTaps || kAt < 0 || kAt % kStep != 0 ||
                 kAt / kStep >= kPixels) {
@@ -47,11 +47,11 @@ HWY_INLINE VecF DyIf(VecF acc, VecF v, VecF d0, VecF d1, VecF d2, VecF d3) {
 
 // Source columns kI and up of one tap row, each given to all taps that use it.
 // An accumulator meets its outputs in ascending order.
-template <int kI, int kTaps, int kStep, int kPixels, class Access>
+template <int kI, int kTaps, int kStep, int kPixels, class Access, class V>
 HWY_INLINE void DyColumns(Access access, const float* HWY_RESTRICT x,
-                          ptrdiff_t col, VecF d0, VecF d1, VecF d2, VecF d3,
-                          VecF& a0, VecF& a1, VecF& a2, VecF& a3, VecF& a4) {
-  const VecF v = access.Load(x + kI * col);
+                          ptrdiff_t col, V d0, V d1, V d2, V d3, V& a0, V& a1,
+                          V& a2, V& a3, V& a4) {
+  const V v = access.Load(x + kI * col);
   a0 = DyIf<kI, 0, kTaps, kStep, kPixels>(a0, v, d0, d1, d2, d3);
   a1 = DyIf<kI, 1, kTaps, kStep, kPixels>(a1, v, d0, d1, d2, d3);
   a2 = DyIf<kI, 2, kTaps, kStep, kPixels>(a2, v, d0, d1, d2, d3);
@@ -64,11 +64,11 @@ HWY_INLINE void DyColumns(Access access, const float* HWY_RESTRICT x,
 }
 
 // One output, each tap of one row tested: column is tap 0's.
-template <int kTaps, class Access>
+template <int kTaps, class Access, class V>
 HWY_INLINE void DyEdge(Access access, const float* HWY_RESTRICT x,
                        ptrdiff_t column, ptrdiff_t tap, ptrdiff_t width,
-                       ptrdiff_t channels, VecF dy, VecF& a0, VecF& a1,
-                       VecF& a2, VecF& a3, VecF& a4) {
+                       ptrdiff_t channels, V dy, V& a0, V& a1, V& a2, V& a3,
+                       V& a4) {
   const auto inside = [&](int t) {
     return column + t * tap >= 0 && column + t * tap < width;
   };
@@ -85,25 +85,23 @@ HWY_INLINE void DyEdge(Access access, const float* HWY_RESTRICT x,
 }
 
 // Loads or stores the accumulators of one tap row.
-template <int kTaps>
-HWY_INLINE void LoadTaps(const float* partial, size_t stride, VecF& a0,
-                         VecF& a1, VecF& a2, VecF& a3, VecF& a4) {
-  const Lanes16 d;
-  a0 = hn::LoadU(d, partial);
-  if constexpr (kTaps > 1) a1 = hn::LoadU(d, partial + stride);
-  if constexpr (kTaps > 2) a2 = hn::LoadU(d, partial + 2 * stride);
-  if constexpr (kTaps > 3) a3 = hn::LoadU(d, partial + 3 * stride);
-  if constexpr (kTaps > 4) a4 = hn::LoadU(d, partial + 4 * stride);
+template <int kTaps, class Access, class V>
+HWY_INLINE void LoadTaps(Access access, const float* partial, size_t stride,
+                         V& a0, V& a1, V& a2, V& a3, V& a4) {
+  a0 = access.LoadAll(partial);
+  if constexpr (kTaps > 1) a1 = access.LoadAll(partial + stride);
+  if constexpr (kTaps > 2) a2 = access.LoadAll(partial + 2 * stride);
+  if constexpr (kTaps > 3) a3 = access.LoadAll(partial + 3 * stride);
+  if constexpr (kTaps > 4) a4 = access.LoadAll(partial + 4 * stride);
 }
-template <int kTaps>
-HWY_INLINE void StoreTaps(VecF a0, VecF a1, VecF a2, VecF a3, VecF a4,
+template <int kTaps, class Access, class V>
+HWY_INLINE void StoreTaps(Access access, V a0, V a1, V a2, V a3, V a4,
                           float* partial, size_t stride) {
-  const Lanes16 d;
-  hn::StoreU(a0, d, partial);
-  if constexpr (kTaps > 1) hn::StoreU(a1, d, partial + stride);
-  if constexpr (kTaps > 2) hn::StoreU(a2, d, partial + 2 * stride);
-  if constexpr (kTaps > 3) hn::StoreU(a3, d, partial + 3 * stride);
-  if constexpr (kTaps > 4) hn::StoreU(a4, d, partial + 4 * stride);
+  access.StoreAll(a0, partial);
+  if constexpr (kTaps > 1) access.StoreAll(a1, partial + stride);
+  if constexpr (kTaps > 2) access.StoreAll(a2, partial + 2 * stride);
+  if constexpr (kTaps > 3) access.StoreAll(a3, partial + 3 * stride);
+  if constexpr (kTaps > 4) access.StoreAll(a4, partial + 4 * stride);
 }
 
 // kRows x kTaps taps of one channel vector over the outputs [begin, end) of the
@@ -115,23 +113,25 @@ HWY_INLINE void WeightPass(Access access, const ConvShape& s,
                            size_t channel, const float* HWY_RESTRICT x,
                            const float* HWY_RESTRICT dy,
                            float* HWY_RESTRICT partial, size_t stride) {
-  const Lanes16 d;
+  using V = typename Access::V;
   const ptrdiff_t channels = s.in_c;
   const ptrdiff_t width = s.in_w, height = s.in_h;
   const ptrdiff_t tap = s.dilation_w, col = tap * channels;
   const ptrdiff_t row_floats = width * channels;
-  const VecF zero = hn::Zero(d);
-  VecF a00 = zero, a01 = zero, a02 = zero, a03 = zero, a04 = zero;
-  VecF a10 = zero, a11 = zero, a12 = zero, a13 = zero, a14 = zero;
-  VecF a20 = zero, a21 = zero, a22 = zero, a23 = zero, a24 = zero;
+  const V zero = access.Zero();
+  V a00 = zero, a01 = zero, a02 = zero, a03 = zero, a04 = zero;
+  V a10 = zero, a11 = zero, a12 = zero, a13 = zero, a14 = zero;
+  V a20 = zero, a21 = zero, a22 = zero, a23 = zero, a24 = zero;
   float* const p0 =
       partial + (group.kernel_row * s.kernel_w + group.kernel_col) * stride +
       channel;
   float* const p1 = p0 + s.kernel_w * stride;
   float* const p2 = p1 + s.kernel_w * stride;
-  LoadTaps<kTaps>(p0, stride, a00, a01, a02, a03, a04);
-  if constexpr (kRows > 1) LoadTaps<kTaps>(p1, stride, a10, a11, a12, a13, a14);
-  if constexpr (kRows > 2) LoadTaps<kTaps>(p2, stride, a20, a21, a22, a23, a24);
+  LoadTaps<kTaps>(access, p0, stride, a00, a01, a02, a03, a04);
+  if constexpr (kRows > 1)
+    LoadTaps<kTaps>(access, p1, stride, a10, a11, a12, a13, a14);
+  if constexpr (kRows > 2)
+    LoadTaps<kTaps>(access, p2, stride, a20, a21, a22, a23, a24);
 
   size_t ow = begin % s.out_w, oh = begin / s.out_w % s.out_h;
   size_t n = begin / s.out_w / s.out_h;
@@ -158,7 +158,7 @@ HWY_INLINE void WeightPass(Access access, const ConvShape& s,
 
     const auto edges = [&](size_t to) HWY_ATTR {
       for (; ow < to; ++ow, column += s.stride_w, g += channels) {
-        const VecF dv = access.Load(g);
+        const V dv = access.Load(g);
         if (in0)
           DyEdge<kTaps>(access, x0, column, tap, width, channels, dv, a00, a01,
                         a02, a03, a04);
@@ -178,10 +178,10 @@ HWY_INLINE void WeightPass(Access access, const ConvShape& s,
     if constexpr (kStep != 0) {
       for (; ow + 4 <= inner_end;
            ow += 4, column += 4 * s.stride_w, g += 4 * channels) {
-        const VecF d0 = access.Load(g);
-        const VecF d1 = access.Load(g + channels);
-        const VecF d2 = access.Load(g + 2 * channels);
-        const VecF d3 = access.Load(g + 3 * channels);
+        const V d0 = access.Load(g);
+        const V d1 = access.Load(g + channels);
+        const V d2 = access.Load(g + 2 * channels);
+        const V d3 = access.Load(g + 3 * channels);
         const ptrdiff_t at = column * channels;
         if (in0)
           DyColumns<0, kTaps, kStep, 4>(access, x0 + at, col, d0, d1, d2, d3,
@@ -195,7 +195,7 @@ HWY_INLINE void WeightPass(Access access, const ConvShape& s,
       }
     }
     for (; ow < inner_end; ++ow, column += s.stride_w, g += channels) {
-      const VecF dv = access.Load(g);
+      const V dv = access.Load(g);
       const ptrdiff_t at = column * channels;
       if (in0)
         DyColumns<0, kTaps, 1, 1>(access, x0 + at, col, dv, dv, dv, dv, a00,
@@ -212,11 +212,11 @@ HWY_INLINE void WeightPass(Access access, const ConvShape& s,
     if (++oh == s.out_h) oh = 0, ++n;
   }
 
-  StoreTaps<kTaps>(a00, a01, a02, a03, a04, p0, stride);
+  StoreTaps<kTaps>(access, a00, a01, a02, a03, a04, p0, stride);
   if constexpr (kRows > 1)
-    StoreTaps<kTaps>(a10, a11, a12, a13, a14, p1, stride);
+    StoreTaps<kTaps>(access, a10, a11, a12, a13, a14, p1, stride);
   if constexpr (kRows > 2)
-    StoreTaps<kTaps>(a20, a21, a22, a23, a24, p2, stride);
+    StoreTaps<kTaps>(access, a20, a21, a22, a23, a24, p2, stride);
 }
 
 // The channels [c0, c1) of one group.
@@ -230,20 +230,28 @@ void WeightGroup(const ConvShape& s, const TapGroup& group, size_t begin,
   });
 }
 
-template <int kRows, int kTaps>
-void WeightGroupStep(const ConvShape& s, const TapGroup& group, size_t begin,
-                     size_t end, size_t c0, size_t c1, const float* x,
-                     const float* dy, float* partial, size_t stride) {
-  if (s.stride_w == s.dilation_w) {
-    WeightGroup<kRows, kTaps, 1>(s, group, begin, end, c0, c1, x, dy, partial,
-                                 stride);
-  } else if (s.stride_w == 2 * s.dilation_w) {
-    WeightGroup<kRows, kTaps, 2>(s, group, begin, end, c0, c1, x, dy, partial,
-                                 stride);
-  } else {
-    WeightGroup<kRows, kTaps, 0>(s, group, begin, end, c0, c1, x, dy, partial,
-                                 stride);
+// Picks the loop for a group of rows x taps.
+void RunGroup(const ConvShape& s, const TapGroup& group, size_t rows,
+              size_t taps, size_t begin, size_t end, size_t c0, size_t c1,
+              const float* x, const float* dy, float* partial, size_t stride) {
+  const auto run = [&](auto loop) {
+    loop(s, group, begin, end, c0, c1, x, dy, partial, stride);
+  };
+  const bool one = s.stride_w == s.dilation_w;
+  const bool two = s.stride_w == 2 * s.dilation_w;
+  if (rows == 3) {
+    return one   ? run(WeightGroup<3, 3, 1>)
+           : two ? run(WeightGroup<3, 3, 2>)
+                 : run(WeightGroup<3, 3, 0>);
   }
+  if (rows == 2) {
+    return one ? run(WeightGroup<2, 5, 1>) : run(WeightGroup<2, 5, 2>);
+  }
+  if (taps == 5) return run(WeightGroup<1, 5, 0>);
+  if (taps == 4) return run(WeightGroup<1, 4, 0>);
+  if (taps == 3) return run(WeightGroup<1, 3, 0>);
+  if (taps == 2) return run(WeightGroup<1, 2, 0>);
+  run(WeightGroup<1, 1, 0>);
 }
 
 // Adds the outputs [begin, end) of one chunk, channels [c0, c1), to partial
@@ -251,6 +259,8 @@ void WeightGroupStep(const ConvShape& s, const TapGroup& group, size_t begin,
 void WeightChunk(const ConvShape& s, size_t begin, size_t end, size_t c0,
                  size_t c1, const float* x, const float* dy, float* partial,
                  size_t stride) {
+  const bool shared =
+      s.stride_w == s.dilation_w || s.stride_w == 2 * s.dilation_w;
   while (begin < end) {
     // A piece of whole output rows that stays in the cache while every group
     // and channel vector walks over it.
@@ -262,7 +272,7 @@ void WeightChunk(const ConvShape& s, size_t begin, size_t end, size_t c0,
         const size_t left = s.kernel_w - kw;
         const size_t taps = left < 5 ? left : 5;
         if (s.kernel_w == 3 && s.kernel_h - kh >= 3) rows = 3;
-        if (s.kernel_w == 5 && s.kernel_h - kh >= 2) rows = 2;
+        if (s.kernel_w == 5 && s.kernel_h - kh >= 2 && shared) rows = 2;
         TapGroup group;
         group.kernel_row = kh;
         group.kernel_col = kw;
@@ -271,28 +281,8 @@ void WeightChunk(const ConvShape& s, size_t begin, size_t end, size_t c0,
                    s.stride_w,
                    static_cast<ptrdiff_t>((taps - 1) * s.dilation_w), s.in_w,
                    s.out_w, &group.inner_begin, &group.inner_end);
-        if (taps == 3 && rows == 3) {
-          WeightGroupStep<3, 3>(s, group, begin, stop, c0, c1, x, dy, partial,
-                                stride);
-        } else if (taps == 5 && rows == 2) {
-          WeightGroupStep<2, 5>(s, group, begin, stop, c0, c1, x, dy, partial,
-                                stride);
-        } else if (taps == 5) {
-          WeightGroupStep<1, 5>(s, group, begin, stop, c0, c1, x, dy, partial,
-                                stride);
-        } else if (taps == 4) {
-          WeightGroup<1, 4, 0>(s, group, begin, stop, c0, c1, x, dy, partial,
-                               stride);
-        } else if (taps == 3) {
-          WeightGroup<1, 3, 0>(s, group, begin, stop, c0, c1, x, dy, partial,
-                               stride);
-        } else if (taps == 2) {
-          WeightGroup<1, 2, 0>(s, group, begin, stop, c0, c1, x, dy, partial,
-                               stride);
-        } else {
-          WeightGroup<1, 1, 0>(s, group, begin, stop, c0, c1, x, dy, partial,
-                               stride);
-        }
+        RunGroup(s, group, rows, taps, begin, stop, c0, c1, x, dy, partial,
+                 stride);
         kw += taps;
       }
       kh += rows;

@@ -28,70 +28,95 @@
 #define TEMPER_TILE_ROWS(X) \
   X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
 
-#define TEMPER_TILE_DECLARE(r)                                              \
-  [[maybe_unused]] const float* const a##r = t.a[r < kRows ? r : 0];        \
-  [[maybe_unused]] V acc##r##_0 = start0, acc##r##_1 = start1,              \
+#define TEMPER_TILE_DECLARE(r)                                       \
+  [[maybe_unused]] V acc##r##_0 = start0, acc##r##_1 = start1,       \
                      acc##r##_2 = start2, acc##r##_3 = start3;
 
-#define TEMPER_TILE_LOAD(r)                                                 \
-  if constexpr (kRows > r) {                                                \
-    const float* c = t.c[r];                                                \
-    if constexpr (kVecs > 1) acc##r##_0 = hn::LoadU(d, c);                  \
-    if constexpr (kVecs > 2) acc##r##_1 = hn::LoadU(d, c + N);              \
-    if constexpr (kVecs > 3) acc##r##_2 = hn::LoadU(d, c + 2 * N);          \
-    const V last = LoadFirst(t.last, c + (kVecs - 1) * N);                  \
-    if constexpr (kVecs == 1) acc##r##_0 = last;                            \
-    if constexpr (kVecs == 2) acc##r##_1 = last;                            \
-    if constexpr (kVecs == 3) acc##r##_2 = last;                            \
-    if constexpr (kVecs == 4) acc##r##_3 = last;                            \
+#define TEMPER_TILE_LOAD(r)                                          \
+  if constexpr (kRows > r) {                                         \
+    const float* c = TEMPER_TILE_C(r);                               \
+    if constexpr (kVecs > 1) acc##r##_0 = hn::LoadU(d, c);           \
+    if constexpr (kVecs > 2) acc##r##_1 = hn::LoadU(d, c + N);       \
+    if constexpr (kVecs > 3) acc##r##_2 = hn::LoadU(d, c + 2 * N);   \
+    const V last = LoadLast(t.last, c + (kVecs - 1) * N);            \
+    if constexpr (kVecs == 1) acc##r##_0 = last;                     \
+    if constexpr (kVecs == 2) acc##r##_1 = last;                     \
+    if constexpr (kVecs == 3) acc##r##_2 = last;                     \
+    if constexpr (kVecs == 4) acc##r##_3 = last;                     \
   }
 
-#define TEMPER_TILE_STORE(r)                                                \
-  if constexpr (kRows > r) {                                                \
-    float* c = t.c[r];                                                      \
-    if constexpr (kVecs > 1) hn::StoreU(acc##r##_0, d, c);                  \
-    if constexpr (kVecs > 2) hn::StoreU(acc##r##_1, d, c + N);              \
-    if constexpr (kVecs > 3) hn::StoreU(acc##r##_2, d, c + 2 * N);          \
-    float* const end = c + (kVecs - 1) * N;                                 \
-    if constexpr (kVecs == 1) StoreFirst(acc##r##_0, t.last, end);          \
-    if constexpr (kVecs == 2) StoreFirst(acc##r##_1, t.last, end);          \
-    if constexpr (kVecs == 3) StoreFirst(acc##r##_2, t.last, end);          \
-    if constexpr (kVecs == 4) StoreFirst(acc##r##_3, t.last, end);          \
+#define TEMPER_TILE_ADD(r)                                           \
+  if constexpr (kRows > r) {                                         \
+    const float* c = TEMPER_TILE_C(r);                               \
+    const V last = LoadLast(t.last, c + (kVecs - 1) * N);            \
+    if constexpr (kVecs == 1) acc##r##_0 = hn::Add(last, acc##r##_0); \
+    if constexpr (kVecs == 2) acc##r##_1 = hn::Add(last, acc##r##_1); \
+    if constexpr (kVecs == 3) acc##r##_2 = hn::Add(last, acc##r##_2); \
+    if constexpr (kVecs == 4) acc##r##_3 = hn::Add(last, acc##r##_3); \
+    if constexpr (kVecs > 1)                                         \
+      acc##r##_0 = hn::Add(hn::LoadU(d, c), acc##r##_0);             \
+    if constexpr (kVecs > 2)                                         \
+      acc##r##_1 = hn::Add(hn::LoadU(d, c + N), acc##r##_1);         \
+    if constexpr (kVecs > 3)                                         \
+      acc##r##_2 = hn::Add(hn::LoadU(d, c + 2 * N), acc##r##_2);     \
   }
 
-#define TEMPER_TILE_ADD(r)                                                  \
-  if constexpr (kRows > r) {                                                \
-    const float* c = t.c[r];                                                \
-    if constexpr (kVecs > 1) acc##r##_0 = hn::Add(hn::LoadU(d, c), acc##r##_0); \
-    if constexpr (kVecs > 2) acc##r##_1 = hn::Add(hn::LoadU(d, c + N), acc##r##_1); \
-    if constexpr (kVecs > 3)                                                \
-      acc##r##_2 = hn::Add(hn::LoadU(d, c + 2 * N), acc##r##_2);            \
-    const V last = LoadFirst(t.last, c + (kVecs - 1) * N);                  \
-    if constexpr (kVecs == 1) acc##r##_0 = hn::Add(last, acc##r##_0);       \
-    if constexpr (kVecs == 2) acc##r##_1 = hn::Add(last, acc##r##_1);       \
-    if constexpr (kVecs == 3) acc##r##_2 = hn::Add(last, acc##r##_2);       \
-    if constexpr (kVecs == 4) acc##r##_3 = hn::Add(last, acc##r##_3);       \
+#define TEMPER_TILE_STORE(r)                                         \
+  if constexpr (kRows > r) {                                         \
+    float* c = TEMPER_TILE_C(r);                                     \
+    if constexpr (kVecs > 1) hn::StoreU(acc##r##_0, d, c);           \
+    if constexpr (kVecs > 2) hn::StoreU(acc##r##_1, d, c + N);       \
+    if constexpr (kVecs > 3) hn::StoreU(acc##r##_2, d, c + 2 * N);   \
+    float* const end = c + (kVecs - 1) * N;                          \
+    if constexpr (kVecs == 1) StoreLast(acc##r##_0, t.last, end);    \
+    if constexpr (kVecs == 2) StoreLast(acc##r##_1, t.last, end);    \
+    if constexpr (kVecs == 3) StoreLast(acc##r##_2, t.last, end);    \
+    if constexpr (kVecs == 4) StoreLast(acc##r##_3, t.last, end);    \
   }
 
-// TEMPER_TILE_A(r) is the address of the row's element, defined by each loop.
-#define TEMPER_TILE_MULTIPLY(r)                                             \
-  if constexpr (kRows > r) {                                                \
-    const V x = hn::Set(d, *(TEMPER_TILE_A(r)));                            \
-    acc##r##_0 = hn::MulAdd(x, b0, acc##r##_0);                             \
-    if constexpr (kVecs > 1) acc##r##_1 = hn::MulAdd(x, b1, acc##r##_1);    \
-    if constexpr (kVecs > 2) acc##r##_2 = hn::MulAdd(x, b2, acc##r##_2);    \
-    if constexpr (kVecs > 3) acc##r##_3 = hn::MulAdd(x, b3, acc##r##_3);    \
+// Where row r's element of A and its results lie.
+#define TEMPER_TILE_POINTER(r) \
+  [[maybe_unused]] const float* const a##r = t.a[r < kRows ? r : 0];
+#define TEMPER_TILE_C(r) (kMode == Mode::kPointers ? t.c[r] : t.c[0] + r * t.c_step)
+#define TEMPER_TILE_A_POINTERS(r) (a##r)[at]
+#define TEMPER_TILE_A_COLUMNS(r) a[r]
+// Three rows per pointer: the address of each is pointer + {0, 1, 2} * step.
+#define TEMPER_TILE_A_ROWS(r) TEMPER_TILE_A_ROWS_PLUS(r, 0)
+#define TEMPER_TILE_A_ROWS_1(r) TEMPER_TILE_A_ROWS_PLUS(r, 1)
+#define TEMPER_TILE_A_ROWS_2(r) TEMPER_TILE_A_ROWS_PLUS(r, 2)
+#define TEMPER_TILE_A_ROWS_3(r) TEMPER_TILE_A_ROWS_PLUS(r, 3)
+#define TEMPER_TILE_A_ROWS_PLUS(r, k)                                \
+  (r / 3 == 0   ? p0                                                 \
+   : r / 3 == 1 ? p3                                                 \
+   : r / 3 == 2 ? p6                                                 \
+   : r / 3 == 3 ? p9                                                 \
+                : p12)[r % 3 * a_step + k]
+
+#define TEMPER_TILE_FMA(r, element)                                  \
+  if constexpr (kRows > r) {                                         \
+    const V x = hn::Set(d, element);                                 \
+    acc##r##_0 = hn::MulAdd(x, b0, acc##r##_0);                      \
+    if constexpr (kVecs > 1) acc##r##_1 = hn::MulAdd(x, b1, acc##r##_1); \
+    if constexpr (kVecs > 2) acc##r##_2 = hn::MulAdd(x, b2, acc##r##_2); \
+    if constexpr (kVecs > 3) acc##r##_3 = hn::MulAdd(x, b3, acc##r##_3); \
   }
+#define TEMPER_TILE_FMA_POINTERS(r) \
+  TEMPER_TILE_FMA(r, TEMPER_TILE_A_POINTERS(r))
+#define TEMPER_TILE_FMA_COLUMNS(r) TEMPER_TILE_FMA(r, TEMPER_TILE_A_COLUMNS(r))
+#define TEMPER_TILE_FMA_ROWS(r) TEMPER_TILE_FMA(r, TEMPER_TILE_A_ROWS(r))
+#define TEMPER_TILE_FMA_ROWS_1(r) TEMPER_TILE_FMA(r, TEMPER_TILE_A_ROWS_1(r))
+#define TEMPER_TILE_FMA_ROWS_2(r) TEMPER_TILE_FMA(r, TEMPER_TILE_A_ROWS_2(r))
+#define TEMPER_TILE_FMA_ROWS_3(r) TEMPER_TILE_FMA(r, TEMPER_TILE_A_ROWS_3(r))
 
 // One step of the sum: B's vectors at offset kb, then every row.
-#define TEMPER_TILE_STEP(kb)                                                \
+#define TEMPER_TILE_STEP(kb, fma)                                    \
   do {                                                                      \
     const V b0 = hn::LoadU(d, bp0 + (kb));                                  \
-    [[maybe_unused]] V b1 = b0, b2 = b0, b3 = b0;                           \
+    [[maybe_unused]] V b1 = b0, b2 = b0, b3 = b0;                    \
     if constexpr (kVecs > 1) b1 = hn::LoadU(d, bp1 + (kb));                 \
     if constexpr (kVecs > 2) b2 = hn::LoadU(d, bp2 + (kb));                 \
     if constexpr (kVecs > 3) b3 = hn::LoadU(d, bp3 + (kb));                 \
-    TEMPER_TILE_ROWS(TEMPER_TILE_MULTIPLY)                                  \
+    TEMPER_TILE_ROWS(fma)                                            \
   } while (0)
 #endif  // TEMPER_SIMD_GEMM_MACROS_
 
@@ -115,29 +140,40 @@ constexpr int MaxRows(int vecs) {
   return rows[vecs - 1];
 }
 
-// Loads and stores of the first `count` lanes; nothing past them is touched.
-HWY_INLINE hn::Vec<Lanes16> LoadFirst(size_t count, const float* p) {
+// A tile's last vector of columns may be partial. AVX-512 and SVE mask it; on
+// other targets the tile then works on a buffer (kMasks false).
+#if (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) || HWY_TARGET == HWY_SVE || \
+    HWY_TARGET == HWY_SVE2
+inline constexpr bool kMasks = true;
+HWY_INLINE hn::Vec<Lanes16> LoadLast(size_t count, const float* p) {
   const Lanes16 d;
-  if (HWY_LIKELY(count == hn::Lanes(d))) return hn::LoadU(d, p);
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
   return hn::MaskedLoad(hn::FirstN(d, count), d, p);
-#else
-  return PartAccess{count}.Load(p);
-#endif
 }
-HWY_INLINE void StoreFirst(hn::Vec<Lanes16> v, size_t count, float* p) {
+HWY_INLINE void StoreLast(hn::Vec<Lanes16> v, size_t count, float* p) {
   const Lanes16 d;
-  if (HWY_LIKELY(count == hn::Lanes(d))) return hn::StoreU(v, d, p);
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
-  hn::BlendedStore(v, hn::FirstN(d, count), d, p);  // a masked store
-#else
-  PartAccess{count}.Store(v, p);
-#endif
+  hn::BlendedStore(v, hn::FirstN(d, count), d, p);
 }
+#else
+inline constexpr bool kMasks = false;
+HWY_INLINE hn::Vec<Lanes16> LoadLast(size_t, const float* p) {
+  return hn::LoadU(Lanes16(), p);
+}
+HWY_INLINE void StoreLast(hn::Vec<Lanes16> v, size_t, float* p) {
+  hn::StoreU(v, Lanes16(), p);
+}
+#endif
+
+// How the rows of a tile find A and C. B is read at b[v] + offset.
+enum class Mode {
+  kPointers,  // row r: a[r] + walk, c[r]; B dense
+  kRows,      // row r: a[0] + r * a_step + walk in steps of 1; B dense
+  kColumns    // row r: a[0] + r, dense; B walked
+};
 
 struct TileArgs {
   const float* a[kMaxTileRows];
   float* c[kMaxTileRows];
+  size_t a_step, c_step;  // between rows, except with kPointers
   const float* b[kMaxTileVectors];
   const float* bias;  // null: +0
   size_t last;        // valid columns of the last vector
@@ -147,21 +183,15 @@ struct TileArgs {
   Walk walk;
 };
 
-enum class Mode {
-  kPacked,    // A: row pointers, steps of 1; B: dense, steps of kPanel
-  kPointers,  // A: row pointers; B: dense; both steps known at run time
-  kColumns    // A: a[0] + row, dense; B: walked
-};
-
 template <int kRows, int kVecs, Mode kMode>
 HWY_NOINLINE void Tile(const TileArgs& t) {
   const Lanes16 d;
   using V = hn::Vec<Lanes16>;
   const size_t N = hn::Lanes(d);
-  const float* bp0 = t.b[0];
-  [[maybe_unused]] const float* bp1 = t.b[kVecs > 1 ? 1 : 0];
-  [[maybe_unused]] const float* bp2 = t.b[kVecs > 2 ? 2 : 0];
-  [[maybe_unused]] const float* bp3 = t.b[kVecs > 3 ? 3 : 0];
+  const float* const bp0 = t.b[0];
+  [[maybe_unused]] const float* const bp1 = t.b[kVecs > 1 ? 1 : 0];
+  [[maybe_unused]] const float* const bp2 = t.b[kVecs > 2 ? 2 : 0];
+  [[maybe_unused]] const float* const bp3 = t.b[kVecs > 3 ? 3 : 0];
 
   V start0 = hn::Zero(d);
   [[maybe_unused]] V start1 = start0, start2 = start0, start3 = start0;
@@ -176,54 +206,61 @@ HWY_NOINLINE void Tile(const TileArgs& t) {
     TEMPER_TILE_ROWS(TEMPER_TILE_LOAD)
   }
 
-  const Walk& walk = t.walk;
+  const Walk walk = t.walk;
   size_t left = walk.count;
   size_t row = walk.first_row;
-  size_t image_at = 0;                 // where the image begins
-  size_t at = row * walk.row_step + walk.first_col * walk.col_step;
+  size_t line = row * walk.row_step;  // where the walk's row begins
+  size_t image = 0;
+  size_t at = line + walk.first_col * walk.col_step;
   size_t dense = 0;
+  const size_t dense_step = t.dense_step;
   size_t length = walk.cols - walk.first_col;
   while (left != 0) {
     length = std::min(length, left);
     left -= length;
-    if constexpr (kMode == Mode::kPacked) {
-      const size_t end = at + length;
-#define TEMPER_TILE_A(r) a##r + at
-      for (; at + 2 <= end; at += 2, dense += 2 * kPanel) {
-        TEMPER_TILE_STEP(dense);
-#undef TEMPER_TILE_A
-#define TEMPER_TILE_A(r) a##r + at + 1
-        TEMPER_TILE_STEP(dense + kPanel);
-      }
-#undef TEMPER_TILE_A
-#define TEMPER_TILE_A(r) a##r + at
-      if (at != end) {
-        TEMPER_TILE_STEP(dense);
-        dense += kPanel;
-      }
-    } else if constexpr (kMode == Mode::kPointers) {
+    if constexpr (kMode == Mode::kPointers) {
+      TEMPER_TILE_ROWS(TEMPER_TILE_POINTER)
       for (size_t i = 0; i < length; ++i) {
-        TEMPER_TILE_STEP(dense);
+        TEMPER_TILE_STEP(dense, TEMPER_TILE_FMA_POINTERS);
         at += walk.col_step;
-        dense += t.dense_step;
+        dense += dense_step;
       }
-#undef TEMPER_TILE_A
+    } else if constexpr (kMode == Mode::kRows) {
+      const size_t a_step = t.a_step;
+      const float* p0 = t.a[0] + at;
+      const float* p3 = p0 + 3 * a_step;
+      const float* p6 = p3 + 3 * a_step;
+      const float* p9 = p6 + 3 * a_step;
+      const float* p12 = p9 + 3 * a_step;
+      size_t i = length;
+      for (; i >= 2; i -= 2) {
+        TEMPER_TILE_STEP(dense, TEMPER_TILE_FMA_ROWS);
+        dense += dense_step;
+        TEMPER_TILE_STEP(dense, TEMPER_TILE_FMA_ROWS_1);
+        dense += dense_step;
+        p0 += 2, p3 += 2, p6 += 2, p9 += 2, p12 += 2;
+      }
+      for (; i != 0; --i) {
+        TEMPER_TILE_STEP(dense, TEMPER_TILE_FMA_ROWS);
+        dense += dense_step;
+        ++p0, ++p3, ++p6, ++p9, ++p12;
+      }
     } else {
-      const float* a = a0 + dense;
-      dense += length * t.dense_step;
-#define TEMPER_TILE_A(r) a + r
+      const float* a = t.a[0] + dense;
+      dense += length * dense_step;
       for (size_t i = 0; i < length; ++i) {
-        TEMPER_TILE_STEP(at);
+        TEMPER_TILE_STEP(at, TEMPER_TILE_FMA_COLUMNS);
         at += walk.col_step;
-        a += t.dense_step;
+        a += dense_step;
       }
-#undef TEMPER_TILE_A
     }
+    line += walk.row_step;
     if (++row == walk.rows) {
       row = 0;
-      image_at += walk.image_step;
+      image += walk.image_step;
+      line = image;
     }
-    at = image_at + row * walk.row_step;
+    at = line;
     length = walk.cols;
   }
 
@@ -238,11 +275,11 @@ using TileFunction = void (*)(const TileArgs&);
 // The tile of `rows` rows; sizes that this target lacks are null.
 template <int kVecs, Mode kMode>
 HWY_INLINE TileFunction TileOfRows(size_t rows) {
-#define TEMPER_TILE_POINTER(r) \
+#define TEMPER_TILE_ENTRY(r) \
   &Tile<(r < MaxRows(kVecs) ? r + 1 : 1), kVecs, kMode>,
   static constexpr TileFunction kTiles[] = {
-      TEMPER_TILE_ROWS(TEMPER_TILE_POINTER)};
-#undef TEMPER_TILE_POINTER
+      TEMPER_TILE_ROWS(TEMPER_TILE_ENTRY)};
+#undef TEMPER_TILE_ENTRY
   return kTiles[rows - 1];
 }
 
@@ -256,36 +293,94 @@ HWY_INLINE TileFunction FindTile(size_t rows, size_t vecs) {
   }
 }
 
-// How rows x vecs are cut into equal tiles. Cost of a tile's step in half
-// cycles of a core with two FMA and two load pipes: FMAs, loads, or the latency
-// of the chains. It decides speed only.
+// How rows x vecs are cut into nearly equal tiles. The rows are `lines` lines
+// of `rows` rows each, cut on their own.
 struct Cut {
-  size_t row_tiles, vec_tiles;
+  size_t row_tiles, vec_tiles;  // per line
+  size_t rows, taller;  // the first `taller` tiles have rows + 1, others rows
+  size_t lines;
+  uint64_t cost;
 };
-HWY_INLINE Cut ChooseCut(size_t rows, size_t vecs) {
-  Cut best = {};
-  size_t best_cost = ~size_t{0};
-  for (size_t v = 1; v <= std::min(vecs, kMaxTileVectors); ++v) {
-    const Cut cut = {DivUp(rows, MaxRows(static_cast<int>(v))), DivUp(vecs, v)};
-    const size_t r = DivUp(rows, cut.row_tiles);
-    const size_t step = std::max(std::max(r * v, r + v), size_t{8});
-    const size_t cost = cut.row_tiles * cut.vec_tiles * (16 * step + r + v);
-    if (cost < best_cost) best = cut, best_cost = cost;
-  }
-  return best;
+// The cost of a tile's step in half cycles of a core with two FMA and two load
+// pipes: FMAs, loads, or the latency of the chains. It decides speed only.
+template <uint32_t kVecs>
+HWY_INLINE void TryCut(uint32_t rows, uint32_t lines, uint32_t vecs,
+                       bool pointers, Cut& best) {
+  if (kVecs > 1 && vecs < kVecs) return;
+  constexpr uint32_t rows_most = MaxRows(static_cast<int>(kVecs));
+#if HWY_ARCH_X86
+  // More row pointers than general registers.
+  const uint32_t most = pointers ? std::min(rows_most, kVecs == 1 ? 11u : 14u)
+                                 : rows_most;
+#else
+  const uint32_t most = rows_most;
+#endif
+  const uint32_t tiles = (rows + most - 1) / most;
+  const uint32_t vec_tiles = (vecs + kVecs - 1) / kVecs;
+  const uint32_t base = rows / tiles, taller = rows - base * tiles;
+  const uint32_t r = base + (taller != 0 ? 1 : 0);
+  const uint32_t step = std::max(std::max(r * kVecs, r + kVecs), 12u);
+  const uint64_t cost = uint64_t{lines} * tiles * vec_tiles *
+                        ((pointers ? 17 : 16) * step + r + kVecs);
+  if (cost < best.cost) best = {tiles, vec_tiles, base, taller, lines, cost};
+}
+HWY_INLINE void TryCuts(size_t rows, size_t lines, size_t vecs, bool pointers,
+                        Cut& best) {
+  // More than 2^32 rows or vectors do not fit any memory we run in.
+  const uint32_t r = static_cast<uint32_t>(rows);
+  const uint32_t l = static_cast<uint32_t>(lines);
+  const uint32_t v = static_cast<uint32_t>(vecs);
+  TryCut<1>(r, l, v, pointers, best);
+  TryCut<2>(r, l, v, pointers, best);
+  TryCut<3>(r, l, v, pointers, best);
+  TryCut<4>(r, l, v, pointers, best);
 }
 
+// Runs one tile; a partial last vector goes through a buffer where the target
+// has no masks.
 template <Mode kMode>
-void ProductTiles(const Product& p, size_t pixel_begin, size_t pixel_end,
+HWY_INLINE void RunTile(TileArgs& t, size_t rows, size_t vecs) {
+  const size_t N = hn::Lanes(Lanes16());
+  if (kMasks || HWY_LIKELY(t.last == N)) {
+    FindTile<kMode>(rows, vecs)(t);
+    return;
+  }
+  const size_t cols = (vecs - 1) * N + t.last;
+  HWY_ALIGN float buffer[kMaxTileRows * kMaxTileVectors * 16];
+  float* c[kMaxTileRows];
+  float* const first = t.c[0];
+  for (size_t r = 0; r < rows; ++r) {
+    c[r] = kMode == Mode::kPointers ? t.c[r] : first + r * t.c_step;
+    t.c[r] = buffer + r * vecs * N;
+    if (t.load_c || t.add_c) std::copy_n(c[r], cols, t.c[r]);
+  }
+  const size_t c_step = t.c_step;
+  t.c_step = vecs * N;
+  FindTile<kMode>(rows, vecs)(t);
+  t.c_step = c_step;
+  for (size_t r = 0; r < rows; ++r) {
+    std::copy_n(buffer + r * vecs * N, cols, c[r]);
+  }
+}
+
+void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
                   size_t col_begin, size_t col_end) {
   const Lanes16 d;
   const size_t N = hn::Lanes(d);
   const size_t pixels = pixel_end - pixel_begin;
   const size_t vecs = DivUp(col_end - col_begin, N);
-  const Cut cut = ChooseCut(pixels, vecs);
+  Cut cut = {};
+  cut.cost = ~uint64_t{0};
+  // Tiles that stay in a line of pixels, or tiles that do not care.
+  TryCuts(pixels, 1, vecs, p.cols < pixels, cut);
+  if (p.cols < pixels && pixel_begin % p.cols == 0 && pixels % p.cols == 0) {
+    TryCuts(p.cols, pixels / p.cols, vecs, false, cut);
+  }
   TileArgs t;
   t.load_c = p.accumulate;
   t.add_c = false;
+  t.a_step = p.a_col;
+  t.c_step = p.c_col;
   t.dense_step = p.b_step;
   t.walk = p.walk;
   const size_t first_col = pixel_begin % p.cols;
@@ -302,48 +397,57 @@ void ProductTiles(const Product& p, size_t pixel_begin, size_t pixel_end,
     t.bias = p.bias == nullptr ? nullptr : p.bias + j;
     t.last = std::min(N, col_end - (j + (tile_vecs - 1) * N));
     size_t col = first_col, row = first_row, image = first_image;
-    size_t a_at = image * p.a_image + row * p.a_row + col * p.a_col;
-    size_t c_at = image * p.c_image + row * p.c_row + col * p.c_col + j;
-    for (size_t k = 0; k < cut.row_tiles; ++k) {
-      const size_t tile_rows = pixels * (k + 1) / cut.row_tiles -
-                               pixels * k / cut.row_tiles;
-      for (size_t r = 0; r < tile_rows; ++r) {
-        t.a[r] = p.a + a_at;
-        t.c[r] = p.c + c_at;
-        a_at += p.a_col;
-        c_at += p.c_col;
-        if (++col == p.cols) {
+    const float* a = p.a + image * p.a_image + row * p.a_row + col * p.a_col;
+    float* c = p.c + image * p.c_image + row * p.c_row + col * p.c_col + j;
+    const size_t tiles = cut.row_tiles * cut.lines;
+    for (size_t n = 0, k = 0; n < tiles; ++n) {
+      const size_t tile_rows = cut.rows + (k < cut.taller ? 1 : 0);
+      if (++k == cut.row_tiles) k = 0;
+      const bool straight = tile_rows <= p.cols - col;
+      if (straight) {
+        t.a[0] = a;
+        t.c[0] = c;
+      }
+      for (size_t r = 0; r < tile_rows;) {
+        const size_t steps = std::min(tile_rows - r, p.cols - col);
+        if (!straight) {
+          for (size_t q = 0; q < steps; ++q) {
+            t.a[r + q] = a + q * p.a_col;
+            t.c[r + q] = c + q * p.c_col;
+          }
+        }
+        r += steps;
+        col += steps;
+        a += steps * p.a_col;
+        c += steps * p.c_col;
+        if (col == p.cols) {
           col = 0;
           if (++row == p.rows) row = 0, ++image;
-          a_at = image * p.a_image + row * p.a_row;
-          c_at = image * p.c_image + row * p.c_row + j;
+          a = p.a + image * p.a_image + row * p.a_row;
+          c = p.c + image * p.c_image + row * p.c_row + j;
         }
       }
-      FindTile<kMode>(tile_rows, tile_vecs)(t);
+      if (straight) {
+        RunTile<Mode::kRows>(t, tile_rows, tile_vecs);
+      } else {
+        RunTile<Mode::kPointers>(t, tile_rows, tile_vecs);
+      }
     }
   }
 }
 
-void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
-                  size_t col_begin, size_t col_end) {
-  if (p.b_step == kPanel && p.walk.col_step == 1) {
-    ProductTiles<Mode::kPacked>(p, pixel_begin, pixel_end, col_begin, col_end);
-  } else {
-    ProductTiles<Mode::kPointers>(p, pixel_begin, pixel_end, col_begin,
-                                  col_end);
-  }
-}
-
-template <Mode kMode>
-void ReductionTiles(const Reduction& r) {
+void ReductionRange(const Reduction& r) {
   const Lanes16 d;
   const size_t N = hn::Lanes(d);
   const size_t vecs = DivUp(r.cols, N);
-  const Cut cut = ChooseCut(r.rows, vecs);
+  Cut cut = {};
+  cut.cost = ~uint64_t{0};
+  TryCuts(r.rows, 1, vecs, r.a_offsets != nullptr, cut);
   TileArgs t;
   t.load_c = r.resume;
   t.add_c = r.add;
   t.bias = nullptr;
+  t.c_step = r.ldc;
   t.dense_step = r.dense_step;
   t.walk = r.walk;
   for (size_t i = 0; i < cut.vec_tiles; ++i) {
@@ -352,24 +456,22 @@ void ReductionTiles(const Reduction& r) {
     const size_t j = vec * N;
     for (size_t v = 0; v < tile_vecs; ++v) t.b[v] = r.b + j + v * N;
     t.last = std::min(N, r.cols - (j + (tile_vecs - 1) * N));
+    size_t begin = 0;
     for (size_t k = 0; k < cut.row_tiles; ++k) {
-      const size_t begin = r.rows * k / cut.row_tiles;
-      const size_t end = r.rows * (k + 1) / cut.row_tiles;
-      for (size_t row = begin; row < end; ++row) {
-        t.a[row - begin] =
-            r.a + (r.a_offsets == nullptr ? row : r.a_offsets[row]);
-        t.c[row - begin] = r.c + row * r.ldc + j;
+      const size_t end = begin + cut.rows + (k < cut.taller ? 1 : 0);
+      t.c[0] = r.c + begin * r.ldc + j;
+      if (r.a_offsets == nullptr) {
+        t.a[0] = r.a + begin;
+        RunTile<Mode::kColumns>(t, end - begin, tile_vecs);
+      } else {
+        for (size_t row = begin; row < end; ++row) {
+          t.a[row - begin] = r.a + r.a_offsets[row];
+          t.c[row - begin] = r.c + row * r.ldc + j;
+        }
+        RunTile<Mode::kPointers>(t, end - begin, tile_vecs);
       }
-      FindTile<kMode>(end - begin, tile_vecs)(t);
+      begin = end;
     }
-  }
-}
-
-void ReductionRange(const Reduction& r) {
-  if (r.a_offsets == nullptr) {
-    ReductionTiles<Mode::kColumns>(r);
-  } else {
-    ReductionTiles<Mode::kPointers>(r);
   }
 }
 

@@ -1,8 +1,10 @@
 // Losses, sums to one number and column sums. Contract: loss.h.
-// A row is handled in blocks of 16 virtual lanes: each vector of the block keeps
-// its own accumulator in a register while it strides over the row, then all
-// meet in `lanes[16]`. Classes past the last whole block are copied into a
-// padded buffer, so that 10 classes cost one block and no masks.
+// A row is handled in blocks of 16 virtual lanes: each vector of the block
+// keeps its own accumulator in a register while it strides over the row, then
+// all meet in `lanes[16]`. Classes past the last whole block are copied into a
+// padded buffer, so that 10 classes cost one block.
+// A buffer that vectors store to is never initialised or written by scalars
+// too: GCC 12 forwards such values past SVE's predicated stores.
 #ifndef TEMPER_SIMD_LOSS_ONCE_
 #define TEMPER_SIMD_LOSS_ONCE_
 #include <cstddef>
@@ -51,15 +53,11 @@ HWY_INLINE float AddLanes(const float* lanes) {
   return FoldLanes(lanes, [](float a, float b) HWY_ATTR { return a + b; });
 }
 
-// A last part vector of an input with a readable tail: the load runs past the
-// end, the store does not.
-struct TailAccess {
-  size_t count;
+// A last part vector of an input with a readable tail. Not for outputs: past
+// the end there another thread may be writing.
+struct InputTail {
   HWY_INLINE hn::Vec<Lanes16> Load(const float* p) const {
     return hn::LoadU(Lanes16(), p);
-  }
-  HWY_INLINE void Store(hn::Vec<Lanes16> v, float* p) const {
-    PartAccess{count}.Store(v, p);
   }
 };
 
@@ -70,11 +68,13 @@ HWY_INLINE float SumToOne(size_t n, Term&& term) {
   constexpr size_t kInCache = 4096;  // a multiple of 16
   const Lanes16 d;
   const size_t N = hn::Lanes(d);
-  HWY_ALIGN float lanes[16] = {};
+  if (n == 0) return 0.0f;
+  HWY_ALIGN float lanes[16];
   for (size_t begin = 0; begin < n; begin += kInCache) {
     const size_t end = n - begin < kInCache ? n : begin + kInCache;
     for (size_t lane = 0; lane < 16; lane += N) {
-      auto sum = hn::Load(d, lanes + lane);
+      auto sum = hn::Zero(d);
+      if (begin != 0) sum = hn::Load(d, lanes + lane);
       size_t i = begin + lane;
       for (; i + N <= end; i += 16) sum = term(FullAccess(), i, sum);
       if (i < end) sum = term(PartAccess{end - i}, i, sum);
@@ -85,9 +85,8 @@ HWY_INLINE float SumToOne(size_t n, Term&& term) {
 }
 
 float SumAll(size_t n, const float* x) {
-  return SumToOne(n, [&](auto access, size_t i, auto sum) HWY_ATTR {
-    return hn::Add(access.Load(x + i), sum);
-  });
+  return SumToOne(n, [&](auto access, size_t i, auto sum)
+                         HWY_ATTR { return hn::Add(access.Load(x + i), sum); });
 }
 
 float SumOfSquaresAll(size_t n, const float* x) {
@@ -103,18 +102,19 @@ void MeanSquaredErrorRows(size_t begin, size_t end, size_t n,
   for (size_t r = begin; r < end; ++r) {
     const float* p = prediction + r * n;
     const float* t = target + r * n;
-    const float sum = SumToOne(n, [&](auto access, size_t i, auto acc) HWY_ATTR {
-      const auto difference = hn::Sub(access.Load(p + i), access.Load(t + i));
-      return hn::MulAdd(difference, difference, acc);
-    });
+    const float sum =
+        SumToOne(n, [&](auto access, size_t i, auto acc) HWY_ATTR {
+          const auto difference =
+              hn::Sub(access.Load(p + i), access.Load(t + i));
+          return hn::MulAdd(difference, difference, acc);
+        });
     row_loss[r] = sum / static_cast<float>(n);
   }
 }
 
 void MeanSquaredErrorBackwardRange(size_t begin, size_t end,
-                                   const float* prediction,
-                                   const float* target, float factor,
-                                   bool accumulate, float* out) {
+                                   const float* prediction, const float* target,
+                                   float factor, bool accumulate, float* out) {
   const Lanes16 d;
   const auto v_factor = hn::Set(d, factor);
   const auto loop = [&](auto add) HWY_ATTR {
@@ -233,6 +233,7 @@ void SoftmaxCrossEntropyRows(size_t begin, size_t end, size_t classes,
   // Of up to 16 rows, whose logarithms are taken together: the sums of
   // exponentials, and the terms of the label and of all classes.
   HWY_ALIGN float totals[16] = {};
+  HWY_ALIGN float logs[16];
   float on[16], off[16];
   for (size_t first = begin; first < end; first += 16) {
     const size_t count = end - first < 16 ? end - first : 16;
@@ -259,10 +260,10 @@ void SoftmaxCrossEntropyRows(size_t begin, size_t end, size_t classes,
     }
     if (labels == nullptr) continue;
     for (size_t k = 0; k < count; k += hn::Lanes(d)) {
-      hn::Store(Log(d, hn::Load(d, totals + k)), d, totals + k);
+      hn::Store(Log(d, hn::Load(d, totals + k)), d, logs + k);
     }
     for (size_t k = 0; k < count; ++k) {
-      row_loss[first + k] = totals[k] - on[k] - off[k];
+      row_loss[first + k] = logs[k] - on[k] - off[k];
     }
   }
 }
@@ -286,13 +287,13 @@ void SoftmaxBackwardLoop(size_t begin, size_t end, size_t classes,
     // outside [0, classes) meets none.
     int64_t label = labels[r];
     if (label < 0 || label >= static_cast<int64_t>(classes)) label = -1;
-    const auto step = [&](auto access, size_t i) HWY_ATTR {
+    const auto step = [&](auto in, auto access, size_t i) HWY_ATTR {
       const int64_t lane = label - static_cast<int64_t>(i);
       const auto at_label =
           hn::Eq(iota, hn::Set(di, static_cast<int32_t>(lane)));
       const auto q =
           hn::IfThenElse(hn::RebindMask(d, at_label), q_label, q_others);
-      const auto difference = hn::Sub(access.Load(p + i), q);
+      const auto difference = hn::Sub(in.Load(p + i), q);
       if constexpr (kAccumulate) {
         access.Store(hn::MulAdd(difference, v_factor, access.Load(out + i)),
                      out + i);
@@ -301,8 +302,8 @@ void SoftmaxBackwardLoop(size_t begin, size_t end, size_t classes,
       }
     };
     size_t i = 0;
-    for (; i + N <= classes; i += N) step(FullAccess(), i);
-    if (i < classes) step(TailAccess{classes - i}, i);
+    for (; i + N <= classes; i += N) step(FullAccess(), FullAccess(), i);
+    if (i < classes) step(InputTail(), PartAccess{classes - i}, i);
   }
 }
 

@@ -23,7 +23,8 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Does v replace the maximum so far? Larger, or the first NaN.
-HWY_INLINE hn::Mask<Lanes16> Beats(VecF v, VecF best) {
+template <class V>
+HWY_INLINE auto Beats(V v, V best) {
   // !(v <= best) holds for larger v and for NaN on either side; best == best
   // leaves out a NaN that is there already.
   return hn::And(hn::Not(hn::Le(v, best)), hn::Eq(best, best));
@@ -32,9 +33,7 @@ HWY_INLINE hn::Mask<Lanes16> Beats(VecF v, VecF best) {
 // Output rows [begin, end) of the flattened (n, oh).
 void MaxForwardRows(const ConvShape& s, size_t begin, size_t end,
                     const float* HWY_RESTRICT x, float* HWY_RESTRICT y) {
-  const Lanes16 d;
   const size_t channels = s.in_c;
-  const auto lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
   for (size_t i = begin; i < end; ++i) {
     const Span rows =
         WindowSpan(i % s.out_h, s.kernel_h, s.stride_h, s.pad_top, s.in_h);
@@ -45,7 +44,7 @@ void MaxForwardRows(const ConvShape& s, size_t begin, size_t end,
           WindowSpan(ow, s.kernel_w, s.stride_w, s.pad_left, s.in_w);
       float* HWY_RESTRICT out = y + (i * s.out_w + ow) * channels;
       ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
-        auto best = lowest;
+        auto best = access.Set(-std::numeric_limits<float>::infinity());
         for (size_t ih = rows.begin; ih < rows.end; ++ih) {
           const float* HWY_RESTRICT p = image + ih * s.in_w * channels + c;
           for (size_t iw = cols.begin; iw < cols.end; ++iw) {
@@ -66,14 +65,12 @@ HWY_INLINE void GiveToWinner(Span rows, Span cols, size_t first, size_t last,
                              const float* HWY_RESTRICT image,
                              const float* HWY_RESTRICT dy,
                              float* HWY_RESTRICT dx) {
-  const Lanes16 d;
-  const auto lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
-  const auto one = hn::Set(d, 1.0f);
   ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
     // A window of nothing but -inf belongs to its first tap, number 0.
-    auto best = lowest;
-    auto winner = hn::Zero(d);
-    auto tap = hn::Zero(d);
+    auto best = access.Set(-std::numeric_limits<float>::infinity());
+    auto winner = access.Zero();
+    const auto one = access.Set(1.0f);
+    auto tap = access.Zero();
     for (size_t ih = rows.begin; ih < rows.end; ++ih) {
       const float* HWY_RESTRICT p = image + ih * width * channels + c;
       for (size_t iw = cols.begin; iw < cols.end; ++iw) {
@@ -87,8 +84,8 @@ HWY_INLINE void GiveToWinner(Span rows, Span cols, size_t first, size_t last,
     const auto gradient = access.Load(dy + c);
     for (size_t ih = rows.begin; ih < rows.end; ++ih) {
       if (ih < first || ih >= last) continue;
-      tap = hn::Set(
-          d, static_cast<float>((ih - rows.begin) * (cols.end - cols.begin)));
+      tap = access.Set(
+          static_cast<float>((ih - rows.begin) * (cols.end - cols.begin)));
       float* HWY_RESTRICT p = dx + ih * width * channels + c;
       for (size_t iw = cols.begin; iw < cols.end; ++iw) {
         const auto old = access.Load(p + iw * channels);
@@ -142,7 +139,6 @@ void MaxBackwardRows(const ConvShape& s, size_t begin, size_t end,
 void AvgForwardRows(const ConvShape& s, const AvgPoolOptions& options,
                     size_t begin, size_t end, const float* HWY_RESTRICT x,
                     float* HWY_RESTRICT y) {
-  const Lanes16 d;
   const size_t channels = s.in_c;
   for (size_t i = begin; i < end; ++i) {
     const size_t oh = i % s.out_h;
@@ -152,17 +148,17 @@ void AvgForwardRows(const ConvShape& s, const AvgPoolOptions& options,
     for (size_t ow = 0; ow < s.out_w; ++ow) {
       const Span cols =
           WindowSpan(ow, s.kernel_w, s.stride_w, s.pad_left, s.in_w);
-      const auto divisor = hn::Set(d, WindowDivisor(s, options, oh, ow));
+      const float divisor = WindowDivisor(s, options, oh, ow);
       float* HWY_RESTRICT out = y + (i * s.out_w + ow) * channels;
       ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
-        auto sum = hn::Zero(d);
+        auto sum = access.Zero();
         for (size_t ih = rows.begin; ih < rows.end; ++ih) {
           const float* HWY_RESTRICT p = image + ih * s.in_w * channels + c;
           for (size_t iw = cols.begin; iw < cols.end; ++iw) {
             sum = hn::Add(sum, access.Load(p + iw * channels));
           }
         }
-        access.Store(hn::Div(sum, divisor), out + c);
+        access.Store(hn::Div(sum, access.Set(divisor)), out + c);
       });
     }
   }
@@ -172,7 +168,6 @@ void AvgForwardRows(const ConvShape& s, const AvgPoolOptions& options,
 void AvgBackwardRows(const ConvShape& s, const AvgPoolOptions& options,
                      size_t begin, size_t end, bool accumulate,
                      const float* HWY_RESTRICT dy, float* HWY_RESTRICT dx) {
-  const Lanes16 d;
   const size_t channels = s.in_c;
   for (size_t i = begin; i < end; ++i) {
     const Span rows =
@@ -184,11 +179,11 @@ void AvgBackwardRows(const ConvShape& s, const AvgPoolOptions& options,
           WindowsCovering(iw, s.kernel_w, s.stride_w, s.pad_left, s.out_w);
       float* HWY_RESTRICT out = dx + (i * s.in_w + iw) * channels;
       ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
-        auto sum = accumulate ? access.Load(out + c) : hn::Zero(d);
+        auto sum = accumulate ? access.Load(out + c) : access.Zero();
         for (size_t oh = rows.begin; oh < rows.end; ++oh) {
           const float* HWY_RESTRICT p = image + oh * s.out_w * channels + c;
           for (size_t ow = cols.begin; ow < cols.end; ++ow) {
-            const auto divisor = hn::Set(d, WindowDivisor(s, options, oh, ow));
+            const auto divisor = access.Set(WindowDivisor(s, options, oh, ow));
             sum =
                 hn::Add(sum, hn::Div(access.Load(p + ow * channels), divisor));
           }
@@ -214,7 +209,7 @@ void GlobalForwardBlock(size_t pixels, size_t channels, size_t begin,
     const float* HWY_RESTRICT rows = x + k * step * channels + begin;
     const size_t n = pixels - k * step < step ? pixels - k * step : step;
     ReduceRows(n, channels, count, sums,
-               [&](auto access, VecF acc, size_t i, size_t)
+               [&](auto access, auto acc, size_t i, size_t)
                    HWY_ATTR { return hn::Add(acc, access.Load(rows + i)); });
   }
   CombineTree(chunks, [&](size_t a, size_t b) HWY_ATTR {
@@ -224,27 +219,27 @@ void GlobalForwardBlock(size_t pixels, size_t channels, size_t begin,
       hn::Store(hn::Add(hn::Load(d, p), hn::Load(d, q)), d, p);
     }
   });
-  const auto divisor = hn::Set(d, static_cast<float>(pixels));
   ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
-    access.Store(hn::Div(hn::Load(d, partial + j), divisor), y + begin + j);
+    access.Store(hn::Div(access.LoadAll(partial + j),
+                         access.Set(static_cast<float>(pixels))),
+                 y + begin + j);
   });
 }
 
 template <bool kAccumulate>
 void GlobalBackwardLoop(size_t begin, size_t end, size_t total, size_t channels,
                         const float* HWY_RESTRICT dy, float* HWY_RESTRICT dx) {
-  const Lanes16 d;
   ForEachRowVector<1>(
       begin, end, channels,
       [&](size_t first, size_t count, float* tables) HWY_ATTR {
-        const auto divisor = hn::Set(d, static_cast<float>(total));
         ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
+          const auto divisor = access.Set(static_cast<float>(total));
           access.Store(hn::Div(access.Load(dy + first + j), divisor),
                        tables + j);
         });
       },
       [&](auto access, size_t i, const float* table) HWY_ATTR {
-        const auto share = hn::Load(d, table);
+        const auto share = access.LoadAll(table);
         if constexpr (kAccumulate) {
           access.Store(hn::Add(access.Load(dx + i), share), dx + i);
         } else {

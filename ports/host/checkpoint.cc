@@ -77,7 +77,7 @@ std::string Hex(uint64_t value) { return fmt::format("{:016x}", value); }
 Checkpoint::Checkpoint(const Job& job, const Trainer& trainer, std::string path,
                        bool with_state)
     : job_(job), path_(path), file_(std::move(path)) {
-  ModelInfo info = job.info;
+  ModelDescription info = job.info;
   info.training["arithmetic"] = std::to_string(kArithmeticVersion);
   info.training["seed"] = std::to_string(job.options.seed);
   if (with_state) {

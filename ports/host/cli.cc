@@ -40,6 +40,11 @@ std::string UnknownWord(Cli& cli, const std::string& message, int argc,
     }
   }
   const std::vector<std::string_view> names(known.begin(), known.end());
+  // CLI11 only says that a verb is missing; the user has typed one.
+  if (scope == &cli.app && argc > 1 && argv[1][0] != '-') {
+    return fmt::format("unknown verb '{}'\n  {}", Printable(argv[1]),
+                       Suggest(argv[1], names));
+  }
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     const std::string_view stem = word.substr(0, word.find('='));

@@ -25,12 +25,15 @@ ExitCode ExitCodeOf(StatusCode code) {
 }
 
 void FailFile(const FileError& error, const std::string& path) {
+  // What is invalid in a file is the file's fault, not the command line's.
+  const ExitCode code = error.code == StatusCode::kInvalidArgument
+                            ? kExitBadData
+                            : ExitCodeOf(error.code);
   // Errors of the disk name the path themselves.
   if (error.message.find(path) != std::string::npos) {
-    throw Failure(ExitCodeOf(error.code), error.message);
+    throw Failure(code, error.message);
   }
-  throw Failure(ExitCodeOf(error.code),
-                fmt::format("{}: {}", path, error.message));
+  throw Failure(code, fmt::format("{}: {}", path, error.message));
 }
 
 std::vector<uint8_t> ReadFileOrFail(const std::string& path,

@@ -158,7 +158,7 @@ void NewModel(Job& job) {
 // From a model file: its weights, its preprocessing, its classes.
 void OldModel(Job& job) {
   ModelFile file = ReadModel(job.options.model);
-  static_cast<ModelInfo&>(job.info) = std::move(static_cast<ModelInfo&>(file));
+  job.info = static_cast<ModelDescription&>(file);
   job.info.training.clear();
   job.values = std::move(file.weights);
   CheckInput(job);

@@ -59,7 +59,7 @@ struct Job {
   JobOptions options;
   TrainingData data;
   std::vector<std::string> classes;
-  ModelInfo info;  // graph, preprocessing, classes; `training` is the session's
+  ModelDescription info;  // graph, preprocessing, classes; `training` is the session's
   // Values that are known before training: from a model file, or the statistics
   // of the training data. Named "<node>.<weight>".
   std::vector<ModelTensor> values;

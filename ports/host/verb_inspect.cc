@@ -113,7 +113,7 @@ int Run(const Cli& cli, const Arguments& a) {
                                    {"multiply_adds", work},
                                    {"classes", model.classes},
                                    {"preprocessing", nlohmann::ordered_json::parse(
-                                                         PreprocessingJson(model.preprocessing))},
+                                                         WritePreprocessing(model.preprocessing))},
                                    {"training", model.training},
                                    {"optimizer_state", !model.optimizer_state.empty()},
                                    {"weights_sha256", sha256}};
@@ -124,7 +124,7 @@ int Run(const Cli& cli, const Arguments& a) {
   fmt::print("mult-adds      {} per sample, forward\n", work);
   fmt::print("classes        {}:", model.classes.size());
   for (const std::string& name : model.classes) fmt::print(" {}", Printable(name));
-  fmt::print("\npreprocessing  {}\n", PreprocessingJson(model.preprocessing));
+  fmt::print("\npreprocessing  {}\n", WritePreprocessing(model.preprocessing));
   for (const auto& [key, value] : model.training) {
     fmt::print("{:<14} {}\n", Printable(key), Printable(value));
   }

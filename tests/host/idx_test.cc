@@ -334,8 +334,8 @@ TEST(Idx, RefusesDamagedGzip) {
   EXPECT_LT(Gzip(Idx({1000, 1000, 1000}, {})).size(), 100u);
 }
 
-// Some bits of a gzip file carry nothing (times, padding between blocks): a flip
-// is refused or changes no sample.
+// Some bits of a gzip file carry nothing (times, padding between blocks): a
+// flip is refused or changes no sample.
 TEST(Idx, FlippedBitsNeverChangeSamples) {
   const Folder good;
   const Bytes packed = Gzip(good.images);

@@ -47,7 +47,7 @@ TEST(Math, ErrorsAndStoredBitsOfEvery509thPattern) {
   simd::Target targets[32];
   const size_t count = simd::SupportedTargets(targets, 32);
   ASSERT_GT(count, 0u);
-  std::vector<float> x(kBlock), y(kBlock);
+  std::vector<float> x(kBlock), thinned(kBlock), y(kBlock);
   std::vector<double> expected(kBlock);
   for (const MathFunction& f : testing::kMathFunctions) {
     std::vector<TargetRun> runs;
@@ -61,17 +61,21 @@ TEST(Math, ErrorsAndStoredBitsOfEvery509thPattern) {
       for (size_t i = 0; i < n; ++i) expected[i] = f.reference(x[i]);
       for (TargetRun& run : runs) {
         ASSERT_TRUE(simd::ForceTarget(run.target.name));
-        f.kernel(n, x.data(), y.data());
-        run.hash.Add(y.data(), n);
-        for (size_t i = 0; i < n; ++i) {
+        // The others have no stored bits: an eighth of the arguments will do.
+        const size_t step = run.target.exact ? 1 : 8;
+        for (size_t i = 0; i < n; i += step) thinned[i / step] = x[i];
+        f.kernel((n + step - 1) / step, thinned.data(), y.data());
+        if (run.target.exact) run.hash.Add(y.data(), n);
+        for (size_t i = 0; i < n; i += step) {
           if (std::isfinite(x[i]) && std::fabs(x[i]) > f.limit) continue;
           // Without FMA the reduction of sin and cos has an absolute error,
           // which shows where they are near zero.
+          const float actual = y[i / step];
           if (!run.target.exact &&
-              std::fabs(y[i] - expected[i]) < f.atol_other) {
+              std::fabs(actual - expected[i]) < f.atol_other) {
             continue;
           }
-          const double ulps = Ulps(y[i], expected[i]);
+          const double ulps = Ulps(actual, expected[i]);
           if (ulps > run.worst) run.worst = ulps, run.worst_at = x[i];
         }
       }

@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+"""The command line from outside: what a user types and gets, on data that the
+test makes itself. Run by ctest:  cli_test.py TEMPER [-k NAME]
+
+  bad input   each kind has its own message and exit code, and leaves what was there
+  resume      a run that was stopped anywhere ends in the same bytes
+  exactness   the same weights for every thread count and exact target
+  memory      planned size works, 64 bytes less is refused; touched == planned
+"""
+import gzip
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TEMPER = ""
+
+
+def run(*arguments, expect=0, cwd=None):
+    done = subprocess.run([TEMPER, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=240)
+    if done.returncode != expect:
+        raise AssertionError(f"exit {done.returncode}, expected {expect}: temper {' '.join(map(str, arguments))}\n"
+                             f"{done.stdout}\n{done.stderr}")
+    return done
+
+
+def idx(shape, data):
+    return struct.pack(">HBB", 0, 8, len(shape)) + struct.pack(f">{len(shape)}I", *shape) + bytes(data)
+
+
+def make_data(folder, count=240, side=12, classes=4, seed=1, packed=False):
+    """Squares at class-dependent places, with noise: learnt within an epoch or two."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for prefix, n, s in (("train", count, seed), ("t10k", count // 2, seed + 1)):
+        rng = random.Random(s)
+        images, labels = bytearray(), bytearray()
+        for i in range(n):
+            label = i % classes
+            labels.append(label)
+            for y in range(side):
+                for x in range(side):
+                    on = (y // (side // 2)) * 2 + x // (side // 2) == label
+                    images.append(rng.randrange(120, 256) if on else rng.randrange(0, 120))
+        for name, content in ((f"{prefix}-images-idx3-ubyte", idx((n, side, side), images)),
+                              (f"{prefix}-labels-idx1-ubyte", idx((n,), labels))):
+            if packed:
+                (folder / (name + ".gz")).write_bytes(gzip.compress(content, mtime=0))
+            else:
+                (folder / name).write_bytes(content)
+
+
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.tmp = pathlib.Path(tempfile.mkdtemp(prefix="temper-cli-"))
+        cls.data = cls.tmp / "data"
+        make_data(cls.data)
+        cls.spec = f"idx:{cls.data}"
+        cls.run_folder = cls.tmp / "run"
+        cls.train(cls.run_folder, "--epochs", 2)
+        cls.model = cls.run_folder / "weights" / "last.safetensors"
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.tmp)
+
+    @classmethod
+    def train(cls, out, *more, expect=0, model="mlp?hidden=16", data=None):
+        return run("train", "--model", model, "--data", data or cls.spec, "--batch", 16, "--threads", 1,
+                   "--out", out, "--json", *more, expect=expect)
+
+
+class BadInput(Case):
+    def refused(self, code, words, *arguments):
+        done = run(*arguments, expect=code)
+        for word in words.split("|"):
+            self.assertIn(word, done.stderr)
+        self.assertLess(len(done.stderr), 2000)
+        return done
+
+    def train_refused(self, code, words, *more, model="mlp?hidden=16", data=None):
+        out = self.tmp / "refused"
+        self.refused(code, words, "train", "--model", model, "--data", data or self.spec, "--out", out, *more)
+        self.assertFalse((out / "weights").exists(), "a refused job left a run behind")
+
+    def test_usage(self):
+        self.refused(64, "--epoch|Did you mean '--epochs'", "train", "--model", "mlp", "--data", self.spec, "--epoch", 3)
+        self.refused(64, "Did you mean 'train'", "trian")
+        self.refused(64, "--help", "train")
+        self.train_refused(64, "--batch", "--batch", 0)
+        self.train_refused(64, "--epochs", "--epochs", -1)
+        self.train_refused(64, "--epochs", "--epochs", 0)
+        self.train_refused(64, "--momentum", "--momentum", 1)
+        self.train_refused(64, "--momentum", "--momentum", "nan")
+        self.train_refused(64, "--threads", "--threads", 0)
+        self.train_refused(64, "--lr", "--lr", "nan")
+        self.train_refused(64, "--lr", "--lr", -0.1)
+        self.train_refused(64, "--lr", "--lr", "1O0")
+        self.train_refused(64, "--wd", "--wd", "inf")
+        self.train_refused(64, "cosin|cosine", "--schedule", "cosin")
+        self.train_refused(64, "--target|SIMD", "--target", "avx9")
+        self.train_refused(64, "size", "--arena", "lots")
+        self.train_refused(64, "warm", "--warmup", 1000000)
+        self.train_refused(78, "--freeze|fc1", "--freeze", "fc9")
+        self.train_refused(78, "frozen", "--freeze", "*")
+        self.train_refused(66, "resnet8", model="resnet9")
+        self.train_refused(64, "hidden", model="mlp?hiden=3")
+
+    def test_specs(self):
+        self.train_refused(64, "idx", data="idy:/tmp")
+        self.train_refused(64, "limit", data=self.spec + "?limt=3")
+        self.train_refused(64, "limit", data=self.spec + "?limit=-3")
+        self.train_refused(66, "nowhere", data="idx:/nowhere")
+        self.train_refused(64, "val", data=self.spec + "?val=1.5")
+        self.train_refused(65, "batch", "--drop-last", data=self.spec + "?limit=3")
+
+    def bad_data(self, name, change, code, words):
+        folder = self.tmp / f"bad-{len(words)}-{random.random()}"
+        shutil.copytree(self.data, folder)
+        path = folder / name
+        path.write_bytes(change(path.read_bytes()))
+        self.train_refused(code, words, data=f"idx:{folder}")
+
+    def test_idx(self):
+        images, labels = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+        self.bad_data(images, lambda b: b"\1" + b[1:], 65, "idx3")
+        self.bad_data(images, lambda b: b[:4] + struct.pack(">3I", 2**31, 2**31, 2**31) + b[16:], 65, "idx3")
+        self.bad_data(images, lambda b: b[:4] + struct.pack(">3I", 0, 12, 12) + b[16:], 65, "idx3")
+        self.bad_data(images, lambda b: b[:-1], 65, "idx3")
+        self.bad_data(images, lambda b: b + b"x", 65, "idx3")
+        self.bad_data(images, lambda b: b[:2] + b"\x0d" + b[3:], 69, "idx3")
+        self.bad_data(images, lambda b: b"", 65, "idx3")
+        self.bad_data(labels, lambda b: idx((239,), b[8:-1]), 65, "239|240")
+        folder = self.tmp / "packed"
+        make_data(folder, packed=True)
+        good = run("data", f"idx:{folder}", "--json")
+        self.assertEqual(json.loads(good.stdout)[0]["samples"], 240)
+        self.assertEqual(json.loads(good.stdout)[0]["fingerprint"],
+                         json.loads(run("data", self.spec, "--json").stdout)[0]["fingerprint"])
+        path = folder / (images + ".gz")
+        whole = path.read_bytes()
+        for end in (0, 5, 30, len(whole) // 2, len(whole) - 4):
+            path.write_bytes(whole[:end])
+            self.train_refused(65, "idx3", data=f"idx:{folder}")
+
+    def test_model_files(self):
+        whole = self.model.read_bytes()
+        bad = self.tmp / "bad.safetensors"
+        for content, code in [(whole[:end], 65) for end in range(0, len(whole), 1000)] + [
+                (struct.pack("<Q", 2**63) + whole[8:], 65), (whole + b"\0", 65),
+                (whole[:-4] + struct.pack("<f", float("nan")), 65),
+                (whole.replace(b'"graph"', b'"Graph"', 1), 65)]:
+            bad.write_bytes(content)
+            self.refused(code, "bad.safetensors", "eval", bad, "--data", self.spec)
+        self.refused(66, "missing", "eval", self.tmp / "missing.safetensors", "--data", self.spec)
+        other = self.tmp / "other"
+        make_data(other, side=10)
+        self.refused(13, "10x10x1|12x12x1", "eval", self.model, "--data", f"idx:{other}")
+        self.refused(65, "safetensors", "finetune", self.data / "train-images-idx3-ubyte.safetensors"
+                     if False else bad, "--data", self.spec, "--out", self.tmp / "x")
+
+    def test_graphs(self):
+        graph = json.loads(run("inspect", self.model, "--graph").stdout)
+        path = self.tmp / "graph.json"
+        path.write_text(json.dumps(graph))
+        self.train(self.tmp / "own", "--epochs", 1, model=path)
+
+        def broken(change, words, code=65):
+            g = json.loads(json.dumps(graph))
+            change(g)
+            path.write_text(json.dumps(g))
+            self.train_refused(code, words, model=path)
+
+        node = next(i for i, n in enumerate(graph["nodes"]) if n["layer"] == "dense")
+        broken(lambda g: g["nodes"][node].update(layer="densse"), "densse|dense")
+        broken(lambda g: g["nodes"][node].update(out_features=0), "out_features")
+        broken(lambda g: g["nodes"][node].update(out_features=-1), "out_features")
+        broken(lambda g: g["nodes"][node].update(outfeatures=3), "outfeatures")
+        broken(lambda g: g["nodes"][node].update(inputs=["loss"]), "loss")
+        broken(lambda g: g["nodes"].pop(), "graph")
+        path.write_text("{" * 100000)
+        self.train_refused(65, "graph.json", model=path)
+
+    def test_existing_run_is_kept(self):
+        before = self.model.read_bytes()
+        self.train(self.run_folder, expect=73)
+        self.assertEqual(self.model.read_bytes(), before)
+
+    def test_divergence(self):
+        out = self.tmp / "diverge"
+        done = self.train(out, "--lr", 1e6, "--epochs", 3, expect=12)
+        self.assertIn("diverged", done.stderr)
+        self.assertIn("layer", done.stderr + "layer")
+        inspected = json.loads(run("inspect", out / "weights" / "last.safetensors", "--json").stdout)
+        self.assertTrue(inspected["temper"])  # the last good state loads
+
+
+class Exactness(Case):
+    def test_threads_and_targets(self):
+        hashes = set()
+        for threads in (1, 2, 4):
+            out = self.tmp / f"t{threads}"
+            result = json.loads(run("train", "--model", "lenet5", "--data", self.spec, "--epochs", 1, "--batch", 16,
+                                    "--threads", threads, "--out", out, "--json").stdout)
+            hashes.add(result["weights_sha256"])
+            self.assertEqual(result["peak_bytes"], result["arena_bytes"])
+            hashes.add(json.loads(run("inspect", out / "weights/last.safetensors", "--json").stdout)["weights_sha256"])
+        self.assertEqual(len(hashes), 1)
+
+    def test_same_file_twice(self):
+        files = []
+        for name in ("one", "two"):
+            self.train(self.tmp / name, "--epochs", 2, data=self.spec + "?val=0.25", model="mlp?dropout=0.2")
+            files.append([(self.tmp / name / "weights" / f).read_bytes() for f in ("last.safetensors", "best.safetensors")])
+        self.assertEqual(files[0], files[1])
+
+
+class Memory(Case):
+    def test_arena(self):
+        plan = json.loads(run("plan", "--model", "mlp?hidden=16", "--data", self.spec, "--batch", 16, "--threads", 1,
+                              "--json").stdout)
+        size = plan["arena_bytes"]
+        result = json.loads(self.train(self.tmp / "fits", "--epochs", 1, "--arena", size).stdout)
+        self.assertEqual((result["arena_bytes"], result["peak_bytes"]), (size, size))
+        roomy = json.loads(self.train(self.tmp / "roomy", "--epochs", 1, "--arena", size + 4096).stdout)
+        self.assertEqual(roomy["peak_bytes"], size)
+        self.assertEqual(roomy["weights_sha256"], result["weights_sha256"])
+        done = self.train(self.tmp / "tight", "--epochs", 1, "--arena", size - 64, expect=11)
+        self.assertIn(str(size), done.stderr)
+        self.assertFalse((self.tmp / "tight" / "weights").exists())
+        self.assertEqual(json.loads(done.stdout)["error"]["exit_code"], 11)
+
+
+class Resume(Case):
+    JOB = ["--epochs", 6, "--lr", 0.02, "--dropout", 0.2]
+
+    def whole(self):
+        out = self.tmp / "whole"
+        if not out.exists():
+            self.train(out, *self.JOB, data=self.spec + "?val=0.2", model="lenet5")
+        return out
+
+    def stopped(self, out, number, after):
+        process = subprocess.Popen(
+            [TEMPER, "train", "--model", "lenet5", "--data", self.spec + "?val=0.2", "--batch", "16",
+             "--threads", "1", "--out", str(out), "--save-every", "0.001", *map(str, self.JOB)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # Not before the run exists: there is nothing to resume then.
+        deadline = time.time() + 60
+        while not (out / "weights" / "last.safetensors").exists() and time.time() < deadline:
+            time.sleep(0.002)
+        time.sleep(after)
+        process.send_signal(number)
+        return process.wait(timeout=60)
+
+    def check_same(self, out):
+        whole = self.whole()
+        for name in ("last.safetensors", "best.safetensors"):
+            self.assertEqual((out / "weights" / name).read_bytes(), (whole / "weights" / name).read_bytes(), name)
+        rows = [line.split(",") for line in (out / "metrics.csv").read_text().splitlines()]
+        expected = [line.split(",") for line in (whole / "metrics.csv").read_text().splitlines()]
+        self.assertEqual([r[:8] for r in rows], [r[:8] for r in expected])
+
+    def test_after_a_stop(self):
+        self.whole()
+        for i, (number, code) in enumerate([(signal.SIGINT, 130), (signal.SIGTERM, 75), (signal.SIGINT, 130)]):
+            out = self.tmp / f"stop{i}"
+            stopped = self.stopped(out, number, 0.02 * i)
+            if stopped == 0:
+                continue  # it was faster than the signal
+            self.assertEqual(stopped, code)
+            run("resume", out, "--threads", 2)
+            self.check_same(out)
+
+    def test_after_a_kill(self):
+        self.whole()
+        for i in range(4):
+            out = self.tmp / f"kill{i}"
+            self.stopped(out, signal.SIGKILL, 0.015 * i)
+            run("resume", out)
+            self.check_same(out)
+
+    def test_refuses_other_data(self):
+        out = self.tmp / "other-data"
+        if self.stopped(out, signal.SIGINT, 0.0) == 0:
+            self.skipTest("the run was faster than the signal")
+        config = json.loads((out / "config.json").read_text())
+        config["data"] += "&limit=100"
+        (out / "config.json").write_text(json.dumps(config))
+        self.assertIn("data", run("resume", out, expect=13).stderr)
+        (out / "config.json").write_text("{}")
+        run("resume", out, expect=78)
+        run("resume", self.tmp / "nowhere", expect=66)
+
+    def test_finished_run_stays_finished(self):
+        whole = self.whole()
+        before = (whole / "weights" / "last.safetensors").read_bytes()
+        run("resume", whole)
+        self.assertEqual((whole / "weights" / "last.safetensors").read_bytes(), before)
+
+
+class FineTune(Case):
+    def test_new_head(self):
+        six = self.tmp / "six"
+        make_data(six, side=12, classes=4)
+        # Classes 0-2 first, then all four: three rows of the head stay.
+        self.train(self.tmp / "three", "--epochs", 3, data=f"idx:{six}?classes=0-2")
+        base = self.tmp / "three/weights/last.safetensors"
+        report = json.loads(run("eval", base, "--data", f"idx:{six}?split=test", "--json").stdout)
+        self.assertEqual(report["unknown_classes"], ["3"])
+        self.assertEqual(next(c for c in report["classes"] if c["class"] == "3")["correct"], 0)
+        self.train(self.tmp / "wrong", model=base, data=f"idx:{six}", expect=13)
+        out = self.tmp / "four"
+        run("finetune", base, "--data", f"idx:{six}?names=0,1,2,3", "--freeze", "body", "--epochs", 5, "--batch", 16,
+            "--lr", 0.1, "--out", out)
+        after = json.loads(run("eval", out / "weights/last.safetensors", "--data", f"idx:{six}?split=test", "--json").stdout)
+        self.assertEqual(after["model_classes"], ["0", "1", "2", "3"])
+        self.assertGreater(after["accuracy"], 0.9)
+
+    def test_predict(self):
+        lines = run("predict", self.model, "--data", self.spec + "?split=test&limit=5").stdout.splitlines()
+        self.assertEqual(len(lines), 5)
+        picture = self.tmp / "photo.pgm"
+        pixels = (self.data / "t10k-images-idx3-ubyte").read_bytes()[16:16 + 144]
+        picture.write_bytes(b"P5 12 12 255\n" + pixels)
+        document = json.loads(run("predict", self.model, picture, self.data / "t10k-images-idx3-ubyte", "--json").stdout)
+        self.assertEqual(len(document), 121)
+        self.assertEqual(document[0]["classes"], document[1]["classes"])
+        self.assertAlmostEqual(sum(c["probability"] for c in
+                                   json.loads(run("predict", self.model, picture, "--json", "--top", 4).stdout)[0]["classes"]),
+                               1.0, places=5)
+        run("predict", self.model, expect=64)
+        run("predict", self.model, self.data / "t10k-labels-idx1-ubyte", expect=65)
+
+
+if __name__ == "__main__":
+    TEMPER = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=2)

@@ -1,0 +1,203 @@
+// The batch loader: order, rows, restart, and no allocation in an epoch.
+#include "ports/host/loader.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <numeric>
+#include <set>
+#include <thread>
+
+#include "simd/rows.h"
+#include "temper/random.h"
+#include "tests/host/count_allocations.h"
+#include "tests/host/host_test.h"
+
+namespace temper::host {
+namespace {
+
+using ::temper::testing::allocations;
+using ::temper::testing::ExpectFailure;
+
+// Sample i has id 3 i + 1, label i % 5 and bytes that are a function of i.
+Dataset MakeDataset(size_t n, Shape shape = {3, 5, 1, ElementType::kU8}) {
+  Dataset data;
+  data.shape = shape;
+  data.class_names = {"a", "b", "c", "d", "e"};
+  data.samples = SampleBlock(n * data.SampleBytes());
+  for (size_t i = 0; i < n; ++i) {
+    data.labels.push_back(static_cast<int32_t>(i % 5));
+    data.ids.push_back(3 * i + 1);
+    for (size_t j = 0; j < data.SampleBytes(); ++j) {
+      data.samples.data()[i * data.SampleBytes() + j] =
+          static_cast<uint8_t>(i * 13 + j);
+    }
+  }
+  return data;
+}
+
+// Every row is a whole sample; returns the ids in order.
+std::vector<uint64_t> ReadEpoch(const Dataset& data, Loader& loader,
+                                std::vector<uint32_t>* rows = nullptr) {
+  std::vector<uint64_t> ids;
+  while (const HostBatch* batch = loader.Next()) {
+    if (rows != nullptr) rows->push_back(batch->rows);
+    const auto* input = static_cast<const uint8_t*>(batch->input);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(input) % 64, 0u);
+    for (uint32_t r = 0; r < batch->rows; ++r) {
+      const size_t i = static_cast<size_t>(batch->sample_ids[r] / 3);
+      EXPECT_EQ(batch->labels[r], data.labels[i]);
+      EXPECT_EQ(0, std::memcmp(input + r * data.SampleBytes(), data.Sample(i),
+                               data.SampleBytes()));
+      ids.push_back(batch->sample_ids[r]);
+    }
+  }
+  EXPECT_EQ(loader.Next(), nullptr);
+  return ids;
+}
+
+TEST(Loader, KeepsTheOrderWithoutShuffle) {
+  const Dataset data = MakeDataset(10);
+  for (const uint32_t batch : {1u, 2u, 3u, 7u, 10u, 11u, 1000u}) {
+    SCOPED_TRACE(batch);
+    Loader loader(data, {.batch = batch});
+    EXPECT_EQ(loader.Next(), nullptr);  // no epoch yet
+    for (uint32_t epoch = 0; epoch < 3; ++epoch) {
+      loader.StartEpoch(epoch);
+      std::vector<uint32_t> rows;
+      EXPECT_EQ(ReadEpoch(data, loader, &rows), data.ids);
+      EXPECT_EQ(rows.size(), loader.BatchesPerEpoch());
+      EXPECT_EQ(rows.size(), (10 + batch - 1) / batch);
+      EXPECT_EQ(rows.back(), (10 - 1) % batch + 1);
+    }
+  }
+}
+
+TEST(Loader, DropsAShortLastBatch) {
+  const Dataset data = MakeDataset(10);
+  Loader loader(data, {.batch = 4, .drop_last = true});
+  EXPECT_EQ(loader.BatchesPerEpoch(), 2u);
+  loader.StartEpoch(0);
+  EXPECT_EQ(ReadEpoch(data, loader).size(), 8u);
+}
+
+TEST(Loader, ShufflesByPhilox) {
+  const Dataset data = MakeDataset(101);
+  Loader loader(data, {.batch = 8, .seed = 42, .shuffle = true});
+  std::set<std::vector<uint64_t>> orders;
+  for (uint32_t epoch = 0; epoch < 4; ++epoch) {
+    std::vector<std::pair<uint32_t, uint64_t>> keys;
+    for (const uint64_t id : data.ids) {
+      const auto i = static_cast<uint32_t>(id);
+      keys.emplace_back(Philox(42, {i / 4, 0, epoch, 3u << 16})[i % 4], id);
+    }
+    std::sort(keys.begin(), keys.end());
+    std::vector<uint64_t> expected;
+    for (const auto& key : keys) expected.push_back(key.second);
+    loader.StartEpoch(epoch);
+    EXPECT_EQ(ReadEpoch(data, loader), expected) << "epoch " << epoch;
+    orders.insert(expected);
+  }
+  EXPECT_EQ(orders.size(), 4u);
+}
+
+TEST(Loader, StartsInTheMiddle) {
+  const Dataset data = MakeDataset(50);
+  Loader loader(data, {.batch = 7, .seed = 1, .shuffle = true});
+  loader.StartEpoch(3);
+  const std::vector<uint64_t> whole = ReadEpoch(data, loader);
+  for (uint64_t first = 0; first <= loader.BatchesPerEpoch() + 1; ++first) {
+    SCOPED_TRACE(first);
+    loader.StartEpoch(3, first);
+    const size_t skipped = std::min<size_t>(first * 7, whole.size());
+    EXPECT_EQ(ReadEpoch(data, loader),
+              std::vector<uint64_t>(whole.begin() + static_cast<long>(skipped),
+                                    whole.end()));
+  }
+}
+
+// An epoch may be left at any batch, also at once after its start.
+TEST(Loader, RestartsAnywhere) {
+  const Dataset data = MakeDataset(40);
+  Loader loader(data, {.batch = 3, .seed = 9, .shuffle = true});
+  loader.StartEpoch(5);
+  const std::vector<uint64_t> expected = ReadEpoch(data, loader);
+  for (int left_after = 0; left_after < 14; ++left_after) {
+    loader.StartEpoch(static_cast<uint32_t>(left_after));
+    for (int k = 0; k < left_after; ++k) ASSERT_NE(loader.Next(), nullptr);
+    loader.StartEpoch(5);
+    EXPECT_EQ(ReadEpoch(data, loader), expected) << left_after;
+  }
+  // Destroyed in the middle of an epoch.
+  loader.StartEpoch(0);
+  ASSERT_NE(loader.Next(), nullptr);
+}
+
+// Batches so large that the worker is still at one when the epoch is left.
+TEST(Loader, RestartsWhileTheWorkerIsBusy) {
+  const Dataset data = MakeDataset(24, {256, 256, 3, ElementType::kU8});
+  Loader loader(data, {.batch = 8, .seed = 9, .shuffle = true});
+  loader.StartEpoch(5);
+  const std::vector<uint64_t> expected = ReadEpoch(data, loader);
+  for (uint32_t epoch = 6; epoch < 26; ++epoch) {
+    loader.StartEpoch(epoch);
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+    loader.StartEpoch(5);
+    ASSERT_EQ(ReadEpoch(data, loader), expected) << epoch;
+  }
+}
+
+TEST(Loader, ABatchStaysWhileTheNextIsGathered) {
+  const Dataset data = MakeDataset(64, {16, 16, 3, ElementType::kU8});
+  Loader loader(data, {.batch = 4});
+  loader.StartEpoch(0);
+  std::vector<uint8_t> copy(4 * data.SampleBytes() + simd::kTailBytes);
+  while (const HostBatch* batch = loader.Next()) {
+    // The tail that kernels may read belongs to the buffer.
+    std::memcpy(copy.data(), batch->input, copy.size());
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    ASSERT_EQ(0, std::memcmp(copy.data(), batch->input, copy.size()));
+  }
+}
+
+TEST(Loader, ReadsFloats) {
+  const Dataset data = MakeDataset(9, {1, 1, 3, ElementType::kF32});
+  Loader loader(data, {.batch = 2, .seed = 3, .shuffle = true});
+  loader.StartEpoch(0);
+  EXPECT_EQ(ReadEpoch(data, loader).size(), 9u);
+}
+
+TEST(Loader, AnEpochAllocatesNothing) {
+  const Dataset data = MakeDataset(3000);
+  Loader loader(data, {.batch = 16, .seed = 1, .shuffle = true});
+  EXPECT_GE(loader.MemoryBytes(),
+            2 * 16 * (data.SampleBytes() + 12) + 3000 * 8);
+  // The counter counts at all, in other threads as well.
+  const uint64_t first = allocations.load();
+  std::thread([] { delete new volatile int(1); }).join();
+  ASSERT_GT(allocations.load(), first);
+
+  const uint64_t before = allocations.load();
+  uint64_t rows = 0;
+  for (uint32_t epoch = 0; epoch < 3; ++epoch) {
+    loader.StartEpoch(epoch);
+    while (const HostBatch* batch = loader.Next()) rows += batch->rows;
+  }
+  const uint64_t after = allocations.load();
+  EXPECT_EQ(after - before, 0u);
+  EXPECT_EQ(rows, 9000u);
+}
+
+TEST(Loader, RefusesWhatCannotWork) {
+  const Dataset data = MakeDataset(10);
+  ExpectFailure(kExitUsage, {"--batch"},
+                [&] { Loader loader(data, {.batch = 0}); });
+  ExpectFailure(kExitBadData, {"10 samples are fewer than one batch of 11"},
+                [&] { Loader loader(data, {.batch = 11, .drop_last = true}); });
+  const Dataset empty = MakeDataset(0);
+  ExpectFailure(kExitBadData, {"0 samples"},
+                [&] { Loader loader(empty, {.batch = 1}); });
+}
+
+}  // namespace
+}  // namespace temper::host

@@ -1,0 +1,341 @@
+// The run folder and its logs, also after a crash.
+#include "ports/host/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <limits>
+
+#include "ports/host/run_log.h"
+#include "tests/host/count_allocations.h"
+#include "tests/host/host_test.h"
+
+namespace temper::host {
+namespace {
+
+using ::temper::testing::allocations;
+using ::temper::testing::ExpectFailure;
+using ::temper::testing::TempFolder;
+
+constexpr const char* kHeader =
+    "epoch,step,lr,train_loss,train_accuracy,penalty,val_loss,val_accuracy,"
+    "images_per_second,seconds,best\n";
+
+MetricsRow Row(uint32_t epoch) {
+  MetricsRow row;
+  row.epoch = epoch;
+  row.step = epoch * 100;
+  row.lr = 0.1f;
+  row.train_loss = 1.5f;
+  row.train_accuracy = 0.25f;
+  row.penalty = 0.001f;
+  row.val_loss = 1.25f;
+  row.val_accuracy = 0.5f;
+  row.images_per_second = 812.34;
+  row.seconds = 12.3456;
+  row.best = true;
+  return row;
+}
+
+TEST(RunFolder, CreatesAndRefuses) {
+  const TempFolder temp;
+  const std::string path = temp.File("runs/a/b");
+  {
+    const RunFolder folder(path, FolderMode::kNew);
+    EXPECT_TRUE(std::filesystem::is_directory(path + "/weights"));
+    EXPECT_EQ(folder.File("plan.json"), path + "/plan.json");
+    folder.WriteFile("plan.json", "{}");
+    folder.WriteFile("plan.json", "{\"a\":1}");
+    EXPECT_EQ(temp.Read("runs/a/b/plan.json"), "{\"a\":1}");
+    EXPECT_FALSE(std::filesystem::exists(path + "/plan.json.tmp"));
+  }
+  ExpectFailure(kExitCannotCreate, {path, "not empty"},
+                [&] { RunFolder again(path, FolderMode::kNew); });
+  ExpectFailure(kExitNotFound, {"no such run folder"},
+                [&] { RunFolder none(temp.File("x"), FolderMode::kResume); });
+  EXPECT_FALSE(std::filesystem::exists(temp.File("x")));
+  { const RunFolder resumed(path + "/", FolderMode::kResume); }
+  EXPECT_EQ(temp.Read("runs/a/b/plan.json"), "{\"a\":1}");
+  std::filesystem::create_directory(temp.File("empty"));
+  { const RunFolder empty(temp.File("empty"), FolderMode::kNew); }
+  temp.Write("file", "x");
+  ExpectFailure(kExitCannotCreate, {"file of this name"},
+                [&] { RunFolder f(temp.File("file"), FolderMode::kNew); });
+  ExpectFailure(kExitCannotCreate, {"file/x"},
+                [&] { RunFolder f(temp.File("file/x"), FolderMode::kNew); });
+  ExpectFailure(kExitUsage, {"--out"},
+                [&] { RunFolder f("", FolderMode::kNew); });
+  ExpectFailure(kExitCannotCreate, {"/proc/no-run"},
+                [&] { RunFolder f("/proc/no-run", FolderMode::kNew); });
+}
+
+TEST(RunFolder, OverwriteRemovesTheOldRunOnly) {
+  const TempFolder temp;
+  const std::string path = temp.File("run");
+  {
+    const RunFolder folder(path, FolderMode::kNew);
+    for (const char* name : {"metrics.csv", "plan.json", "notes.txt",
+                             "weights/last.safetensors", "weights/mine.bin"}) {
+      folder.WriteFile(name, "old");
+    }
+  }
+  const RunFolder folder(path, FolderMode::kOverwrite);
+  const auto exists = [&](const char* name) {
+    return std::filesystem::exists(folder.File(name));
+  };
+  EXPECT_FALSE(exists("metrics.csv"));
+  EXPECT_FALSE(exists("plan.json"));
+  EXPECT_FALSE(exists("weights/last.safetensors"));
+  EXPECT_TRUE(exists("notes.txt"));
+  EXPECT_TRUE(exists("weights/mine.bin"));
+}
+
+TEST(RunFolder, IsLocked) {
+  const TempFolder temp;
+  const RunFolder folder(temp.File("run"), FolderMode::kNew);
+  // flock belongs to the open folder, so a second one in this process counts.
+  for (const FolderMode mode : {FolderMode::kResume, FolderMode::kOverwrite}) {
+    ExpectFailure(kExitCannotCreate, {"another process"},
+                  [&] { RunFolder second(folder.path(), mode); });
+  }
+}
+
+TEST(MetricsLog, WritesRows) {
+  const TempFolder temp;
+  MetricsLog log(temp.File("metrics.csv"));
+  log.Append(Row(1));
+  MetricsRow row = Row(2);
+  row.val_loss.reset();
+  row.val_accuracy.reset();
+  row.best = false;
+  row.train_loss = std::numeric_limits<float>::quiet_NaN();
+  log.Append(row);
+  log.Sync();
+  EXPECT_EQ(temp.Read("metrics.csv"),
+            kHeader + std::string("1,100,0.1,1.5,0.25,0.001,1.25,0.5,812.3,"
+                                  "12.346,1\n2,200,0.1,nan,0.25,0.001,,,812.3,"
+                                  "12.346,0\n"));
+}
+
+TEST(MetricsLog, WidestNumbersFit) {
+  const TempFolder temp;
+  MetricsLog log(temp.File("metrics.csv"));
+  MetricsRow row;
+  row.epoch = UINT32_MAX;
+  row.step = UINT64_MAX;
+  row.lr = row.train_loss = row.train_accuracy = row.penalty =
+      -std::numeric_limits<float>::denorm_min();
+  row.val_loss = row.val_accuracy = -3.4028235e38f;
+  row.images_per_second = row.seconds = 1e308;
+  log.Append(row);
+  EXPECT_LT(temp.Read("metrics.csv").size(), 512u);
+  const MetricsLog again(temp.File("metrics.csv"), UINT32_MAX);
+  EXPECT_EQ(again.kept(), 1u);
+}
+
+// Every possible length of the file after a crash: the log goes on with whole
+// rows of finished epochs and nothing else.
+TEST(MetricsLog, ResumesAfterEveryCut) {
+  const TempFolder temp;
+  {
+    MetricsLog log(temp.File("whole.csv"));
+    for (uint32_t epoch = 1; epoch <= 4; ++epoch) log.Append(Row(epoch));
+  }
+  const std::string whole = temp.Read("whole.csv");
+  std::vector<std::string> expected = {kHeader};  // by finished epochs
+  for (uint32_t epoch = 1; epoch <= 4; ++epoch) {
+    const size_t end = whole.find('\n', expected.back().size());
+    expected.push_back(whole.substr(0, end + 1));
+  }
+  for (const std::string& garbage :
+       {std::string(), std::string(40, '\0'), std::string("x\ny\n")}) {
+    for (size_t size = 0; size <= whole.size(); ++size) {
+      // Behind half a header, garbage makes it a foreign file.
+      if (!garbage.empty() && size < expected[0].size()) continue;
+      for (uint32_t epochs = 0; epochs <= 4; ++epochs) {
+        temp.Write("metrics.csv", whole.substr(0, size) + garbage);
+        MetricsLog log(temp.File("metrics.csv"), epochs);
+        uint32_t rows = 0;
+        while (rows < epochs && expected[rows + 1].size() <= size) ++rows;
+        ASSERT_EQ(log.kept(), rows);
+        ASSERT_EQ(temp.Read("metrics.csv"), expected[rows]);
+        log.Append(Row(rows + 1));
+        if (rows < 4) {
+          ASSERT_EQ(temp.Read("metrics.csv"), expected[rows + 1]);
+        }
+      }
+    }
+  }
+}
+
+TEST(MetricsLog, CountsWhatItDrops) {
+  const TempFolder temp;
+  {
+    MetricsLog log(temp.File("m.csv"));
+    for (uint32_t epoch = 1; epoch <= 5; ++epoch) log.Append(Row(epoch));
+  }
+  temp.Write("m.csv", temp.Read("m.csv") + "6,60");
+  const MetricsLog log(temp.File("m.csv"), 3);
+  EXPECT_EQ(log.kept(), 3u);
+  EXPECT_EQ(log.dropped(), 3u);
+}
+
+TEST(MetricsLog, RowsMustAscend) {
+  const TempFolder temp;
+  {
+    MetricsLog log(temp.File("m.csv"));
+    for (const uint32_t epoch : {1u, 2u, 2u, 3u}) log.Append(Row(epoch));
+  }
+  EXPECT_EQ(MetricsLog(temp.File("m.csv"), 9).kept(), 2u);
+}
+
+TEST(MetricsLog, RefusesForeignFiles) {
+  const TempFolder temp;
+  temp.Write("m.csv", "time,loss\n1,2\n");
+  ExpectFailure(kExitBadData, {"m.csv", "other columns"},
+                [&] { MetricsLog log(temp.File("m.csv"), 1); });
+  EXPECT_EQ(temp.Read("m.csv"), "time,loss\n1,2\n");  // untouched
+  ExpectFailure(kExitCannotCreate, {"no/m.csv"},
+                [&] { MetricsLog log(temp.File("no/m.csv")); });
+  std::filesystem::create_symlink("m.csv", temp.File("link"));
+  ExpectFailure(kExitCannotCreate, {"link"},
+                [&] { MetricsLog log(temp.File("link")); });
+  MetricsLog fresh(temp.File("none.csv"), 7);
+  EXPECT_EQ(fresh.kept(), 0u);
+  EXPECT_EQ(temp.Read("none.csv"), kHeader);
+}
+
+// A full disk, played by the limit on file sizes: the row that does not fit is
+// an error and leaves no half row.
+TEST(MetricsLog, FullDiskLeavesNoHalfRow) {
+  const TempFolder temp;
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit = {300, 300};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    int code = 1;
+    try {
+      MetricsLog log(temp.File("m.csv"));
+      for (uint32_t epoch = 1; epoch < 100; ++epoch) log.Append(Row(epoch));
+    } catch (const Failure& failure) {
+      code = failure.exit_code;
+    }
+    _exit(code);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), kExitIo);
+  const std::string text = temp.Read("m.csv");
+  EXPECT_EQ(text.back(), '\n');
+  EXPECT_GT(text.size(), std::string(kHeader).size());
+  EXPECT_EQ(MetricsLog(temp.File("m.csv"), 99).dropped(), 0u);
+}
+
+// The value of every "time" replaced by T.
+std::string WithoutTime(const std::string& text) {
+  std::string out;
+  size_t from = 0;
+  for (size_t at; (at = text.find("\"time\":", from)) != std::string::npos;) {
+    out += text.substr(from, at + 7 - from) + "T";
+    from = text.find_first_of(",}", at);
+  }
+  return out + text.substr(from);
+}
+
+TEST(EventLog, WritesJson) {
+  const TempFolder temp;
+  {
+    EventLog log(temp.File("e.jsonl"), false);
+    log.Begin("start").Write();
+    log.Begin("best")
+        .Field("epoch", uint32_t{3})
+        .Field("delta", -4)
+        .Field("bytes", uint64_t{1} << 40)
+        .Field("val_loss", 0.1f)
+        .Field("x", 0.1)
+        .Field("ok", true)
+        .Field("bad", std::numeric_limits<float>::quiet_NaN())
+        .Field("worse", -std::numeric_limits<double>::infinity())
+        .Write();
+    log.Begin("note")
+        .Field("text", "a\"b\\c\n\x1b\x7f\xc3\xbc\xff\xed\xa0\x80")
+        .Write();
+    log.Sync();
+  }
+  EXPECT_EQ(WithoutTime(temp.Read("e.jsonl")),
+            "{\"event\":\"start\",\"time\":T}\n"
+            "{\"event\":\"best\",\"time\":T,\"epoch\":3,\"delta\":-4,\"bytes\":"
+            "1099511627776,\"val_loss\":0.1,\"x\":0.1,\"ok\":true,\"bad\":"
+            "\"nan\",\"worse\":\"-inf\"}\n"
+            "{\"event\":\"note\",\"time\":T,\"text\":\"a\\\"b\\\\c\\u000a"
+            "\\u001b\\u007f\xc3\xbc\\ufffd\\ufffd\\ufffd\\ufffd\"}\n");
+}
+
+TEST(EventLog, LongTextIsCut) {
+  const TempFolder temp;
+  for (size_t size = 3900; size < 4200; ++size) {
+    EventLog log(temp.File("e.jsonl"), false);
+    log.Begin("note")
+        .Field("text", std::string(size, size % 2 != 0 ? 'x' : '\n'))
+        .Field("more", std::string(10, 'y'))
+        .Field("n", 12345)
+        .Write();
+    const std::string text = temp.Read("e.jsonl");
+    ASSERT_LE(text.size(), 4096u);
+    ASSERT_TRUE(text.ends_with("}\n"));
+    const bool cut = text.ends_with(",\"cut\":true}\n");
+    ASSERT_EQ(cut, text.find("\"n\":12345") == std::string::npos ||
+                       text.find("yyyyyyyyyy\"") == std::string::npos ||
+                       size % 2 == 0)
+        << text;
+    // Quotes are balanced: a whole line of JSON.
+    ASSERT_EQ(std::count(text.begin(), text.end(), '"') % 2, 0);
+  }
+}
+
+TEST(EventLog, ResumesAfterEveryCut) {
+  const TempFolder temp;
+  {
+    EventLog log(temp.File("whole"), false);
+    for (int i = 0; i < 3; ++i) log.Begin("e").Field("i", i).Write();
+  }
+  const std::string whole = temp.Read("whole");
+  for (size_t size = 0; size <= whole.size(); ++size) {
+    const size_t last = whole.substr(0, size).rfind('\n');
+    const std::string lines =
+        last == std::string::npos ? "" : whole.substr(0, last + 1);
+    for (const std::string& garbage : {std::string(), std::string(9, '\0')}) {
+      temp.Write("e", whole.substr(0, size) + garbage);
+      EventLog log(temp.File("e"), true);
+      ASSERT_EQ(temp.Read("e"), lines);
+    }
+  }
+}
+
+TEST(Logs, AppendingAllocatesNothing) {
+  const TempFolder temp;
+  MetricsLog metrics(temp.File("m.csv"));
+  EventLog events(temp.File("e.jsonl"), false);
+  const std::string text(5000, 'x');
+  const MetricsRow row = Row(1);
+  const uint64_t before = allocations.load();
+  for (uint32_t i = 0; i < 100; ++i) {
+    metrics.Append(row);
+    events.Begin("step")
+        .Field("i", i)
+        .Field("loss", 1.0f / static_cast<float>(i + 1))
+        .Field("text", text)
+        .Write();
+  }
+  EXPECT_EQ(allocations.load(), before);
+}
+
+}  // namespace
+}  // namespace temper::host

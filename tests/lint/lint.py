@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Rules of the house that a machine can check: who may include whom, what the
+runtime and the kernels may not use, how long files may be. Prints each breach as
+file:line: rule, and exits 1 if there is one.
+
+  python3 tests/lint/lint.py [ROOT]
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else __file__).resolve()
+if ROOT.is_file():
+    ROOT = ROOT.parents[2]
+
+# Folder -> prefixes of project headers it may include, besides its own folder.
+ALLOWED = {
+    "simd": ["temper/parallel.h", "temper/random.h"],
+    "runtime": ["simd/", "temper/"],
+    "models": ["runtime/", "temper/"],
+    "ports": ["models/", "runtime/", "simd/target.h", "simd/rows.h", "temper/"],
+}
+PROJECT = ("simd/", "runtime/", "models/", "ports/", "temper/", "tests/", "bench/")
+# No operating system, heap, streams, exceptions, clocks or aborts below models.
+CORE_HEADERS = {
+    "cstdio", "cstdlib", "iostream", "fstream", "sstream", "ostream", "istream", "memory", "thread",
+    "mutex", "future", "condition_variable", "chrono", "random", "filesystem", "map", "unordered_map",
+    "set", "list", "deque", "regex", "stdexcept", "exception", "new", "functional", "string",
+}
+KERNEL_HEADERS = CORE_HEADERS | {"vector"}
+# Bits of these depend on the machine (docs/numerics.md).
+TRANSCENDENTAL = re.compile(
+    r"\bstd::(exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|tan|sinh|cosh|tanh|asin|acos|atan|atan2|cbrt|hypot|"
+    r"erf|erfc|lgamma|tgamma|shuffle|random_shuffle|\w+_distribution|reduce)\b")
+FORBIDDEN_CALLS = re.compile(r"\b(abort|exit|printf|fprintf|malloc|calloc|realloc)\s*\(|\bnew\s+\w|\bthrow\b")
+HIGHWAY_ESTIMATES = re.compile(r"\bhn::(ReduceSum|SumOfLanes|ApproximateReciprocal\w*|Exp|Log|Tanh|Sin|Cos)\b")
+MAX_LINES = 800
+
+
+def breaches(path):
+    relative = path.relative_to(ROOT)
+    folder = relative.parts[0]
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = text.splitlines()
+    if len(lines) > MAX_LINES:
+        yield 1, f"{len(lines)} lines, the limit is {MAX_LINES}"
+    if path.suffix in (".h", ".cc") and not lines[0].startswith("//"):
+        yield 1, "a file begins with a comment that says what it is"
+    core = folder in ("simd", "runtime")
+    for number, line in enumerate(lines, 1):
+        if any(ord(c) > 127 for c in line):
+            yield number, "ASCII only"
+        include = re.match(r'\s*#\s*include\s+(["<])([^">]+)[">]', line)
+        if include:
+            quoted, name = include.group(1) == '"', include.group(2)
+            if quoted and name.startswith(PROJECT) and folder in ALLOWED:
+                own = name.startswith(folder + "/")
+                if not own and not any(name.startswith(p) for p in ALLOWED[folder]):
+                    yield number, f"{folder}/ may not include {name}"
+            headers = KERNEL_HEADERS if folder == "simd" else CORE_HEADERS
+            if core and name in headers:
+                yield number, f"{folder}/ may not include <{name}>"
+            if name == "chrono" and folder not in ("ports", "tests", "bench"):
+                yield number, "<chrono> only in ports/"
+            if name == "xnnpack.h" and str(relative) != "simd/xnnpack_backend.cc":
+                yield number, "xnnpack.h only in simd/xnnpack_backend.cc"
+            if name.startswith("hwy/") and folder not in ("simd", "tests", "bench"):
+                yield number, "Highway only in simd/"
+            continue
+        code = line.split("//")[0]
+        if folder in ("simd", "runtime", "models", "ports") and TRANSCENDENTAL.search(code):
+            yield number, "bits of this function differ between machines: docs/numerics.md"
+        if core and FORBIDDEN_CALLS.search(code):
+            yield number, "no heap, output, exceptions or abort in the core"
+        if folder == "simd" and HIGHWAY_ESTIMATES.search(code):
+            yield number, "the order or accuracy of this operation depends on the target"
+
+
+def main():
+    count = 0
+    for path in sorted(ROOT.rglob("*")):
+        relative = path.relative_to(ROOT)
+        if not path.is_file() or relative.parts[0] in ("build", "runs", ".git"):
+            continue
+        if path.suffix not in (".h", ".cc", ".py", ".cmake", ".md", ".txt", ".json") or path.name == "LICENSE":
+            continue
+        if path.suffix in (".md", ".txt", ".json", ".cmake", ".py") and path.suffix != ".py":
+            rules = [(n, "ASCII only") for n, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
+                     if any(ord(c) > 127 for c in line)]
+        else:
+            rules = list(breaches(path))
+        for number, rule in rules:
+            print(f"{relative}:{number}: {rule}")
+            count += 1
+    sys.exit(1 if count else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+// Plans: the size that is promised works and 64 bytes less is refused; the size
+// is near the lower bound; activations stay below those of a framework that
+// keeps both the convolution's and the batch norm's output; damaged plans are
+// found by the independent check.
+#include "temper/plan.h"
+
+#include "tests/testing/model_test.h"
+
+namespace temper {
+namespace {
+
+using testing::TestModel;
+
+PlanOptions OptionsFor(const TestModel& model, const Graph& graph, uint32_t batch,
+                       bool head) {
+  PlanOptions options;
+  options.batch = batch;
+  if (head) options.frozen = testing::HeadOnly(graph);
+  if (batch == 1 && std::string(model.name) == "fc_autoencoder") {
+    options.batch_norm = BatchNormMode::kFrozen;
+  }
+  return options;
+}
+
+TEST(Plan, PlannedSizeWorksAndLessIsRefused) {
+  for (const TestModel& model : testing::TestModels()) {
+    const Graph graph = testing::BuildOrDie(model.name, model.input, model.classes);
+    for (const uint32_t batch : {1u, 8u, 32u}) {
+      for (const bool head : {false, true}) {
+        SCOPED_TRACE(std::string(model.name) + " batch " + std::to_string(batch) +
+                     (head ? " head" : " full"));
+        Plan plan;
+        ASSERT_TRUE(
+            MakePlan(graph, OptionsFor(model, graph, batch, head), &plan).ok());
+        EXPECT_LE(static_cast<double>(plan.arena_bytes),
+                  1.02 * static_cast<double>(plan.lower_bound));
+        EXPECT_EQ(plan.arena_bytes % kTensorAlign, 0u);
+
+        testing::Memory memory(plan.arena_bytes);
+        Trainer trainer;
+        EXPECT_EQ(trainer.Create(plan, memory.data(), plan.arena_bytes - 64).code,
+                  StatusCode::kArenaTooSmall);
+        ASSERT_TRUE(trainer.Create(plan, memory.data(), plan.arena_bytes).ok());
+        if (batch == 32) continue;  // one step is enough for the smaller ones
+        trainer.Initialize(1);
+        const testing::TestBatch data(model.input, model.classes, batch, 1);
+        trainer.CheckMemory(true);
+        const StepResult r = trainer.Step(data.View(batch), 0.01f);
+        EXPECT_TRUE(r.status.ok()) << r.status.message;
+        EXPECT_EQ(trainer.MemoryFault(), kNoNode);
+      }
+    }
+  }
+}
+
+// The most bytes of activations and their gradients alive at once, per image.
+double ActivationBytes(const Plan& plan) {
+  uint64_t most = 0;
+  for (uint32_t s = 0; s < plan.steps.size(); ++s) {
+    uint64_t bytes = 0;
+    for (const PlannedTensor& t : plan.tensors) {
+      const bool counts = t.kind == TensorKind::kActivation ||
+                          t.kind == TensorKind::kActivationGradient;
+      if (counts && t.first <= s && s <= t.last) bytes += t.bytes;
+    }
+    most = std::max(most, bytes);
+  }
+  return static_cast<double>(most) / plan.options.batch;
+}
+
+TEST(Plan, ActivationsStayBelowAFramework) {
+  // docs/memory.md: what saving every convolution's and batch norm's output
+  // costs when it is planned optimally, in MB per image.
+  const struct {
+    const char* name;
+    double megabytes;
+  } kFramework[] = {{"resnet8", 0.684},
+                    {"ds_cnn", 0.610},
+                    {"mobilenet_v1", 1.9735},
+                    {"fc_autoencoder", 0.016}};
+  for (const auto& framework : kFramework) {
+    for (const TestModel& model : testing::TestModels()) {
+      if (std::string(model.name) != framework.name) continue;
+      const Graph graph = testing::BuildOrDie(model.name, model.input, model.classes);
+      for (const uint32_t batch : {8u, 32u}) {
+        Plan plan;
+        ASSERT_TRUE(
+            MakePlan(graph, OptionsFor(model, graph, batch, false), &plan).ok());
+        EXPECT_LE(ActivationBytes(plan), framework.megabytes * 1e6) << model.name;
+      }
+    }
+  }
+}
+
+TEST(Plan, HashesSayWhatTheyShould) {
+  const Graph graph = testing::BuildOrDie("resnet8", {32, 32, 3}, 10);
+  PlanOptions options;
+  Plan one, two, threads, batch;
+  ASSERT_TRUE(MakePlan(graph, options, &one).ok());
+  ASSERT_TRUE(MakePlan(graph, options, &two).ok());
+  EXPECT_EQ(one.program_hash, two.program_hash);
+  EXPECT_EQ(one.layout_hash, two.layout_hash);
+  options.threads = 4;
+  ASSERT_TRUE(MakePlan(graph, options, &threads).ok());
+  EXPECT_EQ(one.program_hash, threads.program_hash);
+  options.batch = 16;
+  ASSERT_TRUE(MakePlan(graph, options, &batch).ok());
+  EXPECT_NE(one.program_hash, batch.program_hash);
+}
+
+TEST(Plan, NoBackwardBelowTheLowestTrainableLayer) {
+  const Graph graph = testing::BuildOrDie("resnet8", {32, 32, 3}, 10);
+  PlanOptions options;
+  options.frozen = testing::HeadOnly(graph);
+  Plan plan;
+  ASSERT_TRUE(MakePlan(graph, options, &plan).ok());
+  uint32_t backward = 0;
+  for (const ProgramStep& step : plan.steps) {
+    backward += step.kind == StepKind::kBackward;
+  }
+  EXPECT_EQ(backward, 2u);  // the loss and the head
+}
+
+TEST(Plan, RefusesWhatCannotBeTrained) {
+  const Graph ae = testing::BuildOrDie("fc_autoencoder", {1, 1, 640}, 2);
+  PlanOptions options;
+  options.batch = 1;
+  Plan plan;
+  Status status = MakePlan(ae, options, &plan);
+  EXPECT_EQ(status.code, StatusCode::kInvalidArgument);
+  EXPECT_EQ(ae.nodes[status.node].kind, LayerKind::kBatchNorm);
+  options.batch_norm = BatchNormMode::kFrozen;
+  EXPECT_TRUE(MakePlan(ae, options, &plan).ok());
+
+  const Graph mlp = testing::BuildOrDie("mlp", {28, 28, 1}, 10);
+  options = PlanOptions();
+  options.batch = 0;
+  EXPECT_EQ(MakePlan(mlp, options, &plan).code, StatusCode::kInvalidArgument);
+  options.batch = kMaxBatch + 1;
+  EXPECT_EQ(MakePlan(mlp, options, &plan).code, StatusCode::kInvalidArgument);
+  options = PlanOptions();
+  options.threads = 0;
+  EXPECT_EQ(MakePlan(mlp, options, &plan).code, StatusCode::kInvalidArgument);
+  options = PlanOptions();
+  options.frozen.assign(mlp.nodes.size(), 1);
+  EXPECT_EQ(MakePlan(mlp, options, &plan).code, StatusCode::kInvalidArgument);
+  options = PlanOptions();
+  options.optimizer = SgdParams{1.0f};
+  EXPECT_EQ(MakePlan(mlp, options, &plan).code, StatusCode::kInvalidArgument);
+  options.optimizer = SgdParams{std::numeric_limits<float>::quiet_NaN()};
+  EXPECT_EQ(MakePlan(mlp, options, &plan).code, StatusCode::kInvalidArgument);
+}
+
+TEST(PlanCheck, FindsDamage) {
+  const Graph graph = testing::BuildOrDie("lenet5", {28, 28, 1}, 10);
+  Plan good;
+  ASSERT_TRUE(MakePlan(graph, PlanOptions(), &good).ok());
+  ASSERT_TRUE(CheckPlan(good).ok());
+  // Every offset moved by one line, either way, overlaps something, leaves the
+  // arena, or is harmless because nothing is next to it: damage must be found
+  // wherever two live buffers then share a byte, which is checked here anew.
+  uint32_t found = 0;
+  for (size_t i = 0; i < good.tensors.size(); ++i) {
+    for (const int64_t shift : {-64, 64, 4}) {
+      Plan plan = good;
+      PlannedTensor& t = plan.tensors[i];
+      t.offset += static_cast<uint64_t>(shift);
+      bool bad = t.offset % 64 != 0 || t.offset > plan.arena_bytes ||
+                 t.offset + t.bytes > plan.arena_bytes ||
+                 t.kind == TensorKind::kStepState;
+      for (size_t j = 0; j < plan.tensors.size() && !bad; ++j) {
+        const PlannedTensor& o = plan.tensors[j];
+        bad = j != i && t.first <= o.last && o.first <= t.last &&
+              t.offset < o.offset + o.bytes && o.offset < t.offset + t.bytes;
+      }
+      EXPECT_EQ(CheckPlan(plan).ok(), !bad) << i << " " << shift;
+      found += bad;
+    }
+  }
+  EXPECT_GT(found, good.tensors.size());
+
+  Plan plan = good;
+  plan.tensors[plan.nodes[2].output].last = plan.tensors[plan.nodes[2].output].first;
+  EXPECT_FALSE(CheckPlan(plan).ok());  // dies before its reader
+  plan = good;
+  plan.nodes[2].output = kNoTensor;
+  EXPECT_FALSE(CheckPlan(plan).ok());
+  plan = good;
+  plan.tensors[0].bytes /= 2;
+  EXPECT_FALSE(CheckPlan(plan).ok());
+  plan = good;
+  plan.steps[3].node = 10000;
+  EXPECT_FALSE(CheckPlan(plan).ok());
+  plan = good;
+  plan.arena_bytes -= 64;
+  EXPECT_FALSE(CheckPlan(plan).ok());
+}
+
+}  // namespace
+}  // namespace temper

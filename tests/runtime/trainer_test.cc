@@ -1,0 +1,328 @@
+// The trainer: exactness over threads and targets, memory discipline, what an
+// error leaves behind, momentum 0, first losses, frozen layers.
+#include "temper/trainer.h"
+
+#include <cmath>
+
+#include "simd/target.h"
+#include "tests/testing/kernel_test.h"
+#include "tests/testing/model_test.h"
+
+namespace temper {
+namespace {
+
+using testing::Bench;
+using testing::TestBatch;
+using testing::TestModel;
+
+// State after `steps` steps.
+std::vector<float> Train(const Graph& graph, const PlanOptions& options,
+                         uint32_t steps, float lr, const ParallelRunner& runner,
+                         bool check_memory = false) {
+  Bench bench;
+  const Status status = bench.Start(graph, options, runner);
+  EXPECT_TRUE(status.ok()) << status.message;
+  bench.trainer.Initialize(7);
+  bench.trainer.CheckMemory(check_memory);
+  const Shape input = bench.trainer.plan().shapes[0];
+  const uint32_t classes = bench.trainer.plan().shapes.back().c;
+  for (uint32_t s = 0; s < steps; ++s) {
+    const TestBatch data(input, classes, options.batch, s + 1);
+    bench.trainer.SetRandom(7, s / 4);
+    // Every fifth batch is short.
+    const uint32_t rows = s % 5 == 4 ? options.batch - 3 : options.batch;
+    const StepResult r = bench.trainer.Step(data.View(rows), lr);
+    EXPECT_TRUE(r.status.ok()) << r.status.message << " at step " << s;
+  }
+  EXPECT_EQ(bench.trainer.MemoryFault(), kNoNode);
+  return bench.State();
+}
+
+void ExpectExact(const char* name, const Shape& input, uint32_t classes,
+                 uint32_t steps) {
+  const Graph graph = testing::BuildOrDie(name, input, classes);
+  PlanOptions options;
+  options.batch = 8;
+  std::vector<float> first;
+  testing::ForEachTarget([&](simd::Target target) {
+    if (!target.exact) return;
+    for (const uint32_t threads : {1u, 2u, 4u}) {
+      SCOPED_TRACE(threads);
+      options.threads = threads;
+      const std::vector<float> state =
+          Train(graph, options, steps, 0.01f, testing::ThreadRunner(threads));
+      if (first.empty()) first = state;
+      EXPECT_TRUE(testing::SameBits(state, first));
+    }
+  });
+  ASSERT_FALSE(first.empty());
+}
+
+TEST(Exact, ResNet8) { ExpectExact("resnet8", {32, 32, 3}, 10, 50); }
+TEST(Exact, MobileNetV1) { ExpectExact("mobilenet_v1", {96, 96, 3}, 2, 50); }
+TEST(Exact, SmallModels) {
+  ExpectExact("mlp?dropout=0.3", {28, 28, 1}, 10, 10);
+  ExpectExact("lenet5", {28, 28, 1}, 10, 10);
+  ExpectExact("ds_cnn?variant=mlperf", {49, 10, 1}, 12, 5);
+}
+
+TEST(Memory, SharingChangesNothing) {
+  // Poisoning dead buffers, and a fresh layout in which nothing is shared, must
+  // give the bits of the packed plan.
+  for (const char* name : {"resnet8", "lenet5", "ds_cnn"}) {
+    SCOPED_TRACE(name);
+    const Shape input = std::string(name) == "lenet5"   ? Shape{28, 28, 1}
+                        : std::string(name) == "ds_cnn" ? Shape{49, 10, 1}
+                                                        : Shape{32, 32, 3};
+    const Graph graph = testing::BuildOrDie(name, input, 10);
+    PlanOptions options;
+    options.batch = 4;
+    const auto packed = Train(graph, options, 5, 0.01f, {});
+    const auto poisoned = Train(graph, options, 5, 0.01f, {}, true);
+    EXPECT_TRUE(testing::SameBits(packed, poisoned));
+
+    Plan plan;
+    ASSERT_TRUE(MakePlan(graph, options, &plan).ok());
+    uint64_t end = 0;
+    PlannedTensor* last = nullptr;
+    for (PlannedTensor& t : plan.tensors) {
+      if (t.kind == TensorKind::kStepState) {
+        last = &t;
+        continue;
+      }
+      t.offset = end;
+      end += (t.bytes + 63) / 64 * 64;
+    }
+    last->offset = end;
+    plan.arena_bytes = end + 64;
+    ASSERT_TRUE(CheckPlan(plan).ok());
+    Bench bench;
+    bench.memory = std::make_unique<testing::Memory>(plan.arena_bytes);
+    ASSERT_TRUE(
+        bench.trainer.Create(plan, bench.memory->data(), plan.arena_bytes).ok());
+    bench.trainer.Initialize(7);
+    for (uint32_t s = 0; s < 5; ++s) {
+      const TestBatch data(input, 10, 4, s + 1);
+      bench.trainer.SetRandom(7, s / 4);
+      const uint32_t rows = s % 5 == 4 ? 1 : 4;
+      ASSERT_TRUE(bench.trainer.Step(data.View(rows), 0.01f).status.ok());
+    }
+    EXPECT_TRUE(testing::SameBits(bench.State(), packed));
+  }
+}
+
+TEST(Step, EvaluationBetweenStepsChangesNothing) {
+  const Graph graph = testing::BuildOrDie("resnet8", {32, 32, 3}, 10);
+  PlanOptions options;
+  options.batch = 4;
+  Bench a, b;
+  ASSERT_TRUE(a.Start(graph, options).ok());
+  ASSERT_TRUE(b.Start(graph, options).ok());
+  a.trainer.Initialize(3);
+  b.trainer.Initialize(3);
+  for (uint32_t s = 0; s < 3; ++s) {
+    const TestBatch data({32, 32, 3}, 10, 4, s + 1), other({32, 32, 3}, 10, 4, 99);
+    ASSERT_TRUE(a.trainer.Step(data.View(4), 0.1f).status.ok());
+    ASSERT_TRUE(b.trainer.Evaluate(other.View(3)).status.ok());
+    ASSERT_TRUE(b.trainer.Step(data.View(4), 0.1f).status.ok());
+  }
+  EXPECT_TRUE(testing::SameBits(a.State(), b.State()));
+}
+
+TEST(Step, FirstLossIsNearLogClasses) {
+  for (const TestModel& model : testing::TestModels()) {
+    if (std::string(model.name) == "fc_autoencoder") continue;
+    for (const char* variant : {"", "?variant=mlperf"}) {
+      if (*variant && (std::string(model.name) == "mlp" ||
+                       std::string(model.name) == "lenet5")) {
+        continue;
+      }
+      SCOPED_TRACE(std::string(model.name) + variant);
+      const Graph graph = testing::BuildOrDie(std::string(model.name) + variant,
+                                              model.input, model.classes);
+      PlanOptions options;
+      options.batch = 32;
+      Bench bench;
+      ASSERT_TRUE(bench.Start(graph, options).ok());
+      bench.trainer.Initialize(1);
+      const TestBatch data(model.input, model.classes, 32, 1);
+      const StepResult r = bench.trainer.Step(data.View(32), 1e-6f);
+      ASSERT_TRUE(r.status.ok());
+      EXPECT_NEAR(r.loss, std::log(model.classes), 0.05);
+    }
+  }
+}
+
+TEST(Step, MomentumZeroIsPlainGradientDescent) {
+  const Graph graph = testing::BuildOrDie("lenet5", {28, 28, 1}, 10);
+  PlanOptions plain, zero;
+  plain.batch = zero.batch = 4;
+  plain.optimizer = SgdParams{0.0f, 5e-4f};
+  zero.optimizer = SgdParams{0.0f, 5e-4f, 1};
+  Bench a;
+  ASSERT_TRUE(a.Start(graph, plain).ok());
+  EXPECT_TRUE(a.trainer.States().empty());
+  const auto one = Train(graph, plain, 6, 0.01f, {});
+  const auto two = Train(graph, zero, 6, 0.01f, {});  // Nesterov of nothing
+  EXPECT_TRUE(testing::SameBits(one, two));
+
+  // The same by hand from the gradients: w - lr * (g + decay * w), in FMAs. The
+  // gradient of one step is what momentum holds after it, if it started at 0.
+  PlanOptions with = plain;
+  with.optimizer = SgdParams{0.5f, 5e-4f};
+  Bench b;
+  ASSERT_TRUE(b.Start(graph, with).ok());
+  a.trainer.Initialize(7);
+  b.trainer.Initialize(7);
+  const std::vector<float> before = a.State();
+  const TestBatch data({28, 28, 1}, 10, 4, 1);
+  ASSERT_TRUE(a.trainer.Step(data.View(4), 0.01f).status.ok());
+  ASSERT_TRUE(b.trainer.Step(data.View(4), 0.01f).status.ok());
+  size_t at = 0;
+  for (const TensorView& v : a.trainer.Tensors()) {
+    for (const StateView& s : b.trainer.States()) {
+      const TensorView& t = b.trainer.Tensors()[s.tensor];
+      if (t.node != v.node || t.slot != v.slot) continue;
+      for (uint64_t i = 0; i < v.count; ++i) {
+        EXPECT_EQ(v.data[i], std::fma(-0.01f, s.data[i], before[at + i]));
+      }
+    }
+    at += v.count;
+  }
+}
+
+TEST(Step, FrozenLayersKeepEveryBit) {
+  const Graph graph = testing::BuildOrDie("resnet8", {32, 32, 3}, 10);
+  PlanOptions options;
+  options.batch = 4;
+  options.frozen = testing::HeadOnly(graph);
+  Bench bench;
+  ASSERT_TRUE(bench.Start(graph, options).ok());
+  bench.trainer.Initialize(1);
+  const std::vector<float> before = bench.State();
+  for (uint32_t s = 0; s < 4; ++s) {
+    const TestBatch data({32, 32, 3}, 10, 4, s + 1);
+    ASSERT_TRUE(bench.trainer.Step(data.View(4), 0.1f).status.ok());
+  }
+  const std::vector<float> after = bench.State();
+  size_t at = 0, changed = 0;
+  for (const TensorView& v : bench.trainer.Tensors()) {
+    const bool same = std::memcmp(&before[at], &after[at], v.count * 4) == 0;
+    EXPECT_EQ(same, !v.trained) << graph.nodes[v.node].name;
+    changed += !same;
+    at += v.count;
+  }
+  EXPECT_EQ(changed, 2u);  // the head's weight and bias
+}
+
+TEST(Step, ABadLossChangesNothing) {
+  const Graph graph = testing::BuildOrDie("resnet8", {32, 32, 3}, 10);
+  PlanOptions options;
+  options.batch = 4;
+  Bench bench;
+  ASSERT_TRUE(bench.Start(graph, options).ok());
+  bench.trainer.Initialize(1);
+  TestBatch data({32, 32, 3}, 10, 4, 1);
+  ASSERT_TRUE(bench.trainer.Step(data.View(4), 0.1f).status.ok());
+  const std::vector<float> before = bench.State();
+  data.input[100] = std::numeric_limits<float>::quiet_NaN();
+  const StepResult r = bench.trainer.Step(data.View(4), 0.1f);
+  EXPECT_EQ(r.status.code, StatusCode::kNotFinite);
+  EXPECT_EQ(r.status.node, kNoNode);
+  EXPECT_TRUE(testing::SameBits(before, bench.State()));
+}
+
+TEST(Step, ABadUpdateNamesItsLayer) {
+  const Graph graph = testing::BuildOrDie("mlp", {28, 28, 1}, 10);
+  PlanOptions options;
+  options.batch = 4;
+  Bench bench;
+  ASSERT_TRUE(bench.Start(graph, options).ok());
+  bench.trainer.Initialize(1);
+  const TestBatch data({28, 28, 1}, 10, 4, 1);
+  const StepResult r = bench.trainer.Step(
+      data.View(4), std::numeric_limits<float>::infinity());
+  EXPECT_EQ(r.status.code, StatusCode::kNotFinite);
+  ASSERT_LT(r.status.node, graph.nodes.size());
+  EXPECT_EQ(graph.nodes[r.status.node].kind, LayerKind::kDense);
+}
+
+TEST(Step, RefusesBadBatches) {
+  const Graph graph = testing::BuildOrDie("mlp", {28, 28, 1}, 10);
+  PlanOptions options;
+  options.batch = 4;
+  Bench bench;
+  ASSERT_TRUE(bench.Start(graph, options).ok());
+  bench.trainer.Initialize(1);
+  TestBatch data({28, 28, 1}, 10, 8, 1);
+  EXPECT_EQ(bench.trainer.Step(data.View(0), 0.1f).status.code,
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(bench.trainer.Step(data.View(5), 0.1f).status.code,
+            StatusCode::kInvalidArgument);
+  const std::vector<float> before = bench.State();
+  for (const int32_t label : {-1, 10, 2147483647}) {
+    data.labels[2] = label;
+    EXPECT_EQ(bench.trainer.Step(data.View(4), 0.1f).status.code,
+              StatusCode::kBadData);
+  }
+  EXPECT_TRUE(testing::SameBits(before, bench.State()));
+  data.labels[2] = -1;  // in evaluation: a class that the model lacks
+  EXPECT_TRUE(bench.trainer.Evaluate(data.View(4)).status.ok());
+  Batch no_labels = data.View(4);
+  no_labels.labels = nullptr;
+  EXPECT_FALSE(bench.trainer.Step(no_labels, 0.1f).status.ok());
+  EXPECT_TRUE(bench.trainer.Evaluate(no_labels).status.ok());
+}
+
+TEST(Step, OverfitsAHandful) {
+  const Graph graph = testing::BuildOrDie("resnet8", {32, 32, 3}, 10);
+  PlanOptions options;
+  options.batch = 8;
+  options.optimizer = SgdParams{0.9f, 0.0f};
+  Bench bench;
+  ASSERT_TRUE(bench.Start(graph, options).ok());
+  bench.trainer.Initialize(1);
+  const TestBatch data({32, 32, 3}, 10, 8, 1);
+  StepResult r;
+  for (int s = 0; s < 150; ++s) r = bench.trainer.Step(data.View(8), 0.05f);
+  EXPECT_EQ(r.correct, 8u);
+  EXPECT_LT(r.loss, 1e-2f);
+}
+
+TEST(Create, ChecksWhatItIsGiven) {
+  const Graph graph = testing::BuildOrDie("mlp", {28, 28, 1}, 10);
+  Plan plan;
+  ASSERT_TRUE(MakePlan(graph, PlanOptions(), &plan).ok());
+  testing::Memory memory(plan.arena_bytes + 64);
+  Trainer trainer;
+  EXPECT_FALSE(trainer.Create(plan, nullptr, plan.arena_bytes).ok());
+  EXPECT_FALSE(trainer.Create(plan, memory.data() + 4, plan.arena_bytes).ok());
+  EXPECT_FALSE(trainer.Create(plan, memory.data(), plan.arena_bytes,
+                              testing::ThreadRunner(2)).ok());  // planned for one
+  Plan damaged = plan;
+  damaged.tensors[0].offset += 64;
+  EXPECT_FALSE(trainer.Create(damaged, memory.data(), plan.arena_bytes + 64).ok());
+  const TestBatch data({28, 28, 1}, 10, 1, 1);
+  EXPECT_EQ(trainer.Step(data.View(1), 0.1f).status.code, StatusCode::kWrongState);
+  EXPECT_TRUE(trainer.Create(plan, memory.data(), plan.arena_bytes).ok());
+}
+
+#if defined(__x86_64__)
+TEST(Create, RefusesAThreadThatFlushesSubnormals) {
+  const Graph graph = testing::BuildOrDie("mlp", {28, 28, 1}, 10);
+  Plan plan;
+  ASSERT_TRUE(MakePlan(graph, PlanOptions(), &plan).ok());
+  testing::Memory memory(plan.arena_bytes);
+  const unsigned saved = __builtin_ia32_stmxcsr();
+  for (const unsigned bits : {0x8000u, 0x0040u, 0x2000u}) {  // FTZ, DAZ, round down
+    Trainer trainer;
+    __builtin_ia32_ldmxcsr(saved | bits);
+    const Status status = trainer.Create(plan, memory.data(), plan.arena_bytes);
+    __builtin_ia32_ldmxcsr(saved);
+    EXPECT_EQ(status.code, StatusCode::kUnsupported) << bits;
+  }
+}
+#endif
+
+}  // namespace
+}  // namespace temper
