@@ -1,4 +1,10 @@
 // Batch normalisation loops. Contract: norm.h. Helpers: channels-inl.h.
+//
+// Sums walk rows with one chain per channel; element-wise passes walk the
+// matrix flat with the coefficients in small tables on the stack (8 KiB at
+// most). Partial results are padded to 16 floats, so that whole vectors may
+// touch them. Next: norm.cc splits rows and channels over threads and combines
+// the chunks.
 #if defined(TEMPER_SIMD_NORM_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_SIMD_NORM_INL_H_
 #undef TEMPER_SIMD_NORM_INL_H_
