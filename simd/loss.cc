@@ -86,7 +86,7 @@ float SumOfSquares(size_t n, const float* x) {
 }
 
 size_t ColumnSumsScratch(size_t rows, size_t columns) {
-  return ChunkCount(rows) * RoundUp(columns, 16) * sizeof(float);
+  return MostChunks(rows) * RoundUp(columns, 16) * sizeof(float);
 }
 
 void ColumnSums(size_t rows, size_t columns, const float* x, float* out,

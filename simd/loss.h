@@ -51,6 +51,7 @@ float Sum(size_t n, const float* x);
 float SumOfSquares(size_t n, const float* x);
 
 // out[j] += tree over chunks (rows.h) of the chain over rows of x[r][j].
+// Scratch is enough for fewer rows, too.
 size_t ColumnSumsScratch(size_t rows, size_t columns);
 void ColumnSums(size_t rows, size_t columns, const float* x, float* out,
                 void* scratch, const ParallelRunner& parallel);
