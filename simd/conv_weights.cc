@@ -1,11 +1,11 @@
 // Convolution: gradient of the weights. Contract: conv.h.
 //
 // dw is a matrix of out channels x taps, summed over output pixels. Its lanes
-// lie over taps where a run of neighbouring taps is long (then dy is broadcast),
-// else over out channels (then x is broadcast and the result is transposed at
-// the end). The matrix is cut into units of a few register tiles; a thread takes
-// a range of units and stages x for itself. Per group of units that fits the
-// scratch:
+// lie over taps where a run of neighbouring taps is long (then dy is
+// broadcast), else over out channels (then x is broadcast and the result is
+// transposed at the end). The matrix is cut into units of a few register tiles;
+// a thread takes a range of units and stages x for itself. Per group of units
+// that fits the scratch:
 //
 //   for each chunk of pixels (rows.h)     accumulators start at +0
 //     for each band in the chunk          stage x, if there is padding
@@ -42,14 +42,17 @@ struct WeightGradient {
   size_t unit_floats;
 
   WeightGradient(const ConvShape& shape, size_t batch)
-      : s(shape, batch), source(ForwardSource(s, kBandPixels)), pixels(s.OutPixels()) {
+      : s(shape, batch),
+        source(ForwardSource(s, kBandPixels)),
+        pixels(s.OutPixels()) {
     const bool whole_rows = s.groups == 1 && s.dilation_w == 1;
     run_taps_w = whole_rows ? s.kernel_w : 1;
     const size_t run = run_taps_w * s.group_in;
     // Lanes that do work, in percent, of either way. Taps win a draw: their
     // rows are neighbours in dy, and nothing is transposed.
     const size_t use_taps = 100 * run / RoundUp(run, kPanel);
-    const size_t use_channels = 100 * s.group_out / RoundUp(s.group_out, kPanel);
+    const size_t use_channels =
+        100 * s.group_out / RoundUp(s.group_out, kPanel);
     lanes_over_taps = use_taps * 4 >= use_channels * 3;
     if (lanes_over_taps) {
       runs = s.Taps() / run_taps_w;
@@ -223,8 +226,8 @@ struct WeightGradient {
         const size_t stop = std::min(to, band_end);
         // Several images in a band are whole ones: pixels follow each other.
         Walk walk =
-            PixelWalk(window, band.rows, (at - band_begin) % (band.rows * out_w),
-                      stop - at);
+            PixelWalk(window, band.rows,
+                      (at - band_begin) % (band.rows * out_w), stop - at);
         Window inside = window;
         inside.at +=
             (at - band_begin) / (band.rows * out_w) * window.image_floats;
@@ -261,23 +264,23 @@ void ConvBackwardWeights(const ConvShape& shape, uint32_t batch, const float* x,
   const WeightGradient g(shape, batch);
   const size_t at_once = g.UnitsAtOnce();
   const size_t work = g.pixels * g.unit_floats;
-  ParallelFor(
-      parallel, g.Units(), DivUp(kMultiplyGrain, work),
-      [&](size_t begin, size_t end, size_t slot) {
-        alignas(64) float stack[kMaxPartials * kMaxUnitFloats];
-        float* partials = stack;
-        float* stage = nullptr;
-        if (g.source.staged) {
-          partials = static_cast<float*>(scratch) +
-                     slot * (g.SlotBytes() / sizeof(float));
-          stage = partials +
-                  PartBytes(g.Partials() * g.PartialFloats()) / sizeof(float);
-        }
-        for (; begin < end; begin += at_once) {
-          g.RunUnits(begin, std::min(end, begin + at_once), x, dy, dw, partials,
-                     stage);
-        }
-      });
+  ParallelFor(parallel, g.Units(), DivUp(kMultiplyGrain, work),
+              [&](size_t begin, size_t end, size_t slot) {
+                alignas(64) float stack[kMaxPartials * kMaxUnitFloats];
+                float* partials = stack;
+                float* stage = nullptr;
+                if (g.source.staged) {
+                  partials = static_cast<float*>(scratch) +
+                             slot * (g.SlotBytes() / sizeof(float));
+                  stage =
+                      partials + PartBytes(g.Partials() * g.PartialFloats()) /
+                                     sizeof(float);
+                }
+                for (; begin < end; begin += at_once) {
+                  g.RunUnits(begin, std::min(end, begin + at_once), x, dy, dw,
+                             partials, stage);
+                }
+              });
 }
 
 }  // namespace temper::simd

@@ -72,7 +72,7 @@ struct Unit {
 };
 struct UnitCut {
   size_t total_rows, total_cols;
-  size_t rows, cols;              // of a full unit; cols: whole panels
+  size_t rows, cols;  // of a full unit; cols: whole panels
   size_t row_units, col_units;
   size_t Count() const { return row_units * col_units; }
   Unit At(size_t row_unit, size_t col_unit) const {
