@@ -25,8 +25,10 @@
 
 #ifndef TEMPER_SIMD_GEMM_MACROS_
 #define TEMPER_SIMD_GEMM_MACROS_
-#define TEMPER_TILE_ROWS(X) \
-  X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
+#define TEMPER_TILE_ROWS(X)                                                  \
+  X(0)                                                                       \
+  X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) \
+      X(15)
 
 // GCC would load all elements of A early and spill accumulators. No load
 // crosses this; it is no instruction.
@@ -97,7 +99,8 @@
    : r / 3 == 1 ? p3                  \
    : r / 3 == 2 ? p6                  \
    : r / 3 == 3 ? p9                  \
-                : p12)[r % 3 * a_step + k]
+   : r / 3 == 4 ? p12                 \
+                : p15)[r % 3 * a_step + k]
 
 #define TEMPER_TILE_FMA(r, element)                                      \
   if constexpr (kRows > r) {                                             \
@@ -135,9 +138,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 // broadcast must fit the register file (32 registers, or 16 and fewer).
 constexpr int MaxRows(int vecs) {
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  constexpr int rows[] = {14, 14, 9, 6};
+  constexpr int rows[] = {16, 14, 9, 6};
 #elif HWY_ARCH_ARM_A64
-  constexpr int rows[] = {14, 12, 8, 6};
+  constexpr int rows[] = {16, 12, 8, 6};
 #elif HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
   constexpr int rows[] = {4, 4, 4, 3};
 #else
@@ -238,18 +241,19 @@ HWY_NOINLINE void Tile(const TileArgs& t) {
       const float* p6 = kRows > 6 ? p3 + 3 * a_step : p0;
       const float* p9 = kRows > 9 ? p6 + 3 * a_step : p0;
       const float* p12 = kRows > 12 ? p9 + 3 * a_step : p0;
+      const float* p15 = kRows > 15 ? p12 + 3 * a_step : p0;
       size_t i = length;
       for (; i >= 2; i -= 2) {
         TEMPER_TILE_STEP(dense, TEMPER_TILE_FMA_ROWS);
         dense += dense_step;
         TEMPER_TILE_STEP(dense, TEMPER_TILE_FMA_ROWS_1);
         dense += dense_step;
-        p0 += 2, p3 += 2, p6 += 2, p9 += 2, p12 += 2;
+        p0 += 2, p3 += 2, p6 += 2, p9 += 2, p12 += 2, p15 += 2;
       }
       for (; i != 0; --i) {
         TEMPER_TILE_STEP(dense, TEMPER_TILE_FMA_ROWS);
         dense += dense_step;
-        ++p0, ++p3, ++p6, ++p9, ++p12;
+        ++p0, ++p3, ++p6, ++p9, ++p12, ++p15;
       }
     } else {
       const float* a = t.a[0] + dense;

@@ -17,7 +17,7 @@
 namespace temper::simd {
 
 // Most rows of one register tile and vectors side by side, on any target.
-inline constexpr size_t kMaxTileRows = 14;
+inline constexpr size_t kMaxTileRows = 16;
 inline constexpr size_t kMaxTileVectors = 4;
 
 constexpr size_t DivUp(size_t value, size_t by) {
