@@ -65,11 +65,12 @@ struct WeightGradient {
   }
 
   size_t Units() const { return s.groups * runs * cut.Count(); }
-  // Units whose partial results are kept at the same time. Without staging
-  // there is nothing to share between units: one, on the stack.
-  size_t UnitsAtOnce() const {
+  // Units of one thread whose partial results are kept at the same time.
+  // Without staging there is nothing to share between units: one, on the stack.
+  size_t UnitsAtOnce(size_t threads) const {
     if (!source.staged) return 1;
-    return std::clamp<size_t>(kPartialFloats / unit_floats, 1, Units());
+    return std::clamp<size_t>(kPartialFloats / unit_floats, 1,
+                              DivUp(Units(), SlotCount(Units(), threads)));
   }
   // Partials alive at once, for this many pixels or fewer.
   size_t Partials() const {
@@ -77,11 +78,13 @@ struct WeightGradient {
                             ? kMaxChunks
                             : ChunkCount(pixels));
   }
-  size_t PartialFloats() const { return UnitsAtOnce() * unit_floats; }
-  size_t SlotBytes() const {
+  // Of all partials of a thread.
+  size_t PartialBytes(size_t units_at_once) const {
+    return PartBytes(Partials() * units_at_once * unit_floats);
+  }
+  size_t SlotBytes(size_t units_at_once) const {
     if (!source.staged) return 0;
-    return PartBytes(Partials() * PartialFloats()) +
-           PartBytes(source.StagedFloats());
+    return PartialBytes(units_at_once) + PartBytes(source.StagedFloats());
   }
 
   // Where unit i lies. Rows are counted fastest, groups slowest.
@@ -190,15 +193,15 @@ struct WeightGradient {
     return walk;
   }
 
+  // Units [begin, end). Partial i lies at partials + i * stride.
   void RunUnits(size_t begin, size_t end, const float* x, const float* dy,
-                float* dw, float* partials, float* stage) const {
+                float* dw, float* partials, size_t stride, float* stage) const {
     const size_t out_w = static_cast<size_t>(s.out_w);
     const size_t out_h = static_cast<size_t>(s.out_h);
     const size_t chunk = ChunkRows(pixels);
-    const size_t partial = PartialFloats();
     const auto merge = [&](size_t into, size_t from) {
-      AddFloats((end - begin) * unit_floats, partials + from * partial,
-                partials + into * partial);
+      AddFloats((end - begin) * unit_floats, partials + from * stride,
+                partials + into * stride);
     };
     // Without staging all pixels are one band.
     BandCut bands = source.cut;
@@ -214,7 +217,7 @@ struct WeightGradient {
     size_t next_band = 1;
     size_t band_begin = 0, band_end = band.images * band.rows * out_w;
     for (size_t from = 0; from < pixels; from += chunk) {
-      float* const sums = partials + stack.Top() * partial;
+      float* const sums = partials + stack.Top() * stride;
       const size_t to = std::min(pixels, from + chunk);
       for (size_t at = from; at < to;) {
         if (at == band_end) {
@@ -254,7 +257,12 @@ size_t ConvBackwardWeightsScratch(const ConvShape& shape, uint32_t batch,
                                   uint32_t threads) {
   if (batch == 0) return 0;
   const WeightGradient g(shape, batch);
-  return SlotCount(g.Units(), threads) * g.SlotBytes();
+  // Fewer threads share more units each, and may need more.
+  size_t bytes = 0;
+  for (size_t n = SlotCount(g.Units(), threads); n > 0; --n) {
+    bytes = std::max(bytes, n * g.SlotBytes(g.UnitsAtOnce(n)));
+  }
+  return bytes;
 }
 
 void ConvBackwardWeights(const ConvShape& shape, uint32_t batch, const float* x,
@@ -262,7 +270,7 @@ void ConvBackwardWeights(const ConvShape& shape, uint32_t batch, const float* x,
                          const ParallelRunner& parallel) {
   if (batch == 0) return;
   const WeightGradient g(shape, batch);
-  const size_t at_once = g.UnitsAtOnce();
+  const size_t at_once = g.UnitsAtOnce(parallel.threads);
   const size_t work = g.pixels * g.unit_floats;
   ParallelFor(parallel, g.Units(), DivUp(kMultiplyGrain, work),
               [&](size_t begin, size_t end, size_t slot) {
@@ -271,14 +279,12 @@ void ConvBackwardWeights(const ConvShape& shape, uint32_t batch, const float* x,
                 float* stage = nullptr;
                 if (g.source.staged) {
                   partials = static_cast<float*>(scratch) +
-                             slot * (g.SlotBytes() / sizeof(float));
-                  stage =
-                      partials + PartBytes(g.Partials() * g.PartialFloats()) /
-                                     sizeof(float);
+                             slot * (g.SlotBytes(at_once) / sizeof(float));
+                  stage = partials + g.PartialBytes(at_once) / sizeof(float);
                 }
                 for (; begin < end; begin += at_once) {
                   g.RunUnits(begin, std::min(end, begin + at_once), x, dy, dw,
-                             partials, stage);
+                             partials, at_once * g.unit_floats, stage);
                 }
               });
 }

@@ -282,7 +282,7 @@ HWY_NOINLINE void Tile(const TileArgs& t) {
 
 using TileFunction = void (*)(const TileArgs&);
 
-// The tile of `rows` rows; sizes that this target lacks are null.
+// The tile of `rows` rows, at most MaxRows(kVecs).
 template <int kVecs, Mode kMode>
 HWY_INLINE TileFunction TileOfRows(size_t rows) {
 #define TEMPER_TILE_ENTRY(r) \
