@@ -32,7 +32,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 size_t FmaLoop(size_t steps, float* result) {
   const hn::CappedTag<float, 16> d;
   const auto x = hn::Set(d, 0.999f), y = hn::Set(d, 1e-3f);
-#define TEMPER_EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+#define TEMPER_EACH(X) \
+  X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
 #define TEMPER_DECLARE(i) auto acc##i = hn::Set(d, i * 0.5f);
 #define TEMPER_FMA(i) acc##i = hn::MulAdd(acc##i, x, y);
 #define TEMPER_SUM(i) sum = hn::Add(sum, acc##i);
@@ -75,8 +76,8 @@ double MeasurePeak() {
     const size_t lanes = HWY_DYNAMIC_DISPATCH(FmaLoop)(steps, &result);
     benchmark::DoNotOptimize(result);
     const std::chrono::duration<double> time = Clock::now() - begin;
-    best = std::max(best, 2e-9 * 12 * static_cast<double>(steps * lanes) /
-                              time.count());
+    best = std::max(
+        best, 2e-9 * 12 * static_cast<double>(steps * lanes) / time.count());
   }
   return best;
 }
@@ -85,8 +86,8 @@ struct Floats {
   std::vector<float> storage;
   explicit Floats(size_t n, uint64_t seed = 0) : storage(n + 32) {
     for (size_t i = 0; i < n; ++i) {
-      data()[i] = static_cast<float>(static_cast<int32_t>(RandomWord(
-                      seed, static_cast<uint32_t>(i), 0, 0, 0))) *
+      data()[i] = static_cast<float>(static_cast<int32_t>(
+                      RandomWord(seed, static_cast<uint32_t>(i), 0, 0, 0))) *
                   0x1p-31f;
     }
   }
@@ -107,8 +108,8 @@ void Compare(const std::string& what, float actual, double expected) {
 }
 
 template <class Run>
-void Time(benchmark::State& state, const char* target, double peak, double flops,
-          Run&& run) {
+void Time(benchmark::State& state, const char* target, double peak,
+          double flops, Run&& run) {
   simd::ForceTarget(target);
   run();
   // The best of short runs: other work on the machine only makes it slower.
@@ -124,8 +125,7 @@ void Time(benchmark::State& state, const char* target, double peak, double flops
 }
 
 void RegisterMatMul(const char* target, double peak, size_t n) {
-  const std::string name =
-      std::string(target) + "/matmul/" + std::to_string(n);
+  const std::string name = std::string(target) + "/matmul/" + std::to_string(n);
   benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
     Floats a(n * n, 1), b(n * n, 2), c(n * n);
     Floats packed(simd::PackedBytes(n, n) / sizeof(float));
@@ -170,72 +170,76 @@ void RegisterConv(const char* target, double peak, const char* layer,
   const double flops = 2.0 * static_cast<double>(pixels * weights);
   const std::string name = std::string(target) + "/conv_" + layer;
   const auto scratch = [=](size_t bytes) { return Floats(bytes / 4 + 1); };
-  benchmark::RegisterBenchmark((name + "/forward").c_str(), [=](benchmark::State& state) {
-    Floats x(in, 1), w(weights, 2), y(pixels * s.out_c);
-    Floats space = scratch(simd::ConvForwardScratch(s, batch, 1));
-    const auto run = [&] {
-      simd::ConvForward(s, batch, x.data(), w.data(), nullptr, y.data(),
-                        space.data(), {});
-    };
-    simd::ForceTarget(target);
-    run();
-    for (size_t i = 0; i < pixels; i += 7) {
-      const size_t co = i % s.out_c;
-      double sum = 0;
-      ForEachTap(s, i, [&](size_t xi, size_t tap) {
-        for (size_t c = 0; c < s.in_c; ++c)
-          sum += double{x.data()[xi + c]} *
-                 w.data()[(co * taps + tap) * s.in_c + c];
+  benchmark::RegisterBenchmark(
+      (name + "/forward").c_str(), [=](benchmark::State& state) {
+        Floats x(in, 1), w(weights, 2), y(pixels * s.out_c);
+        Floats space = scratch(simd::ConvForwardScratch(s, batch, 1));
+        const auto run = [&] {
+          simd::ConvForward(s, batch, x.data(), w.data(), nullptr, y.data(),
+                            space.data(), {});
+        };
+        simd::ForceTarget(target);
+        run();
+        for (size_t i = 0; i < pixels; i += 7) {
+          const size_t co = i % s.out_c;
+          double sum = 0;
+          ForEachTap(s, i, [&](size_t xi, size_t tap) {
+            for (size_t c = 0; c < s.in_c; ++c)
+              sum += double{x.data()[xi + c]} *
+                     w.data()[(co * taps + tap) * s.in_c + c];
+          });
+          Compare(name, y.data()[i * s.out_c + co], sum);
+        }
+        Time(state, target, peak, flops, run);
       });
-      Compare(name, y.data()[i * s.out_c + co], sum);
-    }
-    Time(state, target, peak, flops, run);
-  });
-  benchmark::RegisterBenchmark((name + "/backward_data").c_str(), [=](benchmark::State& state) {
-    Floats dy(pixels * s.out_c, 1), w(weights, 2), dx(in);
-    Floats space = scratch(simd::ConvBackwardDataScratch(s, batch, 1));
-    const auto run = [&] {
-      simd::ConvBackwardData(s, batch, dy.data(), w.data(), false, dx.data(),
-                             space.data(), {});
-    };
-    simd::ForceTarget(target);
-    run();
-    const size_t ci = s.in_c - 1;
-    std::vector<double> expected(in / s.in_c);
-    for (size_t i = 0; i < pixels; ++i) {
-      ForEachTap(s, i, [&](size_t xi, size_t tap) {
-        for (size_t co = 0; co < s.out_c; ++co)
-          expected[xi / s.in_c] += double{dy.data()[i * s.out_c + co]} *
-                                   w.data()[(co * taps + tap) * s.in_c + ci];
+  benchmark::RegisterBenchmark(
+      (name + "/backward_data").c_str(), [=](benchmark::State& state) {
+        Floats dy(pixels * s.out_c, 1), w(weights, 2), dx(in);
+        Floats space = scratch(simd::ConvBackwardDataScratch(s, batch, 1));
+        const auto run = [&] {
+          simd::ConvBackwardData(s, batch, dy.data(), w.data(), false,
+                                 dx.data(), space.data(), {});
+        };
+        simd::ForceTarget(target);
+        run();
+        const size_t ci = s.in_c - 1;
+        std::vector<double> expected(in / s.in_c);
+        for (size_t i = 0; i < pixels; ++i) {
+          ForEachTap(s, i, [&](size_t xi, size_t tap) {
+            for (size_t co = 0; co < s.out_c; ++co)
+              expected[xi / s.in_c] +=
+                  double{dy.data()[i * s.out_c + co]} *
+                  w.data()[(co * taps + tap) * s.in_c + ci];
+          });
+        }
+        for (size_t i = 0; i < expected.size(); ++i)
+          Compare(name, dx.data()[i * s.in_c + ci], expected[i]);
+        Time(state, target, peak, flops, run);
       });
-    }
-    for (size_t i = 0; i < expected.size(); ++i)
-      Compare(name, dx.data()[i * s.in_c + ci], expected[i]);
-    Time(state, target, peak, flops, run);
-  });
-  benchmark::RegisterBenchmark((name + "/backward_weights").c_str(), [=](benchmark::State& state) {
-    Floats x(in, 1), dy(pixels * s.out_c, 2), dw(weights);
-    Floats space = scratch(simd::ConvBackwardWeightsScratch(s, batch, 1));
-    const auto run = [&] {
-      simd::ConvBackwardWeights(s, batch, x.data(), dy.data(), dw.data(),
-                                space.data(), {});
-    };
-    simd::ForceTarget(target);
-    std::fill_n(dw.data(), weights, 0.0f);
-    run();
-    const size_t co = s.out_c - 1;
-    std::vector<double> expected(taps * s.in_c);
-    for (size_t i = 0; i < pixels; ++i) {
-      ForEachTap(s, i, [&](size_t xi, size_t tap) {
-        for (size_t c = 0; c < s.in_c; ++c)
-          expected[tap * s.in_c + c] +=
-              double{dy.data()[i * s.out_c + co]} * x.data()[xi + c];
+  benchmark::RegisterBenchmark(
+      (name + "/backward_weights").c_str(), [=](benchmark::State& state) {
+        Floats x(in, 1), dy(pixels * s.out_c, 2), dw(weights);
+        Floats space = scratch(simd::ConvBackwardWeightsScratch(s, batch, 1));
+        const auto run = [&] {
+          simd::ConvBackwardWeights(s, batch, x.data(), dy.data(), dw.data(),
+                                    space.data(), {});
+        };
+        simd::ForceTarget(target);
+        std::fill_n(dw.data(), weights, 0.0f);
+        run();
+        const size_t co = s.out_c - 1;
+        std::vector<double> expected(taps * s.in_c);
+        for (size_t i = 0; i < pixels; ++i) {
+          ForEachTap(s, i, [&](size_t xi, size_t tap) {
+            for (size_t c = 0; c < s.in_c; ++c)
+              expected[tap * s.in_c + c] +=
+                  double{dy.data()[i * s.out_c + co]} * x.data()[xi + c];
+          });
+        }
+        for (size_t i = 0; i < expected.size(); ++i)
+          Compare(name, dw.data()[co * taps * s.in_c + i], expected[i]);
+        Time(state, target, peak, flops, run);
       });
-    }
-    for (size_t i = 0; i < expected.size(); ++i)
-      Compare(name, dw.data()[co * taps * s.in_c + i], expected[i]);
-    Time(state, target, peak, flops, run);
-  });
 }
 
 void RegisterAll() {
@@ -249,11 +253,15 @@ void RegisterAll() {
     std::printf("%s: FMA peak %.1f GFLOP/s\n", target, peak);
     for (const size_t n : {64, 128, 256, 512}) RegisterMatMul(target, peak, n);
     // in (h, w, c), out (h, w, c), kernel, stride, pad, dilation, groups
-    struct { const char* name; ConvShape s; } layers[] = {
+    struct {
+      const char* name;
+      ConvShape s;
+    } layers[] = {
         {"32x32x3_16", {32, 32, 3, 32, 32, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
         {"32x32x16_16", {32, 32, 16, 32, 32, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
         {"32x32x16_32s2", {32, 32, 16, 16, 16, 32, 3, 3, 2, 2, 0, 0, 1, 1, 1}},
-        {"32x32x16_32s2_1x1", {32, 32, 16, 16, 16, 32, 1, 1, 2, 2, 0, 0, 1, 1, 1}},
+        {"32x32x16_32s2_1x1",
+         {32, 32, 16, 16, 16, 32, 1, 1, 2, 2, 0, 0, 1, 1, 1}},
         {"16x16x32_32", {16, 16, 32, 16, 16, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
         {"16x16x32_64s2", {16, 16, 32, 8, 8, 64, 3, 3, 2, 2, 0, 0, 1, 1, 1}},
         {"8x8x64_64", {8, 8, 64, 8, 8, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1}}};

@@ -6,7 +6,8 @@
 // pixels of one phase see the same taps, so there it is a stride-1 convolution
 // of dy. With t = ih / stride_h:
 //
-//   tap kh reaches ih from oh = t + (phase + pad_top - kh * dilation_h) / stride_h
+//   tap kh reaches ih from oh = t + (phase + pad_top - kh * dilation_h) /
+//   stride_h
 //
 // where that division leaves no remainder.
 // Next: conv_bands.h (bands), gemm-inl.h (the tile), conv_weights.cc.
@@ -54,8 +55,7 @@ void ForEachBand(const Source& source, const float* x, size_t groups,
                 while (begin < end) {
                   const Band band = BandAt(source.cut, begin / units);
                   const Window window = source.Open(x, band, stage);
-                  const size_t stop =
-                      std::min(end, RoundUp(begin + 1, units));
+                  const size_t stop = std::min(end, RoundUp(begin + 1, units));
                   while (begin < stop) {
                     const size_t unit = begin % units;
                     const size_t first = unit % panels;
@@ -80,9 +80,10 @@ size_t ConvForwardScratch(const ConvShape& shape, uint32_t batch,
                           uint32_t threads) {
   if (batch == 0) return 0;
   const ConvSizes s(shape, batch);
-  return ScratchBytes(ForwardSource(s, kBandPixels),
-                      s.groups * PackedBytes(s.Taps() * s.group_in, s.group_out),
-                      s.groups * DivUp(s.group_out, kPanel), threads);
+  return ScratchBytes(
+      ForwardSource(s, kBandPixels),
+      s.groups * PackedBytes(s.Taps() * s.group_in, s.group_out),
+      s.groups * DivUp(s.group_out, kPanel), threads);
 }
 
 void ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
@@ -114,10 +115,10 @@ void ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
         p.a_image = window.image_floats;
         p.a_row = static_cast<size_t>(s.stride_h) * window.row_floats;
         p.a_col = static_cast<size_t>(s.stride_w) * s.in_c;
-        p.walk = TapWalk(s.kernel_h, s.kernel_w,
-                         static_cast<size_t>(s.dilation_h),
-                         static_cast<size_t>(s.dilation_w), window.row_floats,
-                         s.in_c, s.group_in);
+        p.walk =
+            TapWalk(s.kernel_h, s.kernel_w, static_cast<size_t>(s.dilation_h),
+                    static_cast<size_t>(s.dilation_w), window.row_floats,
+                    s.in_c, s.group_in);
         p.b = packed + g * group_floats;
         p.b_panel = k * kPanel;
         p.b_step = kPanel;
@@ -149,8 +150,7 @@ Phase MakePhase(ptrdiff_t phase, ptrdiff_t in, size_t kernel, ptrdiff_t stride,
   Phase p;
   p.count = phase < in ? (in - phase + stride - 1) / stride : 0;
   for (size_t k = 0; k < kernel; ++k) {
-    const ptrdiff_t shift =
-        phase + pad - static_cast<ptrdiff_t>(k) * dilation;
+    const ptrdiff_t shift = phase + pad - static_cast<ptrdiff_t>(k) * dilation;
     if (shift % stride != 0) continue;
     p.tap_step = k - p.last_tap;
     p.last_tap = k;
@@ -210,11 +210,10 @@ Source BackwardSource(const ConvSizes& s) {
   source.row_step = 1;
   source.cols = cols - 1 + w.last - w.first;
   source.staged = h.outside || w.outside;
-  source.cut = CutBands(s.batch, static_cast<size_t>(rows),
-                        static_cast<size_t>(cols), 1,
-                        static_cast<size_t>(h.last - h.first),
-                        static_cast<size_t>(source.cols) * s.out_c,
-                        kBandPixels);
+  source.cut =
+      CutBands(s.batch, static_cast<size_t>(rows), static_cast<size_t>(cols), 1,
+               static_cast<size_t>(h.last - h.first),
+               static_cast<size_t>(source.cols) * s.out_c, kBandPixels);
   return source;
 }
 
@@ -226,9 +225,7 @@ struct FlippedTaps {
   size_t panels = DivUp(s.group_in, kPanel);
   size_t tap_floats = s.group_out * kPanel;  // of one panel
 
-  size_t Floats() const {
-    return s.groups * s.Taps() * panels * tap_floats;
-  }
+  size_t Floats() const { return s.groups * s.Taps() * panels * tap_floats; }
   // The part of phase (h, w), whose taps follow `before` taps of others.
   size_t PhaseAt(size_t before) const {
     return before * s.groups * panels * tap_floats;
@@ -242,8 +239,7 @@ struct FlippedTaps {
       const Phase h = PhaseH(s, ph);
       const size_t below = h.last_tap - kh;  // wraps if kh is above
       const bool mine = h.taps != 0 && kh <= h.last_tap &&
-                        below % h.tap_step == 0 &&
-                        below / h.tap_step < h.taps;
+                        below % h.tap_step == 0 && below / h.tap_step < h.taps;
       if (!mine) {
         before += h.taps * s.kernel_w;
         continue;
@@ -257,8 +253,8 @@ struct FlippedTaps {
             const size_t kw = v.last_tap - i * v.tap_step;
             const size_t at = below / h.tap_step * v.taps + i;
             float* const to =
-                phase + ((g * panels + panel) * h.taps * v.taps + at) *
-                            tap_floats;
+                phase +
+                ((g * panels + panel) * h.taps * v.taps + at) * tap_floats;
             PackTap(w, g, kh, kw, panel * kPanel, to);
           }
         }
@@ -270,8 +266,8 @@ struct FlippedTaps {
                float* to) const {
     const size_t count = std::min(kPanel, s.group_in - ci);
     const size_t filter = s.Taps() * s.group_in;
-    const float* from = w + g * s.group_out * filter +
-                        (kh * s.kernel_w + kw) * s.group_in + ci;
+    const float* from =
+        w + g * s.group_out * filter + (kh * s.kernel_w + kw) * s.group_in + ci;
     for (size_t co = 0; co < s.group_out; ++co) {
       if (count == kPanel) {
         std::memcpy(to, from, kPanel * sizeof(float));
@@ -297,8 +293,8 @@ size_t ConvBackwardDataScratch(const ConvShape& shape, uint32_t batch,
 }
 
 void ConvBackwardData(const ConvShape& shape, uint32_t batch, const float* dy,
-                      const float* w, bool accumulate, float* dx,
-                      void* scratch, const ParallelRunner& parallel) {
+                      const float* w, bool accumulate, float* dx, void* scratch,
+                      const ParallelRunner& parallel) {
   const ConvSizes s(shape, batch);
   if (s.batch == 0) return;
   const Source source = BackwardSource(s);

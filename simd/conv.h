@@ -11,7 +11,11 @@
 // kernel_w, out channel); the weight gradient sums over output pixels by the
 // chunk rule of rows.h. Bits do not depend on target (FMA) or threads.
 // Requires: as gemm.h. Error: as gemm.h with k = terms in the sum.
-// Next: conv-inl.h, runtime/layers/conv2d.cc, tests/reference/conv.h.
+// Scratch: bytes for `batch` images or fewer and `threads` threads or fewer;
+// multiples of 64, tails included. It holds packed weights (forward and input
+// gradient) and per thread a band (mostly 48 KB) and partial sums (weight
+// gradient, at most 5 x 32 KB). Nothing survives the call. Null if the size is 0.
+// Next: conv_bands.h, runtime/layers/conv2d.cc, tests/reference/conv.h.
 #ifndef TEMPER_SIMD_CONV_H_
 #define TEMPER_SIMD_CONV_H_
 

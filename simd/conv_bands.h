@@ -30,12 +30,24 @@ struct ConvSizes {
   size_t groups, group_in, group_out;  // channels per group
 
   ConvSizes(const ConvShape& s, size_t n)
-      : batch(n), in_h(s.in_h), in_w(s.in_w), out_h(s.out_h), out_w(s.out_w),
-        in_c(s.in_c), out_c(s.out_c), kernel_h(s.kernel_h),
-        kernel_w(s.kernel_w), stride_h(s.stride_h), stride_w(s.stride_w),
-        pad_top(s.pad_top), pad_left(s.pad_left), dilation_h(s.dilation_h),
-        dilation_w(s.dilation_w), groups(s.groups),
-        group_in(s.in_c / s.groups), group_out(s.out_c / s.groups) {
+      : batch(n),
+        in_h(s.in_h),
+        in_w(s.in_w),
+        out_h(s.out_h),
+        out_w(s.out_w),
+        in_c(s.in_c),
+        out_c(s.out_c),
+        kernel_h(s.kernel_h),
+        kernel_w(s.kernel_w),
+        stride_h(s.stride_h),
+        stride_w(s.stride_w),
+        pad_top(s.pad_top),
+        pad_left(s.pad_left),
+        dilation_h(s.dilation_h),
+        dilation_w(s.dilation_w),
+        groups(s.groups),
+        group_in(s.in_c / s.groups),
+        group_out(s.out_c / s.groups) {
     if (kernel_h == 1) dilation_h = 1;
     if (kernel_w == 1) dilation_w = 1;
     // Pixels of a 1 x 1 convolution are independent: one long column of them.
@@ -54,11 +66,11 @@ struct ConvSizes {
 
 // How batch x rows of a grid are cut into bands. Shape only.
 struct BandCut {
-  size_t batch = 0, rows = 0;         // the grid
-  size_t images = 1, band_rows = 0;   // of one full band
+  size_t batch = 0, rows = 0;        // the grid
+  size_t images = 1, band_rows = 0;  // of one full band
   size_t row_bands = 1, image_bands = 1;
-  size_t source_rows = 0;             // rows one image of a band reads
-  size_t source_floats = 0;           // of a band, for this batch or less
+  size_t source_rows = 0;    // rows one image of a band reads
+  size_t source_floats = 0;  // of a band, for this batch or less
 
   size_t Count() const { return image_bands * row_bands; }
 };
@@ -66,9 +78,8 @@ struct BandCut {
 // A grid row reads `extent` source rows of row_floats, the next one row_step
 // further. A band reads at most 48 KB where one row does, but goes up to 128 KB
 // to have `pixels` pixels: fewer would not fill tiles.
-inline BandCut CutBands(size_t batch, size_t rows, size_t cols,
-                        size_t row_step, size_t extent, size_t row_floats,
-                        size_t pixels) {
+inline BandCut CutBands(size_t batch, size_t rows, size_t cols, size_t row_step,
+                        size_t extent, size_t row_floats, size_t pixels) {
   constexpr size_t kFloats = 48 * 1024 / sizeof(float);
   constexpr size_t kMostFloats = 128 * 1024 / sizeof(float);
   const auto floats = [&](size_t n) {
@@ -78,9 +89,8 @@ inline BandCut CutBands(size_t batch, size_t rows, size_t cols,
   cut.batch = batch;
   cut.rows = rows;
   size_t n = 1;
-  while (n < rows &&
-         (floats(n + 1) <= kFloats ||
-          (n * cols < pixels && floats(n + 1) <= kMostFloats))) {
+  while (n < rows && (floats(n + 1) <= kFloats ||
+                      (n * cols < pixels && floats(n + 1) <= kMostFloats))) {
     ++n;
   }
   cut.row_bands = DivUp(rows, n);
@@ -90,10 +100,9 @@ inline BandCut CutBands(size_t batch, size_t rows, size_t cols,
   size_t images = 1;
   if (n == rows) {
     const size_t image = floats(rows);
-    while (images < batch &&
-           ((images + 1) * image <= kFloats ||
-            (images * rows * cols < pixels &&
-             (images + 1) * image <= kMostFloats))) {
+    while (images < batch && ((images + 1) * image <= kFloats ||
+                              (images * rows * cols < pixels &&
+                               (images + 1) * image <= kMostFloats))) {
       ++images;
     }
   }

@@ -1,11 +1,11 @@
 // Convolution: gradient of the weights. Contract: conv.h.
 //
 // dw is a matrix of out channels x taps, summed over output pixels. Its lanes
-// lie over taps where a run of neighbouring taps is long (then dy is broadcast),
-// else over out channels (then x is broadcast and the result is transposed at
-// the end). The matrix is cut into units of a few register tiles; a thread takes
-// a range of units and stages x for itself. Per group of units that fits the
-// scratch:
+// lie over taps where a run of neighbouring taps is long (then dy is
+// broadcast), else over out channels (then x is broadcast and the result is
+// transposed at the end). The matrix is cut into units of a few register tiles;
+// a thread takes a range of units and stages x for itself. Per group of units
+// that fits the scratch:
 //
 //   for each chunk of pixels (rows.h)     accumulators start at +0
 //     for each band in the chunk          stage x, if there is padding
@@ -42,14 +42,17 @@ struct WeightGradient {
   size_t unit_floats;
 
   WeightGradient(const ConvShape& shape, size_t batch)
-      : s(shape, batch), source(ForwardSource(s, kBandPixels)), pixels(s.OutPixels()) {
+      : s(shape, batch),
+        source(ForwardSource(s, kBandPixels)),
+        pixels(s.OutPixels()) {
     const bool whole_rows = s.groups == 1 && s.dilation_w == 1;
     run_taps_w = whole_rows ? s.kernel_w : 1;
     const size_t run = run_taps_w * s.group_in;
     // Lanes that do work, in percent, of either way. Taps win a draw: their
     // rows are neighbours in dy, and nothing is transposed.
     const size_t use_taps = 100 * run / RoundUp(run, kPanel);
-    const size_t use_channels = 100 * s.group_out / RoundUp(s.group_out, kPanel);
+    const size_t use_channels =
+        100 * s.group_out / RoundUp(s.group_out, kPanel);
     lanes_over_taps = use_taps * 4 >= use_channels * 3;
     if (lanes_over_taps) {
       runs = s.Taps() / run_taps_w;
@@ -62,11 +65,12 @@ struct WeightGradient {
   }
 
   size_t Units() const { return s.groups * runs * cut.Count(); }
-  // Units whose partial results are kept at the same time. Without staging
-  // there is nothing to share between units: one, on the stack.
-  size_t UnitsAtOnce() const {
+  // Units of one thread whose partial results are kept at the same time.
+  // Without staging there is nothing to share between units: one, on the stack.
+  size_t UnitsAtOnce(size_t threads) const {
     if (!source.staged) return 1;
-    return std::clamp<size_t>(kPartialFloats / unit_floats, 1, Units());
+    return std::clamp<size_t>(kPartialFloats / unit_floats, 1,
+                              DivUp(Units(), SlotCount(Units(), threads)));
   }
   // Partials alive at once, for this many pixels or fewer.
   size_t Partials() const {
@@ -74,11 +78,13 @@ struct WeightGradient {
                             ? kMaxChunks
                             : ChunkCount(pixels));
   }
-  size_t PartialFloats() const { return UnitsAtOnce() * unit_floats; }
-  size_t SlotBytes() const {
+  // Of all partials of a thread.
+  size_t PartialBytes(size_t units_at_once) const {
+    return PartBytes(Partials() * units_at_once * unit_floats);
+  }
+  size_t SlotBytes(size_t units_at_once) const {
     if (!source.staged) return 0;
-    return PartBytes(Partials() * PartialFloats()) +
-           PartBytes(source.StagedFloats());
+    return PartialBytes(units_at_once) + PartBytes(source.StagedFloats());
   }
 
   // Where unit i lies. Rows are counted fastest, groups slowest.
@@ -187,15 +193,15 @@ struct WeightGradient {
     return walk;
   }
 
+  // Units [begin, end). Partial i lies at partials + i * stride.
   void RunUnits(size_t begin, size_t end, const float* x, const float* dy,
-                float* dw, float* partials, float* stage) const {
+                float* dw, float* partials, size_t stride, float* stage) const {
     const size_t out_w = static_cast<size_t>(s.out_w);
     const size_t out_h = static_cast<size_t>(s.out_h);
     const size_t chunk = ChunkRows(pixels);
-    const size_t partial = PartialFloats();
     const auto merge = [&](size_t into, size_t from) {
-      AddFloats((end - begin) * unit_floats, partials + from * partial,
-                partials + into * partial);
+      AddFloats((end - begin) * unit_floats, partials + from * stride,
+                partials + into * stride);
     };
     // Without staging all pixels are one band.
     BandCut bands = source.cut;
@@ -211,7 +217,7 @@ struct WeightGradient {
     size_t next_band = 1;
     size_t band_begin = 0, band_end = band.images * band.rows * out_w;
     for (size_t from = 0; from < pixels; from += chunk) {
-      float* const sums = partials + stack.Top() * partial;
+      float* const sums = partials + stack.Top() * stride;
       const size_t to = std::min(pixels, from + chunk);
       for (size_t at = from; at < to;) {
         if (at == band_end) {
@@ -223,8 +229,8 @@ struct WeightGradient {
         const size_t stop = std::min(to, band_end);
         // Several images in a band are whole ones: pixels follow each other.
         Walk walk =
-            PixelWalk(window, band.rows, (at - band_begin) % (band.rows * out_w),
-                      stop - at);
+            PixelWalk(window, band.rows,
+                      (at - band_begin) % (band.rows * out_w), stop - at);
         Window inside = window;
         inside.at +=
             (at - band_begin) / (band.rows * out_w) * window.image_floats;
@@ -251,7 +257,12 @@ size_t ConvBackwardWeightsScratch(const ConvShape& shape, uint32_t batch,
                                   uint32_t threads) {
   if (batch == 0) return 0;
   const WeightGradient g(shape, batch);
-  return SlotCount(g.Units(), threads) * g.SlotBytes();
+  // Fewer threads share more units each, and may need more.
+  size_t bytes = 0;
+  for (size_t n = SlotCount(g.Units(), threads); n > 0; --n) {
+    bytes = std::max(bytes, n * g.SlotBytes(g.UnitsAtOnce(n)));
+  }
+  return bytes;
 }
 
 void ConvBackwardWeights(const ConvShape& shape, uint32_t batch, const float* x,
@@ -259,25 +270,23 @@ void ConvBackwardWeights(const ConvShape& shape, uint32_t batch, const float* x,
                          const ParallelRunner& parallel) {
   if (batch == 0) return;
   const WeightGradient g(shape, batch);
-  const size_t at_once = g.UnitsAtOnce();
+  const size_t at_once = g.UnitsAtOnce(parallel.threads);
   const size_t work = g.pixels * g.unit_floats;
-  ParallelFor(
-      parallel, g.Units(), DivUp(kMultiplyGrain, work),
-      [&](size_t begin, size_t end, size_t slot) {
-        alignas(64) float stack[kMaxPartials * kMaxUnitFloats];
-        float* partials = stack;
-        float* stage = nullptr;
-        if (g.source.staged) {
-          partials = static_cast<float*>(scratch) +
-                     slot * (g.SlotBytes() / sizeof(float));
-          stage = partials +
-                  PartBytes(g.Partials() * g.PartialFloats()) / sizeof(float);
-        }
-        for (; begin < end; begin += at_once) {
-          g.RunUnits(begin, std::min(end, begin + at_once), x, dy, dw, partials,
-                     stage);
-        }
-      });
+  ParallelFor(parallel, g.Units(), DivUp(kMultiplyGrain, work),
+              [&](size_t begin, size_t end, size_t slot) {
+                alignas(64) float stack[kMaxPartials * kMaxUnitFloats];
+                float* partials = stack;
+                float* stage = nullptr;
+                if (g.source.staged) {
+                  partials = static_cast<float*>(scratch) +
+                             slot * (g.SlotBytes(at_once) / sizeof(float));
+                  stage = partials + g.PartialBytes(at_once) / sizeof(float);
+                }
+                for (; begin < end; begin += at_once) {
+                  g.RunUnits(begin, std::min(end, begin + at_once), x, dy, dw,
+                             partials, at_once * g.unit_floats, stage);
+                }
+              });
 }
 
 }  // namespace temper::simd

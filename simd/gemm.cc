@@ -32,8 +32,8 @@ void RunReduction(const Reduction& r) {
   HWY_DYNAMIC_DISPATCH(ReductionRange)(r);
 }
 
-void PackB(size_t k, size_t n, const float* b, size_t k_stride,
-           size_t n_stride, float* packed, const ParallelRunner& parallel) {
+void PackB(size_t k, size_t n, const float* b, size_t k_stride, size_t n_stride,
+           float* packed, const ParallelRunner& parallel) {
   const size_t grain = DivUp(kElementGrain, k * kPanel + 1);
   ParallelFor(parallel, DivUp(n, kPanel), grain,
               [&](size_t begin, size_t end, size_t) {
@@ -87,8 +87,8 @@ Product DenseProduct(size_t m, size_t k, const float* a, size_t lda,
 }  // namespace
 
 void MatMul(size_t m, size_t n, size_t k, const float* a, size_t lda,
-            const float* packed_b, const float* bias, bool accumulate,
-            float* c, size_t ldc, const ParallelRunner& parallel) {
+            const float* packed_b, const float* bias, bool accumulate, float* c,
+            size_t ldc, const ParallelRunner& parallel) {
   Product p = DenseProduct(m, k, a, lda, accumulate, c, ldc);
   p.b = packed_b;
   p.b_panel = k * kPanel;
@@ -117,48 +117,48 @@ void MatMulTransposed(size_t rows, size_t m, size_t n, const float* a,
   const UnitCut cut = CutUnits(m, n);
   const size_t chunk = ChunkRows(rows), chunks = ChunkCount(rows);
   const size_t work = rows * cut.rows * cut.cols;
-  ParallelFor(
-      parallel, cut.Count(), DivUp(kMultiplyGrain, work),
-      [&](size_t begin, size_t end, size_t) {
-        alignas(64) float stack[kMaxPartials][kMaxUnitFloats];
-        for (size_t i = begin; i < end; ++i) {
-          const Unit unit = cut.At(i);
-          Reduction r;
-          r.dense_step = lda;
-          r.walk.cols = rows;
-          r.walk.col_step = ldb;
-          r.rows = unit.rows;
-          r.cols = unit.cols;
-          PartialStack partials;
-          for (size_t q = 0; q < chunks; ++q) {
-            r.a = a + q * chunk * lda + unit.row;
-            r.b = b + q * chunk * ldb + unit.col;
-            r.walk.count = std::min(chunk, rows - q * chunk);
-            if (chunks == 1) {
-              r.c = c + unit.row * ldc + unit.col;
-              r.ldc = ldc;
-              r.add = true;
-            } else {
-              r.c = stack[partials.Top()];
-              r.ldc = cut.cols;
-            }
-            RunReduction(r);
-            if (chunks != 1) {
-              partials.Push([&](size_t into, size_t from) {
-                AddFloats(unit.rows * cut.cols, stack[from], stack[into]);
+  ParallelFor(parallel, cut.Count(), DivUp(kMultiplyGrain, work),
+              [&](size_t begin, size_t end, size_t) {
+                alignas(64) float stack[kMaxPartials][kMaxUnitFloats];
+                for (size_t i = begin; i < end; ++i) {
+                  const Unit unit = cut.At(i);
+                  Reduction r;
+                  r.dense_step = lda;
+                  r.walk.cols = rows;
+                  r.walk.col_step = ldb;
+                  r.rows = unit.rows;
+                  r.cols = unit.cols;
+                  PartialStack partials;
+                  for (size_t q = 0; q < chunks; ++q) {
+                    r.a = a + q * chunk * lda + unit.row;
+                    r.b = b + q * chunk * ldb + unit.col;
+                    r.walk.count = std::min(chunk, rows - q * chunk);
+                    if (chunks == 1) {
+                      r.c = c + unit.row * ldc + unit.col;
+                      r.ldc = ldc;
+                      r.add = true;
+                    } else {
+                      r.c = stack[partials.Top()];
+                      r.ldc = cut.cols;
+                    }
+                    RunReduction(r);
+                    if (chunks != 1) {
+                      partials.Push([&](size_t into, size_t from) {
+                        AddFloats(unit.rows * cut.cols, stack[from],
+                                  stack[into]);
+                      });
+                    }
+                  }
+                  if (chunks == 1) continue;
+                  partials.Finish([&](size_t into, size_t from) {
+                    AddFloats(unit.rows * cut.cols, stack[from], stack[into]);
+                  });
+                  for (size_t row = 0; row < unit.rows; ++row) {
+                    AddFloats(unit.cols, stack[0] + row * cut.cols,
+                              c + (unit.row + row) * ldc + unit.col);
+                  }
+                }
               });
-            }
-          }
-          if (chunks == 1) continue;
-          partials.Finish([&](size_t into, size_t from) {
-            AddFloats(unit.rows * cut.cols, stack[from], stack[into]);
-          });
-          for (size_t row = 0; row < unit.rows; ++row) {
-            AddFloats(unit.cols, stack[0] + row * cut.cols,
-                      c + (unit.row + row) * ldc + unit.col);
-          }
-        }
-      });
 }
 
 }  // namespace temper::simd

@@ -7,7 +7,7 @@
 // Order: results do not depend on target (FMA targets) or thread count.
 // Error: |error| <= k * eps * sum |a_i b_i| per element, against
 // tests/reference/gemm.h in double.
-// Next: gemm-inl.h (the tile), conv.h.
+// Next: tile.h (what lies beneath), gemm-inl.h (the tile), conv.h.
 #ifndef TEMPER_SIMD_GEMM_H_
 #define TEMPER_SIMD_GEMM_H_
 
@@ -45,7 +45,8 @@ void MatMulUnpacked(size_t m, size_t n, size_t k, const float* a, size_t lda,
 
 // c (m, n; row stride ldc) += a^T b over `rows`, cut by the chunk rule:
 // c[i][j] += tree over chunks of chain over p of a[p * lda + i] * b[p * ldb + j].
-// scratch: MatMulTransposedScratch bytes.
+// scratch: MatMulTransposedScratch bytes; partial sums of a tile fit the stack
+// (9 KB), so that it is 0 and scratch may be null.
 size_t MatMulTransposedScratch(size_t rows, size_t m, size_t n);
 void MatMulTransposed(size_t rows, size_t m, size_t n, const float* a,
                       size_t lda, const float* b, size_t ldb, float* c,

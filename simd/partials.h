@@ -62,17 +62,18 @@ inline void AddFloats(size_t n, const float* from, float* into) {
   for (size_t i = 0; i < n; ++i) into[i] += from[i];
 }
 
-// A unit: up to 14 rows x 2 panels or 8 rows x 3 panels of a weight gradient,
+// A unit: 16 rows x 1 panel, 14 x 2 or 8 x 3 of a weight gradient at most,
 // whose accumulators fill the registers of one tile (AVX-512) or of a few.
 inline constexpr size_t kMaxUnitFloats = 14 * 2 * kPanel;
-static_assert(kMaxUnitFloats >= 8 * 3 * kPanel);
+static_assert(kMaxUnitFloats >= 8 * 3 * kPanel &&
+              kMaxUnitFloats >= kMaxTileRows * kPanel);
 
 struct Unit {
   size_t row, rows, col, cols;
 };
 struct UnitCut {
   size_t total_rows, total_cols;
-  size_t rows, cols;              // of a full unit; cols: whole panels
+  size_t rows, cols;  // of a full unit; cols: whole panels
   size_t row_units, col_units;
   size_t Count() const { return row_units * col_units; }
   Unit At(size_t row_unit, size_t col_unit) const {
@@ -93,7 +94,9 @@ constexpr UnitCut CutUnits(size_t rows, size_t cols) {
   const size_t unit_panels = DivUp(panels, DivUp(panels, 3));
   cut.cols = unit_panels * kPanel;
   cut.col_units = DivUp(panels, unit_panels);
-  const size_t most = unit_panels == 3 ? 8 : kMaxTileRows;
+  const size_t most = unit_panels == 3   ? 8
+                      : unit_panels == 2 ? 14
+                                         : kMaxTileRows;
   cut.rows = DivUp(rows, DivUp(rows, most));
   cut.row_units = DivUp(rows, cut.rows);
   return cut;

@@ -17,7 +17,7 @@
 namespace temper::simd {
 
 // Most rows of one register tile and vectors side by side, on any target.
-inline constexpr size_t kMaxTileRows = 14;
+inline constexpr size_t kMaxTileRows = 16;
 inline constexpr size_t kMaxTileVectors = 4;
 
 constexpr size_t DivUp(size_t value, size_t by) {
@@ -39,7 +39,7 @@ struct Product {
   size_t images = 1, rows = 1, cols = 1;
   const float* a = nullptr;
   size_t a_image = 0, a_row = 0, a_col = 0;  // strides over pixels
-  Walk walk;                                 // offsets into a from a pixel
+  Walk walk;  // offsets into a from a pixel; col_step is 1
   // Element (step, j) lies at
   // b + j / kPanel * b_panel + step * b_step + j % kPanel.
   const float* b = nullptr;

@@ -20,14 +20,14 @@ void ForEachProduct(const simd::ConvShape& s, size_t batch, F&& f) {
         for (size_t co = 0; co < s.out_c; ++co) {
           const size_t y = ((n * s.out_h + oh) * s.out_w + ow) * s.out_c + co;
           for (size_t kh = 0; kh < s.kernel_h; ++kh) {
-            const int64_t ih = static_cast<int64_t>(oh * s.stride_h +
-                                                    kh * s.dilation_h) -
-                               s.pad_top;
+            const int64_t ih =
+                static_cast<int64_t>(oh * s.stride_h + kh * s.dilation_h) -
+                s.pad_top;
             if (ih < 0 || ih >= s.in_h) continue;
             for (size_t kw = 0; kw < s.kernel_w; ++kw) {
-              const int64_t iw = static_cast<int64_t>(ow * s.stride_w +
-                                                      kw * s.dilation_w) -
-                                 s.pad_left;
+              const int64_t iw =
+                  static_cast<int64_t>(ow * s.stride_w + kw * s.dilation_w) -
+                  s.pad_left;
               if (iw < 0 || iw >= s.in_w) continue;
               for (size_t c = 0; c < in_per; ++c) {
                 const size_t ci = co / out_per * in_per + c;

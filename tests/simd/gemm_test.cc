@@ -27,12 +27,11 @@ std::vector<double> Magnitudes(const Buffer& from) {
 // |actual - expected| <= terms * eps * sum of magnitudes.
 ::testing::AssertionResult InBound(double actual, double expected,
                                    double magnitude, size_t terms) {
-  const double bound =
-      static_cast<double>(terms) * 0x1p-23 * magnitude + 1e-40;
+  const double bound = static_cast<double>(terms) * 0x1p-23 * magnitude + 1e-40;
   if (std::fabs(actual - expected) <= bound)
     return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << actual << " vs " << expected
-                                       << ", bound " << bound;
+  return ::testing::AssertionFailure()
+         << actual << " vs " << expected << ", bound " << bound;
 }
 
 struct Size {
@@ -52,16 +51,21 @@ struct Problem {
   size_t lda, ldb, ldc;
   Buffer a, b, bias, c, packed;
   explicit Problem(Size s, size_t gap = 3)
-      : size(s), lda(s.k + gap), ldb(s.n + gap), ldc(s.n + gap),
-        a(Buffer(s.m * lda).Randomize(1)), b(Buffer(s.k * ldb).Randomize(2)),
-        bias(Buffer(s.n).Randomize(3)), c(Buffer(s.m * ldc).Randomize(4)),
+      : size(s),
+        lda(s.k + gap),
+        ldb(s.n + gap),
+        ldc(s.n + gap),
+        a(Buffer(s.m * lda).Randomize(1)),
+        b(Buffer(s.k * ldb).Randomize(2)),
+        bias(Buffer(s.n).Randomize(3)),
+        c(Buffer(s.m * ldc).Randomize(4)),
         packed(simd::PackedBytes(s.k, s.n) / sizeof(float)) {}
   // One chain per element, as gemm.h promises.
   Buffer Chain(Start start) const {
     Buffer result = c;
     for (size_t i = 0; i < size.m; ++i) {
       for (size_t j = 0; j < size.n; ++j) {
-        float sum = start == Start::kZero ? 0.0f
+        float sum = start == Start::kZero   ? 0.0f
                     : start == Start::kBias ? bias[j]
                                             : c[i * ldc + j];
         for (size_t p = 0; p < size.k; ++p)
@@ -99,8 +103,10 @@ TEST(PackB, LaysOutPanelsFromAnyStrides) {
     const Buffer b = Buffer(s.k * s.n).Randomize(5);
     // b as (k, n), as its transpose, and with a gap in both strides.
     const Buffer wide = Buffer(s.k * s.n * 6).Randomize(6);
-    struct { const Buffer* from; size_t k_stride, n_stride; } cases[] = {
-        {&b, s.n, 1}, {&b, 1, s.k}, {&wide, s.n * 2, 2}};
+    struct {
+      const Buffer* from;
+      size_t k_stride, n_stride;
+    } cases[] = {{&b, s.n, 1}, {&b, 1, s.k}, {&wide, s.n * 2, 2}};
     for (const auto& c : cases) {
       testing::ForEachTarget([&](simd::Target) {
         Buffer packed(simd::PackedBytes(s.k, s.n) / sizeof(float));
@@ -123,8 +129,7 @@ TEST(MatMul, MatchesTheTwinAndTheChain) {
   for (const Size s : kSizes) {
     Problem p(s);
     simd::PackB(s.k, s.n, p.b, p.ldb, 1, p.packed, {});
-    for (const Start start :
-         {Start::kZero, Start::kBias, Start::kAccumulate}) {
+    for (const Start start : {Start::kZero, Start::kBias, Start::kAccumulate}) {
       const Buffer chain = p.Chain(start);
       testing::ForEachTarget([&](simd::Target target) {
         Buffer c = p.c;
@@ -151,8 +156,8 @@ TEST(MatMul, MatchesTheTwinAndTheChain) {
 }
 
 TEST(MatMul, SameBitsWithAnyThreads) {
-  for (const Size s : {Size{131, 129, 257}, Size{1031, 16, 144},
-                       Size{7, 331, 501}}) {
+  for (const Size s :
+       {Size{131, 129, 257}, Size{1031, 16, 144}, Size{7, 331, 501}}) {
     Problem p(s, 0);
     simd::PackB(s.k, s.n, p.b, p.ldb, 1, p.packed, {});
     const Buffer chain = p.Chain(Start::kBias);
@@ -214,10 +219,12 @@ Buffer ChunkedChain(size_t rows, size_t m, size_t n, const Buffer& a,
 }
 
 TEST(MatMulTransposed, MatchesTheTwinAndTheChunkedChain) {
-  const Size sizes[] = {  // m, n, rows
-      {1, 1, 1},     {3, 5, 2},    {8, 48, 7},    {14, 32, 33},  {15, 33, 100},
-      {16, 16, 504}, {9, 49, 505}, {10, 17, 1009}, {29, 65, 63},  {64, 10, 1600},
-      {5, 7, 3600},  {2, 3, 7560}, {3, 17, 8064}, {4, 18, 8065}, {3, 2, 20000}};
+  const Size sizes[] = {// m, n, rows
+                        {1, 1, 1},      {3, 5, 2},      {8, 48, 7},
+                        {14, 32, 33},   {15, 33, 100},  {16, 16, 504},
+                        {9, 49, 505},   {10, 17, 1009}, {29, 65, 63},
+                        {64, 10, 1600}, {5, 7, 3600},   {2, 3, 7560},
+                        {3, 17, 8064},  {4, 18, 8065},  {3, 2, 20000}};
   for (const Size s : sizes) {
     const size_t rows = s.k, lda = s.m + 2, ldb = s.n + 1, ldc = s.n + 5;
     const Buffer a = Buffer(rows * lda).Randomize(7);
@@ -230,8 +237,7 @@ TEST(MatMulTransposed, MatchesTheTwinAndTheChunkedChain) {
     reference::MatMulTransposed<double>(rows, s.m, s.n, Magnitudes(a).data(),
                                         lda, Magnitudes(b).data(), ldb,
                                         magnitude.data(), ldc);
-    const Buffer chain =
-        ChunkedChain(rows, s.m, s.n, a, lda, b, ldb, c0, ldc);
+    const Buffer chain = ChunkedChain(rows, s.m, s.n, a, lda, b, ldb, c0, ldc);
     Buffer scratch(simd::MatMulTransposedScratch(rows, s.m, s.n) /
                    sizeof(float));
     testing::ForEachTarget([&](simd::Target target) {
