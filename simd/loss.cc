@@ -85,12 +85,8 @@ float SumOfSquares(size_t n, const float* x) {
   return HWY_DYNAMIC_DISPATCH(SumOfSquaresAll)(n, x);
 }
 
-// A smaller batch may be cut into more chunks than a larger one (8064 rows into
-// 16, 8065 into 9); scratch made for `rows` must do for every smaller number too.
 size_t ColumnSumsScratch(size_t rows, size_t columns) {
-  const size_t units = (rows + kChunkUnit - 1) / kChunkUnit;
-  const size_t chunks = units < kMaxChunks ? units : kMaxChunks;
-  return chunks * RoundUp(columns, 16) * sizeof(float);
+  return ChunkCount(rows) * RoundUp(columns, 16) * sizeof(float);
 }
 
 void ColumnSums(size_t rows, size_t columns, const float* x, float* out,
