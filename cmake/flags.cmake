@@ -32,6 +32,12 @@ set(temper_disabled "HWY_SSSE3|HWY_AVX3_DL|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128")
 if(hwy_VERSION VERSION_GREATER_EQUAL 1.1)
   string(APPEND temper_disabled "|HWY_SSE2|HWY_AVX3_ZEN4|HWY_AVX3_SPR")
 endif()
+# Sanitized builds leave out more (presets): instrumented kernels take minutes to
+# compile for each target, and one FMA target shows what there is to see.
+set(TEMPER_SKIP_TARGETS "" CACHE STRING "More Highway targets to leave out, separated by |")
+if(TEMPER_SKIP_TARGETS)
+  string(APPEND temper_disabled "|${TEMPER_SKIP_TARGETS}")
+endif()
 add_library(temper_highway INTERFACE)
 target_link_libraries(temper_highway INTERFACE hwy::hwy)
 target_compile_definitions(temper_highway INTERFACE

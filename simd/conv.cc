@@ -23,6 +23,9 @@
 namespace temper::simd {
 namespace {
 
+// Pixels of a band if its bytes allow: full tiles, and weights read less often.
+constexpr size_t kBandPixels = 56;
+
 // One pixel row after the other without a gap is one long row.
 void MergeRows(Product& p) {
   if (p.a_row == p.cols * p.a_col && p.c_row == p.cols * p.c_col) {
@@ -77,7 +80,7 @@ size_t ConvForwardScratch(const ConvShape& shape, uint32_t batch,
                           uint32_t threads) {
   if (batch == 0) return 0;
   const ConvSizes s(shape, batch);
-  return ScratchBytes(ForwardSource(s),
+  return ScratchBytes(ForwardSource(s, kBandPixels),
                       s.groups * PackedBytes(s.Taps() * s.group_in, s.group_out),
                       s.groups * DivUp(s.group_out, kPanel), threads);
 }
@@ -87,7 +90,7 @@ void ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
                  const ParallelRunner& parallel) {
   const ConvSizes s(shape, batch);
   if (s.batch == 0) return;
-  const Source source = ForwardSource(s);
+  const Source source = ForwardSource(s, kBandPixels);
   const size_t k = s.Taps() * s.group_in;
   const size_t group_floats = PackedBytes(k, s.group_out) / sizeof(float);
   float* const packed = static_cast<float*>(scratch);
@@ -210,7 +213,8 @@ Source BackwardSource(const ConvSizes& s) {
   source.cut = CutBands(s.batch, static_cast<size_t>(rows),
                         static_cast<size_t>(cols), 1,
                         static_cast<size_t>(h.last - h.first),
-                        static_cast<size_t>(source.cols) * s.out_c);
+                        static_cast<size_t>(source.cols) * s.out_c,
+                        kBandPixels);
   return source;
 }
 

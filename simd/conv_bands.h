@@ -65,13 +65,12 @@ struct BandCut {
 
 // A grid row reads `extent` source rows of row_floats, the next one row_step
 // further. A band reads at most 48 KB where one row does, but goes up to 128 KB
-// to have 56 pixels: fewer would not fill tiles, and the weights are read once
-// per band.
+// to have `pixels` pixels: fewer would not fill tiles.
 inline BandCut CutBands(size_t batch, size_t rows, size_t cols,
-                        size_t row_step, size_t extent, size_t row_floats) {
+                        size_t row_step, size_t extent, size_t row_floats,
+                        size_t pixels) {
   constexpr size_t kFloats = 48 * 1024 / sizeof(float);
   constexpr size_t kMostFloats = 128 * 1024 / sizeof(float);
-  constexpr size_t kPixels = 56;
   const auto floats = [&](size_t n) {
     return ((n - 1) * row_step + extent) * row_floats;
   };
@@ -81,7 +80,7 @@ inline BandCut CutBands(size_t batch, size_t rows, size_t cols,
   size_t n = 1;
   while (n < rows &&
          (floats(n + 1) <= kFloats ||
-          (n * cols < kPixels && floats(n + 1) <= kMostFloats))) {
+          (n * cols < pixels && floats(n + 1) <= kMostFloats))) {
     ++n;
   }
   cut.row_bands = DivUp(rows, n);
@@ -93,7 +92,7 @@ inline BandCut CutBands(size_t batch, size_t rows, size_t cols,
     const size_t image = floats(rows);
     while (images < batch &&
            ((images + 1) * image <= kFloats ||
-            (images * rows * cols < kPixels &&
+            (images * rows * cols < pixels &&
              (images + 1) * image <= kMostFloats))) {
       ++images;
     }
@@ -190,7 +189,7 @@ struct Source {
 };
 
 // x as forward and weight gradient read it: by bands of output rows.
-inline Source ForwardSource(const ConvSizes& s) {
+inline Source ForwardSource(const ConvSizes& s, size_t band_pixels) {
   Source source;
   source.h = s.in_h;
   source.w = s.in_w;
@@ -209,7 +208,7 @@ inline Source ForwardSource(const ConvSizes& s) {
   source.cut = CutBands(
       s.batch, static_cast<size_t>(s.out_h), static_cast<size_t>(s.out_w),
       static_cast<size_t>(s.stride_h), static_cast<size_t>(extent_h),
-      static_cast<size_t>(source.cols) * s.in_c);
+      static_cast<size_t>(source.cols) * s.in_c, band_pixels);
   return source;
 }
 

@@ -28,6 +28,9 @@ namespace {
 // Floats of one partial result of a group of units.
 constexpr size_t kPartialFloats = 32 * 1024 / sizeof(float);
 
+// Pixels of a band if its bytes allow: accumulators go to memory between bands.
+constexpr size_t kBandPixels = 128;
+
 struct WeightGradient {
   ConvSizes s;
   Source source;
@@ -39,7 +42,7 @@ struct WeightGradient {
   size_t unit_floats;
 
   WeightGradient(const ConvShape& shape, size_t batch)
-      : s(shape, batch), source(ForwardSource(s)), pixels(s.OutPixels()) {
+      : s(shape, batch), source(ForwardSource(s, kBandPixels)), pixels(s.OutPixels()) {
     const bool whole_rows = s.groups == 1 && s.dilation_w == 1;
     run_taps_w = whole_rows ? s.kernel_w : 1;
     const size_t run = run_taps_w * s.group_in;
@@ -78,13 +81,25 @@ struct WeightGradient {
            PartBytes(source.StagedFloats());
   }
 
+  // Where unit i lies. Rows are counted fastest, groups slowest.
   struct Place {
-    size_t group, run;
+    size_t group, run, col_unit, row_unit;
     Unit unit;
   };
   Place At(size_t i) const {
-    return {i / cut.Count() / runs, i / cut.Count() % runs,
-            cut.At(i % cut.Count())};
+    const size_t j = i % cut.Count();
+    return {i / cut.Count() / runs, i / cut.Count() % runs, j / cut.row_units,
+            j % cut.row_units, cut.At(j)};
+  }
+  void Next(Place& p) const {
+    if (++p.row_unit == cut.row_units) {
+      p.row_unit = 0;
+      if (++p.col_unit == cut.col_units) {
+        p.col_unit = 0;
+        if (++p.run == runs) p.run = 0, ++p.group;
+      }
+    }
+    p.unit = cut.At(p.row_unit, p.col_unit);
   }
   size_t TapAt(size_t kh, size_t kw, const Window& window) const {
     return kh * static_cast<size_t>(s.dilation_h) * window.row_floats +
@@ -114,10 +129,17 @@ struct WeightGradient {
       return;
     }
     size_t offsets[kMaxTileRows];
+    size_t channel = unit.row % s.group_in;
+    size_t kw = unit.row / s.group_in % s.kernel_w;
+    size_t kh = unit.row / s.group_in / s.kernel_w;
+    size_t tap = TapAt(kh, kw, window);
     for (size_t row = 0; row < unit.rows; ++row) {
-      const size_t tap = (unit.row + row) / s.group_in;
-      offsets[row] = TapAt(tap / s.kernel_w, tap % s.kernel_w, window) +
-                     (unit.row + row) % s.group_in;
+      offsets[row] = tap + channel;
+      if (++channel == s.group_in) {
+        channel = 0;
+        if (++kw == s.kernel_w) kw = 0, ++kh;
+        tap = TapAt(kh, kw, window);
+      }
     }
     r.a = x;
     r.a_offsets = offsets;
@@ -182,6 +204,7 @@ struct WeightGradient {
       bands.band_rows = out_h;
       bands.image_bands = bands.row_bands = 1;
     }
+    const Place first_place = At(begin);
     PartialStack stack;
     Band band = BandAt(bands, 0);
     Window window = source.Open(x, band, stage);
@@ -205,8 +228,9 @@ struct WeightGradient {
         Window inside = window;
         inside.at +=
             (at - band_begin) / (band.rows * out_w) * window.image_floats;
-        for (size_t i = begin; i < end; ++i) {
-          Accumulate(At(i), inside, walk, dy + at * s.out_c, at != from,
+        Place place = first_place;
+        for (size_t i = begin; i < end; ++i, Next(place)) {
+          Accumulate(place, inside, walk, dy + at * s.out_c, at != from,
                      sums + (i - begin) * unit_floats);
         }
         at = stop;
@@ -214,8 +238,9 @@ struct WeightGradient {
       stack.Push(merge);
     }
     stack.Finish(merge);
-    for (size_t i = begin; i < end; ++i) {
-      AddTo(At(i), partials + (i - begin) * unit_floats, dw);
+    Place place = first_place;
+    for (size_t i = begin; i < end; ++i, Next(place)) {
+      AddTo(place, partials + (i - begin) * unit_floats, dw);
     }
   }
 };

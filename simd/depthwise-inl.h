@@ -5,7 +5,8 @@
 // input gradient is swept from right to left, so that its taps, too, step
 // forward in ascending kernel order; with stride s it is s sweeps of every s-th
 // column with every s-th tap. Outputs whose taps are all inside go in blocks of
-// six with shared source columns, the others test each tap.
+// four (3x3 and less, weights in registers) or six (5 taps) that share source
+// columns, the others test each tap; the order of taps is the same.
 // Next: depthwise.cc makes the sweeps, depthwise_weights-inl.h the gradient of
 // the weights.
 #if defined(TEMPER_SIMD_DEPTHWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)

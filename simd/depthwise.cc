@@ -59,11 +59,6 @@ TapChain TapsReaching(size_t at, size_t kernel, size_t stride,
   return chain;
 }
 
-size_t MostChunks(size_t rows) {
-  const size_t units = DivideUp(rows, kChunkUnit);
-  return units < kMaxChunks ? units : kMaxChunks;
-}
-
 }  // namespace
 
 void DepthwiseForward(const ConvShape& s, uint32_t batch, const float* x,

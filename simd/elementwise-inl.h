@@ -53,8 +53,8 @@ void ReluLoop(size_t begin, size_t end, const float* x, float* y) {
 }
 
 template <bool kSix, bool kAccumulate>
-void ReluBackwardLoop(size_t begin, size_t end, const float* y,
-                      const float* dy, float* dx) {
+void ReluBackwardLoop(size_t begin, size_t end, const float* y, const float* dy,
+                      float* dx) {
   const Lanes16 d;
   const auto zero = hn::Zero(d);
   const auto six = hn::Set(d, 6.0f);
@@ -125,8 +125,7 @@ HWY_INLINE hn::Vec<Lanes16> LoadAsFloat(PartAccess access, const uint8_t* p) {
 
 template <class T>
 void NormalizeLoop(size_t begin, size_t end, size_t period, const T* x,
-                   float scale, const float* mean, const float* std,
-                   float* y) {
+                   float scale, const float* mean, const float* std, float* y) {
   const Lanes16 d;
   const auto v_scale = hn::Set(d, scale);
   if (period > kPatternPeriod) {
@@ -165,9 +164,9 @@ void NormalizeLoop(size_t begin, size_t end, size_t period, const T* x,
   });
 }
 
-void NormalizeU8Range(size_t begin, size_t end, size_t period,
-                      const uint8_t* x, float scale, const float* mean,
-                      const float* std, float* y) {
+void NormalizeU8Range(size_t begin, size_t end, size_t period, const uint8_t* x,
+                      float scale, const float* mean, const float* std,
+                      float* y) {
   NormalizeLoop(begin, end, period, x, scale, mean, std, y);
 }
 
@@ -201,8 +200,8 @@ HWY_INLINE void PhiloxWords(const PhiloxKeys& keys, uint32_t first,
 #if HWY_TARGET == HWY_SCALAR
   const uint64_t seed = keys.k0[0] | keys.k1[0] << 32;
   for (size_t i = 0; i < count; ++i) {
-    const auto word = Philox(
-        seed, {first + static_cast<uint32_t>(i), sample, epoch, stream});
+    const auto word =
+        Philox(seed, {first + static_cast<uint32_t>(i), sample, epoch, stream});
     for (size_t j = 0; j < 4; ++j) words[4 * i + j] = word[j];
   }
 #else

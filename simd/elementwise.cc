@@ -28,8 +28,7 @@ void Relu(size_t n, const float* x, float* y, const ParallelRunner& parallel) {
               });
 }
 
-void Relu6(size_t n, const float* x, float* y,
-           const ParallelRunner& parallel) {
+void Relu6(size_t n, const float* x, float* y, const ParallelRunner& parallel) {
   ParallelFor(parallel, n, kElementGrain,
               [&](size_t begin, size_t end, size_t) {
                 HWY_DYNAMIC_DISPATCH(ReluRange)(begin, end, true, x, y);
@@ -64,11 +63,10 @@ void Add(size_t n, const float* a, const float* b, float* y,
 
 void Copy(size_t n, const float* x, float* y, const ParallelRunner& parallel) {
   if (x == y) return;
-  ParallelFor(parallel, n, kElementGrain,
-              [&](size_t begin, size_t end, size_t) {
-                std::memcpy(y + begin, x + begin,
-                            (end - begin) * sizeof(float));
-              });
+  ParallelFor(
+      parallel, n, kElementGrain, [&](size_t begin, size_t end, size_t) {
+        std::memcpy(y + begin, x + begin, (end - begin) * sizeof(float));
+      });
 }
 
 void Fill(size_t n, float value, float* y, const ParallelRunner& parallel) {

@@ -47,9 +47,9 @@ void NormalizeF32(size_t n, size_t period, const float* x, float scale,
 
 // y = kept ? x * factor : 0 over rows of n elements. Element i of row r is kept
 // iff the Philox word for (element i, sample id, epoch, stream; key seed; see
-// temper/random.h) is >= threshold. The same call on dy gives the backward pass.
-// With accumulate: y += instead (one FMA; dropped elements keep their bits).
-// Sample ids are below 2^32.
+// temper/random.h) is >= threshold. The same call on dy gives the backward
+// pass. With accumulate: y += instead (one FMA; dropped elements keep their
+// bits). Sample ids are below 2^32.
 void Dropout(size_t rows, size_t n, const float* x, float factor,
              uint32_t threshold, uint64_t seed, const uint64_t* sample_ids,
              uint32_t epoch, uint32_t stream, bool accumulate, float* y,

@@ -293,25 +293,47 @@ HWY_INLINE TileFunction FindTile(size_t rows, size_t vecs) {
   }
 }
 
-// How rows x vecs are cut into equal tiles. Cost of a tile's step in half
-// cycles of a core with two FMA and two load pipes: FMAs, loads, or the latency
-// of the chains. It decides speed only.
+// How rows x vecs are cut into nearly equal tiles. The rows are `lines` lines
+// of `rows` rows each, cut on their own.
 struct Cut {
-  size_t row_tiles, vec_tiles;
+  size_t row_tiles, vec_tiles;  // per line
   size_t rows, taller;  // the first `taller` tiles have rows + 1, others rows
+  size_t lines;
+  uint64_t cost;
 };
-HWY_INLINE Cut ChooseCut(size_t rows, size_t vecs) {
-  Cut best = {};
-  size_t best_cost = ~size_t{0};
-  for (size_t v = 1; v <= std::min(vecs, kMaxTileVectors); ++v) {
-    const size_t tiles = DivUp(rows, MaxRows(static_cast<int>(v)));
-    const Cut cut = {tiles, DivUp(vecs, v), rows / tiles, rows % tiles};
-    const size_t r = DivUp(rows, cut.row_tiles);
-    const size_t step = std::max(std::max(r * v, r + v), size_t{12});
-    const size_t cost = cut.row_tiles * cut.vec_tiles * (16 * step + r + v);
-    if (cost < best_cost) best = cut, best_cost = cost;
-  }
-  return best;
+// The cost of a tile's step in half cycles of a core with two FMA and two load
+// pipes: FMAs, loads, or the latency of the chains. It decides speed only.
+template <uint32_t kVecs>
+HWY_INLINE void TryCut(uint32_t rows, uint32_t lines, uint32_t vecs,
+                       bool pointers, Cut& best) {
+  if (kVecs > 1 && vecs < kVecs) return;
+  constexpr uint32_t rows_most = MaxRows(static_cast<int>(kVecs));
+#if HWY_ARCH_X86
+  // More row pointers than general registers.
+  const uint32_t most = pointers ? std::min(rows_most, kVecs == 1 ? 11u : 14u)
+                                 : rows_most;
+#else
+  const uint32_t most = rows_most;
+#endif
+  const uint32_t tiles = (rows + most - 1) / most;
+  const uint32_t vec_tiles = (vecs + kVecs - 1) / kVecs;
+  const uint32_t base = rows / tiles, taller = rows - base * tiles;
+  const uint32_t r = base + (taller != 0 ? 1 : 0);
+  const uint32_t step = std::max(std::max(r * kVecs, r + kVecs), 12u);
+  const uint64_t cost = uint64_t{lines} * tiles * vec_tiles *
+                        ((pointers ? 17 : 16) * step + r + kVecs);
+  if (cost < best.cost) best = {tiles, vec_tiles, base, taller, lines, cost};
+}
+HWY_INLINE void TryCuts(size_t rows, size_t lines, size_t vecs, bool pointers,
+                        Cut& best) {
+  // More than 2^32 rows or vectors do not fit any memory we run in.
+  const uint32_t r = static_cast<uint32_t>(rows);
+  const uint32_t l = static_cast<uint32_t>(lines);
+  const uint32_t v = static_cast<uint32_t>(vecs);
+  TryCut<1>(r, l, v, pointers, best);
+  TryCut<2>(r, l, v, pointers, best);
+  TryCut<3>(r, l, v, pointers, best);
+  TryCut<4>(r, l, v, pointers, best);
 }
 
 // Runs one tile; a partial last vector goes through a buffer where the target
@@ -347,7 +369,13 @@ void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
   const size_t N = hn::Lanes(d);
   const size_t pixels = pixel_end - pixel_begin;
   const size_t vecs = DivUp(col_end - col_begin, N);
-  const Cut cut = ChooseCut(pixels, vecs);
+  Cut cut = {};
+  cut.cost = ~uint64_t{0};
+  // Tiles that stay in a line of pixels, or tiles that do not care.
+  TryCuts(pixels, 1, vecs, p.cols < pixels, cut);
+  if (p.cols < pixels && pixel_begin % p.cols == 0 && pixels % p.cols == 0) {
+    TryCuts(p.cols, pixels / p.cols, vecs, false, cut);
+  }
   TileArgs t;
   t.load_c = p.accumulate;
   t.add_c = false;
@@ -371,8 +399,10 @@ void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
     size_t col = first_col, row = first_row, image = first_image;
     const float* a = p.a + image * p.a_image + row * p.a_row + col * p.a_col;
     float* c = p.c + image * p.c_image + row * p.c_row + col * p.c_col + j;
-    for (size_t k = 0; k < cut.row_tiles; ++k) {
+    const size_t tiles = cut.row_tiles * cut.lines;
+    for (size_t n = 0, k = 0; n < tiles; ++n) {
       const size_t tile_rows = cut.rows + (k < cut.taller ? 1 : 0);
+      if (++k == cut.row_tiles) k = 0;
       const bool straight = tile_rows <= p.cols - col;
       if (straight) {
         t.a[0] = a;
@@ -410,7 +440,9 @@ void ReductionRange(const Reduction& r) {
   const Lanes16 d;
   const size_t N = hn::Lanes(d);
   const size_t vecs = DivUp(r.cols, N);
-  const Cut cut = ChooseCut(r.rows, vecs);
+  Cut cut = {};
+  cut.cost = ~uint64_t{0};
+  TryCuts(r.rows, 1, vecs, r.a_offsets != nullptr, cut);
   TileArgs t;
   t.load_c = r.resume;
   t.add_c = r.add;

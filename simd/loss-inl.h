@@ -1,7 +1,7 @@
 // Losses, sums to one number and column sums. Contract: loss.h.
-// A row is handled in blocks of 16 virtual lanes: each vector of the block keeps
-// its own accumulator in a register while it strides over the row, then all
-// meet in `lanes[16]`. Classes past the last whole block are copied into a
+// A row is handled in blocks of 16 virtual lanes: each vector of the block
+// keeps its own accumulator in a register while it strides over the row, then
+// all meet in `lanes[16]`. Classes past the last whole block are copied into a
 // padded buffer, so that 10 classes cost one block.
 // A buffer that vectors store to is never initialised or written by scalars
 // too: GCC 12 forwards such values past SVE's predicated stores.
@@ -53,15 +53,11 @@ HWY_INLINE float AddLanes(const float* lanes) {
   return FoldLanes(lanes, [](float a, float b) HWY_ATTR { return a + b; });
 }
 
-// A last part vector of an input with a readable tail: the load runs past the
-// end, the store does not.
-struct TailAccess {
-  size_t count;
+// A last part vector of an input with a readable tail. Not for outputs: past
+// the end there another thread may be writing.
+struct InputTail {
   HWY_INLINE hn::Vec<Lanes16> Load(const float* p) const {
     return hn::LoadU(Lanes16(), p);
-  }
-  HWY_INLINE void Store(hn::Vec<Lanes16> v, float* p) const {
-    PartAccess{count}.Store(v, p);
   }
 };
 
@@ -89,9 +85,8 @@ HWY_INLINE float SumToOne(size_t n, Term&& term) {
 }
 
 float SumAll(size_t n, const float* x) {
-  return SumToOne(n, [&](auto access, size_t i, auto sum) HWY_ATTR {
-    return hn::Add(access.Load(x + i), sum);
-  });
+  return SumToOne(n, [&](auto access, size_t i, auto sum)
+                         HWY_ATTR { return hn::Add(access.Load(x + i), sum); });
 }
 
 float SumOfSquaresAll(size_t n, const float* x) {
@@ -107,18 +102,19 @@ void MeanSquaredErrorRows(size_t begin, size_t end, size_t n,
   for (size_t r = begin; r < end; ++r) {
     const float* p = prediction + r * n;
     const float* t = target + r * n;
-    const float sum = SumToOne(n, [&](auto access, size_t i, auto acc) HWY_ATTR {
-      const auto difference = hn::Sub(access.Load(p + i), access.Load(t + i));
-      return hn::MulAdd(difference, difference, acc);
-    });
+    const float sum =
+        SumToOne(n, [&](auto access, size_t i, auto acc) HWY_ATTR {
+          const auto difference =
+              hn::Sub(access.Load(p + i), access.Load(t + i));
+          return hn::MulAdd(difference, difference, acc);
+        });
     row_loss[r] = sum / static_cast<float>(n);
   }
 }
 
 void MeanSquaredErrorBackwardRange(size_t begin, size_t end,
-                                   const float* prediction,
-                                   const float* target, float factor,
-                                   bool accumulate, float* out) {
+                                   const float* prediction, const float* target,
+                                   float factor, bool accumulate, float* out) {
   const Lanes16 d;
   const auto v_factor = hn::Set(d, factor);
   const auto loop = [&](auto add) HWY_ATTR {
@@ -291,13 +287,13 @@ void SoftmaxBackwardLoop(size_t begin, size_t end, size_t classes,
     // outside [0, classes) meets none.
     int64_t label = labels[r];
     if (label < 0 || label >= static_cast<int64_t>(classes)) label = -1;
-    const auto step = [&](auto access, size_t i) HWY_ATTR {
+    const auto step = [&](auto in, auto access, size_t i) HWY_ATTR {
       const int64_t lane = label - static_cast<int64_t>(i);
       const auto at_label =
           hn::Eq(iota, hn::Set(di, static_cast<int32_t>(lane)));
       const auto q =
           hn::IfThenElse(hn::RebindMask(d, at_label), q_label, q_others);
-      const auto difference = hn::Sub(access.Load(p + i), q);
+      const auto difference = hn::Sub(in.Load(p + i), q);
       if constexpr (kAccumulate) {
         access.Store(hn::MulAdd(difference, v_factor, access.Load(out + i)),
                      out + i);
@@ -306,8 +302,8 @@ void SoftmaxBackwardLoop(size_t begin, size_t end, size_t classes,
       }
     };
     size_t i = 0;
-    for (; i + N <= classes; i += N) step(FullAccess(), i);
-    if (i < classes) step(TailAccess{classes - i}, i);
+    for (; i + N <= classes; i += N) step(FullAccess(), FullAccess(), i);
+    if (i < classes) step(InputTail(), PartAccess{classes - i}, i);
   }
 }
 

@@ -86,7 +86,7 @@ float SumOfSquares(size_t n, const float* x) {
 }
 
 size_t ColumnSumsScratch(size_t rows, size_t columns) {
-  return ChunkCount(rows) * RoundUp(columns, 16) * sizeof(float);
+  return MostChunks(rows) * RoundUp(columns, 16) * sizeof(float);
 }
 
 void ColumnSums(size_t rows, size_t columns, const float* x, float* out,
@@ -99,23 +99,23 @@ void ColumnSums(size_t rows, size_t columns, const float* x, float* out,
 
   const size_t group_columns = columns < kColumnGroup ? columns : kColumnGroup;
   const size_t item_rows = rows < chunk_rows ? rows : chunk_rows;
-  ParallelFor(
-      parallel, chunks * groups,
-      RowGrain(kElementGrain, item_rows * group_columns),
-      [&](size_t begin, size_t end, size_t) {
-        for (size_t item = begin; item < end; ++item) {
-          const size_t chunk = item / groups;
-          const size_t first = item % groups * kColumnGroup;
-          const size_t last =
-              first + kColumnGroup < columns ? first + kColumnGroup : columns;
-          const size_t row = chunk * chunk_rows;
-          const size_t count =
-              rows - row < chunk_rows ? rows - row : chunk_rows;
-          HWY_DYNAMIC_DISPATCH(ColumnSumsChunk)
-          (count, columns, first, last, x + row * columns,
-           partials + chunk * stride);
-        }
-      });
+  ParallelFor(parallel, chunks * groups,
+              RowGrain(kElementGrain, item_rows * group_columns),
+              [&](size_t begin, size_t end, size_t) {
+                for (size_t item = begin; item < end; ++item) {
+                  const size_t chunk = item / groups;
+                  const size_t first = item % groups * kColumnGroup;
+                  const size_t last = first + kColumnGroup < columns
+                                          ? first + kColumnGroup
+                                          : columns;
+                  const size_t row = chunk * chunk_rows;
+                  const size_t count =
+                      rows - row < chunk_rows ? rows - row : chunk_rows;
+                  HWY_DYNAMIC_DISPATCH(ColumnSumsChunk)
+                  (count, columns, first, last, x + row * columns,
+                   partials + chunk * stride);
+                }
+              });
   if (chunks == 0) return;
   CombineTree(chunks, [&](size_t a, size_t b) {
     HWY_DYNAMIC_DISPATCH(AddPartialRange)

@@ -1,10 +1,10 @@
 // Losses on (rows, n), and sums to one number. Sums to one number put element i
 // into virtual lane i % 16 (FMA chain, ascending) and fold the 16 lanes by the
-// tree 8-4-2-1: lane j += lane j + 8, then + 4, + 2, + 1. Short inputs leave the
-// missing lanes at the neutral element. exp and log are math-inl.h's.
-// Requires: as gemm.h. Error: rtol 2e-6, atol 1e-6 against double; the sums have
-// k * 2^-24 * sum |term| with k = the longest chain (n / 16 or the rows of a
-// chunk) + 4.
+// tree 8-4-2-1: lane j += lane j + 8, then + 4, + 2, + 1. Short inputs leave
+// the missing lanes at the neutral element. exp and log are math-inl.h's.
+// Requires: as gemm.h. Error: rtol 2e-6, atol 1e-6 against double; the sums
+// have k * 2^-24 * sum |term| with k = the longest chain (n / 16 or the rows of
+// a chunk) + 4.
 // Next: loss-inl.h, math-inl.h, tests/reference/loss.h.
 #ifndef TEMPER_SIMD_LOSS_H_
 #define TEMPER_SIMD_LOSS_H_
@@ -51,6 +51,7 @@ float Sum(size_t n, const float* x);
 float SumOfSquares(size_t n, const float* x);
 
 // out[j] += tree over chunks (rows.h) of the chain over rows of x[r][j].
+// Scratch is enough for fewer rows, too.
 size_t ColumnSumsScratch(size_t rows, size_t columns);
 void ColumnSums(size_t rows, size_t columns, const float* x, float* out,
                 void* scratch, const ParallelRunner& parallel);

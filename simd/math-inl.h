@@ -1,16 +1,16 @@
 // exp, log, tanh, sin, cos of float vectors: our own polynomials, so that the
-// bits depend neither on libm nor on the installed Highway. Only operations that
-// IEEE 754 defines to the bit, in a fixed order: equal bits on every target with
-// fused multiply-add. Contract and errors: math.h.
+// bits depend neither on libm nor on the installed Highway. Only operations
+// that IEEE 754 defines to the bit, in a fixed order: equal bits on every
+// target with fused multiply-add. Contract and errors: math.h.
 //
 // Each function reduces its argument to a small r and evaluates a polynomial:
 //   exp   x = n ln2 + r          e^x = 2^n (1 + r + r^2 P(r))
 //   log   x = 2^e (1 + f)        log x = e ln2 + f - f^2/2 + f^3 Q(f)
 //   tanh  t = e^(2|x|) - 1       tanh |x| = t / (t + 2)
 //   sin   |x| = n pi/2 + r       sin r or cos r by n mod 4
-// Coefficients are minimax for the relative error (Remez), rounded to float. The
-// leading parts of ln2 and pi/2 have 9 and 11 bits: n times them is exact even
-// without FMA. Tests: tests/simd/math_test.cc.
+// Coefficients are minimax for the relative error (Remez), rounded to float.
+// The leading parts of ln2 and pi/2 have 9 and 11 bits: n times them is exact
+// even without FMA. Tests: tests/simd/math_test.cc.
 #if defined(TEMPER_SIMD_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_SIMD_MATH_INL_H_
 #undef TEMPER_SIMD_MATH_INL_H_
@@ -106,9 +106,8 @@ HWY_INLINE hn::Vec<D> SinOfQuadrant(D d, hn::Vec<Int<D>> quadrant,
 // NaN where |x| >= 2^20 or x is NaN.
 template <class D>
 HWY_INLINE hn::Vec<D> OnlyInRange(D d, hn::Vec<D> magnitude, hn::Vec<D> value) {
-  return hn::IfThenElse(
-      hn::Lt(magnitude, hn::Set(d, 1048576.0f)), value,
-      hn::Set(d, std::numeric_limits<float>::quiet_NaN()));
+  return hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 1048576.0f)), value,
+                        hn::Set(d, std::numeric_limits<float>::quiet_NaN()));
 }
 
 }  // namespace math
@@ -167,8 +166,8 @@ HWY_INLINE hn::Vec<D> Log(D d, hn::Vec<D> x) {
   // Not finite and positive: +infinity and NaN stay, 0 and below are replaced.
   y = hn::IfThenElse(hn::Lt(x, infinity), y, x);
   y = hn::IfThenElse(hn::Eq(x, zero), hn::Neg(infinity), y);
-  return hn::IfThenElse(
-      hn::Lt(x, zero), hn::Set(d, std::numeric_limits<float>::quiet_NaN()), y);
+  return hn::IfThenElse(hn::Lt(x, zero),
+                        hn::Set(d, std::numeric_limits<float>::quiet_NaN()), y);
 }
 
 template <class D>
@@ -193,8 +192,8 @@ HWY_INLINE hn::Vec<D> Sin(D d, hn::Vec<D> x) {
   const auto magnitude = hn::Abs(x);
   auto r = magnitude;
   const auto quadrant = math::ReduceByHalfPi(d, r);
-  const auto y = hn::Xor(math::SinOfQuadrant(d, quadrant, r),
-                         hn::Xor(x, magnitude));
+  const auto y =
+      hn::Xor(math::SinOfQuadrant(d, quadrant, r), hn::Xor(x, magnitude));
   return math::OnlyInRange(d, magnitude, y);
 }
 

@@ -13,12 +13,12 @@ HWY_BEFORE_NAMESPACE();
 namespace temper::simd {
 namespace HWY_NAMESPACE {
 
-#define TEMPER_MATH_LOOP(Name)                                             \
-  void Name##Array(size_t n, const float* x, float* y) {                   \
-    const Lanes16 d;                                                       \
-    ForEachVector(d, 0, n, [&](auto access, size_t i) HWY_ATTR {           \
-      access.Store(Name(d, access.Load(x + i)), y + i);                    \
-    });                                                                    \
+#define TEMPER_MATH_LOOP(Name)                                   \
+  void Name##Array(size_t n, const float* x, float* y) {         \
+    const Lanes16 d;                                             \
+    ForEachVector(d, 0, n, [&](auto access, size_t i) HWY_ATTR { \
+      access.Store(Name(d, access.Load(x + i)), y + i);          \
+    });                                                          \
   }
 TEMPER_MATH_LOOP(Exp)
 TEMPER_MATH_LOOP(Log)

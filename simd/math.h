@@ -8,8 +8,8 @@
 //   Tanh  2.55 ULP    odd; +-1 beyond 9.02
 //   Sin   1.6 ULP     for |x| <= 10000; NaN from |x| >= 2^20 on
 //   Cos   1.6 ULP     likewise
-// NaN gives NaN. Targets without FMA (SSE4, scalar): 2 ULP for Exp and Log, 4 for
-// the others, or 1e-9 where sin and cos are near zero.
+// NaN gives NaN. Targets without FMA (SSE4, scalar): 2 ULP for Exp and Log, 4
+// for the others, or 1e-9 where sin and cos are near zero.
 // Next: math-inl.h (the polynomials; include it to use them inside a kernel).
 #ifndef TEMPER_SIMD_MATH_H_
 #define TEMPER_SIMD_MATH_H_

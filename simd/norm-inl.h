@@ -1,4 +1,10 @@
 // Batch normalisation loops. Contract: norm.h. Helpers: channels-inl.h.
+//
+// Sums walk rows with one chain per channel; element-wise passes walk the
+// matrix flat with the coefficients in small tables on the stack (8 KiB at
+// most). Partial results are padded to 16 floats, so that whole vectors may
+// touch them. Next: norm.cc splits rows and channels over threads and combines
+// the chunks.
 #if defined(TEMPER_SIMD_NORM_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_SIMD_NORM_INL_H_
 #undef TEMPER_SIMD_NORM_INL_H_
@@ -212,21 +218,23 @@ void ScaleShiftRows(size_t begin, size_t end, size_t channels, const float* x,
       });
 }
 
+// Rows whose sums start from +0 before they join the chunk's: norm.h says why.
+inline constexpr size_t kSumTile = 24;
+static_assert(kChunkUnit % kSumTile == 0);
+
 // Adds one chunk's sums to padded, zeroed dbeta and product (dy * (x - mean)):
-// dy is read once for both. Rows in tiles, as in ReduceRows.
+// dy is read once for both.
 void ChunkSums(size_t rows, size_t stride, size_t count,
                const float* HWY_RESTRICT x, const float* HWY_RESTRICT dy,
                const float* HWY_RESTRICT mean, float* HWY_RESTRICT product,
                float* HWY_RESTRICT dbeta) {
   const WholeVector<Lanes16> full;
   const size_t N = hn::Lanes(Lanes16());
-  const size_t tile = 8 + 2048 / count;
-  for (size_t begin = 0; begin < rows; begin += tile) {
-    const size_t end = rows - begin < tile ? rows : begin + tile;
+  for (size_t begin = 0; begin < rows; begin += kSumTile) {
+    const size_t end = rows - begin < kSumTile ? rows : begin + kSumTile;
     size_t j = 0;
     for (; j + 2 * N <= count; j += 2 * N) {
-      auto b0 = full.LoadAll(dbeta + j), b1 = full.LoadAll(dbeta + j + N);
-      auto p0 = full.LoadAll(product + j), p1 = full.LoadAll(product + j + N);
+      auto b0 = full.Zero(), b1 = b0, p0 = b0, p1 = b0;
       const auto m0 = full.Load(mean + j), m1 = full.Load(mean + j + N);
       for (size_t r = begin; r < end; ++r) {
         const size_t i = r * stride + j;
@@ -236,13 +244,13 @@ void ChunkSums(size_t rows, size_t stride, size_t count,
         p0 = hn::MulAdd(g0, hn::Sub(full.Load(x + i), m0), p0);
         p1 = hn::MulAdd(g1, hn::Sub(full.Load(x + i + N), m1), p1);
       }
-      full.StoreAll(b0, dbeta + j);
-      full.StoreAll(b1, dbeta + j + N);
-      full.StoreAll(p0, product + j);
-      full.StoreAll(p1, product + j + N);
+      full.StoreAll(hn::Add(full.LoadAll(dbeta + j), b0), dbeta + j);
+      full.StoreAll(hn::Add(full.LoadAll(dbeta + j + N), b1), dbeta + j + N);
+      full.StoreAll(hn::Add(full.LoadAll(product + j), p0), product + j);
+      full.StoreAll(hn::Add(full.LoadAll(product + j + N), p1), product + j + N);
     }
     ForEachChannelVector(j, count, [&](auto access, size_t k) HWY_ATTR {
-      auto b = access.LoadAll(dbeta + k), p = access.LoadAll(product + k);
+      auto b = access.Zero(), p = b;
       const auto m = access.Load(mean + k);
       for (size_t r = begin; r < end; ++r) {
         const size_t i = r * stride + k;
@@ -250,8 +258,8 @@ void ChunkSums(size_t rows, size_t stride, size_t count,
         b = hn::Add(b, g);
         p = hn::MulAdd(g, hn::Sub(access.Load(x + i), m), p);
       }
-      access.StoreAll(b, dbeta + k);
-      access.StoreAll(p, product + k);
+      access.StoreAll(hn::Add(access.LoadAll(dbeta + k), b), dbeta + k);
+      access.StoreAll(hn::Add(access.LoadAll(product + k), p), product + k);
     });
   }
 }

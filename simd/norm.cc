@@ -28,13 +28,6 @@ namespace {
 
 using HWY_NAMESPACE::kStatsBlock;
 
-// A smaller batch may be cut into more chunks than a larger one; scratch made
-// for `rows` must do for every smaller number of rows too.
-size_t MostChunks(size_t rows) {
-  const size_t units = (rows + kChunkUnit - 1) / kChunkUnit;
-  return units < kMaxChunks ? units : kMaxChunks;
-}
-
 size_t RowGrain(size_t channels) {
   return (kElementGrain + channels - 1) / channels;
 }

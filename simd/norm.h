@@ -6,6 +6,10 @@
 //   delta = mean_b - mean_a, n = n_a + n_b,
 //   mean = mean_a + delta * (n_b / n), m2 = m2_a + m2_b + delta^2 * (n_a n_b / n)
 // so nothing cancels as E[x^2] - E[x]^2 would (Chan, Golub, LeVeque 1979).
+// The backward sums cut each chunk further into tiles of 24 rows (504 = 21 * 24):
+// a tile is one chain from +0, and joins the chunk's sum in ascending order. One
+// chain through a whole chunk costs ten times PyTorch's error where the terms
+// cancel (docs/design/003-batch-norm-sums.md).
 // Requires: as gemm.h; in-place y == x and dx == dy are allowed where said.
 // Order: bits do not depend on target (FMA) or threads.
 // Error: variance rtol 2e-6 against double, mean 2e-6 * (|mean| + standard

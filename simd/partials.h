@@ -75,14 +75,15 @@ struct UnitCut {
   size_t rows, cols;              // of a full unit; cols: whole panels
   size_t row_units, col_units;
   size_t Count() const { return row_units * col_units; }
-  Unit At(size_t i) const {
+  Unit At(size_t row_unit, size_t col_unit) const {
     Unit u;
-    u.row = i % row_units * rows;
+    u.row = row_unit * rows;
     u.rows = std::min(rows, total_rows - u.row);
-    u.col = i / row_units * cols;
+    u.col = col_unit * cols;
     u.cols = std::min(cols, total_cols - u.col);
     return u;
   }
+  Unit At(size_t i) const { return At(i % row_units, i / row_units); }
 };
 constexpr UnitCut CutUnits(size_t rows, size_t cols) {
   UnitCut cut = {};

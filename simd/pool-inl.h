@@ -1,8 +1,9 @@
 // Pooling loops. Contract: pool.h. Helpers: channels-inl.h.
 //
 // Max-pool backward finds the winner of each window again and adds dy where it
-// won. A thread owns some input rows and visits every window that touches them,
-// windows in ascending order, so an element's sum does not depend on the split.
+// won; average backward gathers. A thread owns some input rows and visits every
+// window that touches them, windows in ascending order, so an element's sum
+// does not depend on the split.
 #if defined(TEMPER_SIMD_POOL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_SIMD_POOL_INL_H_
 #undef TEMPER_SIMD_POOL_INL_H_

@@ -1,4 +1,6 @@
-// Pooling: dispatch and splitting over threads. The loops are in pool-inl.h.
+// Pooling: dispatch and splitting over threads: output rows forward, input rows
+// backward, so that no two threads write the same element.
+// The loops are in pool-inl.h.
 #include "simd/pool.h"
 
 #undef HWY_TARGET_INCLUDE

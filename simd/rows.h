@@ -33,6 +33,13 @@ constexpr size_t ChunkCount(size_t rows) {
   return (rows + ChunkRows(rows) - 1) / ChunkRows(rows);
 }
 
+// A smaller batch may be cut into more chunks than a larger one (8064 rows: 16,
+// 8065: 9). Scratch made for `rows` must do for every smaller number too.
+constexpr size_t MostChunks(size_t rows) {
+  const size_t units = (rows + kChunkUnit - 1) / kChunkUnit;
+  return units < kMaxChunks ? units : kMaxChunks;
+}
+
 constexpr size_t RoundUp(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }

@@ -159,8 +159,7 @@ class GzipSource final : public ByteSource {
  public:
   explicit GzipSource(std::unique_ptr<ByteSource> packed)
       : ByteSource(packed->name()), packed_(std::move(packed)) {
-    // 15: the largest window; +16: a gzip header and its checksum, nothing
-    // else.
+    // 15: the largest window; +16: gzip's frame and checksum only.
     if (inflateInit2(&stream_, 15 + 16) != Z_OK) throw std::bad_alloc();
   }
   ~GzipSource() override { inflateEnd(&stream_); }

@@ -117,11 +117,6 @@ void Checkpoint::Save(const Counters& counters) {
   });
 }
 
-std::string Checkpoint::WeightsSha256() const {
-  const auto digits = writer_.WeightsSha256();
-  return {digits.data(), digits.size()};
-}
-
 Counters ReadCounters(const ModelFile& file, const Job& job) {
   const uint64_t arithmetic = ReadField(file, "arithmetic", false);
   if (arithmetic != kArithmeticVersion) {

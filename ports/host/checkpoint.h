@@ -7,6 +7,7 @@
 #ifndef TEMPER_PORTS_HOST_CHECKPOINT_H_
 #define TEMPER_PORTS_HOST_CHECKPOINT_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -38,7 +39,7 @@ class Checkpoint {
   // file stays), kExitIo.
   void Save(const Counters& counters);
 
-  std::string WeightsSha256() const;
+  std::array<char, 64> WeightsSha256() const { return writer_.WeightsSha256(); }
 
  private:
   const Job& job_;

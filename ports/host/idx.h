@@ -1,11 +1,11 @@
 // IDX, the format of MNIST: a big-endian header (two zero bytes, type, rank,
-// one 32-bit size per dimension), then the elements, the last dimension
-// fastest.
+// one 32-bit size per dimension), then the elements, last dimension fastest.
 //
 // A folder holds {train,t10k}-images-idx3-ubyte and -labels-idx1-ubyte, or with
 // a dot (-images.idx3-ubyte), or with idx4 for (n, h, w, c) colour images,
-// plain or as .gz; plain wins where both lie there. Elements are u8. Next:
-// byte_source.h (checked reading), dataset.h (what becomes of it).
+// plain or as .gz; plain wins where both lie there. Elements are u8.
+//
+// Next: byte_source.h (checked reading), dataset.h (what becomes of it).
 #ifndef TEMPER_PORTS_HOST_IDX_H_
 #define TEMPER_PORTS_HOST_IDX_H_
 

@@ -122,11 +122,9 @@ void Loader::Run() {
     Gather(batch, slot);
     lock.lock();
     working_ = false;
-    // StartEpoch may have called the batch off meanwhile.
-    if (next_gather_ == batch) {
-      slot.full = true;
-      ++next_gather_;
-    }
+    // If StartEpoch has called the batch off meanwhile, it resets both.
+    slot.full = true;
+    ++next_gather_;
     changed_.notify_all();
   }
 }

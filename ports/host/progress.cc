@@ -61,10 +61,13 @@ void AddDuration(Text& text, double seconds) {
 
 // The larger number chooses the unit of both.
 void AddArena(Text& text, uint64_t used, uint64_t total) {
+  const auto up = [](uint64_t bytes, int shift) {
+    return (bytes + (uint64_t{1} << shift) - 1) >> shift;
+  };
   if (std::max(used, total) >= 10u << 20) {
-    text.Add("  arena {}/{} MiB", (used + (1u << 20) - 1) >> 20, total >> 20);
+    text.Add("  arena {}/{} MiB", up(used, 20), up(total, 20));
   } else {
-    text.Add("  arena {}/{} KiB", (used + 1023) >> 10, total >> 10);
+    text.Add("  arena {}/{} KiB", up(used, 10), up(total, 10));
   }
 }
 

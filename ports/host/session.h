@@ -10,6 +10,7 @@
 #ifndef TEMPER_PORTS_HOST_SESSION_H_
 #define TEMPER_PORTS_HOST_SESSION_H_
 
+#include <array>
 #include <memory>
 #include <string>
 
@@ -35,7 +36,11 @@ struct SessionResult {
   double seconds = 0;            // of this process
   double images_per_second = 0;  // while training, validation not counted
   uint64_t peak_bytes = 0;       // measured
-  std::string weights_sha256;
+  std::array<char, 64> weights_sha256 = {};
+
+  std::string Sha256() const {
+    return {weights_sha256.data(), weights_sha256.size()};
+  }
 };
 
 class Session {
@@ -44,7 +49,8 @@ class Session {
   // run there. `quiet`: no progress and notes on stderr.
   Session(Job job, const ModelFile* checkpoint, bool quiet);
 
-  // Trains until the end or a stop signal. Throws Failure: kExitDiverged, kExitIo.
+  // Trains until the end or a stop signal, without allocating. Throws Failure:
+  // kExitDiverged, kExitIo.
   SessionResult Run();
 
   const Job& job() const { return job_; }

@@ -52,7 +52,7 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
     json["target"] = simd::CurrentTarget().name;
     json["exact"] = simd::CurrentTarget().exact;
     json["threads"] = j.options.threads;
-    json["weights_sha256"] = r.weights_sha256;
+    json["weights_sha256"] = r.Sha256();
     fmt::print("{}\n", json.dump(1));
   } else {
     if (r.exit_code != 0) {
@@ -65,7 +65,7 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
       fmt::print("no validation data (val= in --data): best = last\n");
     }
     fmt::print("weights       {}/weights/last.safetensors\n", j.options.out);
-    fmt::print("sha256        {}\n", r.weights_sha256);
+    fmt::print("sha256        {}\n", r.Sha256());
     fmt::print("arena         {} bytes planned, {} touched\n",
                j.plan.arena_bytes, r.peak_bytes);
     fmt::print("time          {:.1f} s, {:.0f} images/s\n", r.seconds,

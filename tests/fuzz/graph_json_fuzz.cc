@@ -52,7 +52,7 @@ std::vector<std::string> Words() {
     words.push_back(LayerName(kind));
     const FieldList list = LayerFields(kind);
     for (uint32_t i = 0; i < list.count; ++i) {
-      words.push_back("\"" + std::string(list.fields[i].name) + "\":1,");
+      words.push_back(Text("\"", list.fields[i].name, "\":1,"));
     }
   }
   return words;

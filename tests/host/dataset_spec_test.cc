@@ -269,6 +269,13 @@ TEST(Selection, ValHoldsOutAPartOfEachClass) {
             SelectText("val=0.1&seed=0", labels).val);
 }
 
+TEST(Selection, ValRoundsToNearest) {
+  const std::vector<int32_t> labels = Labels(30, 3);  // 10 of each
+  EXPECT_EQ(SelectText("val=0.14", labels).val.size(), 3u);
+  EXPECT_EQ(SelectText("val=0.16", labels).val.size(), 6u);
+  EXPECT_EQ(SelectText("val=0.25", labels).val.size(), 9u);  // 2.5: up
+}
+
 TEST(Selection, ValLeavesBothPartsSomething) {
   // 2 of class 0, 1 of class 1.
   const std::vector<int32_t> labels = {0, 1, 0};

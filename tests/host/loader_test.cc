@@ -2,9 +2,11 @@
 #include "ports/host/loader.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <numeric>
 #include <set>
+#include <thread>
 
 #include "simd/rows.h"
 #include "temper/random.h"
@@ -129,6 +131,20 @@ TEST(Loader, RestartsAnywhere) {
   // Destroyed in the middle of an epoch.
   loader.StartEpoch(0);
   ASSERT_NE(loader.Next(), nullptr);
+}
+
+// Batches so large that the worker is still at one when the epoch is left.
+TEST(Loader, RestartsWhileTheWorkerIsBusy) {
+  const Dataset data = MakeDataset(24, {256, 256, 3, ElementType::kU8});
+  Loader loader(data, {.batch = 8, .seed = 9, .shuffle = true});
+  loader.StartEpoch(5);
+  const std::vector<uint64_t> expected = ReadEpoch(data, loader);
+  for (uint32_t epoch = 6; epoch < 26; ++epoch) {
+    loader.StartEpoch(epoch);
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+    loader.StartEpoch(5);
+    ASSERT_EQ(ReadEpoch(data, loader), expected) << epoch;
+  }
 }
 
 TEST(Loader, ABatchStaysWhileTheNextIsGathered) {

@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -80,6 +82,29 @@ TEST_F(ProgressTest, TerminalLineIsWrittenOver) {
   EXPECT_EQ(Written(), fmt::format("\r{:{}}\ra note\n", "", text.size()));
   progress.Clear();
   EXPECT_EQ(Written(), "");
+}
+
+// A line that wrapped could not be written over.
+TEST_F(ProgressTest, TerminalLineIsCutToTheWindow) {
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
+  ASSERT_GE(terminal, 0);
+  ASSERT_EQ(grantpt(terminal), 0);
+  ASSERT_EQ(unlockpt(terminal), 0);
+  const int window = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+  ASSERT_GE(window, 0);
+  winsize size = {};
+  size.ws_row = 10;
+  size.ws_col = 40;
+  ASSERT_EQ(ioctl(window, TIOCSWINSZ, &size), 0);
+  Progress progress(Progress::Style::kAuto, window, TestClock);
+  Advance(1.0);
+  progress.Update(State(100));
+  char buffer[1000];
+  const ssize_t n = read(terminal, buffer, sizeof(buffer));
+  EXPECT_EQ(std::string(buffer, static_cast<size_t>(std::max<ssize_t>(n, 0))),
+            "\repoch  3/20   100/900  loss 0.7128  acc");
+  close(window);
+  close(terminal);
 }
 
 TEST_F(ProgressTest, TerminalIsUpdatedFiveTimesASecond) {

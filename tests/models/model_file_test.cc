@@ -364,7 +364,7 @@ TEST(ModelFile, MemoryLaw) {
   files.push_back(Save(model));
   model = SmallModel();
   for (int i = 0; i < 100; ++i) {
-    model.training["k" + std::to_string(i)] =
+    model.training[Text("k", i)] =
         std::string(static_cast<size_t>(i) * 90, 'v');
   }
   files.push_back(Save(model));

@@ -30,10 +30,11 @@ uint64_t Law(const Bytes& file) {
 
 std::string Entry(const std::string& name, const std::string& dtype,
                   const std::string& shape, uint64_t begin, uint64_t end) {
-  return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":[" + shape +
-         "],\"data_offsets\":[" + std::to_string(begin) + "," +
-         std::to_string(end) + "]}";
+  return Text("\"", name, "\":{\"dtype\":\"", dtype, "\",\"shape\":[", shape,
+              "],\"data_offsets\":[", begin, ",", end, "]}");
 }
+
+std::string Object(std::string_view members) { return Text("{", members, "}"); }
 
 void ExpectRefused(const Bytes& file, std::string_view part) {
   const FileError error = Parse(file);
@@ -88,7 +89,7 @@ TEST(Safetensors, G_EmptyShortAndForeignFiles) {
 }
 
 TEST(Safetensors, M1_HeaderLengths) {
-  const std::string header = "{" + Entry("a", "F32", "1", 0, 4) + "}";
+  const std::string header = Object(Entry("a", "F32", "1", 0, 4));
   const size_t size = header.size() + 4;
   ExpectRefused(WithLength(0, header, 4), "'{'");
   ExpectRefused(WithLength(1, header, 4), "too early");
@@ -131,9 +132,9 @@ TEST(Safetensors, M3_Depth) {
 
 TEST(Safetensors, M4_DuplicateKeysOnEveryLevel) {
   const std::string w = Entry("w", "F32", "1", 0, 4);
-  ExpectHeaderRefused("{" + w + "," + Entry("w", "F32", "1", 4, 8) + "}", 8,
+  ExpectHeaderRefused(Object(Text(w, ",", Entry("w", "F32", "1", 4, 8))), 8,
                       "two tensors are named \"w\"");
-  ExpectHeaderRefused("{" + w + "," + Entry("\\u0077", "F32", "1", 4, 8) + "}",
+  ExpectHeaderRefused(Object(Text(w, ",", Entry("\\u0077", "F32", "1", 4, 8))),
                       8, "two tensors are named \"w\"");
   ExpectHeaderRefused("{\"__metadata__\":{},\"__metadata__\":{}}", 0,
                       "two keys \"__metadata__\"");
@@ -144,8 +145,9 @@ TEST(Safetensors, M4_DuplicateKeysOnEveryLevel) {
   for (const char* twice :
        {"\"dtype\":\"F32\"", "\"shape\":[1]", "\"data_offsets\":[0,4]",
         "\"dtyp\\u0065\":\"F32\""}) {
-    ExpectHeaderRefused("{" + w.substr(0, w.size() - 1) + "," + twice + "}}", 4,
-                        "two keys");
+    ExpectHeaderRefused(
+        Object(Text(w.substr(0, w.size() - 1), ",", twice, "}")), 4,
+        "two keys");
   }
 }
 
@@ -161,7 +163,7 @@ TEST(Safetensors, M5_NumberForms) {
             std::string(number) + "]}}",
         4, "tensor \"a\"");
   }
-  ExpectHeaderRefused("{" + Entry("a", "U8", "9007199254740993", 0, 4) + "}", 4,
+  ExpectHeaderRefused(Object(Entry("a", "U8", "9007199254740993", 0, 4)), 4,
                       "needs 9007199254740993 bytes");
 }
 
@@ -169,35 +171,30 @@ TEST(Safetensors, M6_Types) {
   for (size_t i = 0; i < static_cast<size_t>(SafetensorsType::kCount); ++i) {
     const auto type = static_cast<SafetensorsType>(i);
     const uint64_t bytes = SafetensorsTypeBits(type);  // of 8 elements
-    EXPECT_TRUE(
-        Parse(Safetensors(
-                  "{" + Entry("a", SafetensorsTypeName(type), "8", 0, bytes) +
-                      "}",
-                  bytes))
-            .ok());
+    EXPECT_TRUE(Parse(Safetensors(Object(Entry("a", SafetensorsTypeName(type),
+                                               "8", 0, bytes)),
+                                  bytes))
+                    .ok());
   }
-  ExpectHeaderRefused("{" + Entry("a", "f32", "1", 0, 4) + "}", 4,
+  ExpectHeaderRefused(Object(Entry("a", "f32", "1", 0, 4)), 4,
                       "unknown dtype \"f32\"");
-  ExpectHeaderRefused("{" + Entry("a", "", "1", 0, 4) + "}", 4,
-                      "unknown dtype");
+  ExpectHeaderRefused(Object(Entry("a", "", "1", 0, 4)), 4, "unknown dtype");
   ExpectHeaderRefused(
       "{\"a\":{\"dtype\":5,\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
       "a string as");
   // M17: three elements of four bits.
-  ExpectHeaderRefused("{" + Entry("a", "F4", "3", 0, 1) + "}", 1,
-                      "whole number");
+  ExpectHeaderRefused(Object(Entry("a", "F4", "3", 0, 1)), 1, "whole number");
 }
 
 TEST(Safetensors, M7_Rank) {
   EXPECT_TRUE(
-      Parse(Safetensors("{" + Entry("a", "F32", "1,1,1,1,1,1", 0, 4) + "}", 4))
+      Parse(Safetensors(Object(Entry("a", "F32", "1,1,1,1,1,1", 0, 4)), 4))
           .ok());
-  ExpectHeaderRefused("{" + Entry("a", "F32", "1,1,1,1,1,1,1", 0, 4) + "}", 4,
+  ExpectHeaderRefused(Object(Entry("a", "F32", "1,1,1,1,1,1,1", 0, 4)), 4,
                       "dimensions");
   std::string many = "1";
   for (int i = 0; i < 400000; ++i) many += ",1";
-  ExpectHeaderRefused("{" + Entry("a", "F32", many, 0, 4) + "}", 4,
-                      "dimensions");
+  ExpectHeaderRefused(Object(Entry("a", "F32", many, 0, 4)), 4, "dimensions");
 }
 
 TEST(Safetensors, M8_ProductsThatOverflow) {
@@ -207,8 +204,7 @@ TEST(Safetensors, M8_ProductsThatOverflow) {
         "65536,65536,65536,65536,1,1", "18446744073709551615",
         "4611686018427387904", "0,9223372036854775808,2",
         "9223372036854775808,2,0"}) {
-    ExpectHeaderRefused("{" + Entry("a", "F32", shape, 0, 4) + "}", 4,
-                        "overflows");
+    ExpectHeaderRefused(Object(Entry("a", "F32", shape, 0, 4)), 4, "overflows");
   }
 }
 
@@ -217,8 +213,8 @@ TEST(Safetensors, M9_Offsets) {
     const auto shape = [](uint64_t b, uint64_t e) {
       return std::to_string(e >= b ? (e - b) / 4 : 1);
     };
-    return "{" + Entry("a", "F32", shape(b0, e0), b0, e0) + "," +
-           Entry("b", "F32", shape(b1, e1), b1, e1) + "}";
+    return Object(Text(Entry("a", "F32", shape(b0, e0), b0, e0), ",",
+                       Entry("b", "F32", shape(b1, e1), b1, e1)));
   };
   EXPECT_TRUE(Parse(Safetensors(two(0, 8, 8, 16), 16)).ok());
   EXPECT_TRUE(Parse(Safetensors(two(8, 16, 0, 8), 16)).ok());
@@ -231,13 +227,12 @@ TEST(Safetensors, M9_Offsets) {
   ExpectHeaderRefused(two(0, 8, 8, 16), 17, "1 bytes that belong to no tensor");
   ExpectHeaderRefused("{}", 1, "belong to no tensor");
   ExpectHeaderRefused(
-      "{" + Entry("a", "F32", "1", UINT64_MAX - 3, UINT64_MAX) + "}", 4,
+      Object(Entry("a", "F32", "1", UINT64_MAX - 3, UINT64_MAX)), 4,
       "do not lie within");
-  ExpectHeaderRefused("{" + Entry("a", "F32", "2", 0, 4) + "}", 4,
-                      "needs 8 bytes");
+  ExpectHeaderRefused(Object(Entry("a", "F32", "2", 0, 4)), 4, "needs 8 bytes");
   // An empty tensor may stand at a border, not inside another one.
-  ExpectHeaderRefused("{" + Entry("a", "F32", "2", 0, 8) + "," +
-                          Entry("e", "F32", "0", 4, 4) + "}",
+  ExpectHeaderRefused(Object(Text(Entry("a", "F32", "2", 0, 8), ",",
+                                  Entry("e", "F32", "0", 4, 4))),
                       8, "overlaps");
   for (const char* bad : {"[]", "[0]", "[0,4,4]", "{}", "4"}) {
     ExpectHeaderRefused(
@@ -249,7 +244,7 @@ TEST(Safetensors, M9_Offsets) {
 
 TEST(Safetensors, M11_NamesAndKeys) {
   const auto named = [](const std::string& name) {
-    return Safetensors("{" + Entry(name, "F32", "1", 0, 4) + "}", 4);
+    return Safetensors(Object(Entry(name, "F32", "1", 0, 4)), 4);
   };
   EXPECT_TRUE(Parse(named(std::string(255, 'n'))).ok());
   ExpectRefused(named(std::string(256, 'n')), "255 bytes");
@@ -268,7 +263,7 @@ TEST(Safetensors, M12_TensorCount) {
   size_t n = 0;
   while (header.size() < limits::kHeaderBytes - 100) {
     header +=
-        (n == 0 ? "" : ",") + Entry(std::to_string(n), "U8", "", n, n + 1);
+        Text(n == 0 ? "" : ",", Entry(std::to_string(n), "U8", "", n, n + 1));
     ++n;
   }
   header += "}";
@@ -311,8 +306,7 @@ TEST(Safetensors, MemoryLaw) {
   while (escapes.size() < most) escapes += "\\n";
   files.push_back(Safetensors(escapes + "\"}}", 0));
   files.push_back(Safetensors(
-      "{" + Entry("a", "F32", "4294967295,1073741824", 0, UINT64_MAX) + "}",
-      4));
+      Object(Entry("a", "F32", "4294967295,1073741824", 0, UINT64_MAX)), 4));
   files.push_back(Safetensors("{\"" + std::string(most, 'n') + "\":1}", 4));
   std::string metadata = "{\"__metadata__\":{";
   for (int i = 0; i < 256; ++i) {
@@ -338,7 +332,7 @@ TEST(Safetensors, MessagesEscapeAndCutWhatTheFileSays) {
 
 TEST(Safetensors, HeaderAloneIsEnoughToList) {
   const std::string header =
-      "{" + Entry("a", "F32", "1024,1024,1024", 0, uint64_t{4} << 30) + "}";
+      Object(Entry("a", "F32", "1024,1024,1024", 0, uint64_t{4} << 30));
   SafetensorsView view;
   EXPECT_TRUE(ParseSafetensorsHeader(
                   header, 8 + header.size() + (uint64_t{4} << 30), &view)
@@ -348,8 +342,8 @@ TEST(Safetensors, HeaderAloneIsEnoughToList) {
 }
 
 TEST(LoadTensors, TakesFloatsAndNamesTheRest) {
-  const std::string header = "{" + Entry("a", "I64", "", 0, 8) + "," +
-                             Entry("w", "F32", "2", 8, 16) + "}";
+  const std::string header = Object(
+      Text(Entry("a", "I64", "", 0, 8), ",", Entry("w", "F32", "2", 8, 16)));
   const Bytes file = Safetensors(header, 16);
   std::vector<ModelTensor> tensors;
   std::vector<std::string> skipped;
@@ -365,7 +359,7 @@ TEST(LoadTensors, TakesFloatsAndNamesTheRest) {
 }
 
 TEST(LoadTensors, RefusesNonFiniteValuesAndNoElements) {
-  const std::string header = "{" + Entry("w", "F32", "4", 0, 16) + "}";
+  const std::string header = Object(Entry("w", "F32", "4", 0, 16));
   Bytes file = Safetensors(header, 16);
   for (const size_t i : {6u, 14u}) {  // NaN in elements 1 and 3
     file[file.size() - 16 + i] = 0xc0;
@@ -376,10 +370,9 @@ TEST(LoadTensors, RefusesNonFiniteValuesAndNoElements) {
   EXPECT_NE(error.message.find("\"w\": 2 of 4 values"), std::string::npos)
       << error.message;
   EXPECT_NE(error.message.find("index 1"), std::string::npos) << error.message;
-  EXPECT_FALSE(
-      LoadTensors(Safetensors("{" + Entry("w", "F32", "0", 0, 0) + "}", 0),
-                  &tensors, nullptr)
-          .ok());
+  EXPECT_FALSE(LoadTensors(Safetensors(Object(Entry("w", "F32", "0", 0, 0)), 0),
+                           &tensors, nullptr)
+                   .ok());
 }
 
 }  // namespace

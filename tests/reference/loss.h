@@ -1,5 +1,5 @@
-// Scalar twins of simd/loss.h, in any number type: the plain formulas, summed in
-// ascending order.
+// Scalar twins of simd/loss.h, in any number type: the plain formulas, summed
+// in ascending order.
 #ifndef TEMPER_TESTS_REFERENCE_LOSS_H_
 #define TEMPER_TESTS_REFERENCE_LOSS_H_
 
@@ -53,8 +53,8 @@ void SoftmaxCrossEntropyBackward(size_t rows, size_t classes,
     for (size_t j = 0; j < classes; ++j) {
       const size_t i = r * classes + j;
       const T q = SmoothedLabel(j, labels[r], classes, smoothing);
-      dlogits[i] = (accumulate ? dlogits[i] : T(0)) +
-                   (probabilities[i] - q) * factor;
+      dlogits[i] =
+          (accumulate ? dlogits[i] : T(0)) + (probabilities[i] - q) * factor;
     }
   }
 }
@@ -76,8 +76,7 @@ void MeanSquaredErrorBackward(size_t rows, size_t n, const T* prediction,
                               const T* target, T factor, bool accumulate,
                               T* d) {
   for (size_t i = 0; i < rows * n; ++i) {
-    d[i] =
-        (accumulate ? d[i] : T(0)) + (prediction[i] - target[i]) * factor;
+    d[i] = (accumulate ? d[i] : T(0)) + (prediction[i] - target[i]) * factor;
   }
 }
 

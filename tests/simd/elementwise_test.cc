@@ -15,13 +15,14 @@ using testing::Doubles;
 using testing::Near;
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr size_t kSizes[] = {1,  2,  3,  4,  5,  7,  8,   9,   15, 16,
-                             17, 31, 32, 33, 63, 65, 127, 509, 1021};
+constexpr size_t kSizes[] = {1,  2,  3,  4,  5,  7,  8,   9,   15,  16,  17,
+                             31, 32, 33, 63, 64, 65, 127, 128, 509, 1021};
 
 // Values around the corners of ReLU and ReLU6, and every special one.
 Buffer Corners(size_t n, uint64_t seed) {
   Buffer x = Buffer(n).Randomize(seed);
-  const float special[] = {0.0f, -0.0f, 6.0f, kInf, -kInf, kNan, 1e-45f, -1e-45f};
+  const float special[] = {0.0f,  -0.0f, 6.0f,   kInf,
+                           -kInf, kNan,  1e-45f, -1e-45f};
   for (size_t i = 0; i < n; ++i) {
     x[i] *= 9;
     if (i % 3 == 2) x[i] = special[(i / 3 + seed) % 8];
@@ -46,10 +47,9 @@ TEST(Philox, KnownAnswers) {
             (Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   EXPECT_EQ(Philox(~uint64_t{0}, {~0u, ~0u, ~0u, ~0u}),
             (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
-  EXPECT_EQ(
-      Philox(0x299f31d0a4093822,
-             {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}),
-      (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+  EXPECT_EQ(Philox(0x299f31d0a4093822,
+                   {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}),
+            (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
 TEST(Philox, CounterLayout) {
@@ -70,14 +70,16 @@ TEST(Relu, ForwardMatchesTheTwin) {
       Buffer y(n);
       simd::Relu(n, x, y, {});
       ExpectEqual(y, relu);
-      for (size_t i = 0; i < n; ++i) EXPECT_FALSE(y[i] == 0 && std::signbit(y[i]));
+      for (size_t i = 0; i < n; ++i)
+        EXPECT_FALSE(y[i] == 0 && std::signbit(y[i]));
       y = x;
       simd::Relu(n, y, y, {});
       ExpectEqual(y, relu);
       y = Buffer(n);
       simd::Relu6(n, x, y, {});
       ExpectEqual(y, relu6);
-      for (size_t i = 0; i < n; ++i) EXPECT_FALSE(y[i] == 0 && std::signbit(y[i]));
+      for (size_t i = 0; i < n; ++i)
+        EXPECT_FALSE(y[i] == 0 && std::signbit(y[i]));
       y = x;
       simd::Relu6(n, y, y, {});
       ExpectEqual(y, relu6);
@@ -162,7 +164,8 @@ TEST(Normalize, MatchesTheTwinForEveryPeriod) {
         bytes[i] = static_cast<uint8_t>(i * 37 + 255);
         floats[i] = 3.0f * Buffer(1).Randomize(i)[0];
       }
-      Buffer mean = Buffer(period).Randomize(1), std = Buffer(period).Randomize(2);
+      Buffer mean = Buffer(period).Randomize(1),
+             std = Buffer(period).Randomize(2);
       for (size_t i = 0; i < period; ++i) std[i] = 0.3f + std::fabs(std[i]);
       const float scale = 1 / 255.0f;
       std::vector<double> from_bytes(n), from_floats(n);
@@ -195,16 +198,16 @@ TEST(Normalize, TwoRoundingsOnExactTargets) {
   const size_t n = 997, period = 3;
   std::vector<uint8_t> x(n);
   for (size_t i = 0; i < n; ++i) x[i] = static_cast<uint8_t>(i * 91);
-  const float mean[] = {0.485f, 0.456f, 0.406f}, std[] = {0.229f, 0.224f, 0.225f};
+  const float mean[] = {0.485f, 0.456f, 0.406f},
+              std[] = {0.229f, 0.224f, 0.225f};
   const float scale = 1 / 255.0f;
   testing::ForEachTarget([&](simd::Target target) {
     if (!target.exact) return;
     Buffer y(n);
     simd::NormalizeU8(n, period, x.data(), scale, mean, std, y, {});
     for (size_t i = 0; i < n; ++i) {
-      EXPECT_EQ(y[i], 
-                std::fma(static_cast<float>(x[i]), scale, -mean[i % 3]) /
-                    std[i % 3]);
+      EXPECT_EQ(y[i], std::fma(static_cast<float>(x[i]), scale, -mean[i % 3]) /
+                          std[i % 3]);
     }
   });
 }
@@ -213,7 +216,8 @@ TEST(Dropout, KeepsWhatThePhiloxWordSays) {
   const uint64_t seed = 0xfedcba9876543210;
   for (size_t n : kSizes) {
     for (size_t rows : {1, 2, 5}) {
-      for (uint32_t threshold : {0u, 1u, 0x40000000u, 0x80000000u, 0xffffffffu}) {
+      for (uint32_t threshold :
+           {0u, 1u, 0x40000000u, 0x80000000u, 0xffffffffu}) {
         for (const bool accumulate : {false, true}) {
           std::vector<uint64_t> ids(rows);
           for (size_t r = 0; r < rows; ++r) ids[r] = 0xfffffffe - 977 * r;
@@ -245,12 +249,27 @@ TEST(Dropout, KeepsWhatThePhiloxWordSays) {
   }
 }
 
+TEST(Dropout, KeepsAWordEqualToTheThreshold) {
+  const uint64_t id = 12;
+  const float one = 1.0f;
+  const uint32_t word = RandomWord(5, 0, 12, 1, 0x20002u);
+  testing::ForEachTarget([&](simd::Target) {
+    float y = 7.0f;
+    simd::Dropout(1, 1, &one, 2.0f, word, 5, &id, 1, 0x20002u, false, &y, {});
+    EXPECT_EQ(y, 2.0f);
+    simd::Dropout(1, 1, &one, 2.0f, word + 1, 5, &id, 1, 0x20002u, false, &y,
+                  {});
+    EXPECT_EQ(y, 0.0f);
+  });
+}
+
 TEST(Dropout, DropsNanAndKeepsAboutTheRightShare) {
   const size_t n = 100000;
   const uint64_t id = 3;
   testing::ForEachTarget([&](simd::Target) {
     Buffer x(n, kNan);
-    simd::Dropout(1, n, x, 2.0f, 0x40000000u, 1, &id, 0, 0x20000u, false, x, {});
+    simd::Dropout(1, n, x, 2.0f, 0x40000000u, 1, &id, 0, 0x20000u, false, x,
+                  {});
     size_t dropped = 0;
     for (size_t i = 0; i < n; ++i) dropped += x[i] == 0.0f;
     EXPECT_NEAR(static_cast<double>(dropped), 25000.0, 600.0);  // 4.4 sigma
@@ -260,8 +279,7 @@ TEST(Dropout, DropsNanAndKeepsAboutTheRightShare) {
 TEST(Elementwise, SameBitsOnExactTargetsAndAnyThreads) {
   const size_t n = 150001, rows = 7;
   const Buffer x = Corners(n, 1), dy = Buffer(n).Randomize(2);
-  const Buffer mean = Buffer(n / rows).Randomize(4),
-               std(n / rows, 0.37f);
+  const Buffer mean = Buffer(n / rows).Randomize(4), std(n / rows, 0.37f);
   std::vector<uint8_t> bytes(n);
   for (size_t i = 0; i < n; ++i) bytes[i] = static_cast<uint8_t>(i * 7);
   std::vector<uint64_t> ids = {5, 4, 3, 9, 8, 7, 0};

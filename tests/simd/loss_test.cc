@@ -15,7 +15,7 @@ using testing::Doubles;
 using testing::Near;
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr size_t kClasses[] = {1,  2,  3,  7,  8,  9,   10,  15,  16,  17,
+constexpr size_t kClasses[] = {1,  2,  3,  7,  8,  9,   10,  15,  16,   17,
                                31, 32, 33, 47, 48, 100, 101, 257, 1000, 1021};
 
 std::vector<int32_t> Labels(size_t rows, size_t classes, uint32_t seed) {
@@ -47,7 +47,8 @@ TEST(SoftmaxCrossEntropy, MatchesTheTwin) {
     for (float scale : {1.0f, 12.0f, 1000.0f}) {
       for (float smoothing : {0.0f, 0.1f, 1.0f}) {
         const size_t rows = 5, n = rows * classes;
-        const Buffer logits = Randoms(n, classes, scale), old = Randoms(n, 8, 1);
+        const Buffer logits = Randoms(n, classes, scale),
+                     old = Randoms(n, 8, 1);
         const std::vector<int32_t> labels = Labels(rows, classes, 3);
         std::vector<double> p(n), loss(rows), d(n), added = Doubles(old);
         reference::SoftmaxCrossEntropy(rows, classes, Doubles(logits).data(),
@@ -83,8 +84,9 @@ TEST(SoftmaxCrossEntropy, MatchesTheTwin) {
 
 // torch.nn.functional.cross_entropy(x, y, label_smoothing=s) in float64.
 TEST(SoftmaxCrossEntropy, MatchesPyTorch) {
-  const float x[15 + 16] = {1.5f, -0.25f, 0.75f, 3.0f,  -2.0f, 0.0f, 0.5f, -1.0f,
-                            0.25f, 2.0f,  -4.0f, 6.0f,  0.0f,  1.0f, 5.5f};
+  const float x[15 + 16] = {1.5f,  -0.25f, 0.75f, 3.0f,  -2.0f,
+                            0.0f,  0.5f,   -1.0f, 0.25f, 2.0f,
+                            -4.0f, 6.0f,   0.0f,  1.0f,  5.5f};
   const int32_t labels[] = {3, 0, 4};
   const double losses[2][3] = {
       {0.3177564259058277, 2.458706591837342, 0.979825708569426},
@@ -126,8 +128,8 @@ TEST(SoftmaxCrossEntropy, SpecialLogits) {
                                Buffer& p) {
             Buffer x(classes, others), loss(1);
             x[at] = value;
-            simd::SoftmaxCrossEntropy(1, classes, x, &label, smoothing, p,
-                                      loss, {});
+            simd::SoftmaxCrossEntropy(1, classes, x, &label, smoothing, p, loss,
+                                      {});
             EXPECT_TRUE(p.GuardsIntact() && loss.GuardsIntact());
             return loss[0];
           };
@@ -180,9 +182,8 @@ TEST(MeanSquaredError, MatchesTheTwin) {
     std::vector<double> loss(rows), d(rows * n), added = Doubles(old);
     reference::MeanSquaredError(rows, n, Doubles(a).data(), Doubles(b).data(),
                                 loss.data());
-    reference::MeanSquaredErrorBackward(rows, n, Doubles(a).data(),
-                                        Doubles(b).data(), factor, false,
-                                        d.data());
+    reference::MeanSquaredErrorBackward(
+        rows, n, Doubles(a).data(), Doubles(b).data(), factor, false, d.data());
     reference::MeanSquaredErrorBackward(rows, n, Doubles(a).data(),
                                         Doubles(b).data(), factor, true,
                                         added.data());
@@ -215,13 +216,15 @@ TEST(Sums, FollowTheVirtualLanes) {
   for (size_t n : {0,  1,  2,   7,    8,    9,    15,   16,   17,   31,   32,
                    33, 47, 100, 1021, 4095, 4096, 4097, 4111, 8200, 70001}) {
     const Buffer x = Buffer(n).Randomize(n), t = Buffer(n).Randomize(n + 1);
-    const float sum = VirtualLanes(n, [&](size_t i, float s) { return s + x[i]; });
+    const float sum =
+        VirtualLanes(n, [&](size_t i, float s) { return s + x[i]; });
     const float squares = VirtualLanes(
         n, [&](size_t i, float s) { return std::fma(x[i], x[i], s); });
     const float errors =
-        VirtualLanes(n, [&](size_t i, float s) {
-          return std::fma(x[i] - t[i], x[i] - t[i], s);
-        }) /
+        VirtualLanes(n,
+                     [&](size_t i, float s) {
+                       return std::fma(x[i] - t[i], x[i] - t[i], s);
+                     }) /
         static_cast<float>(n);
     // The error bound of the header: sum |x| <= n here.
     const double bound = (static_cast<double>(n) / 16 + 4) * 0x1p-24;
@@ -271,12 +274,13 @@ TEST(SoftmaxCrossEntropy, FollowsTheVirtualLanes) {
         simd::Exp(classes, e, e);
         float total =
             VirtualLanes(classes, [&](size_t i, float s) { return s + e[i]; });
-        simd::SoftmaxCrossEntropy(1, classes, x, &label, smoothing, p, loss, {});
+        simd::SoftmaxCrossEntropy(1, classes, x, &label, smoothing, p, loss,
+                                  {});
         for (size_t i = 0; i < classes; ++i) EXPECT_EQ(p[i], e[i] / total);
         simd::Log(1, &total, &total);
         const float expected = total - (1.0f - smoothing) * at_label;
-        EXPECT_EQ(loss[0], expected - smoothing /
-                                          static_cast<float>(classes) * shifted);
+        EXPECT_EQ(loss[0],
+                  expected - smoothing / static_cast<float>(classes) * shifted);
       }
     });
   }
@@ -304,7 +308,8 @@ TEST(ColumnSums, FollowsTheChunkRule) {
       testing::ForEachTarget([&](simd::Target) {
         for (uint32_t threads : {1u, 2u, 3u}) {
           Buffer out = old;
-          Buffer scratch(simd::ColumnSumsScratch(rows, columns) / sizeof(float));
+          Buffer scratch(simd::ColumnSumsScratch(rows, columns) /
+                         sizeof(float));
           simd::ColumnSums(rows, columns, x, out, scratch.data(),
                            testing::ThreadRunner(threads));
           // Additions only: exact even without FMA.
@@ -333,12 +338,12 @@ TEST(ColumnSums, TwoLevelsOfChunks) {
 TEST(CountCorrect, FirstLargestWinsAndNanLoses) {
   const Buffer p = [] {
     Buffer b(24, 0.25f);
-    b[4 + 2] = 0.5f;          // row 1: class 2
-    b[8 + 3] = 0.5f;          // row 2: class 3, twice
-    b[8 + 1] = 0.5f;          //        class 1 is first
-    b[12 + 0] = kNan;         // row 3: nobody
-    b[16 + 3] = kNan;         // row 4: nobody
-    b[20 + 3] = 0.26f;        // row 5: class 3
+    b[4 + 2] = 0.5f;    // row 1: class 2
+    b[8 + 3] = 0.5f;    // row 2: class 3, twice
+    b[8 + 1] = 0.5f;    //        class 1 is first
+    b[12 + 0] = kNan;   // row 3: nobody
+    b[16 + 3] = kNan;   // row 4: nobody
+    b[20 + 3] = 0.26f;  // row 5: class 3
     return b;
   }();
   const auto count = [&](std::vector<int32_t> labels) {
@@ -354,9 +359,9 @@ TEST(CountCorrect, FirstLargestWinsAndNanLoses) {
     Buffer q = Buffer(rows * classes).Randomize(classes);
     for (size_t i = 0; i < q.size(); ++i) q[i] = std::round(q[i] * 4);  // ties
     const std::vector<int32_t> labels = Labels(rows, classes, 1);
-    EXPECT_EQ(
-        simd::CountCorrect(rows, classes, q, labels.data()),
-        reference::CountCorrect(rows, classes, Doubles(q).data(), labels.data()));
+    EXPECT_EQ(simd::CountCorrect(rows, classes, q, labels.data()),
+              reference::CountCorrect(rows, classes, Doubles(q).data(),
+                                      labels.data()));
   }
 }
 
@@ -370,8 +375,9 @@ TEST(Loss, SameBitsOnExactTargetsAndAnyThreads) {
       if (!target.exact) return;
       for (uint32_t threads : {1u, 2u, 3u}) {
         const ParallelRunner parallel = testing::ThreadRunner(threads);
-        std::vector<Buffer> out = {Buffer(n),    Buffer(rows), Buffer(n, 0.5f),
-                                   Buffer(rows), Buffer(n, 0.5f), Buffer(2)};
+        std::vector<Buffer> out = {Buffer(n),       Buffer(rows),
+                                   Buffer(n, 0.5f), Buffer(rows),
+                                   Buffer(n, 0.5f), Buffer(2)};
         simd::SoftmaxCrossEntropy(rows, classes, x, labels.data(), 0.1f, out[0],
                                   out[1], parallel);
         simd::SoftmaxCrossEntropyBackward(rows, classes, out[0], labels.data(),
@@ -393,8 +399,7 @@ TEST(Loss, SameBitsOnExactTargetsAndAnyThreads) {
 
 TEST(LossTwins, GradientsAreCentralDifferences) {
   for (size_t shape = 0; shape < 24; ++shape) {
-    const size_t rows = 1 + shape % 4, n = 1 + shape * 3 / 2,
-                 size = rows * n;
+    const size_t rows = 1 + shape % 4, n = 1 + shape * 3 / 2, size = rows * n;
     const Buffer x = Randoms(size, shape, 3), t = Randoms(size, shape + 50, 3);
     const std::vector<int32_t> labels = Labels(rows, n, 4);
     std::vector<double> p(size), loss(rows), d(size);

@@ -17,10 +17,10 @@ struct MathFunction {
   const char* name;
   void (*kernel)(size_t n, const float* x, float* y);
   double (*reference)(double);
-  double ulp;        // bound on exact targets
-  double ulp_other;   // bound on targets without FMA,
-  double atol_other;  // or this absolute error
-  double limit;      // the bounds hold for |x| <= limit
+  double ulp;             // bound on exact targets
+  double ulp_other;       // bound on targets without FMA,
+  double atol_other;      // or this absolute error
+  double limit;           // the bounds hold for |x| <= limit
   uint64_t strided_hash;  // of every kStride-th pattern
   uint64_t whole_hash;    // of all 2^32 patterns
 };
@@ -29,16 +29,16 @@ inline constexpr uint64_t kPatterns = uint64_t{1} << 32;
 inline constexpr uint64_t kStride = 509;
 
 inline const MathFunction kMathFunctions[] = {
-    {"exp", simd::Exp, std::exp, 1.05, 2, 0, INFINITY,
-     0x4349e1a7e4117a03, 0x6c03a03aa269608e},
-    {"log", simd::Log, std::log, 0.85, 2, 0, INFINITY,
-     0xabb209735d16e7c1, 0x6d8fcfbd57024cc5},
-    {"tanh", simd::Tanh, std::tanh, 2.55, 4, 0, INFINITY,
-     0x8d0422bf400904f9, 0x5ce1be9473998af3},
-    {"sin", simd::Sin, std::sin, 1.6, 4, 1e-9, 10000,
-     0xbc05e1ef772b2c22, 0xcd58e6b44eeae2c2},
-    {"cos", simd::Cos, std::cos, 1.6, 4, 1e-9, 10000,
-     0xc93c9e38e987677b, 0xb888574b6c89fbb5},
+    {"exp", simd::Exp, std::exp, 1.05, 2, 0, INFINITY, 0x4349e1a7e4117a03,
+     0x6c03a03aa269608e},
+    {"log", simd::Log, std::log, 0.85, 2, 0, INFINITY, 0xabb209735d16e7c1,
+     0x6d8fcfbd57024cc5},
+    {"tanh", simd::Tanh, std::tanh, 2.55, 4, 0, INFINITY, 0x8d0422bf400904f9,
+     0x5ce1be9473998af3},
+    {"sin", simd::Sin, std::sin, 1.6, 4, 1e-9, 10000, 0xbc05e1ef772b2c22,
+     0xcd58e6b44eeae2c2},
+    {"cos", simd::Cos, std::cos, 1.6, 4, 1e-9, 10000, 0xc93c9e38e987677b,
+     0xb888574b6c89fbb5},
 };
 
 // Eight interleaved FNV-1a chains of 64 bits over the bits of the floats, NaN

@@ -60,7 +60,13 @@ class Allocations {
 
 #ifdef TEMPER_SANITIZER_ALLOCATOR
 
-#include <sanitizer/allocator_interface.h>
+// From sanitizer/allocator_interface.h, which GCC does not install everywhere.
+extern "C" {
+int __sanitizer_install_malloc_and_free_hooks(
+    void (*malloc_hook)(const volatile void*, size_t),
+    void (*free_hook)(const volatile void*));
+size_t __sanitizer_get_allocated_size(const volatile void* p);
+}
 
 namespace temper::testing {
 inline const int allocation_hooks = __sanitizer_install_malloc_and_free_hooks(
@@ -68,8 +74,7 @@ inline const int allocation_hooks = __sanitizer_install_malloc_and_free_hooks(
       CountAllocation(static_cast<int64_t>(size));
     },
     [](const volatile void* p) {
-      CountFree(static_cast<int64_t>(
-          __sanitizer_get_allocated_size(const_cast<const void*>(p))));
+      CountFree(static_cast<int64_t>(__sanitizer_get_allocated_size(p)));
     });
 }  // namespace temper::testing
 

@@ -1,0 +1,180 @@
+// A whole run: nothing is allocated between its first and last step, what it
+// touches is what was planned, and a buffer that the plan forgot is seen.
+#include "ports/host/session.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/host/count_allocations.h"
+#include "tests/host/host_test.h"
+
+namespace temper::host {
+namespace {
+
+using testing::Bytes;
+using testing::TempFolder;
+
+// 320 pictures of 12x12 in 4 classes.
+void WriteData(const TempFolder& folder) {
+  Bytes images, labels;
+  for (uint32_t i = 0; i < 320; ++i) {
+    labels.push_back(static_cast<uint8_t>(i % 4));
+    for (uint32_t p = 0; p < 144; ++p) {
+      const uint32_t noise = RandomWord(1, p, i, 0, 0) >> 25;
+      images.push_back(static_cast<uint8_t>(noise + (p / 36 == i % 4 ? 100 : 0)));
+    }
+  }
+  folder.Write("train-images-idx3-ubyte", testing::Idx({320, 12, 12}, images));
+  folder.Write("train-labels-idx1-ubyte", testing::Idx({320}, labels));
+}
+
+JobOptions SmallJob(const TempFolder& folder, const char* model) {
+  JobOptions o;
+  o.model = model;
+  o.data = "idx:" + folder.path() + "?val=0.1";
+  o.out = folder.File("run");
+  o.batch = 4;
+  o.epochs = 14;
+  o.lr = 0.01;
+  o.threads = 2;
+  o.save_seconds = 0.01;
+  return o;
+}
+
+// From here on any of these system calls, by any thread, ends the process.
+bool ForbidMemoryCalls() {
+  constexpr int kForbidden[] = {SYS_brk, SYS_mmap, SYS_mremap, SYS_munmap};
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kForbidden[0], 4, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kForbidden[1], 3, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kForbidden[2], 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kForbidden[3], 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+  };
+  sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                 SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
+}
+
+// Exit codes of the child below.
+enum { kClean = 0, kAllocated = 1, kTooFewSteps = 2, kNoFilter = 3, kThrew = 4 };
+
+// Ends the process right behind the run: taking the session apart may allocate.
+[[noreturn]] void RunChild(const JobOptions& options, bool filter,
+                           bool allocate) {
+  try {
+    Session session(PrepareJob(options), nullptr, false);
+    if (filter && !ForbidMemoryCalls()) _exit(kNoFilter);
+    const uint64_t before = testing::allocations.load();
+    const SessionResult r = session.Run();
+    if (allocate) {
+      void* volatile block = std::malloc(1 << 20);  // large: by mmap
+      std::free(block);
+    }
+    if (testing::allocations.load() != before) _exit(kAllocated);
+    _exit(r.steps_done >= 1000 ? kClean : kTooFewSteps);
+  } catch (...) {
+    _exit(kThrew);
+  }
+}
+
+int Child(const JobOptions& options, bool filter, bool allocate) {
+  const pid_t child = fork();
+  if (child == 0) RunChild(options, filter, allocate);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kFilter = false;  // sanitizers map memory themselves
+#else
+constexpr bool kFilter = true;
+#endif
+
+TEST(Session, ARunOfAThousandStepsAllocatesNothing) {
+  for (const char* model : {"resnet8", "mlp"}) {
+    SCOPED_TRACE(model);
+    TempFolder folder;
+    WriteData(folder);
+    EXPECT_EQ(Child(SmallJob(folder, model), kFilter, false), kClean);
+  }
+}
+
+TEST(Session, TheTrapTraps) {
+  TempFolder folder;
+  WriteData(folder);
+  JobOptions options = SmallJob(folder, "mlp");
+  if (kFilter) {
+    EXPECT_EQ(Child(options, true, true), 1000 + SIGSYS);
+  }
+  options.out = folder.File("run2");
+  EXPECT_EQ(Child(options, false, true), kAllocated);
+}
+
+TEST(Session, TouchesWhatWasPlanned) {
+  for (const char* model : {"resnet8", "lenet5", "mlp"}) {
+    for (const uint64_t extra : {0, 4096}) {
+      SCOPED_TRACE(model);
+      TempFolder folder;
+      WriteData(folder);
+      JobOptions options = SmallJob(folder, model);
+      options.epochs = 1;
+      options.arena = std::to_string(PrepareJob(options).plan.arena_bytes + extra);
+      Session session(PrepareJob(options), nullptr, true);
+      const SessionResult r = session.Run();
+      EXPECT_EQ(r.peak_bytes, session.job().plan.arena_bytes);
+    }
+  }
+}
+
+TEST(Session, ABufferThatThePlanForgotIsSeen) {
+  TempFolder folder;
+  WriteData(folder);
+  JobOptions options = SmallJob(folder, "mlp");
+  const Job job = PrepareJob(options);
+  HostArena arena(job.plan.arena_bytes + 8192);
+  Trainer trainer;
+  ASSERT_TRUE(trainer.Create(job.plan, arena.data(), arena.size()).ok());
+  SetWeights(job, trainer);
+  // The batch is put where nobody planned for it: into the arena, behind the plan.
+  uint8_t* forgotten = arena.data() + job.plan.arena_bytes + 640;
+  std::memcpy(forgotten, job.data.train.Sample(0), 4 * 144);
+  const int32_t labels[4] = {0, 1, 2, 3};
+  Batch batch;
+  batch.input = forgotten;
+  batch.labels = labels;
+  batch.rows = 4;
+  ASSERT_TRUE(trainer.Step(batch, 0.01f).status.ok());
+  EXPECT_EQ(arena.PeakBytes(), job.plan.arena_bytes + 640 + 4 * 144);
+  EXPECT_NE(arena.PeakBytes(), job.plan.arena_bytes);
+}
+
+TEST(Arena, GuardPageStops) {
+  HostArena arena(4096 + 64);
+  EXPECT_EQ(arena.PeakBytes(), 0u);
+  arena.data()[100] = 1;
+  EXPECT_EQ(arena.PeakBytes(), 128u);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(arena.data()) % 64, 0u);
+  EXPECT_DEATH(arena.data()[4096 + 64] = 1, "");
+}
+
+TEST(Arena, ParsesSizes) {
+  EXPECT_EQ(ParseBytes("64"), 64u);
+  EXPECT_EQ(ParseBytes("16MiB"), 16u << 20);
+  EXPECT_EQ(ParseBytes("1kB"), 1000u);
+  for (const char* bad : {"", "0", "MiB", "-1", "1.5MiB", "16Mi", "16 MiB",
+                          "99999999999999999999", "18446744073709551615GiB"}) {
+    testing::ExpectFailure(kExitUsage, {"size"}, [&] { ParseBytes(bad); });
+  }
+}
+
+}  // namespace
+}  // namespace temper::host
