@@ -10,18 +10,18 @@ using testing::LayerCase;
 using testing::LayerTwin;
 using testing::Twin;
 
-const LayerTwin kTwin = {
-    [](Twin* t) {
-      reference::Add(t->y.size(), t->x[0].data(), t->x[1].data(), t->y.data());
-    },
-    [](Twin* t) {
-      for (std::vector<double>& dx : t->dx) {
-        for (size_t i = 0; i < dx.size(); ++i) {
-          dx[i] = (t->accumulate ? dx[i] : 0.0) + t->dy[i];
-        }
-      }
-    },
-    false, 0x1p-24, 0.0};
+const LayerTwin kTwin = {[](Twin* t) {
+                           reference::Add(t->y.size(), t->x[0].data(),
+                                          t->x[1].data(), t->y.data());
+                         },
+                         [](Twin* t) {
+                           for (std::vector<double>& dx : t->dx) {
+                             for (size_t i = 0; i < dx.size(); ++i) {
+                               dx[i] = (t->accumulate ? dx[i] : 0.0) + t->dy[i];
+                             }
+                           }
+                         },
+                         false, 0x1p-24, 0.0};
 
 std::vector<LayerCase> Cases() {
   testing::Draw draw(8);
@@ -83,8 +83,8 @@ TEST(Add, TheSameInputTwice) {
   const ParallelRunner parallel;
   OpOf(LayerKind::kAdd)
       .backward({c.node, testing::kTestNode, c.mode, c.in.data(), c.out, c.rows,
-                 step, parallel, nullptr, nullptr, nullptr, nullptr, nullptr, dy,
-                 dx, accumulate, nullptr});
+                 step, parallel, nullptr, nullptr, nullptr, nullptr, nullptr,
+                 dy, dx, accumulate, nullptr});
   for (size_t i = 0; i < dy.size(); ++i) EXPECT_EQ(dy[i], 2 * data.dy[i]) << i;
 }
 

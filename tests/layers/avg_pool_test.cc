@@ -90,8 +90,8 @@ TEST(AvgPool, PaddingCountsByDefault) {
     const auto run = RunLayer(c, data, {c.mode}, {});
     const float corner = count ? 4.0f / 9.0f : 1.0f;
     const float edge = count ? 6.0f / 9.0f : 1.0f;
-    const float expected[] = {corner, edge, corner, edge,  1.0f,
-                              edge,   corner, edge, corner};
+    const float expected[] = {corner, edge,   corner, edge,  1.0f,
+                              edge,   corner, edge,   corner};
     for (size_t i = 0; i < 9; ++i) EXPECT_FLOAT_EQ(run.y[i], expected[i]) << i;
   }
   EXPECT_EQ(Params{}.count_include_pad, 1u);

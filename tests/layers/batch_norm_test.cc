@@ -55,10 +55,10 @@ void Backward(Twin* t) {
                            s.mean.data(), s.rstd.data(), dgamma.data(),
                            dbeta.data());
   if (t->c.mode.live_statistics) {
-    reference::BatchNormBackward(
-        s.rows, s.channels, t->x[0].data(), t->dy.data(), s.mean.data(),
-        s.rstd.data(), t->weights[kGamma].data(), dgamma.data(), dbeta.data(),
-        t->accumulate, t->dx[0].data());
+    reference::BatchNormBackward(s.rows, s.channels, t->x[0].data(),
+                                 t->dy.data(), s.mean.data(), s.rstd.data(),
+                                 t->weights[kGamma].data(), dgamma.data(),
+                                 dbeta.data(), t->accumulate, t->dx[0].data());
     const double n = static_cast<double>(s.rows);
     const double factor = p.unbiased_variance && s.rows > 1 ? n / (n - 1) : 1;
     reference::UpdateRunningStats<double>(
@@ -84,7 +84,8 @@ void SetBounds(const Twin& t, Bounds* b) {
   Values sum(s.channels, 0.0), sum_xhat(s.channels, 0.0);
   const auto xhat = [&](size_t i) {
     const size_t c = i % s.channels;
-    return (std::fabs(t.x[0][i] - s.mean[c]) + std::fabs(s.mean[c])) * s.rstd[c];
+    return (std::fabs(t.x[0][i] - s.mean[c]) + std::fabs(s.mean[c])) *
+           s.rstd[c];
   };
   for (size_t i = 0; i < t.x[0].size(); ++i) {
     sum[i % s.channels] += std::fabs(t.dy[i]);
@@ -95,10 +96,9 @@ void SetBounds(const Twin& t, Bounds* b) {
     const size_t c = i % s.channels;
     const double gamma = std::fabs(t.weights[kGamma][c]);
     b->y[i] = rtol * (gamma * (1 + xhat(i)) + std::fabs(t.weights[kBeta][c]));
-    b->dx[0][i] =
-        rtol * (1 + gamma * s.rstd[c] *
-                        (std::fabs(t.dy[i]) + sum[c] / n +
-                         (1 + xhat(i)) * sum_xhat[c] / n));
+    b->dx[0][i] = rtol * (1 + gamma * s.rstd[c] *
+                                  (std::fabs(t.dy[i]) + sum[c] / n +
+                                   (1 + xhat(i)) * sum_xhat[c] / n));
   }
   for (size_t c = 0; c < s.channels; ++c) {
     b->dw[kGamma][c] = rtol * (1 + sum_xhat[c]);
@@ -142,12 +142,12 @@ std::vector<LayerCase> Cases(Mode mode) {
   };
   add({1, 1, 1}, {}, 2, 2);
   add({1, 1, 128}, {}, 5, 8);
-  add({2, 1, 3}, {}, 1, 4);              // two values per channel
-  add({25, 20, 67}, {}, 3, 3);           // three threads
+  add({2, 1, 3}, {}, 1, 4);     // two values per channel
+  add({25, 20, 67}, {}, 3, 3);  // three threads
   add({16, 16, 8}, {1e-3f, 1.0f, 1}, 2, 5);
   add({9, 9, 17}, {1e-5f, 0.0f, 1}, 2, 2);
   add({9, 9, 16}, {1e-2f, 0.01f, 0}, 2, 2);
-  add({23, 22, 2}, {}, 3, 3);            // several chunks
+  add({23, 22, 2}, {}, 3, 3);  // several chunks
   // 16 samples of 504 pixels are 16 chunks, the 17 that were planned only 9.
   add({21, 24, 2}, {}, 16, 17);
   while (cases.size() < 32) {
@@ -197,8 +197,8 @@ TEST(BatchNorm, TwinMatchesCentralDifferences) {
 TEST(BatchNorm, RunningStatisticsByHand) {
   const float values[] = {1, 2, 4, 9};
   for (const uint32_t unbiased : {0u, 1u}) {
-    const LayerCase c =
-        testing::MakeCase(BatchNormParams{1e-5f, 0.25f, unbiased}, {{1, 1, 1}}, 4);
+    const LayerCase c = testing::MakeCase(
+        BatchNormParams{1e-5f, 0.25f, unbiased}, {{1, 1, 1}}, 4);
     LayerData data = MakeData(c, TwinOf());
     for (size_t i = 0; i < 4; ++i) data.x[0][i] = values[i];
     data.weights[kGamma][0] = 2.0f, data.weights[kBeta][0] = 10.0f;

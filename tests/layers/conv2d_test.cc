@@ -13,8 +13,7 @@ using testing::Twin;
 using testing::Window;
 
 simd::ConvShape ShapeOf(const LayerCase& c) {
-  return testing::WindowOf<Conv2dParams>(c,
-                                         c.node.As<Conv2dParams>().groups);
+  return testing::WindowOf<Conv2dParams>(c, c.node.As<Conv2dParams>().groups);
 }
 
 const LayerTwin kTwin = {
@@ -57,15 +56,17 @@ std::vector<LayerCase> Cases() {
   const auto three = Window<Conv2dParams>(3, 3, 1, 1, 1, 1, 1, 1);
   const auto strided = Window<Conv2dParams>(3, 3, 2, 2, 0, 1, 0, 1);
   add({1, 1, 1}, With(one, 1), 1, 1);
-  add({1, 1, 17}, With(three, 5), 3, 4);           // one pixel, mostly padding
+  add({1, 1, 17}, With(three, 5), 3, 4);  // one pixel, mostly padding
   add({9, 9, 16}, With(Window<Conv2dParams>(1, 1, 2, 2, 0, 0, 0, 0), 33, 1, 0),
-      2, 5);                                       // 1x1 with stride
-  add({12, 13, 8}, With(three, 16), 4, 4);         // three threads
-  add({8, 7, 3}, With(strided, 8, 1, 0), 3, 8);    // pads below and right only
-  add({11, 9, 4}, With(testing::Dilated(Window<Conv2dParams>(
-                           3, 3, 1, 1, 2, 2, 2, 2), 2, 2), 6), 2, 2);
-  add({6, 6, 9}, With(three, 9, 9), 2, 3);         // depthwise
-  add({6, 5, 6}, With(strided, 12, 6), 2, 2);      // channel multiplier
+      2, 5);                                     // 1x1 with stride
+  add({12, 13, 8}, With(three, 16), 4, 4);       // three threads
+  add({8, 7, 3}, With(strided, 8, 1, 0), 3, 8);  // pads below and right only
+  add({11, 9, 4},
+      With(testing::Dilated(Window<Conv2dParams>(3, 3, 1, 1, 2, 2, 2, 2), 2, 2),
+           6),
+      2, 2);
+  add({6, 6, 9}, With(three, 9, 9), 2, 3);     // depthwise
+  add({6, 5, 6}, With(strided, 12, 6), 2, 2);  // channel multiplier
   add({7, 7, 34}, With(three, 40, 2), 1, 1);
   add({4, 4, 32}, With(one, 8, 4), 2, 2);
   add({1, 9, 4}, With(Window<Conv2dParams>(1, 5, 1, 1, 0, 0, 2, 2), 6), 3, 3);

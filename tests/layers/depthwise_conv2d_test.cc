@@ -1,5 +1,5 @@
-// depthwise_conv2d: against its twin over strides, pads and dilation; weights by
-// shape and fans; what is refused.
+// depthwise_conv2d: against its twin over strides, pads and dilation; weights
+// by shape and fans; what is refused.
 #include "tests/reference/depthwise.h"
 #include "tests/reference/loss.h"
 #include "tests/testing/layer_cases.h"
@@ -26,9 +26,9 @@ const LayerTwin kTwin = {
     },
     [](Twin* t) {
       const simd::ConvShape s = ShapeOf(t->c);
-      reference::DepthwiseBackwardData<double>(
-          s, t->c.rows, t->dy.data(), t->weights[0].data(), t->accumulate,
-          t->dx[0].data());
+      reference::DepthwiseBackwardData<double>(s, t->c.rows, t->dy.data(),
+                                               t->weights[0].data(),
+                                               t->accumulate, t->dx[0].data());
       reference::DepthwiseBackwardWeights<double>(
           s, t->c.rows, t->x[0].data(), t->dy.data(), t->dw[0].data());
       if (t->As<Params>().bias) {

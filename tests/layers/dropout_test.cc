@@ -37,7 +37,9 @@ const LayerTwin kTwin = {
       }
     },
     [](Twin* t) { Mask(*t, t->dy, t->accumulate, &t->dx[0]); },
-    false, 2e-7, 0.0,
+    false,
+    2e-7,
+    0.0,
     [](const Twin& t, testing::Bounds* b) {
       const double bound = 3e-7 * (1.0 + Factor(t.As<DropoutParams>()));
       for (double& v : b->dx[0]) v = bound;

@@ -8,14 +8,14 @@ using testing::LayerCase;
 using testing::LayerTwin;
 using testing::Twin;
 
-const LayerTwin kTwin = {
-    [](Twin* t) { t->y = t->x[0]; },
-    [](Twin* t) {
-      for (size_t i = 0; i < t->dy.size(); ++i) {
-        t->dx[0][i] = (t->accumulate ? t->dx[0][i] : 0.0) + t->dy[i];
-      }
-    },
-    false, 0x1p-24, 0.0};
+const LayerTwin kTwin = {[](Twin* t) { t->y = t->x[0]; },
+                         [](Twin* t) {
+                           for (size_t i = 0; i < t->dy.size(); ++i) {
+                             t->dx[0][i] =
+                                 (t->accumulate ? t->dx[0][i] : 0.0) + t->dy[i];
+                           }
+                         },
+                         false, 0x1p-24, 0.0};
 
 std::vector<LayerCase> Cases() {
   testing::Draw draw(9);
@@ -35,8 +35,7 @@ std::vector<LayerCase> Cases() {
 TEST(Flatten, MatchesTheTwin) {
   uint32_t splits = 0;
   for (const LayerCase& c : Cases()) {
-    EXPECT_EQ(c.out,
-              (Shape{1, 1, static_cast<uint32_t>(c.in[0].Count())}));
+    EXPECT_EQ(c.out, (Shape{1, 1, static_cast<uint32_t>(c.in[0].Count())}));
     TestLayer(c, kTwin, &splits);
     const testing::LayerData data = MakeData(c, kTwin);
     const auto run = RunLayer(c, data, {c.mode}, {});

@@ -1,4 +1,5 @@
-// global_avg_pool: against its twin, from one pixel to several chunks of pixels.
+// global_avg_pool: against its twin, from one pixel to several chunks of
+// pixels.
 #include "tests/reference/pool.h"
 #include "tests/testing/layer_cases.h"
 
@@ -12,14 +13,14 @@ using testing::Twin;
 const LayerTwin kTwin = {
     [](Twin* t) {
       const Shape& s = t->c.in[0];
-      reference::GlobalAvgPoolForward<double>(
-          t->c.rows, size_t{s.h} * s.w, s.c, t->x[0].data(), t->y.data());
+      reference::GlobalAvgPoolForward<double>(t->c.rows, size_t{s.h} * s.w, s.c,
+                                              t->x[0].data(), t->y.data());
     },
     [](Twin* t) {
       const Shape& s = t->c.in[0];
-      reference::GlobalAvgPoolBackward<double>(
-          t->c.rows, size_t{s.h} * s.w, s.c, t->dy.data(), t->accumulate,
-          t->dx[0].data());
+      reference::GlobalAvgPoolBackward<double>(t->c.rows, size_t{s.h} * s.w,
+                                               s.c, t->dy.data(), t->accumulate,
+                                               t->dx[0].data());
     },
     // Averages of values below 1.
     false, 2e-6, 2e-6};

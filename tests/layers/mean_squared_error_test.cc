@@ -30,7 +30,9 @@ const LayerTwin kTwin = {
           t->c.rows, t->c.out.Count(), t->y.data(), Target(*t),
           2.0 / (t->c.rows * n), t->accumulate, t->dx[0].data());
     },
-    false, 2e-6, 1e-7,
+    false,
+    2e-6,
+    1e-7,
     [](const Twin& t, testing::Bounds* b) { b->y.assign(t.y.size(), 0.0); }};
 
 std::vector<LayerCase> Cases(bool two_inputs) {

@@ -1,5 +1,5 @@
-// input and normalize: u8 and f32 samples, statistics per channel and per pixel,
-// read to the last byte and not beyond; only normalize reads the input.
+// input and normalize: u8 and f32 samples, statistics per channel and per
+// pixel, read to the last byte and not beyond; only normalize reads the input.
 #include "tests/reference/elementwise.h"
 #include "tests/testing/layer_cases.h"
 

@@ -14,7 +14,7 @@ using testing::Twin;
 // Over the corners of both; each third value on one of them.
 void Prepare(const LayerCase&, LayerData* data) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
-  const float special[] = {0.0f, -0.0f, 6.0f,  kInf,
+  const float special[] = {0.0f,  -0.0f,  6.0f,    kInf,
                            -kInf, 1e-45f, -1e-45f, 5.9999995f};
   Buffer& x = data->x[0];
   for (size_t i = 0; i < x.size(); ++i) {
@@ -27,23 +27,27 @@ void PrepareSmooth(const LayerCase&, LayerData* data) {
 }
 
 const LayerTwin kRelu = {
-    [](Twin* t) {
-      reference::Relu(t->y.size(), t->x[0].data(), t->y.data());
-    },
+    [](Twin* t) { reference::Relu(t->y.size(), t->x[0].data(), t->y.data()); },
     [](Twin* t) {
       reference::ReluBackward(t->y.size(), t->y.data(), t->dy.data(),
                               t->accumulate, t->dx[0].data());
     },
-    false, 0x1p-24, 0.0, nullptr, Prepare};
+    false,
+    0x1p-24,
+    0.0,
+    nullptr,
+    Prepare};
 const LayerTwin kRelu6 = {
-    [](Twin* t) {
-      reference::Relu6(t->y.size(), t->x[0].data(), t->y.data());
-    },
+    [](Twin* t) { reference::Relu6(t->y.size(), t->x[0].data(), t->y.data()); },
     [](Twin* t) {
       reference::Relu6Backward(t->y.size(), t->y.data(), t->dy.data(),
                                t->accumulate, t->dx[0].data());
     },
-    false, 0x1p-24, 0.0, nullptr, Prepare};
+    false,
+    0x1p-24,
+    0.0,
+    nullptr,
+    Prepare};
 
 std::vector<LayerCase> Cases(bool six) {
   testing::Draw draw(1);

@@ -28,7 +28,10 @@ const LayerTwin kTwin = {
           t->c.rows, t->c.out.c, t->y.data(), t->step.labels, Smoothing(*t),
           1.0 / t->c.rows, t->accumulate, t->dx[0].data());
     },
-    false, 2e-6, 1e-6, nullptr,
+    false,
+    2e-6,
+    1e-6,
+    nullptr,
     [](const LayerCase&, LayerData* d) {
       for (size_t i = 0; i < d->x[0].size(); ++i) d->x[0][i] *= 5;
     }};
@@ -115,16 +118,16 @@ TEST(SoftmaxCrossEntropy, PredictsWithoutLabels) {
 }
 
 TEST(SoftmaxCrossEntropy, RefusesLogitsThatAreNotFlat) {
-  for (const Shape& s : {Shape{2, 1, 5}, Shape{1, 2, 5}, Shape{3, 3, 5},
-                         Shape{1, 1, 5}}) {
+  for (const Shape& s :
+       {Shape{2, 1, 5}, Shape{1, 2, 5}, Shape{3, 3, 5}, Shape{1, 1, 5}}) {
     Graph g;
     uint32_t x = g.Add("input", InputParams{s.h, s.w, s.c});
     x = g.Add("normalize", NormalizeParams{}, x);
     g.Add("loss", Params{}, x);
     const bool flat = s.h * s.w == 1;
-    testing::ExpectStatus(
-        g, flat ? StatusCode::kOk : StatusCode::kShapeMismatch,
-        flat ? kNoNode : 2);
+    testing::ExpectStatus(g,
+                          flat ? StatusCode::kOk : StatusCode::kShapeMismatch,
+                          flat ? kNoNode : 2);
   }
 }
 

@@ -94,9 +94,9 @@ simd::ConvShape WindowOf(const LayerCase& c, uint32_t groups) {
                                 p.pad_top + p.pad_bottom, DilationH(p)));
   EXPECT_EQ(out.w, CountWindows(in.w, p.kernel_w, p.stride_w,
                                 p.pad_left + p.pad_right, DilationW(p)));
-  return {in.h,       in.w,       in.c,         out.h,        out.w,
-          out.c,      p.kernel_h, p.kernel_w,   p.stride_h,   p.stride_w,
-          p.pad_top,  p.pad_left, DilationH(p), DilationW(p), groups};
+  return {in.h,      in.w,       in.c,         out.h,        out.w,
+          out.c,     p.kernel_h, p.kernel_w,   p.stride_h,   p.stride_w,
+          p.pad_top, p.pad_left, DilationH(p), DilationW(p), groups};
 }
 
 // input -> normalize -> the layer (node 2) -> flatten -> dense -> loss.
