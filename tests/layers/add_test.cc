@@ -39,12 +39,12 @@ std::vector<LayerCase> Cases() {
 }
 
 TEST(Add, MatchesTheTwin) {
-  uint32_t splits = 0;
+  uint32_t parts = 0;
   for (const LayerCase& c : Cases()) {
     EXPECT_EQ(c.out, c.in[0]);
-    TestLayer(c, kTwin, &splits);
+    TestLayer(c, kTwin, &parts);
   }
-  EXPECT_GT(splits, 0u);
+  EXPECT_EQ(parts, 3u);
 }
 
 TEST(Add, TwinMatchesCentralDifferences) {
@@ -134,6 +134,14 @@ TEST(Add, RefusesOtherShapes) {
   testing::ExpectStatus(graph(4, 2), StatusCode::kShapeMismatch, 3);
   // The same number of elements in another shape.
   testing::ExpectStatus(graph(16, 2), StatusCode::kShapeMismatch, 3);
+}
+
+// What plans rely on: one buffer in each direction, nothing kept.
+TEST(Add, WorksInPlaceAndKeepsNothing) {
+  const LayerCase c = Cases()[0];
+  const Needs needs = NeedsOf(c, c.mode, 1);
+  EXPECT_TRUE(needs.in_place && needs.in_place_backward);
+  EXPECT_FALSE(needs.keep_output || needs.keep_input[0] || needs.keep_input[1]);
 }
 
 }  // namespace

@@ -68,12 +68,12 @@ std::vector<LayerCase> Cases() {
 }
 
 TEST(Dropout, MatchesTheTwin) {
-  uint32_t splits = 0;
+  uint32_t parts = 0;
   for (const LayerCase& c : Cases()) {
     EXPECT_EQ(c.in[0], c.out);
-    TestLayer(c, kTwin, &splits);
+    TestLayer(c, kTwin, &parts);
   }
-  EXPECT_GT(splits, 0u);
+  EXPECT_EQ(parts, 3u);
 }
 
 TEST(Dropout, TwinMatchesCentralDifferences) {
@@ -218,6 +218,15 @@ TEST(Dropout, MaskIsAFunctionOfItsKeyAlone) {
 // must see the same noise as if the features trained.
 TEST(Dropout, DropsAboveFrozenLayersToo) {
   EXPECT_EQ(Kept(Key(), false), Kept(Key(), true));
+}
+
+// What plans rely on: one buffer in each direction, no mask in memory.
+TEST(Dropout, WorksInPlaceAndKeepsNothing) {
+  const LayerCase c = Cases()[0];
+  const Needs needs = NeedsOf(c, c.mode, 1);
+  EXPECT_TRUE(needs.in_place && needs.in_place_backward);
+  EXPECT_FALSE(needs.keep_output || needs.keep_input[0]);
+  EXPECT_EQ(needs.saved_bytes, 0u);
 }
 
 }  // namespace

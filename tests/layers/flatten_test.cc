@@ -33,16 +33,16 @@ std::vector<LayerCase> Cases() {
 }
 
 TEST(Flatten, MatchesTheTwin) {
-  uint32_t splits = 0;
+  uint32_t parts = 0;
   for (const LayerCase& c : Cases()) {
     EXPECT_EQ(c.out, (Shape{1, 1, static_cast<uint32_t>(c.in[0].Count())}));
-    TestLayer(c, kTwin, &splits);
+    TestLayer(c, kTwin, &parts);
     const testing::LayerData data = MakeData(c, kTwin);
     const auto run = RunLayer(c, data, {c.mode}, {});
     EXPECT_TRUE(run.y.SameBits(data.x[0]));
     EXPECT_TRUE(run.dx[0].SameBits(data.dy));
   }
-  EXPECT_GT(splits, 0u);
+  EXPECT_EQ(parts, 3u);
 }
 
 TEST(Flatten, TwinMatchesCentralDifferences) {
@@ -61,6 +61,14 @@ TEST(Flatten, RefusesTooManyFeatures) {
                          StatusCode::kInvalidArgument);
   testing::ExpectRefused(FlattenParams{}, {1024, 1024, 1024},
                          StatusCode::kInvalidArgument);
+}
+
+// What plans rely on: no memory of its own.
+TEST(Flatten, IsAViewInBothDirections) {
+  const LayerCase c = Cases()[0];
+  const Needs needs = NeedsOf(c, c.mode, 1);
+  EXPECT_TRUE(needs.view && needs.in_place_backward);
+  EXPECT_FALSE(needs.keep_output || needs.keep_input[0]);
 }
 
 }  // namespace

@@ -58,12 +58,12 @@ std::vector<LayerCase> Cases(bool two_inputs) {
 
 TEST(MeanSquaredError, MatchesTheTwin) {
   for (const bool two : {false, true}) {
-    uint32_t splits = 0;
+    uint32_t parts = 0;
     for (const LayerCase& c : Cases(two)) {
       EXPECT_EQ(c.in[0], c.out);
-      TestLayer(c, kTwin, &splits);
+      TestLayer(c, kTwin, &parts);
     }
-    EXPECT_GT(splits, 0u);
+    EXPECT_EQ(parts, 3u);
   }
 }
 
@@ -126,6 +126,16 @@ TEST(MeanSquaredError, RefusesAnotherNumberOfElements) {
     testing::ExpectStatus(
         g, outputs == 12 ? StatusCode::kOk : StatusCode::kShapeMismatch,
         outputs == 12 ? kNoNode : 3);
+  }
+}
+
+// What plans rely on: the prediction is not copied.
+TEST(MeanSquaredError, IsAView) {
+  for (const bool two : {false, true}) {
+    const LayerCase c = Cases(two)[0];
+    EXPECT_TRUE(NeedsOf(c, c.mode, 1).view);
+    EXPECT_EQ(NeedsOf(c, c.mode, 1).keep_input[1], two);
+    EXPECT_FALSE(NeedsOf(c, NodeMode(), 1).keep_input[1]);
   }
 }
 

@@ -66,14 +66,14 @@ std::vector<LayerCase> Cases(bool six) {
 }
 
 TEST(Relu, MatchesTheTwin) {
-  uint32_t splits = 0;
-  for (const LayerCase& c : Cases(false)) TestLayer(c, kRelu, &splits);
-  EXPECT_GT(splits, 0u);
+  uint32_t parts = 0;
+  for (const LayerCase& c : Cases(false)) TestLayer(c, kRelu, &parts);
+  EXPECT_EQ(parts, 3u);
 }
 TEST(Relu6, MatchesTheTwin) {
-  uint32_t splits = 0;
-  for (const LayerCase& c : Cases(true)) TestLayer(c, kRelu6, &splits);
-  EXPECT_GT(splits, 0u);
+  uint32_t parts = 0;
+  for (const LayerCase& c : Cases(true)) TestLayer(c, kRelu6, &parts);
+  EXPECT_EQ(parts, 3u);
 }
 
 TEST(Relu, TwinsMatchCentralDifferences) {
@@ -103,6 +103,17 @@ TEST(Relu, KeepsNanAndShape) {
         EXPECT_FALSE(std::isnan(run.y[i])) << i;
       }
     }
+  }
+}
+
+// What plans rely on: one buffer in each direction.
+TEST(Relu, WorksInPlaceAndKeepsItsOutputAlone) {
+  for (const bool six : {false, true}) {
+    const LayerCase c = Cases(six)[0];
+    const Needs needs = NeedsOf(c, c.mode, 1);
+    EXPECT_TRUE(needs.in_place && needs.in_place_backward);
+    EXPECT_TRUE(needs.keep_output && !needs.keep_input[0]);
+    EXPECT_FALSE(NeedsOf(c, NodeMode(), 1).keep_output);
   }
 }
 

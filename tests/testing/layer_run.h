@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -232,14 +233,16 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
   return run;
 }
 
-// A runner of several threads that counts how often work was split.
-inline ParallelRunner CountedRunner(uint32_t threads, uint32_t* splits) {
+// A runner of several threads that notes into how many parts work was split at
+// most: a test whose every case is too small to split tests no threads.
+inline ParallelRunner CountedRunner(uint32_t threads, uint32_t* most_parts) {
   ParallelRunner runner;
   runner.threads = threads;
-  runner.pool = splits;
+  runner.pool = most_parts;
   runner.run = [](void* pool, ParallelRunner::Task task, void* context,
                   uint32_t count) {
-    ++*static_cast<uint32_t*>(pool);
+    uint32_t* const most = static_cast<uint32_t*>(pool);
+    *most = std::max(*most, count);
     ThreadRunner(count).run(nullptr, task, context, count);
   };
   return runner;

@@ -1,7 +1,6 @@
 // One layer against a scalar twin in double:
 //
-//   TestLayer(MakeCase(DenseParams{10}, {{1, 1, 7}}, rows, batch), twin,
-//   &splits)
+//   TestLayer(MakeCase(DenseParams{10}, {{1, 1, 7}}, rows, batch), twin);
 //
 // on every target of this machine, with 1 and 3 threads. Beside the plain run:
 // accumulating dx, without dx, without dw, in place in both directions,
@@ -206,13 +205,13 @@ inline void ExpectSameBits(const LayerRun& a, const LayerRun& b, uint32_t parts,
   if (parts & kDw) same(a.dw, b.dw, "dw"), same(a.weights, b.weights, "weight");
 }
 
-// Everything at the top of this file for one case. splits (if not null) counts
-// the parallel calls: a test whose every case is small tests no threads.
+// Everything at the top of this file for one case. most_parts (may be null)
+// rises to the number of parts that a thread was given work for.
 inline void TestLayer(const LayerCase& c, const LayerTwin& twin,
-                      uint32_t* splits = nullptr) {
+                      uint32_t* most_parts = nullptr) {
   SCOPED_TRACE(NameOf(c));
   uint32_t unused = 0;
-  if (splits == nullptr) splits = &unused;
+  if (most_parts == nullptr) most_parts = &unused;
   const LayerData data = MakeData(c, twin);
   LayerCase evaluation = c;
   evaluation.training = false;
@@ -224,7 +223,7 @@ inline void TestLayer(const LayerCase& c, const LayerTwin& twin,
     std::vector<LayerRun> first;  // of this target
     for (const uint32_t threads : {1u, 3u}) {
       SCOPED_TRACE(threads);
-      const ParallelRunner runner = CountedRunner(threads, splits);
+      const ParallelRunner runner = CountedRunner(threads, most_parts);
       const RunOptions options{c.mode};
       const auto run = [&](const RunOptions& o) {
         return RunLayer(c, data, o, runner);
