@@ -26,13 +26,13 @@ void Forward(const Call& call) {
 }
 
 void Backward(const Call& call) {
-  // The input that shares dy's buffer needs no work.
   for (int i = 0; i < 2; ++i) {
     float* dx = call.dx[i];
-    if (dx == nullptr || dx == call.dy) continue;
+    if (dx == nullptr) continue;
     if (call.accumulate[i]) {
+      // x + x: both gradients may be dy's own buffer, and the second doubles it.
       simd::Add(call.OutCount(), dx, call.dy, dx, call.parallel);
-    } else {
+    } else if (dx != call.dy) {  // the one that shares dy's buffer is done
       simd::Copy(call.OutCount(), call.dy, dx, call.parallel);
     }
   }

@@ -45,7 +45,9 @@ void Mask(const Call& call, const float* from, bool accumulate, float* to) {
 
 void Forward(const Call& call) {
   const DropoutParams& p = call.As<DropoutParams>();
-  if (call.step.training && call.mode.backward) {
+  // Above frozen layers too, where no gradient arrives: a head on frozen
+  // features is regularised by the dropout in front of it.
+  if (call.step.training) {
     Mask(call, call.x[0], false, call.y);
   } else if (p.classic) {
     simd::Scale(call.OutCount(), 1.0f - p.rate, call.x[0], call.y,

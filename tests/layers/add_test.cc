@@ -1,0 +1,148 @@
+// add: against its twin; two times the same input; shapes that differ.
+#include "tests/reference/elementwise.h"
+#include "tests/testing/layer_cases.h"
+#include "tests/testing/model_test.h"
+
+namespace temper {
+namespace {
+
+using testing::LayerCase;
+using testing::LayerTwin;
+using testing::Twin;
+
+const LayerTwin kTwin = {[](Twin* t) {
+                           reference::Add(t->y.size(), t->x[0].data(),
+                                          t->x[1].data(), t->y.data());
+                         },
+                         [](Twin* t) {
+                           for (std::vector<double>& dx : t->dx) {
+                             for (size_t i = 0; i < dx.size(); ++i) {
+                               dx[i] = (t->accumulate ? dx[i] : 0.0) + t->dy[i];
+                             }
+                           }
+                         },
+                         false, 0x1p-24, 0.0};
+
+std::vector<LayerCase> Cases() {
+  testing::Draw draw(8);
+  std::vector<LayerCase> cases;
+  const auto add = [&](Shape in, uint32_t rows, uint32_t batch) {
+    cases.push_back(testing::MakeCase(AddParams{}, {in, in}, rows, batch));
+  };
+  add({1, 1, 1}, 1, 1);
+  add({24, 19, 113}, 2, 3);  // enough for three threads
+  while (cases.size() < 26) {
+    const uint32_t rows = draw(1, 5);
+    add({draw(1, 7), draw(1, 7), draw(1, 35)}, rows, rows + draw(0, 3));
+  }
+  return cases;
+}
+
+TEST(Add, MatchesTheTwin) {
+  uint32_t parts = 0;
+  for (const LayerCase& c : Cases()) {
+    EXPECT_EQ(c.out, c.in[0]);
+    TestLayer(c, kTwin, &parts);
+  }
+  EXPECT_EQ(parts, 3u);
+}
+
+TEST(Add, TwinMatchesCentralDifferences) {
+  uint32_t checked = 0;
+  for (const LayerCase& c : Cases()) {
+    if (testing::TwinWork(c) > 12000000) continue;
+    CheckTwin(c, kTwin);
+    ++checked;
+  }
+  EXPECT_GE(checked, 20u);
+}
+
+// One of the two gradients alone, as when a branch is frozen.
+TEST(Add, OneGradientOnly) {
+  for (const LayerCase& both : Cases()) {
+    const testing::LayerData data = MakeData(both, kTwin);
+    const auto expected = RunLayer(both, data, {both.mode}, {});
+    for (const uint32_t k : {0u, 1u}) {
+      NodeMode mode = both.mode;
+      mode.need_dx[1 - k] = false;
+      const auto run = RunLayer(both, data, {mode}, {});
+      EXPECT_TRUE(run.dx[k].SameBits(expected.dx[k]));
+    }
+  }
+}
+
+// y = x + x: the program lets the first dx take over dy's buffer and the second
+// one accumulate into it, so both are dy itself. dx = 2 dy.
+TEST(Add, TheSameInputTwice) {
+  const LayerCase c = testing::MakeCase(AddParams{}, {{3, 3, 7}, {3, 3, 7}}, 2);
+  const testing::LayerData data = MakeData(c, kTwin);
+  testing::Buffer dy = data.dy;
+  float* const dx[] = {dy, dy};
+  const bool accumulate[] = {false, true};
+  StepContext step = StepOf(c, data);
+  const ParallelRunner parallel;
+  OpOf(LayerKind::kAdd)
+      .backward({c.node, testing::kTestNode, c.mode, c.in.data(), c.out, c.rows,
+                 step, parallel, nullptr, nullptr, nullptr, nullptr, nullptr,
+                 dy, dx, accumulate, nullptr});
+  for (size_t i = 0; i < dy.size(); ++i) EXPECT_EQ(dy[i], 2 * data.dy[i]) << i;
+}
+
+// The same through the trainer: x + x learns what x + identity(x) learns.
+TEST(Add, TheSameInputTwiceTrains) {
+  std::vector<float> weights[2];
+  for (const bool twice : {false, true}) {
+    Graph g;
+    uint32_t x = g.Add("input", InputParams{2, 2, 3});
+    x = g.Add("normalize", NormalizeParams{}, x);
+    x = g.Add("fc", DenseParams{6}, x);
+    const uint32_t other =
+        twice ? x : g.Add("identity", DropoutParams{0.0f, 0}, x);
+    x = g.Add("add", AddParams{}, x, other);
+    g.Add("loss", SoftmaxCrossEntropyParams{}, x);
+    testing::Bench bench;
+    ASSERT_TRUE(bench.Start(g, PlanOptions()).ok());
+    bench.trainer.Initialize(3);
+    bench.trainer.CheckMemory(true);
+    for (uint32_t s = 0; s < 4; ++s) {
+      const testing::TestBatch data({2, 2, 3}, 6, 8, s);
+      ASSERT_TRUE(bench.trainer.Step(data.View(8), 0.5f).status.ok());
+    }
+    EXPECT_EQ(bench.trainer.MemoryFault(), kNoNode);
+    weights[twice] = bench.State();
+  }
+  EXPECT_TRUE(testing::SameBits(weights[0], weights[1]));
+}
+
+TEST(Add, RefusesOtherShapes) {
+  const auto graph = [](uint32_t channels, uint32_t stride) {
+    Graph g;
+    uint32_t x = g.Add("input", InputParams{6, 6, 4});
+    x = g.Add("normalize", NormalizeParams{}, x);
+    Conv2dParams p;
+    p.out_channels = channels;
+    p.stride_h = p.stride_w = stride;
+    const uint32_t y = g.Add("conv", p, x);
+    x = g.Add("add", AddParams{}, x, y);
+    x = g.Add("head", DenseParams{2}, x);
+    g.Add("loss", SoftmaxCrossEntropyParams{}, x);
+    return g;
+  };
+  testing::ExpectStatus(graph(4, 1), StatusCode::kOk, kNoNode);
+  testing::ExpectStatus(graph(5, 1), StatusCode::kShapeMismatch, 3);
+  testing::ExpectStatus(graph(1, 1), StatusCode::kShapeMismatch, 3);
+  testing::ExpectStatus(graph(4, 2), StatusCode::kShapeMismatch, 3);
+  // The same number of elements in another shape.
+  testing::ExpectStatus(graph(16, 2), StatusCode::kShapeMismatch, 3);
+}
+
+// What plans rely on: one buffer in each direction, nothing kept.
+TEST(Add, WorksInPlaceAndKeepsNothing) {
+  const LayerCase c = Cases()[0];
+  const Needs needs = NeedsOf(c, c.mode, 1);
+  EXPECT_TRUE(needs.in_place && needs.in_place_backward);
+  EXPECT_FALSE(needs.keep_output || needs.keep_input[0] || needs.keep_input[1]);
+}
+
+}  // namespace
+}  // namespace temper
