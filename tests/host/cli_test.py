@@ -106,7 +106,7 @@ class BadInput(Case):
         self.train_refused(64, "--lr", "--lr", "1O0")
         self.train_refused(64, "--wd", "--wd", "inf")
         self.train_refused(64, "cosin|cosine", "--schedule", "cosin")
-        self.train_refused(64, "--target|SIMD", "--target", "avx9")
+        self.train_refused(64, "SIMD|avx9", "--target", "avx9")
         self.train_refused(64, "size", "--arena", "lots")
         self.train_refused(64, "warm", "--warmup", 1000000)
         self.train_refused(78, "--freeze|fc1", "--freeze", "fc9")
