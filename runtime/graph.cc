@@ -69,9 +69,9 @@ Status CheckFields(const Node& node, uint32_t index) {
     }
     // Written so that NaN fails. Bounds are compared as the field's type holds
     // them: 1e-12 as a float lies a little beside 1e-12.
-    const double slack =
-        field.type == Field::Type::kF32 ? 1e-6 * std::fabs(value) : 0.0;
-    if (!(value >= field.min - slack && value <= field.max + slack)) {
+    const double slack = field.type == Field::Type::kF32 ? 1e-6 : 0.0;
+    if (!(value >= field.min - slack * std::fabs(field.min) &&
+          value <= field.max + slack * std::fabs(field.max))) {
       return Error(StatusCode::kInvalidArgument,
                    "a parameter is outside its range", index);
     }

@@ -55,7 +55,15 @@ std::vector<bool> ResidualClosers(const Plan& plan) {
     if (node.kind != LayerKind::kAdd) continue;
     const uint32_t a = node.inputs[0], b = node.inputs[1];
     if (depth[a] == depth[b]) continue;
-    closes[depth[a] > depth[b] ? a : b] = true;
+    // What closes the branch is its last layer with weights; layers without any
+    // that keep zero at zero may stand behind it.
+    uint32_t last = depth[a] > depth[b] ? a : b;
+    while (plan.nodes[last].weight_count == 0 &&
+           !IsActivation(plan.graph.nodes[last].kind) &&
+           plan.graph.nodes[last].input_count == 1) {
+      last = plan.graph.nodes[last].inputs[0];
+    }
+    closes[last] = true;
   }
   return closes;
 }
