@@ -27,9 +27,6 @@ struct [[nodiscard]] FileError {
 // it.
 std::string Quoted(std::string_view untrusted);
 
-// How many single-character edits turn a into b; both are cut to 64 bytes.
-size_t EditDistance(std::string_view a, std::string_view b);
-
 // The candidate to suggest for a misspelt word: offer each one, then read
 // Suggestion(): `; did you mean "x"?`, or nothing if none is near enough. The
 // word and the candidates must outlive it.

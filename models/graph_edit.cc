@@ -2,6 +2,7 @@
 #include "models/graph_edit.h"
 
 #include <cstring>
+#include <string>
 
 namespace temper::models {
 namespace {
@@ -50,6 +51,14 @@ Status SetClasses(Graph* graph, uint32_t classes) {
   }
   std::vector<Shape> shapes;
   TEMPER_RETURN_IF_ERROR(edited.Check(&shapes));
+  for (size_t i = head + 1; i < edited.nodes.size(); ++i) {
+    if (edited.nodes[i].kind == LayerKind::kBatchNorm) {
+      return Error(StatusCode::kUnsupported,
+                   "a layer with weights behind the head fixes the number of "
+                   "classes",
+                   static_cast<uint32_t>(i));
+    }
+  }
   if (shapes.back().c != classes) {
     return Error(StatusCode::kUnsupported,
                  "a layer behind the head fixes the number of classes", head);
@@ -77,7 +86,12 @@ Status SetDropout(Graph* graph, float rate) {
     node.kind = LayerKind::kDropout;
     node.input_count = 1;
     node.inputs[0] = edited.nodes[head].inputs[0];
-    std::memcpy(node.name, "dropout", sizeof("dropout"));
+    // The first of dropout, dropout2, dropout3, ... that is free.
+    for (uint32_t n = 1; n == 1 || edited.Find(node.name) != kNoNode; ++n) {
+      const std::string name = n == 1 ? "dropout" : "dropout" + std::to_string(n);
+      std::memcpy(node.name, name.c_str(), name.size() + 1);
+      if (edited.Find(node.name) == kNoNode) break;
+    }
     DropoutParams p;
     p.rate = rate;
     Set(&node, p);

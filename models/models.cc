@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/builder.h"
+#include "models/nearest.h"
 
 namespace temper::models {
 namespace {
@@ -38,9 +39,14 @@ std::string Unknown(std::string what, std::string_view name,
                     std::span<const std::string_view> known) {
   std::string text =
       "unknown " + std::move(what) + " '" + std::string(name) + "'";
-  const std::string_view nearest = Nearest(name, known);
-  if (nearest.empty()) return text + "; there are none";
-  return text + "; did you mean '" + std::string(nearest) + "'?";
+  if (known.empty()) return text + "; there are none";
+  const std::string_view nearest = NearestName(name, known);
+  if (!nearest.empty()) {
+    return text + "; did you mean '" + std::string(nearest) + "'?";
+  }
+  text += "; there are";
+  for (const std::string_view one : known) text += " " + std::string(one);
+  return text;
 }
 
 std::string Trimmed(double number) {
@@ -192,36 +198,6 @@ Status BuildModel(std::string_view spec, Shape input, uint32_t classes,
   }
   *graph = std::move(built);
   return Ok();
-}
-
-std::string_view Nearest(std::string_view name,
-                         std::span<const std::string_view> candidates) {
-  std::string_view best;
-  size_t best_distance = SIZE_MAX;
-  for (const std::string_view other : candidates) {
-    // Row i holds the distances of name[0, i) to every prefix of `other`.
-    std::vector<std::vector<size_t>> d(name.size() + 1,
-                                       std::vector<size_t>(other.size() + 1));
-    for (size_t i = 0; i <= name.size(); ++i) {
-      for (size_t j = 0; j <= other.size(); ++j) {
-        if (i == 0 || j == 0) {
-          d[i][j] = i + j;
-          continue;
-        }
-        const bool same = name[i - 1] == other[j - 1];
-        d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1,
-                            d[i - 1][j - 1] + (same ? 0 : 1)});
-        if (i > 1 && j > 1 && name[i - 1] == other[j - 2] &&
-            name[i - 2] == other[j - 1])
-          d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-      }
-    }
-    if (d.back().back() < best_distance) {
-      best_distance = d.back().back();
-      best = other;
-    }
-  }
-  return best;
 }
 
 }  // namespace temper::models

@@ -72,11 +72,6 @@ std::span<const ModelInfo* const> Models();
 Status BuildModel(std::string_view spec, Shape input, uint32_t classes,
                   Graph* graph, std::string* error);
 
-// The candidate with the fewest insertions, deletions, replacements and swaps
-// of neighbours away from `name`; the first of several. Empty if none is given.
-std::string_view Nearest(std::string_view name,
-                         std::span<const std::string_view> candidates);
-
 }  // namespace temper::models
 
 #endif  // TEMPER_MODELS_MODELS_H_

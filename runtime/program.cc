@@ -50,10 +50,18 @@ class ProgramMaker {
   // A gradient reaches a node if something below it, or the node itself, trains.
   void ChooseModes() {
     if (!plan_.options.training) return;
+    // A gradient can only come from the loss, through its first input.
+    std::vector<bool> feeds_loss(count_, false);
+    feeds_loss[count_ - 1] = true;
+    for (uint32_t i = count_; i-- > 0;) {
+      for (uint32_t k = 0; k < NodeAt(i).input_count && feeds_loss[i]; ++k) {
+        if (!IsLoss(NodeAt(i).kind) || k == 0) feeds_loss[NodeAt(i).inputs[k]] = true;
+      }
+    }
     std::vector<bool> wants_gradient(count_, false);
     for (uint32_t i = 0; i < count_; ++i) {
       NodeMode& mode = plan_.nodes[i].mode;
-      mode.train_weights = !Frozen(i) && HasTrainedWeights(i);
+      mode.train_weights = !Frozen(i) && feeds_loss[i] && HasTrainedWeights(i);
       mode.live_statistics =
           mode.train_weights && NodeAt(i).kind == LayerKind::kBatchNorm &&
           plan_.options.batch_norm == BatchNormMode::kTrain;

@@ -251,6 +251,10 @@ StepResult Trainer::Run(const Batch& batch, bool training,
     }
     if (check_memory_) PoisonDead(s, false);
   }
+  if (memory_fault_ != kNoNode && result.status.ok()) {
+    result.status = Error(StatusCode::kInternal,
+                          "a layer wrote behind one of its buffers", memory_fault_);
+  }
   if (training) ++state.steps;
   state.rows = batch.rows;
   return result;

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "ports/host/failure.h"
+#include "simd/target.h"
 
 namespace temper::host {
 namespace {
@@ -72,6 +73,25 @@ uint64_t ReadField(const ModelFile& file, const char* name, bool hexadecimal) {
 
 std::string Hex(uint64_t value) { return fmt::format("{:016x}", value); }
 
+// Training and validation data.
+std::string DataFingerprint(const Job& job) {
+  std::string text = Hex(Fingerprint(job.data.train));
+  if (job.data.val) text += Hex(Fingerprint(*job.data.val));
+  return text;
+}
+
+// Targets with fused multiply-add agree on every bit; the others stand alone.
+std::string ArithmeticOf() {
+  const simd::Target target = simd::CurrentTarget();
+  return target.exact ? "exact" : target.name;
+}
+
+const std::string& TextField(const ModelFile& file, const char* name) {
+  static const std::string none;
+  const auto at = file.training.find(name);
+  return at == file.training.end() ? none : at->second;
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(const Job& job, const Trainer& trainer, std::string path,
@@ -82,7 +102,9 @@ Checkpoint::Checkpoint(const Job& job, const Trainer& trainer, std::string path,
   info.training["seed"] = std::to_string(job.options.seed);
   if (with_state) {
     info.training["program_hash"] = Hex(job.plan.program_hash);
-    info.training["data"] = Hex(Fingerprint(job.data.train));
+    info.training["data"] = DataFingerprint(job);
+    info.training["options"] = OptionsFingerprint(job.options);
+    info.training["arithmetic_of"] = ArithmeticOf();
   }
   std::vector<TensorSource> weights, state;
   for (const TensorView& view : trainer.Tensors()) {
@@ -99,7 +121,10 @@ Checkpoint::Checkpoint(const Job& job, const Trainer& trainer, std::string path,
     }
   }
   const FileError error = writer_.Prepare(info, weights, state, counters);
-  if (!error.ok()) throw Failure(kExitBug, error.message);
+  if (!error.ok()) {
+    // Names of classes or layers that a file cannot hold.
+    throw Failure(kExitBadData, fmt::format("{}: {}", path_, error.message));
+  }
 }
 
 void Checkpoint::Save(const Counters& counters) {
@@ -130,7 +155,18 @@ Counters ReadCounters(const ModelFile& file, const Job& job) {
          "graph, batch or options differ from those it was made with",
          "Do not edit config.json of a run; start a new run");
   }
-  if (ReadField(file, "data", true) != Fingerprint(job.data.train)) {
+  if (TextField(file, "options") != OptionsFingerprint(job.options)) {
+    Fail(kExitMismatch, "the options are not those the run began with",
+         "config.json", "something that decides the result was changed",
+         "Put it back, or start a new run from the model");
+  }
+  if (TextField(file, "arithmetic_of") != ArithmeticOf()) {
+    Fail(kExitMismatch, "the run was computed on another kind of target",
+         TextField(file, "arithmetic_of"),
+         fmt::format("now it is {}: the bits would differ", ArithmeticOf()),
+         "Resume with the same --target");
+  }
+  if (TextField(file, "data") != DataFingerprint(job)) {
     Fail(kExitMismatch, "the data are not those of the run",
          Printable(job.options.data), "samples, labels or their order differ",
          "Restore the data, or start a new run from the model");

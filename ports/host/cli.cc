@@ -3,15 +3,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <csignal>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <vector>
 
+#include "models/json.h"
 #include "ports/host/dataset.h"
 #include "ports/host/failure.h"
-#include "ports/host/signals.h"
 
 namespace temper::host {
 namespace {
@@ -45,14 +48,19 @@ std::string UnknownWord(Cli& cli, const std::string& message, int argc,
     return fmt::format("unknown verb '{}'\n  {}", Printable(argv[1]),
                        Suggest(argv[1], names));
   }
+  // A misspelt option says more than what is missing because of it.
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     const std::string_view stem = word.substr(0, word.find('='));
-    if (message.find(stem) == std::string::npos) continue;
-    const std::string_view near = NearestName(stem, names);
-    if (!near.empty() && near != stem) {
-      return fmt::format("{}\n  Did you mean '{}'?", message, near);
+    if (stem.size() < 3 || stem.substr(0, 2) != "--" ||
+        std::find(names.begin(), names.end(), stem) != names.end()) {
+      continue;
     }
+    const std::string_view near = NearestName(stem, names);
+    return fmt::format("unknown option {}\n  {}", Printable(stem),
+                       near.empty() ? fmt::format("`temper {} --help` lists them.",
+                                                  scope->get_name())
+                                    : fmt::format("Did you mean '{}'?", near));
   }
   return fmt::format("{}\n  `temper {}{}--help` lists what there is.", message,
                      scope == &cli.app ? "" : scope->get_name(),
@@ -94,10 +102,25 @@ CLI::Validator InRange(double min, double max, const std::string& text) {
       text);
 }
 
+CLI::Validator Whole(uint64_t min, uint64_t max) {
+  const std::string range = fmt::format("a whole number from {} to {}", min, max);
+  return CLI::Validator(
+      [=](std::string& input) -> std::string {
+        const std::optional<uint64_t> value = ParseCount(input, max);
+        // Digits behind a 0 would be read as octal.
+        const bool octal = input.size() > 1 && input[0] == '0';
+        if (!value || *value < min || octal) {
+          return "must be " + range + ", not " + Printable(input);
+        }
+        return {};
+      },
+      range);
+}
+
 void AddMachineOptions(CLI::App* verb, uint32_t* threads, std::string* target) {
   verb->add_option("--threads", *threads,
                    "Threads (default: all CPUs); results do not depend on it")
-      ->check(InRange(1, kMaxThreads, "1 to 64"));
+      ->check(Whole(1, kMaxThreads));
   verb->add_option("--target", *target,
                    "SIMD target: avx2, avx3 (or avx512), neon, sve, sse4, "
                    "scalar (default: the best)");
@@ -107,10 +130,10 @@ void AddJobOptions(CLI::App* verb, JobOptions* o) {
   verb->add_option("--data", o->data,
                    "Data: idx:DIR?split=train&classes=0-7&limit=N&val=0.1 ...");
   verb->add_option("--epochs", o->epochs, "Times through the data")
-      ->check(InRange(1, 1000000, "1 to 1000000"))
+      ->check(Whole(1, 1000000))
       ->capture_default_str();
   verb->add_option("--batch", o->batch, "Samples per step")
-      ->check(InRange(1, kMaxBatch, "1 to 1048576"))
+      ->check(Whole(1, kMaxBatch))
       ->capture_default_str();
   verb->add_option("--lr", o->lr, "Learning rate")
       ->check(InRange(1e-30, 1e6, "above 0 and at most 1e6"))
@@ -121,11 +144,11 @@ void AddJobOptions(CLI::App* verb, JobOptions* o) {
   verb->add_option("--schedule", o->schedule, "constant, step or cosine")
       ->capture_default_str();
   verb->add_option("--warmup", o->warmup, "Steps of linear warm-up")
-      ->check(InRange(0, 1e15, "0 or more"))
+      ->check(Whole(0, uint64_t{1} << 50))
       ->capture_default_str();
   verb->add_option("--step-size", o->step_size,
                    "Epochs between drops of the step schedule")
-      ->check(InRange(1, 1000000, "1 to 1000000"))
+      ->check(Whole(1, 1000000))
       ->capture_default_str();
   verb->add_option("--gamma", o->gamma, "Factor of a drop of the step schedule")
       ->check(InRange(1e-6, 1, "above 0 and at most 1"))
@@ -150,10 +173,17 @@ void AddJobOptions(CLI::App* verb, JobOptions* o) {
       ->check(InRange(0, 0.999, "at least 0 and below 1"));
   verb->add_option("--label-smoothing", o->label_smoothing, "0 up to below 1")
       ->check(InRange(0, 0.999, "at least 0 and below 1"));
-  verb->add_option("--freeze", o->freeze,
-                   "Layers that stay as they are: names or patterns such as "
-                   "'block1*'; body = all but the head")
-      ->delimiter(',');
+  verb->add_option_function<std::string>(
+      "--freeze",
+      [o](const std::string& list) {
+        for (size_t begin = 0; begin <= list.size();) {
+          const size_t end = std::min(list.find(',', begin), list.size());
+          o->freeze.push_back(list.substr(begin, end - begin));
+          begin = end + 1;
+        }
+      },
+      "Layers that stay as they are: names or patterns such as 'block1*', "
+      "separated by commas; body = all but the head");
   verb->add_option("--bn", o->bn,
                    "Statistics of trained batch norms: train or frozen")
       ->capture_default_str();
@@ -164,14 +194,35 @@ void AddJobOptions(CLI::App* verb, JobOptions* o) {
   verb->add_flag("--drop-last", o->drop_last,
                  "Leave out a short last batch of an epoch");
   verb->add_option("--seed", o->seed, "Seed of everything random")
+      ->check(Whole(0, UINT64_MAX))
       ->capture_default_str();
   verb->add_option("--arena", o->arena,
                    "Memory for the job, such as 16MiB (default: what it needs)");
   AddMachineOptions(verb, &o->threads, &o->target);
 }
 
+void AddRunOptions(CLI::App* verb, JobOptions* o, bool* quiet) {
+  verb->add_option("--out", o->out, "The run folder (created)")
+      ->capture_default_str();
+  verb->add_option("--save-every", o->save_seconds,
+                   "Seconds between saves within an epoch (0: only at its end)")
+      ->check(InRange(0, 1e9, "0 or more"))
+      ->capture_default_str();
+  verb->add_flag("--overwrite", o->overwrite, "Replace an older run in --out");
+  verb->add_flag("-q,--quiet", *quiet, "No progress");
+}
+
 int RunCli(int argc, char** argv) {
   Cli cli;
+  // A file-size limit is an error of write(2), not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
+  for (int i = 1; i < argc; ++i) {
+    if (!IsUtf8(argv[i])) {
+      return Report(cli, kExitUsage,
+                    fmt::format("argument {} is not UTF-8: {}", i,
+                                Printable(argv[i])));
+    }
+  }
   cli.app.description(
       "temper trains and fine-tunes neural networks on this CPU, inside one "
       "block of memory of fixed size.");
@@ -195,10 +246,15 @@ int RunCli(int argc, char** argv) {
     return Report(cli, kExitBug, error.what());
   }
   try {
-    InstallStopHandler();
-    return cli.work();
+    const int code = cli.work();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+      Fail(kExitIo, "cannot write the output", "standard output", "", "");
+    }
+    return code;
   } catch (const Failure& failure) {
     return Report(cli, failure.exit_code, failure.message);
+  } catch (const std::system_error& error) {
+    return Report(cli, kExitIo, error.what());
   } catch (const std::bad_alloc&) {
     return Report(cli, kExitDoesNotFit,
                   "out of memory outside the arena (data set, files).");

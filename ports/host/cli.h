@@ -29,10 +29,13 @@ int RunCli(int argc, char** argv);
 
 // The options of train, shared by finetune and plan.
 void AddJobOptions(CLI::App* verb, JobOptions* options);
+// Where a run writes, and how often: --out, --save-every, --overwrite, --quiet.
+void AddRunOptions(CLI::App* verb, JobOptions* options, bool* quiet);
 // --threads, --target.
 void AddMachineOptions(CLI::App* verb, uint32_t* threads, std::string* target);
 
 // Numbers with a range that NaN is outside of.
+CLI::Validator Whole(uint64_t min, uint64_t max);  // decimal digits only
 CLI::Validator InRange(double min, double max, const std::string& text);
 
 void AddTrainVerb(Cli& cli);

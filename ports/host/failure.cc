@@ -1,41 +1,14 @@
-// Failure messages and the search for the nearest name.
+// Failure messages.
 // Read failure.h first.
 #include "ports/host/failure.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstring>
 #include <system_error>
-#include <vector>
 
 namespace temper::host {
 namespace {
-
-char Lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
-// Edits (insert, delete, replace, swap of neighbours) from a to b.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> before(b.size() + 1), above(b.size() + 1),
-      row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) above[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const bool same = Lower(a[i - 1]) == Lower(b[j - 1]);
-      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + !same});
-      if (i > 1 && j > 1 && Lower(a[i - 1]) == Lower(b[j - 2]) &&
-          Lower(a[i - 2]) == Lower(b[j - 1])) {
-        row[j] = std::min(row[j], before[j - 2] + 1);
-      }
-    }
-    before.swap(above);
-    above.swap(row);
-  }
-  return above[b.size()];
-}
 
 // A path may hold anything but must not steer the terminal: C0 and C1 controls
 // (in UTF-8: C2 80 to C2 9F) become \xNN, everything else stays.
@@ -83,24 +56,6 @@ std::string Printable(std::string_view text) {
     }
   }
   return out;
-}
-
-std::string_view NearestName(std::string_view word,
-                             std::span<const std::string_view> candidates) {
-  // A long word is no typing error; the bound keeps the search small.
-  if (word.empty() || word.size() > 256) return {};
-  size_t best = std::max<size_t>(1, word.size() / 3) + 1;
-  std::string_view nearest;
-  for (const std::string_view candidate : candidates) {
-    if (candidate.size() > 256) continue;
-    const size_t distance = EditDistance(word, candidate);
-    // One edit turns every one-letter word into any other: that is no hint.
-    if (distance < best && distance < candidate.size()) {
-      best = distance;
-      nearest = candidate;
-    }
-  }
-  return nearest;
 }
 
 std::string Suggest(std::string_view word,

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <utility>
 
+#include "models/nearest.h"
+
 namespace temper::host {
 
 // Process exit codes: a promise to scripts, never renumbered. 64 and up follow
@@ -56,11 +58,7 @@ struct Failure : std::exception {
 // `text` with control and non-ASCII bytes as \xNN, cut at 64 characters.
 std::string Printable(std::string_view text);
 
-// The candidate that a typing error most likely turned into `word` (restricted
-// Damerau-Levenshtein distance, case ignored), or "" if none is near: at most
-// one edit per three characters, but always at least one. The first of equals.
-std::string_view NearestName(std::string_view word,
-                             std::span<const std::string_view> candidates);
+using temper::NearestName;
 
 // "Did you mean 'x'?" or, if nothing is near, "Known: a, b, c".
 std::string Suggest(std::string_view word,

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <set>
 
 #include "models/graph_edit.h"
@@ -305,12 +306,52 @@ void ChooseTarget(const std::string& name) {
 
 namespace {
 
+// Options that were given but decide nothing in this job.
+void NoteIgnoredOptions(Job& job) {
+  const JobOptions& o = job.options;
+  const JobOptions defaults;
+  const auto note = [&](bool ignored, const char* option, const char* why) {
+    if (ignored) {
+      job.notes.push_back(fmt::format("{} has no effect: {}", option, why));
+    }
+  };
+  const bool from_file = EndsWith(o.model, ".safetensors");
+  note(from_file && o.normalize != defaults.normalize, "--normalize",
+       "a model file brings its own preprocessing");
+  note(from_file && o.init != defaults.init, "--init",
+       "a model file brings its own weights");
+  note(o.schedule != "cosine" && o.min_lr != 0.0, "--min-lr",
+       "only cosine annealing has a final rate");
+  note(o.schedule != "step" && o.gamma != defaults.gamma, "--gamma",
+       "only the step schedule drops by it");
+  note(o.schedule != "step" && o.step_size != defaults.step_size, "--step-size",
+       "only the step schedule counts epochs");
+  note(o.nesterov && o.momentum == 0.0, "--nesterov", "there is no momentum");
+  if (!from_file && o.bn == "frozen") {
+    job.notes.push_back(
+        "--bn frozen on a new model: it has no statistics yet, so batch norms use "
+        "mean 0 and variance 1");
+  }
+}
+
 // Graph and data are settled: freeze, plan, schedule, arena.
 void PlanJob(Job& job) {
   const JobOptions& o = job.options;
   PlanOptions& p = job.plan_options;
   p.batch = o.batch;
-  p.threads = o.threads;
+  p.threads = o.threads == 0 ? DefaultThreads() : o.threads;
+  if (p.threads > DefaultThreads()) {
+    job.notes.push_back(fmt::format(
+        "{} threads on {} CPUs: they will wait for each other", p.threads,
+        DefaultThreads()));
+  }
+  const Node& loss = job.info.graph.nodes.back();
+  if (loss.kind == LayerKind::kMeanSquaredError && loss.input_count == 1) {
+    Fail(kExitUnsupported, "this model needs targets that no data kind has yet",
+         loss.name, "its squared error compares with values from outside",
+         "Give the loss a second input, such as the normalize layer");
+  }
+  NoteIgnoredOptions(job);
   p.batch_norm = o.bn == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
   SgdParams sgd;
   sgd.momentum = static_cast<float>(o.momentum);
@@ -338,7 +379,6 @@ Job StartJob(const JobOptions& options) {
   CheckOptions(options);
   Job job;
   job.options = options;
-  if (job.options.threads == 0) job.options.threads = DefaultThreads();
   job.data = LoadTrainingData(options.data);
   return job;
 }
@@ -349,6 +389,15 @@ Job PrepareJob(const JobOptions& options) {
   Job job = StartJob(options);
   const JobOptions& o = job.options;
   if (EndsWith(o.model, ".safetensors")) {
+    std::error_code ignored;
+    const std::string model =
+        std::filesystem::weakly_canonical(o.model, ignored).string();
+    const std::string out =
+        std::filesystem::weakly_canonical(o.out, ignored).string() + "/";
+    if (o.overwrite && model.compare(0, out.size(), out) == 0) {
+      Fail(kExitUsage, "--overwrite would delete the model it starts from",
+           Printable(o.model), "", "Choose another --out");
+    }
     OldModel(job);
   } else if (o.finetune) {
     Fail(kExitUsage, "finetune needs a model file", Printable(o.model), "",

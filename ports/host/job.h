@@ -53,6 +53,9 @@ struct JobOptions {
 
 // Every option as JSON text, and back. kExitConfiguration.
 std::string OptionsJson(const JobOptions& options);
+// Of every option that decides the result: not of paths (the data have their own
+// fingerprint), memory, threads or target.
+std::string OptionsFingerprint(const JobOptions& options);
 JobOptions OptionsFromJson(const std::string& text, const std::string& where);
 
 struct Job {

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/hash.h"
 #include "ports/host/failure.h"
 #include "ports/host/job.h"
 
@@ -80,6 +81,18 @@ std::string OptionsJson(const JobOptions& options) {
     json[name] = ToJson(field);
   });
   return json.dump(1) + "\n";
+}
+
+std::string OptionsFingerprint(const JobOptions& options) {
+  JobOptions o = options;
+  o.model.clear(), o.data.clear(), o.arena.clear(), o.target.clear();
+  o.threads = 0;
+  o.save_seconds = 0;
+  const std::string text = OptionsJson(o);
+  Xxh3 hash;
+  hash.Update(text.data(), text.size());
+  const auto digits = HexDigits(hash.Digest());
+  return {digits.data(), digits.size()};
 }
 
 JobOptions OptionsFromJson(const std::string& text, const std::string& where) {

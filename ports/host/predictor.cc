@@ -39,7 +39,16 @@ StepResult Predictor::Run(const void* input, const int32_t* labels,
 }
 
 std::string Predictor::ClassName(uint32_t i) const {
-  return i < model_.classes.size() ? model_.classes[i] : std::to_string(i);
+  if (model_.classes.empty()) return std::to_string(i);
+  return i < model_.classes.size() ? model_.classes[i] : fmt::format("#{}", i);
+}
+
+int32_t Predictor::FindClass(const std::string& name) const {
+  const size_t named = model_.classes.empty() ? outputs_ : model_.classes.size();
+  for (uint32_t i = 0; i < named; ++i) {
+    if (ClassName(i) == name) return static_cast<int32_t>(i);
+  }
+  return -1;
 }
 
 void Predictor::CheckShape(const Shape& shape, const std::string& where) const {

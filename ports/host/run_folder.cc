@@ -118,7 +118,7 @@ RunFolder::RunFolder(std::string path, FolderMode mode)
     if (!empty) {
       Fail(kExitCannotCreate, "cannot create the run folder", path_,
            "it exists and is not empty",
-           "Choose another --out, resume the run, or allow overwriting it.");
+           "Choose another --out, resume the run, or give --overwrite.");
     }
   }
   MakeFolders(path_);

@@ -27,12 +27,8 @@ double Since(Clock::time_point start) {
 Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
     : job_(std::move(job)),
       quiet_(quiet),
-      folder_(job_.options.out, checkpoint ? FolderMode::kResume
-                                : job_.options.overwrite
-                                    ? FolderMode::kOverwrite
-                                    : FolderMode::kNew),
       arena_(job_.arena_bytes),
-      pool_(MakeThreadPool(job_.options.threads)),
+      pool_(MakeThreadPool(job_.plan.options.threads)),
       loader_(job_.data.train,
               {job_.options.batch, job_.options.seed, true,
                job_.dropped_per_epoch != 0}),
@@ -45,6 +41,10 @@ Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
         *job_.data.val, LoaderOptions{job_.options.batch, 0, false, false});
   }
   const bool resume = checkpoint != nullptr;
+  folder_ = std::make_unique<RunFolder>(
+      job_.options.out, resume                   ? FolderMode::kResume
+                        : job_.options.overwrite ? FolderMode::kOverwrite
+                                                 : FolderMode::kNew);
   if (resume) {
     counters_ = ReadCounters(*checkpoint, job_);
     RestoreState(*checkpoint, trainer_);
@@ -53,18 +53,18 @@ Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
     WriteStartFiles();
   }
   last_ = std::make_unique<Checkpoint>(
-      job_, trainer_, LastCheckpoint(folder_.path()), true);
+      job_, trainer_, LastCheckpoint(folder_->path()), true);
   best_ = std::make_unique<Checkpoint>(
-      job_, trainer_, folder_.File("weights/best.safetensors"), false);
-  const std::string metrics = folder_.File("metrics.csv");
+      job_, trainer_, folder_->File("weights/best.safetensors"), false);
+  const std::string metrics = folder_->File("metrics.csv");
   metrics_ = resume ? std::make_unique<MetricsLog>(metrics, counters_.epoch)
                     : std::make_unique<MetricsLog>(metrics);
-  events_ = std::make_unique<EventLog>(folder_.File("events.jsonl"), resume);
+  events_ = std::make_unique<EventLog>(folder_->File("events.jsonl"), resume);
   events_->Begin(resume ? "resume" : "start")
       .Field("epoch", counters_.epoch)
       .Field("step", counters_.step)
       .Field("target", simd::CurrentTarget().name)
-      .Field("threads", job_.options.threads)
+      .Field("threads", job_.plan.options.threads)
       .Field("arena_bytes", job_.plan.arena_bytes)
       .Write();
   if (!quiet_) {
@@ -79,8 +79,8 @@ Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
 }
 
 void Session::WriteStartFiles() {
-  folder_.WriteFile("config.json", OptionsJson(job_.options));
-  folder_.WriteFile("plan.json", PlanJson(job_.plan));
+  folder_->WriteFile("config.json", OptionsJson(job_.options));
+  folder_->WriteFile("plan.json", PlanJson(job_.plan));
 }
 
 SessionResult Session::Run() {
@@ -105,6 +105,7 @@ SessionResult Session::Run() {
   result_.steps_done = counters_.step;
   result_.best_epoch = counters_.best_epoch;
   result_.best_accuracy = counters_.best_accuracy;
+  result_.best_loss = counters_.best_loss;
   result_.seconds = Since(start);
   result_.images_per_second =
       train_seconds_ > 0 ? static_cast<double>(trained_samples_) / train_seconds_
@@ -195,6 +196,7 @@ void Session::EndEpoch() {
   row.images_per_second =
       train_seconds_ > 0 ? static_cast<double>(trained_samples_) / train_seconds_
                          : 0.0;
+  result_.trained = true;
   result_.train_loss = row.train_loss;
   result_.train_accuracy = row.train_accuracy;
   ++counters_.epoch;
@@ -241,6 +243,7 @@ void Session::EndEpoch() {
   // it the same best.
   if (row.best && val_loader_) SaveBest();
   metrics_->Append(row);
+  metrics_->Sync();  // the checkpoint must never be ahead of its row
   Save("epoch");
 }
 
@@ -270,7 +273,7 @@ void Session::Diverged(const Status& status, uint64_t step) {
   }
   Fail(kExitDiverged, "training diverged", where, status.message,
        fmt::format("The last saved state is {}. Use a smaller --lr, or --warmup",
-                   folder_.File("weights/last.safetensors")));
+                   folder_->File("weights/last.safetensors")));
 }
 
 std::string LastCheckpoint(const std::string& folder) {

@@ -29,10 +29,11 @@ struct SessionResult {
   int exit_code = 0;  // 0, or kExitInterrupted / kExitResumable when stopped
   uint32_t epochs_done = 0;
   uint64_t steps_done = 0;
+  bool trained = false;  // an epoch was finished by this process
   double train_loss = 0, train_accuracy = 0;  // of the last finished epoch
   double val_loss = -1, val_accuracy = -1;    // negative: no validation data
   uint32_t best_epoch = 0;
-  double best_accuracy = -1;
+  double best_accuracy = -1, best_loss = 0;
   double seconds = 0;            // of this process
   double images_per_second = 0;  // while training, validation not counted
   uint64_t peak_bytes = 0;       // measured
@@ -71,12 +72,13 @@ class Session {
 
   Job job_;
   const bool quiet_;
-  RunFolder folder_;
   HostArena arena_;
   std::unique_ptr<ThreadPool> pool_;
   Trainer trainer_;
   Loader loader_;
   std::unique_ptr<Loader> val_loader_;
+  // Last: an older run is only replaced once nothing else can fail.
+  std::unique_ptr<RunFolder> folder_;
   Progress progress_;
   Counters counters_;
   std::unique_ptr<Checkpoint> last_, best_;

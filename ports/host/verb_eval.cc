@@ -35,11 +35,7 @@ Evaluation Evaluate(Predictor& predictor, const Dataset& data) {
   // Labels of the data -> outputs of the model, by name.
   std::vector<int32_t> to_model(classes, -1);
   for (size_t i = 0; i < classes; ++i) {
-    for (uint32_t k = 0; k < predictor.outputs(); ++k) {
-      if (predictor.ClassName(k) == data.class_names[i]) {
-        to_model[i] = static_cast<int32_t>(k);
-      }
-    }
+    to_model[i] = predictor.FindClass(data.class_names[i]);
   }
   Loader loader(data, LoaderOptions{predictor.batch(), 0, false, false});
   loader.StartEpoch(0);
@@ -50,8 +46,8 @@ Evaluation Evaluate(Predictor& predictor, const Dataset& data) {
       labels[r] = to_model[static_cast<size_t>(batch->labels[r])];
       unknown += labels[r] < 0;
     }
-    // The loss of a class that the model lacks is infinite: it would say
-    // nothing about the others, so such batches are run again without them.
+    // The loss of a class that the model lacks is infinite and would say nothing:
+    // with such classes in the data, no loss is reported.
     const StepResult r = predictor.Run(batch->input, labels.data(), batch->rows);
     e.samples += batch->rows;
     const float* p = predictor.Output();
@@ -135,11 +131,9 @@ int Run(const Cli& cli, const Arguments& a) {
   const Evaluation e = Evaluate(predictor, data);
   std::vector<std::string> unknown;
   for (size_t i = 0; i < data.class_names.size(); ++i) {
-    bool found = false;
-    for (uint32_t k = 0; k < predictor.outputs(); ++k) {
-      found |= predictor.ClassName(k) == data.class_names[i];
+    if (predictor.FindClass(data.class_names[i]) < 0) {
+      unknown.push_back(Printable(data.class_names[i]));
     }
-    if (!found) unknown.push_back(Printable(data.class_names[i]));
   }
   if (!cli.json) {
     PrintTable(predictor, data, e, unknown);
@@ -180,7 +174,7 @@ void AddEvalVerb(Cli& cli) {
   verb->add_option("--data", a->data, "Data, such as idx:DIR?split=test")
       ->required();
   verb->add_option("--batch", a->batch, "Samples at a time")
-      ->check(InRange(1, kMaxBatch, "1 to 1048576"))
+      ->check(Whole(1, kMaxBatch))
       ->capture_default_str();
   AddMachineOptions(verb, &a->threads, &a->target);
 }

@@ -2,6 +2,8 @@
 // multiply-adds, classes, preprocessing, training state; or its graph as JSON.
 #include <fmt/format.h>
 
+#include <bit>
+#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -126,6 +128,14 @@ int Run(const Cli& cli, const Arguments& a) {
   for (const std::string& name : model.classes) fmt::print(" {}", Printable(name));
   fmt::print("\npreprocessing  {}\n", WritePreprocessing(model.preprocessing));
   for (const auto& [key, value] : model.training) {
+    // Floating-point counters are stored as the digits of their bits.
+    const bool bits = key == "loss_sum" || key == "best_accuracy" || key == "best_loss";
+    uint64_t digits = 0;
+    if (bits && std::from_chars(value.data(), value.data() + value.size(), digits, 16)
+                        .ptr == value.data() + value.size()) {
+      fmt::print("{:<14} {}\n", key, std::bit_cast<double>(digits));
+      continue;
+    }
     fmt::print("{:<14} {}\n", Printable(key), Printable(value));
   }
   fmt::print("optimizer      {}\n", model.optimizer_state.empty()

@@ -17,6 +17,7 @@ namespace {
 struct Arguments {
   JobOptions options;
   bool all = false;
+  bool quiet = false;
 };
 
 // What the job holds outside the arena, as far as it depends on the job.
@@ -126,6 +127,11 @@ void AddPlanVerb(Cli& cli) {
                  "Plan for finetune: a new head if the classes differ");
   verb->add_flag("--all", a->all, "Small buffers, too");
   AddJobOptions(verb, &a->options);
+  // So that a command for train or finetune is one for plan with the verb changed.
+  // They decide nothing about memory, and nothing is written.
+  CLI::Option_group* unused =
+      verb->add_option_group("Without effect on a plan", "accepted from train");
+  AddRunOptions(unused, &a->options, &a->quiet);
   verb->get_option("--data")->required();
 }
 

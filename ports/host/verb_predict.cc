@@ -50,6 +50,10 @@ class Printer {
  private:
   void Flush() {
     if (names_.empty()) return;
+    if (!predictor_.classifier()) {
+      FlushErrors();
+      return;
+    }
     predictor_.Run(samples_.data(), nullptr, static_cast<uint32_t>(names_.size()));
     const uint32_t n = predictor_.outputs();
     for (size_t r = 0; r < names_.size(); ++r) {
@@ -60,16 +64,24 @@ class Printer {
     truths_.clear();
   }
 
+  // A model without classes says of a sample how far off it is: its own loss.
+  void FlushErrors() {
+    const size_t bytes = samples_.size() / names_.size();
+    for (size_t r = 0; r < names_.size(); ++r) {
+      const float loss = predictor_.Run(samples_.data() + r * bytes, nullptr, 1).loss;
+      if (cli_.json) {
+        json_.push_back({{"sample", names_[r]}, {"loss", loss}});
+      } else {
+        fmt::print("{}\t{:.6f}\n", Printable(names_[r]), loss);
+      }
+    }
+    samples_.clear();
+    names_.clear();
+    truths_.clear();
+  }
+
   void Print(const std::string& name, const std::string& truth, const float* p,
              uint32_t n) {
-    if (!predictor_.classifier()) {
-      if (cli_.json) {
-        json_.push_back({{"sample", name}, {"output", std::vector<float>(p, p + n)}});
-      } else {
-        fmt::print("{}\t{}\n", Printable(name), fmt::join(p, p + n, " "));
-      }
-      return;
-    }
     std::vector<uint32_t> order(n);
     std::iota(order.begin(), order.end(), 0u);
     std::stable_sort(order.begin(), order.end(),
@@ -159,10 +171,10 @@ void AddPredictVerb(Cli& cli) {
   verb->add_option("files", a->files, "PGM, PPM or IDX files");
   verb->add_option("--data", a->data, "Data, such as idx:DIR?split=test&limit=5");
   verb->add_option("--top", a->top, "Classes to print per sample")
-      ->check(InRange(1, 65536, "1 to 65536"))
+      ->check(Whole(1, 65536))
       ->capture_default_str();
   verb->add_option("--batch", a->batch, "Samples at a time")
-      ->check(InRange(1, kMaxBatch, "1 to 1048576"))
+      ->check(Whole(1, kMaxBatch))
       ->capture_default_str();
   AddMachineOptions(verb, &a->threads, &a->target);
 }

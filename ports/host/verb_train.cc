@@ -7,6 +7,7 @@
 #include "ports/host/cli.h"
 #include "ports/host/failure.h"
 #include "ports/host/session.h"
+#include "ports/host/signals.h"
 #include "simd/target.h"
 
 namespace temper::host {
@@ -14,11 +15,12 @@ namespace {
 
 int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
                bool quiet) {
+  InstallStopHandler();
   if (!quiet) {
     fmt::print(stderr, "{} ({} layers) on {} samples, {} classes; {}, {} thread{}\n",
                job.options.model, job.plan.graph.nodes.size(), job.data.train.size(),
                job.classes.size(), simd::CurrentTarget().name,
-               job.options.threads, job.options.threads == 1 ? "" : "s");
+               job.plan.options.threads, job.plan.options.threads == 1 ? "" : "s");
     fmt::print(stderr,
                "arena {} bytes ({:.2f} MiB), lower bound {}; data {:.1f} MiB "
                "outside it\n",
@@ -35,15 +37,18 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
         {"out", j.options.out},
         {"epochs", r.epochs_done},
         {"steps", r.steps_done},
-        {"finished", r.exit_code == 0},
-        {"train_loss", r.train_loss},
-        {"train_accuracy", r.train_accuracy}};
-    if (r.val_loss >= 0) {
-      json["val_loss"] = r.val_loss;
-      json["val_accuracy"] = r.val_accuracy;
-      json["best_epoch"] = r.best_epoch;
-      json["best_accuracy"] = r.best_accuracy;
-    }
+        {"finished", r.exit_code == 0}};
+    const bool classes = !j.classes.empty();
+    const auto add = [&](const char* name, bool known, double value) {
+      json[name] = known ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
+    };
+    add("train_loss", r.trained, r.train_loss);
+    add("train_accuracy", r.trained && classes, r.train_accuracy);
+    add("val_loss", r.val_loss >= 0, r.val_loss);
+    add("val_accuracy", r.val_loss >= 0 && classes, r.val_accuracy);
+    json["best_epoch"] = r.best_epoch;
+    add("best_accuracy", j.data.val.has_value() && classes, r.best_accuracy);
+    add("best_loss", j.data.val.has_value(), r.best_loss);
     json["arena_bytes"] = j.plan.arena_bytes;
     json["lower_bound"] = j.plan.lower_bound;
     json["peak_bytes"] = r.peak_bytes;
@@ -51,16 +56,18 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
     json["images_per_second"] = r.images_per_second;
     json["target"] = simd::CurrentTarget().name;
     json["exact"] = simd::CurrentTarget().exact;
-    json["threads"] = j.options.threads;
+    json["threads"] = j.plan.options.threads;
     json["weights_sha256"] = r.Sha256();
     fmt::print("{}\n", json.dump(1));
   } else {
     if (r.exit_code != 0) {
       fmt::print("stopped after step {}; go on with: temper resume {}\n",
                  r.steps_done, j.options.out);
-    } else if (r.val_loss >= 0) {
+    } else if (j.data.val && !j.classes.empty()) {
       fmt::print("best epoch {}: validation accuracy {:.4f}\n", r.best_epoch,
                  r.best_accuracy);
+    } else if (j.data.val) {
+      fmt::print("best epoch {}: validation loss {:.6f}\n", r.best_epoch, r.best_loss);
     } else {
       fmt::print("no validation data (val= in --data): best = last\n");
     }
@@ -85,19 +92,6 @@ struct TrainArguments {
   bool quiet = false;
 };
 
-void AddRunOptions(CLI::App* verb, TrainArguments* a) {
-  AddJobOptions(verb, &a->options);
-  verb->add_option("--out", a->options.out, "The run folder (created)")
-      ->capture_default_str();
-  verb->add_option("--save-every", a->options.save_seconds,
-                   "Seconds between saves within an epoch (0: only at its end)")
-      ->check(InRange(0, 1e9, "0 or more"))
-      ->capture_default_str();
-  verb->add_flag("--overwrite", a->options.overwrite,
-                 "Replace an older run in --out");
-  verb->add_flag("-q,--quiet", a->quiet, "No progress");
-}
-
 }  // namespace
 
 void AddTrainVerb(Cli& cli) {
@@ -110,7 +104,8 @@ void AddTrainVerb(Cli& cli) {
                    "mlp, lenet5, resnet8, ds_cnn, mobilenet_v1?width=0.25, "
                    "fc_autoencoder; a .safetensors model or a .json graph")
       ->required();
-  AddRunOptions(verb, a.get());
+  AddJobOptions(verb, &a->options);
+  AddRunOptions(verb, &a->options, &a->quiet);
   verb->get_option("--data")->required();
 }
 
@@ -125,7 +120,8 @@ void AddFinetuneVerb(Cli& cli) {
       [&cli, a] { return RunSession(cli, NewJob(a->options), nullptr, a->quiet); });
   verb->add_option("model", a->options.model, "The .safetensors model")
       ->required();
-  AddRunOptions(verb, a.get());
+  AddJobOptions(verb, &a->options);
+  AddRunOptions(verb, &a->options, &a->quiet);
   verb->get_option("--data")->required();
 }
 
@@ -140,7 +136,9 @@ void AddResumeVerb(Cli& cli) {
       "resume", "Go on with a run that was stopped, bit for bit", [&cli, a] {
         JobOptions options = ReadRunOptions(a->run);
         if (a->threads != 0) options.threads = a->threads;
-        options.target = a->target;
+        // A target without FMA has bits of its own: the run keeps the one it was
+        // given, unless told otherwise.
+        if (!a->target.empty()) options.target = a->target;
         ChooseTarget(options.target);
         const ModelFile checkpoint = ReadModel(LastCheckpoint(a->run));
         return RunSession(cli, PrepareResume(options, checkpoint), &checkpoint,

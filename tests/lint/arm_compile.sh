@@ -18,7 +18,7 @@ compile() {
   local march=$1 file=$2
   local object=$build/$march/${file//\//_}.o
   mkdir -p "$(dirname "$object")"
-  $launcher "$cxx" -std=c++20 -O2 -Wall -Wextra -Werror -Wno-psabi -ffp-contract=off \
+  $launcher "$cxx" -std=c++20 -O1 -Wall -Wextra -Werror -Wno-psabi -ffp-contract=off \
     -fno-math-errno -fno-exceptions -fno-rtti -march="$march" \
     -I"$build/include" -I. -Iruntime/include \
     "-DHWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_AVX3_DL|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)" \

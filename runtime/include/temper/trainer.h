@@ -99,8 +99,9 @@ class Trainer {
   const std::vector<StateView>& States() const { return states_; }
   const Plan& plan() const { return plan_; }
 
-  // Tests: before and after every step of the program, fills buffers that are
-  // not alive with NaN and checks that nobody wrote behind a buffer. Slow.
+  // Before and after every step of the program, fills buffers that are not alive
+  // with NaN and checks that nobody wrote behind a buffer; a step that did ends in
+  // kInternal. On in builds without NDEBUG. Slow.
   void CheckMemory(bool on) { check_memory_ = on; }
   // Node whose step wrote out of bounds, or kNoNode.
   uint32_t MemoryFault() const { return memory_fault_; }
@@ -127,7 +128,11 @@ class Trainer {
   uint64_t context_seed_ = 0;
   uint32_t context_epoch_ = 0;
   uint32_t forward_steps_ = 0;  // steps of the forward part, loss included
+#ifdef NDEBUG
   bool check_memory_ = false;
+#else
+  bool check_memory_ = true;
+#endif
   uint32_t memory_fault_ = kNoNode;
 };
 
