@@ -88,7 +88,7 @@ void BM_BackwardData(benchmark::State& state) {
   Problem p(state);
   for (auto _ : state) {
     simd::DepthwiseBackwardData(p.s, kBatch, p.y.data(), p.w.data(), false,
-                                  p.x.data(), {});
+                                p.x.data(), {});
     benchmark::ClobberMemory();
   }
   p.Report(state);

@@ -13,12 +13,11 @@
 #include <string>
 #include <vector>
 
+#include "bench/machine.h"
 #include "simd/conv.h"
 #include "simd/gemm.h"
 #include "simd/target.h"
 #include "temper/random.h"
-
-#include "bench/machine.h"
 
 namespace temper {
 namespace {

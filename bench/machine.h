@@ -1,5 +1,5 @@
-// What this machine can do at most, measured in the process that is compared with
-// it: the speed of fused multiply-adds on registers alone.
+// What this machine can do at most, measured in the process that is compared
+// with it: the speed of fused multiply-adds on registers alone.
 #ifndef TEMPER_BENCH_MACHINE_H_
 #define TEMPER_BENCH_MACHINE_H_
 

@@ -1,7 +1,7 @@
 // Whole training steps: forward, loss, backward, SGD with momentum and weight
-// decay, batch norm live, f32, one thread, on data in memory. One line of JSON per
-// model and batch: milliseconds (median), images/s, and the fraction of the FMA
-// peak that a loop on registers reaches in the same process, counting the
+// decay, batch norm live, f32, one thread, on data in memory. One line of JSON
+// per model and batch: milliseconds (median), images/s, and the fraction of the
+// FMA peak that a loop on registers reaches in the same process, counting the
 // multiply-adds of the layers' kernels (forward once, backward twice).
 //   build/bench/bin/step_bench [--target avx2] [--seconds 2] [MODEL BATCH]...
 #include <algorithm>
@@ -26,9 +26,9 @@ struct Case {
   uint32_t classes;
 };
 constexpr Case kCases[] = {
-    {"resnet8", {32, 32, 3}, 10},      {"ds_cnn", {49, 10, 1}, 12},
-    {"mobilenet_v1", {96, 96, 3}, 2},  {"fc_autoencoder", {1, 1, 640}, 2},
-    {"lenet5", {28, 28, 1}, 10},       {"mlp", {28, 28, 1}, 10},
+    {"resnet8", {32, 32, 3}, 10},     {"ds_cnn", {49, 10, 1}, 12},
+    {"mobilenet_v1", {96, 96, 3}, 2}, {"fc_autoencoder", {1, 1, 640}, 2},
+    {"lenet5", {28, 28, 1}, 10},      {"mlp", {28, 28, 1}, 10},
 };
 
 // Floating-point operations of one training step on one image.
@@ -71,10 +71,12 @@ int Run(const Case& c, uint32_t batch, double seconds, double peak) {
   std::vector<float> input(batch * c.input.Count());
   for (size_t i = 0; i < input.size(); ++i) {
     input[i] = static_cast<float>(static_cast<int32_t>(
-                   RandomWord(1, static_cast<uint32_t>(i), 0, 0, 0))) * 0x1p-31f;
+                   RandomWord(1, static_cast<uint32_t>(i), 0, 0, 0))) *
+               0x1p-31f;
   }
   std::vector<int32_t> labels(batch);
-  for (uint32_t i = 0; i < batch; ++i) labels[i] = static_cast<int32_t>(i % c.classes);
+  for (uint32_t i = 0; i < batch; ++i)
+    labels[i] = static_cast<int32_t>(i % c.classes);
   Batch b;
   b.input = input.data();
   b.labels = labels.data();
@@ -86,17 +88,21 @@ int Run(const Case& c, uint32_t batch, double seconds, double peak) {
   std::vector<double> times;
   const auto start = Clock::now();
   while (times.size() < 5 ||
-         std::chrono::duration<double>(Clock::now() - start).count() < seconds) {
+         std::chrono::duration<double>(Clock::now() - start).count() <
+             seconds) {
     const auto begin = Clock::now();
     if (!trainer.Step(b, 0.001f).status.ok()) return 1;
-    times.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    times.push_back(
+        std::chrono::duration<double>(Clock::now() - begin).count());
   }
-  std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
+  std::nth_element(times.begin(), times.begin() + times.size() / 2,
+                   times.end());
   const double median = times[times.size() / 2];
   std::printf(
       "{\"model\":\"%s\",\"batch\":%u,\"threads\":1,\"target\":\"%s\","
       "\"ms_per_step\":%.4f,\"images_per_second\":%.1f,\"gflops\":%.1f,"
-      "\"fma_peak_gflops\":%.1f,\"fraction_of_peak\":%.3f,\"arena_bytes\":%llu}\n",
+      "\"fma_peak_gflops\":%.1f,\"fraction_of_peak\":%.3f,\"arena_bytes\":%llu}"
+      "\n",
       c.model, batch, simd::CurrentTarget().name, median * 1e3, batch / median,
       flops / median * 1e-9, peak, flops / median * 1e-9 / peak,
       static_cast<unsigned long long>(bytes));
@@ -130,7 +136,8 @@ int main(int argc, char** argv) {
     if (at < argc) {
       for (int i = at; i + 1 < argc; i += 2) {
         if (std::strcmp(argv[i], c.model) != 0) continue;
-        const int result = temper::Run(c, static_cast<uint32_t>(std::atoi(argv[i + 1])), seconds, peak);
+        const int result = temper::Run(
+            c, static_cast<uint32_t>(std::atoi(argv[i + 1])), seconds, peak);
         if (result != 0) return result;
       }
       continue;

@@ -80,7 +80,8 @@ Status SetDropout(Graph* graph, float rate) {
   if (!found) {
     const uint32_t head = HeadNode(edited);
     if (head == kNoNode) {
-      return Error(StatusCode::kUnsupported, "there is no head to put dropout before");
+      return Error(StatusCode::kUnsupported,
+                   "there is no head to put dropout before");
     }
     Node node;
     node.kind = LayerKind::kDropout;
@@ -88,7 +89,8 @@ Status SetDropout(Graph* graph, float rate) {
     node.inputs[0] = edited.nodes[head].inputs[0];
     // The first of dropout, dropout2, dropout3, ... that is free.
     for (uint32_t n = 1; n == 1 || edited.Find(node.name) != kNoNode; ++n) {
-      const std::string name = n == 1 ? "dropout" : "dropout" + std::to_string(n);
+      const std::string name =
+          n == 1 ? "dropout" : "dropout" + std::to_string(n);
       std::memcpy(node.name, name.c_str(), name.size() + 1);
       if (edited.Find(node.name) == kNoNode) break;
     }

@@ -18,7 +18,8 @@ uint32_t HeadNode(const Graph& graph);
 bool IsClassifier(const Graph& graph);
 
 // Gives the head `classes` outputs. kUnsupported if something behind the head
-// fixes the number (the head does not feed the loss directly or through pooling).
+// fixes the number (the head does not feed the loss directly or through
+// pooling).
 Status SetClasses(Graph* graph, uint32_t classes);
 
 // Sets the rate of every dropout layer; without one, inserts a layer "dropout"

@@ -16,8 +16,8 @@ char Lower(char c) {
 size_t EditDistance(std::string_view a, std::string_view b) {
   a = a.substr(0, kMostNameBytes);
   b = b.substr(0, kMostNameBytes);
-  // Distances of a's first i characters to all beginnings of b: for i - 2, i - 1
-  // and i.
+  // Distances of a's first i characters to all beginnings of b: for i - 2, i -
+  // 1 and i.
   using Row = std::array<size_t, kMostNameBytes + 1>;
   Row rows[3] = {};
   Row *before = &rows[0], *above = &rows[1], *row = &rows[2];
@@ -39,7 +39,8 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return (*above)[b.size()];
 }
 
-bool IsNear(std::string_view word, std::string_view candidate, size_t distance) {
+bool IsNear(std::string_view word, std::string_view candidate,
+            size_t distance) {
   if (word.empty() || word.size() > kMostNameBytes ||
       candidate.size() > kMostNameBytes) {
     return false;

@@ -1,5 +1,6 @@
-// "Did you mean": the known name that a typing error most likely turned into the
-// one that was typed. One definition for files, models and the command line.
+// "Did you mean": the known name that a typing error most likely turned into
+// the one that was typed. One definition for files, models and the command
+// line.
 #ifndef TEMPER_MODELS_NEAREST_H_
 #define TEMPER_MODELS_NEAREST_H_
 
@@ -13,8 +14,8 @@ namespace temper {
 inline constexpr size_t kMostNameBytes = 256;
 
 // Inserted, deleted or replaced characters and swaps of neighbours that turn a
-// into b (restricted Damerau-Levenshtein distance), case ignored. Both are cut to
-// kMostNameBytes. Allocates nothing.
+// into b (restricted Damerau-Levenshtein distance), case ignored. Both are cut
+// to kMostNameBytes. Allocates nothing.
 size_t EditDistance(std::string_view a, std::string_view b);
 
 // The nearest candidate, or "" if none is near: at most one edit per three

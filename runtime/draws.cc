@@ -13,9 +13,8 @@ void FillNormal(const Draws& draws, double std, uint64_t first_element,
   for (uint64_t i = 0; i < count; ++i) {
     const uint64_t element = first_element + i;
     if (i == 0 || element % 4 == 0) {
-      const auto words =
-          Philox(draws.seed, {static_cast<uint32_t>(element / 4), draws.tensor,
-                              0, draws.stream});
+      const auto words = Philox(draws.seed, {static_cast<uint32_t>(element / 4),
+                                             draws.tensor, 0, draws.stream});
       for (int pair = 0; pair < 2; ++pair) {
         // u1 in (0, 1], so that its logarithm is finite; u2 in [0, 1).
         const double u1 = (words[2 * pair] + 1.0) * 0x1p-32;

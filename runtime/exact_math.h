@@ -12,8 +12,8 @@ namespace temper::exact {
 
 inline constexpr double kPi = 3.14159265358979323846;
 
-// Natural logarithm of a normal x > 0: x = m 2^e with m in [sqrt(1/2), sqrt(2)),
-// log m = 2 atanh(s), s = (m - 1) / (m + 1), |s| < 0.172.
+// Natural logarithm of a normal x > 0: x = m 2^e with m in [sqrt(1/2),
+// sqrt(2)), log m = 2 atanh(s), s = (m - 1) / (m + 1), |s| < 0.172.
 inline double Log(double x) {
   uint64_t bits = std::bit_cast<uint64_t>(x);
   int exponent = static_cast<int>(bits >> 52) - 1023;
@@ -48,10 +48,14 @@ inline SinCos SinCosTurns(double u) {
   s = x * (s + 1.0);
   c = c + 1.0;
   switch (quarter & 3) {
-    case 0: return {s, c};
-    case 1: return {c, -s};
-    case 2: return {-s, -c};
-    default: return {-c, s};
+    case 0:
+      return {s, c};
+    case 1:
+      return {c, -s};
+    case 2:
+      return {-s, -c};
+    default:
+      return {-c, s};
   }
 }
 

@@ -32,7 +32,8 @@ uint32_t Graph::AddNode(LayerKind kind, std::string_view name,
   }
   node.input_count = input_count;
   for (uint32_t i = 0; i < input_count; ++i) {
-    if (inputs[i] >= index) fail("a node reads a node that does not come before it");
+    if (inputs[i] >= index)
+      fail("a node reads a node that does not come before it");
     node.inputs[i] = inputs[i];
   }
   if (params_size > sizeof(node.params)) {
@@ -88,7 +89,8 @@ Status Graph::Check(std::vector<Shape>* shapes_out) const {
                  "a graph needs at least an input and a loss");
   }
   if (nodes.size() > kMaxNodes) {
-    return Error(StatusCode::kInvalidArgument, "a graph has more than 4096 nodes");
+    return Error(StatusCode::kInvalidArgument,
+                 "a graph has more than 4096 nodes");
   }
   std::vector<Shape> shapes(nodes.size());
   std::vector<bool> used(nodes.size(), false);

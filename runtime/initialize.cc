@@ -1,5 +1,5 @@
-// First values of a whole model: which initialiser each tensor gets follows from
-// what the graph does with the layer. See temper/initializers.h.
+// First values of a whole model: which initialiser each tensor gets follows
+// from what the graph does with the layer. See temper/initializers.h.
 #include <algorithm>
 #include <cstring>
 
@@ -86,8 +86,9 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
     switch (view.spec->role) {
       case WeightRole::kKernel:
         if (view.node == head) {
-          InitializeNormal(seed, RandomStream(RandomUse::kInitialize, view.node),
-                           view.slot, options.head_std, 0, view.count, view.data);
+          InitializeNormal(
+              seed, RandomStream(RandomUse::kInitialize, view.node), view.slot,
+              options.head_std, 0, view.count, view.data);
         } else {
           InitializerKind kind = options.kernel;
           if (options.zero_init_residual && closes[view.node]) {
@@ -101,8 +102,9 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
         }
         break;
       case WeightRole::kGamma:
-        std::fill_n(view.data, view.count,
-                    options.zero_init_residual && closes[view.node] ? 0.0f : 1.0f);
+        std::fill_n(
+            view.data, view.count,
+            options.zero_init_residual && closes[view.node] ? 0.0f : 1.0f);
         break;
       case WeightRole::kBufferOne:
         std::fill_n(view.data, view.count, 1.0f);

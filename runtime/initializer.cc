@@ -1,4 +1,5 @@
-// The table of initialisers and its two entry points. See temper/initializers.h.
+// The table of initialisers and its two entry points. See
+// temper/initializers.h.
 #include "runtime/initializer.h"
 
 #include "temper/random.h"
@@ -19,12 +20,14 @@ const InitializerOp* const kOps[] = {
 }  // namespace
 
 const char* InitializerName(InitializerKind kind) {
-  return kind == InitializerKind::kAuto ? "auto"
-                                        : kOps[static_cast<uint32_t>(kind)]->name;
+  return kind == InitializerKind::kAuto
+             ? "auto"
+             : kOps[static_cast<uint32_t>(kind)]->name;
 }
 
 InitializerKind InitializerByName(std::string_view name) {
-  for (uint32_t i = 0; i < static_cast<uint32_t>(InitializerKind::kCount); ++i) {
+  for (uint32_t i = 0; i < static_cast<uint32_t>(InitializerKind::kCount);
+       ++i) {
     if (name == InitializerName(static_cast<InitializerKind>(i))) {
       return static_cast<InitializerKind>(i);
     }
@@ -35,7 +38,8 @@ InitializerKind InitializerByName(std::string_view name) {
 void InitializeTensor(InitializerKind kind, uint64_t seed, uint32_t node,
                       uint32_t tensor, uint32_t fan_in, uint32_t fan_out,
                       uint64_t count, float* out) {
-  const Draws draws = {seed, RandomStream(RandomUse::kInitialize, node), tensor};
+  const Draws draws = {seed, RandomStream(RandomUse::kInitialize, node),
+                       tensor};
   kOps[static_cast<uint32_t>(kind)]->fill(draws, fan_in, fan_out, count, out);
 }
 

@@ -1,10 +1,10 @@
-// What a layer is. Each file in layers/ fills in one LayerOp, always in the same
-// order: mathematics, fields, shape, needs, forward, backward, table.
+// What a layer is. Each file in layers/ fills in one LayerOp, always in the
+// same order: mathematics, fields, shape, needs, forward, backward, table.
 //
 // A layer never sees the arena and has no loop over elements. It states what it
 // needs by the verbs of Needs; the program (program.cc) turns them into buffers
-// with lifetimes, the planner into offsets, and Call hands them back as pointers.
-// Next: layers/relu.cc (the shortest), layers/conv2d.cc, program.cc.
+// with lifetimes, the planner into offsets, and Call hands them back as
+// pointers. Next: layers/relu.cc (the shortest), layers/conv2d.cc, program.cc.
 #ifndef TEMPER_RUNTIME_LAYER_H_
 #define TEMPER_RUNTIME_LAYER_H_
 
@@ -35,8 +35,8 @@ class Needs {
               std::initializer_list<uint32_t> dims, uint32_t fan_in = 1,
               uint32_t fan_out = 1) {
     WeightSpec& w = weights[weight_count++];
-    w = WeightSpec{name, role, static_cast<uint32_t>(dims.size()), {}, fan_in,
-                   fan_out};
+    w = WeightSpec{name, role,   static_cast<uint32_t>(dims.size()),
+                   {},   fan_in, fan_out};
     uint32_t i = 0;
     for (uint32_t d : dims) w.dims[i++] = d;
   }
@@ -68,9 +68,9 @@ class Needs {
 
 // What a step is about: the same for all layers of the step.
 struct StepContext {
-  const void* input = nullptr;         // rows samples, the input's type
-  const int32_t* labels = nullptr;     // rows, or null
-  const float* targets = nullptr;      // rows x outputs, or null
+  const void* input = nullptr;           // rows samples, the input's type
+  const int32_t* labels = nullptr;       // rows, or null
+  const float* targets = nullptr;        // rows x outputs, or null
   const uint64_t* sample_ids = nullptr;  // rows; keys of random streams
   uint32_t rows = 0;
   uint64_t seed = 0;
@@ -78,7 +78,8 @@ struct StepContext {
   bool training = false;
 };
 
-// Everything a layer may touch in one pass. Pointers it did not ask for are null.
+// Everything a layer may touch in one pass. Pointers it did not ask for are
+// null.
 struct Call {
   const Node& node;
   uint32_t node_index;
@@ -89,7 +90,7 @@ struct Call {
   const StepContext& step;
   const ParallelRunner& parallel;
 
-  const float* const* x;   // inputs; for a node that reads the input: step.input
+  const float* const* x;  // inputs; for a node that reads the input: step.input
   float* y;
   float* const* weights;
   void* saved;
@@ -97,9 +98,9 @@ struct Call {
 
   // Backward only.
   const float* dy;
-  float* const* dx;         // null where not wanted
-  const bool* accumulate;   // dx[i] += instead of dx[i] =
-  float* const* dw;         // dw += always; null where not trained
+  float* const* dx;        // null where not wanted
+  const bool* accumulate;  // dx[i] += instead of dx[i] =
+  float* const* dw;        // dw += always; null where not trained
 
   template <class Params>
   const Params& As() const {
@@ -136,15 +137,13 @@ template <size_t n>
 constexpr FieldList ListOf(const Field (&fields)[n]) {
   return {fields, static_cast<uint32_t>(n)};
 }
-#define TEMPER_FIELD_U32(Params, field, min, max)                     \
-  ::temper::Field {                                                   \
-    #field, offsetof(Params, field), ::temper::Field::Type::kU32,     \
-        min, max                                                      \
+#define TEMPER_FIELD_U32(Params, field, min, max)                          \
+  ::temper::Field {                                                        \
+#field, offsetof(Params, field), ::temper::Field::Type::kU32, min, max \
   }
-#define TEMPER_FIELD_F32(Params, field, min, max)                     \
-  ::temper::Field {                                                   \
-    #field, offsetof(Params, field), ::temper::Field::Type::kF32,     \
-        min, max                                                      \
+#define TEMPER_FIELD_F32(Params, field, min, max)                          \
+  ::temper::Field {                                                        \
+#field, offsetof(Params, field), ::temper::Field::Type::kF32, min, max \
   }
 
 }  // namespace temper

@@ -24,8 +24,8 @@ struct UpdateCall {
 struct OptimizerOp {
   const char* name;
   FieldList fields;
-  // Names of the state tensors a weight needs, each the weight's size; writes at
-  // most kMaxStates and returns how many.
+  // Names of the state tensors a weight needs, each the weight's size; writes
+  // at most kMaxStates and returns how many.
   uint32_t (*states)(const Optimizer& optimizer, const char** names);
   // Updates w from g. True if a weight or state became non-finite.
   bool (*update)(const UpdateCall& call);

@@ -22,14 +22,22 @@ Status MakePlan(const Graph& graph, const PlanOptions& options, Plan* plan) {
 
 const char* TensorKindName(TensorKind kind) {
   switch (kind) {
-    case TensorKind::kActivation: return "activation";
-    case TensorKind::kActivationGradient: return "gradient";
-    case TensorKind::kSaved: return "saved";
-    case TensorKind::kScratch: return "scratch";
-    case TensorKind::kWeightGradient: return "weight gradient";
-    case TensorKind::kWeight: return "weight";
-    case TensorKind::kOptimizer: return "optimizer";
-    case TensorKind::kStepState: return "step state";
+    case TensorKind::kActivation:
+      return "activation";
+    case TensorKind::kActivationGradient:
+      return "gradient";
+    case TensorKind::kSaved:
+      return "saved";
+    case TensorKind::kScratch:
+      return "scratch";
+    case TensorKind::kWeightGradient:
+      return "weight gradient";
+    case TensorKind::kWeight:
+      return "weight";
+    case TensorKind::kOptimizer:
+      return "optimizer";
+    case TensorKind::kStepState:
+      return "step state";
   }
   return "?";
 }

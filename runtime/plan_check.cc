@@ -1,7 +1,7 @@
-// CheckPlan: is this plan safe to run? It trusts nothing and shares no code with
-// program.cc and planner.cc: it walks the steps as the trainer will and asks of
-// each one whether every buffer it touches exists, is large enough, is alive, and
-// overlaps no other live buffer. O(tensors^2).
+// CheckPlan: is this plan safe to run? It trusts nothing and shares no code
+// with program.cc and planner.cc: it walks the steps as the trainer will and
+// asks of each one whether every buffer it touches exists, is large enough, is
+// alive, and overlaps no other live buffer. O(tensors^2).
 #include <cstring>
 
 #include "temper/plan.h"
@@ -45,10 +45,12 @@ Status CheckStep(const Plan& plan, size_t step) {
       }
       if (backward && n.mode.need_dx[k] &&
           !Usable(plan, plan.nodes[from].gradient, step, bytes(from))) {
-        return Fail("an input's gradient is missing, dead or too small", s.node);
+        return Fail("an input's gradient is missing, dead or too small",
+                    s.node);
       }
     }
-    if (!backward && s.node != 0 && !Usable(plan, n.output, step, bytes(s.node))) {
+    if (!backward && s.node != 0 &&
+        !Usable(plan, n.output, step, bytes(s.node))) {
       return Fail("an output is missing, dead or too small", s.node);
     }
     const uint32_t scratch = backward ? n.backward_scratch : n.forward_scratch;
@@ -121,8 +123,8 @@ Status CheckPlan(const Plan& plan) {
       }
     }
   }
-  // The bytes behind the last buffer are the step state's: vector loads that run
-  // past the end of any other buffer stay inside the arena.
+  // The bytes behind the last buffer are the step state's: vector loads that
+  // run past the end of any other buffer stay inside the arena.
   if (count == 0) return Fail("the plan has no buffers");
   uint32_t states = 0;
   for (const PlannedTensor& t : plan.tensors) {

@@ -1,7 +1,7 @@
 // The planner: greedy by size, best fit. Buffers are placed largest first, each
 // into the smallest gap between already placed buffers that are alive at the
-// same time (Pisarchyk and Lee 2020). Saved tensors of back-propagation nest like
-// brackets, so this usually meets the lower bound at once; where residual
+// same time (Pisarchyk and Lee 2020). Saved tensors of back-propagation nest
+// like brackets, so this usually meets the lower bound at once; where residual
 // branches break the nesting, a fixed number of restarts in perturbed orders
 // (Philox, so every machine finds the same plan) closes the rest.
 // Buffers that outlive the step lie behind the shared region in order of their
@@ -121,9 +121,8 @@ void LayOut(Plan* plan) {
         const double u = RandomWord(restart, i, 0, 0, 0) * 0x1p-32;
         key[i] = static_cast<double>(Rounded(tensors[i])) * (1.0 + 1.5 * u);
       }
-      std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-        return key[a] > key[b];
-      });
+      std::stable_sort(order.begin(), order.end(),
+                       [&](uint32_t a, uint32_t b) { return key[a] > key[b]; });
     }
     const uint64_t used = Place(tensors, order, best, &offsets, &by_offset);
     if (used < best) {

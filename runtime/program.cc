@@ -47,7 +47,8 @@ class ProgramMaker {
     return plan_.shapes[i].Count() * plan_.options.batch * sizeof(float);
   }
 
-  // A gradient reaches a node if something below it, or the node itself, trains.
+  // A gradient reaches a node if something below it, or the node itself,
+  // trains.
   void ChooseModes() {
     if (!plan_.options.training) return;
     // A gradient can only come from the loss, through its first input.
@@ -55,16 +56,17 @@ class ProgramMaker {
     feeds_loss[count_ - 1] = true;
     for (uint32_t i = count_; i-- > 0;) {
       for (uint32_t k = 0; k < NodeAt(i).input_count && feeds_loss[i]; ++k) {
-        if (!IsLoss(NodeAt(i).kind) || k == 0) feeds_loss[NodeAt(i).inputs[k]] = true;
+        if (!IsLoss(NodeAt(i).kind) || k == 0)
+          feeds_loss[NodeAt(i).inputs[k]] = true;
       }
     }
     std::vector<bool> wants_gradient(count_, false);
     for (uint32_t i = 0; i < count_; ++i) {
       NodeMode& mode = plan_.nodes[i].mode;
       mode.train_weights = !Frozen(i) && feeds_loss[i] && HasTrainedWeights(i);
-      mode.live_statistics =
-          mode.train_weights && NodeAt(i).kind == LayerKind::kBatchNorm &&
-          plan_.options.batch_norm == BatchNormMode::kTrain;
+      mode.live_statistics = mode.train_weights &&
+                             NodeAt(i).kind == LayerKind::kBatchNorm &&
+                             plan_.options.batch_norm == BatchNormMode::kTrain;
       bool below = false;
       for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
         mode.need_dx[k] = wants_gradient[NodeAt(i).inputs[k]];
@@ -106,7 +108,8 @@ class ProgramMaker {
       for (uint32_t w = 0; w < node.weight_count; ++w) {
         node.specs[w] = needs_[i].weights[w];
         if (node.specs[w].Count() > kMaxElements) {
-          return Error(StatusCode::kInvalidArgument, "a weight is too large", i);
+          return Error(StatusCode::kInvalidArgument, "a weight is too large",
+                       i);
         }
       }
       trains = trains || node.mode.train_weights;
@@ -174,16 +177,16 @@ class ProgramMaker {
         for (uint32_t& state : node.optimizer[w]) state = kNoTensor;
       }
       for (uint32_t w = 0; w < node.weight_count; ++w) {
-        node.weights[w] = AddTensor(TensorKind::kWeight, i, w,
-                                    node.specs[w].Count() * sizeof(float), 0, end);
+        node.weights[w] =
+            AddTensor(TensorKind::kWeight, i, w,
+                      node.specs[w].Count() * sizeof(float), 0, end);
       }
     }
     const char* names[kMaxStates];
-    const uint32_t states =
-        plan_.options.training
-            ? OpOf(plan_.options.optimizer.kind)
-                  .states(plan_.options.optimizer, names)
-            : 0;
+    const uint32_t states = plan_.options.training
+                                ? OpOf(plan_.options.optimizer.kind)
+                                      .states(plan_.options.optimizer, names)
+                                : 0;
     for (uint32_t i = 0; i < count_; ++i) {
       NodePlan& node = plan_.nodes[i];
       if (!node.mode.train_weights) continue;
@@ -228,10 +231,10 @@ class ProgramMaker {
       NodePlan& node = plan_.nodes[i];
       const uint32_t from = NodeAt(i).inputs[0];
       const uint32_t shared = plan_.nodes[from].output;
-      const bool same_size =
-          shared != kNoTensor && plan_.tensors[shared].bytes == ActivationBytes(i);
-      if (same_size && (needs_[i].view || (needs_[i].in_place &&
-                                           MayOverwrite(shared, i)))) {
+      const bool same_size = shared != kNoTensor &&
+                             plan_.tensors[shared].bytes == ActivationBytes(i);
+      if (same_size &&
+          (needs_[i].view || (needs_[i].in_place && MayOverwrite(shared, i)))) {
         node.output = shared;
       } else {
         node.output = AddTensor(TensorKind::kActivation, i, 0,
@@ -270,8 +273,8 @@ class ProgramMaker {
     return true;
   }
 
-  // The gradient of a node's output is first written by the backward of its last
-  // reader, added to by those of the others, and used up by its own.
+  // The gradient of a node's output is first written by the backward of its
+  // last reader, added to by those of the others, and used up by its own.
   void AddGradients() {
     std::vector<bool> written(count_, false);
     for (uint32_t i = count_; i-- > 0;) {
@@ -317,8 +320,9 @@ class ProgramMaker {
       if (needs.saved_bytes != 0) {
         // The row losses are read by the loss step even in evaluation.
         const uint32_t last = node.mode.backward ? backward_[i] : forward_[i];
-        node.saved = AddTensor(TensorKind::kSaved, i, 0, needs.saved_bytes,
-                               forward_[i], i == count_ - 1 ? std::max(last, loss_) : last);
+        node.saved =
+            AddTensor(TensorKind::kSaved, i, 0, needs.saved_bytes, forward_[i],
+                      i == count_ - 1 ? std::max(last, loss_) : last);
       }
       if (!node.mode.backward) continue;
       if (needs.backward_scratch != 0) {
@@ -329,10 +333,9 @@ class ProgramMaker {
       if (!node.mode.train_weights) continue;
       for (uint32_t w = 0; w < node.weight_count; ++w) {
         if (!IsTrained(node.specs[w].role)) continue;
-        node.weight_gradients[w] =
-            AddTensor(TensorKind::kWeightGradient, i, w,
-                      node.specs[w].Count() * sizeof(float), backward_[i],
-                      update_[i]);
+        node.weight_gradients[w] = AddTensor(
+            TensorKind::kWeightGradient, i, w,
+            node.specs[w].Count() * sizeof(float), backward_[i], update_[i]);
       }
     }
   }

@@ -70,9 +70,9 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
   for (uint32_t i = 0; i < plan_.nodes.size(); ++i) {
     const NodePlan& node = plan_.nodes[i];
     for (uint32_t w = 0; w < node.weight_count; ++w) {
-      tensors_.push_back({i, w, &node.specs[w], At(node.weights[w]),
-                          node.specs[w].Count(),
-                          node.mode.train_weights && IsTrained(node.specs[w].role)});
+      tensors_.push_back(
+          {i, w, &node.specs[w], At(node.weights[w]), node.specs[w].Count(),
+           node.mode.train_weights && IsTrained(node.specs[w].role)});
     }
   }
   const char* names[kMaxStates] = {};
@@ -120,8 +120,9 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
   const Node& loss = plan_.graph.nodes[last];
   if (loss.kind == LayerKind::kSoftmaxCrossEntropy) {
     if (batch.labels == nullptr) {
-      return training ? Error(StatusCode::kInvalidArgument, "labels are missing")
-                      : Ok();
+      return training
+                 ? Error(StatusCode::kInvalidArgument, "labels are missing")
+                 : Ok();
     }
     // Evaluation may meet classes that the model lacks: label -1 says so and
     // counts as wrong. Training on one is an error.
@@ -160,10 +161,23 @@ void Trainer::CallLayer(uint32_t index, const void* step_context,
     if (backward) dw[w] = At(n.weight_gradients[w]);
   }
   const Call call = {
-      node, index, n.mode, in, plan_.shapes[index], step.rows, step, parallel_,
-      x, At(n.output), weights, At<void>(n.saved),
+      node,
+      index,
+      n.mode,
+      in,
+      plan_.shapes[index],
+      step.rows,
+      step,
+      parallel_,
+      x,
+      At(n.output),
+      weights,
+      At<void>(n.saved),
       At<void>(backward ? n.backward_scratch : n.forward_scratch),
-      At(n.gradient), dx, n.accumulate, dw};
+      At(n.gradient),
+      dx,
+      n.accumulate,
+      dw};
   if (backward) {
     OpOf(node.kind).backward(call);
   } else {
@@ -194,9 +208,9 @@ StepResult Trainer::Run(const Batch& batch, bool training,
   if (!result.status.ok()) return result;
   result.rows = batch.rows;
   const StepContext context = {
-      batch.input,   batch.labels,
-      batch.targets, batch.sample_ids ? batch.sample_ids : default_ids_.data(),
-      batch.rows,    context_seed_,
+      batch.input,    batch.labels,
+      batch.targets,  batch.sample_ids ? batch.sample_ids : default_ids_.data(),
+      batch.rows,     context_seed_,
       context_epoch_, training};
   StepState& state = *StepStateOf(plan_, memory_);
   const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
@@ -226,7 +240,8 @@ StepResult Trainer::Run(const Batch& batch, bool training,
         state.loss = result.loss;
         // Before backward: weights, momentum and statistics are untouched.
         if (training && !std::isfinite(result.loss)) {
-          result.status = Error(StatusCode::kNotFinite, "the loss is not finite");
+          result.status =
+              Error(StatusCode::kNotFinite, "the loss is not finite");
           return result;
         }
         break;
@@ -244,16 +259,18 @@ StepResult Trainer::Run(const Batch& batch, bool training,
         // Sticky: the first layer that went bad is named; later ones follow
         // from it.
         if (UpdateNode(step.node, learning_rate) && result.status.ok()) {
-          result.status = Error(StatusCode::kNotFinite,
-                                "an update made a weight non-finite", step.node);
+          result.status =
+              Error(StatusCode::kNotFinite,
+                    "an update made a weight non-finite", step.node);
         }
         break;
     }
     if (check_memory_) PoisonDead(s, false);
   }
   if (memory_fault_ != kNoNode && result.status.ok()) {
-    result.status = Error(StatusCode::kInternal,
-                          "a layer wrote behind one of its buffers", memory_fault_);
+    result.status =
+        Error(StatusCode::kInternal, "a layer wrote behind one of its buffers",
+              memory_fault_);
   }
   if (training) ++state.steps;
   state.rows = batch.rows;
@@ -299,7 +316,8 @@ void Trainer::PoisonDead(uint32_t s, bool before) {
       }
     }
     if (!before && t.first <= s && s <= t.last) {
-      for (uint64_t i = (t.bytes + 3) / 4 * 4; i + 4 <= RoundedBytes(t); i += 4) {
+      for (uint64_t i = (t.bytes + 3) / 4 * 4; i + 4 <= RoundedBytes(t);
+           i += 4) {
         if (std::memcmp(p + i, &kNan, 4) != 0 && memory_fault_ == kNoNode) {
           memory_fault_ = plan_.steps[s].node;
         }

@@ -5,17 +5,17 @@
 // so the register tile (gemm-inl.h) reads taps at fixed offsets and never tests
 // for the border: padding taps multiply zeros, always. Without padding the tile
 // reads x directly. No im2col buffer of the image exists.
-// Order: forward sums over (kernel_h, kernel_w, in channel) ascending; the input
-// gradient is a forward convolution of dy with flipped taps, one phase per
-// (ih % stride_h, iw % stride_w), summing over (flipped kernel_h, flipped
+// Order: forward sums over (kernel_h, kernel_w, in channel) ascending; the
+// input gradient is a forward convolution of dy with flipped taps, one phase
+// per (ih % stride_h, iw % stride_w), summing over (flipped kernel_h, flipped
 // kernel_w, out channel); the weight gradient sums over output pixels by the
 // chunk rule of rows.h. Bits do not depend on target (FMA) or threads.
 // Requires: as gemm.h. Error: as gemm.h with k = terms in the sum.
 // Scratch: bytes for `batch` images or fewer and `threads` threads or fewer;
 // multiples of 64, tails included. It holds packed weights (forward and input
 // gradient) and per thread a band (mostly 48 KB) and partial sums (weight
-// gradient, at most 5 x 32 KB). Nothing survives the call. Null if the size is 0.
-// Next: conv_bands.h, runtime/layers/conv2d.cc, tests/reference/conv.h.
+// gradient, at most 5 x 32 KB). Nothing survives the call. Null if the size is
+// 0. Next: conv_bands.h, runtime/layers/conv2d.cc, tests/reference/conv.h.
 #ifndef TEMPER_SIMD_CONV_H_
 #define TEMPER_SIMD_CONV_H_
 
@@ -40,8 +40,7 @@ struct ConvShape {
 
 // y (batch, out_h, out_w, out_c) = conv(x (batch, in_h, in_w, in_c),
 // w (out_c, kernel_h, kernel_w, in_c / groups)) + bias (out_c) or null.
-size_t ConvForwardScratch(const ConvShape& s, uint32_t batch,
-                          uint32_t threads);
+size_t ConvForwardScratch(const ConvShape& s, uint32_t batch, uint32_t threads);
 void ConvForward(const ConvShape& s, uint32_t batch, const float* x,
                  const float* w, const float* bias, float* y, void* scratch,
                  const ParallelRunner& parallel);
@@ -50,8 +49,8 @@ void ConvForward(const ConvShape& s, uint32_t batch, const float* x,
 size_t ConvBackwardDataScratch(const ConvShape& s, uint32_t batch,
                                uint32_t threads);
 void ConvBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
-                      const float* w, bool accumulate, float* dx,
-                      void* scratch, const ParallelRunner& parallel);
+                      const float* w, bool accumulate, float* dx, void* scratch,
+                      const ParallelRunner& parallel);
 
 // dw += gradient.
 size_t ConvBackwardWeightsScratch(const ConvShape& s, uint32_t batch,

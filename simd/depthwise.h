@@ -5,8 +5,8 @@
 // kernel_w), starting from bias or +0; taps outside the image are skipped,
 // always. The weight gradient is one chain per (tap, channel) over the output
 // pixels of a chunk (rows.h) in ascending order, pixels whose tap falls outside
-// skipped, chunks combined by the tree. Bits do not depend on target or threads.
-// Requires: as gemm.h. Error: as gemm.h with k = taps, or rows for dw.
+// skipped, chunks combined by the tree. Bits do not depend on target or
+// threads. Requires: as gemm.h. Error: as gemm.h with k = taps, or rows for dw.
 // Next: depthwise-inl.h, runtime/layers/depthwise_conv2d.cc.
 #ifndef TEMPER_SIMD_DEPTHWISE_H_
 #define TEMPER_SIMD_DEPTHWISE_H_
@@ -19,9 +19,9 @@ void DepthwiseForward(const ConvShape& s, uint32_t batch, const float* x,
                       const float* w, const float* bias, float* y,
                       const ParallelRunner& parallel);
 
-void DepthwiseBackwardData(const ConvShape& s, uint32_t batch,
-                           const float* dy, const float* w, bool accumulate,
-                           float* dx, const ParallelRunner& parallel);
+void DepthwiseBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
+                           const float* w, bool accumulate, float* dx,
+                           const ParallelRunner& parallel);
 
 // dw += gradient.
 size_t DepthwiseBackwardWeightsScratch(const ConvShape& s, uint32_t batch,

@@ -25,10 +25,10 @@
 
 #ifndef TEMPER_SIMD_GEMM_MACROS_
 #define TEMPER_SIMD_GEMM_MACROS_
-#define TEMPER_TILE_ROWS(X)                                                  \
-  X(0)                                                                       \
-  X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) \
-      X(15)
+#define TEMPER_TILE_ROWS(X) \
+  X(0)                      \
+  X(1)                      \
+  X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
 // GCC would load all elements of A early and spill accumulators. No load
 // crosses this; it is no instruction.

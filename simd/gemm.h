@@ -28,15 +28,15 @@ constexpr size_t PackedBytes(size_t k, size_t n) {
 }
 
 // Packs B, whose element (i, j) lies at b[i * k_stride + j * n_stride].
-void PackB(size_t k, size_t n, const float* b, size_t k_stride,
-           size_t n_stride, float* packed, const ParallelRunner& parallel);
+void PackB(size_t k, size_t n, const float* b, size_t k_stride, size_t n_stride,
+           float* packed, const ParallelRunner& parallel);
 
 // c (m, n; row stride ldc) = a (m, k; row stride lda) * B + bias (n).
 // bias may be null (starts from +0). With accumulate the chain starts from c
 // (then bias must be null). B is packed by PackB.
 void MatMul(size_t m, size_t n, size_t k, const float* a, size_t lda,
-            const float* packed_b, const float* bias, bool accumulate,
-            float* c, size_t ldc, const ParallelRunner& parallel);
+            const float* packed_b, const float* bias, bool accumulate, float* c,
+            size_t ldc, const ParallelRunner& parallel);
 
 // The same with B as it lies: b (k, n; row stride ldb).
 void MatMulUnpacked(size_t m, size_t n, size_t k, const float* a, size_t lda,
@@ -44,9 +44,9 @@ void MatMulUnpacked(size_t m, size_t n, size_t k, const float* a, size_t lda,
                     size_t ldc, const ParallelRunner& parallel);
 
 // c (m, n; row stride ldc) += a^T b over `rows`, cut by the chunk rule:
-// c[i][j] += tree over chunks of chain over p of a[p * lda + i] * b[p * ldb + j].
-// scratch: MatMulTransposedScratch bytes; partial sums of a tile fit the stack
-// (9 KB), so that it is 0 and scratch may be null.
+// c[i][j] += tree over chunks of chain over p of a[p * lda + i] * b[p * ldb +
+// j]. scratch: MatMulTransposedScratch bytes; partial sums of a tile fit the
+// stack (9 KB), so that it is 0 and scratch may be null.
 size_t MatMulTransposedScratch(size_t rows, size_t m, size_t n);
 void MatMulTransposed(size_t rows, size_t m, size_t n, const float* a,
                       size_t lda, const float* b, size_t ldb, float* c,

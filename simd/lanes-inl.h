@@ -49,7 +49,8 @@ struct PartAccess {
 
 // Calls body(access, i) for vectors that cover [begin, end).
 template <class Body>
-HWY_INLINE void ForEachVector(Lanes16 d, size_t begin, size_t end, Body&& body) {
+HWY_INLINE void ForEachVector(Lanes16 d, size_t begin, size_t end,
+                              Body&& body) {
   const size_t N = hn::Lanes(d);
   size_t i = begin;
   for (; i + N <= end; i += N) body(FullAccess(), i);

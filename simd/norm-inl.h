@@ -247,7 +247,8 @@ void ChunkSums(size_t rows, size_t stride, size_t count,
       full.StoreAll(hn::Add(full.LoadAll(dbeta + j), b0), dbeta + j);
       full.StoreAll(hn::Add(full.LoadAll(dbeta + j + N), b1), dbeta + j + N);
       full.StoreAll(hn::Add(full.LoadAll(product + j), p0), product + j);
-      full.StoreAll(hn::Add(full.LoadAll(product + j + N), p1), product + j + N);
+      full.StoreAll(hn::Add(full.LoadAll(product + j + N), p1),
+                    product + j + N);
     }
     ForEachChannelVector(j, count, [&](auto access, size_t k) HWY_ATTR {
       auto b = access.Zero(), p = b;

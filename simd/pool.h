@@ -3,7 +3,8 @@
 // padding follow from the output size.
 // Max: padding is minus infinity, the first maximum in (kh, kw) order wins, NaN
 // wins over everything and the first NaN wins. Average: the window is summed in
-// ascending (kh, kw) and divided by the window size (count_include_pad: kernel_h
+// ascending (kh, kw) and divided by the window size (count_include_pad:
+// kernel_h
 // * kernel_w clipped to the padded image, as PyTorch; else the taps inside).
 // Global average: sum over pixels of a sample by the chunk rule of rows.h
 // (rows = h * w), times 1 / (h * w) as one division.

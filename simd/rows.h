@@ -5,8 +5,8 @@
 // The rows are cut into at most 16 chunks of ChunkRows(rows) rows (the last one
 // shorter). Inside a chunk one output is one FMA chain in ascending row order;
 // the chunk results are combined by the fixed pairwise tree of CombineTree:
-// neighbours first ((0+1)+(2+3))+((4+5)+...), a lone last one moves up unchanged.
-// 504 is a multiple of 4-, 6-, 8-, 9- and 14-row tiles.
+// neighbours first ((0+1)+(2+3))+((4+5)+...), a lone last one moves up
+// unchanged. 504 is a multiple of 4-, 6-, 8-, 9- and 14-row tiles.
 //
 // Next: gemm.h and norm.h use it.
 #ifndef TEMPER_SIMD_ROWS_H_

@@ -95,13 +95,13 @@ bool FloatEnvironmentIsExact() {
   // volatile: the arithmetic must happen here and now, in this thread's mode.
   volatile float smallest_normal = 1.17549435e-38f;
   volatile float half = 0.5f;
-  volatile float subnormal = smallest_normal * half;      // 0 if flushed
-  volatile float doubled = subnormal + subnormal;         // 0 if read as 0
+  volatile float subnormal = smallest_normal * half;  // 0 if flushed
+  volatile float doubled = subnormal + subnormal;     // 0 if read as 0
   volatile float one = 1.0f;
-  volatile float half_ulp = 5.9604644775390625e-8f;       // 2^-24
-  volatile float up = one + half_ulp;       // ties to even: 1
-  volatile float down = -one - half_ulp;    // ties to even: -1
-  volatile float above = one + 1.5f * half_ulp;  // nearest: 1 + 2^-23
+  volatile float half_ulp = 5.9604644775390625e-8f;  // 2^-24
+  volatile float up = one + half_ulp;                // ties to even: 1
+  volatile float down = -one - half_ulp;             // ties to even: -1
+  volatile float above = one + 1.5f * half_ulp;      // nearest: 1 + 2^-23
   return doubled == smallest_normal && up == 1.0f && down == -1.0f &&
          above > 1.0f;
 }

@@ -10,7 +10,7 @@ namespace temper::simd {
 
 struct Target {
   const char* name;  // "avx2", "avx3", "neon", "sve", "sse4", "scalar", ...
-  bool exact;        // has fused multiply-add: gives the same bits as the others
+  bool exact;  // has fused multiply-add: gives the same bits as the others
 };
 
 // Targets compiled in that this CPU can run, best first. Returns the count,

@@ -33,7 +33,8 @@ bool SgdLoop(size_t begin, size_t end, float lr, float momentum, float decay,
     if constexpr (kMomentum) {
       auto velocity = hn::MulAdd(v_momentum, access.Load(v + i), gradient);
       // NaN compares false and is kept.
-      velocity = hn::IfThenElse(hn::Lt(hn::Abs(velocity), tiny), zero, velocity);
+      velocity =
+          hn::IfThenElse(hn::Lt(hn::Abs(velocity), tiny), zero, velocity);
       access.Store(velocity, v + i);
       poison = hn::MulAdd(velocity, zero, poison);
       step = kNesterov ? hn::MulAdd(v_momentum, velocity, gradient) : velocity;
@@ -47,9 +48,11 @@ bool SgdLoop(size_t begin, size_t end, float lr, float momentum, float decay,
 
 bool SgdRange(size_t begin, size_t end, float lr, float momentum, float decay,
               bool nesterov, const float* g, float* w, float* v) {
-  if (v == nullptr) return SgdLoop<false, false>(begin, end, lr, momentum, decay, g, w, v);
-  return nesterov ? SgdLoop<true, true>(begin, end, lr, momentum, decay, g, w, v)
-                  : SgdLoop<true, false>(begin, end, lr, momentum, decay, g, w, v);
+  if (v == nullptr)
+    return SgdLoop<false, false>(begin, end, lr, momentum, decay, g, w, v);
+  return nesterov
+             ? SgdLoop<true, true>(begin, end, lr, momentum, decay, g, w, v)
+             : SgdLoop<true, false>(begin, end, lr, momentum, decay, g, w, v);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -17,12 +17,13 @@ bool SgdUpdate(size_t n, float lr, float momentum, float decay, bool nesterov,
                const float* g, float* w, float* v,
                const ParallelRunner& parallel) {
   std::atomic<bool> bad{false};
-  ParallelFor(parallel, n, kElementGrain, [&](size_t begin, size_t end, size_t) {
-    if (HWY_DYNAMIC_DISPATCH(SgdRange)(begin, end, lr, momentum, decay,
-                                       nesterov, g, w, v)) {
-      bad.store(true, std::memory_order_relaxed);
-    }
-  });
+  ParallelFor(parallel, n, kElementGrain,
+              [&](size_t begin, size_t end, size_t) {
+                if (HWY_DYNAMIC_DISPATCH(SgdRange)(begin, end, lr, momentum,
+                                                   decay, nesterov, g, w, v)) {
+                  bad.store(true, std::memory_order_relaxed);
+                }
+              });
   return bad.load(std::memory_order_relaxed);
 }
 

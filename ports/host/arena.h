@@ -1,5 +1,5 @@
-// HostArena: the block of memory that a job runs in, and proof of how much of it
-// was touched. The block ends at a page that may not be accessed, so a write
+// HostArena: the block of memory that a job runs in, and proof of how much of
+// it was touched. The block ends at a page that may not be accessed, so a write
 // behind it is a crash and not a surprise; it starts out filled with a pattern,
 // so the highest 64-byte line that has changed says what was really used.
 #ifndef TEMPER_PORTS_HOST_ARENA_H_

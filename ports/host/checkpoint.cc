@@ -18,8 +18,8 @@ constexpr struct {
   const char* name;
   uint32_t width;
 } kFields[] = {
-    {"epoch", 10},   {"batch", 20},   {"step", 20},
-    {"loss_sum", 16}, {"correct", 20}, {"samples", 20},
+    {"epoch", 10},      {"batch", 20},         {"step", 20},
+    {"loss_sum", 16},   {"correct", 20},       {"samples", 20},
     {"best_epoch", 10}, {"best_accuracy", 16}, {"best_loss", 16},
 };
 constexpr size_t kFieldCount = std::size(kFields);
@@ -30,19 +30,21 @@ struct Texts {
   std::string_view views[kFieldCount];
 };
 void Format(const Counters& c, Texts* out) {
-  const uint64_t values[kFieldCount] = {c.epoch,
-                                        c.batch,
-                                        c.step,
-                                        std::bit_cast<uint64_t>(c.loss_sum),
-                                        c.correct,
-                                        c.samples,
-                                        c.best_epoch,
-                                        std::bit_cast<uint64_t>(c.best_accuracy),
-                                        std::bit_cast<uint64_t>(c.best_loss)};
+  const uint64_t values[kFieldCount] = {
+      c.epoch,
+      c.batch,
+      c.step,
+      std::bit_cast<uint64_t>(c.loss_sum),
+      c.correct,
+      c.samples,
+      c.best_epoch,
+      std::bit_cast<uint64_t>(c.best_accuracy),
+      std::bit_cast<uint64_t>(c.best_loss)};
   for (size_t i = 0; i < kFieldCount; ++i) {
-    const auto end = kFields[i].width == 16
-                         ? fmt::format_to_n(out->text[i], 24, "{:016x}", values[i])
-                         : fmt::format_to_n(out->text[i], 24, "{}", values[i]);
+    const auto end =
+        kFields[i].width == 16
+            ? fmt::format_to_n(out->text[i], 24, "{:016x}", values[i])
+            : fmt::format_to_n(out->text[i], 24, "{}", values[i]);
     out->views[i] = {out->text[i], end.size};
   }
 }
@@ -57,12 +59,13 @@ uint64_t ReadField(const ModelFile& file, const char* name, bool hexadecimal) {
   const char* begin = at->second.data();
   const char* end = begin + at->second.size();
   for (const char* p = begin; p != end; ++p) {
-    const int digit = *p >= '0' && *p <= '9'   ? *p - '0'
+    const int digit = *p >= '0' && *p <= '9'                  ? *p - '0'
                       : hexadecimal && *p >= 'a' && *p <= 'f' ? *p - 'a' + 10
                                                               : -1;
     uint64_t next;
     if (digit < 0 ||
-        __builtin_mul_overflow(value, uint64_t{hexadecimal ? 16u : 10u}, &next) ||
+        __builtin_mul_overflow(value, uint64_t{hexadecimal ? 16u : 10u},
+                               &next) ||
         __builtin_add_overflow(next, static_cast<uint64_t>(digit), &value)) {
       Fail(kExitBadData, "a counter of the checkpoint is no number", name,
            Printable(at->second), "");
@@ -108,11 +111,13 @@ Checkpoint::Checkpoint(const Job& job, const Trainer& trainer, std::string path,
   }
   std::vector<TensorSource> weights, state;
   for (const TensorView& view : trainer.Tensors()) {
-    weights.push_back({TensorName(job.plan, view), TensorDims(view),
+    weights.push_back({TensorName(job.plan, view),
+                       TensorDims(view),
                        {view.data, view.count}});
   }
   std::vector<CounterField> counters;
-  for (const auto& field : kFields) counters.push_back({field.name, field.width});
+  for (const auto& field : kFields)
+    counters.push_back({field.name, field.width});
   if (with_state) {
     for (const StateView& view : trainer.States()) {
       state.push_back({StateName(job.plan, trainer, view),
@@ -179,12 +184,14 @@ Counters ReadCounters(const ModelFile& file, const Job& job) {
   c.correct = ReadField(file, "correct", false);
   c.samples = ReadField(file, "samples", false);
   c.best_epoch = static_cast<uint32_t>(ReadField(file, "best_epoch", false));
-  c.best_accuracy = std::bit_cast<double>(ReadField(file, "best_accuracy", true));
+  c.best_accuracy =
+      std::bit_cast<double>(ReadField(file, "best_accuracy", true));
   c.best_loss = std::bit_cast<double>(ReadField(file, "best_loss", true));
   if (c.epoch > job.options.epochs || c.batch > job.steps_per_epoch ||
       c.step != c.epoch * job.steps_per_epoch + c.batch) {
     Fail(kExitBadData, "the checkpoint's counters contradict each other", "",
-         fmt::format("epoch {}, batch {}, step {}", c.epoch, c.batch, c.step), "");
+         fmt::format("epoch {}, batch {}, step {}", c.epoch, c.batch, c.step),
+         "");
   }
   return c;
 }
@@ -199,7 +206,8 @@ void RestoreState(const ModelFile& file, Trainer& trainer) {
     const ModelTensor& tensor = file.optimizer_state[i];
     const std::string name = StateName(trainer.plan(), trainer, view);
     if (tensor.name != name || tensor.values.size() != view.count) {
-      Fail(kExitMismatch, "optimizer state does not fit", Printable(tensor.name),
+      Fail(kExitMismatch, "optimizer state does not fit",
+           Printable(tensor.name),
            fmt::format("expected \"{}\" with {} values", name, view.count), "");
     }
     std::memcpy(view.data, tensor.values.data(), view.count * sizeof(float));

@@ -1,9 +1,9 @@
 // Checkpoint: a trainer's state in a file, again and again, without allocating.
-// Counters travel in the file's metadata (models/model_writer.h) as text of fixed
-// width; floating-point ones as the 16 hexadecimal digits of their bits, so that
-// a resumed run goes on with the same bits. Nothing in the file depends on time,
-// host, path, target or threads.
-// Next: ports/host/files.h (how it reaches the disk).
+// Counters travel in the file's metadata (models/model_writer.h) as text of
+// fixed width; floating-point ones as the 16 hexadecimal digits of their bits,
+// so that a resumed run goes on with the same bits. Nothing in the file depends
+// on time, host, path, target or threads. Next: ports/host/files.h (how it
+// reaches the disk).
 #ifndef TEMPER_PORTS_HOST_CHECKPOINT_H_
 #define TEMPER_PORTS_HOST_CHECKPOINT_H_
 

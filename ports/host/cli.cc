@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <csignal>
+#include <cstdio>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -19,10 +19,9 @@
 namespace temper::host {
 namespace {
 
-constexpr void (*kVerbs[])(Cli&) = {AddTrainVerb,   AddFinetuneVerb,
-                                    AddResumeVerb,  AddEvalVerb,
-                                    AddPredictVerb, AddPlanVerb,
-                                    AddInspectVerb, AddDataVerb};
+constexpr void (*kVerbs[])(Cli&) = {
+    AddTrainVerb,   AddFinetuneVerb, AddResumeVerb,  AddEvalVerb,
+    AddPredictVerb, AddPlanVerb,     AddInspectVerb, AddDataVerb};
 
 // What CLI11 says of a word it does not know, with the nearest one it does.
 std::string UnknownWord(Cli& cli, const std::string& message, int argc,
@@ -57,10 +56,11 @@ std::string UnknownWord(Cli& cli, const std::string& message, int argc,
       continue;
     }
     const std::string_view near = NearestName(stem, names);
-    return fmt::format("unknown option {}\n  {}", Printable(stem),
-                       near.empty() ? fmt::format("`temper {} --help` lists them.",
-                                                  scope->get_name())
-                                    : fmt::format("Did you mean '{}'?", near));
+    return fmt::format(
+        "unknown option {}\n  {}", Printable(stem),
+        near.empty()
+            ? fmt::format("`temper {} --help` lists them.", scope->get_name())
+            : fmt::format("Did you mean '{}'?", near));
   }
   return fmt::format("{}\n  `temper {}{}--help` lists what there is.", message,
                      scope == &cli.app ? "" : scope->get_name(),
@@ -72,9 +72,10 @@ int Report(const Cli& cli, int code, const std::string& message) {
   if (cli.json) {
     const nlohmann::ordered_json error = {
         {"error", {{"exit_code", code}, {"message", message}}}};
-    std::printf("%s\n", error.dump(1, ' ', true,
-                                   nlohmann::json::error_handler_t::replace)
-                            .c_str());
+    std::printf(
+        "%s\n",
+        error.dump(1, ' ', true, nlohmann::json::error_handler_t::replace)
+            .c_str());
   }
   return code;
 }
@@ -103,7 +104,8 @@ CLI::Validator InRange(double min, double max, const std::string& text) {
 }
 
 CLI::Validator Whole(uint64_t min, uint64_t max) {
-  const std::string range = fmt::format("a whole number from {} to {}", min, max);
+  const std::string range =
+      fmt::format("a whole number from {} to {}", min, max);
   return CLI::Validator(
       [=](std::string& input) -> std::string {
         const std::optional<uint64_t> value = ParseCount(input, max);
@@ -196,8 +198,9 @@ void AddJobOptions(CLI::App* verb, JobOptions* o) {
   verb->add_option("--seed", o->seed, "Seed of everything random")
       ->check(Whole(0, UINT64_MAX))
       ->capture_default_str();
-  verb->add_option("--arena", o->arena,
-                   "Memory for the job, such as 16MiB (default: what it needs)");
+  verb->add_option(
+      "--arena", o->arena,
+      "Memory for the job, such as 16MiB (default: what it needs)");
   AddMachineOptions(verb, &o->threads, &o->target);
 }
 
@@ -218,9 +221,9 @@ int RunCli(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);
   for (int i = 1; i < argc; ++i) {
     if (!IsUtf8(argv[i])) {
-      return Report(cli, kExitUsage,
-                    fmt::format("argument {} is not UTF-8: {}", i,
-                                Printable(argv[i])));
+      return Report(
+          cli, kExitUsage,
+          fmt::format("argument {} is not UTF-8: {}", i, Printable(argv[i])));
     }
   }
   cli.app.description(
@@ -259,9 +262,9 @@ int RunCli(int argc, char** argv) {
     return Report(cli, kExitDoesNotFit,
                   "out of memory outside the arena (data set, files).");
   } catch (const std::exception& error) {
-    return Report(cli, kExitBug,
-                  fmt::format("a bug in temper, please report it: {}",
-                              error.what()));
+    return Report(
+        cli, kExitBug,
+        fmt::format("a bug in temper, please report it: {}", error.what()));
   }
 }
 

@@ -1,6 +1,6 @@
 // The command line: `temper VERB ...`. One file per verb (verb_*.cc), each with
-// one function that declares the verb's options and what it does; the list is at
-// the bottom and in cli.cc nothing else is known about them.
+// one function that declares the verb's options and what it does; the list is
+// at the bottom and in cli.cc nothing else is known about them.
 #ifndef TEMPER_PORTS_HOST_CLI_H_
 #define TEMPER_PORTS_HOST_CLI_H_
 
@@ -13,7 +13,8 @@
 
 namespace temper::host {
 
-// What a verb leaves behind for main: the chosen verb's work, run after parsing.
+// What a verb leaves behind for main: the chosen verb's work, run after
+// parsing.
 struct Cli {
   CLI::App app;
   std::function<int()> work;

@@ -7,19 +7,29 @@ namespace temper::host {
 
 ExitCode ExitCodeOf(StatusCode code) {
   switch (code) {
-    case StatusCode::kOk: return kExitOk;
-    case StatusCode::kInvalidArgument: return kExitConfiguration;
+    case StatusCode::kOk:
+      return kExitOk;
+    case StatusCode::kInvalidArgument:
+      return kExitConfiguration;
     case StatusCode::kShapeMismatch:
-    case StatusCode::kMismatch: return kExitMismatch;
-    case StatusCode::kArenaTooSmall: return kExitDoesNotFit;
-    case StatusCode::kUnsupported: return kExitUnsupported;
+    case StatusCode::kMismatch:
+      return kExitMismatch;
+    case StatusCode::kArenaTooSmall:
+      return kExitDoesNotFit;
+    case StatusCode::kUnsupported:
+      return kExitUnsupported;
     case StatusCode::kBadData:
-    case StatusCode::kBadFile: return kExitBadData;
-    case StatusCode::kNotFound: return kExitNotFound;
-    case StatusCode::kIoError: return kExitIo;
-    case StatusCode::kNotFinite: return kExitDiverged;
+    case StatusCode::kBadFile:
+      return kExitBadData;
+    case StatusCode::kNotFound:
+      return kExitNotFound;
+    case StatusCode::kIoError:
+      return kExitIo;
+    case StatusCode::kNotFinite:
+      return kExitDiverged;
     case StatusCode::kWrongState:
-    case StatusCode::kInternal: return kExitBug;
+    case StatusCode::kInternal:
+      return kExitBug;
   }
   return kExitBug;
 }

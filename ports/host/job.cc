@@ -83,9 +83,9 @@ void CheckInput(const Job& job) {
       p.element_type != static_cast<uint32_t>(s.type)) {
     Fail(kExitMismatch, "the data do not fit the model",
          Printable(job.options.data),
-         fmt::format("samples are {}x{}x{} {}, the model reads {}x{}x{} {}", s.h,
-                     s.w, s.c, s.type == ElementType::kU8 ? "u8" : "f32", p.h,
-                     p.w, p.c, p.element_type == 1 ? "u8" : "f32"),
+         fmt::format("samples are {}x{}x{} {}, the model reads {}x{}x{} {}",
+                     s.h, s.w, s.c, s.type == ElementType::kU8 ? "u8" : "f32",
+                     p.h, p.w, p.c, p.element_type == 1 ? "u8" : "f32"),
          "Use data of the model's shape, or train a new model on this data");
   }
 }
@@ -118,10 +118,9 @@ void NewModel(Job& job) {
     const Status status = models::BuildModel(o.model, job.data.train.shape,
                                              classes, &job.info.graph, &error);
     if (!status.ok()) {
-      throw Failure(status.code == StatusCode::kNotFound ? kExitNotFound
-                    : status.code == StatusCode::kShapeMismatch
-                        ? kExitMismatch
-                        : kExitUsage,
+      throw Failure(status.code == StatusCode::kNotFound        ? kExitNotFound
+                    : status.code == StatusCode::kShapeMismatch ? kExitMismatch
+                                                                : kExitUsage,
                     error);
     }
   }
@@ -186,9 +185,9 @@ void FreezeNodes(Job& job) {
     bool matched = false;
     const bool body = pattern == "body" && graph.Find("body") == kNoNode;
     for (size_t i = 0; i < graph.nodes.size(); ++i) {
-      const bool match = body
-                             ? i != models::HeadNode(graph)
-                             : fnmatch(pattern.c_str(), graph.nodes[i].name, 0) == 0;
+      const bool match =
+          body ? i != models::HeadNode(graph)
+               : fnmatch(pattern.c_str(), graph.nodes[i].name, 0) == 0;
       if (match) frozen[i] = 1;
       matched |= match;
     }
@@ -210,10 +209,13 @@ void MakeSchedule(Job& job) {
       job.notes.push_back(
           o.drop_last
               ? fmt::format("the last {} samples of every epoch are left out "
-                            "(--drop-last)", rest)
-              : fmt::format("the last batch of every epoch has {} sample and is "
-                            "left out: a batch norm would see one value per "
-                            "channel", rest));
+                            "(--drop-last)",
+                            rest)
+              : fmt::format(
+                    "the last batch of every epoch has {} sample and is "
+                    "left out: a batch norm would see one value per "
+                    "channel",
+                    rest));
     } else {
       ++steps;
     }
@@ -239,8 +241,9 @@ void MakeSchedule(Job& job) {
   s.gamma = o.gamma;
   const Status status = CheckSchedule(s);
   if (!status.ok()) {
-    Fail(kExitUsage, "schedule", fmt::format("--lr {} --warmup {}", o.lr, o.warmup),
-         status.message, "");
+    Fail(kExitUsage, "schedule",
+         fmt::format("--lr {} --warmup {}", o.lr, o.warmup), status.message,
+         "");
   }
 }
 
@@ -329,7 +332,8 @@ void NoteIgnoredOptions(Job& job) {
   note(o.nesterov && o.momentum == 0.0, "--nesterov", "there is no momentum");
   if (!from_file && o.bn == "frozen") {
     job.notes.push_back(
-        "--bn frozen on a new model: it has no statistics yet, so batch norms use "
+        "--bn frozen on a new model: it has no statistics yet, so batch norms "
+        "use "
         "mean 0 and variance 1");
   }
 }
@@ -341,9 +345,9 @@ void PlanJob(Job& job) {
   p.batch = o.batch;
   p.threads = o.threads == 0 ? DefaultThreads() : o.threads;
   if (p.threads > DefaultThreads()) {
-    job.notes.push_back(fmt::format(
-        "{} threads on {} CPUs: they will wait for each other", p.threads,
-        DefaultThreads()));
+    job.notes.push_back(
+        fmt::format("{} threads on {} CPUs: they will wait for each other",
+                    p.threads, DefaultThreads()));
   }
   const Node& loss = job.info.graph.nodes.back();
   if (loss.kind == LayerKind::kMeanSquaredError && loss.input_count == 1) {
@@ -352,7 +356,8 @@ void PlanJob(Job& job) {
          "Give the loss a second input, such as the normalize layer");
   }
   NoteIgnoredOptions(job);
-  p.batch_norm = o.bn == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
+  p.batch_norm =
+      o.bn == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
   SgdParams sgd;
   sgd.momentum = static_cast<float>(o.momentum);
   sgd.weight_decay = static_cast<float>(o.wd);
@@ -437,7 +442,8 @@ Job PrepareResume(const JobOptions& options, const ModelFile& checkpoint) {
 }
 
 std::string TensorName(const Plan& plan, const TensorView& view) {
-  return fmt::format("{}.{}", plan.graph.nodes[view.node].name, view.spec->name);
+  return fmt::format("{}.{}", plan.graph.nodes[view.node].name,
+                     view.spec->name);
 }
 
 std::string StateName(const Plan& plan, const Trainer& trainer,
@@ -487,11 +493,11 @@ void SetWeights(const Job& job, Trainer& trainer) {
   }
   // All but the head by name; the head row by row.
   const uint32_t head = models::HeadNode(job.info.graph);
-  const std::string prefix =
-      std::string(job.info.graph.nodes[head].name) + ".";
+  const std::string prefix = std::string(job.info.graph.nodes[head].name) + ".";
   std::vector<ModelTensor> body;
   for (const ModelTensor& tensor : job.values) {
-    if (tensor.name.compare(0, prefix.size(), prefix) != 0) body.push_back(tensor);
+    if (tensor.name.compare(0, prefix.size(), prefix) != 0)
+      body.push_back(tensor);
   }
   CopyTensors(body, true, trainer);
   for (const TensorView& view : trainer.Tensors()) {
@@ -505,8 +511,9 @@ void SetWeights(const Job& job, Trainer& trainer) {
       if (old != nullptr && from >= 0) {
         std::memcpy(to, old->values.data() + from * row, row * sizeof(float));
       } else if (view.spec->role == WeightRole::kKernel) {
-        InitializeNormal(job.options.seed, RandomStream(RandomUse::kNewHead, head),
-                         view.slot, init.head_std, i * row, row, to);
+        InitializeNormal(job.options.seed,
+                         RandomStream(RandomUse::kNewHead, head), view.slot,
+                         init.head_std, i * row, row, to);
       } else {
         std::fill_n(to, row, 0.0f);
       }
@@ -515,4 +522,3 @@ void SetWeights(const Job& job, Trainer& trainer) {
 }
 
 }  // namespace temper::host
-

@@ -19,9 +19,9 @@ namespace temper::host {
 
 // The arguments of train, finetune and plan. Defaults are those of `train`.
 struct JobOptions {
-  std::string model;  // NAME?option=value, a .safetensors or a .json graph
-  std::string data;   // data spec
-  std::string out;    // the run folder
+  std::string model;      // NAME?option=value, a .safetensors or a .json graph
+  std::string data;       // data spec
+  std::string out;        // the run folder
   bool finetune = false;  // replace the head if the classes differ
   uint32_t epochs = 10;
   uint32_t batch = 32;
@@ -44,7 +44,7 @@ struct JobOptions {
   bool drop_last = false;
   uint64_t seed = 1;
   // Where and how it runs: cannot change a bit of the result.
-  std::string arena;  // empty: as much as the plan needs
+  std::string arena;     // empty: as much as the plan needs
   uint32_t threads = 0;  // 0: all CPUs of this process
   std::string target;    // empty: the best
   double save_seconds = 60.0;
@@ -53,8 +53,8 @@ struct JobOptions {
 
 // Every option as JSON text, and back. kExitConfiguration.
 std::string OptionsJson(const JobOptions& options);
-// Of every option that decides the result: not of paths (the data have their own
-// fingerprint), memory, threads or target.
+// Of every option that decides the result: not of paths (the data have their
+// own fingerprint), memory, threads or target.
 std::string OptionsFingerprint(const JobOptions& options);
 JobOptions OptionsFromJson(const std::string& text, const std::string& where);
 
@@ -62,7 +62,8 @@ struct Job {
   JobOptions options;
   TrainingData data;
   std::vector<std::string> classes;
-  ModelDescription info;  // graph, preprocessing, classes; `training` is the session's
+  ModelDescription
+      info;  // graph, preprocessing, classes; `training` is the session's
   // Values that are known before training: from a model file, or the statistics
   // of the training data. Named "<node>.<weight>".
   std::vector<ModelTensor> values;

@@ -34,7 +34,8 @@ StepResult Predictor::Run(const void* input, const int32_t* labels,
   batch.labels = labels;
   batch.rows = rows;
   const StepResult result = trainer_.Evaluate(batch);
-  if (!result.status.ok()) FailStatus(result.status, model_.graph, "prediction");
+  if (!result.status.ok())
+    FailStatus(result.status, model_.graph, "prediction");
   return result;
 }
 
@@ -44,7 +45,8 @@ std::string Predictor::ClassName(uint32_t i) const {
 }
 
 int32_t Predictor::FindClass(const std::string& name) const {
-  const size_t named = model_.classes.empty() ? outputs_ : model_.classes.size();
+  const size_t named =
+      model_.classes.empty() ? outputs_ : model_.classes.size();
   for (uint32_t i = 0; i < named; ++i) {
     if (ClassName(i) == name) return static_cast<int32_t>(i);
   }

@@ -28,8 +28,8 @@ class Predictor {
   Shape input() const { return trainer_.plan().shapes[0]; }
   uint32_t batch() const { return trainer_.plan().options.batch; }
   const Plan& plan() const { return trainer_.plan(); }
-  // Name of output i: its class, "#i" for an output that no class belongs to; its
-  // number if the model has no class names at all.
+  // Name of output i: its class, "#i" for an output that no class belongs to;
+  // its number if the model has no class names at all.
   std::string ClassName(uint32_t i) const;
   // The output of a class, or -1.
   int32_t FindClass(const std::string& name) const;

@@ -29,9 +29,8 @@ Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
       quiet_(quiet),
       arena_(job_.arena_bytes),
       pool_(MakeThreadPool(job_.plan.options.threads)),
-      loader_(job_.data.train,
-              {job_.options.batch, job_.options.seed, true,
-               job_.dropped_per_epoch != 0}),
+      loader_(job_.data.train, {job_.options.batch, job_.options.seed, true,
+                                job_.dropped_per_epoch != 0}),
       progress_(quiet ? Progress::Style::kQuiet : Progress::Style::kAuto) {
   const Status status =
       trainer_.Create(job_.plan, arena_.data(), arena_.size(), pool_->runner());
@@ -52,8 +51,8 @@ Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
     SetWeights(job_, trainer_);
     WriteStartFiles();
   }
-  last_ = std::make_unique<Checkpoint>(
-      job_, trainer_, LastCheckpoint(folder_->path()), true);
+  last_ = std::make_unique<Checkpoint>(job_, trainer_,
+                                       LastCheckpoint(folder_->path()), true);
   best_ = std::make_unique<Checkpoint>(
       job_, trainer_, folder_->File("weights/best.safetensors"), false);
   const std::string metrics = folder_->File("metrics.csv");
@@ -98,7 +97,9 @@ SessionResult Session::Run() {
     // Without validation data nobody can say which epoch was best: the last.
     SaveBest();
   }
-  events_->Begin(finished ? "end" : "stop").Field("step", counters_.step).Write();
+  events_->Begin(finished ? "end" : "stop")
+      .Field("step", counters_.step)
+      .Write();
   events_->Sync();
   metrics_->Sync();
   result_.epochs_done = counters_.epoch;
@@ -108,8 +109,9 @@ SessionResult Session::Run() {
   result_.best_loss = counters_.best_loss;
   result_.seconds = Since(start);
   result_.images_per_second =
-      train_seconds_ > 0 ? static_cast<double>(trained_samples_) / train_seconds_
-                         : 0.0;
+      train_seconds_ > 0
+          ? static_cast<double>(trained_samples_) / train_seconds_
+          : 0.0;
   result_.peak_bytes = arena_.PeakBytes();
   result_.weights_sha256 = last_->WeightsSha256();
   return result_;
@@ -150,8 +152,8 @@ bool Session::TrainEpoch() {
 
     const double n = static_cast<double>(counters_.samples);
     shown.step = counters_.batch;
-    shown.samples = uint64_t{counters_.epoch} * job_.data.train.size() +
-                    counters_.samples;
+    shown.samples =
+        uint64_t{counters_.epoch} * job_.data.train.size() + counters_.samples;
     shown.loss = counters_.loss_sum / n;
     shown.accuracy = static_cast<double>(counters_.correct) / n;
     shown.lr = lr;
@@ -194,8 +196,9 @@ void Session::EndEpoch() {
   row.penalty = static_cast<float>(trainer_.Penalty());
   row.seconds = train_seconds_;
   row.images_per_second =
-      train_seconds_ > 0 ? static_cast<double>(trained_samples_) / train_seconds_
-                         : 0.0;
+      train_seconds_ > 0
+          ? static_cast<double>(trained_samples_) / train_seconds_
+          : 0.0;
   result_.trained = true;
   result_.train_loss = row.train_loss;
   result_.train_accuracy = row.train_accuracy;
@@ -208,11 +211,10 @@ void Session::EndEpoch() {
     row.val_loss = static_cast<float>(result_.val_loss);
     row.val_accuracy = static_cast<float>(result_.val_accuracy);
     // Models without classes have no accuracy: the loss decides alone.
-    const bool better =
-        counters_.best_epoch == 0 ||
-        result_.val_accuracy > counters_.best_accuracy ||
-        (result_.val_accuracy == counters_.best_accuracy &&
-         result_.val_loss < counters_.best_loss);
+    const bool better = counters_.best_epoch == 0 ||
+                        result_.val_accuracy > counters_.best_accuracy ||
+                        (result_.val_accuracy == counters_.best_accuracy &&
+                         result_.val_loss < counters_.best_loss);
     if (better && std::isfinite(result_.val_loss)) {
       counters_.best_epoch = counters_.epoch;
       counters_.best_accuracy = result_.val_accuracy;
@@ -239,8 +241,8 @@ void Session::EndEpoch() {
   counters_.batch = 0;
   counters_.loss_sum = 0;
   counters_.correct = counters_.samples = 0;
-  // Best first: if the power fails in between, the epoch is made again, and with
-  // it the same best.
+  // Best first: if the power fails in between, the epoch is made again, and
+  // with it the same best.
   if (row.best && val_loader_) SaveBest();
   metrics_->Append(row);
   metrics_->Sync();  // the checkpoint must never be ahead of its row
@@ -267,13 +269,16 @@ void Session::Diverged(const Status& status, uint64_t step) {
   if (status.code != StatusCode::kNotFinite) {
     FailStatus(status, job_.info.graph, fmt::format("step {}", step));
   }
-  std::string where = fmt::format("step {} (epoch {})", step, counters_.epoch + 1);
+  std::string where =
+      fmt::format("step {} (epoch {})", step, counters_.epoch + 1);
   if (status.node < job_.info.graph.nodes.size()) {
-    where += fmt::format(", layer \"{}\"", job_.info.graph.nodes[status.node].name);
+    where +=
+        fmt::format(", layer \"{}\"", job_.info.graph.nodes[status.node].name);
   }
-  Fail(kExitDiverged, "training diverged", where, status.message,
-       fmt::format("The last saved state is {}. Use a smaller --lr, or --warmup",
-                   folder_->File("weights/last.safetensors")));
+  Fail(
+      kExitDiverged, "training diverged", where, status.message,
+      fmt::format("The last saved state is {}. Use a smaller --lr, or --warmup",
+                  folder_->File("weights/last.safetensors")));
 }
 
 std::string LastCheckpoint(const std::string& folder) {
@@ -292,15 +297,14 @@ std::string PlanJson(const Plan& plan) {
   using Json = nlohmann::ordered_json;
   Json tensors = Json::array();
   for (const PlannedTensor& t : plan.tensors) {
-    tensors.push_back({{"kind", TensorKindName(t.kind)},
-                       {"layer", t.node == kNoNode
-                                     ? ""
-                                     : plan.graph.nodes[t.node].name},
-                       {"slot", t.slot},
-                       {"bytes", t.bytes},
-                       {"offset", t.offset},
-                       {"first_step", t.first},
-                       {"last_step", t.last}});
+    tensors.push_back(
+        {{"kind", TensorKindName(t.kind)},
+         {"layer", t.node == kNoNode ? "" : plan.graph.nodes[t.node].name},
+         {"slot", t.slot},
+         {"bytes", t.bytes},
+         {"offset", t.offset},
+         {"first_step", t.first},
+         {"last_step", t.last}});
   }
   std::string graph;
   const FileError error = WriteGraphJson(plan.graph, &graph);

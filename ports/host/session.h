@@ -2,11 +2,11 @@
 // one stopped. Everything is set up by the constructor; from then on nothing is
 // allocated: not by steps, loader, logs or checkpoints.
 //
-// State on disk: weights/last.safetensors holds weights, optimizer and counters;
-// it is replaced at the end of every epoch, every save_seconds, and when the run
-// is asked to stop. config.json holds the options. Going on from them gives the
-// same bits as never having stopped.
-// Next: checkpoint.h (saving), job.h (what is run).
+// State on disk: weights/last.safetensors holds weights, optimizer and
+// counters; it is replaced at the end of every epoch, every save_seconds, and
+// when the run is asked to stop. config.json holds the options. Going on from
+// them gives the same bits as never having stopped. Next: checkpoint.h
+// (saving), job.h (what is run).
 #ifndef TEMPER_PORTS_HOST_SESSION_H_
 #define TEMPER_PORTS_HOST_SESSION_H_
 

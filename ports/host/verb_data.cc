@@ -32,11 +32,12 @@ nlohmann::ordered_json Describe(const Dataset& data) {
 }
 
 void Print(const nlohmann::ordered_json& d) {
-  fmt::print("{} split: {} samples of {}x{}x{} {}, {:.1f} MiB in memory\n",
-             d["split"].get<std::string>(), d["samples"].get<uint64_t>(),
-             d["shape"][0].get<uint32_t>(), d["shape"][1].get<uint32_t>(),
-             d["shape"][2].get<uint32_t>(), d["type"].get<std::string>(),
-             static_cast<double>(d["memory_bytes"].get<uint64_t>()) / 1048576.0);
+  fmt::print(
+      "{} split: {} samples of {}x{}x{} {}, {:.1f} MiB in memory\n",
+      d["split"].get<std::string>(), d["samples"].get<uint64_t>(),
+      d["shape"][0].get<uint32_t>(), d["shape"][1].get<uint32_t>(),
+      d["shape"][2].get<uint32_t>(), d["type"].get<std::string>(),
+      static_cast<double>(d["memory_bytes"].get<uint64_t>()) / 1048576.0);
   const std::vector<float> mean = d["mean"], std = d["std"];
   fmt::print("mean {:.6f}, deviation {:.6f} (per channel, scaled)\n",
              fmt::join(mean, " "), fmt::join(std, " "));
@@ -44,7 +45,8 @@ void Print(const nlohmann::ordered_json& d) {
     fmt::print("  {:<20} {:>8}\n", Printable(c["class"].get<std::string>()),
                c["samples"].get<uint64_t>());
   }
-  for (const auto& note : d["notes"]) fmt::print("note: {}\n", note.get<std::string>());
+  for (const auto& note : d["notes"])
+    fmt::print("note: {}\n", note.get<std::string>());
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ struct Arguments {
 };
 
 struct Evaluation {
-  double loss = 0;           // mean over samples of classes the model knows
+  double loss = 0;  // mean over samples of classes the model knows
   uint64_t samples = 0, known = 0, correct = 0;
   std::vector<uint64_t> class_samples, class_correct;  // by class of the data
   // confusion[true class of the data][class of the model]
@@ -46,15 +46,16 @@ Evaluation Evaluate(Predictor& predictor, const Dataset& data) {
       labels[r] = to_model[static_cast<size_t>(batch->labels[r])];
       unknown += labels[r] < 0;
     }
-    // The loss of a class that the model lacks is infinite and would say nothing:
-    // with such classes in the data, no loss is reported.
-    const StepResult r = predictor.Run(batch->input, labels.data(), batch->rows);
+    // The loss of a class that the model lacks is infinite and would say
+    // nothing: with such classes in the data, no loss is reported.
+    const StepResult r =
+        predictor.Run(batch->input, labels.data(), batch->rows);
     e.samples += batch->rows;
     const float* p = predictor.Output();
     for (uint32_t row = 0; row < batch->rows; ++row, p += predictor.outputs()) {
       const size_t truth = static_cast<size_t>(batch->labels[row]);
-      const size_t guess = static_cast<size_t>(
-          std::max_element(p, p + predictor.outputs()) - p);
+      const size_t guess =
+          static_cast<size_t>(std::max_element(p, p + predictor.outputs()) - p);
       ++e.class_samples[truth];
       ++e.confusion[truth][guess];
       if (static_cast<int32_t>(guess) == labels[row]) {
@@ -72,17 +73,20 @@ Evaluation Evaluate(Predictor& predictor, const Dataset& data) {
 }
 
 double Ratio(uint64_t part, uint64_t whole) {
-  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+  return whole == 0 ? 0.0
+                    : static_cast<double>(part) / static_cast<double>(whole);
 }
 
 void PrintTable(const Predictor& predictor, const Dataset& data,
                 const Evaluation& e, const std::vector<std::string>& unknown) {
-  fmt::print("{} samples, accuracy {:.4f}", e.samples, Ratio(e.correct, e.samples));
+  fmt::print("{} samples, accuracy {:.4f}", e.samples,
+             Ratio(e.correct, e.samples));
   if (e.known == e.samples) fmt::print(", loss {:.4f}", e.loss);
   fmt::print("\n");
   if (!unknown.empty()) {
-    fmt::print("the model does not know {} of the classes and gets them wrong: {}\n",
-               unknown.size(), fmt::join(unknown, ", "));
+    fmt::print(
+        "the model does not know {} of the classes and gets them wrong: {}\n",
+        unknown.size(), fmt::join(unknown, ", "));
   }
   size_t width = 5;
   for (const std::string& name : data.class_names) {
@@ -96,8 +100,9 @@ void PrintTable(const Predictor& predictor, const Dataset& data,
   }
   fmt::print("\n");
   for (size_t i = 0; i < data.class_names.size(); ++i) {
-    fmt::print("{:>{}.20}  {:>7}    {:.4f}   ", Printable(data.class_names[i]), width,
-               e.class_samples[i], Ratio(e.class_correct[i], e.class_samples[i]));
+    fmt::print("{:>{}.20}  {:>7}    {:.4f}   ", Printable(data.class_names[i]),
+               width, e.class_samples[i],
+               Ratio(e.class_correct[i], e.class_samples[i]));
     for (uint32_t k = 0; k < shown; ++k) fmt::print("{:>6}", e.confusion[i][k]);
     fmt::print("\n");
   }
@@ -121,7 +126,8 @@ int Run(const Cli& cli, const Arguments& a) {
     }
     loss /= static_cast<double>(data.size());
     if (cli.json) {
-      const nlohmann::ordered_json json = {{"samples", data.size()}, {"loss", loss}};
+      const nlohmann::ordered_json json = {{"samples", data.size()},
+                                           {"loss", loss}};
       fmt::print("{}\n", json.dump(1));
     } else {
       fmt::print("{} samples, loss {:.6f}\n", data.size(), loss);
@@ -141,11 +147,12 @@ int Run(const Cli& cli, const Arguments& a) {
   }
   nlohmann::ordered_json classes = nlohmann::ordered_json::array();
   for (size_t i = 0; i < data.class_names.size(); ++i) {
-    classes.push_back({{"class", data.class_names[i]},
-                       {"samples", e.class_samples[i]},
-                       {"correct", e.class_correct[i]},
-                       {"accuracy", Ratio(e.class_correct[i], e.class_samples[i])},
-                       {"predicted", e.confusion[i]}});
+    classes.push_back(
+        {{"class", data.class_names[i]},
+         {"samples", e.class_samples[i]},
+         {"correct", e.class_correct[i]},
+         {"accuracy", Ratio(e.class_correct[i], e.class_samples[i])},
+         {"predicted", e.confusion[i]}});
   }
   nlohmann::ordered_json names = nlohmann::ordered_json::array();
   for (uint32_t k = 0; k < predictor.outputs(); ++k) {
@@ -159,7 +166,8 @@ int Run(const Cli& cli, const Arguments& a) {
   json["unknown_classes"] = unknown;
   json["model_classes"] = names;
   json["classes"] = classes;
-  fmt::print("{}\n", json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace));
+  fmt::print("{}\n",
+             json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace));
   return kExitOk;
 }
 

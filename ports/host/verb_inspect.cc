@@ -20,7 +20,9 @@ struct Arguments {
   bool graph = false;
 };
 
-std::string ShapeText(const Shape& s) { return fmt::format("{}x{}x{}", s.h, s.w, s.c); }
+std::string ShapeText(const Shape& s) {
+  return fmt::format("{}x{}x{}", s.h, s.w, s.c);
+}
 
 // Multiply-adds of one sample: each kernel value is used once per output pixel.
 uint64_t MultiplyAdds(const Plan& plan, uint32_t i) {
@@ -39,20 +41,22 @@ int ListTensors(const Cli& cli, const SafetensorsView& view) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const SafetensorsTensor& t : view.tensors) {
     if (cli.json) {
-      list.push_back({{"name", std::string(t.name)},
-                      {"dtype", SafetensorsTypeName(t.type)},
-                      {"shape", std::vector<uint64_t>(t.shape().begin(), t.shape().end())},
-                      {"bytes", t.bytes}});
+      list.push_back(
+          {{"name", std::string(t.name)},
+           {"dtype", SafetensorsTypeName(t.type)},
+           {"shape", std::vector<uint64_t>(t.shape().begin(), t.shape().end())},
+           {"bytes", t.bytes}});
     } else {
-      fmt::print("{:<48} {:<6} ({})\n", Printable(t.name), SafetensorsTypeName(t.type),
-                 fmt::join(t.shape(), ", "));
+      fmt::print("{:<48} {:<6} ({})\n", Printable(t.name),
+                 SafetensorsTypeName(t.type), fmt::join(t.shape(), ", "));
     }
   }
   if (cli.json) {
     const nlohmann::ordered_json json = {{"temper", false}, {"tensors", list}};
     fmt::print("{}\n", json.dump(1));
   } else {
-    fmt::print("{} tensors; not a temper model: no graph\n", view.tensors.size());
+    fmt::print("{} tensors; not a temper model: no graph\n",
+               view.tensors.size());
   }
   return kExitOk;
 }
@@ -83,8 +87,8 @@ int Run(const Cli& cli, const Arguments& a) {
   uint64_t trained = 0, buffers = 0, work = 0;
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
   if (!cli.json) {
-    fmt::print("{:<24} {:<22} {:>12} {:>10} {:>12}\n", "layer", "kind", "output",
-               "parameters", "mult-adds");
+    fmt::print("{:<24} {:<22} {:>12} {:>10} {:>12}\n", "layer", "kind",
+               "output", "parameters", "mult-adds");
   }
   for (uint32_t i = 0; i < plan.nodes.size(); ++i) {
     uint64_t parameters = 0;
@@ -97,42 +101,50 @@ int Run(const Cli& cli, const Arguments& a) {
     work += adds;
     const Node& node = model.graph.nodes[i];
     if (cli.json) {
-      layers.push_back({{"name", node.name},
-                        {"layer", LayerName(node.kind)},
-                        {"output", {plan.shapes[i].h, plan.shapes[i].w, plan.shapes[i].c}},
-                        {"parameters", parameters},
-                        {"multiply_adds", adds}});
+      layers.push_back(
+          {{"name", node.name},
+           {"layer", LayerName(node.kind)},
+           {"output", {plan.shapes[i].h, plan.shapes[i].w, plan.shapes[i].c}},
+           {"parameters", parameters},
+           {"multiply_adds", adds}});
     } else {
       fmt::print("{:<24} {:<22} {:>12} {:>10} {:>12}\n", Printable(node.name),
-                 LayerName(node.kind), ShapeText(plan.shapes[i]), parameters, adds);
+                 LayerName(node.kind), ShapeText(plan.shapes[i]), parameters,
+                 adds);
     }
   }
   if (cli.json) {
-    nlohmann::ordered_json json = {{"temper", true},
-                                   {"layers", layers},
-                                   {"parameters", trained},
-                                   {"buffers", buffers},
-                                   {"multiply_adds", work},
-                                   {"classes", model.classes},
-                                   {"preprocessing", nlohmann::ordered_json::parse(
-                                                         WritePreprocessing(model.preprocessing))},
-                                   {"training", model.training},
-                                   {"optimizer_state", !model.optimizer_state.empty()},
-                                   {"weights_sha256", sha256}};
-    fmt::print("{}\n", json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace));
+    nlohmann::ordered_json json = {
+        {"temper", true},
+        {"layers", layers},
+        {"parameters", trained},
+        {"buffers", buffers},
+        {"multiply_adds", work},
+        {"classes", model.classes},
+        {"preprocessing", nlohmann::ordered_json::parse(
+                              WritePreprocessing(model.preprocessing))},
+        {"training", model.training},
+        {"optimizer_state", !model.optimizer_state.empty()},
+        {"weights_sha256", sha256}};
+    fmt::print("{}\n", json.dump(1, ' ', true,
+                                 nlohmann::json::error_handler_t::replace));
     return kExitOk;
   }
-  fmt::print("\nparameters     {} trained, {} stored beside them\n", trained, buffers);
+  fmt::print("\nparameters     {} trained, {} stored beside them\n", trained,
+             buffers);
   fmt::print("mult-adds      {} per sample, forward\n", work);
   fmt::print("classes        {}:", model.classes.size());
-  for (const std::string& name : model.classes) fmt::print(" {}", Printable(name));
+  for (const std::string& name : model.classes)
+    fmt::print(" {}", Printable(name));
   fmt::print("\npreprocessing  {}\n", WritePreprocessing(model.preprocessing));
   for (const auto& [key, value] : model.training) {
     // Floating-point counters are stored as the digits of their bits.
-    const bool bits = key == "loss_sum" || key == "best_accuracy" || key == "best_loss";
+    const bool bits =
+        key == "loss_sum" || key == "best_accuracy" || key == "best_loss";
     uint64_t digits = 0;
-    if (bits && std::from_chars(value.data(), value.data() + value.size(), digits, 16)
-                        .ptr == value.data() + value.size()) {
+    if (bits &&
+        std::from_chars(value.data(), value.data() + value.size(), digits, 16)
+                .ptr == value.data() + value.size()) {
       fmt::print("{:<14} {}\n", key, std::bit_cast<double>(digits));
       continue;
     }

@@ -65,7 +65,8 @@ void PrintPlan(const Job& job, bool all) {
     if (!all && t->bytes < plan.arena_bytes / 200) continue;
     ++shown;
     fmt::print("{:<16} {:<30} {:>12} {:>12}  {}-{}\n", TensorKindName(t->kind),
-               Printable(LayerOf(plan, *t)), t->bytes, t->offset, t->first, t->last);
+               Printable(LayerOf(plan, *t)), t->bytes, t->offset, t->first,
+               t->last);
   }
   if (shown < order.size()) {
     fmt::print("({} smaller ones: --all)\n", order.size() - shown);
@@ -80,15 +81,18 @@ void PrintPlan(const Job& job, bool all) {
   fmt::print("\nshared over time  {:>12} bytes\n", plan.transient_bytes);
   fmt::print("weights, state    {:>12} bytes\n",
              plan.arena_bytes - plan.transient_bytes);
-  fmt::print("arena             {:>12} bytes ({:.2f} MiB): works; 64 less is refused\n",
-             plan.arena_bytes, static_cast<double>(plan.arena_bytes) / 1048576.0);
+  fmt::print(
+      "arena             {:>12} bytes ({:.2f} MiB): works; 64 less is "
+      "refused\n",
+      plan.arena_bytes, static_cast<double>(plan.arena_bytes) / 1048576.0);
   fmt::print("lower bound       {:>12} bytes (arena is {:.4f} of it)\n",
              plan.lower_bound,
              static_cast<double>(plan.arena_bytes) /
                  static_cast<double>(plan.lower_bound));
-  fmt::print("outside the arena {:>12} bytes (data set {}, batches {}), and the "
-             "program itself\n",
-             outside.data + outside.batches, outside.data, outside.batches);
+  fmt::print(
+      "outside the arena {:>12} bytes (data set {}, batches {}), and the "
+      "program itself\n",
+      outside.data + outside.batches, outside.data, outside.batches);
   fmt::print("steps             {:>12} per epoch of {} samples, batch {}\n",
              job.steps_per_epoch, job.data.train.size(), job.options.batch);
   const simd::Target target = simd::CurrentTarget();
@@ -105,7 +109,8 @@ int Run(const Cli& cli, const Arguments& a) {
     PrintPlan(job, a.all);
     return kExitOk;
   }
-  nlohmann::ordered_json json = nlohmann::ordered_json::parse(PlanJson(job.plan));
+  nlohmann::ordered_json json =
+      nlohmann::ordered_json::parse(PlanJson(job.plan));
   const Outside outside = OutsideBytes(job);
   json["outside_bytes"] = outside.data + outside.batches;
   json["steps_per_epoch"] = job.steps_per_epoch;
@@ -118,17 +123,17 @@ int Run(const Cli& cli, const Arguments& a) {
 
 void AddPlanVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* verb =
-      cli.Verb("plan", "The exact memory of a job, tensor by tensor; runs nothing",
-               [&cli, a] { return Run(cli, *a); });
+  CLI::App* verb = cli.Verb(
+      "plan", "The exact memory of a job, tensor by tensor; runs nothing",
+      [&cli, a] { return Run(cli, *a); });
   verb->add_option("--model", a->options.model, "As for train or finetune")
       ->required();
   verb->add_flag("--finetune", a->options.finetune,
                  "Plan for finetune: a new head if the classes differ");
   verb->add_flag("--all", a->all, "Small buffers, too");
   AddJobOptions(verb, &a->options);
-  // So that a command for train or finetune is one for plan with the verb changed.
-  // They decide nothing about memory, and nothing is written.
+  // So that a command for train or finetune is one for plan with the verb
+  // changed. They decide nothing about memory, and nothing is written.
   CLI::Option_group* unused =
       verb->add_option_group("Without effect on a plan", "accepted from train");
   AddRunOptions(unused, &a->options, &a->quiet);

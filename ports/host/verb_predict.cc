@@ -1,5 +1,5 @@
-// predict: class names and probabilities for samples of a data spec, an IDX file
-// or PGM and PPM pictures.
+// predict: class names and probabilities for samples of a data spec, an IDX
+// file or PGM and PPM pictures.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -32,7 +32,8 @@ class Printer {
   void Add(const std::string& name, const uint8_t* sample, const Shape& shape,
            const std::string* truth) {
     predictor_.CheckShape(shape, name);
-    const size_t bytes = shape.Count() * (shape.type == ElementType::kU8 ? 1 : 4);
+    const size_t bytes =
+        shape.Count() * (shape.type == ElementType::kU8 ? 1 : 4);
     samples_.insert(samples_.end(), sample, sample + bytes);
     names_.push_back(name);
     truths_.push_back(truth == nullptr ? "" : *truth);
@@ -54,7 +55,8 @@ class Printer {
       FlushErrors();
       return;
     }
-    predictor_.Run(samples_.data(), nullptr, static_cast<uint32_t>(names_.size()));
+    predictor_.Run(samples_.data(), nullptr,
+                   static_cast<uint32_t>(names_.size()));
     const uint32_t n = predictor_.outputs();
     for (size_t r = 0; r < names_.size(); ++r) {
       Print(names_[r], truths_[r], predictor_.Output() + r * n, n);
@@ -68,7 +70,8 @@ class Printer {
   void FlushErrors() {
     const size_t bytes = samples_.size() / names_.size();
     for (size_t r = 0; r < names_.size(); ++r) {
-      const float loss = predictor_.Run(samples_.data() + r * bytes, nullptr, 1).loss;
+      const float loss =
+          predictor_.Run(samples_.data() + r * bytes, nullptr, 1).loss;
       if (cli_.json) {
         json_.push_back({{"sample", names_[r]}, {"loss", loss}});
       } else {
@@ -91,9 +94,11 @@ class Printer {
     std::string line = Printable(name);
     for (const uint32_t k : order) {
       if (cli_.json) {
-        list.push_back({{"class", predictor_.ClassName(k)}, {"probability", p[k]}});
+        list.push_back(
+            {{"class", predictor_.ClassName(k)}, {"probability", p[k]}});
       } else {
-        line += fmt::format("\t{} {:.4f}", Printable(predictor_.ClassName(k)), p[k]);
+        line += fmt::format("\t{} {:.4f}", Printable(predictor_.ClassName(k)),
+                            p[k]);
       }
     }
     if (cli_.json) {
@@ -128,7 +133,8 @@ void AddFile(const std::string& path, Printer& printer) {
   if (first == 0x1f) source = OpenGzip(std::move(source));
   const IdxHeader header = ReadIdxHeader(*source);
   if (header.rank < 3) {
-    source->Corrupt("images need 3 or 4 dimensions (n, h, w[, c]); labels have 1");
+    source->Corrupt(
+        "images need 3 or 4 dimensions (n, h, w[, c]); labels have 1");
   }
   const Shape shape = {header.size[1], header.size[2], header.size[3],
                        ElementType::kU8};
@@ -169,7 +175,8 @@ void AddPredictVerb(Cli& cli) {
                             [&cli, a] { return Run(cli, *a); });
   verb->add_option("model", a->model, "The .safetensors model")->required();
   verb->add_option("files", a->files, "PGM, PPM or IDX files");
-  verb->add_option("--data", a->data, "Data, such as idx:DIR?split=test&limit=5");
+  verb->add_option("--data", a->data,
+                   "Data, such as idx:DIR?split=test&limit=5");
   verb->add_option("--top", a->top, "Classes to print per sample")
       ->check(Whole(1, 65536))
       ->capture_default_str();

@@ -17,10 +17,11 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
                bool quiet) {
   InstallStopHandler();
   if (!quiet) {
-    fmt::print(stderr, "{} ({} layers) on {} samples, {} classes; {}, {} thread{}\n",
-               job.options.model, job.plan.graph.nodes.size(), job.data.train.size(),
-               job.classes.size(), simd::CurrentTarget().name,
-               job.plan.options.threads, job.plan.options.threads == 1 ? "" : "s");
+    fmt::print(
+        stderr, "{} ({} layers) on {} samples, {} classes; {}, {} thread{}\n",
+        job.options.model, job.plan.graph.nodes.size(), job.data.train.size(),
+        job.classes.size(), simd::CurrentTarget().name,
+        job.plan.options.threads, job.plan.options.threads == 1 ? "" : "s");
     fmt::print(stderr,
                "arena {} bytes ({:.2f} MiB), lower bound {}; data {:.1f} MiB "
                "outside it\n",
@@ -33,14 +34,14 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
   const SessionResult r = session.Run();
   const Job& j = session.job();
   if (cli.json) {
-    nlohmann::ordered_json json = {
-        {"out", j.options.out},
-        {"epochs", r.epochs_done},
-        {"steps", r.steps_done},
-        {"finished", r.exit_code == 0}};
+    nlohmann::ordered_json json = {{"out", j.options.out},
+                                   {"epochs", r.epochs_done},
+                                   {"steps", r.steps_done},
+                                   {"finished", r.exit_code == 0}};
     const bool classes = !j.classes.empty();
     const auto add = [&](const char* name, bool known, double value) {
-      json[name] = known ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
+      json[name] =
+          known ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
     };
     add("train_loss", r.trained, r.train_loss);
     add("train_accuracy", r.trained && classes, r.train_accuracy);
@@ -67,7 +68,8 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
       fmt::print("best epoch {}: validation accuracy {:.4f}\n", r.best_epoch,
                  r.best_accuracy);
     } else if (j.data.val) {
-      fmt::print("best epoch {}: validation loss {:.6f}\n", r.best_epoch, r.best_loss);
+      fmt::print("best epoch {}: validation loss {:.6f}\n", r.best_epoch,
+                 r.best_loss);
     } else {
       fmt::print("no validation data (val= in --data): best = last\n");
     }
@@ -99,7 +101,9 @@ void AddTrainVerb(Cli& cli) {
   a->options.out = "runs/train";
   CLI::App* verb =
       cli.Verb("train", "Train a model, or go on training one on its classes",
-               [&cli, a] { return RunSession(cli, NewJob(a->options), nullptr, a->quiet); });
+               [&cli, a] {
+                 return RunSession(cli, NewJob(a->options), nullptr, a->quiet);
+               });
   verb->add_option("--model", a->options.model,
                    "mlp, lenet5, resnet8, ds_cnn, mobilenet_v1?width=0.25, "
                    "fc_autoencoder; a .safetensors model or a .json graph")
@@ -114,10 +118,12 @@ void AddFinetuneVerb(Cli& cli) {
   a->options.finetune = true;
   a->options.out = "runs/finetune";
   a->options.lr = 0.01;
-  CLI::App* verb = cli.Verb(
-      "finetune",
-      "Train on from a model file; a new head if the classes differ",
-      [&cli, a] { return RunSession(cli, NewJob(a->options), nullptr, a->quiet); });
+  CLI::App* verb =
+      cli.Verb("finetune",
+               "Train on from a model file; a new head if the classes differ",
+               [&cli, a] {
+                 return RunSession(cli, NewJob(a->options), nullptr, a->quiet);
+               });
   verb->add_option("model", a->options.model, "The .safetensors model")
       ->required();
   AddJobOptions(verb, &a->options);
@@ -136,8 +142,8 @@ void AddResumeVerb(Cli& cli) {
       "resume", "Go on with a run that was stopped, bit for bit", [&cli, a] {
         JobOptions options = ReadRunOptions(a->run);
         if (a->threads != 0) options.threads = a->threads;
-        // A target without FMA has bits of its own: the run keeps the one it was
-        // given, unless told otherwise.
+        // A target without FMA has bits of its own: the run keeps the one it
+        // was given, unless told otherwise.
         if (!a->target.empty()) options.target = a->target;
         ChooseTarget(options.target);
         const ModelFile checkpoint = ReadModel(LastCheckpoint(a->run));

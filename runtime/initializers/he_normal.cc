@@ -1,5 +1,5 @@
-// He normal: N(0, 2 / fan_in). Half of the signal is lost in a ReLU; the 2 makes up
-// for it (He, Zhang, Ren, Sun 2015).
+// He normal: N(0, 2 / fan_in). Half of the signal is lost in a ReLU; the 2
+// makes up for it (He, Zhang, Ren, Sun 2015).
 #include <cmath>
 
 #include "runtime/initializer.h"

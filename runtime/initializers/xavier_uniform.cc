@@ -8,7 +8,7 @@ namespace temper {
 extern const InitializerOp kXavierUniformInitializer;
 const InitializerOp kXavierUniformInitializer = {
     "xavier_uniform", [](const Draws& draws, uint32_t fan_in, uint32_t fan_out,
-                    uint64_t count, float* out) {
+                         uint64_t count, float* out) {
       FillUniform(draws, std::sqrt(6.0 / (double{1} * fan_in + fan_out)), count,
                   out);
     }};

@@ -30,7 +30,8 @@ void Backward(const Call& call) {
     float* dx = call.dx[i];
     if (dx == nullptr) continue;
     if (call.accumulate[i]) {
-      // x + x: both gradients may be dy's own buffer, and the second doubles it.
+      // x + x: both gradients may be dy's own buffer, and the second doubles
+      // it.
       simd::Add(call.OutCount(), dx, call.dy, dx, call.parallel);
     } else if (dx != call.dy) {  // the one that shares dy's buffer is done
       simd::Copy(call.OutCount(), call.dy, dx, call.parallel);
@@ -41,8 +42,8 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kAddOp;
-const LayerOp kAddOp = {"add",   {nullptr, 0}, DefaultsOf<AddParams>,
-                        2,       2,            InferShape,
-                        StateNeeds, Forward,   Backward};
+const LayerOp kAddOp = {
+    "add",   {nullptr, 0}, DefaultsOf<AddParams>, 2, 2, InferShape, StateNeeds,
+    Forward, Backward};
 
 }  // namespace temper

@@ -49,8 +49,14 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kAvgPoolOp;
-const LayerOp kAvgPoolOp = {"avg_pool", ListOf(kFields),
-                            DefaultsOf<AvgPoolParams>, 1, 1, InferShape,
-                            StateNeeds, Forward, Backward};
+const LayerOp kAvgPoolOp = {"avg_pool",
+                            ListOf(kFields),
+                            DefaultsOf<AvgPoolParams>,
+                            1,
+                            1,
+                            InferShape,
+                            StateNeeds,
+                            Forward,
+                            Backward};
 
 }  // namespace temper

@@ -3,7 +3,8 @@
 // Modes:
 //   live      mean and population variance of this batch; the running ones
 //             follow by momentum (in backward: a step whose loss is not finite
-//             leaves them alone). dx, dgamma, dbeta as in Ioffe and Szegedy 2015.
+//             leaves them alone). dx, dgamma, dbeta as in Ioffe and Szegedy
+//             2015.
 //   frozen    running statistics; dx = dy * gamma / sqrt(running_var + eps).
 //   inference as frozen, nothing flows back.
 // Memory: live keeps x and saves mean, variance, rstd; frozen keeps x only for
@@ -166,8 +167,14 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kBatchNormOp;
-const LayerOp kBatchNormOp = {"batch_norm", ListOf(kFields),
-                              DefaultsOf<BatchNormParams>, 1, 1, InferShape,
-                              StateNeeds, Forward, Backward};
+const LayerOp kBatchNormOp = {"batch_norm",
+                              ListOf(kFields),
+                              DefaultsOf<BatchNormParams>,
+                              1,
+                              1,
+                              InferShape,
+                              StateNeeds,
+                              Forward,
+                              Backward};
 
 }  // namespace temper

@@ -4,7 +4,8 @@
 //   x (rows, h, w, c)   W (co, kh, kw, c / groups)   b (co)
 //   dx: convolution of dy with flipped W; dW += patches^T dy; db += sum of dy.
 // Memory: keeps x if W is trained; scratch for packed W and staged bands.
-// Kernels: simd/conv.h, simd/loss.h (ColumnSums). Reference: tests/reference/conv.h.
+// Kernels: simd/conv.h, simd/loss.h (ColumnSums). Reference:
+// tests/reference/conv.h.
 #include <algorithm>
 
 #include "runtime/layer.h"
@@ -97,7 +98,14 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kConv2dOp;
-const LayerOp kConv2dOp = {"conv2d", ListOf(kFields), DefaultsOf<Conv2dParams>, 1,
-                           1, InferShape, StateNeeds, Forward, Backward};
+const LayerOp kConv2dOp = {"conv2d",
+                           ListOf(kFields),
+                           DefaultsOf<Conv2dParams>,
+                           1,
+                           1,
+                           InferShape,
+                           StateNeeds,
+                           Forward,
+                           Backward};
 
 }  // namespace temper

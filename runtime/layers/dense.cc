@@ -2,7 +2,8 @@
 //   x (rows, in)   W (out, in)   b (out)   y (rows, out)
 //   dx = dy W      dW += dy^T x            db += sum over rows of dy
 // Memory: keeps x if W is trained; scratch for W packed by columns of W^T.
-// Kernels: simd/gemm.h, simd/loss.h (ColumnSums). Reference: tests/reference/gemm.h.
+// Kernels: simd/gemm.h, simd/loss.h (ColumnSums). Reference:
+// tests/reference/gemm.h.
 #include <algorithm>
 
 #include "runtime/layer.h"
@@ -67,7 +68,14 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kDenseOp;
-const LayerOp kDenseOp = {"dense", ListOf(kFields), DefaultsOf<DenseParams>, 1, 1,
-                          InferShape, StateNeeds, Forward, Backward};
+const LayerOp kDenseOp = {"dense",
+                          ListOf(kFields),
+                          DefaultsOf<DenseParams>,
+                          1,
+                          1,
+                          InferShape,
+                          StateNeeds,
+                          Forward,
+                          Backward};
 
 }  // namespace temper

@@ -55,10 +55,9 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
 
 void Forward(const Call& call) {
   const bool bias = call.As<DepthwiseConv2dParams>().bias != 0;
-  simd::DepthwiseForward(ShapeOf(call.node, call.in[0], call.out), call.rows,
-                         call.x[0], call.weights[0],
-                         bias ? call.weights[1] : nullptr, call.y,
-                         call.parallel);
+  simd::DepthwiseForward(
+      ShapeOf(call.node, call.in[0], call.out), call.rows, call.x[0],
+      call.weights[0], bias ? call.weights[1] : nullptr, call.y, call.parallel);
 }
 
 void Backward(const Call& call) {

@@ -1,11 +1,11 @@
 // Dropout: while training, element i of a sample is kept with probability
 // 1 - rate. Inverted (default): kept elements are scaled by 1 / (1 - rate) and
-// inference is the identity. Classic (Srivastava et al. 2014): nothing is scaled
-// while training, inference scales by 1 - rate.   dx: the same mask and factor.
-// The mask is a function of (seed, epoch, sample id, node, element): it is drawn
-// again in backward, so nothing is saved, and neither resume nor freezing nor
-// the place in the batch changes it.
-// Kernels: simd/elementwise.h. Reference: tests/reference/elementwise.h.
+// inference is the identity. Classic (Srivastava et al. 2014): nothing is
+// scaled while training, inference scales by 1 - rate.   dx: the same mask and
+// factor. The mask is a function of (seed, epoch, sample id, node, element): it
+// is drawn again in backward, so nothing is saved, and neither resume nor
+// freezing nor the place in the batch changes it. Kernels: simd/elementwise.h.
+// Reference: tests/reference/elementwise.h.
 #include "runtime/layer.h"
 #include "simd/elementwise.h"
 #include "temper/random.h"
@@ -65,7 +65,14 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kDropoutOp;
-const LayerOp kDropoutOp = {"dropout", ListOf(kFields), DefaultsOf<DropoutParams>,
-                            1, 1, InferShape, StateNeeds, Forward, Backward};
+const LayerOp kDropoutOp = {"dropout",
+                            ListOf(kFields),
+                            DefaultsOf<DropoutParams>,
+                            1,
+                            1,
+                            InferShape,
+                            StateNeeds,
+                            Forward,
+                            Backward};
 
 }  // namespace temper

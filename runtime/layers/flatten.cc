@@ -40,8 +40,14 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kFlattenOp;
-const LayerOp kFlattenOp = {"flatten", {nullptr, 0}, DefaultsOf<FlattenParams>,
-                            1,         1,            InferShape,
-                            StateNeeds, Forward,     Backward};
+const LayerOp kFlattenOp = {"flatten",
+                            {nullptr, 0},
+                            DefaultsOf<FlattenParams>,
+                            1,
+                            1,
+                            InferShape,
+                            StateNeeds,
+                            Forward,
+                            Backward};
 
 }  // namespace temper

@@ -23,7 +23,14 @@ void Forward(const Call&) {}
 }  // namespace
 
 extern const LayerOp kInputOp;
-const LayerOp kInputOp = {"input", ListOf(kFields), DefaultsOf<InputParams>, 0, 0,
-                          InferShape, StateNeeds, Forward, nullptr};
+const LayerOp kInputOp = {"input",
+                          ListOf(kFields),
+                          DefaultsOf<InputParams>,
+                          0,
+                          0,
+                          InferShape,
+                          StateNeeds,
+                          Forward,
+                          nullptr};
 
 }  // namespace temper

@@ -1,8 +1,8 @@
 // Max pooling: y = max over the window; padding is minus infinity, the first
 // maximum wins, NaN wins.   dx: dy goes to the winner of each window.
-// Memory: keeps x (usually kept already by the layer below) and finds the winner
-// again, instead of storing indices.
-// Kernels: simd/pool.h. Reference: tests/reference/pool.h.
+// Memory: keeps x (usually kept already by the layer below) and finds the
+// winner again, instead of storing indices. Kernels: simd/pool.h. Reference:
+// tests/reference/pool.h.
 #include "runtime/layer.h"
 #include "runtime/layers/window.h"
 #include "simd/pool.h"
@@ -45,8 +45,14 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kMaxPoolOp;
-const LayerOp kMaxPoolOp = {"max_pool", ListOf(kFields),
-                            DefaultsOf<MaxPoolParams>, 1, 1, InferShape,
-                            StateNeeds, Forward, Backward};
+const LayerOp kMaxPoolOp = {"max_pool",
+                            ListOf(kFields),
+                            DefaultsOf<MaxPoolParams>,
+                            1,
+                            1,
+                            InferShape,
+                            StateNeeds,
+                            Forward,
+                            Backward};
 
 }  // namespace temper

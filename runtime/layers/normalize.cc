@@ -1,8 +1,8 @@
 // Normalisation of the input: y = (x * scale - mean) / std.
 //   x (rows, h, w, c) u8 or f32   mean, std (c) or (h, w, c)   y f32
-// mean and std are buffers: computed once from the training split, stored in the
-// model, never trained. It is the one path from samples to tensors, so training,
-// validation and prediction cannot differ. Nothing flows back.
+// mean and std are buffers: computed once from the training split, stored in
+// the model, never trained. It is the one path from samples to tensors, so
+// training, validation and prediction cannot differ. Nothing flows back.
 // Kernels: simd/elementwise.h. Reference: tests/reference/elementwise.h.
 #include "runtime/layer.h"
 #include "simd/elementwise.h"
@@ -42,16 +42,21 @@ void Forward(const Call& call) {
                       call.weights[0], call.weights[1], call.y, call.parallel);
   } else {
     simd::NormalizeF32(call.InCount(), period, call.x[0], p.scale,
-                       call.weights[0], call.weights[1], call.y,
-                       call.parallel);
+                       call.weights[0], call.weights[1], call.y, call.parallel);
   }
 }
 
 }  // namespace
 
 extern const LayerOp kNormalizeOp;
-const LayerOp kNormalizeOp = {"normalize", ListOf(kFields),
-                              DefaultsOf<NormalizeParams>, 1, 1, InferShape,
-                              StateNeeds, Forward, nullptr};
+const LayerOp kNormalizeOp = {"normalize",
+                              ListOf(kFields),
+                              DefaultsOf<NormalizeParams>,
+                              1,
+                              1,
+                              InferShape,
+                              StateNeeds,
+                              Forward,
+                              nullptr};
 
 }  // namespace temper

@@ -31,8 +31,8 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kReluOp;
-const LayerOp kReluOp = {"relu",  {nullptr, 0}, DefaultsOf<ReluParams>,
-                         1,       1,            InferShape,
-                         StateNeeds, Forward,   Backward};
+const LayerOp kReluOp = {
+    "relu",  {nullptr, 0}, DefaultsOf<ReluParams>, 1, 1, InferShape, StateNeeds,
+    Forward, Backward};
 
 }  // namespace temper

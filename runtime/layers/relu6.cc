@@ -25,14 +25,20 @@ void Forward(const Call& call) {
 void Backward(const Call& call) {
   if (call.dx[0] == nullptr) return;
   simd::Relu6Backward(call.InCount(), call.y, call.dy, call.accumulate[0],
-                     call.dx[0], call.parallel);
+                      call.dx[0], call.parallel);
 }
 
 }  // namespace
 
 extern const LayerOp kRelu6Op;
-const LayerOp kRelu6Op = {"relu6",  {nullptr, 0}, DefaultsOf<Relu6Params>,
-                         1,       1,            InferShape,
-                         StateNeeds, Forward,   Backward};
+const LayerOp kRelu6Op = {"relu6",
+                          {nullptr, 0},
+                          DefaultsOf<Relu6Params>,
+                          1,
+                          1,
+                          InferShape,
+                          StateNeeds,
+                          Forward,
+                          Backward};
 
 }  // namespace temper

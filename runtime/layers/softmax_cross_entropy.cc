@@ -1,8 +1,8 @@
 // Softmax and cross-entropy on logits z (rows, classes), class labels t:
-//   p = softmax(z)   q_j = s / classes + (j == t ? 1 - s : 0), s = label_smoothing
-//   loss of a row = -sum_j q_j log p_j   dz = (p - q) / rows
-// y is p. Memory: keeps y; saves the losses of the rows, which the trainer sums.
-// Kernels: simd/loss.h. Reference: tests/reference/loss.h.
+//   p = softmax(z)   q_j = s / classes + (j == t ? 1 - s : 0), s =
+//   label_smoothing loss of a row = -sum_j q_j log p_j   dz = (p - q) / rows
+// y is p. Memory: keeps y; saves the losses of the rows, which the trainer
+// sums. Kernels: simd/loss.h. Reference: tests/reference/loss.h.
 #include "runtime/layer.h"
 #include "simd/loss.h"
 
@@ -15,8 +15,9 @@ constexpr Field kFields[] = {
 
 Status InferShape(const Node&, const Shape* in, Shape* out) {
   if (in[0].h != 1 || in[0].w != 1) {
-    return Error(StatusCode::kShapeMismatch,
-                 "logits must have shape (1, 1, classes): pool or flatten first");
+    return Error(
+        StatusCode::kShapeMismatch,
+        "logits must have shape (1, 1, classes): pool or flatten first");
   }
   *out = in[0];
   return Ok();

@@ -25,9 +25,9 @@ template <class Params>
 simd::ConvShape WindowShape(const Params& p, const Shape& in, const Shape& out,
                             uint32_t dilation_h, uint32_t dilation_w,
                             uint32_t groups) {
-  return {in.h,       in.w,       in.c,       out.h,      out.w,
-          out.c,      p.kernel_h, p.kernel_w, p.stride_h, p.stride_w,
-          p.pad_top,  p.pad_left, dilation_h, dilation_w, groups};
+  return {in.h,      in.w,       in.c,       out.h,      out.w,
+          out.c,     p.kernel_h, p.kernel_w, p.stride_h, p.stride_w,
+          p.pad_top, p.pad_left, dilation_h, dilation_w, groups};
 }
 
 // A side's padding must be smaller than the window, else a window could lie in
@@ -45,14 +45,14 @@ Status CheckWindow(const Params& p, uint32_t dilation_h, uint32_t dilation_w) {
 }
 
 // The fields that all window layers share, for their field lists.
-#define TEMPER_WINDOW_FIELDS(Params)                  \
-  TEMPER_FIELD_U32(Params, kernel_h, 1, 1024),        \
-      TEMPER_FIELD_U32(Params, kernel_w, 1, 1024),    \
-      TEMPER_FIELD_U32(Params, stride_h, 1, 1024),    \
-      TEMPER_FIELD_U32(Params, stride_w, 1, 1024),    \
-      TEMPER_FIELD_U32(Params, pad_top, 0, 1024),     \
-      TEMPER_FIELD_U32(Params, pad_bottom, 0, 1024),  \
-      TEMPER_FIELD_U32(Params, pad_left, 0, 1024),    \
+#define TEMPER_WINDOW_FIELDS(Params)                 \
+  TEMPER_FIELD_U32(Params, kernel_h, 1, 1024),       \
+      TEMPER_FIELD_U32(Params, kernel_w, 1, 1024),   \
+      TEMPER_FIELD_U32(Params, stride_h, 1, 1024),   \
+      TEMPER_FIELD_U32(Params, stride_w, 1, 1024),   \
+      TEMPER_FIELD_U32(Params, pad_top, 0, 1024),    \
+      TEMPER_FIELD_U32(Params, pad_bottom, 0, 1024), \
+      TEMPER_FIELD_U32(Params, pad_left, 0, 1024),   \
       TEMPER_FIELD_U32(Params, pad_right, 0, 1024)
 
 }  // namespace temper

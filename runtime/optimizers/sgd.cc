@@ -14,7 +14,8 @@ namespace temper {
 namespace {
 
 constexpr Field kFields[] = {
-    // Below 1: at 1 the velocity never forgets and the step grows without bound.
+    // Below 1: at 1 the velocity never forgets and the step grows without
+    // bound.
     TEMPER_FIELD_F32(SgdParams, momentum, 0.0, 0.99999),
     TEMPER_FIELD_F32(SgdParams, weight_decay, 0.0, 1e6),
     TEMPER_FIELD_U32(SgdParams, nesterov, 0, 1),
@@ -42,6 +43,7 @@ bool Update(const UpdateCall& call) {
 }  // namespace
 
 extern const OptimizerOp kSgdOptimizer;
-const OptimizerOp kSgdOptimizer = {"sgd", ListOf(kFields), States, Update, Decay};
+const OptimizerOp kSgdOptimizer = {"sgd", ListOf(kFields), States, Update,
+                                   Decay};
 
 }  // namespace temper

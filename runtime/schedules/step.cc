@@ -1,5 +1,6 @@
 // Step decay: lr = base_lr * gamma^floor(t / step_size). The power is made by
-// repeated squaring, always in the same order, so that every machine rounds alike.
+// repeated squaring, always in the same order, so that every machine rounds
+// alike.
 #include "runtime/schedule.h"
 
 namespace temper {

@@ -39,9 +39,10 @@ std::vector<Bytes> Seeds() {
   return seeds;
 }
 std::vector<std::string> Words() {
-  return {"idx:", "?", "&", "classes=", "limit=", "per_class=", "names=",
-          "val=", "seed=", "split=", "0-3", "18446744073709551616", "1e9",
-          "nan", "-1", ":", ",", "="};
+  return {
+      "idx:",   "?",    "&",     "classes=", "limit=", "per_class=",
+      "names=", "val=", "seed=", "split=",   "0-3",    "18446744073709551616",
+      "1e9",    "nan",  "-1",    ":",        ",",      "="};
 }
 void Repair(Bytes*, int64_t) {}
 

@@ -84,7 +84,8 @@ std::vector<Bytes> Seeds() {
   // Six labels and six pictures of 2x3, plain, under every spec.
   const Bytes labels = {0, 0, 8, 1, 0, 0, 0, 6, 0, 1, 2, 0, 1, 2};
   Bytes images = {0, 0, 8, 3, 0, 0, 0, 6, 0, 0, 0, 2, 0, 0, 0, 3};
-  for (uint8_t i = 0; i < 36; ++i) images.push_back(static_cast<uint8_t>(7 * i));
+  for (uint8_t i = 0; i < 36; ++i)
+    images.push_back(static_cast<uint8_t>(7 * i));
   std::vector<Bytes> seeds;
   for (uint8_t choice = 0; choice < 8; ++choice) {
     Bytes seed = {choice, static_cast<uint8_t>(labels.size()), 0};
@@ -96,8 +97,9 @@ std::vector<Bytes> Seeds() {
 }
 std::vector<std::string> Words() {
   using namespace std::string_literals;
-  return {"\0\0\x08\x03"s, "\0\0\x08\x01"s, "\0\0\x0d\x03"s, "\xff\xff\xff\xff"s,
-          "\x7f\xff\xff\xff"s, "\0\0\0\0"s, "\x1f\x8b\x08"s};
+  return {"\0\0\x08\x03"s,     "\0\0\x08\x01"s,     "\0\0\x0d\x03"s,
+          "\xff\xff\xff\xff"s, "\x7f\xff\xff\xff"s, "\0\0\0\0"s,
+          "\x1f\x8b\x08"s};
 }
 void Repair(Bytes*, int64_t) {}
 

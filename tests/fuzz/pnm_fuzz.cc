@@ -36,8 +36,8 @@ std::vector<Bytes> Seeds() {
   return seeds;
 }
 std::vector<std::string> Words() {
-  return {"P2", "P3", "P5", "P6", "P1", "P7", "255", "65535", "16384", "16385",
-          "4294967296", "#", "\n", "0", "-1"};
+  return {"P2",    "P3",    "P5",         "P6", "P1", "P7", "255", "65535",
+          "16384", "16385", "4294967296", "#",  "\n", "0",  "-1"};
 }
 void Repair(Bytes*, int64_t) {}
 

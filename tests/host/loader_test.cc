@@ -177,8 +177,8 @@ TEST(Loader, AnEpochAllocatesNothing) {
   std::thread([] { delete new volatile int(1); }).join();
   ASSERT_GT(allocations.load(), first);
 
-  // The worker is on its feet once it has delivered: a sanitizer allocates when a
-  // thread starts.
+  // The worker is on its feet once it has delivered: a sanitizer allocates when
+  // a thread starts.
   loader.StartEpoch(0);
   ASSERT_NE(loader.Next(), nullptr);
   const uint64_t before = allocations.load();

@@ -25,7 +25,8 @@ void WriteData(const TempFolder& folder) {
     labels.push_back(static_cast<uint8_t>(i % 4));
     for (uint32_t p = 0; p < 144; ++p) {
       const uint32_t noise = RandomWord(1, p, i, 0, 0) >> 25;
-      images.push_back(static_cast<uint8_t>(noise + (p / 36 == i % 4 ? 100 : 0)));
+      images.push_back(
+          static_cast<uint8_t>(noise + (p / 36 == i % 4 ? 100 : 0)));
     }
   }
   folder.Write("train-images-idx3-ubyte", testing::Idx({320, 12, 12}, images));
@@ -64,7 +65,13 @@ bool ForbidMemoryCalls() {
 }
 
 // Exit codes of the child below.
-enum { kClean = 0, kAllocated = 1, kTooFewSteps = 2, kNoFilter = 3, kThrew = 4 };
+enum {
+  kClean = 0,
+  kAllocated = 1,
+  kTooFewSteps = 2,
+  kNoFilter = 3,
+  kThrew = 4
+};
 
 // Ends the process right behind the run: taking the session apart may allocate.
 [[noreturn]] void RunChild(const JobOptions& options, bool filter,
@@ -127,7 +134,8 @@ TEST(Session, TouchesWhatWasPlanned) {
       WriteData(folder);
       JobOptions options = SmallJob(folder, model);
       options.epochs = 1;
-      options.arena = std::to_string(PrepareJob(options).plan.arena_bytes + extra);
+      options.arena =
+          std::to_string(PrepareJob(options).plan.arena_bytes + extra);
       Session session(PrepareJob(options), nullptr, true);
       const SessionResult r = session.Run();
       EXPECT_EQ(r.peak_bytes, session.job().plan.arena_bytes);
@@ -144,7 +152,8 @@ TEST(Session, ABufferThatThePlanForgotIsSeen) {
   Trainer trainer;
   ASSERT_TRUE(trainer.Create(job.plan, arena.data(), arena.size()).ok());
   SetWeights(job, trainer);
-  // The batch is put where nobody planned for it: into the arena, behind the plan.
+  // The batch is put where nobody planned for it: into the arena, behind the
+  // plan.
   uint8_t* forgotten = arena.data() + job.plan.arena_bytes + 640;
   std::memcpy(forgotten, job.data.train.Sample(0), 4 * 144);
   const int32_t labels[4] = {0, 1, 2, 3};

@@ -231,7 +231,8 @@ TEST(Builders, WrongSpecs) {
   } cases[] = {
       {"mobilnet_v1", StatusCode::kNotFound,
        "unknown model 'mobilnet_v1'; did you mean 'mobilenet_v1'?"},
-      {"", StatusCode::kNotFound, "unknown model ''; there are mlp lenet5 resnet8 ds_cnn mobilenet_v1 "
+      {"", StatusCode::kNotFound,
+       "unknown model ''; there are mlp lenet5 resnet8 ds_cnn mobilenet_v1 "
        "fc_autoencoder"},
       {"mobilenet_v1?widht=1", StatusCode::kInvalidArgument,
        "unknown option of mobilenet_v1 'widht'; did you mean 'width'?"},

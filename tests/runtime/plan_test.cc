@@ -11,8 +11,8 @@ namespace {
 
 using testing::TestModel;
 
-PlanOptions OptionsFor(const TestModel& model, const Graph& graph, uint32_t batch,
-                       bool head) {
+PlanOptions OptionsFor(const TestModel& model, const Graph& graph,
+                       uint32_t batch, bool head) {
   PlanOptions options;
   options.batch = batch;
   if (head) options.frozen = testing::HeadOnly(graph);
@@ -24,11 +24,12 @@ PlanOptions OptionsFor(const TestModel& model, const Graph& graph, uint32_t batc
 
 TEST(Plan, PlannedSizeWorksAndLessIsRefused) {
   for (const TestModel& model : testing::TestModels()) {
-    const Graph graph = testing::BuildOrDie(model.name, model.input, model.classes);
+    const Graph graph =
+        testing::BuildOrDie(model.name, model.input, model.classes);
     for (const uint32_t batch : {1u, 8u, 32u}) {
       for (const bool head : {false, true}) {
-        SCOPED_TRACE(std::string(model.name) + " batch " + std::to_string(batch) +
-                     (head ? " head" : " full"));
+        SCOPED_TRACE(std::string(model.name) + " batch " +
+                     std::to_string(batch) + (head ? " head" : " full"));
         Plan plan;
         ASSERT_TRUE(
             MakePlan(graph, OptionsFor(model, graph, batch, head), &plan).ok());
@@ -38,8 +39,9 @@ TEST(Plan, PlannedSizeWorksAndLessIsRefused) {
 
         testing::Memory memory(plan.arena_bytes);
         Trainer trainer;
-        EXPECT_EQ(trainer.Create(plan, memory.data(), plan.arena_bytes - 64).code,
-                  StatusCode::kArenaTooSmall);
+        EXPECT_EQ(
+            trainer.Create(plan, memory.data(), plan.arena_bytes - 64).code,
+            StatusCode::kArenaTooSmall);
         ASSERT_TRUE(trainer.Create(plan, memory.data(), plan.arena_bytes).ok());
         if (batch == 32) continue;  // one step is enough for the smaller ones
         trainer.Initialize(1);
@@ -81,12 +83,15 @@ TEST(Plan, ActivationsStayBelowAFramework) {
   for (const auto& framework : kFramework) {
     for (const TestModel& model : testing::TestModels()) {
       if (std::string(model.name) != framework.name) continue;
-      const Graph graph = testing::BuildOrDie(model.name, model.input, model.classes);
+      const Graph graph =
+          testing::BuildOrDie(model.name, model.input, model.classes);
       for (const uint32_t batch : {8u, 32u}) {
         Plan plan;
         ASSERT_TRUE(
-            MakePlan(graph, OptionsFor(model, graph, batch, false), &plan).ok());
-        EXPECT_LE(ActivationBytes(plan), framework.megabytes * 1e6) << model.name;
+            MakePlan(graph, OptionsFor(model, graph, batch, false), &plan)
+                .ok());
+        EXPECT_LE(ActivationBytes(plan), framework.megabytes * 1e6)
+            << model.name;
       }
     }
   }
@@ -180,7 +185,8 @@ TEST(PlanCheck, FindsDamage) {
   EXPECT_GT(found, good.tensors.size());
 
   Plan plan = good;
-  plan.tensors[plan.nodes[2].output].last = plan.tensors[plan.nodes[2].output].first;
+  plan.tensors[plan.nodes[2].output].last =
+      plan.tensors[plan.nodes[2].output].first;
   EXPECT_FALSE(CheckPlan(plan).ok());  // dies before its reader
   plan = good;
   plan.nodes[2].output = kNoTensor;

@@ -22,7 +22,8 @@ int main() {
   temper::Plan plan;
   temper::Trainer trainer;
   if (!temper::MakePlan(graph, options, &plan).ok()) return 1;
-  std::printf("%llu bytes\n", static_cast<unsigned long long>(plan.arena_bytes));
+  std::printf("%llu bytes\n",
+              static_cast<unsigned long long>(plan.arena_bytes));
   if (!trainer.Create(plan, memory, sizeof(memory)).ok()) return 2;
   trainer.Initialize(/*seed=*/1);
 

@@ -59,13 +59,16 @@ void ExpectExact(const char* name, const Shape& input, uint32_t classes,
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint32_t kSteps = 5;  // ten times slower; the bits are checked elsewhere
+constexpr uint32_t kSteps =
+    5;  // ten times slower; the bits are checked elsewhere
 #else
 constexpr uint32_t kSteps = 50;
 #endif
 
 TEST(Exact, ResNet8) { ExpectExact("resnet8", {32, 32, 3}, 10, kSteps); }
-TEST(Exact, MobileNetV1) { ExpectExact("mobilenet_v1", {96, 96, 3}, 2, kSteps); }
+TEST(Exact, MobileNetV1) {
+  ExpectExact("mobilenet_v1", {96, 96, 3}, 2, kSteps);
+}
 TEST(Exact, SmallModels) {
   ExpectExact("mlp?dropout=0.3", {28, 28, 1}, 10, 10);
   ExpectExact("lenet5", {28, 28, 1}, 10, 10);
@@ -105,7 +108,8 @@ TEST(Memory, SharingChangesNothing) {
     Bench bench;
     bench.memory = std::make_unique<testing::Memory>(plan.arena_bytes);
     ASSERT_TRUE(
-        bench.trainer.Create(plan, bench.memory->data(), plan.arena_bytes).ok());
+        bench.trainer.Create(plan, bench.memory->data(), plan.arena_bytes)
+            .ok());
     bench.trainer.Initialize(7);
     for (uint32_t s = 0; s < 5; ++s) {
       const TestBatch data(input, 10, 4, s + 1);
@@ -127,7 +131,8 @@ TEST(Step, EvaluationBetweenStepsChangesNothing) {
   a.trainer.Initialize(3);
   b.trainer.Initialize(3);
   for (uint32_t s = 0; s < 3; ++s) {
-    const TestBatch data({32, 32, 3}, 10, 4, s + 1), other({32, 32, 3}, 10, 4, 99);
+    const TestBatch data({32, 32, 3}, 10, 4, s + 1),
+        other({32, 32, 3}, 10, 4, 99);
     ASSERT_TRUE(a.trainer.Step(data.View(4), 0.1f).status.ok());
     ASSERT_TRUE(b.trainer.Evaluate(other.View(3)).status.ok());
     ASSERT_TRUE(b.trainer.Step(data.View(4), 0.1f).status.ok());
@@ -246,8 +251,8 @@ TEST(Step, ABadUpdateNamesItsLayer) {
   ASSERT_TRUE(bench.Start(graph, options).ok());
   bench.trainer.Initialize(1);
   const TestBatch data({28, 28, 1}, 10, 4, 1);
-  const StepResult r = bench.trainer.Step(
-      data.View(4), std::numeric_limits<float>::infinity());
+  const StepResult r =
+      bench.trainer.Step(data.View(4), std::numeric_limits<float>::infinity());
   EXPECT_EQ(r.status.code, StatusCode::kNotFinite);
   ASSERT_LT(r.status.node, graph.nodes.size());
   EXPECT_EQ(graph.nodes[r.status.node].kind, LayerKind::kDense);
@@ -303,13 +308,17 @@ TEST(Create, ChecksWhatItIsGiven) {
   Trainer trainer;
   EXPECT_FALSE(trainer.Create(plan, nullptr, plan.arena_bytes).ok());
   EXPECT_FALSE(trainer.Create(plan, memory.data() + 4, plan.arena_bytes).ok());
-  EXPECT_FALSE(trainer.Create(plan, memory.data(), plan.arena_bytes,
-                              testing::ThreadRunner(2)).ok());  // planned for one
+  EXPECT_FALSE(trainer
+                   .Create(plan, memory.data(), plan.arena_bytes,
+                           testing::ThreadRunner(2))
+                   .ok());  // planned for one
   Plan damaged = plan;
   damaged.tensors[0].offset += 64;
-  EXPECT_FALSE(trainer.Create(damaged, memory.data(), plan.arena_bytes + 64).ok());
+  EXPECT_FALSE(
+      trainer.Create(damaged, memory.data(), plan.arena_bytes + 64).ok());
   const TestBatch data({28, 28, 1}, 10, 1, 1);
-  EXPECT_EQ(trainer.Step(data.View(1), 0.1f).status.code, StatusCode::kWrongState);
+  EXPECT_EQ(trainer.Step(data.View(1), 0.1f).status.code,
+            StatusCode::kWrongState);
   EXPECT_TRUE(trainer.Create(plan, memory.data(), plan.arena_bytes).ok());
 }
 
@@ -320,7 +329,8 @@ TEST(Create, RefusesAThreadThatFlushesSubnormals) {
   ASSERT_TRUE(MakePlan(graph, PlanOptions(), &plan).ok());
   testing::Memory memory(plan.arena_bytes);
   const unsigned saved = __builtin_ia32_stmxcsr();
-  for (const unsigned bits : {0x8000u, 0x0040u, 0x2000u}) {  // FTZ, DAZ, round down
+  for (const unsigned bits :
+       {0x8000u, 0x0040u, 0x2000u}) {  // FTZ, DAZ, round down
     Trainer trainer;
     __builtin_ia32_ldmxcsr(saved | bits);
     const Status status = trainer.Create(plan, memory.data(), plan.arena_bytes);

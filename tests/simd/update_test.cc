@@ -17,12 +17,13 @@ TEST(Sgd, MatchesTheTwinOnEveryTarget) {
         Buffer fg = Buffer(n).Randomize(1), fw = Buffer(n).Randomize(2),
                fv = Buffer(n).Randomize(3);
         for (size_t i = 0; i < n; ++i) g[i] = fg[i], w[i] = fw[i], v[i] = fv[i];
-        reference::SgdUpdate<double>(n, 0.05, momentum, 5e-4, nesterov, g.data(),
-                                     w.data(), v.data());
+        reference::SgdUpdate<double>(n, 0.05, momentum, 5e-4, nesterov,
+                                     g.data(), w.data(), v.data());
         testing::ForEachTarget([&](simd::Target) {
           Buffer aw = fw, av = fv;
-          EXPECT_FALSE(simd::SgdUpdate(n, 0.05f, momentum, 5e-4f, nesterov, fg, aw,
-                                       momentum == 0 ? nullptr : av.data(), {}));
+          EXPECT_FALSE(simd::SgdUpdate(n, 0.05f, momentum, 5e-4f, nesterov, fg,
+                                       aw, momentum == 0 ? nullptr : av.data(),
+                                       {}));
           EXPECT_TRUE(aw.GuardsIntact() && av.GuardsIntact());
           for (size_t i = 0; i < n; ++i) {
             EXPECT_TRUE(testing::Near(aw[i], w[i], 3e-7, 3e-8)) << i;

@@ -38,8 +38,10 @@ void ForEachTarget(Body&& body) {
 // both are checked to be untouched.
 class Buffer {
  public:
-  explicit Buffer(size_t n, float fill = std::numeric_limits<float>::quiet_NaN())
-      : n_(n), storage_(n + 2 * kGuard, std::numeric_limits<float>::quiet_NaN()) {
+  explicit Buffer(size_t n,
+                  float fill = std::numeric_limits<float>::quiet_NaN())
+      : n_(n),
+        storage_(n + 2 * kGuard, std::numeric_limits<float>::quiet_NaN()) {
     for (size_t i = 0; i < n; ++i) data()[i] = fill;
   }
   float* data() { return storage_.data() + kGuard; }
@@ -81,7 +83,8 @@ class Buffer {
 inline ParallelRunner ThreadRunner(uint32_t threads) {
   ParallelRunner runner;
   runner.threads = threads;
-  runner.run = [](void*, ParallelRunner::Task task, void* context, uint32_t count) {
+  runner.run = [](void*, ParallelRunner::Task task, void* context,
+                  uint32_t count) {
     std::vector<std::thread> pool;
     for (uint32_t i = 0; i < count; ++i) pool.emplace_back(task, context, i);
     for (std::thread& t : pool) t.join();
@@ -90,8 +93,8 @@ inline ParallelRunner ThreadRunner(uint32_t threads) {
 }
 
 // |actual - expected| <= atol + rtol * |expected|; NaN only equals NaN.
-inline ::testing::AssertionResult Near(double actual, double expected, double rtol,
-                                       double atol) {
+inline ::testing::AssertionResult Near(double actual, double expected,
+                                       double rtol, double atol) {
   if (std::isnan(expected) && std::isnan(actual))
     return ::testing::AssertionSuccess();
   if (actual == expected) return ::testing::AssertionSuccess();

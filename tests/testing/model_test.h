@@ -1,5 +1,5 @@
-// What tests of whole models share: graphs by name, an aligned arena, batches of
-// reproducible samples, and a trainer that is ready to step.
+// What tests of whole models share: graphs by name, an aligned arena, batches
+// of reproducible samples, and a trainer that is ready to step.
 #ifndef TEMPER_TESTS_TESTING_MODEL_TEST_H_
 #define TEMPER_TESTS_TESTING_MODEL_TEST_H_
 
@@ -24,9 +24,9 @@ struct TestModel {
 // The models of the zoo at the sizes they were made for.
 inline const std::vector<TestModel>& TestModels() {
   static const std::vector<TestModel> models = {
-      {"mlp", {28, 28, 1}, 10},          {"lenet5", {28, 28, 1}, 10},
-      {"resnet8", {32, 32, 3}, 10},      {"ds_cnn", {49, 10, 1}, 12},
-      {"mobilenet_v1", {96, 96, 3}, 2},  {"fc_autoencoder", {1, 1, 640}, 2},
+      {"mlp", {28, 28, 1}, 10},         {"lenet5", {28, 28, 1}, 10},
+      {"resnet8", {32, 32, 3}, 10},     {"ds_cnn", {49, 10, 1}, 12},
+      {"mobilenet_v1", {96, 96, 3}, 2}, {"fc_autoencoder", {1, 1, 640}, 2},
   };
   return models;
 }
@@ -52,7 +52,8 @@ inline std::vector<uint8_t> HeadOnly(const Graph& graph) {
 class Memory {
  public:
   explicit Memory(size_t bytes)
-      : bytes_(bytes), p_(static_cast<uint8_t*>(std::aligned_alloc(64, bytes))) {
+      : bytes_(bytes),
+        p_(static_cast<uint8_t*>(std::aligned_alloc(64, bytes))) {
     std::memset(p_, 0xA5, bytes);
   }
   ~Memory() { std::free(p_); }
@@ -72,14 +73,18 @@ struct TestBatch {
   std::vector<int32_t> labels;
   std::vector<uint64_t> ids;
 
-  TestBatch(const Shape& shape, uint32_t classes, uint32_t rows, uint64_t seed) {
+  TestBatch(const Shape& shape, uint32_t classes, uint32_t rows,
+            uint64_t seed) {
     const size_t n = shape.Count();
     for (uint32_t r = 0; r < rows; ++r) {
       for (size_t i = 0; i < n; ++i) {
-        const uint32_t word = RandomWord(seed, static_cast<uint32_t>(i), r, 0, 0);
-        input.push_back(static_cast<float>(static_cast<int32_t>(word)) * 0x1p-31f);
+        const uint32_t word =
+            RandomWord(seed, static_cast<uint32_t>(i), r, 0, 0);
+        input.push_back(static_cast<float>(static_cast<int32_t>(word)) *
+                        0x1p-31f);
       }
-      labels.push_back(static_cast<int32_t>(RandomWord(seed, 0, r, 1, 0) % classes));
+      labels.push_back(
+          static_cast<int32_t>(RandomWord(seed, 0, r, 1, 0) % classes));
       ids.push_back(1000 * seed + r);
     }
   }
@@ -104,7 +109,8 @@ struct Bench {
     const Status status = MakePlan(graph, options, &plan);
     if (!status.ok()) return status;
     memory = std::make_unique<Memory>(plan.arena_bytes);
-    return trainer.Create(std::move(plan), memory->data(), memory->size(), parallel);
+    return trainer.Create(std::move(plan), memory->data(), memory->size(),
+                          parallel);
   }
   // All weights, buffers and optimizer state, one after the other.
   std::vector<float> State() const {

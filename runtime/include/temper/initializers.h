@@ -1,6 +1,6 @@
-// First values of the weights. Every value is a function of (seed, node, tensor,
-// element) by Philox (random.h): graph changes elsewhere do not move it.
-// One file each in runtime/initializers/.
+// First values of the weights. Every value is a function of (seed, node,
+// tensor, element) by Philox (random.h): graph changes elsewhere do not move
+// it. One file each in runtime/initializers/.
 #ifndef TEMPER_INITIALIZERS_H_
 #define TEMPER_INITIALIZERS_H_
 
@@ -15,11 +15,11 @@ namespace temper {
 // xavier_uniform: U(-b, b), b = sqrt(6 / (fan_in + fan_out))
 // zero:           0
 // The second parameter of N is the variance.
-#define TEMPER_INITIALIZERS(INITIALIZER)      \
-  INITIALIZER(HeNormal, he_normal)            \
-  INITIALIZER(HeUniform, he_uniform)          \
-  INITIALIZER(XavierNormal, xavier_normal)    \
-  INITIALIZER(XavierUniform, xavier_uniform)  \
+#define TEMPER_INITIALIZERS(INITIALIZER)     \
+  INITIALIZER(HeNormal, he_normal)           \
+  INITIALIZER(HeUniform, he_uniform)         \
+  INITIALIZER(XavierNormal, xavier_normal)   \
+  INITIALIZER(XavierUniform, xavier_uniform) \
   INITIALIZER(Zero, zero)
 
 enum class InitializerKind : uint32_t {

@@ -104,22 +104,22 @@ struct SoftmaxCrossEntropyParams {
 struct MeanSquaredErrorParams {};
 
 // The one list of layers: enumerator suffix and params struct, file name.
-#define TEMPER_LAYERS(LAYER)                          \
-  LAYER(Input, input)                                 \
-  LAYER(Normalize, normalize)                         \
-  LAYER(Dense, dense)                                 \
-  LAYER(Conv2d, conv2d)                               \
-  LAYER(DepthwiseConv2d, depthwise_conv2d)            \
-  LAYER(BatchNorm, batch_norm)                        \
-  LAYER(Relu, relu)                                   \
-  LAYER(Relu6, relu6)                                 \
-  LAYER(MaxPool, max_pool)                            \
-  LAYER(AvgPool, avg_pool)                            \
-  LAYER(GlobalAvgPool, global_avg_pool)               \
-  LAYER(Add, add)                                     \
-  LAYER(Flatten, flatten)                             \
-  LAYER(Dropout, dropout)                             \
-  LAYER(SoftmaxCrossEntropy, softmax_cross_entropy)   \
+#define TEMPER_LAYERS(LAYER)                        \
+  LAYER(Input, input)                               \
+  LAYER(Normalize, normalize)                       \
+  LAYER(Dense, dense)                               \
+  LAYER(Conv2d, conv2d)                             \
+  LAYER(DepthwiseConv2d, depthwise_conv2d)          \
+  LAYER(BatchNorm, batch_norm)                      \
+  LAYER(Relu, relu)                                 \
+  LAYER(Relu6, relu6)                               \
+  LAYER(MaxPool, max_pool)                          \
+  LAYER(AvgPool, avg_pool)                          \
+  LAYER(GlobalAvgPool, global_avg_pool)             \
+  LAYER(Add, add)                                   \
+  LAYER(Flatten, flatten)                           \
+  LAYER(Dropout, dropout)                           \
+  LAYER(SoftmaxCrossEntropy, softmax_cross_entropy) \
   LAYER(MeanSquaredError, mean_squared_error)
 
 enum class LayerKind : uint32_t {
@@ -131,10 +131,10 @@ enum class LayerKind : uint32_t {
 
 template <class Params>
 struct LayerKindOf;
-#define TEMPER_LAYER_KIND(Name, file)                         \
-  template <>                                                 \
-  struct LayerKindOf<Name##Params> {                          \
-    static constexpr LayerKind value = LayerKind::k##Name;    \
+#define TEMPER_LAYER_KIND(Name, file)                      \
+  template <>                                              \
+  struct LayerKindOf<Name##Params> {                       \
+    static constexpr LayerKind value = LayerKind::k##Name; \
   };
 TEMPER_LAYERS(TEMPER_LAYER_KIND)
 #undef TEMPER_LAYER_KIND

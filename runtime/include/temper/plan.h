@@ -1,9 +1,10 @@
 // Plan: everything about a job that can be known before it runs. The straight
-// list of steps, every buffer with its lifetime and offset, and the exact bytes.
-// Plain data, made once by MakePlan; nothing is allocated after it.
+// list of steps, every buffer with its lifetime and offset, and the exact
+// bytes. Plain data, made once by MakePlan; nothing is allocated after it.
 //
-//   arena:  [ buffers that share memory over time | weights, state | step state ]
-//           0                          transient_bytes                 arena_bytes
+//   arena:  [ buffers that share memory over time | weights, state | step state
+//   ]
+//           0                          transient_bytes arena_bytes
 //
 // An arena of arena_bytes works, one of 64 bytes less is refused. The plan does
 // not depend on the SIMD target; with the thread count only scratch changes.
@@ -76,9 +77,10 @@ struct WeightSpec {
 
 // How a node takes part in this program.
 struct NodeMode {
-  bool backward = false;         // a gradient reaches this node
-  bool train_weights = false;    // its weights are updated
-  bool live_statistics = false;  // batch norm: uses and updates batch statistics
+  bool backward = false;       // a gradient reaches this node
+  bool train_weights = false;  // its weights are updated
+  bool live_statistics =
+      false;  // batch norm: uses and updates batch statistics
   bool need_dx[kMaxInputs] = {};  // somebody below wants this input's gradient
 };
 
@@ -97,10 +99,11 @@ const char* TensorKindName(TensorKind kind);
 struct PlannedTensor {
   TensorKind kind = TensorKind::kActivation;
   uint32_t node = kNoNode;
-  uint32_t slot = 0;    // index of the weight; for kOptimizer weight * kMaxStates + state
-  uint64_t bytes = 0;   // exact; the plan rounds up to kTensorAlign
+  uint32_t slot =
+      0;  // index of the weight; for kOptimizer weight * kMaxStates + state
+  uint64_t bytes = 0;            // exact; the plan rounds up to kTensorAlign
   uint32_t first = 0, last = 0;  // steps in which it is alive, both inclusive
-  uint64_t offset = 0;  // from the start of the arena
+  uint64_t offset = 0;           // from the start of the arena
 };
 
 enum class StepKind : uint32_t { kForward, kLoss, kBackward, kUpdate };
@@ -147,8 +150,8 @@ struct Plan {
   uint64_t layout_hash = 0;
 };
 
-// Makes a plan, or says why there is none (with the node). `plan` is unchanged on
-// an error.
+// Makes a plan, or says why there is none (with the node). `plan` is unchanged
+// on an error.
 Status MakePlan(const Graph& graph, const PlanOptions& options, Plan* plan);
 
 // Checks a plan from anywhere: sizes, alignment, lifetimes, no two live buffers

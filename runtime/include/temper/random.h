@@ -8,7 +8,8 @@
 //              use * 2^16 + graph layer index)
 //   number  = output word element % 4
 //
-// Sample indices are 32-bit here; a data set of more is refused where it is read.
+// Sample indices are 32-bit here; a data set of more is refused where it is
+// read.
 #ifndef TEMPER_RANDOM_H_
 #define TEMPER_RANDOM_H_
 
@@ -21,11 +22,11 @@ namespace temper {
 enum class RandomUse : uint32_t {
   kInitialize = 1,  // sample = index of the weight within the layer
   kDropout = 2,
-  kShuffle = 3,     // element = sample index; sample = layer = 0
+  kShuffle = 3,  // element = sample index; sample = layer = 0
   kAugment = 4,
-  kSplit = 5,       // like kShuffle, epoch 0
-  kNewHead = 6,     // rows of a replaced head
-  kTest = 9,        // tests/golden/pytorch_reference.py says what for
+  kSplit = 5,    // like kShuffle, epoch 0
+  kNewHead = 6,  // rows of a replaced head
+  kTest = 9,     // tests/golden/pytorch_reference.py says what for
 };
 
 constexpr std::array<uint32_t, 4> Philox(uint64_t seed,

@@ -14,7 +14,8 @@ namespace temper {
 // constant: base_lr.
 // step:     base_lr * gamma^(number of passed milestones), one milestone every
 //           step_size steps (torch.optim.lr_scheduler.StepLR).
-// cosine:   min_lr + (base_lr - min_lr) * (1 + cos(pi * t / T)) / 2 with t steps
+// cosine:   min_lr + (base_lr - min_lr) * (1 + cos(pi * t / T)) / 2 with t
+// steps
 //           since the warm-up and T those that are left (Loshchilov and Hutter
 //           2017, without restarts).
 #define TEMPER_SCHEDULES(SCHEDULE) \
@@ -31,14 +32,14 @@ enum class ScheduleKind : uint32_t {
 
 struct Schedule {
   ScheduleKind kind = ScheduleKind::kCosine;
-  double base_lr = 0.01;      // > 0
-  double min_lr = 0.0;        // cosine: the rate at the end
-  uint64_t total_steps = 1;   // of the whole run
+  double base_lr = 0.01;     // > 0
+  double min_lr = 0.0;       // cosine: the rate at the end
+  uint64_t total_steps = 1;  // of the whole run
   // Linear warm-up before any schedule: step t < warmup_steps runs at
   // base_lr * (t + 1) / (warmup_steps + 1).
   uint64_t warmup_steps = 0;
-  uint64_t step_size = 1;     // step: steps between drops
-  double gamma = 0.1;         // step: factor of a drop
+  uint64_t step_size = 1;  // step: steps between drops
+  double gamma = 0.1;      // step: factor of a drop
 };
 
 // The rate of step `step` (0-based). Past the end the last rate is kept.

@@ -42,10 +42,10 @@ constexpr Status Error(StatusCode code, const char* message,
 
 }  // namespace temper
 
-#define TEMPER_RETURN_IF_ERROR(expression)                  \
-  do {                                                      \
-    const ::temper::Status temper_status_ = (expression);   \
-    if (!temper_status_.ok()) return temper_status_;        \
+#define TEMPER_RETURN_IF_ERROR(expression)                \
+  do {                                                    \
+    const ::temper::Status temper_status_ = (expression); \
+    if (!temper_status_.ok()) return temper_status_;      \
   } while (false)
 
 #endif  // TEMPER_STATUS_H_

@@ -7,7 +7,8 @@
 //   temper::Trainer trainer;
 //   if (!trainer.Create(plan, memory, sizeof(memory)).ok()) ...
 //   trainer.Initialize(seed);
-//   temper::StepResult r = trainer.Step({.input = x, .labels = t, .rows = 32}, lr);
+//   temper::StepResult r = trainer.Step({.input = x, .labels = t, .rows = 32},
+//   lr);
 //
 // Not thread-safe; several trainers may live side by side.
 // Next: runtime/trainer.cc, tests/runtime/readme_test.cc (a whole program).
@@ -99,9 +100,9 @@ class Trainer {
   const std::vector<StateView>& States() const { return states_; }
   const Plan& plan() const { return plan_; }
 
-  // Before and after every step of the program, fills buffers that are not alive
-  // with NaN and checks that nobody wrote behind a buffer; a step that did ends in
-  // kInternal. On in builds without NDEBUG. Slow.
+  // Before and after every step of the program, fills buffers that are not
+  // alive with NaN and checks that nobody wrote behind a buffer; a step that
+  // did ends in kInternal. On in builds without NDEBUG. Slow.
   void CheckMemory(bool on) { check_memory_ = on; }
   // Node whose step wrote out of bounds, or kNoNode.
   uint32_t MemoryFault() const { return memory_fault_; }
