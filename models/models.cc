@@ -45,7 +45,7 @@ std::string Unknown(std::string what, std::string_view name,
     return text + "; did you mean '" + std::string(nearest) + "'?";
   }
   text += "; there are";
-  for (const std::string_view one : known) text += " " + std::string(one);
+  for (const std::string_view one : known) text.append(1, ' ').append(one);
   return text;
 }
 

@@ -54,6 +54,9 @@ class Needs {
   void View() { view = true; }
   // dx[i] may be written over dy (for one i, the first that is free to).
   void InPlaceBackward() { in_place_backward = true; }
+  // y is so cheap to make again from what the caller still holds that it need
+  // not be kept: where backward wants it, forward runs once more just before.
+  void Recompute() { recompute = true; }
   // Live statistics over fewer rows have no meaning.
   void MinimumRows(uint32_t rows) { minimum_rows = rows; }
 
@@ -62,6 +65,7 @@ class Needs {
   bool keep_input[kMaxInputs] = {};
   bool keep_output = false;
   bool in_place = false, view = false, in_place_backward = false;
+  bool recompute = false;
   uint64_t saved_bytes = 0, forward_scratch = 0, backward_scratch = 0;
   uint32_t minimum_rows = 1;
 };

@@ -36,6 +36,20 @@ Status CheckStep(const Plan& plan, size_t step) {
     }
   }
   const bool backward = s.kind == StepKind::kBackward;
+  if (s.kind == StepKind::kRecompute) {
+    // Only from what is still there, into a buffer of its own, without scratch.
+    for (uint32_t k = 0; k < node.input_count; ++k) {
+      if (node.inputs[k] != 0 &&
+          !Usable(plan, plan.nodes[node.inputs[k]].output, step,
+                  bytes(node.inputs[k]))) {
+        return Fail("an input is missing, dead or too small", s.node);
+      }
+    }
+    if (!Usable(plan, n.output_again, step, bytes(s.node)) ||
+        n.forward_scratch != kNoTensor || n.saved != kNoTensor) {
+      return Fail("a node cannot be computed again", s.node);
+    }
+  }
   if (s.kind == StepKind::kForward || backward) {
     for (uint32_t k = 0; k < node.input_count; ++k) {
       const uint32_t from = node.inputs[k];
@@ -100,7 +114,7 @@ Status CheckPlan(const Plan& plan) {
   if (plan.options.batch == 0 || plan.options.batch > kMaxBatch) {
     return Fail("the plan's batch is out of range");
   }
-  if (plan.steps.empty() || plan.steps.size() > 3 * size_t{kMaxNodes} + 1) {
+  if (plan.steps.empty() || plan.steps.size() > 4 * size_t{kMaxNodes} + 1) {
     return Fail("the plan has no steps, or too many");
   }
   const size_t count = plan.tensors.size();

@@ -1,6 +1,7 @@
 // Making the program. The order of one step is
 //
 //   forward of every node | loss | for every node with a gradient, last first:
+//                                  recompute of inputs that were not kept,
 //                                  backward (dx with the old weights, then dw),
 //                                  update of its weights
 //
@@ -135,6 +136,7 @@ class ProgramMaker {
 
   void ListSteps() {
     forward_.assign(count_, 0);
+    recompute_.assign(count_, kNoStep);
     backward_.assign(count_, kNoStep);
     update_.assign(count_, kNoStep);
     const auto add = [&](StepKind kind, uint32_t node) {
@@ -148,6 +150,13 @@ class ProgramMaker {
     if (!plan_.options.training) return;
     for (uint32_t i = count_; i-- > 0;) {
       if (!plan_.nodes[i].mode.backward) continue;
+      for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
+        const uint32_t from = NodeAt(i).inputs[k];
+        if (needs_[i].keep_input[k] && Recomputed(from) &&
+            recompute_[from] == kNoStep) {
+          recompute_[from] = add(StepKind::kRecompute, from);
+        }
+      }
       backward_[i] = add(StepKind::kBackward, i);
       if (plan_.nodes[i].mode.train_weights) {
         update_[i] = add(StepKind::kUpdate, i);
@@ -202,9 +211,20 @@ class ProgramMaker {
     AddTensor(TensorKind::kStepState, kNoNode, 0, kTensorAlign, 0, end);
   }
 
-  // True if backward reads the output of node i.
+  // True if backward gets the output of node i from a second forward. Not where
+  // the loss reads it: backward begins there, nothing would be saved.
+  bool Recomputed(uint32_t i) const {
+    if (!needs_[i].recompute || !plan_.options.training) return false;
+    for (uint32_t k = 0; k < NodeAt(count_ - 1).input_count; ++k) {
+      if (NodeAt(count_ - 1).inputs[k] == i) return false;
+    }
+    return true;
+  }
+
+  // True if backward reads the output of node i as forward left it.
   bool Kept(uint32_t i) const {
     if (plan_.nodes[i].mode.backward && needs_[i].keep_output) return true;
+    if (Recomputed(i)) return false;
     for (uint32_t c = i + 1; c < count_; ++c) {
       for (uint32_t k = 0; k < NodeAt(c).input_count; ++k) {
         if (NodeAt(c).inputs[k] == i && plan_.nodes[c].mode.backward &&
@@ -248,13 +268,21 @@ class ProgramMaker {
       if (node.mode.backward && needs_[i].keep_output) {
         t.last = std::max(t.last, backward_[i]);
       }
+      uint32_t last_backward = 0;
       for (uint32_t c = i + 1; c < count_; ++c) {
         for (uint32_t k = 0; k < NodeAt(c).input_count; ++k) {
           if (NodeAt(c).inputs[k] == i && plan_.nodes[c].mode.backward &&
               needs_[c].keep_input[k]) {
-            t.last = std::max(t.last, backward_[c]);
+            last_backward = std::max(last_backward, backward_[c]);
           }
         }
+      }
+      if (recompute_[i] != kNoStep) {
+        node.output_again =
+            AddTensor(TensorKind::kActivation, i, 1, ActivationBytes(i),
+                      recompute_[i], last_backward);
+      } else {
+        t.last = std::max(t.last, last_backward);
       }
     }
   }
@@ -372,7 +400,7 @@ class ProgramMaker {
   const uint32_t count_;
   std::vector<Needs> needs_;
   // Step numbers per node.
-  std::vector<uint32_t> forward_, backward_, update_;
+  std::vector<uint32_t> forward_, recompute_, backward_, update_;
   uint32_t loss_ = 0;
 };
 

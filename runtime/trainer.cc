@@ -140,7 +140,8 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
 }
 
 void Trainer::CallLayer(uint32_t index, const void* step_context,
-                        bool backward) {
+                        StepKind kind) {
+  const bool backward = kind == StepKind::kBackward;
   const StepContext& step = *static_cast<const StepContext*>(step_context);
   const Node& node = plan_.graph.nodes[index];
   const NodePlan& n = plan_.nodes[index];
@@ -152,8 +153,10 @@ void Trainer::CallLayer(uint32_t index, const void* step_context,
   for (uint32_t k = 0; k < node.input_count; ++k) {
     const uint32_t from = node.inputs[k];
     in[k] = plan_.shapes[from];
+    const NodePlan& source = plan_.nodes[from];
+    const bool again = backward && source.output_again != kNoTensor;
     x[k] = from == 0 ? static_cast<const float*>(step.input)
-                     : At(plan_.nodes[from].output);
+                     : At(again ? source.output_again : source.output);
     if (backward && n.mode.need_dx[k]) dx[k] = At(plan_.nodes[from].gradient);
   }
   for (uint32_t w = 0; w < n.weight_count; ++w) {
@@ -170,7 +173,7 @@ void Trainer::CallLayer(uint32_t index, const void* step_context,
       step,
       parallel_,
       x,
-      At(n.output),
+      At(kind == StepKind::kRecompute ? n.output_again : n.output),
       weights,
       At<void>(n.saved),
       At<void>(backward ? n.backward_scratch : n.forward_scratch),
@@ -220,7 +223,8 @@ StepResult Trainer::Run(const Batch& batch, bool training,
     if (check_memory_) PoisonDead(s, true);
     switch (step.kind) {
       case StepKind::kForward:
-        CallLayer(step.node, &context, false);
+      case StepKind::kRecompute:
+        CallLayer(step.node, &context, step.kind);
         break;
       case StepKind::kLoss: {
         const bool classes =
@@ -253,7 +257,7 @@ StepResult Trainer::Run(const Batch& batch, bool training,
           simd::Fill(plan_.tensors[gradient].bytes / sizeof(float), 0.0f,
                      At(gradient), parallel_);
         }
-        CallLayer(step.node, &context, true);
+        CallLayer(step.node, &context, step.kind);
         break;
       case StepKind::kUpdate:
         // Sticky: the first layer that went bad is named; later ones follow

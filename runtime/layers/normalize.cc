@@ -3,6 +3,7 @@
 // mean and std are buffers: computed once from the training split, stored in
 // the model, never trained. It is the one path from samples to tensors, so
 // training, validation and prediction cannot differ. Nothing flows back.
+// Memory: y is not kept for the first layer's weight gradient but made again.
 // Kernels: simd/elementwise.h. Reference: tests/reference/elementwise.h.
 #include "runtime/layer.h"
 #include "simd/elementwise.h"
@@ -22,6 +23,8 @@ Status InferShape(const Node&, const Shape* in, Shape* out) {
 }
 
 void StateNeeds(const NeedsCall& call, Needs* needs) {
+  needs->Recompute();  // the samples are the caller's and stay until the step
+                       // ends
   const Shape& s = call.in[0];
   if (call.node.As<NormalizeParams>().per_pixel) {
     needs->Weight("mean", WeightRole::kBufferZero, {s.h, s.w, s.c});

@@ -106,7 +106,13 @@ struct PlannedTensor {
   uint64_t offset = 0;           // from the start of the arena
 };
 
-enum class StepKind : uint32_t { kForward, kLoss, kBackward, kUpdate };
+enum class StepKind : uint32_t {
+  kForward,
+  kLoss,
+  kRecompute,  // forward once more, into the buffer output_again
+  kBackward,
+  kUpdate
+};
 struct ProgramStep {
   StepKind kind = StepKind::kForward;
   uint32_t node = 0;
@@ -116,6 +122,8 @@ struct ProgramStep {
 struct NodePlan {
   NodeMode mode;
   uint32_t output = kNoTensor;
+  uint32_t output_again =
+      kNoTensor;                  // what backward reads instead, if recomputed
   uint32_t gradient = kNoTensor;  // of the output
   uint32_t saved = kNoTensor;
   uint32_t forward_scratch = kNoTensor;

@@ -116,7 +116,7 @@ class Trainer {
   }
   StepResult Run(const Batch& batch, bool training, float learning_rate);
   Status CheckBatch(const Batch& batch, bool training) const;
-  void CallLayer(uint32_t node, const void* step_context, bool backward);
+  void CallLayer(uint32_t node, const void* step_context, StepKind kind);
   bool UpdateNode(uint32_t node, float learning_rate);
   void PoisonDead(uint32_t step, bool before);
 
