@@ -205,8 +205,8 @@ void AddJobOptions(CLI::App* verb, JobOptions* o) {
 }
 
 void AddRunOptions(CLI::App* verb, JobOptions* o, bool* quiet) {
-  verb->add_option("--out", o->out, "The run folder (created)")
-      ->capture_default_str();
+  verb->add_option("--out", o->out,
+                   "The run folder, created (default: a new one in runs/)");
   verb->add_option("--save-every", o->save_seconds,
                    "Seconds between saves within an epoch (0: only at its end)")
       ->check(InRange(0, 1e9, "0 or more"))

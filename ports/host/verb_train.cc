@@ -1,6 +1,7 @@
 // train, finetune, resume: the verbs that run a Session.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -29,6 +30,7 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
                static_cast<double>(job.plan.arena_bytes) / 1048576.0,
                job.plan.lower_bound,
                static_cast<double>(job.data.train.MemoryBytes()) / 1048576.0);
+    fmt::print(stderr, "run folder {}\n", job.options.out);
   }
   Session session(std::move(job), checkpoint, quiet);
   const SessionResult r = session.Run();
@@ -83,9 +85,21 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
   return r.exit_code;
 }
 
+// runs/train, or the first of runs/train-2, runs/train-3, ... that is not
+// taken.
+std::string FreeRunFolder(const std::string& folder) {
+  std::string path = folder;
+  std::error_code error;
+  for (int n = 2; std::filesystem::exists(path, error); ++n) {
+    path = fmt::format("{}-{}", folder, n);
+  }
+  return path;
+}
+
 // The target must be chosen before the first kernel runs.
-Job NewJob(const JobOptions& options) {
+Job NewJob(JobOptions options, const std::string& folder) {
   ChooseTarget(options.target);
+  if (options.out.empty()) options.out = FreeRunFolder(folder);
   return PrepareJob(options);
 }
 
@@ -98,11 +112,11 @@ struct TrainArguments {
 
 void AddTrainVerb(Cli& cli) {
   auto a = std::make_shared<TrainArguments>();
-  a->options.out = "runs/train";
   CLI::App* verb =
       cli.Verb("train", "Train a model, or go on training one on its classes",
                [&cli, a] {
-                 return RunSession(cli, NewJob(a->options), nullptr, a->quiet);
+                 return RunSession(cli, NewJob(a->options, "runs/train"),
+                                   nullptr, a->quiet);
                });
   verb->add_option("--model", a->options.model,
                    "mlp, lenet5, resnet8, ds_cnn, mobilenet_v1?width=0.25, "
@@ -116,13 +130,13 @@ void AddTrainVerb(Cli& cli) {
 void AddFinetuneVerb(Cli& cli) {
   auto a = std::make_shared<TrainArguments>();
   a->options.finetune = true;
-  a->options.out = "runs/finetune";
   a->options.lr = 0.01;
   CLI::App* verb =
       cli.Verb("finetune",
                "Train on from a model file; a new head if the classes differ",
                [&cli, a] {
-                 return RunSession(cli, NewJob(a->options), nullptr, a->quiet);
+                 return RunSession(cli, NewJob(a->options, "runs/finetune"),
+                                   nullptr, a->quiet);
                });
   verb->add_option("model", a->options.model, "The .safetensors model")
       ->required();

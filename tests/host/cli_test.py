@@ -236,6 +236,11 @@ class Exactness(Case):
             hashes.add(json.loads(run("inspect", out / "weights/last.safetensors", "--json").stdout)["weights_sha256"])
         self.assertEqual(len(hashes), 1)
 
+    def test_runs_without_a_name_get_their_own_folder(self):
+        job = ("train", "--model", "mlp?hidden=8", "--data", self.spec, "--epochs", 1, "--json")
+        outs = [json.loads(run(*job, cwd=self.tmp).stdout)["out"] for _ in range(2)]
+        self.assertEqual(outs, ["runs/train", "runs/train-2"])
+
     def test_same_file_twice(self):
         files = []
         for name in ("one", "two"):
