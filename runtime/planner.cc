@@ -68,8 +68,6 @@ uint64_t Place(const std::vector<PlannedTensor>& tensors,
 }  // namespace
 
 uint64_t LowerBound(const Plan& plan) {
-  // Sum of sizes that start or end at each step.
-  std::vector<uint64_t> alive(plan.steps.size() + 1, 0);
   uint64_t most = 0;
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     uint64_t bytes = 0;

@@ -418,7 +418,7 @@ TEST(Dataset, RefusesValuesThatAreNotFinite) {
 TEST(Idx, ReadsFashionMnist) {
   const std::string folder = "/usr/share/datasets/fashion-mnist";
   if (!std::filesystem::exists(folder)) {
-    GTEST_SKIP() << "apt install dataset-fashion-mnist to run this test";
+    FAIL() << "dataset-fashion-mnist is not installed: run ./setup";
   }
   const Dataset test = LoadDataset("idx:" + folder + "?split=test");
   EXPECT_EQ(test.size(), 10000u);
