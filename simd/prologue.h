@@ -1,0 +1,45 @@
+// Prologue: a tensor that is never stored. What a kernel reads through it is
+//
+//   y = act(x * scale[c] + shift[c])      (one FMA, then a select)
+//
+// batch norm and its activation, formed from the convolution's output whenever
+// somebody needs them. The bits of y are those that ScaleShift and Relu would
+// have stored, so it does not matter who forms them, or how often.
+// Padding comes behind: it is zero in y, not in x.
+// Next: prologue-inl.h, conv_bands.h and depthwise.cc (users), runtime/layer.h.
+#ifndef TEMPER_SIMD_PROLOGUE_H_
+#define TEMPER_SIMD_PROLOGUE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "temper/parallel.h"
+
+namespace temper::simd {
+
+// ReLU is select(y <= 0, +0, y), ReLU6 is select(y <= 0, +0, select(y >= 6, 6,
+// y)): NaN survives.
+enum class Activation : uint32_t { kNone, kRelu, kRelu6 };
+
+struct Prologue {
+  // Per channel, followed by kTailBytes readable bytes. Null: y is x, and
+  // activation is kNone.
+  const float* scale = nullptr;
+  const float* shift = nullptr;
+  Activation activation = Activation::kNone;
+
+  bool IsIdentity() const { return scale == nullptr; }
+};
+
+// y = prologue(x) for rows x channels, both contiguous. y == x allowed. The
+// second form splits the rows over threads; the first stays on the caller, for
+// kernels that stage a part of x.
+void ApplyPrologue(size_t rows, size_t channels, const float* x,
+                   const Prologue& prologue, float* y);
+void ApplyPrologue(size_t rows, size_t channels, const float* x,
+                   const Prologue& prologue, float* y,
+                   const ParallelRunner& parallel);
+
+}  // namespace temper::simd
+
+#endif  // TEMPER_SIMD_PROLOGUE_H_
