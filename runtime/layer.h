@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "simd/prologue.h"
 #include "temper/graph.h"
 #include "temper/parallel.h"
 #include "temper/plan.h"
@@ -57,6 +58,16 @@ class Needs {
   // y is so cheap to make again from what the caller still holds that it need
   // not be kept: where backward wants it, forward runs once more just before.
   void Recompute() { recompute = true; }
+  // y = act(x[0] * scale + shift) per channel, with the coefficients at the
+  // start of saved (DerivedCoefficients): y need not be stored if every reader
+  // accepts that. Then mode.derived is set and forward writes no y.
+  void Derivable() { derivable = true; }
+  // x[i] may be such a tensor: Call::prologue[i] forms it.
+  void AcceptDerived(uint32_t i) { accept_derived[i] = true; }
+  // An activation that alone reads y may be absorbed: mode.activation.
+  void AbsorbActivation() { absorb_activation = true; }
+  // This layer is that activation.
+  void IsActivation(simd::Activation a) { activation = a; }
   // Live statistics over fewer rows have no meaning.
   void MinimumRows(uint32_t rows) { minimum_rows = rows; }
 
@@ -66,6 +77,9 @@ class Needs {
   bool keep_output = false;
   bool in_place = false, view = false, in_place_backward = false;
   bool recompute = false;
+  bool derivable = false, absorb_activation = false;
+  bool accept_derived[kMaxInputs] = {};
+  simd::Activation activation = simd::Activation::kNone;
   uint64_t saved_bytes = 0, forward_scratch = 0, backward_scratch = 0;
   uint32_t minimum_rows = 1;
 };
@@ -82,6 +96,18 @@ struct StepContext {
   bool training = false;
 };
 
+// Where a derivable layer keeps its coefficients: two vectors of `channels`
+// floats, each padded to 64 bytes.
+constexpr size_t CoefficientFloats(size_t channels) {
+  return (channels + 15) / 16 * 16;
+}
+inline simd::Prologue DerivedCoefficients(const void* saved, size_t channels,
+                                          uint32_t activation) {
+  const float* const scale = static_cast<const float*>(saved);
+  return {scale, scale + CoefficientFloats(channels),
+          static_cast<simd::Activation>(activation)};
+}
+
 // Everything a layer may touch in one pass. Pointers it did not ask for are
 // null.
 struct Call {
@@ -95,6 +121,8 @@ struct Call {
   const ParallelRunner& parallel;
 
   const float* const* x;  // inputs; for a node that reads the input: step.input
+  // How the inputs are formed from x; the identity unless mode.derived_input.
+  const simd::Prologue* prologue;
   float* y;
   float* const* weights;
   void* saved;
@@ -113,6 +141,9 @@ struct Call {
   // Elements of x[0] and y over all rows.
   uint64_t InCount() const { return rows * in[0].Count(); }
   uint64_t OutCount() const { return rows * out.Count(); }
+  simd::Activation Activation() const {
+    return static_cast<simd::Activation>(mode.activation);
+  }
 };
 
 struct LayerOp {

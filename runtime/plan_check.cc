@@ -20,6 +20,12 @@ bool Usable(const Plan& plan, uint32_t tensor, size_t step, uint64_t bytes) {
   return t.first <= step && step <= t.last && t.bytes >= bytes;
 }
 
+// Of one of a derived tensor's two vectors.
+uint64_t CoefficientBytes(uint64_t channels) {
+  return (channels * sizeof(float) + kTensorAlign - 1) / kTensorAlign *
+         kTensorAlign;
+}
+
 Status CheckStep(const Plan& plan, size_t step) {
   const ProgramStep& s = plan.steps[step];
   if (s.node >= plan.nodes.size()) return Fail("a step names no node");
@@ -56,6 +62,15 @@ Status CheckStep(const Plan& plan, size_t step) {
       if (s.kind == StepKind::kForward && from != 0 &&
           !Usable(plan, plan.nodes[from].output, step, bytes(from))) {
         return Fail("an input is missing, dead or too small", s.node);
+      }
+      const uint32_t by = plan.nodes[from].derived_by;
+      if (by != kNoNode &&
+          (by >= plan.nodes.size() ||
+           (s.kind == StepKind::kForward &&
+            !Usable(plan, plan.nodes[by].saved, step,
+                    2 * CoefficientBytes(plan.shapes[from].c))))) {
+        return Fail("an input's coefficients are missing, dead or too small",
+                    s.node);
       }
       if (backward && n.mode.need_dx[k] &&
           !Usable(plan, plan.nodes[from].gradient, step, bytes(from))) {
@@ -149,6 +164,11 @@ Status CheckPlan(const Plan& plan) {
     }
   }
   if (states != 1) return Fail("the plan needs one step state");
+  bool loss = false;
+  for (const ProgramStep& step : plan.steps) {
+    loss = loss || step.kind == StepKind::kLoss;
+  }
+  if (!loss) return Fail("the plan has no loss step");
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     TEMPER_RETURN_IF_ERROR(CheckStep(plan, s));
   }

@@ -6,6 +6,8 @@
 //                                  update of its weights
 //
 // so a weight gradient lives for two steps and its memory is used again.
+// Fused nodes (ChooseFusion) lose steps and tensors: absorbed activations have
+// neither, derived outputs are formed by whoever reads them.
 // Buffers that share memory by design (in place, views) become one tensor here;
 // what may share memory over time is the planner's business.
 #include "runtime/program.h"
@@ -29,6 +31,7 @@ class ProgramMaker {
     plan_.nodes.assign(count_, NodePlan());
     needs_.assign(count_, Needs());
     ChooseModes();
+    ChooseFusion();
     TEMPER_RETURN_IF_ERROR(CollectNeeds());
     ListSteps();
     AddPersistentTensors();
@@ -80,6 +83,56 @@ class ProgramMaker {
     }
   }
 
+  // Which activations are absorbed and which outputs are derived. A function of
+  // the graph, so that bits and memory do not depend on the machine.
+  void ChooseFusion() {
+    std::vector<Needs> needs(count_);
+    std::vector<uint32_t> readers(count_, 0), reader(count_, kNoNode);
+    for (uint32_t i = 0; i < count_; ++i) {
+      StateNeeds(i, &needs[i]);
+      for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
+        ++readers[NodeAt(i).inputs[k]];
+        reader[NodeAt(i).inputs[k]] = i;
+      }
+    }
+    for (uint32_t i = 0; i < count_; ++i) {
+      const simd::Activation act = needs[i].activation;
+      if (act == simd::Activation::kNone) continue;
+      const uint32_t from = NodeAt(i).inputs[0];
+      NodeMode& source = plan_.nodes[from].mode;
+      if (!needs[from].absorb_activation || readers[from] != 1 ||
+          source.absorbed) {
+        continue;
+      }
+      plan_.nodes[i].mode.absorbed = true;
+      source.activation = static_cast<uint32_t>(act);
+    }
+    for (uint32_t i = 0; i < count_; ++i) {
+      if (!needs[i].derivable) continue;
+      // What it is formed from must stay where it is until it is read.
+      const uint32_t from = NodeAt(i).inputs[0];
+      if (from == 0 || needs[from].recompute) continue;
+      const bool tail = plan_.nodes[i].mode.activation != 0;
+      const uint32_t last = tail ? reader[i] : i;
+      bool all = true;
+      const auto each_reader = [&](auto&& f) {
+        for (uint32_t c = last + 1; c < count_; ++c) {
+          for (uint32_t k = 0; k < NodeAt(c).input_count; ++k) {
+            if (NodeAt(c).inputs[k] == last) f(c, k);
+          }
+        }
+      };
+      each_reader([&](uint32_t c, uint32_t k) {
+        all = all && needs[c].accept_derived[k];
+      });
+      if (!all) continue;
+      plan_.nodes[i].mode.derived = true;
+      each_reader([&](uint32_t c, uint32_t k) {
+        plan_.nodes[c].mode.derived_input[k] = true;
+      });
+    }
+  }
+
   bool HasTrainedWeights(uint32_t i) const {
     Needs needs;
     StateNeeds(i, &needs);
@@ -103,8 +156,8 @@ class ProgramMaker {
   Status CollectNeeds() {
     bool trains = false;
     for (uint32_t i = 0; i < count_; ++i) {
-      StateNeeds(i, &needs_[i]);
       NodePlan& node = plan_.nodes[i];
+      if (!node.mode.absorbed) StateNeeds(i, &needs_[i]);
       node.weight_count = needs_[i].weight_count;
       for (uint32_t w = 0; w < node.weight_count; ++w) {
         node.specs[w] = needs_[i].weights[w];
@@ -144,12 +197,15 @@ class ProgramMaker {
       return static_cast<uint32_t>(plan_.steps.size()) - 1;
     };
     for (uint32_t i = 0; i < count_; ++i) {
-      forward_[i] = add(StepKind::kForward, i);
+      forward_[i] = plan_.nodes[i].mode.absorbed ? forward_[NodeAt(i).inputs[0]]
+                                                 : add(StepKind::kForward, i);
     }
     loss_ = add(StepKind::kLoss, count_ - 1);
     if (!plan_.options.training) return;
     for (uint32_t i = count_; i-- > 0;) {
-      if (!plan_.nodes[i].mode.backward) continue;
+      if (!plan_.nodes[i].mode.backward || plan_.nodes[i].mode.absorbed) {
+        continue;
+      }
       for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
         const uint32_t from = NodeAt(i).inputs[k];
         if (needs_[i].keep_input[k] && Recomputed(from) &&
@@ -160,6 +216,11 @@ class ProgramMaker {
       backward_[i] = add(StepKind::kBackward, i);
       if (plan_.nodes[i].mode.train_weights) {
         update_[i] = add(StepKind::kUpdate, i);
+      }
+    }
+    for (uint32_t i = 0; i < count_; ++i) {
+      if (plan_.nodes[i].mode.absorbed) {
+        backward_[i] = backward_[NodeAt(i).inputs[0]];
       }
     }
   }
@@ -246,6 +307,20 @@ class ProgramMaker {
     return last;
   }
 
+  // Last backward step that reads the output of node i as an input, or 0.
+  uint32_t LastBackwardReader(uint32_t i) const {
+    uint32_t last = 0;
+    for (uint32_t c = i + 1; c < count_; ++c) {
+      for (uint32_t k = 0; k < NodeAt(c).input_count; ++k) {
+        if (NodeAt(c).inputs[k] == i && plan_.nodes[c].mode.backward &&
+            needs_[c].keep_input[k]) {
+          last = std::max(last, backward_[c]);
+        }
+      }
+    }
+    return last;
+  }
+
   void AddActivations() {
     for (uint32_t i = 1; i < count_; ++i) {
       NodePlan& node = plan_.nodes[i];
@@ -253,8 +328,11 @@ class ProgramMaker {
       const uint32_t shared = plan_.nodes[from].output;
       const bool same_size = shared != kNoTensor &&
                              plan_.tensors[shared].bytes == ActivationBytes(i);
-      if (same_size &&
-          (needs_[i].view || (needs_[i].in_place && MayOverwrite(shared, i)))) {
+      if (node.mode.derived || node.mode.absorbed) {
+        node.output = shared;
+        node.derived_by = node.mode.derived ? i : plan_.nodes[from].derived_by;
+      } else if (same_size && (needs_[i].view || (needs_[i].in_place &&
+                                                  MayOverwrite(shared, i)))) {
         node.output = shared;
       } else {
         node.output = AddTensor(TensorKind::kActivation, i, 0,
@@ -268,15 +346,7 @@ class ProgramMaker {
       if (node.mode.backward && needs_[i].keep_output) {
         t.last = std::max(t.last, backward_[i]);
       }
-      uint32_t last_backward = 0;
-      for (uint32_t c = i + 1; c < count_; ++c) {
-        for (uint32_t k = 0; k < NodeAt(c).input_count; ++k) {
-          if (NodeAt(c).inputs[k] == i && plan_.nodes[c].mode.backward &&
-              needs_[c].keep_input[k]) {
-            last_backward = std::max(last_backward, backward_[c]);
-          }
-        }
-      }
+      const uint32_t last_backward = LastBackwardReader(i);
       if (recompute_[i] != kNoStep) {
         node.output_again =
             AddTensor(TensorKind::kActivation, i, 1, ActivationBytes(i),
@@ -319,8 +389,8 @@ class ProgramMaker {
         written[from] = true;
         NodePlan& source = plan_.nodes[from];
         const bool share =
-            needs_[i].in_place_backward && !dy_given_away &&
-            node.gradient != kNoTensor &&
+            (needs_[i].in_place_backward || node.mode.absorbed) &&
+            !dy_given_away && node.gradient != kNoTensor &&
             plan_.tensors[node.gradient].bytes == ActivationBytes(from);
         if (share) {
           dy_given_away = true;
@@ -346,8 +416,14 @@ class ProgramMaker {
                       forward_[i], forward_[i]);
       }
       if (needs.saved_bytes != 0) {
-        // The row losses are read by the loss step even in evaluation.
-        const uint32_t last = node.mode.backward ? backward_[i] : forward_[i];
+        // The row losses are read by the loss step even in evaluation;
+        // coefficients by everyone who reads a derived output.
+        uint32_t last = node.mode.backward ? backward_[i] : forward_[i];
+        for (uint32_t j = i; node.mode.derived && j < count_; ++j) {
+          if (plan_.nodes[j].derived_by != i) continue;
+          last =
+              std::max({last, forward_[LastReader(j)], LastBackwardReader(j)});
+        }
         node.saved =
             AddTensor(TensorKind::kSaved, i, 0, needs.saved_bytes, forward_[i],
                       i == count_ - 1 ? std::max(last, loss_) : last);

@@ -64,7 +64,9 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
   plan_ = std::move(plan);
   memory_ = static_cast<uint8_t*>(memory);
   parallel_ = parallel;
-  forward_steps_ = static_cast<uint32_t>(plan_.graph.nodes.size()) + 1;
+  forward_steps_ = 0;
+  while (plan_.steps[forward_steps_++].kind != StepKind::kLoss) {
+  }
   tensors_.clear();
   states_.clear();
   for (uint32_t i = 0; i < plan_.nodes.size(); ++i) {
@@ -147,6 +149,7 @@ void Trainer::CallLayer(uint32_t index, const void* step_context,
   const NodePlan& n = plan_.nodes[index];
   Shape in[kMaxInputs];
   const float* x[kMaxInputs] = {};
+  simd::Prologue prologue[kMaxInputs];
   float* dx[kMaxInputs] = {};
   float* weights[kMaxWeights] = {};
   float* dw[kMaxWeights] = {};
@@ -157,6 +160,11 @@ void Trainer::CallLayer(uint32_t index, const void* step_context,
     const bool again = backward && source.output_again != kNoTensor;
     x[k] = from == 0 ? static_cast<const float*>(step.input)
                      : At(again ? source.output_again : source.output);
+    if (source.derived_by != kNoNode) {
+      const NodePlan& by = plan_.nodes[source.derived_by];
+      prologue[k] =
+          DerivedCoefficients(At<void>(by.saved), in[k].c, by.mode.activation);
+    }
     if (backward && n.mode.need_dx[k]) dx[k] = At(plan_.nodes[from].gradient);
   }
   for (uint32_t w = 0; w < n.weight_count; ++w) {
@@ -173,6 +181,7 @@ void Trainer::CallLayer(uint32_t index, const void* step_context,
       step,
       parallel_,
       x,
+      prologue,
       At(kind == StepKind::kRecompute ? n.output_again : n.output),
       weights,
       At<void>(n.saved),

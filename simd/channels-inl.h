@@ -1,6 +1,6 @@
 // What the kernels with lanes over channels share (norm, depthwise, pool): tail
 // access for channel counts that are no multiple of the vector, sums over rows,
-// and a flat walk over rows x channels with per-channel coefficients.
+// and a walk over rows x channels with per-channel coefficients in registers.
 //
 // Nothing here changes a sum's order: a channel is always one chain over
 // ascending rows, wherever its lane happens to lie.
@@ -129,17 +129,19 @@ HWY_INLINE void ReduceRows(size_t rows, size_t stride, size_t count,
 
 inline constexpr size_t kTableLength = 512;
 
-// Calls body(access, i, table) for vectors that cover the rows [begin, end) of
-// a rows x channels matrix, where i is the flat index and table points at this
-// vector's coefficients: coefficient k of the lanes is table[k * kTableLength].
-// fill(first_channel, count, tables) computes the coefficients.
+// Calls body(access, i, stride, count, table) for columns of vectors that cover
+// the rows [begin, end) of a rows x channels matrix: the vectors at the flat
+// indices i, i + stride, ..., `count` of them. They share their coefficients:
+// coefficient k of the lanes is table[k * kTableLength], to be loaded once per
+// call. fill(first_channel, count, tables) computes the coefficients.
 //
 // Few channels: the coefficients are repeated until they fill whole vectors and
 // the matrix is walked as one flat array, so that 8 channels use 16 lanes and 3
-// channels waste none. Many channels: block after block of kTableLength.
+// channels waste none. Many channels: block after block of kTableLength. Rows
+// are taken in tiles that stay in the first-level cache.
 template <size_t kTables, class Fill, class Body>
-HWY_INLINE void ForEachRowVector(size_t begin, size_t end, size_t channels,
-                                 Fill&& fill, Body&& body) {
+HWY_INLINE void ForEachColumn(size_t begin, size_t end, size_t channels,
+                              Fill&& fill, Body&& body) {
   HWY_ALIGN float tables[kTables * kTableLength];
   const size_t N = hn::Lanes(Lanes16());
   // The least common multiple: N is a power of two.
@@ -147,33 +149,36 @@ HWY_INLINE void ForEachRowVector(size_t begin, size_t end, size_t channels,
   while (unit % N != 0) unit *= 2;
   if (unit <= kTableLength) {
     const size_t n = (end - begin) * channels;
-    size_t period = kTableLength / unit * unit;
-    if (period > RoundUp(n, unit)) period = RoundUp(n, unit);
+    const size_t lines = n / unit;
     fill(size_t{0}, channels, tables);
     for (size_t k = 0; k < kTables; ++k) {
       float* table = tables + k * kTableLength;
-      for (size_t j = channels; j < period; ++j) table[j] = table[j - channels];
+      for (size_t j = channels; j < unit; ++j) table[j] = table[j - channels];
     }
-    const size_t base = begin * channels;
-    size_t i = 0;
-    for (; i + period <= n; i += period) {
-      for (size_t j = 0; j < period; j += N) {
-        body(WholeVector<Lanes16>(), base + i + j, tables + j);
+    size_t i = begin * channels;
+    const size_t tile = 4 + 4096 / unit;
+    for (size_t line = 0; line < lines; line += tile) {
+      const size_t count = lines - line < tile ? lines - line : tile;
+      for (size_t j = 0; j < unit; j += N) {
+        body(WholeVector<Lanes16>(), i + j, unit, count, tables + j);
       }
+      i += count * unit;
     }
-    ForEachChannelVector(0, n - i, [&](auto access, size_t j) HWY_ATTR {
-      body(access, base + i + j, tables + j);
-    });
+    ForEachChannelVector(0, n - lines * unit,
+                         [&](auto access, size_t j) HWY_ATTR {
+                           body(access, i + j, unit, size_t{1}, tables + j);
+                         });
     return;
   }
   for (size_t first = 0; first < channels; first += kTableLength) {
     const size_t left = channels - first;
-    const size_t count = left < kTableLength ? left : kTableLength;
-    fill(first, count, tables);
-    for (size_t r = begin; r < end; ++r) {
-      const size_t base = r * channels + first;
-      ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
-        body(access, base + j, tables + j);
+    const size_t columns = left < kTableLength ? left : kTableLength;
+    fill(first, columns, tables);
+    const size_t tile = 4 + 4096 / columns;
+    for (size_t r = begin; r < end; r += tile) {
+      const size_t count = end - r < tile ? end - r : tile;
+      ForEachChannelVector(0, columns, [&](auto access, size_t j) HWY_ATTR {
+        body(access, r * channels + first + j, channels, count, tables + j);
       });
     }
   }

@@ -61,12 +61,102 @@ TapChain TapsReaching(size_t at, size_t kernel, size_t stride,
 
 }  // namespace
 
+namespace {
+
+// Source rows that the output rows [begin, end) of an image read.
+struct RowSpan {
+  size_t begin, end;
+};
+RowSpan SourceRows(const ConvShape& s, size_t begin, size_t end) {
+  const ptrdiff_t top = Signed(begin * s.stride_h) - Signed(s.pad_top);
+  const ptrdiff_t bottom = Signed((end - 1) * s.stride_h) - Signed(s.pad_top) +
+                           Signed((s.kernel_h - 1) * s.dilation_h) + 1;
+  const ptrdiff_t height = s.in_h;
+  RowSpan span;
+  span.begin = static_cast<size_t>(top < 0 ? 0 : top > height ? height : top);
+  span.end = static_cast<size_t>(bottom > height ? height : bottom);
+  if (bottom < 0 || span.end < span.begin) span.end = span.begin;
+  return span;
+}
+
+// How a source is formed in parts: bands of output rows of one image, and
+// blocks of channels. Shape only.
+struct Staging {
+  size_t channels;  // of a block
+  size_t blocks;
+  size_t rows;    // output rows of a band
+  size_t bands;   // of one image
+  size_t floats;  // of the largest part
+};
+Staging CutStaging(const ConvShape& s, size_t batch) {
+  constexpr size_t kFloats = 32 * 1024 / sizeof(float);
+  const size_t reach = size_t{s.kernel_h - 1} * s.dilation_h + 1;
+  Staging cut;
+  cut.channels = s.in_c < kChannelBlock ? s.in_c : kChannelBlock;
+  cut.blocks = DivideUp(s.in_c, cut.channels);
+  const size_t row = s.in_w * cut.channels;
+  cut.rows = 1;
+  while (cut.rows < s.out_h &&
+         (cut.rows * s.stride_h + reach) * row <= kFloats) {
+    ++cut.rows;
+  }
+  cut.bands = DivideUp(s.out_h, cut.rows);
+  cut.rows = DivideUp(s.out_h, cut.bands);
+  const size_t most = (cut.rows - 1) * s.stride_h + reach;
+  cut.floats = (most < s.in_h ? most : s.in_h) * row;
+  cut.images = 1;
+  if (cut.bands == 1) {
+    const size_t image = s.in_h * row;
+    if (image < kFloats) cut.images = kFloats / image;
+    if (cut.images > batch) cut.images = batch;
+    cut.floats = cut.images * image;
+  }
+  return cut;
+}
+size_t StageBytes(const Staging& cut) {
+  return RoundUp(cut.floats * sizeof(float), 64) + kTailBytes;
+}
+
+// One output row: rows_x points at row first_row of the image.
+void ForwardRow(const ConvShape& s, size_t oh, const float* rows_x,
+                size_t first_row, size_t row_floats, const float* w, float* y,
+                size_t channels, Sweep sweep) {
+  const ptrdiff_t top = Signed(oh * s.stride_h) - Signed(s.pad_top);
+  size_t kh = 0, kh_end = s.kernel_h;
+  while (kh < kh_end && top + Signed(kh * s.dilation_h) < 0) ++kh;
+  while (kh < kh_end &&
+         top + Signed((kh_end - 1) * s.dilation_h) >= Signed(s.in_h)) {
+    --kh_end;
+  }
+  sweep.rows = kh_end - kh;
+  const size_t ih = sweep.rows == 0
+                        ? first_row
+                        : static_cast<size_t>(top + Signed(kh * s.dilation_h));
+  sweep.x = rows_x + (ih - first_row) * row_floats;
+  sweep.w = w + kh * s.kernel_w * s.in_c;
+  sweep.y = y;
+  HWY_DYNAMIC_DISPATCH(RunSweep)(sweep, channels);
+}
+
+}  // namespace
+
+size_t DepthwiseForwardScratch(const ConvShape& s, uint32_t batch,
+                               uint32_t threads, bool prologue) {
+  if (!prologue || batch == 0 || s.out_h == 0 || s.out_w == 0) return 0;
+  const Staging cut = CutStaging(s, 1);
+  const size_t parts = size_t{batch} * cut.bands * cut.blocks;
+  return (parts < threads ? parts : threads) * StageBytes(cut);
+}
+
 void DepthwiseForward(const ConvShape& s, uint32_t batch, const float* x,
-                      const float* w, const float* bias, float* y,
+                      const Prologue& prologue, const float* w,
+                      const float* bias, float* y, void* scratch,
                       const ParallelRunner& parallel) {
+  if (s.out_h == 0 || s.out_w == 0) return;
   const size_t channels = s.in_c;
+  const size_t row_floats = s.in_w * channels;
   Sweep row;
-  row.x_row = Signed(size_t{s.dilation_h} * s.in_w * channels);
+  row.x_row = Signed(s.dilation_h * row_floats);
   row.x_col = Signed(channels);
   row.first = -Signed(s.pad_left);
   row.pixel = s.stride_w;
@@ -81,28 +171,46 @@ void DepthwiseForward(const ConvShape& s, uint32_t batch, const float* x,
   row.accumulate = false;
   InnerRange(row.first, row.pixel, Signed(row.taps - 1) * row.tap, row.width,
              row.count, &row.inner_begin, &row.inner_end);
+  if (prologue.IsIdentity()) {
+    ParallelFor(parallel, size_t{batch} * s.out_h, RowGrain(s, s.out_w),
+                [&](size_t begin, size_t end, size_t) {
+                  for (size_t i = begin; i < end; ++i) {
+                    ForwardRow(s, i % s.out_h,
+                               x + i / s.out_h * s.in_h * row_floats, 0,
+                               row_floats, w, y + i * s.out_w * channels,
+                               channels, row);
+                  }
+                });
+    return;
+  }
+  const Staging cut = CutStaging(s, 1);
+  const size_t stage_floats = StageBytes(cut) / sizeof(float);
+  const size_t grain = DivideUp(RowGrain(s, s.out_w) * cut.blocks, cut.rows);
   ParallelFor(
-      parallel, size_t{batch} * s.out_h, RowGrain(s, s.out_w),
-      [&](size_t begin, size_t end, size_t) {
-        Sweep sweep = row;
+      parallel, size_t{batch} * cut.bands * cut.blocks, grain,
+      [&](size_t begin, size_t end, size_t slot) {
+        float* const stage = static_cast<float*>(scratch) + slot * stage_floats;
         for (size_t i = begin; i < end; ++i) {
-          const size_t n = i / s.out_h, oh = i % s.out_h;
-          const ptrdiff_t top = Signed(oh * s.stride_h) - Signed(s.pad_top);
-          size_t kh = 0, kh_end = s.kernel_h;
-          while (kh < kh_end && top + Signed(kh * s.dilation_h) < 0) ++kh;
-          while (kh < kh_end &&
-                 top + Signed((kh_end - 1) * s.dilation_h) >= Signed(s.in_h)) {
-            --kh_end;
+          const size_t c = i % cut.blocks * cut.channels;
+          const size_t count =
+              channels - c < cut.channels ? channels - c : cut.channels;
+          const size_t band = i / cut.blocks % cut.bands;
+          const size_t n = i / cut.blocks / cut.bands;
+          const size_t oh = band * cut.rows;
+          const size_t stop = s.out_h - oh < cut.rows ? s.out_h : oh + cut.rows;
+          const RowSpan span = SourceRows(s, oh, stop);
+          StagePrologue((span.end - span.begin) * s.in_w, channels, c, count,
+                        x + (n * s.in_h + span.begin) * row_floats, prologue,
+                        stage);
+          Sweep sweep = row;
+          sweep.x_row = Signed(size_t{s.dilation_h} * s.in_w * count);
+          sweep.x_col = Signed(count);
+          if (bias != nullptr) sweep.bias = bias + c;
+          for (size_t r = oh; r < stop; ++r) {
+            ForwardRow(s, r, stage, span.begin, s.in_w * count, w + c,
+                       y + (n * s.out_h + r) * s.out_w * channels + c, count,
+                       sweep);
           }
-          sweep.rows = kh_end - kh;
-          const size_t ih =
-              sweep.rows == 0
-                  ? 0
-                  : static_cast<size_t>(top + Signed(kh * s.dilation_h));
-          sweep.x = x + (n * s.in_h + ih) * s.in_w * channels;
-          sweep.w = w + kh * s.kernel_w * channels;
-          sweep.y = y + i * s.out_w * channels;
-          HWY_DYNAMIC_DISPATCH(RunSweep)(sweep, channels);
         }
       });
 }
@@ -169,35 +277,91 @@ void DepthwiseBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
       });
 }
 
-size_t DepthwiseBackwardWeightsScratch(const ConvShape& s, uint32_t batch,
-                                       uint32_t /*threads*/) {
+namespace {
+
+// Bytes of the partial results of all chunks.
+size_t PartialBytes(const ConvShape& s, uint32_t batch) {
   return MostChunks(size_t{batch} * s.out_h * s.out_w) * s.kernel_h *
          s.kernel_w * RoundUp(s.in_c, 16) * sizeof(float);
 }
 
+}  // namespace
+
+size_t DepthwiseBackwardWeightsScratch(const ConvShape& s, uint32_t batch,
+                                       uint32_t threads, bool prologue) {
+  if (batch == 0 || s.out_h == 0 || s.out_w == 0) return 0;
+  const size_t stages =
+      prologue ? threads * StageBytes(CutStaging(s, batch)) : 0;
+  return RoundUp(PartialBytes(s, batch), 64) + stages;
+}
+
 void DepthwiseBackwardWeights(const ConvShape& s, uint32_t batch,
-                              const float* x, const float* dy, float* dw,
-                              void* scratch, const ParallelRunner& parallel) {
+                              const float* x, const Prologue& prologue,
+                              const float* dy, float* dw, void* scratch,
+                              const ParallelRunner& parallel) {
+  if (batch == 0 || s.out_h == 0 || s.out_w == 0) return;
   const size_t rows = size_t{batch} * s.out_h * s.out_w;
   const size_t chunks = ChunkCount(rows), step = ChunkRows(rows);
   const size_t stride = RoundUp(s.in_c, 16);
   const size_t taps = size_t{s.kernel_h} * s.kernel_w;
   float* const partial = static_cast<float*>(scratch);
+  float* const stages = partial + RoundUp(chunks * taps * stride, 16);
+  const Staging cut = CutStaging(s, batch);
+  const size_t stage_floats = StageBytes(cut) / sizeof(float);
   std::memset(partial, 0, chunks * taps * stride * sizeof(float));
   // Tasks: chunks x blocks of channels, each with its own part of scratch.
-  const size_t blocks = DivideUp(s.in_c, kChannelBlock);
-  const size_t task = (rows < step ? rows : step) * taps *
-                      (s.in_c < kChannelBlock ? s.in_c : kChannelBlock);
-  ParallelFor(parallel, chunks * blocks, DivideUp(kMultiplyGrain, task),
-              [&](size_t begin, size_t end, size_t) {
+  const size_t task = (rows < step ? rows : step) * taps * cut.channels;
+  const auto run = [&](size_t chunk, size_t c, float* stage) {
+    const size_t c_end = s.in_c - c < cut.channels ? s.in_c : c + cut.channels;
+    const size_t end = rows - chunk * step < step ? rows : (chunk + 1) * step;
+    float* const sums = partial + chunk * taps * stride;
+    WeightSource source;
+    source.x = x;
+    source.pixel = s.in_c;
+    source.row = size_t{s.in_w} * s.in_c;
+    source.image = s.in_h * source.row;
+    if (prologue.IsIdentity()) {
+      HWY_DYNAMIC_DISPATCH(WeightChunk)
+      (s, source, chunk * step, end, c, c_end, dy, sums, stride);
+      return;
+    }
+    // Piece by piece of what the stage holds: rows of one image, or several
+    // small images.
+    const size_t count = c_end - c;
+    const size_t image_pixels = size_t{s.out_h} * s.out_w;
+    const float* const all = x;
+    source.channel = c;
+    source.x = stage;
+    source.pixel = count;
+    source.row = s.in_w * count;
+    for (size_t at = chunk * step; at < end;) {
+      const size_t n = at / image_pixels;
+      RowSpan span{0, s.in_h};
+      size_t stop = (n + cut.images) * image_pixels;
+      if (cut.images == 1) {
+        const size_t oh = at / s.out_w % s.out_h;
+        const size_t last = s.out_h - oh < cut.rows ? s.out_h : oh + cut.rows;
+        span = SourceRows(s, oh, last);
+        stop = n * image_pixels + last * s.out_w;
+      }
+      if (stop > end) stop = end;
+      const size_t staged_images = (stop - 1) / image_pixels - n + 1;
+      StagePrologue(staged_images * (span.end - span.begin) * s.in_w, s.in_c, c,
+                    count, all + (n * s.in_h + span.begin) * s.in_w * s.in_c,
+                    prologue, stage);
+      source.image = (span.end - span.begin) * source.row;
+      source.first_image = n;
+      source.first_row = span.begin;
+      HWY_DYNAMIC_DISPATCH(WeightChunk)
+      (s, source, at, stop, c, c_end, dy, sums, stride);
+      at = stop;
+    }
+  };
+  ParallelFor(parallel, chunks * cut.blocks, DivideUp(kMultiplyGrain, task),
+              [&](size_t begin, size_t end, size_t slot) {
                 for (size_t i = begin; i < end; ++i) {
-                  const size_t chunk = i / blocks,
-                               c = i % blocks * kChannelBlock;
-                  const size_t row = chunk * step;
-                  HWY_DYNAMIC_DISPATCH(WeightChunk)
-                  (s, row, rows - row < step ? rows : row + step, c,
-                   s.in_c - c < kChannelBlock ? s.in_c : c + kChannelBlock, x,
-                   dy, partial + chunk * taps * stride, stride);
+                  run(i / cut.blocks, i % cut.blocks * cut.channels,
+                      stages + slot * stage_floats);
                 }
               });
   CombineTree(chunks, [&](size_t i, size_t j) {

@@ -27,6 +27,15 @@ struct Sweep {
   size_t inner_begin, inner_end;  // outputs whose taps are all inside
 };
 
+// Where the weight gradient reads: element (n, ih, iw, c) lies at
+//   x[(n - first_image) * image + (ih - first_row) * row + iw * pixel
+//     + c - channel]
+struct WeightSource {
+  const float* x = nullptr;
+  size_t pixel = 0, row = 0, image = 0;
+  size_t first_image = 0, first_row = 0, channel = 0;
+};
+
 // Output pixels that the weight gradient takes at a time.
 inline constexpr size_t kDepthwisePiece = 64;
 

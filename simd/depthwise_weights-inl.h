@@ -67,12 +67,12 @@ HWY_INLINE void DyColumns(Access access, const float* HWY_RESTRICT x,
 template <int kTaps, class Access, class V>
 HWY_INLINE void DyEdge(Access access, const float* HWY_RESTRICT x,
                        ptrdiff_t column, ptrdiff_t tap, ptrdiff_t width,
-                       ptrdiff_t channels, V dy, V& a0, V& a1, V& a2, V& a3,
+                       ptrdiff_t pixel, V dy, V& a0, V& a1, V& a2, V& a3,
                        V& a4) {
   const auto inside = [&](int t) {
     return column + t * tap >= 0 && column + t * tap < width;
   };
-  const auto at = [&](int t) { return x + (column + t * tap) * channels; };
+  const auto at = [&](int t) { return x + (column + t * tap) * pixel; };
   if (inside(0)) a0 = hn::MulAdd(access.Load(at(0)), dy, a0);
   if constexpr (kTaps > 1)
     if (inside(1)) a1 = hn::MulAdd(access.Load(at(1)), dy, a1);
@@ -109,15 +109,17 @@ HWY_INLINE void StoreTaps(Access access, V a0, V a1, V a2, V a3, V a4,
 // columns are shared; 0: nothing is shared. partial: row stride `stride`.
 template <int kRows, int kTaps, int kStep, class Access>
 HWY_INLINE void WeightPass(Access access, const ConvShape& s,
-                           const TapGroup& group, size_t begin, size_t end,
-                           size_t channel, const float* HWY_RESTRICT x,
+                           const WeightSource& source, const TapGroup& group,
+                           size_t begin, size_t end, size_t channel,
                            const float* HWY_RESTRICT dy,
                            float* HWY_RESTRICT partial, size_t stride) {
   using V = typename Access::V;
   const ptrdiff_t channels = s.in_c;
   const ptrdiff_t width = s.in_w, height = s.in_h;
-  const ptrdiff_t tap = s.dilation_w, col = tap * channels;
-  const ptrdiff_t row_floats = width * channels;
+  const ptrdiff_t pixel = static_cast<ptrdiff_t>(source.pixel);
+  const ptrdiff_t tap = s.dilation_w, col = tap * pixel;
+  const ptrdiff_t row_floats = static_cast<ptrdiff_t>(source.row);
+  const ptrdiff_t first_row = static_cast<ptrdiff_t>(source.first_row);
   const V zero = access.Zero();
   V a00 = zero, a01 = zero, a02 = zero, a03 = zero, a04 = zero;
   V a10 = zero, a11 = zero, a12 = zero, a13 = zero, a14 = zero;
@@ -147,11 +149,15 @@ HWY_INLINE void WeightPass(Access access, const ConvShape& s,
     const bool in0 = ih0 >= 0 && ih0 < height;
     const bool in1 = kRows > 1 && ih1 >= 0 && ih1 < height;
     const bool in2 = kRows > 2 && ih2 >= 0 && ih2 < height;
-    const float* HWY_RESTRICT image =
-        x + static_cast<ptrdiff_t>(n) * height * row_floats + channel;
-    const float* HWY_RESTRICT x0 = in0 ? image + ih0 * row_floats : image;
-    const float* HWY_RESTRICT x1 = in1 ? image + ih1 * row_floats : image;
-    const float* HWY_RESTRICT x2 = in2 ? image + ih2 * row_floats : image;
+    const float* HWY_RESTRICT image = source.x +
+                                      (n - source.first_image) * source.image +
+                                      channel - source.channel;
+    const auto row_at = [&](bool inside, ptrdiff_t ih) {
+      return inside ? image + (ih - first_row) * row_floats : image;
+    };
+    const float* HWY_RESTRICT x0 = row_at(in0, ih0);
+    const float* HWY_RESTRICT x1 = row_at(in1, ih1);
+    const float* HWY_RESTRICT x2 = row_at(in2, ih2);
     ptrdiff_t column = static_cast<ptrdiff_t>(ow * s.stride_w) -
                        static_cast<ptrdiff_t>(s.pad_left) +
                        static_cast<ptrdiff_t>(group.kernel_col) * tap;
@@ -160,13 +166,13 @@ HWY_INLINE void WeightPass(Access access, const ConvShape& s,
       for (; ow < to; ++ow, column += s.stride_w, g += channels) {
         const V dv = access.Load(g);
         if (in0)
-          DyEdge<kTaps>(access, x0, column, tap, width, channels, dv, a00, a01,
+          DyEdge<kTaps>(access, x0, column, tap, width, pixel, dv, a00, a01,
                         a02, a03, a04);
         if (in1)
-          DyEdge<kTaps>(access, x1, column, tap, width, channels, dv, a10, a11,
+          DyEdge<kTaps>(access, x1, column, tap, width, pixel, dv, a10, a11,
                         a12, a13, a14);
         if (in2)
-          DyEdge<kTaps>(access, x2, column, tap, width, channels, dv, a20, a21,
+          DyEdge<kTaps>(access, x2, column, tap, width, pixel, dv, a20, a21,
                         a22, a23, a24);
       }
     };
@@ -182,7 +188,7 @@ HWY_INLINE void WeightPass(Access access, const ConvShape& s,
         const V d1 = access.Load(g + channels);
         const V d2 = access.Load(g + 2 * channels);
         const V d3 = access.Load(g + 3 * channels);
-        const ptrdiff_t at = column * channels;
+        const ptrdiff_t at = column * pixel;
         if (in0)
           DyColumns<0, kTaps, kStep, 4>(access, x0 + at, col, d0, d1, d2, d3,
                                         a00, a01, a02, a03, a04);
@@ -196,7 +202,7 @@ HWY_INLINE void WeightPass(Access access, const ConvShape& s,
     }
     for (; ow < inner_end; ++ow, column += s.stride_w, g += channels) {
       const V dv = access.Load(g);
-      const ptrdiff_t at = column * channels;
+      const ptrdiff_t at = column * pixel;
       if (in0)
         DyColumns<0, kTaps, 1, 1>(access, x0 + at, col, dv, dv, dv, dv, a00,
                                   a01, a02, a03, a04);
@@ -221,21 +227,22 @@ HWY_INLINE void WeightPass(Access access, const ConvShape& s,
 
 // The channels [c0, c1) of one group.
 template <int kRows, int kTaps, int kStep>
-void WeightGroup(const ConvShape& s, const TapGroup& group, size_t begin,
-                 size_t end, size_t c0, size_t c1, const float* x,
-                 const float* dy, float* partial, size_t stride) {
+void WeightGroup(const ConvShape& s, const WeightSource& source,
+                 const TapGroup& group, size_t begin, size_t end, size_t c0,
+                 size_t c1, const float* dy, float* partial, size_t stride) {
   ForEachChannelVector(c0, c1, [&](auto access, size_t c) HWY_ATTR {
-    WeightPass<kRows, kTaps, kStep>(access, s, group, begin, end, c, x, dy,
+    WeightPass<kRows, kTaps, kStep>(access, s, source, group, begin, end, c, dy,
                                     partial, stride);
   });
 }
 
 // Picks the loop for a group of rows x taps.
-void RunGroup(const ConvShape& s, const TapGroup& group, size_t rows,
-              size_t taps, size_t begin, size_t end, size_t c0, size_t c1,
-              const float* x, const float* dy, float* partial, size_t stride) {
+void RunGroup(const ConvShape& s, const WeightSource& source,
+              const TapGroup& group, size_t rows, size_t taps, size_t begin,
+              size_t end, size_t c0, size_t c1, const float* dy, float* partial,
+              size_t stride) {
   const auto run = [&](auto loop) {
-    loop(s, group, begin, end, c0, c1, x, dy, partial, stride);
+    loop(s, source, group, begin, end, c0, c1, dy, partial, stride);
   };
   const bool one = s.stride_w == s.dilation_w;
   const bool two = s.stride_w == 2 * s.dilation_w;
@@ -256,9 +263,9 @@ void RunGroup(const ConvShape& s, const TapGroup& group, size_t rows,
 
 // Adds the outputs [begin, end) of one chunk, channels [c0, c1), to partial
 // (kernel_h * kernel_w rows of `stride` >= RoundUp(channels, 16) floats).
-void WeightChunk(const ConvShape& s, size_t begin, size_t end, size_t c0,
-                 size_t c1, const float* x, const float* dy, float* partial,
-                 size_t stride) {
+void WeightChunk(const ConvShape& s, const WeightSource& source, size_t begin,
+                 size_t end, size_t c0, size_t c1, const float* dy,
+                 float* partial, size_t stride) {
   const bool shared =
       s.stride_w == s.dilation_w || s.stride_w == 2 * s.dilation_w;
   while (begin < end) {
@@ -281,7 +288,7 @@ void WeightChunk(const ConvShape& s, size_t begin, size_t end, size_t c0,
                    s.stride_w,
                    static_cast<ptrdiff_t>((taps - 1) * s.dilation_w), s.in_w,
                    s.out_w, &group.inner_begin, &group.inner_end);
-        RunGroup(s, group, rows, taps, begin, stop, c0, c1, x, dy, partial,
+        RunGroup(s, source, group, rows, taps, begin, stop, c0, c1, dy, partial,
                  stride);
         kw += taps;
       }

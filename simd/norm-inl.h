@@ -12,8 +12,12 @@
 #define TEMPER_SIMD_NORM_INL_H_
 #endif
 
+#include <cstring>
+#include <type_traits>
+
 #include "hwy/highway.h"
 #include "simd/channels-inl.h"
+#include "simd/prologue-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::simd {
@@ -23,6 +27,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Channels whose statistics one task takes: kChunkUnit rows of them stay in the
 // second-level cache between the two passes. The same on every target.
 inline constexpr size_t kStatsBlock = 128;
+inline constexpr size_t kPivotRows = 24;
+// Rows of one chain of the statistics: a quarter of a unit.
+inline constexpr size_t kPartRows = kChunkUnit / 4;
+static_assert(4 * kPartRows == kChunkUnit);
 
 // Folds (n_b, mean_b, m2_b) into (n_a, mean_a, m2_a) by Chan's formula. Whole
 // vectors: the partial results are padded to 16 floats.
@@ -43,78 +51,82 @@ void MergeStats(size_t count, float n_a, float* HWY_RESTRICT mean_a,
   }
 }
 
-// Mean less pivot, and sum of squared deviations from the mean, of one unit:
+// pivot = a value near the mean of each channel: the mean of kPivotRows rows
+// spread over the matrix. Taken off every value before anything is summed, it
+// keeps channels accurate whose mean is far larger than their spread, and lets
+// one pass over the rows do: sum and sum of squares then hardly cancel.
+void Pivot(size_t rows, size_t channels, const float* HWY_RESTRICT x,
+           float* HWY_RESTRICT pivot) {
+  const size_t count = rows < kPivotRows ? rows : kPivotRows;
+  ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
+    const auto first = access.Load(x + c);
+    auto sum = access.Zero();
+    for (size_t k = 1; k < count; ++k) {
+      const float* HWY_RESTRICT row = x + rows * k / count * channels;
+      sum = hn::Add(sum, hn::Sub(access.Load(row + c), first));
+    }
+    const auto n = access.Set(static_cast<float>(count));
+    access.StoreAll(hn::Add(first, hn::Div(sum, n)), pivot + c);
+  });
+}
+
+// Sums of x - pivot and of its square over the rows [0, rows) of one part.
+template <class Access, class V>
+HWY_INLINE void PartSums(Access access, size_t rows, size_t stride,
+                         const float* HWY_RESTRICT x, V pivot, V& sum,
+                         V& square) {
+  for (size_t r = 0; r < rows; ++r) {
+    const V d = hn::Sub(access.Load(x + r * stride), pivot);
+    sum = hn::Add(sum, d);
+    square = hn::MulAdd(d, d, square);
+  }
+}
+
+// Mean less pivot, and sum of squared deviations from the mean, of one unit of
 // `rows` <= kChunkUnit rows of `count` <= kStatsBlock channels (row stride
-// `stride`), written to padded mean and m2. The pivot, one value per channel
-// near the others, keeps channels accurate whose mean is far larger than their
-// spread: without it the rounding of the units' means would show in the
-// variance when they are merged.
+// `stride`), written to padded mean and m2. The unit's four parts of kPartRows
+// rows are chains of their own, side by side: one chain alone would wait for
+// its additions.
 void UnitStats(size_t rows, size_t stride, size_t count,
                const float* HWY_RESTRICT x, const float* HWY_RESTRICT pivot,
                float* HWY_RESTRICT mean, float* HWY_RESTRICT m2) {
-  const Lanes16 d;
-  for (size_t j = 0; j < count; j += hn::Lanes(d)) {
-    hn::StoreU(hn::Zero(d), d, mean + j);
-    hn::StoreU(hn::Zero(d), d, m2 + j);
-  }
-  ReduceRows(rows, stride, count, mean,
-             [&](auto access, auto acc, size_t i, size_t j) HWY_ATTR {
-               return hn::Add(
-                   acc, hn::Sub(access.Load(x + i), access.Load(pivot + j)));
-             });
-  const auto v_n = hn::Set(d, static_cast<float>(rows));
-  for (size_t j = 0; j < count; j += hn::Lanes(d)) {
-    hn::StoreU(hn::Div(hn::LoadU(d, mean + j), v_n), d, mean + j);
-  }
-  ReduceRows(rows, stride, count, m2,
-             [&](auto access, auto acc, size_t i, size_t j) HWY_ATTR {
-               const auto shifted =
-                   hn::Sub(access.Load(x + i), access.Load(pivot + j));
-               const auto delta = hn::Sub(shifted, access.LoadAll(mean + j));
-               return hn::MulAdd(delta, delta, acc);
-             });
-}
-
-// UnitStats of four full units that follow each other, side by side: with few
-// channels one unit alone is one chain, which waits for its additions. Results
-// of unit u go to mean and m2 + u * kStatsBlock.
-void FourUnitStats(size_t stride, size_t count, const float* HWY_RESTRICT x,
-                   const float* HWY_RESTRICT pivot, float* HWY_RESTRICT mean,
-                   float* HWY_RESTRICT m2) {
-  const size_t step = kChunkUnit * stride;
+  const size_t part = kPartRows * stride;
   ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
-    const auto p = access.Load(pivot + j);
-    auto a0 = access.Zero(), a1 = a0, a2 = a0, a3 = a0;
+    const auto p = access.LoadAll(pivot + j);
+    const auto zero = access.Zero();
+    auto s0 = zero, s1 = zero, s2 = zero, s3 = zero;
+    auto q0 = zero, q1 = zero, q2 = zero, q3 = zero;
     const float* HWY_RESTRICT from = x + j;
-    for (size_t r = 0; r < kChunkUnit; ++r, from += stride) {
-      a0 = hn::Add(a0, hn::Sub(access.Load(from), p));
-      a1 = hn::Add(a1, hn::Sub(access.Load(from + step), p));
-      a2 = hn::Add(a2, hn::Sub(access.Load(from + 2 * step), p));
-      a3 = hn::Add(a3, hn::Sub(access.Load(from + 3 * step), p));
+    if (rows == kChunkUnit) {
+      for (size_t r = 0; r < kPartRows; ++r, from += stride) {
+        const auto d0 = hn::Sub(access.Load(from), p);
+        const auto d1 = hn::Sub(access.Load(from + part), p);
+        const auto d2 = hn::Sub(access.Load(from + 2 * part), p);
+        const auto d3 = hn::Sub(access.Load(from + 3 * part), p);
+        s0 = hn::Add(s0, d0), q0 = hn::MulAdd(d0, d0, q0);
+        s1 = hn::Add(s1, d1), q1 = hn::MulAdd(d1, d1, q1);
+        s2 = hn::Add(s2, d2), q2 = hn::MulAdd(d2, d2, q2);
+        s3 = hn::Add(s3, d3), q3 = hn::MulAdd(d3, d3, q3);
+      }
+    } else {
+      const auto rows_of = [&](size_t i) {
+        const size_t begin = i * kPartRows;
+        return rows < begin               ? 0
+               : rows - begin < kPartRows ? rows - begin
+                                          : kPartRows;
+      };
+      PartSums(access, rows_of(0), stride, from, p, s0, q0);
+      PartSums(access, rows_of(1), stride, from + part, p, s1, q1);
+      PartSums(access, rows_of(2), stride, from + 2 * part, p, s2, q2);
+      PartSums(access, rows_of(3), stride, from + 3 * part, p, s3, q3);
     }
-    const auto n = access.Set(static_cast<float>(kChunkUnit));
-    const auto m0 = hn::Div(a0, n), m1 = hn::Div(a1, n);
-    const auto m_2 = hn::Div(a2, n), m3 = hn::Div(a3, n);
-    a0 = access.Zero(), a1 = a0, a2 = a0, a3 = a0;
-    from = x + j;
-    for (size_t r = 0; r < kChunkUnit; ++r, from += stride) {
-      const auto d0 = hn::Sub(hn::Sub(access.Load(from), p), m0);
-      const auto d1 = hn::Sub(hn::Sub(access.Load(from + step), p), m1);
-      const auto d2 = hn::Sub(hn::Sub(access.Load(from + 2 * step), p), m_2);
-      const auto d3 = hn::Sub(hn::Sub(access.Load(from + 3 * step), p), m3);
-      a0 = hn::MulAdd(d0, d0, a0);
-      a1 = hn::MulAdd(d1, d1, a1);
-      a2 = hn::MulAdd(d2, d2, a2);
-      a3 = hn::MulAdd(d3, d3, a3);
-    }
-    access.StoreAll(m0, mean + j);
-    access.StoreAll(m1, mean + kStatsBlock + j);
-    access.StoreAll(m_2, mean + 2 * kStatsBlock + j);
-    access.StoreAll(m3, mean + 3 * kStatsBlock + j);
-    access.StoreAll(a0, m2 + j);
-    access.StoreAll(a1, m2 + kStatsBlock + j);
-    access.StoreAll(a2, m2 + 2 * kStatsBlock + j);
-    access.StoreAll(a3, m2 + 3 * kStatsBlock + j);
+    const auto sum = hn::Add(hn::Add(s0, s1), hn::Add(s2, s3));
+    const auto square = hn::Add(hn::Add(q0, q1), hn::Add(q2, q3));
+    const auto m = hn::Div(sum, access.Set(static_cast<float>(rows)));
+    // Rounding may leave a little less than nothing; NaN stays.
+    const auto rest = hn::NegMulAdd(sum, m, square);
+    access.StoreAll(m, mean + j);
+    access.StoreAll(hn::IfThenZeroElse(hn::Lt(rest, zero), rest), m2 + j);
   });
 }
 
@@ -122,29 +134,17 @@ void FourUnitStats(size_t stride, size_t count, const float* HWY_RESTRICT x,
 void ChunkStats(size_t rows, size_t stride, size_t count,
                 const float* HWY_RESTRICT x, const float* HWY_RESTRICT pivot,
                 float* HWY_RESTRICT mean, float* HWY_RESTRICT m2) {
-  const size_t N = hn::Lanes(Lanes16());
-  HWY_ALIGN float unit_mean[4 * kStatsBlock];
-  HWY_ALIGN float unit_m2[4 * kStatsBlock];
-  for (size_t begin = 0; begin < rows;) {
-    size_t units = 1;
-    size_t n = rows - begin < kChunkUnit ? rows - begin : kChunkUnit;
+  HWY_ALIGN float unit_mean[kStatsBlock];
+  HWY_ALIGN float unit_m2[kStatsBlock];
+  for (size_t begin = 0; begin < rows; begin += kChunkUnit) {
+    const size_t n = rows - begin < kChunkUnit ? rows - begin : kChunkUnit;
     if (begin == 0) {
       UnitStats(n, stride, count, x, pivot, mean, m2);
-      begin = n;
       continue;
     }
-    const float* HWY_RESTRICT from = x + begin * stride;
-    if (count < 4 * N && rows - begin >= 4 * kChunkUnit) {
-      units = 4;
-      FourUnitStats(stride, count, from, pivot, unit_mean, unit_m2);
-    } else {
-      UnitStats(n, stride, count, from, pivot, unit_mean, unit_m2);
-    }
-    for (size_t u = 0; u < units; ++u, begin += n) {
-      MergeStats(count, static_cast<float>(begin), mean, m2,
-                 static_cast<float>(n), unit_mean + u * kStatsBlock,
-                 unit_m2 + u * kStatsBlock);
-    }
+    UnitStats(n, stride, count, x + begin * stride, pivot, unit_mean, unit_m2);
+    MergeStats(count, static_cast<float>(begin), mean, m2,
+               static_cast<float>(n), unit_mean, unit_m2);
   }
 }
 
@@ -155,7 +155,7 @@ void FinishStats(size_t channels, size_t rows, const float* HWY_RESTRICT pivot,
                  float* HWY_RESTRICT variance) {
   ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
     access.Store(
-        hn::Add(access.Load(pivot + c), access.LoadAll(partial_mean + c)),
+        hn::Add(access.LoadAll(pivot + c), access.LoadAll(partial_mean + c)),
         mean + c);
     access.Store(hn::Div(access.LoadAll(partial_m2 + c),
                          access.Set(static_cast<float>(rows))),
@@ -199,69 +199,98 @@ void RunningStats(size_t channels, float momentum, float variance_factor,
   });
 }
 
-void ScaleShiftRows(size_t begin, size_t end, size_t channels, const float* x,
-                    const float* HWY_RESTRICT scale,
-                    const float* HWY_RESTRICT shift, float* y) {
-  ForEachRowVector<2>(
-      begin, end, channels,
-      [&](size_t first, size_t count, float* tables) HWY_ATTR {
-        ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
-          access.Store(access.Load(scale + first + j), tables + j);
-          access.Store(access.Load(shift + first + j),
-                       tables + kTableLength + j);
-        });
-      },
-      [&](auto access, size_t i, const float* table) HWY_ATTR {
-        access.Store(hn::MulAdd(access.Load(x + i), access.LoadAll(table),
-                                access.LoadAll(table + kTableLength)),
-                     y + i);
-      });
-}
-
 // Rows whose sums start from +0 before they join the chunk's: norm.h says why.
 inline constexpr size_t kSumTile = 24;
 static_assert(kChunkUnit % kSumTile == 0);
 
-// Adds one chunk's sums to padded, zeroed dbeta and product (dy * (x - mean)):
-// dy is read once for both.
-void ChunkSums(size_t rows, size_t stride, size_t count,
-               const float* HWY_RESTRICT x, const float* HWY_RESTRICT dy,
-               const float* HWY_RESTRICT mean, float* HWY_RESTRICT product,
-               float* HWY_RESTRICT dbeta) {
-  const WholeVector<Lanes16> full;
-  const size_t N = hn::Lanes(Lanes16());
-  for (size_t begin = 0; begin < rows; begin += kSumTile) {
-    const size_t end = rows - begin < kSumTile ? rows : begin + kSumTile;
-    size_t j = 0;
-    for (; j + 2 * N <= count; j += 2 * N) {
-      auto b0 = full.Zero(), b1 = b0, p0 = b0, p1 = b0;
-      const auto m0 = full.Load(mean + j), m1 = full.Load(mean + j + N);
-      for (size_t r = begin; r < end; ++r) {
-        const size_t i = r * stride + j;
-        const auto g0 = full.Load(dy + i), g1 = full.Load(dy + i + N);
-        b0 = hn::Add(b0, g0);
-        b1 = hn::Add(b1, g1);
-        p0 = hn::MulAdd(g0, hn::Sub(full.Load(x + i), m0), p0);
-        p1 = hn::MulAdd(g1, hn::Sub(full.Load(x + i + N), m1), p1);
+// The sums of kTiles tiles of `rows` rows (row stride `stride`, tiles behind
+// each other), each a chain from +0, added to dbeta and product in order.
+template <Activation kActivation, int kTiles, class Access>
+HWY_INLINE void TileSums(Access access, size_t rows, size_t stride,
+                         const float* HWY_RESTRICT x,
+                         const float* HWY_RESTRICT dy, typename Access::V mean,
+                         typename Access::V scale, typename Access::V shift,
+                         float* HWY_RESTRICT product,
+                         float* HWY_RESTRICT dbeta) {
+  using V = typename Access::V;
+  const V zero = access.Zero();
+  V b0 = zero, b1 = zero, b2 = zero, b3 = zero;
+  V p0 = zero, p1 = zero, p2 = zero, p3 = zero;
+  const size_t tile = kSumTile * stride;
+  const auto add = [&](size_t i, V& b, V& p) HWY_ATTR {
+    const V v = access.Load(x + i);
+    const V g = ActivationGradient<kActivation>(hn::MulAdd(v, scale, shift),
+                                                access.Load(dy + i));
+    b = hn::Add(b, g);
+    p = hn::MulAdd(g, hn::Sub(v, mean), p);
+  };
+  for (size_t r = 0; r < rows; ++r) {
+    const size_t i = r * stride;
+    add(i, b0, p0);
+    if constexpr (kTiles > 1) add(i + tile, b1, p1);
+    if constexpr (kTiles > 2) add(i + 2 * tile, b2, p2);
+    if constexpr (kTiles > 2) add(i + 3 * tile, b3, p3);
+  }
+  V b = hn::Add(access.LoadAll(dbeta), b0);
+  V p = hn::Add(access.LoadAll(product), p0);
+  if constexpr (kTiles > 1) b = hn::Add(b, b1), p = hn::Add(p, p1);
+  if constexpr (kTiles > 2) b = hn::Add(b, b2), p = hn::Add(p, p2);
+  if constexpr (kTiles > 2) b = hn::Add(b, b3), p = hn::Add(p, p3);
+  access.StoreAll(b, dbeta);
+  access.StoreAll(p, product);
+}
+
+// Adds one chunk's sums to padded, zeroed dbeta and product (g * (x - mean)),
+// where g is dy behind the activation's gradient. scale and shift are those of
+// the prologue; unused without an activation.
+template <Activation kActivation>
+void ChunkSumsLoop(size_t rows, size_t stride, size_t count,
+                   const float* HWY_RESTRICT x, const float* HWY_RESTRICT scale,
+                   const float* HWY_RESTRICT shift,
+                   const float* HWY_RESTRICT dy, const float* HWY_RESTRICT mean,
+                   float* HWY_RESTRICT product, float* HWY_RESTRICT dbeta) {
+  constexpr bool kMask = kActivation != Activation::kNone;
+  for (size_t begin = 0; begin < rows; begin += 4 * kSumTile) {
+    const size_t left = rows - begin;
+    ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
+      const auto m = access.Load(mean + j);
+      const auto a = kMask ? access.Load(scale + j) : m;
+      const auto b = kMask ? access.Load(shift + j) : m;
+      const float* HWY_RESTRICT xj = x + begin * stride + j;
+      const float* HWY_RESTRICT gj = dy + begin * stride + j;
+      size_t r = 0;
+      if (left >= 4 * kSumTile) {
+        TileSums<kActivation, 4>(access, kSumTile, stride, xj, gj, m, a, b,
+                                 product + j, dbeta + j);
+        return;
       }
-      full.StoreAll(hn::Add(full.LoadAll(dbeta + j), b0), dbeta + j);
-      full.StoreAll(hn::Add(full.LoadAll(dbeta + j + N), b1), dbeta + j + N);
-      full.StoreAll(hn::Add(full.LoadAll(product + j), p0), product + j);
-      full.StoreAll(hn::Add(full.LoadAll(product + j + N), p1),
-                    product + j + N);
-    }
-    ForEachChannelVector(j, count, [&](auto access, size_t k) HWY_ATTR {
-      auto b = access.Zero(), p = b;
-      const auto m = access.Load(mean + k);
-      for (size_t r = begin; r < end; ++r) {
-        const size_t i = r * stride + k;
-        const auto g = access.Load(dy + i);
-        b = hn::Add(b, g);
-        p = hn::MulAdd(g, hn::Sub(access.Load(x + i), m), p);
+      for (; r + kSumTile <= left; r += kSumTile) {
+        TileSums<kActivation, 1>(access, kSumTile, stride, xj + r * stride,
+                                 gj + r * stride, m, a, b, product + j,
+                                 dbeta + j);
       }
-      access.StoreAll(hn::Add(access.LoadAll(dbeta + k), b), dbeta + k);
-      access.StoreAll(hn::Add(access.LoadAll(product + k), p), product + k);
+      if (r < left) {
+        TileSums<kActivation, 1>(access, left - r, stride, xj + r * stride,
+                                 gj + r * stride, m, a, b, product + j,
+                                 dbeta + j);
+      }
     });
+  }
+}
+
+void ChunkSums(size_t rows, size_t stride, size_t count, const float* x,
+               const Prologue& p, const float* dy, const float* mean,
+               float* product, float* dbeta) {
+  switch (p.activation) {
+    case Activation::kNone:
+      return ChunkSumsLoop<Activation::kNone>(
+          rows, stride, count, x, p.scale, p.shift, dy, mean, product, dbeta);
+    case Activation::kRelu:
+      return ChunkSumsLoop<Activation::kRelu>(
+          rows, stride, count, x, p.scale, p.shift, dy, mean, product, dbeta);
+    case Activation::kRelu6:
+      return ChunkSumsLoop<Activation::kRelu6>(
+          rows, stride, count, x, p.scale, p.shift, dy, mean, product, dbeta);
   }
 }
 
@@ -284,17 +313,19 @@ void FinishSums(size_t channels, const float* HWY_RESTRICT product,
   });
 }
 
-// dx = a * ((dy - b) - (x - mean) * c) with a = gamma * rstd, b = dbeta / rows,
-// c = rstd * (dgamma / rows).
-template <bool kAccumulate>
+// dx = a * g + ((x - mean) * c - b), with g = dy behind the activation's
+// gradient, a = gamma * rstd, c = -a * rstd * (dgamma / rows) and
+// b = a * (dbeta / rows).
+template <Activation kActivation, bool kAccumulate>
 void BackwardLoop(size_t begin, size_t end, size_t rows, size_t channels,
-                  const float* HWY_RESTRICT x, const float* dy,
-                  const float* HWY_RESTRICT mean,
+                  const float* HWY_RESTRICT x, const float* HWY_RESTRICT shift,
+                  const float* dy, const float* HWY_RESTRICT mean,
                   const float* HWY_RESTRICT rstd,
                   const float* HWY_RESTRICT gamma,
                   const float* HWY_RESTRICT dgamma,
                   const float* HWY_RESTRICT dbeta, float* dx) {
-  ForEachRowVector<4>(
+  constexpr bool kMask = kActivation != Activation::kNone;
+  ForEachColumn<5>(
       begin, end, channels,
       [&](size_t first, size_t count, float* tables) HWY_ATTR {
         ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
@@ -302,74 +333,113 @@ void BackwardLoop(size_t begin, size_t end, size_t rows, size_t channels,
           const size_t c = first + j;
           float* table = tables + j;
           const auto r = access.Load(rstd + c);
-          access.Store(hn::Mul(access.Load(gamma + c), r), table);
-          access.Store(hn::Div(access.Load(dbeta + c), v_n),
+          const auto a = hn::Mul(access.Load(gamma + c), r);
+          access.Store(a, table);
+          access.Store(hn::Mul(a, hn::Div(access.Load(dbeta + c), v_n)),
                        table + kTableLength);
-          access.Store(hn::Mul(r, hn::Div(access.Load(dgamma + c), v_n)),
-                       table + 2 * kTableLength);
+          access.Store(
+              hn::Neg(hn::Mul(
+                  a, hn::Mul(r, hn::Div(access.Load(dgamma + c), v_n)))),
+              table + 2 * kTableLength);
           access.Store(access.Load(mean + c), table + 3 * kTableLength);
+          if constexpr (kMask) {
+            access.Store(access.Load(shift + c), table + 4 * kTableLength);
+          }
         });
       },
-      [&](auto access, size_t i, const float* table) HWY_ATTR {
+      [&](auto access, size_t i, size_t stride, size_t count,
+          const float* table) HWY_ATTR {
         const auto a = access.LoadAll(table);
-        const auto centred = hn::Sub(access.Load(x + i),
-                                     access.LoadAll(table + 3 * kTableLength));
-        const auto rest =
-            hn::Sub(access.Load(dy + i), access.LoadAll(table + kTableLength));
-        const auto g = hn::NegMulAdd(
-            centred, access.LoadAll(table + 2 * kTableLength), rest);
-        if constexpr (kAccumulate) {
-          access.Store(hn::MulAdd(a, g, access.Load(dx + i)), dx + i);
-        } else {
-          access.Store(hn::Mul(a, g), dx + i);
+        const auto b = access.LoadAll(table + kTableLength);
+        const auto c = access.LoadAll(table + 2 * kTableLength);
+        const auto m = access.LoadAll(table + 3 * kTableLength);
+        const auto y0 = kMask ? access.LoadAll(table + 4 * kTableLength) : m;
+        for (const size_t stop = i + count * stride; i != stop; i += stride) {
+          const auto v = access.Load(x + i);
+          const auto g = ActivationGradient<kActivation>(hn::MulAdd(v, a, y0),
+                                                         access.Load(dy + i));
+          auto d = hn::MulSub(hn::Sub(v, m), c, b);
+          d = hn::MulAdd(a, g, d);
+          if constexpr (kAccumulate) d = hn::Add(access.Load(dx + i), d);
+          access.Store(d, dx + i);
         }
       });
+}
+
+// dx = dy * scale, dy behind the activation's gradient.
+template <Activation kActivation, bool kAccumulate>
+void ScaleBackwardLoop(size_t begin, size_t end, size_t channels,
+                       const float* HWY_RESTRICT x,
+                       const float* HWY_RESTRICT scale,
+                       const float* HWY_RESTRICT shift, const float* dy,
+                       float* dx) {
+  constexpr bool kMask = kActivation != Activation::kNone;
+  ForEachColumn<2>(
+      begin, end, channels,
+      [&](size_t first, size_t count, float* tables) HWY_ATTR {
+        std::memcpy(tables, scale + first, count * sizeof(float));
+        if constexpr (kMask) {
+          std::memcpy(tables + kTableLength, shift + first,
+                      count * sizeof(float));
+        }
+      },
+      [&](auto access, size_t i, size_t stride, size_t count,
+          const float* table) HWY_ATTR {
+        const auto a = access.LoadAll(table);
+        const auto b = kMask ? access.LoadAll(table + kTableLength) : a;
+        for (const size_t stop = i + count * stride; i != stop; i += stride) {
+          auto g = access.Load(dy + i);
+          if constexpr (kMask) {
+            g = ActivationGradient<kActivation>(
+                hn::MulAdd(access.Load(x + i), a, b), g);
+          }
+          if constexpr (kAccumulate) {
+            access.Store(hn::MulAdd(g, a, access.Load(dx + i)), dx + i);
+          } else {
+            access.Store(hn::Mul(g, a), dx + i);
+          }
+        }
+      });
+}
+
+// Calls f(activation, accumulate) with both as constants.
+template <class F>
+HWY_INLINE void WithConstants(Activation activation, bool accumulate, F&& f) {
+  const auto with = [&](auto a) {
+    if (accumulate) {
+      f(a, std::true_type());
+    } else {
+      f(a, std::false_type());
+    }
+  };
+  switch (activation) {
+    case Activation::kNone:
+      return with(std::integral_constant<Activation, Activation::kNone>());
+    case Activation::kRelu:
+      return with(std::integral_constant<Activation, Activation::kRelu>());
+    case Activation::kRelu6:
+      return with(std::integral_constant<Activation, Activation::kRelu6>());
+  }
 }
 
 void BackwardRows(size_t begin, size_t end, size_t rows, size_t channels,
-                  const float* x, const float* dy, const float* mean,
-                  const float* rstd, const float* gamma, const float* dgamma,
-                  const float* dbeta, bool accumulate, float* dx) {
-  if (accumulate) {
-    BackwardLoop<true>(begin, end, rows, channels, x, dy, mean, rstd, gamma,
-                       dgamma, dbeta, dx);
-  } else {
-    BackwardLoop<false>(begin, end, rows, channels, x, dy, mean, rstd, gamma,
-                        dgamma, dbeta, dx);
-  }
-}
-
-template <bool kAccumulate>
-void ScaleBackwardLoop(size_t begin, size_t end, size_t channels,
-                       const float* dy, const float* HWY_RESTRICT scale,
-                       float* dx) {
-  ForEachRowVector<1>(
-      begin, end, channels,
-      [&](size_t first, size_t count, float* tables) HWY_ATTR {
-        ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
-          access.Store(access.Load(scale + first + j), tables + j);
-        });
-      },
-      [&](auto access, size_t i, const float* table) HWY_ATTR {
-        const auto factor = access.LoadAll(table);
-        if constexpr (kAccumulate) {
-          access.Store(
-              hn::MulAdd(access.Load(dy + i), factor, access.Load(dx + i)),
-              dx + i);
-        } else {
-          access.Store(hn::Mul(access.Load(dy + i), factor), dx + i);
-        }
-      });
+                  const float* x, const Prologue& p, const float* dy,
+                  const float* mean, const float* rstd, const float* gamma,
+                  const float* dgamma, const float* dbeta, bool accumulate,
+                  float* dx) {
+  WithConstants(p.activation, accumulate, [&](auto activation, auto add) {
+    BackwardLoop<activation(), add()>(begin, end, rows, channels, x, p.shift,
+                                      dy, mean, rstd, gamma, dgamma, dbeta, dx);
+  });
 }
 
 void ScaleBackwardRows(size_t begin, size_t end, size_t channels,
-                       const float* dy, const float* scale, bool accumulate,
-                       float* dx) {
-  if (accumulate) {
-    ScaleBackwardLoop<true>(begin, end, channels, dy, scale, dx);
-  } else {
-    ScaleBackwardLoop<false>(begin, end, channels, dy, scale, dx);
-  }
+                       const float* x, const Prologue& p, const float* dy,
+                       bool accumulate, float* dx) {
+  WithConstants(p.activation, accumulate, [&](auto activation, auto add) {
+    ScaleBackwardLoop<activation(), add()>(begin, end, channels, x, p.scale,
+                                           p.shift, dy, dx);
+  });
 }
 
 }  // namespace HWY_NAMESPACE

@@ -17,7 +17,7 @@ HWY_EXPORT(ChunkStats);
 HWY_EXPORT(FinishStats);
 HWY_EXPORT(Coefficients);
 HWY_EXPORT(RunningStats);
-HWY_EXPORT(ScaleShiftRows);
+HWY_EXPORT(Pivot);
 HWY_EXPORT(ChunkSums);
 HWY_EXPORT(AddPartial);
 HWY_EXPORT(FinishSums);
@@ -65,20 +65,22 @@ void ForEachChunkBlock(size_t rows, size_t channels,
 }  // namespace
 
 size_t BatchStatsScratch(size_t rows, size_t channels) {
-  return PartialBytes(rows, channels);
+  return PartialBytes(rows, channels) + RoundUp(channels, 16) * sizeof(float);
 }
 
 void BatchStats(size_t rows, size_t channels, const float* x, float* mean,
                 float* variance, void* scratch,
                 const ParallelRunner& parallel) {
   const size_t padded = RoundUp(channels, 16);
-  float* const partial = static_cast<float*>(scratch);
+  float* const pivot = static_cast<float*>(scratch);
+  float* const partial = pivot + padded;
+  HWY_DYNAMIC_DISPATCH(Pivot)(rows, channels, x, pivot);
   ForEachChunkBlock(
       rows, channels, parallel,
       [&](size_t chunk, size_t row, size_t n, size_t channel, size_t count) {
         float* const to = partial + chunk * 2 * padded + channel;
         HWY_DYNAMIC_DISPATCH(ChunkStats)
-        (n, channels, count, x + row * channels + channel, x + channel, to,
+        (n, channels, count, x + row * channels + channel, pivot + channel, to,
          to + padded);
       });
   // Rows behind each partial result; sums of whole numbers below 2^24 are exact
@@ -97,7 +99,7 @@ void BatchStats(size_t rows, size_t channels, const float* x, float* mean,
     sizes[i] += sizes[j];
   });
   HWY_DYNAMIC_DISPATCH(FinishStats)
-  (channels, rows, x, partial, partial + padded, mean, variance);
+  (channels, rows, pivot, partial, partial + padded, mean, variance);
 }
 
 void BatchNormCoefficients(size_t channels, const float* mean,
@@ -116,24 +118,14 @@ void UpdateRunningStats(size_t channels, float momentum, float variance_factor,
    running_variance);
 }
 
-void ScaleShift(size_t rows, size_t channels, const float* x,
-                const float* scale, const float* shift, float* y,
-                const ParallelRunner& parallel) {
-  ParallelFor(parallel, rows, RowGrain(channels),
-              [&](size_t begin, size_t end, size_t) {
-                HWY_DYNAMIC_DISPATCH(ScaleShiftRows)
-                (begin, end, channels, x, scale, shift, y);
-              });
-}
-
 size_t BatchNormSumsScratch(size_t rows, size_t channels) {
   return PartialBytes(rows, channels);
 }
 
 void BatchNormSums(size_t rows, size_t channels, const float* x,
-                   const float* dy, const float* mean, const float* rstd,
-                   float* dgamma, float* dbeta, void* scratch,
-                   const ParallelRunner& parallel) {
+                   const Prologue& prologue, const float* dy, const float* mean,
+                   const float* rstd, float* dgamma, float* dbeta,
+                   void* scratch, const ParallelRunner& parallel) {
   const size_t padded = RoundUp(channels, 16);
   float* const partial = static_cast<float*>(scratch);
   const size_t chunks = ChunkCount(rows);
@@ -143,8 +135,11 @@ void BatchNormSums(size_t rows, size_t channels, const float* x,
       [&](size_t chunk, size_t row, size_t n, size_t channel, size_t count) {
         float* const to = partial + chunk * 2 * padded + channel;
         const size_t at = row * channels + channel;
+        Prologue block = prologue;
+        if (!block.IsIdentity()) block.scale += channel, block.shift += channel;
         HWY_DYNAMIC_DISPATCH(ChunkSums)
-        (n, channels, count, x + at, dy + at, mean + channel, to, to + padded);
+        (n, channels, count, x + at, block, dy + at, mean + channel, to,
+         to + padded);
       });
   CombineTree(chunks, [&](size_t i, size_t j) {
     HWY_DYNAMIC_DISPATCH(AddPartial)
@@ -155,25 +150,25 @@ void BatchNormSums(size_t rows, size_t channels, const float* x,
 }
 
 void BatchNormBackward(size_t rows, size_t channels, const float* x,
-                       const float* dy, const float* mean, const float* rstd,
-                       const float* gamma, const float* dgamma,
-                       const float* dbeta, bool accumulate, float* dx,
-                       const ParallelRunner& parallel) {
+                       const Prologue& prologue, const float* dy,
+                       const float* mean, const float* rstd, const float* gamma,
+                       const float* dgamma, const float* dbeta, bool accumulate,
+                       float* dx, const ParallelRunner& parallel) {
   ParallelFor(parallel, rows, RowGrain(channels),
               [&](size_t begin, size_t end, size_t) {
                 HWY_DYNAMIC_DISPATCH(BackwardRows)
-                (begin, end, rows, channels, x, dy, mean, rstd, gamma, dgamma,
-                 dbeta, accumulate, dx);
+                (begin, end, rows, channels, x, prologue, dy, mean, rstd, gamma,
+                 dgamma, dbeta, accumulate, dx);
               });
 }
 
-void ScaleBackward(size_t rows, size_t channels, const float* dy,
-                   const float* scale, bool accumulate, float* dx,
-                   const ParallelRunner& parallel) {
+void ScaleBackward(size_t rows, size_t channels, const float* x,
+                   const Prologue& prologue, const float* dy, bool accumulate,
+                   float* dx, const ParallelRunner& parallel) {
   ParallelFor(parallel, rows, RowGrain(channels),
               [&](size_t begin, size_t end, size_t) {
                 HWY_DYNAMIC_DISPATCH(ScaleBackwardRows)
-                (begin, end, channels, dy, scale, accumulate, dx);
+                (begin, end, channels, x, prologue, dy, accumulate, dx);
               });
 }
 

@@ -1,12 +1,14 @@
 // Batch normalisation over rows x channels (rows = batch * h * w), lanes over
-// channels. Statistics: each kChunkUnit rows yield their mean and their sum of
-// squared deviations from that mean (two passes while they are in cache), taken
-// of x less the channel's value in row 0; the units of a chunk (rows.h) are
-// merged in ascending order, then the chunks pairwise, by Chan's formula
+// channels. Statistics: one pass, of x less a pivot, the channel's mean over 24
+// rows spread evenly. A unit of kChunkUnit rows is four chains of a quarter of
+// it, for the sum s and the sum of squares q, combined as (0+1)+(2+3); its mean
+// is s / n, its m2 q - s * s / n; the units of a chunk (rows.h) are merged in
+// ascending order, then the chunks pairwise, by Chan's formula
 //   delta = mean_b - mean_a, n = n_a + n_b,
 //   mean = mean_a + delta * (n_b / n), m2 = m2_a + m2_b + delta^2 * (n_a n_b /
 //   n)
-// so nothing cancels as E[x^2] - E[x]^2 would (Chan, Golub, LeVeque 1979).
+// (Chan, Golub, LeVeque 1979). The pivot lies within a fraction of a standard
+// deviation of the mean, so that q - s * s / n does not cancel.
 // The backward sums cut each chunk further into tiles of 24 rows (504 = 21 *
 // 24): a tile is one chain from +0, and joins the chunk's sum in ascending
 // order. One chain through a whole chunk costs ten times PyTorch's error where
@@ -20,6 +22,7 @@
 
 #include <cstddef>
 
+#include "simd/prologue.h"
 #include "simd/rows.h"
 #include "temper/parallel.h"
 
@@ -43,33 +46,33 @@ void UpdateRunningStats(size_t channels, float momentum, float variance_factor,
                         const float* mean, const float* variance,
                         float* running_mean, float* running_variance);
 
-// y = x * scale + shift per channel. y == x allowed.
-void ScaleShift(size_t rows, size_t channels, const float* x,
-                const float* scale, const float* shift, float* y,
-                const ParallelRunner& parallel);
+// Backward. y = act(x * scale + shift) was read through `prologue`
+// (prologue.h): dy is the gradient behind the activation, g in front of it,
+// where the activation is open. Without an activation g is dy and the prologue
+// may be the identity.
 
-// dbeta = sum dy, dgamma = sum dy * (x - mean) * rstd, by the chunk rule.
+// dbeta = sum g, dgamma = sum g * (x - mean) * rstd, by the chunk rule.
 // Overwrites dbeta and dgamma.
 size_t BatchNormSumsScratch(size_t rows, size_t channels);
 void BatchNormSums(size_t rows, size_t channels, const float* x,
-                   const float* dy, const float* mean, const float* rstd,
-                   float* dgamma, float* dbeta, void* scratch,
-                   const ParallelRunner& parallel);
+                   const Prologue& prologue, const float* dy, const float* mean,
+                   const float* rstd, float* dgamma, float* dbeta,
+                   void* scratch, const ParallelRunner& parallel);
 
-// Live statistics: dx = gamma * rstd * (dy - dbeta/rows - xhat * dgamma/rows),
+// Live statistics: dx = gamma * rstd * (g - dbeta/rows - xhat * dgamma/rows),
 // xhat = (x - mean) * rstd. dx == dy allowed. accumulate adds to dx (then dx
-// must not be dy).
+// must not be dy). With an activation prologue.scale must be gamma * rstd.
 void BatchNormBackward(size_t rows, size_t channels, const float* x,
-                       const float* dy, const float* mean, const float* rstd,
-                       const float* gamma, const float* dgamma,
-                       const float* dbeta, bool accumulate, float* dx,
-                       const ParallelRunner& parallel);
+                       const Prologue& prologue, const float* dy,
+                       const float* mean, const float* rstd, const float* gamma,
+                       const float* dgamma, const float* dbeta, bool accumulate,
+                       float* dx, const ParallelRunner& parallel);
 
-// Frozen statistics: dx = (accumulate ? dx : 0) + dy * scale. dx == dy allowed
-// without accumulate.
-void ScaleBackward(size_t rows, size_t channels, const float* dy,
-                   const float* scale, bool accumulate, float* dx,
-                   const ParallelRunner& parallel);
+// Frozen statistics: dx = (accumulate ? dx : 0) + g * prologue.scale. dx == dy
+// allowed without accumulate. x is read only with an activation.
+void ScaleBackward(size_t rows, size_t channels, const float* x,
+                   const Prologue& prologue, const float* dy, bool accumulate,
+                   float* dx, const ParallelRunner& parallel);
 
 }  // namespace temper::simd
 

@@ -17,6 +17,7 @@
 #include "hwy/highway.h"
 #include "simd/channels-inl.h"
 #include "simd/pool_window.h"
+#include "simd/prologue-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::simd {
@@ -196,9 +197,10 @@ void AvgBackwardRows(const ConvShape& s, const AvgPoolOptions& options,
 }
 
 // Channels [begin, end) of one sample, at most kGlobalBlock of them.
-void GlobalForwardBlock(size_t pixels, size_t channels, size_t begin,
-                        size_t end, const float* HWY_RESTRICT x,
-                        float* HWY_RESTRICT y) {
+template <Activation kActivation>
+void GlobalForwardLoop(size_t pixels, size_t channels, size_t begin, size_t end,
+                       const float* HWY_RESTRICT x, const Prologue& prologue,
+                       float* HWY_RESTRICT y) {
   const Lanes16 d;
   const size_t N = hn::Lanes(d);
   HWY_ALIGN float partial[kMaxChunks * kGlobalBlock];
@@ -209,9 +211,21 @@ void GlobalForwardBlock(size_t pixels, size_t channels, size_t begin,
     for (size_t j = 0; j < count; j += N) hn::Store(hn::Zero(d), d, sums + j);
     const float* HWY_RESTRICT rows = x + k * step * channels + begin;
     const size_t n = pixels - k * step < step ? pixels - k * step : step;
+    if (prologue.IsIdentity()) {
+      ReduceRows(n, channels, count, sums,
+                 [&](auto access, auto acc, size_t i, size_t)
+                     HWY_ATTR { return hn::Add(acc, access.Load(rows + i)); });
+      continue;
+    }
+    const float* HWY_RESTRICT scale = prologue.scale + begin;
+    const float* HWY_RESTRICT shift = prologue.shift + begin;
     ReduceRows(n, channels, count, sums,
-               [&](auto access, auto acc, size_t i, size_t)
-                   HWY_ATTR { return hn::Add(acc, access.Load(rows + i)); });
+               [&](auto access, auto acc, size_t i, size_t j) HWY_ATTR {
+                 const auto v =
+                     hn::MulAdd(access.Load(rows + i), access.Load(scale + j),
+                                access.Load(shift + j));
+                 return hn::Add(acc, Activate<kActivation>(v));
+               });
   }
   CombineTree(chunks, [&](size_t a, size_t b) HWY_ATTR {
     for (size_t j = 0; j < count; j += N) {
@@ -227,10 +241,26 @@ void GlobalForwardBlock(size_t pixels, size_t channels, size_t begin,
   });
 }
 
+void GlobalForwardBlock(size_t pixels, size_t channels, size_t begin,
+                        size_t end, const float* x, const Prologue& prologue,
+                        float* y) {
+  switch (prologue.activation) {
+    case Activation::kNone:
+      return GlobalForwardLoop<Activation::kNone>(pixels, channels, begin, end,
+                                                  x, prologue, y);
+    case Activation::kRelu:
+      return GlobalForwardLoop<Activation::kRelu>(pixels, channels, begin, end,
+                                                  x, prologue, y);
+    case Activation::kRelu6:
+      return GlobalForwardLoop<Activation::kRelu6>(pixels, channels, begin, end,
+                                                   x, prologue, y);
+  }
+}
+
 template <bool kAccumulate>
 void GlobalBackwardLoop(size_t begin, size_t end, size_t total, size_t channels,
                         const float* HWY_RESTRICT dy, float* HWY_RESTRICT dx) {
-  ForEachRowVector<1>(
+  ForEachColumn<1>(
       begin, end, channels,
       [&](size_t first, size_t count, float* tables) HWY_ATTR {
         ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
@@ -239,12 +269,15 @@ void GlobalBackwardLoop(size_t begin, size_t end, size_t total, size_t channels,
                        tables + j);
         });
       },
-      [&](auto access, size_t i, const float* table) HWY_ATTR {
+      [&](auto access, size_t i, size_t stride, size_t count,
+          const float* table) HWY_ATTR {
         const auto share = access.LoadAll(table);
-        if constexpr (kAccumulate) {
-          access.Store(hn::Add(access.Load(dx + i), share), dx + i);
-        } else {
-          access.Store(share, dx + i);
+        for (const size_t stop = i + count * stride; i != stop; i += stride) {
+          if constexpr (kAccumulate) {
+            access.Store(hn::Add(access.Load(dx + i), share), dx + i);
+          } else {
+            access.Store(share, dx + i);
+          }
         }
       });
 }

@@ -69,7 +69,7 @@ void AvgPoolBackward(const ConvShape& s, const AvgPoolOptions& options,
 }
 
 void GlobalAvgPoolForward(uint32_t batch, size_t pixels, size_t channels,
-                          const float* x, float* y,
+                          const float* x, const Prologue& prologue, float* y,
                           const ParallelRunner& parallel) {
   const size_t blocks = (channels + kGlobalBlock - 1) / kGlobalBlock;
   const size_t work =
@@ -82,7 +82,7 @@ void GlobalAvgPoolForward(uint32_t batch, size_t pixels, size_t channels,
                   HWY_DYNAMIC_DISPATCH(GlobalForwardBlock)
                   (pixels, channels, c,
                    c + (left < kGlobalBlock ? left : kGlobalBlock),
-                   x + n * pixels * channels, y + n * channels);
+                   x + n * pixels * channels, prologue, y + n * channels);
                 }
               });
 }

@@ -16,6 +16,7 @@
 #define TEMPER_SIMD_POOL_H_
 
 #include "simd/conv.h"
+#include "simd/prologue.h"
 
 namespace temper::simd {
 
@@ -38,9 +39,10 @@ void AvgPoolBackward(const ConvShape& s, const AvgPoolOptions& options,
                      uint32_t batch, const float* dy, bool accumulate,
                      float* dx, const ParallelRunner& parallel);
 
-// x (batch, pixels, channels) -> y (batch, channels).
+// x (batch, pixels, channels), read through the prologue -> y (batch,
+// channels).
 void GlobalAvgPoolForward(uint32_t batch, size_t pixels, size_t channels,
-                          const float* x, float* y,
+                          const float* x, const Prologue& prologue, float* y,
                           const ParallelRunner& parallel);
 void GlobalAvgPoolBackward(uint32_t batch, size_t pixels, size_t channels,
                            const float* dy, bool accumulate, float* dx,

@@ -6,6 +6,8 @@
 #define TEMPER_SIMD_PROLOGUE_INL_H_
 #endif
 
+#include <cstring>
+
 #include "hwy/highway.h"
 #include "simd/channels-inl.h"
 #include "simd/prologue.h"
@@ -38,89 +40,27 @@ HWY_INLINE V ActivationGradient(V y, V g) {
   return hn::IfThenZeroElse(hn::Le(y, hn::Zero(d)), g);
 }
 
-// The channels [c, c + kVectors * lanes) of all rows, coefficients in
-// registers.
-template <Activation kActivation, int kVectors, class Access>
-HWY_INLINE void PrologueColumns(Access access, size_t rows, size_t channels,
-                                size_t c, const float* x,
-                                const float* HWY_RESTRICT scale,
-                                const float* HWY_RESTRICT shift, float* y) {
-  using V = typename Access::V;
-  const size_t N = hn::Lanes(hn::DFromV<V>());
-  const V a0 = access.Load(scale + c), b0 = access.Load(shift + c);
-  V a1 = a0, b1 = b0, a2 = a0, b2 = b0, a3 = a0, b3 = b0;
-  if constexpr (kVectors > 1) {
-    a1 = access.Load(scale + c + N), b1 = access.Load(shift + c + N);
-  }
-  if constexpr (kVectors > 2) {
-    a2 = access.Load(scale + c + 2 * N), b2 = access.Load(shift + c + 2 * N);
-    a3 = access.Load(scale + c + 3 * N), b3 = access.Load(shift + c + 3 * N);
-  }
-  const auto form = [&](size_t i, V a, V b) HWY_ATTR {
-    access.Store(Activate<kActivation>(hn::MulAdd(access.Load(x + i), a, b)),
-                 y + i);
-  };
-  for (size_t r = 0; r < rows; ++r) {
-    const size_t i = r * channels + c;
-    form(i, a0, b0);
-    if constexpr (kVectors > 1) form(i + N, a1, b1);
-    if constexpr (kVectors > 2) form(i + 2 * N, a2, b2);
-    if constexpr (kVectors > 2) form(i + 3 * N, a3, b3);
-  }
-}
-
 template <Activation kActivation>
 void PrologueLoop(size_t rows, size_t channels, const float* x,
                   const float* HWY_RESTRICT scale,
                   const float* HWY_RESTRICT shift, float* y) {
-  const size_t N = hn::Lanes(Lanes16());
-  const WholeVector<Lanes16> whole;
-  if (channels < 16 || (channels % N != 0 && channels < 64)) {
-    // Few channels: their coefficients repeated up to whole vectors.
-    constexpr size_t kMost = 16 * 64 + 16;
-    HWY_ALIGN float tables[2 * kMost];
-    size_t unit = channels;  // the least common multiple with N
-    while (unit % N != 0) unit *= 2;
-    size_t period = unit;
-    while (period < 64) period += unit;
-    for (size_t j = 0; j < period; j += channels) {
-      for (size_t k = 0; k < channels && j + k < period; ++k) {
-        tables[j + k] = scale[k];
-        tables[kMost + j + k] = shift[k];
-      }
-    }
-    const size_t n = rows * channels;
-    size_t i = 0;
-    for (; i + period <= n; i += period) {
-      for (size_t j = 0; j < period; j += N) {
-        whole.Store(Activate<kActivation>(
-                        hn::MulAdd(whole.Load(x + i + j), whole.Load(tables + j),
-                                   whole.Load(tables + kMost + j))),
-                    y + i + j);
-      }
-    }
-    ForEachChannelVector(0, n - i, [&](auto access, size_t j) HWY_ATTR {
-      access.Store(
-          Activate<kActivation>(hn::MulAdd(access.Load(x + i + j),
-                                           access.LoadAll(tables + j),
-                                           access.LoadAll(tables + kMost + j))),
-          y + i + j);
-    });
-    return;
-  }
-  size_t c = 0;
-  for (; c + 4 * N <= channels; c += 4 * N) {
-    PrologueColumns<kActivation, 4>(whole, rows, channels, c, x, scale, shift,
-                                    y);
-  }
-  for (; c + 2 * N <= channels; c += 2 * N) {
-    PrologueColumns<kActivation, 2>(whole, rows, channels, c, x, scale, shift,
-                                    y);
-  }
-  ForEachChannelVector(c, channels, [&](auto access, size_t k) HWY_ATTR {
-    PrologueColumns<kActivation, 1>(access, rows, channels, k, x, scale, shift,
-                                    y);
-  });
+  ForEachColumn<2>(
+      0, rows, channels,
+      [&](size_t first, size_t count, float* tables) HWY_ATTR {
+        std::memcpy(tables, scale + first, count * sizeof(float));
+        std::memcpy(tables + kTableLength, shift + first,
+                    count * sizeof(float));
+      },
+      [&](auto access, size_t i, size_t stride, size_t count,
+          const float* table) HWY_ATTR {
+        const auto a = access.LoadAll(table);
+        const auto b = access.LoadAll(table + kTableLength);
+        for (const size_t end = i + count * stride; i != end; i += stride) {
+          access.Store(
+              Activate<kActivation>(hn::MulAdd(access.Load(x + i), a, b)),
+              y + i);
+        }
+      });
 }
 
 void PrologueRows(size_t rows, size_t channels, const float* x,
@@ -135,6 +75,103 @@ void PrologueRows(size_t rows, size_t channels, const float* x,
     case Activation::kRelu6:
       return PrologueLoop<Activation::kRelu6>(rows, channels, x, p.scale,
                                               p.shift, y);
+  }
+}
+
+template <Activation kActivation>
+void StageLoop(size_t pixels, size_t stride, size_t count,
+               const float* HWY_RESTRICT x, const float* HWY_RESTRICT scale,
+               const float* HWY_RESTRICT shift, float* HWY_RESTRICT y) {
+  ForEachChannelVector(0, count, [&](auto access, size_t c) HWY_ATTR {
+    const auto a = access.Load(scale + c);
+    const auto b = access.Load(shift + c);
+    const float* HWY_RESTRICT from = x + c;
+    float* HWY_RESTRICT to = y + c;
+    for (size_t i = 0; i < pixels; ++i, from += stride, to += count) {
+      access.Store(Activate<kActivation>(hn::MulAdd(access.Load(from), a, b)),
+                   to);
+    }
+  });
+}
+
+void StageRows(size_t pixels, size_t stride, size_t count, const float* x,
+               const Prologue& p, float* y) {
+  switch (p.activation) {
+    case Activation::kNone:
+      return StageLoop<Activation::kNone>(pixels, stride, count, x, p.scale,
+                                          p.shift, y);
+    case Activation::kRelu:
+      return StageLoop<Activation::kRelu>(pixels, stride, count, x, p.scale,
+                                          p.shift, y);
+    case Activation::kRelu6:
+      return StageLoop<Activation::kRelu6>(pixels, stride, count, x, p.scale,
+                                           p.shift, y);
+  }
+}
+
+// y = act(a + prologue(b)).
+template <Activation kActivation, bool kFormed, Activation kFormedActivation>
+void AddLoop(size_t rows, size_t channels, const float* a, const float* b,
+             const Prologue& p, float* y) {
+  if constexpr (!kFormed) {
+    ForEachChannelVector(
+        0, rows * channels, [&](auto access, size_t i) HWY_ATTR {
+          access.Store(Activate<kActivation>(
+                           hn::Add(access.Load(a + i), access.Load(b + i))),
+                       y + i);
+        });
+    return;
+  }
+  ForEachColumn<2>(
+      0, rows, channels,
+      [&](size_t first, size_t count, float* tables) HWY_ATTR {
+        std::memcpy(tables, p.scale + first, count * sizeof(float));
+        std::memcpy(tables + kTableLength, p.shift + first,
+                    count * sizeof(float));
+      },
+      [&](auto access, size_t i, size_t stride, size_t count,
+          const float* table) HWY_ATTR {
+        const auto scale = access.LoadAll(table);
+        const auto shift = access.LoadAll(table + kTableLength);
+        for (const size_t end = i + count * stride; i != end; i += stride) {
+          const auto formed = Activate<kFormedActivation>(
+              hn::MulAdd(access.Load(b + i), scale, shift));
+          access.Store(
+              Activate<kActivation>(hn::Add(access.Load(a + i), formed)),
+              y + i);
+        }
+      });
+}
+
+template <Activation kActivation>
+void AddFormed(size_t rows, size_t channels, const float* a, const float* b,
+               const Prologue& p, float* y) {
+  if (p.IsIdentity()) {
+    return AddLoop<kActivation, false, Activation::kNone>(rows, channels, a, b,
+                                                          p, y);
+  }
+  switch (p.activation) {
+    case Activation::kNone:
+      return AddLoop<kActivation, true, Activation::kNone>(rows, channels, a, b,
+                                                           p, y);
+    case Activation::kRelu:
+      return AddLoop<kActivation, true, Activation::kRelu>(rows, channels, a, b,
+                                                           p, y);
+    case Activation::kRelu6:
+      return AddLoop<kActivation, true, Activation::kRelu6>(rows, channels, a,
+                                                            b, p, y);
+  }
+}
+
+void AddRows(size_t rows, size_t channels, const float* a, const float* b,
+             const Prologue& p, Activation activation, float* y) {
+  switch (activation) {
+    case Activation::kNone:
+      return AddFormed<Activation::kNone>(rows, channels, a, b, p, y);
+    case Activation::kRelu:
+      return AddFormed<Activation::kRelu>(rows, channels, a, b, p, y);
+    case Activation::kRelu6:
+      return AddFormed<Activation::kRelu6>(rows, channels, a, b, p, y);
   }
 }
 

@@ -40,6 +40,17 @@ void ApplyPrologue(size_t rows, size_t channels, const float* x,
                    const Prologue& prologue, float* y,
                    const ParallelRunner& parallel);
 
+// The channels [first, first + count) of some pixels, `channels` floats apart
+// in x, side by side in y.
+void StagePrologue(size_t pixels, size_t channels, size_t first, size_t count,
+                   const float* x, const Prologue& prologue, float* y);
+
+// y = act(prologue_a(a) + prologue_b(b)), rows x channels. y may be a or b.
+void AddThrough(size_t rows, size_t channels, const float* a,
+                const Prologue& prologue_a, const float* b,
+                const Prologue& prologue_b, Activation activation, float* y,
+                const ParallelRunner& parallel);
+
 }  // namespace temper::simd
 
 #endif  // TEMPER_SIMD_PROLOGUE_H_

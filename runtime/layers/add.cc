@@ -1,6 +1,9 @@
-// Add: y = x0 + x1 (residual connection).   dx0 = dx1 = dy.
+// Add: y = act(x0 + x1) (residual connection).   dx0 = dx1 = dy where the
+// activation is open.
+// Fusion: reads derived inputs; absorbs a following activation.
 // Memory: in place over x0; one of the gradients is dy's own buffer.
-// Kernels: simd/elementwise.h. Reference: tests/reference/elementwise.h.
+// Kernels: simd/prologue.h, simd/elementwise.h. Reference:
+// tests/reference/elementwise.h.
 #include "runtime/layer.h"
 #include "simd/elementwise.h"
 
@@ -16,26 +19,48 @@ Status InferShape(const Node&, const Shape* in, Shape* out) {
   return Ok();
 }
 
-void StateNeeds(const NeedsCall&, Needs* needs) {
+void StateNeeds(const NeedsCall& call, Needs* needs) {
+  needs->AcceptDerived(0);
+  needs->AcceptDerived(1);
+  needs->AbsorbActivation();
   needs->InPlace();
   needs->InPlaceBackward();
+  // Which elements the activation let pass.
+  if (call.mode.backward && call.mode.activation != 0) needs->KeepOutput();
 }
 
 void Forward(const Call& call) {
-  simd::Add(call.OutCount(), call.x[0], call.x[1], call.y, call.parallel);
+  simd::AddThrough(size_t{call.rows} * call.out.h * call.out.w, call.out.c,
+                   call.x[0], call.prologue[0], call.x[1], call.prologue[1],
+                   call.Activation(), call.y, call.parallel);
+}
+
+// dx += or = dy, behind the activation's gradient. dx may be dy's own buffer,
+// also for both inputs: what is masked once can be masked again.
+void Pass(const Call& call, bool accumulate, float* dx) {
+  const uint64_t n = call.OutCount();
+  switch (call.Activation()) {
+    case simd::Activation::kNone:
+      // x + x: both gradients may be dy's own buffer, and the second doubles
+      // it.
+      if (accumulate) {
+        simd::Add(n, dx, call.dy, dx, call.parallel);
+      } else {
+        simd::Copy(n, call.dy, dx, call.parallel);
+      }
+      return;
+    case simd::Activation::kRelu:
+      return simd::ReluBackward(n, call.y, call.dy, accumulate, dx,
+                                call.parallel);
+    case simd::Activation::kRelu6:
+      return simd::Relu6Backward(n, call.y, call.dy, accumulate, dx,
+                                 call.parallel);
+  }
 }
 
 void Backward(const Call& call) {
   for (int i = 0; i < 2; ++i) {
-    float* dx = call.dx[i];
-    if (dx == nullptr) continue;
-    if (call.accumulate[i]) {
-      // x + x: both gradients may be dy's own buffer, and the second doubles
-      // it.
-      simd::Add(call.OutCount(), dx, call.dy, dx, call.parallel);
-    } else if (dx != call.dy) {  // the one that shares dy's buffer is done
-      simd::Copy(call.OutCount(), call.dy, dx, call.parallel);
-    }
+    if (call.dx[i] != nullptr) Pass(call, call.accumulate[i], call.dx[i]);
   }
 }
 

@@ -7,8 +7,11 @@
 //             2015.
 //   frozen    running statistics; dx = dy * gamma / sqrt(running_var + eps).
 //   inference as frozen, nothing flows back.
-// Memory: live keeps x and saves mean, variance, rstd; frozen keeps x only for
-// dgamma. Kernels: simd/norm.h. Reference: tests/reference/norm.h.
+// Fusion: a following activation is absorbed; y is derived where all its
+// readers can form it, so that of convolution, batch norm and activation only
+// the first one's output exists. Memory: live keeps x and saves five vectors;
+// frozen keeps x for dgamma or the activation. Kernels: simd/norm.h,
+// simd/prologue.h. Reference: tests/reference/norm.h.
 #include <algorithm>
 
 #include "runtime/layer.h"
@@ -31,129 +34,126 @@ Status InferShape(const Node&, const Shape* in, Shape* out) {
   return Ok();
 }
 
+// What forward leaves in saved for the readers of a derived y and for backward:
+// scale and shift always, behind them what this mode needs.
+struct Saved {
+  float *scale, *shift;    // DerivedCoefficients
+  float* rstd;             // live, or frozen with a trained gamma
+  float *mean, *variance;  // live: of this batch
+};
+Saved SavedOf(void* saved, size_t channels) {
+  float* const p = static_cast<float*>(saved);
+  const size_t step = CoefficientFloats(channels);
+  return {p, p + step, p + 2 * step, p + 3 * step, p + 4 * step};
+}
+uint64_t VectorBytes(size_t channels) {
+  return CoefficientFloats(channels) * sizeof(float);
+}
+
 void StateNeeds(const NeedsCall& call, Needs* needs) {
   const uint32_t c = call.in[0].c;
-  const uint64_t vector_bytes = uint64_t{c} * sizeof(float);
+  const uint64_t bytes = VectorBytes(c);
   const size_t rows = size_t{call.batch} * call.in[0].h * call.in[0].w;
   needs->Weight("weight", WeightRole::kGamma, {c});
   needs->Weight("bias", WeightRole::kBeta, {c});
   needs->Weight("running_mean", WeightRole::kBufferZero, {c});
   needs->Weight("running_var", WeightRole::kBufferOne, {c});
-  // Scale and shift always, then the statistics' own scratch.
-  const uint64_t coefficients = simd::RoundUp(2 * vector_bytes, 64);
+  needs->Derivable();
+  needs->AbsorbActivation();
   needs->InPlaceBackward();
   if (call.mode.live_statistics) {
     if (call.in[0].h * call.in[0].w == 1) needs->MinimumRows(2);
     needs->KeepInput(0);
-    needs->Saved(3 * vector_bytes);
-    needs->ForwardScratch(coefficients + simd::BatchStatsScratch(rows, c));
-    needs->BackwardScratch(coefficients + simd::BatchNormSumsScratch(rows, c));
+    needs->Saved(5 * bytes);
+    needs->ForwardScratch(simd::BatchStatsScratch(rows, c));
+    needs->BackwardScratch(2 * bytes + simd::BatchNormSumsScratch(rows, c));
     return;
   }
-  needs->ForwardScratch(coefficients);
-  if (!call.mode.train_weights) {
+  if (call.mode.train_weights) {
+    needs->KeepInput(0);
+    needs->Saved(3 * bytes);
+    needs->BackwardScratch(2 * bytes + simd::BatchNormSumsScratch(rows, c));
+    return;
+  }
+  needs->Saved(2 * bytes);
+  if (call.mode.backward && call.mode.activation != 0) {
+    needs->KeepInput(0);  // which elements the activation let pass
+  } else {
     needs->InPlace();
-    if (call.mode.backward) needs->BackwardScratch(coefficients);
-    return;
   }
-  needs->KeepInput(0);
-  needs->BackwardScratch(simd::RoundUp(3 * vector_bytes, 64) +
-                         simd::RoundUp(vector_bytes, 64) +
-                         simd::BatchNormSumsScratch(rows, c));
-}
-
-struct Saved {
-  float *mean, *variance, *rstd;
-};
-Saved SavedOf(const Call& call) {
-  float* p = static_cast<float*>(call.saved);
-  const size_t c = call.in[0].c;
-  return {p, p + c, p + 2 * c};
 }
 
 void Forward(const Call& call) {
   const BatchNormParams& p = call.As<BatchNormParams>();
   const size_t c = call.in[0].c;
   const size_t rows = size_t{call.rows} * call.in[0].h * call.in[0].w;
-  float* scale = static_cast<float*>(call.scratch);
-  float* shift = scale + c;
+  const Saved saved = SavedOf(call.saved, c);
   const bool live = call.mode.live_statistics && call.step.training;
   if (live) {
-    const Saved saved = SavedOf(call);
-    void* scratch = static_cast<uint8_t*>(call.scratch) +
-                    simd::RoundUp(2 * c * sizeof(float), 64);
-    simd::BatchStats(rows, c, call.x[0], saved.mean, saved.variance, scratch,
-                     call.parallel);
-    simd::BatchNormCoefficients(c, saved.mean, saved.variance,
-                                call.weights[kGamma], call.weights[kBeta],
-                                p.eps, saved.rstd, scale, shift);
-  } else {
-    simd::BatchNormCoefficients(c, call.weights[kRunningMean],
-                                call.weights[kRunningVar], call.weights[kGamma],
-                                call.weights[kBeta], p.eps, nullptr, scale,
-                                shift);
+    simd::BatchStats(rows, c, call.x[0], saved.mean, saved.variance,
+                     call.scratch, call.parallel);
   }
-  simd::ScaleShift(rows, c, call.x[0], scale, shift, call.y, call.parallel);
+  simd::BatchNormCoefficients(c, live ? saved.mean : call.weights[kRunningMean],
+                              live ? saved.variance : call.weights[kRunningVar],
+                              call.weights[kGamma], call.weights[kBeta], p.eps,
+                              call.mode.train_weights ? saved.rstd : nullptr,
+                              saved.scale, saved.shift);
+  if (call.mode.derived) return;
+  simd::ApplyPrologue(rows, c, call.x[0],
+                      DerivedCoefficients(call.saved, c, call.mode.activation),
+                      call.y, call.parallel);
+}
+
+// dgamma and dbeta of this batch, in a place of their own (dx is formed from
+// them), then added to dw. Returns {dgamma, dbeta}.
+struct Sums {
+  float *dgamma, *dbeta;
+};
+Sums AddSums(const Call& call, const float* mean, const float* rstd) {
+  const size_t c = call.in[0].c;
+  const size_t rows = size_t{call.rows} * call.in[0].h * call.in[0].w;
+  const size_t step = CoefficientFloats(c);
+  float* const dgamma = static_cast<float*>(call.scratch);
+  float* const dbeta = dgamma + step;
+  simd::BatchNormSums(rows, c, call.x[0],
+                      DerivedCoefficients(call.saved, c, call.mode.activation),
+                      call.dy, mean, rstd, dgamma, dbeta, dbeta + step,
+                      call.parallel);
+  simd::Add(c, call.dw[kGamma], dgamma, call.dw[kGamma], call.parallel);
+  simd::Add(c, call.dw[kBeta], dbeta, call.dw[kBeta], call.parallel);
+  return {dgamma, dbeta};
 }
 
 void BackwardLive(const Call& call) {
   const BatchNormParams& p = call.As<BatchNormParams>();
   const size_t c = call.in[0].c;
   const size_t rows = size_t{call.rows} * call.in[0].h * call.in[0].w;
-  const Saved saved = SavedOf(call);
+  const Saved saved = SavedOf(call.saved, c);
   const float n = static_cast<float>(rows);
   const float factor =
       p.unbiased_variance && rows > 1 ? n / static_cast<float>(rows - 1) : 1.0f;
   simd::UpdateRunningStats(c, p.momentum, factor, saved.mean, saved.variance,
                            call.weights[kRunningMean],
                            call.weights[kRunningVar]);
-  // dx is formed from this batch's own sums, so they get a place of their own
-  // and are then added to dw.
-  float* dgamma = static_cast<float*>(call.scratch);
-  float* dbeta = dgamma + c;
-  void* scratch = static_cast<uint8_t*>(call.scratch) +
-                  simd::RoundUp(2 * c * sizeof(float), 64);
-  simd::BatchNormSums(rows, c, call.x[0], call.dy, saved.mean, saved.rstd,
-                      dgamma, dbeta, scratch, call.parallel);
-  if (call.dx[0] != nullptr) {
-    simd::BatchNormBackward(rows, c, call.x[0], call.dy, saved.mean, saved.rstd,
-                            call.weights[kGamma], dgamma, dbeta,
-                            call.accumulate[0], call.dx[0], call.parallel);
-  }
-  simd::Add(c, call.dw[kGamma], dgamma, call.dw[kGamma], call.parallel);
-  simd::Add(c, call.dw[kBeta], dbeta, call.dw[kBeta], call.parallel);
+  const Sums sums = AddSums(call, saved.mean, saved.rstd);
+  if (call.dx[0] == nullptr) return;
+  simd::BatchNormBackward(
+      rows, c, call.x[0],
+      DerivedCoefficients(call.saved, c, call.mode.activation), call.dy,
+      saved.mean, saved.rstd, call.weights[kGamma], sums.dgamma, sums.dbeta,
+      call.accumulate[0], call.dx[0], call.parallel);
 }
 
 void BackwardFrozen(const Call& call) {
-  const BatchNormParams& p = call.As<BatchNormParams>();
   const size_t c = call.in[0].c;
   const size_t rows = size_t{call.rows} * call.in[0].h * call.in[0].w;
-  float* scale = static_cast<float*>(call.scratch);
-  float* shift = scale + c;
   if (call.dw[kGamma] != nullptr) {
-    float* rstd = scale + 2 * c;
-    uint8_t* rest = static_cast<uint8_t*>(call.scratch) +
-                    simd::RoundUp(3 * c * sizeof(float), 64);
-    simd::BatchNormCoefficients(c, call.weights[kRunningMean],
-                                call.weights[kRunningVar], call.weights[kGamma],
-                                call.weights[kBeta], p.eps, rstd, scale, shift);
-    // shift is free now and takes dbeta; dgamma needs a place of its own.
-    float* dgamma = reinterpret_cast<float*>(rest);
-    void* scratch = rest + simd::RoundUp(c * sizeof(float), 64);
-    simd::BatchNormSums(rows, c, call.x[0], call.dy, call.weights[kRunningMean],
-                        rstd, dgamma, shift, scratch, call.parallel);
-    simd::Add(c, call.dw[kGamma], dgamma, call.dw[kGamma], call.parallel);
-    simd::Add(c, call.dw[kBeta], shift, call.dw[kBeta], call.parallel);
-  } else {
-    simd::BatchNormCoefficients(c, call.weights[kRunningMean],
-                                call.weights[kRunningVar], call.weights[kGamma],
-                                call.weights[kBeta], p.eps, nullptr, scale,
-                                shift);
+    AddSums(call, call.weights[kRunningMean], SavedOf(call.saved, c).rstd);
   }
-  if (call.dx[0] != nullptr) {
-    simd::ScaleBackward(rows, c, call.dy, scale, call.accumulate[0], call.dx[0],
-                        call.parallel);
-  }
+  if (call.dx[0] == nullptr) return;
+  simd::ScaleBackward(rows, c, call.x[0],
+                      DerivedCoefficients(call.saved, c, call.mode.activation),
+                      call.dy, call.accumulate[0], call.dx[0], call.parallel);
 }
 
 void Backward(const Call& call) {

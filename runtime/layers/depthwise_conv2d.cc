@@ -1,9 +1,9 @@
 // Depthwise Conv2d: one filter per channel.
 //   y[n,oh,ow,c] = b[c] + sum over kh, kw of x[n, ih, iw, c] * W[kh,kw,c]
 //   x (rows, h, w, c)   W (kh, kw, c)   b (c)
-// Memory: keeps x if W is trained; scratch for the chunks of dW.
-// Kernels: simd/depthwise.h, simd/loss.h (ColumnSums).
-// Reference: tests/reference/depthwise.h.
+// Memory: keeps x if W is trained; scratch for the chunks of dW and for rows of
+// a derived x. Kernels: simd/depthwise.h, simd/loss.h (ColumnSums). Reference:
+// tests/reference/depthwise.h.
 #include <algorithm>
 
 #include "runtime/layer.h"
@@ -43,21 +43,27 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   needs->Weight("weight", WeightRole::kKernel,
                 {p.kernel_h, p.kernel_w, call.in[0].c}, taps, taps);
   if (p.bias) needs->Weight("bias", WeightRole::kBias, {call.in[0].c});
+  const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
+  const bool formed = call.mode.derived_input[0];
+  needs->AcceptDerived(0);
+  needs->ForwardScratch(
+      simd::DepthwiseForwardScratch(s, call.batch, call.threads, formed));
   if (call.mode.train_weights) {
     needs->KeepInput(0);
-    const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
     const size_t pixels = size_t{call.batch} * call.out.h * call.out.w;
-    needs->BackwardScratch(std::max(
-        simd::DepthwiseBackwardWeightsScratch(s, call.batch, call.threads),
-        simd::ColumnSumsScratch(pixels, call.out.c)));
+    needs->BackwardScratch(
+        std::max(simd::DepthwiseBackwardWeightsScratch(s, call.batch,
+                                                       call.threads, formed),
+                 simd::ColumnSumsScratch(pixels, call.out.c)));
   }
 }
 
 void Forward(const Call& call) {
   const bool bias = call.As<DepthwiseConv2dParams>().bias != 0;
-  simd::DepthwiseForward(
-      ShapeOf(call.node, call.in[0], call.out), call.rows, call.x[0],
-      call.weights[0], bias ? call.weights[1] : nullptr, call.y, call.parallel);
+  simd::DepthwiseForward(ShapeOf(call.node, call.in[0], call.out), call.rows,
+                         call.x[0], call.prologue[0], call.weights[0],
+                         bias ? call.weights[1] : nullptr, call.y, call.scratch,
+                         call.parallel);
 }
 
 void Backward(const Call& call) {
@@ -67,8 +73,9 @@ void Backward(const Call& call) {
                                 call.accumulate[0], call.dx[0], call.parallel);
   }
   if (call.dw[0] != nullptr) {
-    simd::DepthwiseBackwardWeights(s, call.rows, call.x[0], call.dy, call.dw[0],
-                                   call.scratch, call.parallel);
+    simd::DepthwiseBackwardWeights(s, call.rows, call.x[0], call.prologue[0],
+                                   call.dy, call.dw[0], call.scratch,
+                                   call.parallel);
     if (call.As<DepthwiseConv2dParams>().bias) {
       simd::ColumnSums(size_t{call.rows} * s.out_h * s.out_w, s.out_c, call.dy,
                        call.dw[1], call.scratch, call.parallel);

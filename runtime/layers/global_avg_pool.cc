@@ -12,11 +12,12 @@ Status InferShape(const Node&, const Shape* in, Shape* out) {
   return Ok();
 }
 
-void StateNeeds(const NeedsCall&, Needs*) {}
+void StateNeeds(const NeedsCall&, Needs* needs) { needs->AcceptDerived(0); }
 
 void Forward(const Call& call) {
   simd::GlobalAvgPoolForward(call.rows, size_t{call.in[0].h} * call.in[0].w,
-                             call.in[0].c, call.x[0], call.y, call.parallel);
+                             call.in[0].c, call.x[0], call.prologue[0], call.y,
+                             call.parallel);
 }
 
 void Backward(const Call& call) {

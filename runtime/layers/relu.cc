@@ -13,6 +13,7 @@ Status InferShape(const Node&, const Shape* in, Shape* out) {
 }
 
 void StateNeeds(const NeedsCall& call, Needs* needs) {
+  needs->IsActivation(simd::Activation::kRelu);
   needs->InPlace();
   needs->InPlaceBackward();
   if (call.mode.backward) needs->KeepOutput();

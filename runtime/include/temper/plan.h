@@ -82,6 +82,15 @@ struct NodeMode {
   bool live_statistics =
       false;  // batch norm: uses and updates batch statistics
   bool need_dx[kMaxInputs] = {};  // somebody below wants this input's gradient
+  // Fusion, a function of the graph alone. An activation that follows a batch
+  // norm or an add, and is its only reader, is absorbed by it: it has no steps
+  // and no tensor of its own.
+  bool absorbed = false;
+  uint32_t activation = 0;  // absorbed by this node: simd::Activation
+  // A batch norm whose readers all can form y = act(x * scale + shift) when
+  // they read it is derived: y is never stored.
+  bool derived = false;
+  bool derived_input[kMaxInputs] = {};  // this input is to be formed
 };
 
 enum class TensorKind : uint32_t {
@@ -121,7 +130,11 @@ struct ProgramStep {
 // Indices into Plan::tensors, or kNoTensor.
 struct NodePlan {
   NodeMode mode;
+  // Of a derived node: the tensor it is formed from.
   uint32_t output = kNoTensor;
+  // The batch norm (this node, or the one that absorbed it) whose saved buffer
+  // holds the coefficients of the output, if it is derived; else kNoNode.
+  uint32_t derived_by = kNoNode;
   uint32_t output_again =
       kNoTensor;                  // what backward reads instead, if recomputed
   uint32_t gradient = kNoTensor;  // of the output
