@@ -86,6 +86,7 @@ struct Staging {
   size_t blocks;
   size_t rows;    // output rows of a band
   size_t bands;   // of one image
+  size_t images;  // with one band: whole images side by side
   size_t floats;  // of the largest part
 };
 Staging CutStaging(const ConvShape& s, size_t batch) {

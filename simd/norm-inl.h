@@ -16,8 +16,8 @@
 #include <type_traits>
 
 #include "hwy/highway.h"
+#include "simd/activation-inl.h"
 #include "simd/channels-inl.h"
-#include "simd/prologue-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::simd {

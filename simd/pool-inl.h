@@ -15,9 +15,9 @@
 #include <limits>
 
 #include "hwy/highway.h"
+#include "simd/activation-inl.h"
 #include "simd/channels-inl.h"
 #include "simd/pool_window.h"
-#include "simd/prologue-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::simd {

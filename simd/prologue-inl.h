@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "hwy/highway.h"
+#include "simd/activation-inl.h"
 #include "simd/channels-inl.h"
 #include "simd/prologue.h"
 
@@ -16,29 +17,6 @@ HWY_BEFORE_NAMESPACE();
 namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-template <Activation kActivation, class V>
-HWY_INLINE V Activate(V y) {
-  const hn::DFromV<V> d;
-  if constexpr (kActivation == Activation::kNone) return y;
-  if constexpr (kActivation == Activation::kRelu6) {
-    const V six = hn::Set(d, 6.0f);
-    y = hn::IfThenElse(hn::Ge(y, six), six, y);
-  }
-  return hn::IfThenZeroElse(hn::Le(y, hn::Zero(d)), y);
-}
-
-// The gradient of an activation, from its argument y: g where it is open, else
-// +0. NaN in y lets g pass, as the select does.
-template <Activation kActivation, class V>
-HWY_INLINE V ActivationGradient(V y, V g) {
-  const hn::DFromV<V> d;
-  if constexpr (kActivation == Activation::kNone) return g;
-  if constexpr (kActivation == Activation::kRelu6) {
-    g = hn::IfThenZeroElse(hn::Ge(y, hn::Set(d, 6.0f)), g);
-  }
-  return hn::IfThenZeroElse(hn::Le(y, hn::Zero(d)), g);
-}
 
 template <Activation kActivation>
 void PrologueLoop(size_t rows, size_t channels, const float* x,

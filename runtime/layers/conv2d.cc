@@ -55,8 +55,10 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   if (p.bias) needs->Weight("bias", WeightRole::kBias, {p.out_channels});
 
   const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
+  const bool formed = call.mode.derived_input[0];
+  needs->AcceptDerived(0);
   needs->ForwardScratch(
-      simd::ConvForwardScratch(s, call.batch, call.threads, false));
+      simd::ConvForwardScratch(s, call.batch, call.threads, formed));
   uint64_t backward = 0;
   if (call.mode.need_dx[0]) {
     backward = simd::ConvBackwardDataScratch(s, call.batch, call.threads);
@@ -66,7 +68,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
     const size_t pixels = size_t{call.batch} * call.out.h * call.out.w;
     backward = std::max<uint64_t>(
         {backward,
-         simd::ConvBackwardWeightsScratch(s, call.batch, call.threads, false),
+         simd::ConvBackwardWeightsScratch(s, call.batch, call.threads, formed),
          simd::ColumnSumsScratch(pixels, call.out.c)});
   }
   needs->BackwardScratch(backward);
@@ -74,7 +76,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
 
 void Forward(const Call& call) {
   const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
-  simd::ConvForward(s, call.rows, call.x[0], simd::Prologue{}, call.weights[0],
+  simd::ConvForward(s, call.rows, call.x[0], call.prologue[0], call.weights[0],
                     call.As<Conv2dParams>().bias ? call.weights[1] : nullptr,
                     call.y, call.scratch, call.parallel);
 }
@@ -87,7 +89,7 @@ void Backward(const Call& call) {
                            call.parallel);
   }
   if (call.dw[0] != nullptr) {
-    simd::ConvBackwardWeights(s, call.rows, call.x[0], simd::Prologue{},
+    simd::ConvBackwardWeights(s, call.rows, call.x[0], call.prologue[0],
                               call.dy, 0, s.out_c, call.dw[0], call.scratch,
                               call.parallel);
     if (call.As<Conv2dParams>().bias) {

@@ -1,7 +1,8 @@
 // Dense: y = x W^T + b on the flattened sample.
 //   x (rows, in)   W (out, in)   b (out)   y (rows, out)
 //   dx = dy W      dW += dy^T x            db += sum over rows of dy
-// Memory: keeps x if W is trained; scratch for W packed by columns of W^T.
+// Memory: keeps x if W is trained; scratch for W packed by columns of W^T and
+// for a derived x.
 // Kernels: simd/gemm.h, simd/loss.h (ColumnSums). Reference:
 // tests/reference/gemm.h.
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "runtime/layer.h"
 #include "simd/gemm.h"
 #include "simd/loss.h"
+#include "simd/prologue.h"
 
 namespace temper {
 namespace {
@@ -23,19 +25,37 @@ Status InferShape(const Node& node, const Shape*, Shape* out) {
   return Ok();
 }
 
+// A derived x is small (a row per sample) and is formed as a whole.
+uint64_t FormedBytes(const NodeMode& mode, uint64_t count) {
+  if (!mode.derived_input[0]) return 0;
+  return simd::RoundUp(count * sizeof(float), 64) + simd::kTailBytes;
+}
+
 void StateNeeds(const NeedsCall& call, Needs* needs) {
   const DenseParams& p = call.node.As<DenseParams>();
   const uint32_t in = static_cast<uint32_t>(call.in[0].Count());
   const uint32_t out = p.out_features;
   needs->Weight("weight", WeightRole::kKernel, {out, in}, in, out);
   if (p.bias) needs->Weight("bias", WeightRole::kBias, {out});
-  needs->ForwardScratch(simd::PackedBytes(in, out));
+  needs->AcceptDerived(0);
+  const uint64_t formed = FormedBytes(call.mode, uint64_t{call.batch} * in);
+  needs->ForwardScratch(simd::PackedBytes(in, out) + formed);
   if (call.mode.train_weights) {
     needs->KeepInput(0);
     needs->BackwardScratch(
-        std::max(simd::MatMulTransposedScratch(call.batch, out, in),
-                 simd::ColumnSumsScratch(call.batch, out)));
+        formed + std::max(simd::MatMulTransposedScratch(call.batch, out, in),
+                          simd::ColumnSumsScratch(call.batch, out)));
   }
+}
+
+// x, or where it is derived the whole of it, formed in `scratch`.
+const float* FormInput(const Call& call, void* scratch) {
+  if (!call.mode.derived_input[0]) return call.x[0];
+  const Shape& s = call.in[0];
+  float* const x = static_cast<float*>(scratch);
+  simd::ApplyPrologue(size_t{call.rows} * s.h * s.w, s.c, call.x[0],
+                      call.prologue[0], x, call.parallel);
+  return x;
 }
 
 void Forward(const Call& call) {
@@ -43,7 +63,9 @@ void Forward(const Call& call) {
   const size_t in = call.in[0].Count(), out = p.out_features;
   float* packed = static_cast<float*>(call.scratch);
   simd::PackB(in, out, call.weights[0], 1, in, packed, call.parallel);
-  simd::MatMul(call.rows, out, in, call.x[0], in, packed,
+  const float* const x = FormInput(
+      call, static_cast<uint8_t*>(call.scratch) + simd::PackedBytes(in, out));
+  simd::MatMul(call.rows, out, in, x, in, packed,
                p.bias ? call.weights[1] : nullptr, false, call.y, out,
                call.parallel);
 }
@@ -56,10 +78,13 @@ void Backward(const Call& call) {
                          call.accumulate[0], call.dx[0], in, call.parallel);
   }
   if (call.dw[0] != nullptr) {
-    simd::MatMulTransposed(call.rows, out, in, call.dy, out, call.x[0], in,
-                           call.dw[0], in, call.scratch, call.parallel);
+    const float* const x = FormInput(call, call.scratch);
+    void* const scratch = static_cast<uint8_t*>(call.scratch) +
+                          FormedBytes(call.mode, uint64_t{call.rows} * in);
+    simd::MatMulTransposed(call.rows, out, in, call.dy, out, x, in, call.dw[0],
+                           in, scratch, call.parallel);
     if (p.bias) {
-      simd::ColumnSums(call.rows, out, call.dy, call.dw[1], call.scratch,
+      simd::ColumnSums(call.rows, out, call.dy, call.dw[1], scratch,
                        call.parallel);
     }
   }

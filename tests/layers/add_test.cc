@@ -84,7 +84,7 @@ TEST(Add, TheSameInputTwice) {
   OpOf(LayerKind::kAdd)
       .backward({c.node, testing::kTestNode, c.mode, c.in.data(), c.out, c.rows,
                  step, parallel, nullptr, nullptr, nullptr, nullptr, nullptr,
-                 dy, dx, accumulate, nullptr});
+                 nullptr, dy, dx, accumulate, nullptr});
   for (size_t i = 0; i < dy.size(); ++i) EXPECT_EQ(dy[i], 2 * data.dy[i]) << i;
 }
 

@@ -158,6 +158,7 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
   float* dx[kMaxInputs] = {};
   float* dw[kMaxWeights] = {};
   bool accumulate[kMaxInputs] = {};
+  const simd::Prologue prologue[kMaxInputs];
   void* const saved = needs.saved_bytes == 0 ? nullptr : run.saved.data();
   const auto call = [&](float* y, Buffer* scratch, const float* dy) {
     return Call{c.node,
@@ -169,6 +170,7 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
                 step,
                 parallel,
                 px,
+                prologue,
                 y,
                 weights,
                 saved,
