@@ -70,28 +70,32 @@ double ActivationBytes(const Plan& plan) {
   return static_cast<double>(most) / plan.options.batch;
 }
 
-TEST(Plan, ActivationsStayBelowAFramework) {
-  // docs/memory.md: what saving every convolution's and batch norm's output
-  // costs when it is planned optimally, in MB per image.
+TEST(Plan, OneTensorPerConvolution) {
+  // docs/memory.md: what keeping one tensor per convolution costs at batch 1
+  // (of an autoencoder at batch 8), in MB: within 5 %.
   const struct {
     const char* name;
+    uint32_t batch;
     double megabytes;
-  } kFramework[] = {{"resnet8", 0.684},
-                    {"ds_cnn", 0.610},
-                    {"mobilenet_v1", 1.972},
-                    {"fc_autoencoder", 0.016}};
-  for (const auto& framework : kFramework) {
+  } kOneTensor[] = {{"resnet8", 1, 0.49},
+                    {"ds_cnn", 1, 0.33},
+                    {"mobilenet_v1", 1, 1.05},
+                    {"fc_autoencoder", 8, 0.096}};
+  for (const auto& expected : kOneTensor) {
     for (const TestModel& model : testing::TestModels()) {
-      if (std::string(model.name) != framework.name) continue;
+      if (std::string(model.name) != expected.name) continue;
       const Graph graph =
           testing::BuildOrDie(model.name, model.input, model.classes);
-      for (const uint32_t batch : {8u, 32u}) {
+      for (const uint32_t times : {1u, 8u, 32u}) {
         Plan plan;
-        ASSERT_TRUE(
-            MakePlan(graph, OptionsFor(model, graph, batch, false), &plan)
-                .ok());
-        EXPECT_LE(ActivationBytes(plan), framework.megabytes * 1e6)
-            << model.name;
+        ASSERT_TRUE(MakePlan(graph,
+                             OptionsFor(model, graph, expected.batch * times,
+                                        false),
+                             &plan)
+                        .ok());
+        EXPECT_LE(ActivationBytes(plan) * expected.batch,
+                  1.05 * expected.megabytes * 1e6)
+            << model.name << " " << times;
       }
     }
   }
