@@ -81,6 +81,10 @@ Tensor Builder::Relu(const std::string& name, Tensor x) {
   return {graph_.Add(name, ReluParams{}, x.node), x.h, x.w, x.c};
 }
 
+Tensor Builder::Relu6(const std::string& name, Tensor x) {
+  return {graph_.Add(name, Relu6Params{}, x.node), x.h, x.w, x.c};
+}
+
 Tensor Builder::Dense(const std::string& name, Tensor x,
                       uint32_t out_features) {
   DenseParams p;
@@ -103,8 +107,14 @@ Tensor Builder::MaxPool(const std::string& name, Tensor x, uint32_t h,
   MaxPoolParams p;
   p.kernel_h = p.stride_h = h;
   p.kernel_w = p.stride_w = w;
-  return {graph_.Add(name, p, x.node), OutputSize(x.h, 0, 0, h, h),
-          OutputSize(x.w, 0, 0, w, w), x.c};
+  return MaxPool(name, x, p);
+}
+
+Tensor Builder::MaxPool(const std::string& name, Tensor x, MaxPoolParams p) {
+  return {graph_.Add(name, p, x.node),
+          OutputSize(x.h, p.pad_top, p.pad_bottom, p.kernel_h, p.stride_h),
+          OutputSize(x.w, p.pad_left, p.pad_right, p.kernel_w, p.stride_w),
+          x.c};
 }
 
 Tensor Builder::AvgPool(const std::string& name, Tensor x, uint32_t h,
@@ -128,6 +138,15 @@ Tensor Builder::SeparableBlock(const std::string& prefix, Tensor x,
   x = Conv(prefix + "pointwise", x, out_channels, 1, 1);
   x = BatchNorm(prefix + "bn2", x);
   return Relu(prefix + "relu2", x);
+}
+
+Tensor Builder::ResidualBranch(const std::string& prefix, Tensor x,
+                               uint32_t out_channels, uint32_t stride) {
+  x = Conv(prefix + "conv1", x, out_channels, 3, stride);
+  x = BatchNorm(prefix + "bn1", x);
+  x = Relu(prefix + "relu1", x);
+  x = Conv(prefix + "conv2", x, out_channels, 3, 1);
+  return BatchNorm(prefix + "bn2", x);
 }
 
 void Builder::Classify(Tensor x) {

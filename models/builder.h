@@ -84,15 +84,23 @@ class Builder {
   Tensor BatchNorm(const std::string& name, Tensor x,
                    Follows follows = Follows::kConvolution);
   Tensor Relu(const std::string& name, Tensor x);
+  Tensor Relu6(const std::string& name, Tensor x);
   Tensor Dense(const std::string& name, Tensor x, uint32_t out_features);
   Tensor Dropout(const std::string& name, Tensor x, double rate);
   Tensor Add(const std::string& name, Tensor a, Tensor b);
+  // Windows of h x w side by side, or as the parameters say.
   Tensor MaxPool(const std::string& name, Tensor x, uint32_t h, uint32_t w);
+  Tensor MaxPool(const std::string& name, Tensor x, MaxPoolParams params);
   Tensor AvgPool(const std::string& name, Tensor x, uint32_t h, uint32_t w);
   Tensor GlobalAvgPool(const std::string& name, Tensor x);
 
   // depthwise 3x3, bn1, relu1, pointwise, bn2, relu2, each behind `prefix`.
   Tensor SeparableBlock(const std::string& prefix, Tensor x,
+                        uint32_t out_channels, uint32_t stride);
+
+  // conv1 (with the stride), bn1, relu1, conv2, bn2, each behind `prefix`: a
+  // ResNet's basic block without its skip connection.
+  Tensor ResidualBranch(const std::string& prefix, Tensor x,
                         uint32_t out_channels, uint32_t stride);
 
   // The head: "fc", a dense layer with one output per class, and "loss".

@@ -55,7 +55,9 @@ struct ModelInfo {
   MODEL(kResNet8)            \
   MODEL(kDsCnn)              \
   MODEL(kMobileNetV1)        \
-  MODEL(kFcAutoencoder)
+  MODEL(kFcAutoencoder)      \
+  MODEL(kMobileNetV2)        \
+  MODEL(kResNet18)
 
 #define TEMPER_MODEL_DECLARE(constant) extern const ModelInfo constant;
 TEMPER_MODELS(TEMPER_MODEL_DECLARE)

@@ -11,11 +11,7 @@ constexpr ModelOption kOptions[] = {kVariantOption};
 
 Tensor Block(Builder& b, const std::string& prefix, Tensor input,
              uint32_t channels, uint32_t stride) {
-  Tensor x = b.Conv(prefix + "conv1", input, channels, 3, stride);
-  x = b.BatchNorm(prefix + "bn1", x);
-  x = b.Relu(prefix + "relu1", x);
-  x = b.Conv(prefix + "conv2", x, channels, 3, 1);
-  x = b.BatchNorm(prefix + "bn2", x);
+  const Tensor x = b.ResidualBranch(prefix, input, channels, stride);
   Tensor skip = input;
   if (input.c != channels || stride != 1)
     skip = b.Conv(prefix + "skip", input, channels, 1, stride,

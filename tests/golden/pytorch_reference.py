@@ -16,7 +16,7 @@ TEST = 9 << 16, L = index of the node in the graph, k = index of the tensor with
 Elements are counted in temper's layout: samples HWC, conv OHWI, depthwise (kh, kw, C), dense (out, in).
 Slots of a layer: 0 weight, 1 bias; batch norm: 0 gamma, 1 beta, 2 running_mean, 3 running_var.
 
-A state "as if after n steps" (mobilenet_v1, n = 0, 5, 20) adds to these, in float32, float32(d * z) with
+A state "as if after n steps" (mobilenets, resnet18) adds to these, in float32, float32(d * z) with
 z = normal(i; k, TEST + 16 + L), a = 0.1 * n / 20 and d = a * std for weights, a / 10 for biases, a for the
 tensors of a batch norm (running_var: the absolute value); momentum buffers are float32(a / 10 * z'),
 z' = normal(i; k, TEST + 8192 + L). It takes batch n.
@@ -24,11 +24,13 @@ z' = normal(i; k, TEST + 8192 + L). It takes batch n.
 Nudges: a ReLU whose input rounds to the other side of zero changes a gradient by 1e-2, in PyTorch as in
 temper, and a comparison would measure nothing else. The single step of a golden file therefore starts with
 shifts of some biases and betas, whole multiples of 2^-10 that are stored as [channel, multiple], so that no
-ReLU input lies within MARGIN times PyTorch's own float32 error of zero. The 20 losses start without them.
+ReLU input lies within MARGIN times PyTorch's own float32 error of zero (ReLU6: or of six). The 20 losses start
+without them. Shifts do not separate the two largest values of a max pool's window; there the script insists that
+they lie as far apart, and a state is chosen for which they do.
 
 Projection j of a tensor x is sum of s_i x_i with s_i = -1 if bit j of word(i; L, k, TEST + 2) is set, else +1.
 
-  python3 pytorch_reference.py [file ...]     needs torch and numpy; one thread; under a minute
+  python3 pytorch_reference.py [file ...]     needs torch and numpy; one thread; two minutes
 """
 import json, os, sys, time
 import numpy as np
@@ -103,6 +105,9 @@ class Net:
     def relu(self, name, x):
         return self.add(name, "relu", x)
 
+    def relu6(self, name, x):
+        return self.add(name, "relu6", x)
+
     def separable(self, p, x, out, stride):
         x = self.conv(p + "depthwise", x, self.shapes[x][2], 3, stride, depthwise=True)
         x = self.relu(p + "relu1", self.bn(p + "bn1", x))
@@ -128,7 +133,7 @@ def lenet5():
     for number, out, pad in (("1", 6, (2, 2)), ("2", 16, (0, 0))):
         x = n.relu("relu" + number, n.conv("conv" + number, x, out, 5, pad=pad, bias=True))
         h, w, c = n.shapes[x]
-        x = n.add("pool" + number, "max_pool", x, shape=(h // 2, w // 2, c))
+        x = n.add("pool" + number, "max_pool", x, shape=(h // 2, w // 2, c), window=(2, 2, 0))
     x = n.relu("relu3", n.dense("fc1", x, 120))
     return n.classify(n.relu("relu4", n.dense("fc2", x, 84)))
 
@@ -168,6 +173,45 @@ def fc_autoencoder():
         x = n.relu(f"relu{i + 1}", n.bn(f"bn{i + 1}", n.dense(f"fc{i + 1}", x, units)))
     n.add("loss", "mse", n.dense("fc10", x, 640), n.x)
     return n
+
+
+def divisible(channels, width):
+    """torchvision's rounding: the nearest multiple of 8, not more than 10 % below."""
+    nearest = max(8, int(channels * width + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels * width else nearest
+
+
+def mobilenet_v2(width=1.0, size=48):
+    n = Net(size, size, 3, 10)
+    x = n.relu6("relu1", n.bn("bn1", n.conv("conv1", n.x, divisible(32, width), 3, 2)))
+    blocks = [(t, c, s if i == 0 else 1) for t, c, k, s in (
+        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+        for i in range(k)]
+    for i, (expansion, out, stride) in enumerate(blocks):
+        p, out, c, y, m = f"block{i + 1}.", divisible(out, width), n.shapes[x][2], x, 1
+        if expansion != 1:
+            y, m = n.relu6(p + "relu1", n.bn(p + "bn1", n.conv(p + "expand", x, expansion * c, 1))), 2
+        y = n.conv(p + "depthwise", y, expansion * c, 3, stride, depthwise=True)
+        y = n.relu6(f"{p}relu{m}", n.bn(f"{p}bn{m}", y))
+        y = n.bn(f"{p}bn{m + 1}", n.conv(p + "project", y, out, 1))
+        x = n.add(p + "add", "add", y, x) if stride == 1 and c == out else y
+    x = n.relu6("relu2", n.bn("bn2", n.conv("conv2", x, divisible(1280, max(1.0, width)), 1)))
+    return n.classify(n.pool(x))
+
+
+def resnet18(size=48):
+    n = Net(size, size, 3, 10)
+    x = n.relu("relu1", n.bn("bn1", n.conv("conv1", n.x, 64, 7, 2)))
+    h, w, c = n.shapes[x]
+    x = n.add("pool1", "max_pool", x, shape=((h + 1) // 2, (w + 1) // 2, c), window=(3, 2, 1))
+    for i, (out, stride) in enumerate(((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1))):
+        p = f"block{i + 1}."
+        y = n.relu(p + "relu1", n.bn(p + "bn1", n.conv(p + "conv1", x, out, 3, stride)))
+        y, skip = n.bn(p + "bn2", n.conv(p + "conv2", y, out, 3)), x
+        if stride != 1:
+            skip = n.bn(p + "skip_bn", n.conv(p + "skip", x, out, 1, stride))
+        x = n.relu(p + "relu2", n.add(p + "add", "add", y, skip))
+    return n.classify(n.pool(x))
 
 
 SLOTS = {"conv": ("weight", "bias"), "depthwise": ("weight", "bias"), "dense": ("weight", "bias"),
@@ -268,8 +312,8 @@ class Run:
             return F.batch_norm(a[0], self.t[node, 2], self.t[node, 3], w, b, True, BN_MOMENTUM, EPS)
         if kind == "cross_entropy":
             return F.cross_entropy(a[0], labels)
-        return {"relu": F.relu, "max_pool": lambda v: F.max_pool2d(v, 2), "mean": lambda v: v.mean((2, 3)),
-                "add": torch.add, "mse": F.mse_loss}[kind](*a)
+        return {"relu": F.relu, "relu6": F.relu6, "max_pool": lambda v: F.max_pool2d(v, *p["window"]),
+                "mean": lambda v: v.mean((2, 3)), "add": torch.add, "mse": F.mse_loss}[kind](*a)
 
     def step(self, e, rows):
         x, labels = self.batch(e, rows)
@@ -280,7 +324,9 @@ class Run:
         out[-1].backward()
         self.optimizer.step()
         self.relu_inputs = [out[n[2][0]].detach().double().transpose(0, 1).flatten(1)
-                            for n in self.net.nodes if n[1] == "relu"]
+                            for n in self.net.nodes if n[1] in KINKS]
+        self.pool_inputs = [(out[n[2][0]].detach().double(), n[3]["window"])
+                            for n in self.net.nodes if n[1] == "max_pool"]
         return float(out[-1].detach())
 
     def values(self):
@@ -288,6 +334,24 @@ class Run:
 
     def gradients(self):
         return {key: from_torch(self.net, key, self.t[key].grad) for key in self.trained}
+
+
+KINKS = {"relu": (0.0,), "relu6": (0.0, 6.0)}  # where the gradient jumps
+
+
+def distance(kind, x):
+    """How far each input of a ReLU is from the nearest kink."""
+    return torch.stack([(x - kink).abs() for kink in KINKS[kind]]).amin(0)
+
+
+def lead(wide, single, window):
+    """Least lead of a max pool's winner over the second in its window, in units of PyTorch's own float32 error.
+    Windows without a positive value have no gradient to pass on: a ReLU is in front."""
+    kernel, stride, pad = window
+    cells = F.unfold(F.pad(wide, (pad,) * 4).flatten(0, 1).unsqueeze(1), kernel, stride=stride)
+    top = cells.topk(2, 1).values
+    gaps = torch.where(top[:, 0] > 0, top[:, 0] - top[:, 1], torch.inf).amin(1).reshape(wide.shape[:2]).amin(0)
+    return float((gaps / (wide - single).abs().amax((0, 2, 3))).min())
 
 
 def short(v):
@@ -309,14 +373,15 @@ def find_nudges(net, state, rows):
     batches = [run.batch(state, rows) for run in runs]
     with torch.no_grad():
         for node, (_, kind, inputs, _) in enumerate(net.nodes[:-1]):
-            if kind == "relu":
+            if kind in KINKS:
                 at = inputs[0]
                 key = (net.nodes[at][2][0] if net.nodes[at][1] == "add" else at), 1
                 wide, single = (o[at].transpose(0, 1).flatten(1) for o in outs)
                 bounds = MARGIN * (wide - single).abs().amax(1)
                 for channel in range(len(wide)):
                     tries = sorted(range(-1000, 1001), key=lambda j: (abs(j), j))
-                    j = next(j for j in tries if float((wide[channel] + j * 2.0**-10).abs().min()) > bounds[channel])
+                    clear = lambda j: float(distance(kind, wide[channel] + j * 2.0**-10).min()) > bounds[channel]
+                    j = next(j for j in tries if clear(j))
                     if j:
                         nudges.setdefault(key, {})[channel] = j
                         for o in outs:
@@ -335,9 +400,12 @@ def golden(model, net, rows, state, losses):
     after, own_after = wide.values(), single.values()
     grads, own_grads = wide.gradients(), single.gradients()
     change = {k: after[k] - before[k] for k in after}
-    margin = min(float((w.abs().amin(1) / (w - s).abs().amax(1)).min())
-                 for w, s in zip(wide.relu_inputs, single.relu_inputs))
+    kinds = [n[1] for n in net.nodes if n[1] in KINKS]
+    margin = min(float((distance(kind, w).amin(1) / (w - s).abs().amax(1)).min())
+                 for kind, w, s in zip(kinds, wide.relu_inputs, single.relu_inputs))
     assert margin > 0.8 * MARGIN, margin
+    leads = [lead(w, s, window) for (w, window), (s, _) in zip(wide.pool_inputs, single.pool_inputs)]
+    assert min(leads, default=MARGIN) >= MARGIN, f"a max pool's winner is not clear: {leads}; take another state"
 
     tensors = []
     for key in after:
@@ -374,7 +442,8 @@ MODELS = [  # file, builder, rows, state, steps with losses
     ("mlp", mlp, 32, 0, 20), ("lenet5", lenet5, 32, 0, 20), ("resnet8", resnet8, 32, 0, 20),
     ("ds_cnn", ds_cnn, 32, 0, 20), ("fc_autoencoder", fc_autoencoder, 32, 0, 20),
     ("mobilenet_v1.0", mobilenet_v1, 32, 0, 0), ("mobilenet_v1.5", mobilenet_v1, 32, 5, 0),
-    ("mobilenet_v1.20", mobilenet_v1, 32, 20, 0)]
+    ("mobilenet_v1.20", mobilenet_v1, 32, 20, 0),
+    ("mobilenet_v2.20", mobilenet_v2, 8, 20, 0), ("resnet18.15", resnet18, 8, 15, 0)]
 
 
 def write(path, result):

@@ -81,6 +81,12 @@ TEST(Builders, ParametersArePyTorchs) {
       {"mobilenet_v1?width=0.5", {96, 96, 3}, 10, 823722},
       {"mobilenet_v1?width=1", {96, 96, 3}, 1000, 4231976},
       {"fc_autoencoder", {1, 1, 640}, 0, 267928},
+      {"mobilenet_v2", {96, 96, 3}, 10, 2236682},
+      {"mobilenet_v2", {224, 224, 3}, 1000, 3504872},
+      {"mobilenet_v2?width=0.5", {96, 96, 3}, 1000, 1968680},
+      {"mobilenet_v2?width=1.4", {96, 96, 3}, 1000, 6108776},
+      {"resnet18", {96, 96, 3}, 10, 11181642},
+      {"resnet18", {224, 224, 3}, 1000, 11689512},
   };
   for (const auto& c : cases) {
     const Built b = Build(c.spec, c.input, c.classes);
@@ -128,6 +134,18 @@ TEST(Builders, ShapesOfTheLastLayers) {
     EXPECT_EQ(b.At("conv1"), (Shape{48, 48, 8}));
     EXPECT_EQ(b.At("block13.relu2"), (Shape{3, 3, 256}));
   }
+  b = Build("mobilenet_v2", {96, 96, 3}, 10);
+  EXPECT_EQ(b.At("relu1"), (Shape{48, 48, 32}));
+  EXPECT_EQ(b.At("block1.project"), (Shape{48, 48, 16}));
+  EXPECT_EQ(b.At("block2.expand"), (Shape{48, 48, 96}));
+  EXPECT_EQ(b.At("block17.bn3"), (Shape{3, 3, 320}));
+  EXPECT_EQ(b.At("relu2"), (Shape{3, 3, 1280}));
+  b = Build("resnet18", {96, 96, 3}, 10);
+  EXPECT_EQ(b.At("conv1"), (Shape{48, 48, 64}));
+  EXPECT_EQ(b.At("pool1"), (Shape{24, 24, 64}));
+  EXPECT_EQ(b.At("block2.relu2"), (Shape{24, 24, 64}));
+  EXPECT_EQ(b.At("block8.relu2"), (Shape{3, 3, 512}));
+  EXPECT_EQ(b.At("pool"), (Shape{1, 1, 512}));
   b = Build("fc_autoencoder", {4, 10, 16}, 0);
   EXPECT_EQ(b.At("fc10"), (Shape{1, 1, 640}));
   const Node& loss = b.graph.nodes.back();
@@ -147,6 +165,41 @@ TEST(Builders, PyTorchConvention) {
   EXPECT_EQ(bn.eps, 1e-5f);
   EXPECT_EQ(bn.momentum, 0.1f);
   EXPECT_EQ(bn.unbiased_variance, 1u);
+}
+
+TEST(Builders, ResidualConnections) {
+  Built b = Build("mobilenet_v2", {96, 96, 3}, 10);
+  // Ten of the 17 blocks repeat their input's shape; no activation follows the
+  // projection, whether something is added or not.
+  uint32_t adds = 0;
+  for (const Node& node : b.graph.nodes) adds += node.kind == LayerKind::kAdd;
+  EXPECT_EQ(adds, 10u);
+  EXPECT_EQ(b.graph.Find("block1.expand"), kNoNode);
+  EXPECT_EQ(b.graph.Find("block2.add"), kNoNode);
+  const Node& add = b.graph.nodes[b.Node("block3.add")];
+  EXPECT_EQ(add.inputs[0], b.Node("block3.bn3"));
+  EXPECT_EQ(add.inputs[1], b.Node("block2.bn3"));
+  EXPECT_EQ(b.graph.nodes[b.Node("block4.expand")].inputs[0],
+            b.Node("block3.add"));
+  b.As<Relu6Params>("block3.relu2");
+  // Channels as torchvision rounds them; the last convolution does not shrink.
+  b = Build("mobilenet_v2?width=0.35", {96, 96, 3}, 10);
+  EXPECT_EQ(b.At("conv1").c, 16u);
+  EXPECT_EQ(b.At("block2.project").c, 8u);
+  EXPECT_EQ(b.At("block4.project").c, 16u);
+  EXPECT_EQ(b.At("block17.project").c, 112u);
+  EXPECT_EQ(b.At("conv2").c, 1280u);
+
+  b = Build("resnet18", {96, 96, 3}, 10);
+  EXPECT_EQ(b.graph.Find("block1.skip"), kNoNode);
+  EXPECT_EQ(b.As<Conv2dParams>("block3.skip").bias, 0u);
+  EXPECT_EQ(b.As<Conv2dParams>("block3.skip").stride_h, 2u);
+  EXPECT_EQ(b.graph.nodes[b.Node("block3.add")].inputs[1],
+            b.Node("block3.skip_bn"));
+  EXPECT_EQ(b.graph.nodes[b.Node("block4.add")].inputs[1],
+            b.Node("block3.relu2"));
+  EXPECT_EQ(b.As<Conv2dParams>("conv1").pad_top, 3u);
+  EXPECT_EQ(b.As<MaxPoolParams>("pool1").pad_left, 1u);
 }
 
 TEST(Builders, MlperfConvention) {
@@ -233,7 +286,7 @@ TEST(Builders, WrongSpecs) {
        "unknown model 'mobilnet_v1'; did you mean 'mobilenet_v1'?"},
       {"", StatusCode::kNotFound,
        "unknown model ''; there are mlp lenet5 resnet8 ds_cnn mobilenet_v1 "
-       "fc_autoencoder"},
+       "fc_autoencoder mobilenet_v2 resnet18"},
       {"mobilenet_v1?widht=1", StatusCode::kInvalidArgument,
        "unknown option of mobilenet_v1 'widht'; did you mean 'width'?"},
       {"mobilenet_v1?width=0", StatusCode::kInvalidArgument,

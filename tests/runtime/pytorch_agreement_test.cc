@@ -192,9 +192,10 @@ std::string TestName(const ::testing::TestParamInfo<const char*>& info) {
 INSTANTIATE_TEST_SUITE_P(Models, PyTorchAgreement,
                          ::testing::Values("mlp", "lenet5", "resnet8", "ds_cnn",
                                            "fc_autoencoder", "mobilenet_v1.0",
-                                           "mobilenet_v1.5", "mobilenet_v1.20"),
+                                           "mobilenet_v1.5", "mobilenet_v1.20",
+                                           "mobilenet_v2.20", "resnet18.15"),
                          TestName);
-// mobilenet_v1 has single steps from three states instead.
+// The others have single steps from later states instead.
 INSTANTIATE_TEST_SUITE_P(Models, PyTorchRun,
                          ::testing::Values("mlp", "lenet5", "resnet8", "ds_cnn",
                                            "fc_autoencoder"),

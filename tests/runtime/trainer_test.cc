@@ -69,6 +69,10 @@ TEST(Exact, ResNet8) { ExpectExact("resnet8", {32, 32, 3}, 10, kSteps); }
 TEST(Exact, MobileNetV1) {
   ExpectExact("mobilenet_v1", {96, 96, 3}, 2, kSteps);
 }
+TEST(Exact, MobileNetV2) {
+  ExpectExact("mobilenet_v2?width=0.35", {33, 40, 3}, 10, 3);
+}
+TEST(Exact, ResNet18) { ExpectExact("resnet18", {33, 40, 3}, 10, 2); }
 TEST(Exact, SmallModels) {
   ExpectExact("mlp?dropout=0.3", {28, 28, 1}, 10, 10);
   ExpectExact("lenet5", {28, 28, 1}, 10, 10);
@@ -144,10 +148,7 @@ TEST(Step, FirstLossIsNearLogClasses) {
   for (const TestModel& model : testing::TestModels()) {
     if (std::string(model.name) == "fc_autoencoder") continue;
     for (const char* variant : {"", "?variant=mlperf"}) {
-      if (*variant && (std::string(model.name) == "mlp" ||
-                       std::string(model.name) == "lenet5")) {
-        continue;
-      }
+      if (*variant && !testing::HasOption(model.name, "variant")) continue;
       SCOPED_TRACE(std::string(model.name) + variant);
       const Graph graph = testing::BuildOrDie(std::string(model.name) + variant,
                                               model.input, model.classes);

@@ -21,14 +21,27 @@ struct TestModel {
   Shape input;
   uint32_t classes;
 };
-// The models of the zoo at the sizes they were made for.
+// The models of models/ at the sizes they were made for; the two large ones at
+// the smallest size that leaves their last layers more than one pixel.
 inline const std::vector<TestModel>& TestModels() {
   static const std::vector<TestModel> models = {
-      {"mlp", {28, 28, 1}, 10},         {"lenet5", {28, 28, 1}, 10},
-      {"resnet8", {32, 32, 3}, 10},     {"ds_cnn", {49, 10, 1}, 12},
-      {"mobilenet_v1", {96, 96, 3}, 2}, {"fc_autoencoder", {1, 1, 640}, 2},
+      {"mlp", {28, 28, 1}, 10},          {"lenet5", {28, 28, 1}, 10},
+      {"resnet8", {32, 32, 3}, 10},      {"ds_cnn", {49, 10, 1}, 12},
+      {"mobilenet_v1", {96, 96, 3}, 2},  {"fc_autoencoder", {1, 1, 640}, 2},
+      {"mobilenet_v2", {33, 33, 3}, 10}, {"resnet18", {33, 33, 3}, 10},
   };
   return models;
+}
+
+// Whether a model knows an option, such as "variant".
+inline bool HasOption(const std::string& model, const std::string& option) {
+  for (const models::ModelInfo* info : models::Models()) {
+    if (model != info->name) continue;
+    for (const models::ModelOption& known : info->options) {
+      if (option == known.name) return true;
+    }
+  }
+  return false;
 }
 
 inline Graph BuildOrDie(const std::string& spec, const Shape& input,
