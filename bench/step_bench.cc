@@ -29,6 +29,7 @@ constexpr Case kCases[] = {
     {"resnet8", {32, 32, 3}, 10},     {"ds_cnn", {49, 10, 1}, 12},
     {"mobilenet_v1", {96, 96, 3}, 2}, {"fc_autoencoder", {1, 1, 640}, 2},
     {"lenet5", {28, 28, 1}, 10},      {"mlp", {28, 28, 1}, 10},
+    {"mobilenet_v2", {96, 96, 3}, 10}, {"resnet18", {96, 96, 3}, 10},
 };
 
 // Floating-point operations of one training step on one image.
