@@ -68,6 +68,13 @@ class Needs {
   void AbsorbActivation() { absorb_activation = true; }
   // This layer is that activation.
   void IsActivation(simd::Activation a) { activation = a; }
+  // Forward and kBackwardData work on any range of samples (Call::first,
+  // count); so does kBackwardWeights with the second verb.
+  void InSlabs() { in_slabs = true; }
+  void WeightsInSlabs() { weights_in_slabs = true; }
+  // Backward can be split into kBackwardReduce and kBackwardData, both in
+  // slabs; scratch lives from the first to the last.
+  void ReduceFirst() { reduce_first = true; }
   // Live statistics over fewer rows have no meaning.
   void MinimumRows(uint32_t rows) { minimum_rows = rows; }
 
@@ -77,6 +84,7 @@ class Needs {
   bool keep_output = false;
   bool in_place = false, view = false, in_place_backward = false;
   bool recompute = false;
+  bool in_slabs = false, weights_in_slabs = false, reduce_first = false;
   bool derivable = false, absorb_activation = false;
   bool accept_derived[kMaxInputs] = {};
   simd::Activation activation = simd::Activation::kNone;
@@ -116,7 +124,11 @@ struct Call {
   const NodeMode& mode;
   const Shape* in;
   const Shape& out;
-  uint32_t rows;
+  StepKind kind;
+  uint32_t rows;  // samples of this batch
+  // The samples of this call, if the layer works in slabs; else 0 and rows.
+  // Pointers are those of the whole tensors.
+  uint32_t first, count;
   const StepContext& step;
   const ParallelRunner& parallel;
 
@@ -138,6 +150,11 @@ struct Call {
   const Params& As() const {
     return node.As<Params>();
   }
+  // Is this part of backward wanted?
+  bool Wants(StepKind part) const {
+    return kind == StepKind::kBackward || kind == part;
+  }
+  bool IsLastSlab() const { return first + count == rows; }
   // Elements of x[0] and y over all rows.
   uint64_t InCount() const { return rows * in[0].Count(); }
   uint64_t OutCount() const { return rows * out.Count(); }

@@ -13,11 +13,15 @@ Status Fail(const char* message, uint32_t node = kNoNode) {
   return Error(StatusCode::kInvalidArgument, message, node);
 }
 
-// The tensor exists, is alive at `step` and holds at least `bytes`.
+// The tensor exists, is alive at `step` and everything that runs together with
+// it, and holds at least `bytes`.
 bool Usable(const Plan& plan, uint32_t tensor, size_t step, uint64_t bytes) {
   if (tensor >= plan.tensors.size()) return false;
   const PlannedTensor& t = plan.tensors[tensor];
-  return t.first <= step && step <= t.last && t.bytes >= bytes;
+  const uint32_t last = plan.steps[step].group_last;
+  size_t first = step;
+  while (first > 0 && plan.steps[first - 1].group_last == last) --first;
+  return t.first <= first && last <= t.last && t.bytes >= bytes;
 }
 
 // Of one of a derived tensor's two vectors.
@@ -41,7 +45,10 @@ Status CheckStep(const Plan& plan, size_t step) {
       return Fail("a weight is missing, dead or too small", s.node);
     }
   }
-  const bool backward = s.kind == StepKind::kBackward;
+  const bool backward = IsBackward(s.kind);
+  const bool data =
+      s.kind == StepKind::kBackward || s.kind == StepKind::kBackwardData;
+  const bool weights = backward && s.kind != StepKind::kBackwardData;
   if (s.kind == StepKind::kRecompute) {
     // Only from what is still there, into a buffer of its own, without scratch.
     for (uint32_t k = 0; k < node.input_count; ++k) {
@@ -72,7 +79,7 @@ Status CheckStep(const Plan& plan, size_t step) {
         return Fail("an input's coefficients are missing, dead or too small",
                     s.node);
       }
-      if (backward && n.mode.need_dx[k] &&
+      if (data && n.mode.need_dx[k] &&
           !Usable(plan, plan.nodes[from].gradient, step, bytes(from))) {
         return Fail("an input's gradient is missing, dead or too small",
                     s.node);
@@ -101,7 +108,7 @@ Status CheckStep(const Plan& plan, size_t step) {
       return Fail("the loss has no place for its rows", s.node);
     }
   }
-  if (backward || s.kind == StepKind::kUpdate) {
+  if (weights || s.kind == StepKind::kUpdate) {
     for (uint32_t w = 0; w < n.weight_count; ++w) {
       if (!n.mode.train_weights || !IsTrained(n.specs[w].role)) continue;
       const uint64_t size = n.specs[w].Count() * sizeof(float);
@@ -164,6 +171,24 @@ Status CheckPlan(const Plan& plan) {
     }
   }
   if (states != 1) return Fail("the plan needs one step state");
+  // Groups follow each other, and only what can run in slabs is in one.
+  for (size_t s = 0; s < plan.steps.size();) {
+    const ProgramStep& first = plan.steps[s];
+    if (first.group_last < s || first.group_last >= plan.steps.size() ||
+        (first.slab == 0 && first.group_last != s)) {
+      return Fail("a group of steps has no end", first.node);
+    }
+    for (; s <= first.group_last; ++s) {
+      const ProgramStep& step = plan.steps[s];
+      if (step.group_last != first.group_last || step.slab != first.slab) {
+        return Fail("a group of steps is torn", step.node);
+      }
+      if (step.slab != 0 && step.kind != StepKind::kForward &&
+          !IsBackward(step.kind)) {
+        return Fail("a step cannot run in slabs", step.node);
+      }
+    }
+  }
   bool loss = false;
   for (const ProgramStep& step : plan.steps) {
     loss = loss || step.kind == StepKind::kLoss;

@@ -5,7 +5,10 @@
 //                                  backward (dx with the old weights, then dw),
 //                                  update of its weights
 //
-// so a weight gradient lives for two steps and its memory is used again.
+// so a weight gradient lives for two steps and its memory is used again. Where
+// a batch is larger than a cache, neighbours run together in slabs of samples
+// (ListGroup): a convolution with its statistics; backward of a batch norm with
+// the gradient through its convolution and the sums of the batch norm before.
 // Fused nodes (ChooseFusion) lose steps and tensors: absorbed activations have
 // neither, derived outputs are formed by whoever reads them.
 // Buffers that share memory by design (in place, views) become one tensor here;
@@ -18,6 +21,7 @@
 #include "runtime/hash.h"
 #include "runtime/layer.h"
 #include "runtime/optimizer.h"
+#include "simd/rows.h"
 
 namespace temper {
 namespace {
@@ -187,41 +191,186 @@ class ProgramMaker {
     return Ok();
   }
 
-  void ListSteps() {
-    forward_.assign(count_, 0);
-    recompute_.assign(count_, kNoStep);
-    backward_.assign(count_, kNoStep);
-    update_.assign(count_, kNoStep);
-    const auto add = [&](StepKind kind, uint32_t node) {
-      plan_.steps.push_back({kind, node});
-      return static_cast<uint32_t>(plan_.steps.size()) - 1;
-    };
-    for (uint32_t i = 0; i < count_; ++i) {
-      forward_[i] = plan_.nodes[i].mode.absorbed ? forward_[NodeAt(i).inputs[0]]
-                                                 : add(StepKind::kForward, i);
+  // Samples of a slab of node i's group, or 0: its inputs, outputs and their
+  // gradients should fit a second-level cache, statistics need a whole unit of
+  // rows at first, and a batch that fits anyway is not cut. Shape only.
+  uint32_t SlabOf(uint32_t i) const {
+    constexpr uint64_t kBytes = 512 * 1024;
+    if (!needs_[i].in_slabs) return 0;
+    const Shape& in = plan_.shapes[NodeAt(i).inputs[0]];
+    const Shape& out = plan_.shapes[i];
+    const uint64_t bytes = 2 * sizeof(float) * (in.Count() + out.Count());
+    const uint64_t pixels = uint64_t{out.h} * out.w;
+    const uint64_t unit = (simd::kChunkUnit + pixels - 1) / pixels;
+    const uint64_t slab = std::max({uint64_t{1}, unit, kBytes / bytes});
+    const uint64_t batch = plan_.options.batch;
+    if (2 * slab > batch || bytes * batch <= 2 * kBytes) return 0;
+    return static_cast<uint32_t>(slab);
+  }
+
+  // The batch norm that alone reads node i, next to it, and is derived.
+  uint32_t NormBehind(uint32_t i) const {
+    const uint32_t n = i + 1;
+    if (n >= count_ || !needs_[n].reduce_first ||
+        !plan_.nodes[n].mode.derived || NodeAt(n).inputs[0] != i ||
+        LastReader(i) != n) {
+      return kNoNode;
     }
-    loss_ = add(StepKind::kLoss, count_ - 1);
-    if (!plan_.options.training) return;
-    for (uint32_t i = count_; i-- > 0;) {
-      if (!plan_.nodes[i].mode.backward || plan_.nodes[i].mode.absorbed) {
-        continue;
-      }
-      for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
-        const uint32_t from = NodeAt(i).inputs[k];
-        if (needs_[i].keep_input[k] && Recomputed(from) &&
-            recompute_[from] == kNoStep) {
-          recompute_[from] = add(StepKind::kRecompute, from);
+    return n;
+  }
+
+  // The batch norm whose output node i reads, if i is the last to add to that
+  // output's gradient: then the sums can follow slab by slab.
+  uint32_t NormInFront(uint32_t i) const {
+    if (!plan_.nodes[i].mode.need_dx[0]) return kNoNode;
+    const uint32_t from = NodeAt(i).inputs[0];
+    const uint32_t norm =
+        plan_.nodes[from].mode.absorbed ? NodeAt(from).inputs[0] : from;
+    if (!needs_[norm].reduce_first) return kNoNode;
+    for (uint32_t c = from + 1; c < i; ++c) {
+      for (uint32_t k = 0; k < NodeAt(c).input_count; ++k) {
+        if (NodeAt(c).inputs[k] == from && plan_.nodes[c].mode.need_dx[k]) {
+          return kNoNode;
         }
       }
-      backward_[i] = add(StepKind::kBackward, i);
-      if (plan_.nodes[i].mode.train_weights) {
-        update_[i] = add(StepKind::kUpdate, i);
+    }
+    return norm;
+  }
+
+  uint32_t AddStep(StepKind kind, uint32_t node) {
+    const uint32_t s = static_cast<uint32_t>(plan_.steps.size());
+    plan_.steps.push_back({kind, node, s, 0});
+    return s;
+  }
+  // The steps from `first` to the last one added run together.
+  void CloseGroup(uint32_t first, uint32_t slab) {
+    const uint32_t last = static_cast<uint32_t>(plan_.steps.size()) - 1;
+    if (first >= last) return;
+    for (uint32_t s = first; s <= last; ++s) {
+      plan_.steps[s].group_last = last;
+      plan_.steps[s].slab = slab;
+    }
+  }
+
+  // What the lifetimes are made of: the first and the last step of a node's
+  // pass, the whole group counting as one moment.
+  struct Span {
+    uint32_t first = kNoStep, last = kNoStep;
+    void Add(uint32_t begin, uint32_t end) {
+      first = first == kNoStep ? begin : std::min(first, begin);
+      last = last == kNoStep ? end : std::max(last, end);
+    }
+  };
+
+  void ListSteps() {
+    recompute_.assign(count_, kNoStep);
+    update_.assign(count_, kNoStep);
+    for (uint32_t i = 0; i < count_; ++i) {
+      if (plan_.nodes[i].mode.absorbed) continue;
+      const uint32_t first = AddStep(StepKind::kForward, i);
+      const uint32_t norm = NormBehind(i);
+      const uint32_t slab = SlabOf(i);
+      if (norm == kNoNode || slab == 0) continue;
+      AddStep(StepKind::kForward, norm);
+      CloseGroup(first, slab);
+      ++i;
+    }
+    loss_ = AddStep(StepKind::kLoss, count_ - 1);
+    if (plan_.options.training) ListBackward();
+    forward_.assign(count_, Span());
+    backward_.assign(count_, Span());
+    gradient_.assign(count_, kNoStep);
+    for (uint32_t s = 0, first = 0; s < plan_.steps.size(); ++s) {
+      const ProgramStep& step = plan_.steps[s];
+      if (step.kind == StepKind::kForward) {
+        forward_[step.node].Add(first, step.group_last);
       }
+      if (IsBackward(step.kind)) {
+        backward_[step.node].Add(first, step.group_last);
+        if (step.kind != StepKind::kBackwardData &&
+            gradient_[step.node] == kNoStep) {
+          gradient_[step.node] = first;
+        }
+      }
+      if (s == step.group_last) first = s + 1;
     }
     for (uint32_t i = 0; i < count_; ++i) {
-      if (plan_.nodes[i].mode.absorbed) {
-        backward_[i] = backward_[NodeAt(i).inputs[0]];
+      if (!plan_.nodes[i].mode.absorbed) continue;
+      forward_[i] = forward_[NodeAt(i).inputs[0]];
+      backward_[i] = backward_[NodeAt(i).inputs[0]];
+    }
+  }
+
+  void ListBackward() {
+    std::vector<bool> reduced(count_, false), applied(count_, false);
+    for (uint32_t i = count_; i-- > 0;) {
+      const NodeMode& mode = plan_.nodes[i].mode;
+      if (!mode.backward || mode.absorbed || applied[i]) continue;
+      // A batch norm whose second half runs with the layer in front of it.
+      const uint32_t from = i == 0 ? 0 : i - 1;
+      if (needs_[i].reduce_first && NormBehind(from) == i &&
+          plan_.nodes[from].mode.backward && SlabOf(from) != 0 &&
+          (plan_.nodes[from].mode.need_dx[0] ||
+           needs_[from].weights_in_slabs)) {
+        if (!reduced[i]) AddStep(StepKind::kBackwardReduce, i);
+        applied[i] = true;
+        continue;
       }
+      if (reduced[i]) {
+        AddStep(StepKind::kBackwardData, i);
+      } else if (NormBehind(i) != kNoNode && applied[i + 1]) {
+        ListGroup(i, &reduced);
+        AddUpdate(i);
+        AddUpdate(i + 1);
+        continue;
+      } else if (const uint32_t norm = NormInFront(i);
+                 SlabOf(i) != 0 && norm != kNoNode) {
+        ListGroup(i, &reduced);
+      } else {
+        AddRecompute(i);
+        AddStep(StepKind::kBackward, i);
+      }
+      AddUpdate(i);
+    }
+  }
+
+  // Node i's backward in slabs, with what lies behind it and in front of it in
+  // the network.
+  void ListGroup(uint32_t i, std::vector<bool>* reduced) {
+    const NodeMode& mode = plan_.nodes[i].mode;
+    const uint32_t behind = NormBehind(i), front = NormInFront(i);
+    const bool weights_inside =
+        mode.train_weights && needs_[i].weights_in_slabs;
+    if (weights_inside) AddRecompute(i);
+    const uint32_t first = static_cast<uint32_t>(plan_.steps.size());
+    if (behind != kNoNode && plan_.nodes[behind].mode.backward) {
+      AddStep(StepKind::kBackwardData, behind);
+    }
+    if (mode.need_dx[0]) AddStep(StepKind::kBackwardData, i);
+    if (weights_inside) AddStep(StepKind::kBackwardWeights, i);
+    if (front != kNoNode) {
+      AddStep(StepKind::kBackwardReduce, front);
+      (*reduced)[front] = true;
+    }
+    CloseGroup(first, SlabOf(i));
+    if (mode.train_weights && !weights_inside) {
+      AddRecompute(i);
+      AddStep(StepKind::kBackwardWeights, i);
+    }
+  }
+
+  void AddRecompute(uint32_t i) {
+    for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
+      const uint32_t from = NodeAt(i).inputs[k];
+      if (needs_[i].keep_input[k] && Recomputed(from) &&
+          recompute_[from] == kNoStep) {
+        recompute_[from] = AddStep(StepKind::kRecompute, from);
+      }
+    }
+  }
+  void AddUpdate(uint32_t i) {
+    if (plan_.nodes[i].mode.train_weights) {
+      update_[i] = AddStep(StepKind::kUpdate, i);
     }
   }
 
@@ -314,7 +463,7 @@ class ProgramMaker {
       for (uint32_t k = 0; k < NodeAt(c).input_count; ++k) {
         if (NodeAt(c).inputs[k] == i && plan_.nodes[c].mode.backward &&
             needs_[c].keep_input[k]) {
-          last = std::max(last, backward_[c]);
+          last = std::max(last, backward_[c].last);
         }
       }
     }
@@ -335,16 +484,17 @@ class ProgramMaker {
                                                   MayOverwrite(shared, i)))) {
         node.output = shared;
       } else {
-        node.output = AddTensor(TensorKind::kActivation, i, 0,
-                                ActivationBytes(i), forward_[i], forward_[i]);
+        node.output =
+            AddTensor(TensorKind::kActivation, i, 0, ActivationBytes(i),
+                      forward_[i].first, forward_[i].last);
       }
       // Alive until the last forward reader, then until the last backward step
       // that reads it; the output of the loss until the end of forward.
       PlannedTensor& t = plan_.tensors[node.output];
-      t.last = std::max(t.last, forward_[LastReader(i)]);
+      t.last = std::max(t.last, forward_[LastReader(i)].last);
       if (i == count_ - 1) t.last = std::max(t.last, loss_);
       if (node.mode.backward && needs_[i].keep_output) {
-        t.last = std::max(t.last, backward_[i]);
+        t.last = std::max(t.last, backward_[i].last);
       }
       const uint32_t last_backward = LastBackwardReader(i);
       if (recompute_[i] != kNoStep) {
@@ -396,12 +546,12 @@ class ProgramMaker {
           dy_given_away = true;
           source.gradient = node.gradient;
         } else {
-          source.gradient =
-              AddTensor(TensorKind::kActivationGradient, from, 0,
-                        ActivationBytes(from), backward_[i], backward_[i]);
+          source.gradient = AddTensor(TensorKind::kActivationGradient, from, 0,
+                                      ActivationBytes(from), backward_[i].first,
+                                      backward_[i].last);
         }
         plan_.tensors[source.gradient].last =
-            std::max(plan_.tensors[source.gradient].last, backward_[from]);
+            std::max(plan_.tensors[source.gradient].last, backward_[from].last);
       }
     }
   }
@@ -413,33 +563,34 @@ class ProgramMaker {
       if (needs.forward_scratch != 0) {
         node.forward_scratch =
             AddTensor(TensorKind::kScratch, i, 0, needs.forward_scratch,
-                      forward_[i], forward_[i]);
+                      forward_[i].first, forward_[i].last);
       }
       if (needs.saved_bytes != 0) {
         // The row losses are read by the loss step even in evaluation;
         // coefficients by everyone who reads a derived output.
-        uint32_t last = node.mode.backward ? backward_[i] : forward_[i];
+        uint32_t last =
+            node.mode.backward ? backward_[i].last : forward_[i].last;
         for (uint32_t j = i; node.mode.derived && j < count_; ++j) {
           if (plan_.nodes[j].derived_by != i) continue;
-          last =
-              std::max({last, forward_[LastReader(j)], LastBackwardReader(j)});
+          last = std::max(
+              {last, forward_[LastReader(j)].last, LastBackwardReader(j)});
         }
-        node.saved =
-            AddTensor(TensorKind::kSaved, i, 0, needs.saved_bytes, forward_[i],
-                      i == count_ - 1 ? std::max(last, loss_) : last);
+        node.saved = AddTensor(TensorKind::kSaved, i, 0, needs.saved_bytes,
+                               forward_[i].first,
+                               i == count_ - 1 ? std::max(last, loss_) : last);
       }
       if (!node.mode.backward) continue;
       if (needs.backward_scratch != 0) {
         node.backward_scratch =
             AddTensor(TensorKind::kScratch, i, 1, needs.backward_scratch,
-                      backward_[i], backward_[i]);
+                      backward_[i].first, backward_[i].last);
       }
       if (!node.mode.train_weights) continue;
       for (uint32_t w = 0; w < node.weight_count; ++w) {
         if (!IsTrained(node.specs[w].role)) continue;
         node.weight_gradients[w] = AddTensor(
             TensorKind::kWeightGradient, i, w,
-            node.specs[w].Count() * sizeof(float), backward_[i], update_[i]);
+            node.specs[w].Count() * sizeof(float), gradient_[i], update_[i]);
       }
     }
   }
@@ -476,7 +627,9 @@ class ProgramMaker {
   const uint32_t count_;
   std::vector<Needs> needs_;
   // Step numbers per node.
-  std::vector<uint32_t> forward_, recompute_, backward_, update_;
+  std::vector<Span> forward_, backward_;
+  std::vector<uint32_t> recompute_, update_;
+  std::vector<uint32_t> gradient_;  // the first that adds to weight gradients
   uint32_t loss_ = 0;
 };
 

@@ -2,6 +2,7 @@
 // Next: layer.h (what a step calls), initialize.cc (first values).
 #include "temper/trainer.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -141,9 +142,12 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
   return Ok();
 }
 
-void Trainer::CallLayer(uint32_t index, const void* step_context,
-                        StepKind kind) {
-  const bool backward = kind == StepKind::kBackward;
+void Trainer::CallLayer(const ProgramStep& program_step,
+                        const void* step_context, uint32_t first,
+                        uint32_t count) {
+  const uint32_t index = program_step.node;
+  const StepKind kind = program_step.kind;
+  const bool backward = IsBackward(kind);
   const StepContext& step = *static_cast<const StepContext*>(step_context);
   const Node& node = plan_.graph.nodes[index];
   const NodePlan& n = plan_.nodes[index];
@@ -169,7 +173,9 @@ void Trainer::CallLayer(uint32_t index, const void* step_context,
   }
   for (uint32_t w = 0; w < n.weight_count; ++w) {
     weights[w] = At(n.weights[w]);
-    if (backward) dw[w] = At(n.weight_gradients[w]);
+    if (backward && kind != StepKind::kBackwardData) {
+      dw[w] = At(n.weight_gradients[w]);
+    }
   }
   const Call call = {
       node,
@@ -177,7 +183,10 @@ void Trainer::CallLayer(uint32_t index, const void* step_context,
       n.mode,
       in,
       plan_.shapes[index],
+      kind,
       step.rows,
+      first,
+      count,
       step,
       parallel_,
       x,
@@ -194,6 +203,34 @@ void Trainer::CallLayer(uint32_t index, const void* step_context,
     OpOf(node.kind).backward(call);
   } else {
     OpOf(node.kind).forward(call);
+  }
+}
+
+// Before the step that adds to them.
+void Trainer::ClearGradients(const ProgramStep& step) {
+  if (!IsBackward(step.kind) || step.kind == StepKind::kBackwardData) return;
+  for (const uint32_t gradient : plan_.nodes[step.node].weight_gradients) {
+    if (gradient == kNoTensor) continue;
+    simd::Fill(plan_.tensors[gradient].bytes / sizeof(float), 0.0f,
+               At(gradient), parallel_);
+  }
+}
+
+void Trainer::RunGroup(uint32_t s, const void* step_context) {
+  const uint32_t rows = static_cast<const StepContext*>(step_context)->rows;
+  const ProgramStep& group = plan_.steps[s];
+  for (uint32_t q = s; q <= group.group_last; ++q) {
+    if (check_memory_) PoisonDead(q, true);
+    ClearGradients(plan_.steps[q]);
+  }
+  for (uint32_t first = 0; first < rows; first += group.slab) {
+    const uint32_t count = std::min(group.slab, rows - first);
+    for (uint32_t q = s; q <= group.group_last; ++q) {
+      CallLayer(plan_.steps[q], step_context, first, count);
+    }
+  }
+  for (uint32_t q = s; check_memory_ && q <= group.group_last; ++q) {
+    PoisonDead(q, false);
   }
 }
 
@@ -229,11 +266,16 @@ StepResult Trainer::Run(const Batch& batch, bool training,
   const size_t steps = training ? plan_.steps.size() : forward_steps_;
   for (uint32_t s = 0; s < steps; ++s) {
     const ProgramStep& step = plan_.steps[s];
+    if (step.slab != 0) {
+      RunGroup(s, &context);
+      s = step.group_last;
+      continue;
+    }
     if (check_memory_) PoisonDead(s, true);
     switch (step.kind) {
       case StepKind::kForward:
       case StepKind::kRecompute:
-        CallLayer(step.node, &context, step.kind);
+        CallLayer(step, &context, 0, batch.rows);
         break;
       case StepKind::kLoss: {
         const bool classes =
@@ -260,13 +302,11 @@ StepResult Trainer::Run(const Batch& batch, bool training,
         break;
       }
       case StepKind::kBackward:
-        for (const uint32_t gradient :
-             plan_.nodes[step.node].weight_gradients) {
-          if (gradient == kNoTensor) continue;
-          simd::Fill(plan_.tensors[gradient].bytes / sizeof(float), 0.0f,
-                     At(gradient), parallel_);
-        }
-        CallLayer(step.node, &context, step.kind);
+      case StepKind::kBackwardReduce:
+      case StepKind::kBackwardData:
+      case StepKind::kBackwardWeights:
+        ClearGradients(step);
+        CallLayer(step, &context, 0, batch.rows);
         break;
       case StepKind::kUpdate:
         // Sticky: the first layer that went bad is named; later ones follow

@@ -296,7 +296,7 @@ size_t DepthwiseBackwardWeightsScratch(const ConvShape& s, uint32_t batch,
   return RoundUp(PartialBytes(s, batch), 64) + stages;
 }
 
-void DepthwiseBackwardWeights(const ConvShape& s, uint32_t batch,
+void DepthwiseBackwardWeights(const ConvShape& s, uint32_t batch, RowRange part,
                               const float* x, const Prologue& prologue,
                               const float* dy, float* dw, void* scratch,
                               const ParallelRunner& parallel) {
@@ -309,12 +309,29 @@ void DepthwiseBackwardWeights(const ConvShape& s, uint32_t batch,
   float* const stages = partial + RoundUp(chunks * taps * stride, 16);
   const Staging cut = CutStaging(s, batch);
   const size_t stage_floats = StageBytes(cut) / sizeof(float);
-  std::memset(partial, 0, chunks * taps * stride * sizeof(float));
+  if (part.first == 0) {
+    std::memset(partial, 0, chunks * taps * stride * sizeof(float));
+  }
   // Tasks: chunks x blocks of channels, each with its own part of scratch.
-  const size_t task = (rows < step ? rows : step) * taps * cut.channels;
+  const size_t image_pixels = size_t{s.out_h} * s.out_w;
+  const size_t part_begin = part.first * image_pixels;
+  const size_t part_end = part.End() * image_pixels;
+  const size_t first_chunk = part_begin / step;
+  const size_t touched = (part_end - 1) / step + 1 - first_chunk;
+  // With fewer chunks than threads the channels are split further.
+  size_t width = cut.channels;
+  if (touched < parallel.threads) {
+    const size_t share = RoundUp(s.in_c / parallel.threads + 1, 16);
+    if (share < width) width = share;
+  }
+  const size_t blocks = DivideUp(s.in_c, width);
+  const size_t height = part_end - part_begin;
+  const size_t task = (height < step ? height : step) * taps * width;
   const auto run = [&](size_t chunk, size_t c, float* stage) {
-    const size_t c_end = s.in_c - c < cut.channels ? s.in_c : c + cut.channels;
-    const size_t end = rows - chunk * step < step ? rows : (chunk + 1) * step;
+    const size_t c_end = s.in_c - c < width ? s.in_c : c + width;
+    size_t begin = chunk * step, end = begin + step;
+    if (begin < part_begin) begin = part_begin;
+    if (end > part_end) end = part_end;
     float* const sums = partial + chunk * taps * stride;
     WeightSource source;
     source.x = x;
@@ -323,19 +340,18 @@ void DepthwiseBackwardWeights(const ConvShape& s, uint32_t batch,
     source.image = s.in_h * source.row;
     if (prologue.IsIdentity()) {
       HWY_DYNAMIC_DISPATCH(WeightChunk)
-      (s, source, chunk * step, end, c, c_end, dy, sums, stride);
+      (s, source, begin, end, c, c_end, dy, sums, stride);
       return;
     }
     // Piece by piece of what the stage holds: rows of one image, or several
     // small images.
     const size_t count = c_end - c;
-    const size_t image_pixels = size_t{s.out_h} * s.out_w;
     const float* const all = x;
     source.channel = c;
     source.x = stage;
     source.pixel = count;
     source.row = s.in_w * count;
-    for (size_t at = chunk * step; at < end;) {
+    for (size_t at = begin; at < end;) {
       const size_t n = at / image_pixels;
       RowSpan span{0, s.in_h};
       size_t stop = (n + cut.images) * image_pixels;
@@ -358,13 +374,14 @@ void DepthwiseBackwardWeights(const ConvShape& s, uint32_t batch,
       at = stop;
     }
   };
-  ParallelFor(parallel, chunks * cut.blocks, DivideUp(kMultiplyGrain, task),
+  ParallelFor(parallel, touched * blocks, DivideUp(kMultiplyGrain, task),
               [&](size_t begin, size_t end, size_t slot) {
                 for (size_t i = begin; i < end; ++i) {
-                  run(i / cut.blocks, i % cut.blocks * cut.channels,
+                  run(first_chunk + i / blocks, i % blocks * width,
                       stages + slot * stage_floats);
                 }
               });
+  if (part.End() != batch) return;
   CombineTree(chunks, [&](size_t i, size_t j) {
     HWY_DYNAMIC_DISPATCH(AddFloats)
     (taps * stride, partial + i * taps * stride, partial + j * taps * stride);

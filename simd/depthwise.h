@@ -30,10 +30,11 @@ void DepthwiseBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
                            const float* w, bool accumulate, float* dx,
                            const ParallelRunner& parallel);
 
-// dw += gradient.
+// dw += gradient. In parts (rows.h, of images here): as BatchStats; the
+// gradient comes with the last.
 size_t DepthwiseBackwardWeightsScratch(const ConvShape& s, uint32_t batch,
                                        uint32_t threads, bool prologue);
-void DepthwiseBackwardWeights(const ConvShape& s, uint32_t batch,
+void DepthwiseBackwardWeights(const ConvShape& s, uint32_t batch, RowRange part,
                               const float* x, const Prologue& prologue,
                               const float* dy, float* dw, void* scratch,
                               const ParallelRunner& parallel);

@@ -52,11 +52,12 @@ void MergeStats(size_t count, float n_a, float* HWY_RESTRICT mean_a,
 }
 
 // pivot = a value near the mean of each channel: the mean of kPivotRows rows
-// spread over the matrix. Taken off every value before anything is summed, it
-// keeps channels accurate whose mean is far larger than their spread, and lets
-// one pass over the rows do: sum and sum of squares then hardly cancel.
+// spread over the first unit. Taken off every value before anything is summed,
+// it keeps channels accurate whose mean is far larger than their spread, and
+// lets one pass over the rows do: sum and sum of squares then hardly cancel.
 void Pivot(size_t rows, size_t channels, const float* HWY_RESTRICT x,
            float* HWY_RESTRICT pivot) {
+  if (rows > kChunkUnit) rows = kChunkUnit;
   const size_t count = rows < kPivotRows ? rows : kPivotRows;
   ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
     const auto first = access.Load(x + c);
@@ -130,14 +131,15 @@ void UnitStats(size_t rows, size_t stride, size_t count,
   });
 }
 
-// One chunk: its units merged in ascending order.
-void ChunkStats(size_t rows, size_t stride, size_t count,
+// The rows [first, last) of one chunk, first at the start of a unit: units are
+// merged in ascending order into mean and m2, which hold those before.
+void ChunkStats(size_t first, size_t last, size_t stride, size_t count,
                 const float* HWY_RESTRICT x, const float* HWY_RESTRICT pivot,
                 float* HWY_RESTRICT mean, float* HWY_RESTRICT m2) {
   HWY_ALIGN float unit_mean[kStatsBlock];
   HWY_ALIGN float unit_m2[kStatsBlock];
-  for (size_t begin = 0; begin < rows; begin += kChunkUnit) {
-    const size_t n = rows - begin < kChunkUnit ? rows - begin : kChunkUnit;
+  for (size_t begin = first; begin < last; begin += kChunkUnit) {
+    const size_t n = last - begin < kChunkUnit ? last - begin : kChunkUnit;
     if (begin == 0) {
       UnitStats(n, stride, count, x, pivot, mean, m2);
       continue;

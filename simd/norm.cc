@@ -37,27 +37,34 @@ size_t PartialBytes(size_t rows, size_t channels) {
   return MostChunks(rows) * 2 * RoundUp(channels, 16) * sizeof(float);
 }
 
-// Calls f(chunk, first row, rows, first channel, channels) for every chunk and
-// block of channels; they are independent of each other.
+// Calls f(chunk, first row, last row, first channel, channels) for every chunk
+// that [begin, end) touches, with the rows in common, and every block of
+// channels; they are independent of each other.
 template <class F>
-void ForEachChunkBlock(size_t rows, size_t channels,
+void ForEachChunkBlock(size_t rows, size_t begin, size_t end, size_t channels,
                        const ParallelRunner& parallel, F&& f) {
+  if (begin >= end) return;
   const size_t step = ChunkRows(rows);
-  const size_t blocks = (channels + kStatsBlock - 1) / kStatsBlock;
-  const size_t width = channels < kStatsBlock ? channels : kStatsBlock;
-  const size_t height = rows < step ? rows : step;
-  const size_t grain = (kElementGrain + width * height - 1) / (width * height);
-  ParallelFor(parallel, ChunkCount(rows) * blocks, grain,
-              [&](size_t begin, size_t end, size_t) {
-                for (size_t item = begin; item < end; ++item) {
-                  const size_t chunk = item / blocks;
-                  const size_t row = chunk * step;
-                  const size_t channel = item % blocks * kStatsBlock;
-                  const size_t n = rows - row < step ? rows - row : step;
-                  const size_t c = channels - channel < kStatsBlock
-                                       ? channels - channel
-                                       : kStatsBlock;
-                  f(chunk, row, n, channel, c);
+  const size_t first_chunk = begin / step;
+  const size_t chunks = (end - 1) / step + 1 - first_chunk;
+  // With fewer chunks than threads the channels are split further.
+  size_t width = kStatsBlock;
+  if (chunks < parallel.threads) {
+    const size_t share = RoundUp(channels / parallel.threads + 1, 16);
+    if (share < width) width = share;
+  }
+  const size_t blocks = (channels + width - 1) / width;
+  const size_t height = end - begin < step ? end - begin : step;
+  const size_t work = (channels < width ? channels : width) * height;
+  ParallelFor(parallel, chunks * blocks, (kElementGrain + work - 1) / work,
+              [&](size_t first, size_t last, size_t) {
+                for (size_t item = first; item < last; ++item) {
+                  const size_t chunk = first_chunk + item / blocks;
+                  const size_t channel = item % blocks * width;
+                  const size_t from = chunk * step, to = from + step;
+                  f(chunk, from < begin ? begin : from, to < end ? to : end,
+                    channel,
+                    channels - channel < width ? channels - channel : width);
                 }
               });
 }
@@ -68,25 +75,30 @@ size_t BatchStatsScratch(size_t rows, size_t channels) {
   return PartialBytes(rows, channels) + RoundUp(channels, 16) * sizeof(float);
 }
 
-void BatchStats(size_t rows, size_t channels, const float* x, float* mean,
-                float* variance, void* scratch,
+void BatchStats(size_t rows, RowRange part, size_t channels, const float* x,
+                float* mean, float* variance, void* scratch,
                 const ParallelRunner& parallel) {
   const size_t padded = RoundUp(channels, 16);
+  const size_t step = ChunkRows(rows);
   float* const pivot = static_cast<float*>(scratch);
   float* const partial = pivot + padded;
-  HWY_DYNAMIC_DISPATCH(Pivot)(rows, channels, x, pivot);
+  if (part.first == 0) HWY_DYNAMIC_DISPATCH(Pivot)(rows, channels, x, pivot);
   ForEachChunkBlock(
-      rows, channels, parallel,
-      [&](size_t chunk, size_t row, size_t n, size_t channel, size_t count) {
+      rows, WholePieces(rows, part.first, kChunkUnit),
+      WholePieces(rows, part.End(), kChunkUnit), channels, parallel,
+      [&](size_t chunk, size_t first, size_t last, size_t channel,
+          size_t count) {
         float* const to = partial + chunk * 2 * padded + channel;
+        const size_t row = chunk * step;
         HWY_DYNAMIC_DISPATCH(ChunkStats)
-        (n, channels, count, x + row * channels + channel, pivot + channel, to,
-         to + padded);
+        (first - row, last - row, channels, count, x + row * channels + channel,
+         pivot + channel, to, to + padded);
       });
+  if (part.End() != rows) return;
   // Rows behind each partial result; sums of whole numbers below 2^24 are exact
   // and larger ones round the same way everywhere.
   float sizes[kMaxChunks];
-  const size_t chunks = ChunkCount(rows), step = ChunkRows(rows);
+  const size_t chunks = ChunkCount(rows);
   for (size_t i = 0; i < chunks; ++i) {
     sizes[i] =
         static_cast<float>(rows - i * step < step ? rows - i * step : step);
@@ -122,25 +134,31 @@ size_t BatchNormSumsScratch(size_t rows, size_t channels) {
   return PartialBytes(rows, channels);
 }
 
-void BatchNormSums(size_t rows, size_t channels, const float* x,
+void BatchNormSums(size_t rows, RowRange part, size_t channels, const float* x,
                    const Prologue& prologue, const float* dy, const float* mean,
                    const float* rstd, float* dgamma, float* dbeta,
                    void* scratch, const ParallelRunner& parallel) {
+  using HWY_NAMESPACE::kSumTile;
   const size_t padded = RoundUp(channels, 16);
   float* const partial = static_cast<float*>(scratch);
   const size_t chunks = ChunkCount(rows);
-  std::memset(partial, 0, chunks * 2 * padded * sizeof(float));
-  ForEachChunkBlock(
-      rows, channels, parallel,
-      [&](size_t chunk, size_t row, size_t n, size_t channel, size_t count) {
-        float* const to = partial + chunk * 2 * padded + channel;
-        const size_t at = row * channels + channel;
-        Prologue block = prologue;
-        if (!block.IsIdentity()) block.scale += channel, block.shift += channel;
-        HWY_DYNAMIC_DISPATCH(ChunkSums)
-        (n, channels, count, x + at, block, dy + at, mean + channel, to,
-         to + padded);
-      });
+  if (part.first == 0) {
+    std::memset(partial, 0, chunks * 2 * padded * sizeof(float));
+  }
+  ForEachChunkBlock(rows, WholePieces(rows, part.first, kSumTile),
+                    WholePieces(rows, part.End(), kSumTile), channels, parallel,
+                    [&](size_t chunk, size_t first, size_t last, size_t channel,
+                        size_t count) {
+                      float* const to = partial + chunk * 2 * padded + channel;
+                      const size_t at = first * channels + channel;
+                      Prologue block = prologue;
+                      if (!block.IsIdentity())
+                        block.scale += channel, block.shift += channel;
+                      HWY_DYNAMIC_DISPATCH(ChunkSums)
+                      (last - first, channels, count, x + at, block, dy + at,
+                       mean + channel, to, to + padded);
+                    });
+  if (part.End() != rows) return;
   CombineTree(chunks, [&](size_t i, size_t j) {
     HWY_DYNAMIC_DISPATCH(AddPartial)
     (2 * padded, partial + i * 2 * padded, partial + j * 2 * padded);
@@ -149,16 +167,18 @@ void BatchNormSums(size_t rows, size_t channels, const float* x,
   (channels, partial, partial + padded, rstd, dgamma, dbeta);
 }
 
-void BatchNormBackward(size_t rows, size_t channels, const float* x,
-                       const Prologue& prologue, const float* dy,
-                       const float* mean, const float* rstd, const float* gamma,
-                       const float* dgamma, const float* dbeta, bool accumulate,
-                       float* dx, const ParallelRunner& parallel) {
-  ParallelFor(parallel, rows, RowGrain(channels),
+void BatchNormBackward(size_t rows, RowRange part, size_t channels,
+                       const float* x, const Prologue& prologue,
+                       const float* dy, const float* mean, const float* rstd,
+                       const float* gamma, const float* dgamma,
+                       const float* dbeta, bool accumulate, float* dx,
+                       const ParallelRunner& parallel) {
+  ParallelFor(parallel, part.count, RowGrain(channels),
               [&](size_t begin, size_t end, size_t) {
                 HWY_DYNAMIC_DISPATCH(BackwardRows)
-                (begin, end, rows, channels, x, prologue, dy, mean, rstd, gamma,
-                 dgamma, dbeta, accumulate, dx);
+                (part.first + begin, part.first + end, rows, channels, x,
+                 prologue, dy, mean, rstd, gamma, dgamma, dbeta, accumulate,
+                 dx);
               });
 }
 

@@ -1,9 +1,10 @@
 // Batch normalisation over rows x channels (rows = batch * h * w), lanes over
 // channels. Statistics: one pass, of x less a pivot, the channel's mean over 24
-// rows spread evenly. A unit of kChunkUnit rows is four chains of a quarter of
-// it, for the sum s and the sum of squares q, combined as (0+1)+(2+3); its mean
-// is s / n, its m2 q - s * s / n; the units of a chunk (rows.h) are merged in
-// ascending order, then the chunks pairwise, by Chan's formula
+// rows spread over the first unit. A unit of kChunkUnit rows is four chains of
+// a quarter of it, for the sum s and the sum of squares q, combined as
+// (0+1)+(2+3); its mean is s / n, its m2 q - s * s / n; the units of a chunk
+// (rows.h) are merged in ascending order, then the chunks pairwise, by Chan's
+// formula
 //   delta = mean_b - mean_a, n = n_a + n_b,
 //   mean = mean_a + delta * (n_b / n), m2 = m2_a + m2_b + delta^2 * (n_a n_b /
 //   n)
@@ -28,10 +29,13 @@
 
 namespace temper::simd {
 
-// mean (channels), variance (channels; population, divided by rows).
+// mean (channels), variance (channels; population, divided by rows). May be
+// asked for in parts (rows.h), the first one of at least kChunkUnit rows, with
+// the same scratch; x is the whole tensor's; the result comes with the last.
 size_t BatchStatsScratch(size_t rows, size_t channels);
-void BatchStats(size_t rows, size_t channels, const float* x, float* mean,
-                float* variance, void* scratch, const ParallelRunner& parallel);
+void BatchStats(size_t rows, RowRange part, size_t channels, const float* x,
+                float* mean, float* variance, void* scratch,
+                const ParallelRunner& parallel);
 
 // rstd = 1 / sqrt(variance + eps); scale = gamma * rstd;
 // shift = beta - mean * scale. rstd may be null.
@@ -52,9 +56,9 @@ void UpdateRunningStats(size_t channels, float momentum, float variance_factor,
 // may be the identity.
 
 // dbeta = sum g, dgamma = sum g * (x - mean) * rstd, by the chunk rule.
-// Overwrites dbeta and dgamma.
+// Overwrites dbeta and dgamma. In parts: as BatchStats.
 size_t BatchNormSumsScratch(size_t rows, size_t channels);
-void BatchNormSums(size_t rows, size_t channels, const float* x,
+void BatchNormSums(size_t rows, RowRange part, size_t channels, const float* x,
                    const Prologue& prologue, const float* dy, const float* mean,
                    const float* rstd, float* dgamma, float* dbeta,
                    void* scratch, const ParallelRunner& parallel);
@@ -62,11 +66,13 @@ void BatchNormSums(size_t rows, size_t channels, const float* x,
 // Live statistics: dx = gamma * rstd * (g - dbeta/rows - xhat * dgamma/rows),
 // xhat = (x - mean) * rstd. dx == dy allowed. accumulate adds to dx (then dx
 // must not be dy). With an activation prologue.scale must be gamma * rstd.
-void BatchNormBackward(size_t rows, size_t channels, const float* x,
-                       const Prologue& prologue, const float* dy,
-                       const float* mean, const float* rstd, const float* gamma,
-                       const float* dgamma, const float* dbeta, bool accumulate,
-                       float* dx, const ParallelRunner& parallel);
+// Only the rows of `part`; x, dy and dx are the whole tensors'.
+void BatchNormBackward(size_t rows, RowRange part, size_t channels,
+                       const float* x, const Prologue& prologue,
+                       const float* dy, const float* mean, const float* rstd,
+                       const float* gamma, const float* dgamma,
+                       const float* dbeta, bool accumulate, float* dx,
+                       const ParallelRunner& parallel);
 
 // Frozen statistics: dx = (accumulate ? dx : 0) + g * prologue.scale. dx == dy
 // allowed without accumulate. x is read only with an activation.

@@ -33,6 +33,18 @@ constexpr size_t ChunkCount(size_t rows) {
   return (rows + ChunkRows(rows) - 1) / ChunkRows(rows);
 }
 
+// A part of the rows. A sum over all rows may be asked for in parts that follow
+// each other: what a part cannot yet sum as the rule wants it waits for the
+// next one, so that the bits do not depend on the parts.
+struct RowRange {
+  size_t first, count;
+  constexpr size_t End() const { return first + count; }
+};
+// Rows of `done` that a sum in pieces of `piece` rows can take.
+constexpr size_t WholePieces(size_t rows, size_t done, size_t piece) {
+  return done == rows ? rows : done - done % piece;
+}
+
 // A smaller batch may be cut into more chunks than a larger one (8064 rows: 16,
 // 8065: 9). Scratch made for `rows` must do for every smaller number too.
 constexpr size_t MostChunks(size_t rows) {

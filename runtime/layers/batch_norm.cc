@@ -50,6 +50,12 @@ uint64_t VectorBytes(size_t channels) {
   return CoefficientFloats(channels) * sizeof(float);
 }
 
+// The pixels of this call.
+simd::RowRange PartOf(const Call& call) {
+  const size_t pixels = size_t{call.in[0].h} * call.in[0].w;
+  return {call.first * pixels, call.count * pixels};
+}
+
 void StateNeeds(const NeedsCall& call, Needs* needs) {
   const uint32_t c = call.in[0].c;
   const uint64_t bytes = VectorBytes(c);
@@ -64,6 +70,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   if (call.mode.live_statistics) {
     if (call.in[0].h * call.in[0].w == 1) needs->MinimumRows(2);
     needs->KeepInput(0);
+    needs->ReduceFirst();
     needs->Saved(5 * bytes);
     needs->ForwardScratch(simd::BatchStatsScratch(rows, c));
     needs->BackwardScratch(2 * bytes + simd::BatchNormSumsScratch(rows, c));
@@ -90,9 +97,10 @@ void Forward(const Call& call) {
   const Saved saved = SavedOf(call.saved, c);
   const bool live = call.mode.live_statistics && call.step.training;
   if (live) {
-    simd::BatchStats(rows, c, call.x[0], saved.mean, saved.variance,
-                     call.scratch, call.parallel);
+    simd::BatchStats(rows, PartOf(call), c, call.x[0], saved.mean,
+                     saved.variance, call.scratch, call.parallel);
   }
+  if (!call.IsLastSlab()) return;
   simd::BatchNormCoefficients(c, live ? saved.mean : call.weights[kRunningMean],
                               live ? saved.variance : call.weights[kRunningVar],
                               call.weights[kGamma], call.weights[kBeta], p.eps,
@@ -104,24 +112,28 @@ void Forward(const Call& call) {
                       call.y, call.parallel);
 }
 
-// dgamma and dbeta of this batch, in a place of their own (dx is formed from
-// them), then added to dw. Returns {dgamma, dbeta}.
+// dgamma and dbeta of this batch have a place of their own in scratch: dx is
+// formed from them, and they are added to dw.
 struct Sums {
   float *dgamma, *dbeta;
+  void* scratch;
 };
-Sums AddSums(const Call& call, const float* mean, const float* rstd) {
+Sums SumsOf(const Call& call) {
+  const size_t step = CoefficientFloats(call.in[0].c);
+  float* const p = static_cast<float*>(call.scratch);
+  return {p, p + step, p + 2 * step};
+}
+void AddSums(const Call& call, const float* mean, const float* rstd) {
   const size_t c = call.in[0].c;
   const size_t rows = size_t{call.rows} * call.in[0].h * call.in[0].w;
-  const size_t step = CoefficientFloats(c);
-  float* const dgamma = static_cast<float*>(call.scratch);
-  float* const dbeta = dgamma + step;
-  simd::BatchNormSums(rows, c, call.x[0],
+  const Sums sums = SumsOf(call);
+  simd::BatchNormSums(rows, PartOf(call), c, call.x[0],
                       DerivedCoefficients(call.saved, c, call.mode.activation),
-                      call.dy, mean, rstd, dgamma, dbeta, dbeta + step,
-                      call.parallel);
-  simd::Add(c, call.dw[kGamma], dgamma, call.dw[kGamma], call.parallel);
-  simd::Add(c, call.dw[kBeta], dbeta, call.dw[kBeta], call.parallel);
-  return {dgamma, dbeta};
+                      call.dy, mean, rstd, sums.dgamma, sums.dbeta,
+                      sums.scratch, call.parallel);
+  if (!call.IsLastSlab()) return;
+  simd::Add(c, call.dw[kGamma], sums.dgamma, call.dw[kGamma], call.parallel);
+  simd::Add(c, call.dw[kBeta], sums.dbeta, call.dw[kBeta], call.parallel);
 }
 
 void BackwardLive(const Call& call) {
@@ -129,19 +141,26 @@ void BackwardLive(const Call& call) {
   const size_t c = call.in[0].c;
   const size_t rows = size_t{call.rows} * call.in[0].h * call.in[0].w;
   const Saved saved = SavedOf(call.saved, c);
-  const float n = static_cast<float>(rows);
-  const float factor =
-      p.unbiased_variance && rows > 1 ? n / static_cast<float>(rows - 1) : 1.0f;
-  simd::UpdateRunningStats(c, p.momentum, factor, saved.mean, saved.variance,
-                           call.weights[kRunningMean],
-                           call.weights[kRunningVar]);
-  const Sums sums = AddSums(call, saved.mean, saved.rstd);
-  if (call.dx[0] == nullptr) return;
-  simd::BatchNormBackward(
-      rows, c, call.x[0],
-      DerivedCoefficients(call.saved, c, call.mode.activation), call.dy,
-      saved.mean, saved.rstd, call.weights[kGamma], sums.dgamma, sums.dbeta,
-      call.accumulate[0], call.dx[0], call.parallel);
+  if (call.Wants(StepKind::kBackwardReduce)) {
+    AddSums(call, saved.mean, saved.rstd);
+    if (call.IsLastSlab()) {
+      const float n = static_cast<float>(rows);
+      const float factor = p.unbiased_variance && rows > 1
+                               ? n / static_cast<float>(rows - 1)
+                               : 1.0f;
+      simd::UpdateRunningStats(c, p.momentum, factor, saved.mean,
+                               saved.variance, call.weights[kRunningMean],
+                               call.weights[kRunningVar]);
+    }
+  }
+  if (call.Wants(StepKind::kBackwardData) && call.dx[0] != nullptr) {
+    const Sums sums = SumsOf(call);
+    simd::BatchNormBackward(
+        rows, PartOf(call), c, call.x[0],
+        DerivedCoefficients(call.saved, c, call.mode.activation), call.dy,
+        saved.mean, saved.rstd, call.weights[kGamma], sums.dgamma, sums.dbeta,
+        call.accumulate[0], call.dx[0], call.parallel);
+  }
 }
 
 void BackwardFrozen(const Call& call) {

@@ -57,6 +57,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
   const bool formed = call.mode.derived_input[0];
   needs->AcceptDerived(0);
+  needs->InSlabs();
   needs->ForwardScratch(
       simd::ConvForwardScratch(s, call.batch, call.threads, formed));
   uint64_t backward = 0;
@@ -76,19 +77,22 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
 
 void Forward(const Call& call) {
   const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
-  simd::ConvForward(s, call.rows, call.x[0], call.prologue[0], call.weights[0],
+  simd::ConvForward(s, call.count, call.x[0] + call.first * call.in[0].Count(),
+                    call.prologue[0], call.weights[0],
                     call.As<Conv2dParams>().bias ? call.weights[1] : nullptr,
-                    call.y, call.scratch, call.parallel);
+                    call.y + call.first * call.out.Count(), call.scratch,
+                    call.parallel);
 }
 
 void Backward(const Call& call) {
   const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
-  if (call.dx[0] != nullptr) {
-    simd::ConvBackwardData(s, call.rows, call.dy, call.weights[0],
-                           call.accumulate[0], call.dx[0], call.scratch,
-                           call.parallel);
+  if (call.Wants(StepKind::kBackwardData) && call.dx[0] != nullptr) {
+    simd::ConvBackwardData(
+        s, call.count, call.dy + call.first * call.out.Count(), call.weights[0],
+        call.accumulate[0], call.dx[0] + call.first * call.in[0].Count(),
+        call.scratch, call.parallel);
   }
-  if (call.dw[0] != nullptr) {
+  if (call.Wants(StepKind::kBackwardWeights) && call.dw[0] != nullptr) {
     simd::ConvBackwardWeights(s, call.rows, call.x[0], call.prologue[0],
                               call.dy, 0, s.out_c, call.dw[0], call.scratch,
                               call.parallel);

@@ -46,6 +46,8 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
   const bool formed = call.mode.derived_input[0];
   needs->AcceptDerived(0);
+  needs->InSlabs();
+  if (!p.bias) needs->WeightsInSlabs();
   needs->ForwardScratch(
       simd::DepthwiseForwardScratch(s, call.batch, call.threads, formed));
   if (call.mode.train_weights) {
@@ -60,22 +62,25 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
 
 void Forward(const Call& call) {
   const bool bias = call.As<DepthwiseConv2dParams>().bias != 0;
-  simd::DepthwiseForward(ShapeOf(call.node, call.in[0], call.out), call.rows,
-                         call.x[0], call.prologue[0], call.weights[0],
-                         bias ? call.weights[1] : nullptr, call.y, call.scratch,
-                         call.parallel);
+  simd::DepthwiseForward(
+      ShapeOf(call.node, call.in[0], call.out), call.count,
+      call.x[0] + call.first * call.in[0].Count(), call.prologue[0],
+      call.weights[0], bias ? call.weights[1] : nullptr,
+      call.y + call.first * call.out.Count(), call.scratch, call.parallel);
 }
 
 void Backward(const Call& call) {
   const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
-  if (call.dx[0] != nullptr) {
-    simd::DepthwiseBackwardData(s, call.rows, call.dy, call.weights[0],
-                                call.accumulate[0], call.dx[0], call.parallel);
+  if (call.Wants(StepKind::kBackwardData) && call.dx[0] != nullptr) {
+    simd::DepthwiseBackwardData(
+        s, call.count, call.dy + call.first * call.out.Count(), call.weights[0],
+        call.accumulate[0], call.dx[0] + call.first * call.in[0].Count(),
+        call.parallel);
   }
-  if (call.dw[0] != nullptr) {
-    simd::DepthwiseBackwardWeights(s, call.rows, call.x[0], call.prologue[0],
-                                   call.dy, call.dw[0], call.scratch,
-                                   call.parallel);
+  if (call.Wants(StepKind::kBackwardWeights) && call.dw[0] != nullptr) {
+    simd::DepthwiseBackwardWeights(s, call.rows, {call.first, call.count},
+                                   call.x[0], call.prologue[0], call.dy,
+                                   call.dw[0], call.scratch, call.parallel);
     if (call.As<DepthwiseConv2dParams>().bias) {
       simd::ColumnSums(size_t{call.rows} * s.out_h * s.out_w, s.out_c, call.dy,
                        call.dw[1], call.scratch, call.parallel);

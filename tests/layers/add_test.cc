@@ -81,10 +81,17 @@ TEST(Add, TheSameInputTwice) {
   const bool accumulate[] = {false, true};
   StepContext step = StepOf(c, data);
   const ParallelRunner parallel;
-  OpOf(LayerKind::kAdd)
-      .backward({c.node, testing::kTestNode, c.mode, c.in.data(), c.out, c.rows,
-                 step, parallel, nullptr, nullptr, nullptr, nullptr, nullptr,
-                 nullptr, dy, dx, accumulate, nullptr});
+  OpOf(LayerKind::kAdd).backward({c.node,   testing::kTestNode,
+                                  c.mode,   c.in.data(),
+                                  c.out,    StepKind::kBackward,
+                                  c.rows,   0,
+                                  c.rows,   step,
+                                  parallel, nullptr,
+                                  nullptr,  nullptr,
+                                  nullptr,  nullptr,
+                                  nullptr,  dy,
+                                  dx,       accumulate,
+                                  nullptr});
   for (size_t i = 0; i < dy.size(); ++i) EXPECT_EQ(dy[i], 2 * data.dy[i]) << i;
 }
 

@@ -160,12 +160,16 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
   bool accumulate[kMaxInputs] = {};
   const simd::Prologue prologue[kMaxInputs];
   void* const saved = needs.saved_bytes == 0 ? nullptr : run.saved.data();
-  const auto call = [&](float* y, Buffer* scratch, const float* dy) {
+  const auto call = [&](StepKind kind, float* y, Buffer* scratch,
+                        const float* dy) {
     return Call{c.node,
                 kTestNode,
                 o.mode,
                 c.in.data(),
                 c.out,
+                kind,
+                c.rows,
+                0,
                 c.rows,
                 step,
                 parallel,
@@ -181,7 +185,7 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
                 dw};
   };
   Buffer scratch = BytesBuffer(needs.forward_scratch);
-  op.forward(call(run.y, &scratch, nullptr));
+  op.forward(call(StepKind::kForward, run.y, &scratch, nullptr));
   EXPECT_TRUE(scratch.GuardsIntact()) << "forward scratch";
   EXPECT_TRUE(run.y.GuardsIntact()) << "y";
   EXPECT_TRUE(run.saved.GuardsIntact()) << "saved, in forward";
@@ -212,8 +216,8 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
     dw[w] = trained && o.mode.train_weights ? run.dw[w].data() : nullptr;
   }
   scratch = BytesBuffer(needs.backward_scratch);
-  op.backward(call(needs.keep_output ? run.y : dead_y, &scratch,
-                   loss ? nullptr : dy.data()));
+  op.backward(call(StepKind::kBackward, needs.keep_output ? run.y : dead_y,
+                   &scratch, loss ? nullptr : dy.data()));
   EXPECT_TRUE(scratch.GuardsIntact()) << "backward scratch";
   EXPECT_TRUE(run.saved.GuardsIntact()) << "saved, in backward";
   EXPECT_TRUE(dy.GuardsIntact()) << "dy";

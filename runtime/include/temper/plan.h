@@ -118,13 +118,24 @@ struct PlannedTensor {
 enum class StepKind : uint32_t {
   kForward,
   kLoss,
-  kRecompute,  // forward once more, into the buffer output_again
-  kBackward,
+  kRecompute,        // forward once more, into the buffer output_again
+  kBackward,         // all of backward, or in parts:
+  kBackwardReduce,   // sums over the batch (batch norm)
+  kBackwardData,     // gradients of the inputs
+  kBackwardWeights,  // gradients of the weights
   kUpdate
 };
+constexpr bool IsBackward(StepKind kind) {
+  return kind >= StepKind::kBackward && kind <= StepKind::kBackwardWeights;
+}
+// The steps from one to its group_last run together: all of them on the first
+// `slab` samples, then on the next ones, so that what one leaves is still in
+// the cache when the next one reads it. slab 0: alone, on the whole batch.
 struct ProgramStep {
   StepKind kind = StepKind::kForward;
   uint32_t node = 0;
+  uint32_t group_last = 0;
+  uint32_t slab = 0;
 };
 
 // Indices into Plan::tensors, or kNoTensor.

@@ -116,7 +116,10 @@ class Trainer {
   }
   StepResult Run(const Batch& batch, bool training, float learning_rate);
   Status CheckBatch(const Batch& batch, bool training) const;
-  void CallLayer(uint32_t node, const void* step_context, StepKind kind);
+  void CallLayer(const ProgramStep& step, const void* step_context,
+                 uint32_t first, uint32_t count);
+  void RunGroup(uint32_t first_step, const void* step_context);
+  void ClearGradients(const ProgramStep& step);
   bool UpdateNode(uint32_t node, float learning_rate);
   void PoisonDead(uint32_t step, bool before);
 
