@@ -75,6 +75,10 @@ class Needs {
   // Backward can be split into kBackwardReduce and kBackwardData, both in
   // slabs; scratch lives from the first to the last.
   void ReduceFirst() { reduce_first = true; }
+  // The gradient of weight 0 can be made in blocks of rows (Call::gradient).
+  // `work` is the number of terms in each of its sums: few of them make small
+  // blocks cheap.
+  void GradientInBlocks(uint64_t work) { gradient_work = work; }
   // Live statistics over fewer rows have no meaning.
   void MinimumRows(uint32_t rows) { minimum_rows = rows; }
 
@@ -89,7 +93,21 @@ class Needs {
   bool accept_derived[kMaxInputs] = {};
   simd::Activation activation = simd::Activation::kNone;
   uint64_t saved_bytes = 0, forward_scratch = 0, backward_scratch = 0;
+  uint64_t gradient_work = 0;
   uint32_t minimum_rows = 1;
+};
+
+// A large weight's gradient never exists as a whole: a layer that said
+// GradientInBlocks makes `rows` rows of it at a time, in dw[0], and the
+// optimizer takes them at once, while they are in the cache. rows 0: dw[0] is
+// the whole.
+struct GradientBlocks {
+  uint32_t rows = 0;
+  void* trainer = nullptr;
+  // dw[0] becomes zero; dw[0] holds rows [first, first + count), to be applied.
+  void (*begin)(void* trainer, uint32_t node, uint32_t count) = nullptr;
+  void (*end)(void* trainer, uint32_t node, uint32_t first,
+              uint32_t count) = nullptr;
 };
 
 // What a step is about: the same for all layers of the step.
@@ -145,10 +163,27 @@ struct Call {
   float* const* dx;        // null where not wanted
   const bool* accumulate;  // dx[i] += instead of dx[i] =
   float* const* dw;        // dw += always; null where not trained
+  GradientBlocks gradient = {};
 
   template <class Params>
   const Params& As() const {
     return node.As<Params>();
+  }
+  // Calls make(row, n, dw) for all `total` rows of weight 0's gradient, n rows
+  // at a time: dw is the place of the first of them.
+  template <class Make>
+  void ForEachGradientBlock(uint32_t total, Make&& make) const {
+    if (gradient.rows == 0) {
+      make(uint32_t{0}, total, dw[0]);
+      return;
+    }
+    for (uint32_t row = 0; row < total; row += gradient.rows) {
+      const uint32_t n =
+          total - row < gradient.rows ? total - row : gradient.rows;
+      gradient.begin(gradient.trainer, node_index, n);
+      make(row, n, dw[0]);
+      gradient.end(gradient.trainer, node_index, row, n);
+    }
   }
   // Is this part of backward wanted?
   bool Wants(StepKind part) const {

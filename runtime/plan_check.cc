@@ -40,7 +40,8 @@ Status CheckStep(const Plan& plan, size_t step) {
   };
   if (n.weight_count > kMaxWeights) return Fail("too many weights", s.node);
   for (uint32_t w = 0; w < n.weight_count; ++w) {
-    if (n.specs[w].rank > kMaxRank) return Fail("rank too large", s.node);
+    if (n.specs[w].rank > kMaxRank || n.specs[w].dims[0] == 0)
+      return Fail("rank too large", s.node);
     if (!Usable(plan, n.weights[w], step, n.specs[w].Count() * sizeof(float))) {
       return Fail("a weight is missing, dead or too small", s.node);
     }
@@ -112,7 +113,13 @@ Status CheckStep(const Plan& plan, size_t step) {
     for (uint32_t w = 0; w < n.weight_count; ++w) {
       if (!n.mode.train_weights || !IsTrained(n.specs[w].role)) continue;
       const uint64_t size = n.specs[w].Count() * sizeof(float);
-      if (!Usable(plan, n.weight_gradients[w], step, size)) {
+      if (w == 0 && n.gradient_rows > n.specs[0].dims[0]) {
+        return Fail("a gradient's blocks are larger than the whole", s.node);
+      }
+      const uint64_t made = w == 0 && n.gradient_rows != 0
+                                ? size / n.specs[0].dims[0] * n.gradient_rows
+                                : size;
+      if (!Usable(plan, n.weight_gradients[w], step, made)) {
         return Fail("a weight gradient is missing, dead or too small", s.node);
       }
       for (const uint32_t state : n.optimizer[w]) {

@@ -556,6 +556,24 @@ class ProgramMaker {
     }
   }
 
+  static uint64_t RowCount(const WeightSpec& spec) {
+    return spec.Count() / spec.dims[0];
+  }
+  // Rows of a block of node i's gradient, 0 for all at once. A block should
+  // stay in the second-level cache; more work per block than 64 terms a sum
+  // pays for what each block reads again. Shape only.
+  uint32_t BlockRows(uint32_t i) const {
+    constexpr uint64_t kFloats = 64 * 1024, kWork = 64;
+    if (needs_[i].gradient_work == 0) return 0;
+    const WeightSpec& spec = plan_.nodes[i].specs[0];
+    const uint64_t floats =
+        kFloats * std::max<uint64_t>(1, needs_[i].gradient_work / kWork);
+    const uint64_t rows = std::max<uint64_t>(1, floats / RowCount(spec));
+    const uint64_t blocks = (spec.dims[0] + rows - 1) / rows;
+    if (blocks == 1) return 0;
+    return static_cast<uint32_t>((spec.dims[0] + blocks - 1) / blocks);
+  }
+
   void AddPrivateTensors() {
     for (uint32_t i = 0; i < count_; ++i) {
       NodePlan& node = plan_.nodes[i];
@@ -588,9 +606,14 @@ class ProgramMaker {
       if (!node.mode.train_weights) continue;
       for (uint32_t w = 0; w < node.weight_count; ++w) {
         if (!IsTrained(node.specs[w].role)) continue;
-        node.weight_gradients[w] = AddTensor(
-            TensorKind::kWeightGradient, i, w,
-            node.specs[w].Count() * sizeof(float), gradient_[i], update_[i]);
+        if (w == 0) node.gradient_rows = BlockRows(i);
+        const uint64_t count =
+            w == 0 && node.gradient_rows != 0
+                ? node.gradient_rows * RowCount(node.specs[0])
+                : node.specs[w].Count();
+        node.weight_gradients[w] =
+            AddTensor(TensorKind::kWeightGradient, i, w, count * sizeof(float),
+                      gradient_[i], update_[i]);
       }
     }
   }

@@ -198,7 +198,8 @@ void Trainer::CallLayer(const ProgramStep& program_step,
       At(n.gradient),
       dx,
       n.accumulate,
-      dw};
+      dw,
+      Blocks(index)};
   if (backward) {
     OpOf(node.kind).backward(call);
   } else {
@@ -209,7 +210,9 @@ void Trainer::CallLayer(const ProgramStep& program_step,
 // Before the step that adds to them.
 void Trainer::ClearGradients(const ProgramStep& step) {
   if (!IsBackward(step.kind) || step.kind == StepKind::kBackwardData) return;
-  for (const uint32_t gradient : plan_.nodes[step.node].weight_gradients) {
+  const NodePlan& n = plan_.nodes[step.node];
+  for (uint32_t w = n.gradient_rows != 0 ? 1 : 0; w < n.weight_count; ++w) {
+    const uint32_t gradient = n.weight_gradients[w];
     if (gradient == kNoTensor) continue;
     simd::Fill(plan_.tensors[gradient].bytes / sizeof(float), 0.0f,
                At(gradient), parallel_);
@@ -234,20 +237,49 @@ void Trainer::RunGroup(uint32_t s, const void* step_context) {
   }
 }
 
-bool Trainer::UpdateNode(uint32_t index, float learning_rate) {
+// Elements [first, first + count) of weight w, whose gradients are at hand.
+bool Trainer::UpdateWeight(uint32_t index, uint32_t w, uint64_t first,
+                           uint64_t count) {
   const NodePlan& n = plan_.nodes[index];
-  bool bad = false;
-  for (uint32_t w = 0; w < n.weight_count; ++w) {
+  float* state[kMaxStates];
+  for (uint32_t s = 0; s < kMaxStates; ++s) {
+    state[s] = At(n.optimizer[w][s]);
+    if (state[s] != nullptr) state[s] += first;
+  }
+  return OpOf(plan_.options.optimizer.kind)
+      .update({plan_.options.optimizer, n.specs[w].role, count, learning_rate_,
+               At(n.weight_gradients[w]), At(n.weights[w]) + first, state,
+               parallel_});
+}
+
+bool Trainer::UpdateNode(uint32_t index) {
+  const NodePlan& n = plan_.nodes[index];
+  bool bad = block_bad_;
+  block_bad_ = false;
+  for (uint32_t w = n.gradient_rows != 0 ? 1 : 0; w < n.weight_count; ++w) {
     if (n.weight_gradients[w] == kNoTensor) continue;
-    float* state[kMaxStates];
-    for (uint32_t s = 0; s < kMaxStates; ++s) state[s] = At(n.optimizer[w][s]);
-    bad |= OpOf(plan_.options.optimizer.kind)
-               .update({plan_.options.optimizer, n.specs[w].role,
-                        n.specs[w].Count(), learning_rate,
-                        At(n.weight_gradients[w]), At(n.weights[w]), state,
-                        parallel_});
+    bad |= UpdateWeight(index, w, 0, n.specs[w].Count());
   }
   return bad;
+}
+
+GradientBlocks Trainer::Blocks(uint32_t index) {
+  if (plan_.nodes[index].gradient_rows == 0) return {};
+  return {plan_.nodes[index].gradient_rows, this,
+          [](void* trainer, uint32_t node, uint32_t count) {
+            Trainer& self = *static_cast<Trainer*>(trainer);
+            const NodePlan& n = self.plan_.nodes[node];
+            const WeightSpec& spec = n.specs[0];
+            simd::Fill(spec.Count() / spec.dims[0] * count, 0.0f,
+                       self.At(n.weight_gradients[0]), self.parallel_);
+          },
+          [](void* trainer, uint32_t node, uint32_t first, uint32_t count) {
+            Trainer& self = *static_cast<Trainer*>(trainer);
+            const WeightSpec& spec = self.plan_.nodes[node].specs[0];
+            const uint64_t row = spec.Count() / spec.dims[0];
+            self.block_bad_ |=
+                self.UpdateWeight(node, 0, first * row, count * row);
+          }};
 }
 
 StepResult Trainer::Run(const Batch& batch, bool training,
@@ -256,6 +288,8 @@ StepResult Trainer::Run(const Batch& batch, bool training,
   result.status = CheckBatch(batch, training);
   if (!result.status.ok()) return result;
   result.rows = batch.rows;
+  learning_rate_ = learning_rate;
+  block_bad_ = false;
   const StepContext context = {
       batch.input,    batch.labels,
       batch.targets,  batch.sample_ids ? batch.sample_ids : default_ids_.data(),
@@ -311,7 +345,7 @@ StepResult Trainer::Run(const Batch& batch, bool training,
       case StepKind::kUpdate:
         // Sticky: the first layer that went bad is named; later ones follow
         // from it.
-        if (UpdateNode(step.node, learning_rate) && result.status.ok()) {
+        if (UpdateNode(step.node) && result.status.ok()) {
           result.status =
               Error(StatusCode::kNotFinite,
                     "an update made a weight non-finite", step.node);

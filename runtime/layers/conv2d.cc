@@ -67,6 +67,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   if (call.mode.train_weights) {
     needs->KeepInput(0);
     const size_t pixels = size_t{call.batch} * call.out.h * call.out.w;
+    if (p.groups == 1) needs->GradientInBlocks(pixels);
     backward = std::max<uint64_t>(
         {backward,
          simd::ConvBackwardWeightsScratch(s, call.batch, call.threads, formed),
@@ -93,9 +94,12 @@ void Backward(const Call& call) {
         call.scratch, call.parallel);
   }
   if (call.Wants(StepKind::kBackwardWeights) && call.dw[0] != nullptr) {
-    simd::ConvBackwardWeights(s, call.rows, call.x[0], call.prologue[0],
-                              call.dy, 0, s.out_c, call.dw[0], call.scratch,
-                              call.parallel);
+    call.ForEachGradientBlock(
+        s.out_c, [&](uint32_t first, uint32_t filters, float* dw) {
+          simd::ConvBackwardWeights(s, call.rows, call.x[0], call.prologue[0],
+                                    call.dy, first, filters, dw, call.scratch,
+                                    call.parallel);
+        });
     if (call.As<Conv2dParams>().bias) {
       simd::ColumnSums(size_t{call.rows} * s.out_h * s.out_w, s.out_c, call.dy,
                        call.dw[1], call.scratch, call.parallel);

@@ -42,6 +42,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   needs->ForwardScratch(simd::PackedBytes(in, out) + formed);
   if (call.mode.train_weights) {
     needs->KeepInput(0);
+    needs->GradientInBlocks(call.batch);
     needs->BackwardScratch(
         formed + std::max(simd::MatMulTransposedScratch(call.batch, out, in),
                           simd::ColumnSumsScratch(call.batch, out)));
@@ -81,8 +82,11 @@ void Backward(const Call& call) {
     const float* const x = FormInput(call, call.scratch);
     void* const scratch = static_cast<uint8_t*>(call.scratch) +
                           FormedBytes(call.mode, uint64_t{call.rows} * in);
-    simd::MatMulTransposed(call.rows, out, in, call.dy, out, x, in, call.dw[0],
-                           in, scratch, call.parallel);
+    call.ForEachGradientBlock(
+        p.out_features, [&](uint32_t first, uint32_t count, float* dw) {
+          simd::MatMulTransposed(call.rows, count, in, call.dy + first, out, x,
+                                 in, dw, in, scratch, call.parallel);
+        });
     if (p.bias) {
       simd::ColumnSums(call.rows, out, call.dy, call.dw[1], scratch,
                        call.parallel);

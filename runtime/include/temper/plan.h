@@ -158,6 +158,9 @@ struct NodePlan {
   WeightSpec specs[kMaxWeights];
   uint32_t weights[kMaxWeights];
   uint32_t weight_gradients[kMaxWeights];
+  // The gradient of weight 0 is made and used up in blocks of this many rows
+  // (of dims[0]); 0: as a whole.
+  uint32_t gradient_rows = 0;
   uint32_t optimizer[kMaxWeights][kMaxStates];
 };
 

@@ -65,6 +65,8 @@ struct StateView {
   uint64_t count = 0;
 };
 
+struct GradientBlocks;
+
 class Trainer {
  public:
   // Takes the plan and the memory: `bytes` at `memory`, aligned to 64. Checks
@@ -120,7 +122,10 @@ class Trainer {
                  uint32_t first, uint32_t count);
   void RunGroup(uint32_t first_step, const void* step_context);
   void ClearGradients(const ProgramStep& step);
-  bool UpdateNode(uint32_t node, float learning_rate);
+  GradientBlocks Blocks(uint32_t node);
+  bool UpdateWeight(uint32_t node, uint32_t slot, uint64_t first,
+                    uint64_t count);
+  bool UpdateNode(uint32_t node);
   void PoisonDead(uint32_t step, bool before);
 
   Plan plan_;
@@ -131,6 +136,8 @@ class Trainer {
   std::vector<uint64_t> default_ids_;  // 0, 1, 2, ... up to the batch
   uint64_t context_seed_ = 0;
   uint32_t context_epoch_ = 0;
+  float learning_rate_ = 0.0f;  // of this step
+  bool block_bad_ = false;      // a block's update went non-finite
   uint32_t forward_steps_ = 0;  // steps of the forward part, loss included
 #ifdef NDEBUG
   bool check_memory_ = false;
