@@ -489,38 +489,70 @@ void ReductionRange(const Reduction& r) {
   }
 }
 
+#if HWY_TARGET != HWY_SCALAR
+// Transposes 4 rows of 4 floats in every 128-bit block: out k holds element k
+// of rows 0 to 3.
+template <class D, class V>
+HWY_INLINE void StoreTransposed(D d, V r0, V r1, V r2, V r3, float* to) {
+  const hn::Repartition<double, D> dd;
+  const auto lo01 = hn::BitCast(dd, hn::InterleaveLower(d, r0, r1));
+  const auto lo23 = hn::BitCast(dd, hn::InterleaveLower(d, r2, r3));
+  const auto hi01 = hn::BitCast(dd, hn::InterleaveUpper(d, r0, r1));
+  const auto hi23 = hn::BitCast(dd, hn::InterleaveUpper(d, r2, r3));
+  const auto store = [&](auto v, size_t k) HWY_ATTR {
+    hn::StoreU(hn::BitCast(d, v), d, to + k * kPanel);
+  };
+  store(hn::InterleaveLower(dd, lo01, lo23), 0);
+  store(hn::InterleaveUpper(dd, lo01, lo23), 1);
+  store(hn::InterleaveLower(dd, hi01, hi23), 2);
+  store(hn::InterleaveUpper(dd, hi01, hi23), 3);
+}
+
+// Columns [j, j + kColumns) of kSteps steps of a transposed B: 4 or 8 columns.
+constexpr size_t kPackColumns =
+    HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2 ? size_t{8} : size_t{4};
+HWY_INLINE void PackBlock(const float* from, size_t n_stride, float* to) {
+  const hn::FixedTag<float, 4> d4;
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+  const hn::FixedTag<float, 8> d;
+  const auto load = [&](size_t j) HWY_ATTR {
+    return hn::Combine(d, hn::LoadU(d4, from + (j + 4) * n_stride),
+                       hn::LoadU(d4, from + j * n_stride));
+  };
+#else
+  const auto& d = d4;
+  const auto load = [&](size_t j)
+                        HWY_ATTR { return hn::LoadU(d4, from + j * n_stride); };
+#endif
+  StoreTransposed(d, load(0), load(1), load(2), load(3), to);
+}
+#endif
+
 // One panel of B: columns [0, cols) of kPanel, the others zero.
 HWY_INLINE void PackPanel(size_t k, size_t cols, const float* b,
                           size_t k_stride, size_t n_stride,
                           float* HWY_RESTRICT packed) {
   size_t i = 0;
 #if HWY_TARGET != HWY_SCALAR
-  // B lies transposed: 4 x 4 blocks through registers.
+  // B lies transposed: blocks through registers, and a cache line of every
+  // column at once, because columns far apart push each other out of the cache.
   if (k_stride == 1) {
-    const hn::FixedTag<float, 4> d;
-    for (; i + 4 <= k; i += 4) {
+    for (; i + 4 <= k;) {
+      const size_t steps = std::min<size_t>(16, (k - i) / 4 * 4);
       size_t j = 0;
-      for (; j + 4 <= cols; j += 4) {
-        const float* from = b + i + j * n_stride;
+      for (; j + kPackColumns <= cols; j += kPackColumns) {
+        for (size_t u = 0; u < steps; u += 4) {
+          PackBlock(b + i + u + j * n_stride, n_stride,
+                    packed + (i + u) * kPanel + j);
+        }
+      }
+      for (; j < kPanel; ++j) {
         float* to = packed + i * kPanel + j;
-        const auto r0 = hn::LoadU(d, from);
-        const auto r1 = hn::LoadU(d, from + n_stride);
-        const auto r2 = hn::LoadU(d, from + 2 * n_stride);
-        const auto r3 = hn::LoadU(d, from + 3 * n_stride);
-        const auto lo01 = hn::InterleaveLower(d, r0, r1);
-        const auto lo23 = hn::InterleaveLower(d, r2, r3);
-        const auto hi01 = hn::InterleaveUpper(d, r0, r1);
-        const auto hi23 = hn::InterleaveUpper(d, r2, r3);
-        hn::StoreU(hn::ConcatLowerLower(d, lo23, lo01), d, to);
-        hn::StoreU(hn::ConcatUpperUpper(d, lo23, lo01), d, to + kPanel);
-        hn::StoreU(hn::ConcatLowerLower(d, hi23, hi01), d, to + 2 * kPanel);
-        hn::StoreU(hn::ConcatUpperUpper(d, hi23, hi01), d, to + 3 * kPanel);
+        for (size_t u = 0; u < steps; ++u) {
+          to[u * kPanel] = j < cols ? b[i + u + j * n_stride] : 0.0f;
+        }
       }
-      for (size_t u = 0; u < 4; ++u) {
-        float* to = packed + (i + u) * kPanel;
-        for (size_t q = j; q < cols; ++q) to[q] = b[i + u + q * n_stride];
-        for (size_t q = cols; q < kPanel; ++q) to[q] = 0.0f;
-      }
+      i += steps;
     }
   }
 #endif
