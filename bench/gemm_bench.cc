@@ -25,7 +25,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/machine.h"
+#include "ports/host/machine.h"
 #include "simd/conv.h"
 #include "simd/gemm.h"
 #include "simd/target.h"
@@ -429,7 +429,7 @@ void RegisterAll() {
     if (!targets[i].exact) continue;
     const char* const target = targets[i].name;
     simd::ForceTarget(target);
-    const double peak = bench::FmaPeakGflops();
+    const double peak = host::FmaPeakGflops({});
     std::printf("%s: FMA peak %.1f GFLOP/s\n", target, peak);
     for (const size_t n : {64, 96, 128, 256, 512})
       RegisterMatMul(target, peak, n, n, n);

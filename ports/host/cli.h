@@ -47,6 +47,7 @@ void AddPredictVerb(Cli& cli);
 void AddPlanVerb(Cli& cli);
 void AddInspectVerb(Cli& cli);
 void AddDataVerb(Cli& cli);
+void AddBenchVerb(Cli& cli);
 
 }  // namespace temper::host
 

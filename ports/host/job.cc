@@ -113,15 +113,7 @@ void NewModel(Job& job) {
       }
     }
   } else {
-    std::string error;
-    const Status status = models::BuildModel(o.model, job.data.train.shape,
-                                             classes, &job.info.graph, &error);
-    if (!status.ok()) {
-      throw Failure(status.code == StatusCode::kNotFound        ? kExitNotFound
-                    : status.code == StatusCode::kShapeMismatch ? kExitMismatch
-                                                                : kExitUsage,
-                    error);
-    }
+    job.info.graph = BuildModelOrFail(o.model, job.data.train.shape, classes);
   }
   Graph& graph = job.info.graph;
   Preprocessing& p = job.info.preprocessing;
@@ -286,6 +278,21 @@ void FailStatus(const Status& status, const Graph& graph,
   }
   throw Failure(ExitCodeOf(status.code),
                 fmt::format("{}: {}.", where, status.message));
+}
+
+Graph BuildModelOrFail(const std::string& spec, const Shape& input,
+                       uint32_t classes) {
+  Graph graph;
+  std::string error;
+  const Status status =
+      models::BuildModel(spec, input, classes, &graph, &error);
+  if (!status.ok()) {
+    throw Failure(status.code == StatusCode::kNotFound        ? kExitNotFound
+                  : status.code == StatusCode::kShapeMismatch ? kExitMismatch
+                                                              : kExitUsage,
+                  error);
+  }
+  return graph;
 }
 
 ModelFile ReadModel(const std::string& path) {

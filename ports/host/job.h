@@ -105,6 +105,11 @@ void CopyTensors(const std::vector<ModelTensor>& values, bool partial,
 // A model file from disk.
 ModelFile ReadModel(const std::string& path);
 
+// The graph that a spec names (models/models.h). kExitNotFound for an unknown
+// model, kExitUsage for a wrong option, kExitMismatch for a sample too small.
+Graph BuildModelOrFail(const std::string& spec, const Shape& input,
+                       uint32_t classes);
+
 // Turns a Status of planning into a Failure that names the layer.
 [[noreturn]] void FailStatus(const Status& status, const Graph& graph,
                              std::string_view what);

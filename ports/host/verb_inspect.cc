@@ -9,6 +9,7 @@
 
 #include "models/graph_json.h"
 #include "models/safetensors.h"
+#include "models/work.h"
 #include "ports/host/cli.h"
 #include "ports/host/file_io.h"
 
@@ -22,18 +23,6 @@ struct Arguments {
 
 std::string ShapeText(const Shape& s) {
   return fmt::format("{}x{}x{}", s.h, s.w, s.c);
-}
-
-// Multiply-adds of one sample: each kernel value is used once per output pixel.
-uint64_t MultiplyAdds(const Plan& plan, uint32_t i) {
-  const NodePlan& node = plan.nodes[i];
-  uint64_t sum = 0;
-  for (uint32_t w = 0; w < node.weight_count; ++w) {
-    if (node.specs[w].role == WeightRole::kKernel) {
-      sum += node.specs[w].Count() * plan.shapes[i].h * plan.shapes[i].w;
-    }
-  }
-  return sum;
 }
 
 // A file of another writer: its tensors are all there is to tell.
@@ -97,7 +86,7 @@ int Run(const Cli& cli, const Arguments& a) {
       (IsTrained(spec.role) ? trained : buffers) += spec.Count();
       if (IsTrained(spec.role)) parameters += spec.Count();
     }
-    const uint64_t adds = MultiplyAdds(plan, i);
+    const uint64_t adds = models::MultiplyAdds(plan, i);
     work += adds;
     const Node& node = model.graph.nodes[i];
     if (cli.json) {

@@ -415,6 +415,46 @@ class FineTune(Case):
         run("predict", self.model, self.data / "t10k-labels-idx1-ubyte", expect=65)
 
 
+class Bench(unittest.TestCase):
+    def bench(self, *more, expect=0):
+        return run("bench", "--seconds", 0.05, "--threads", 1, *more, expect=expect)
+
+    def test_json(self):
+        document = json.loads(self.bench("--models", "mlp?hidden=32,16,lenet5", "--batch", "1,4", "--json").stdout)
+        machine = document["machine"]
+        self.assertGreater(machine["fma_peak_gflops"], 0)
+        self.assertGreater(machine["copy_gbytes_per_s"], 0)
+        self.assertEqual(machine["threads"], 1)
+        cells = [(s["model"], s["batch"]) for s in document["steps"]]
+        self.assertEqual(cells, [(m, b) for m in ("mlp?hidden=32,16", "lenet5") for b in (1, 4)])
+        for step in document["steps"]:
+            self.assertAlmostEqual(step["images_per_second"] * step["ms_per_step"], 1e3 * step["batch"], places=3)
+            self.assertGreater(step["fraction_of_peak"], 0)
+            self.assertLess(step["fraction_of_peak"], 1)
+            self.assertGreater(step["arena_bytes"], 0)
+            self.assertEqual(step["threads"], 1)
+
+    def test_table_and_threads(self):
+        done = run("bench", "--seconds", 0.05, "--threads", 2, "--models", "lenet5,fc_autoencoder", "--batch", "1,4")
+        rows = [line.split() for line in done.stdout.splitlines()]
+        self.assertEqual([r[:2] for r in rows[-3:]], [["lenet5", "1"], ["lenet5", "4"], ["fc_autoencoder", "4"]])
+        self.assertIn("fc_autoencoder, batch 1 is left out", done.stderr)
+
+    def test_refused(self):
+        for code, words, arguments in (
+                (66, "lenet5", ("--models", "mlp,lenet6")),
+                (64, "hidden", ("--models", "mlp?hiden=3")),
+                (64, "--batch", ("--batch", 0)), (64, "--batch", ("--batch", "1,x")), (64, "--batch", ("--batch", "")),
+                (64, "--threads", ("--threads", 0)), (64, "--threads", ("--threads", 65)),
+                (64, "--seconds", ("--seconds", "nan")), (64, "avx9", ("--target", "avx9")),
+                (64, "size", ("--arena", "lots")), (78, "batch norm", ("--models", "fc_autoencoder", "--batch", 1)),
+                (78, "too large", ("--models", "resnet8", "--batch", 1048576)),
+                (11, "mlp, batch 4", ("--models", "mlp", "--batch", 4, "--arena", "64KiB"))):
+            done = run("bench", *arguments, expect=code)
+            self.assertIn(words, done.stderr)
+            self.assertEqual(done.stdout, "")
+
+
 if __name__ == "__main__":
     TEMPER = os.path.abspath(sys.argv.pop(1))
     unittest.main(verbosity=2)

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "models/graph_edit.h"
 #include "models/models.h"
+#include "models/work.h"
 #include "temper/plan.h"
 
 namespace temper::models {
@@ -92,6 +94,44 @@ TEST(Builders, ParametersArePyTorchs) {
     const Built b = Build(c.spec, c.input, c.classes);
     ASSERT_TRUE(b.status.ok()) << c.spec << ": " << b.error;
     EXPECT_EQ(Parameters(b.graph, false), c.parameters) << c.spec;
+  }
+}
+
+TEST(Builders, MultiplyAddsAreThePapers) {
+  const struct {
+    const char* spec;
+    Shape input;
+    uint32_t classes;
+    uint64_t forward;
+    const char* first;  // its input has no gradient
+  } cases[] = {
+      {"lenet5", {28, 28, 1}, 10, 416520, "conv1"},
+      {"resnet8", {32, 32, 3}, 10, 12501632, "conv1"},
+      {"mobilenet_v2", {224, 224, 3}, 1000, 300774272, "conv1"},
+      {"resnet18", {224, 224, 3}, 1000, 1814073344, "conv1"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.spec);
+    const Built b = Build(c.spec, c.input, c.classes);
+    Plan plan;
+    PlanOptions options;
+    options.batch = 2;
+    ASSERT_TRUE(MakePlan(b.graph, options, &plan).ok());
+    uint64_t forward = 0;
+    for (uint32_t i = 0; i < plan.nodes.size(); ++i)
+      forward += MultiplyAdds(plan, i);
+    EXPECT_EQ(forward, c.forward);
+    EXPECT_EQ(StepMultiplyAdds(plan),
+              3 * forward - MultiplyAdds(plan, b.Node(c.first)));
+    // With the body frozen, backward is the head's weight gradient alone.
+    options.frozen.assign(b.graph.nodes.size(), 1);
+    options.frozen[HeadNode(b.graph)] = 0;
+    ASSERT_TRUE(MakePlan(b.graph, options, &plan).ok());
+    EXPECT_EQ(StepMultiplyAdds(plan),
+              forward + MultiplyAdds(plan, b.Node("fc")));
+    options.training = false;
+    ASSERT_TRUE(MakePlan(b.graph, options, &plan).ok());
+    EXPECT_EQ(StepMultiplyAdds(plan), forward);
   }
 }
 

@@ -1,23 +1,20 @@
-// The FMA peak. See machine.h.
-#include "bench/machine.h"
-
-#include <algorithm>
-#include <chrono>
-#include <cstddef>
+// The loop of fused multiply-adds. See machine.h.
+#include "simd/machine.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "bench/machine.cc"
+#define HWY_TARGET_INCLUDE "simd/machine.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "simd/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace temper {
+namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// `steps` times 12 independent chains; returns the lanes of one FMA.
+// Returns the lanes of one multiply-add; *result keeps the work alive.
 size_t FmaLoop(size_t steps, float* result) {
-  const hn::CappedTag<float, 16> d;
+  const Lanes16 d;
   const auto x = hn::Set(d, 0.999f), y = hn::Set(d, 1e-3f);
 #define TEMPER_EACH(X) \
   X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
@@ -41,33 +38,20 @@ size_t FmaLoop(size_t steps, float* result) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace temper
+}  // namespace temper::simd
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace temper {
+namespace temper::simd {
 HWY_EXPORT(FmaLoop);
 
-namespace bench {
-
-double FmaPeakGflops() {
-  using Clock = std::chrono::steady_clock;
-  double best = 0;
-  for (int i = 0; i < 50; ++i) {
-    const size_t steps = 100000;
-    volatile float result;
-    float value;
-    const auto begin = Clock::now();
-    const size_t lanes = HWY_DYNAMIC_DISPATCH(FmaLoop)(steps, &value);
-    result = value;
-    static_cast<void>(result);
-    const std::chrono::duration<double> time = Clock::now() - begin;
-    best = std::max(
-        best, 2e-9 * 12 * static_cast<double>(steps * lanes) / time.count());
-  }
-  return best;
+double RunFmaLoop(size_t steps) {
+  float value;
+  const size_t lanes = HWY_DYNAMIC_DISPATCH(FmaLoop)(steps, &value);
+  volatile float sink = value;
+  static_cast<void>(sink);
+  return 2.0 * 12.0 * static_cast<double>(steps) * static_cast<double>(lanes);
 }
 
-}  // namespace bench
-}  // namespace temper
+}  // namespace temper::simd
 #endif  // HWY_ONCE

@@ -1,0 +1,277 @@
+// bench: the time of whole training steps on this machine: forward, loss,
+// backward, SGD with momentum 0.9 and weight decay 5e-4 on everything, f32,
+// batch norm live, on random samples in memory. Next to it what the machine can
+// do at best (machine.h), measured in the same process.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "models/models.h"
+#include "models/work.h"
+#include "ports/host/arena.h"
+#include "ports/host/cli.h"
+#include "ports/host/failure.h"
+#include "ports/host/machine.h"
+#include "ports/host/threads.h"
+#include "simd/target.h"
+#include "temper/random.h"
+#include "temper/trainer.h"
+
+namespace temper::host {
+namespace {
+
+struct Arguments {
+  std::vector<std::string> models = {"resnet8",      "ds_cnn",
+                                     "mobilenet_v1", "fc_autoencoder",
+                                     "mobilenet_v2", "resnet18"};
+  std::vector<uint32_t> batches = {1, 8, 32};
+  uint32_t threads = 0;
+  std::string target, arena;
+  double seconds = 1.0;
+};
+
+// One line of the table before it is measured.
+struct Case {
+  std::string model;  // as given
+  uint32_t batch = 0, classes = 0;
+  Plan plan;
+};
+struct Timing {
+  double seconds = 0;    // of a step; the median
+  double peak_part = 0;  // of the FMA peak
+};
+
+// "mlp?hidden=256,128,lenet5" came in as four words; no model's name begins
+// with a digit.
+std::vector<std::string> JoinOptions(const std::vector<std::string>& words) {
+  std::vector<std::string> specs;
+  for (const std::string& word : words) {
+    const bool digit = !word.empty() && word[0] >= '0' && word[0] <= '9';
+    if (digit && !specs.empty()) {
+      specs.back() += "," + word;
+    } else {
+      specs.push_back(word);
+    }
+  }
+  return specs;
+}
+
+// Everything that can be wrong is found here, before the first step. What
+// cannot be trained at one batch size is left out, unless nothing remains.
+std::vector<Case> PlanCases(const Arguments& a, uint32_t threads) {
+  const uint64_t limit = a.arena.empty() ? std::numeric_limits<uint64_t>::max()
+                                         : ParseBytes(a.arena);
+  std::vector<Case> cases;
+  Failure left_out(kExitOk, "");
+  for (const std::string& spec : JoinOptions(a.models)) {
+    Shape input{1, 1, 1};
+    uint32_t classes = 2;
+    for (const models::ModelInfo* info : models::Models()) {
+      if (spec.substr(0, spec.find('?')) != info->name) continue;
+      input = info->input;
+      classes = std::max(2u, info->classes);
+    }
+    const Graph graph = BuildModelOrFail(spec, input, classes);
+    for (const uint32_t batch : a.batches) {
+      Case c;
+      c.model = spec;
+      c.batch = batch;
+      c.classes = classes;
+      PlanOptions options;
+      options.batch = batch;
+      options.threads = threads;
+      SgdParams sgd;
+      sgd.decay_all = 1;
+      options.optimizer = sgd;
+      const Status status = MakePlan(graph, options, &c.plan);
+      const std::string what =
+          fmt::format("{}, batch {}", Printable(spec), batch);
+      if (status.ok()) {
+        if (c.plan.arena_bytes > limit) {
+          Fail(kExitDoesNotFit, what + ": the job does not fit the arena",
+               fmt::format("--arena {}", Printable(a.arena)),
+               fmt::format("the plan needs {} bytes", c.plan.arena_bytes),
+               "Use a larger --arena or a smaller --batch");
+        }
+        cases.push_back(std::move(c));
+        continue;
+      }
+      try {
+        FailStatus(status, graph, what);
+      } catch (const Failure& failure) {
+        // Batch norm on one value per channel.
+        if (status.node >= graph.nodes.size() ||
+            graph.nodes[status.node].kind != LayerKind::kBatchNorm) {
+          throw;
+        }
+        left_out = failure;
+      }
+      if (a.batches.size() > 1) {
+        std::fprintf(stderr, "note: %s is left out: %s\n", what.c_str(),
+                     status.message);
+      }
+    }
+  }
+  if (cases.empty()) throw left_out;
+  return cases;
+}
+
+Timing Measure(const Case& c, const ParallelRunner& parallel, double seconds,
+               double peak_gflops) {
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  };
+  const std::string name =
+      fmt::format("{}, batch {}", Printable(c.model), c.batch);
+  std::unique_ptr<HostArena> arena;
+  std::vector<float> input;
+  try {
+    arena = std::make_unique<HostArena>(c.plan.arena_bytes);
+    input.resize(c.batch * c.plan.shapes[0].Count());
+  } catch (const Failure& failure) {
+    throw Failure(failure.exit_code, name + ": " + failure.message);
+  } catch (const std::bad_alloc&) {
+    Fail(kExitDoesNotFit, name, "samples", "out of memory",
+         "Use a smaller batch");
+  }
+  for (size_t i = 0; i < input.size(); ++i) {
+    const uint32_t word = RandomWord(1, static_cast<uint32_t>(i), 0, 0, 0);
+    input[i] = static_cast<float>(static_cast<int32_t>(word)) * 0x1p-31f;
+  }
+  std::vector<int32_t> labels(c.batch);
+  for (uint32_t i = 0; i < c.batch; ++i) {
+    labels[i] = static_cast<int32_t>(i % c.classes);
+  }
+  Trainer trainer;
+  const Status status =
+      trainer.Create(c.plan, arena->data(), arena->size(), parallel);
+  if (!status.ok()) FailStatus(status, c.plan.graph, name);
+  trainer.Initialize(1);
+
+  Batch batch;
+  batch.input = input.data();
+  batch.labels = labels.data();
+  batch.rows = c.batch;
+  const auto step = [&] {
+    const auto begin = Clock::now();
+    // Slow enough that hours on one batch stay finite.
+    const StepResult r = trainer.Step(batch, 1e-3f);
+    if (!r.status.ok()) FailStatus(r.status, c.plan.graph, name);
+    return since(begin);
+  };
+  double last = 0;
+  for (int i = 0; i < 3; ++i) last = step();
+  // Room for every step there can be: nothing is allocated while steps run.
+  const double expected = 4 * seconds / std::max(last, 1e-7);
+  std::vector<double> times;
+  times.reserve(static_cast<size_t>(std::min(expected, 4e6)) + 16);
+  const auto start = Clock::now();
+  while (times.size() < times.capacity() &&
+         (times.size() < 5 || since(start) < seconds)) {
+    times.push_back(step());
+  }
+  const auto middle = times.begin() + static_cast<ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  Timing t;
+  t.seconds = *middle;
+  t.peak_part = 2e-9 * static_cast<double>(models::StepMultiplyAdds(c.plan)) *
+                c.batch / t.seconds / peak_gflops;
+  return t;
+}
+
+int Run(const Cli& cli, const Arguments& a) {
+  ChooseTarget(a.target);
+  const uint32_t threads = a.threads == 0 ? DefaultThreads() : a.threads;
+  const std::vector<Case> cases = PlanCases(a, threads);
+  if (threads > DefaultThreads()) {
+    std::fprintf(stderr,
+                 "note: %u threads on %u CPUs: they will wait for each other\n",
+                 threads, DefaultThreads());
+  }
+  const std::unique_ptr<ThreadPool> pool = MakeThreadPool(threads);
+  const double peak = FmaPeakGflops(pool->runner());
+  const double peak_one = threads == 1 ? peak : FmaPeakGflops({});
+  const double copy = CopyGbytesPerSecond(pool->runner());
+  const simd::Target target = simd::CurrentTarget();
+  const std::string cpu = CpuName();
+  nlohmann::ordered_json steps = nlohmann::ordered_json::array();
+  if (!cli.json) {
+    fmt::print("{}{}{} of {} CPUs, target {}\n", cpu, cpu.empty() ? "" : ", ",
+               threads, DefaultThreads(), target.name);
+    fmt::print("FMA peak {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n",
+               peak, copy);
+    fmt::print("{:<24} {:>6} {:>12} {:>12} {:>12} {:>12}\n", "model", "batch",
+               "images/s", "ms/step", "of FMA peak", "arena MiB");
+  }
+  for (const Case& c : cases) {
+    const Timing t = Measure(c, pool->runner(), a.seconds, peak);
+    if (cli.json) {
+      steps.push_back({{"model", c.model},
+                       {"batch", c.batch},
+                       {"threads", threads},
+                       {"images_per_second", c.batch / t.seconds},
+                       {"ms_per_step", 1e3 * t.seconds},
+                       {"fraction_of_peak", t.peak_part},
+                       {"arena_bytes", c.plan.arena_bytes}});
+    } else {
+      fmt::print("{:<24} {:>6} {:>12.1f} {:>12.3f} {:>11.1f}% {:>12.2f}\n",
+                 Printable(c.model), c.batch, c.batch / t.seconds,
+                 1e3 * t.seconds, 100 * t.peak_part,
+                 static_cast<double>(c.plan.arena_bytes) / 1048576.0);
+      std::fflush(stdout);
+    }
+  }
+  if (cli.json) {
+    const nlohmann::ordered_json json = {
+        {"machine",
+         {{"cpu", cpu},
+          {"cpus", DefaultThreads()},
+          {"temper", TEMPER_VERSION},
+          {"compiler", TEMPER_COMPILER},
+          {"target", target.name},
+          {"exact", target.exact},
+          {"threads", threads},
+          {"fma_peak_gflops", peak},
+          {"fma_peak_gflops_one_thread", peak_one},
+          {"copy_gbytes_per_s", copy}}},
+        {"steps", steps}};
+    fmt::print("{}\n", json.dump(1, ' ', true,
+                                 nlohmann::json::error_handler_t::replace));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddBenchVerb(Cli& cli) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* verb =
+      cli.Verb("bench", "The time of training steps on this machine",
+               [&cli, a] { return Run(cli, *a); });
+  verb->add_option("--models", a->models,
+                   "Models, separated by commas, at the sizes they were made "
+                   "for: resnet8,mobilenet_v1?width=0.5")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->capture_default_str();
+  verb->add_option("--batch", a->batches, "Batch sizes, separated by commas")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(Whole(1, kMaxBatch))
+      ->capture_default_str();
+  verb->add_option("--seconds", a->seconds,
+                   "How long each is measured; at least 5 steps")
+      ->check(InRange(0.001, 3600, "0.001 to 3600"))
+      ->capture_default_str();
+  verb->add_option("--arena", a->arena,
+                   "Memory that each must fit, such as 16MiB");
+  AddMachineOptions(verb, &a->threads, &a->target);
+}
+
+}  // namespace temper::host

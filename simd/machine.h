@@ -1,0 +1,17 @@
+// What the machine can do at best, as a measure for everything else: a loop of
+// fused multiply-adds on registers alone. Who times it: ports/host/machine.h.
+#ifndef TEMPER_SIMD_MACHINE_H_
+#define TEMPER_SIMD_MACHINE_H_
+
+#include <cstddef>
+
+namespace temper::simd {
+
+// Runs `steps` times 12 independent multiply-adds of whole vectors on the
+// calling thread with the current target; returns the floating-point operations
+// done, two per lane and multiply-add. 12 chains hide the latency of two units.
+double RunFmaLoop(size_t steps);
+
+}  // namespace temper::simd
+
+#endif  // TEMPER_SIMD_MACHINE_H_
