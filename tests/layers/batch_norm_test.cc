@@ -239,8 +239,14 @@ TEST(BatchNorm, NeedsFollowTheMode) {
   EXPECT_EQ(needs(Mode::kLive, {1, 1, 8}).minimum_rows, 2u);
   EXPECT_EQ(needs(Mode::kLive, {1, 2, 8}).minimum_rows, 1u);
   EXPECT_EQ(needs(Mode::kFrozenTrained, {1, 1, 8}).minimum_rows, 1u);
-  EXPECT_EQ(needs(Mode::kLive, {4, 4, 8}).saved_bytes, 3 * 8 * sizeof(float));
-  EXPECT_EQ(needs(Mode::kFrozenTrained, {4, 4, 8}).saved_bytes, 0u);
+  // scale and shift for readers and backward; rstd; mean and variance. Each
+  // vector is padded to 16 floats.
+  for (const auto& [c, padded] : {std::pair{8u, 16u}, {16u, 16u}, {17u, 32u}}) {
+    const uint64_t bytes = padded * sizeof(float);
+    EXPECT_EQ(needs(Mode::kLive, {4, 4, c}).saved_bytes, 5 * bytes);
+    EXPECT_EQ(needs(Mode::kFrozenTrained, {4, 4, c}).saved_bytes, 3 * bytes);
+    EXPECT_EQ(needs(Mode::kFrozen, {4, 4, c}).saved_bytes, 2 * bytes);
+  }
   EXPECT_TRUE(needs(Mode::kLive, {4, 4, 8}).keep_input[0]);
   EXPECT_TRUE(needs(Mode::kFrozenTrained, {4, 4, 8}).keep_input[0]);
   EXPECT_FALSE(needs(Mode::kFrozen, {4, 4, 8}).keep_input[0]);

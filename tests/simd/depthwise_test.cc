@@ -115,8 +115,9 @@ TEST(Depthwise, ForwardMatchesTheTwinOnEveryTarget) {
           with_bias ? bias_size.data() : nullptr, bound.data());
       testing::ForEachTarget([&](simd::Target) {
         Buffer y(size.y);
-        simd::DepthwiseForward(s, batch, x, w, with_bias ? b.data() : nullptr,
-                               y, {});
+        EXPECT_EQ(simd::DepthwiseForwardScratch(s, batch, 1, false), 0u);
+        simd::DepthwiseForward(s, batch, x, {}, w,
+                               with_bias ? b.data() : nullptr, y, nullptr, {});
         EXPECT_TRUE(y.GuardsIntact());
         EXPECT_EQ(Wrong(y, expected, bound, s.kernel_h * s.kernel_w), 0u);
       });
@@ -166,8 +167,9 @@ void CheckWeights(const ConvShape& s, uint32_t batch) {
   const double terms = 4 * std::sqrt(double(batch) * s.out_h * s.out_w);
   testing::ForEachTarget([&](simd::Target) {
     Buffer dw = dw0;
-    Buffer scratch(simd::DepthwiseBackwardWeightsScratch(s, batch, 1) / 4);
-    simd::DepthwiseBackwardWeights(s, batch, x, dy, dw, scratch, {});
+    Buffer scratch(simd::DepthwiseBackwardWeightsScratch(s, batch, 1, false) /
+                   4);
+    simd::DepthwiseBackwardWeights(s, batch, x, {}, dy, dw, scratch, {});
     EXPECT_TRUE(dw.GuardsIntact() && scratch.GuardsIntact());
     EXPECT_EQ(Wrong(dw, expected, bound, terms), 0u);
   });
@@ -185,7 +187,8 @@ TEST(Depthwise, BackwardWeightsMatchesTheTwinOnEveryTarget) {
 TEST(Depthwise, ScratchOfABatchServesSmallerOnes) {
   const ConvShape s = Make(20, 21, 8, 3, 3, 1, 1, 1, 1);
   for (uint32_t batch = 1; batch < 60; ++batch) {
-    const size_t bytes = simd::DepthwiseBackwardWeightsScratch(s, batch, 1);
+    const size_t bytes =
+        simd::DepthwiseBackwardWeightsScratch(s, batch, 1, false);
     for (uint32_t fewer = 1; fewer <= batch; ++fewer) {
       EXPECT_GE(bytes, simd::ChunkCount(fewer * 420) * 9 * 16 * 4);
     }
@@ -201,7 +204,7 @@ TEST(Depthwise, SkipsTapsOutsideTheImage) {
     testing::ForEachTarget([&](simd::Target) {
       Buffer x(size.x, 1.0f), w(size.w, 1.0f), y(size.y), dx(size.x);
       w[0] = std::numeric_limits<float>::infinity();
-      simd::DepthwiseForward(s, 1, x, w, nullptr, y, {});
+      simd::DepthwiseForward(s, 1, x, {}, w, nullptr, y, nullptr, {});
       EXPECT_EQ(y[0], 4.0f);
       EXPECT_EQ(y[size.y - 5], std::numeric_limits<float>::infinity());
       Buffer dy(size.y, 1.0f);
@@ -267,11 +270,13 @@ TEST(Depthwise, SameBitsOnExactTargetsAndAnyThreads) {
         const ParallelRunner parallel = testing::ThreadRunner(threads);
         Buffer y(size.y), dx(size.x), dxa = dx0, dw(size.w, 0.5f);
         Buffer scratch(
-            simd::DepthwiseBackwardWeightsScratch(s, batch, threads) / 4);
-        simd::DepthwiseForward(s, batch, x, w, b, y, parallel);
+            simd::DepthwiseBackwardWeightsScratch(s, batch, threads, false) /
+            4);
+        simd::DepthwiseForward(s, batch, x, {}, w, b, y, nullptr, parallel);
         simd::DepthwiseBackwardData(s, batch, dy, w, false, dx, parallel);
         simd::DepthwiseBackwardData(s, batch, dy, w, true, dxa, parallel);
-        simd::DepthwiseBackwardWeights(s, batch, x, dy, dw, scratch, parallel);
+        simd::DepthwiseBackwardWeights(s, batch, x, {}, dy, dw, scratch,
+                                       parallel);
         EXPECT_TRUE(scratch.GuardsIntact());
         const std::vector<Buffer> now = {y, dx, dxa, dw};
         if (first.empty()) first = now;

@@ -145,7 +145,7 @@ TEST(UpdateRunningStats, MatchesTheTwinOnEveryTarget) {
   }
 }
 
-TEST(ScaleShift, MatchesTheTwinOnEveryTargetAlsoInPlace) {
+TEST(ApplyPrologue, MatchesTheTwinOnEveryTargetAlsoInPlace) {
   for (const auto [rows, channels] : kShapes) {
     SCOPED_TRACE(::testing::Message() << rows << " x " << channels);
     const size_t n = rows * channels;
@@ -157,9 +157,10 @@ TEST(ScaleShift, MatchesTheTwinOnEveryTargetAlsoInPlace) {
                                   Doubles(scale).data(), Doubles(shift).data(),
                                   expected.data());
     testing::ForEachTarget([&](simd::Target) {
+      const simd::Prologue prologue = {scale, shift, simd::Activation::kNone};
       Buffer y(n), in_place = x;
-      simd::ScaleShift(rows, channels, x, scale, shift, y, {});
-      simd::ScaleShift(rows, channels, in_place, scale, shift, in_place, {});
+      simd::ApplyPrologue(rows, channels, x, prologue, y, {});
+      simd::ApplyPrologue(rows, channels, in_place, prologue, in_place, {});
       EXPECT_TRUE(y.GuardsIntact() && in_place.GuardsIntact());
       EXPECT_TRUE(y.SameBits(in_place));
       size_t wrong = 0;
@@ -183,7 +184,9 @@ TEST(ScaleBackward, MatchesTheTwinOnEveryTarget) {
                                        expected.data());
       testing::ForEachTarget([&](simd::Target) {
         Buffer dx = accumulate ? dx0 : Buffer(n);
-        simd::ScaleBackward(rows, channels, dy, scale, accumulate, dx, {});
+        const simd::Prologue prologue = {scale, scale, simd::Activation::kNone};
+        simd::ScaleBackward(rows, channels, nullptr, prologue, dy, accumulate,
+                            dx, {});
         EXPECT_TRUE(dx.GuardsIntact());
         size_t wrong = 0;
         for (size_t i = 0; i < n; ++i)
@@ -191,8 +194,8 @@ TEST(ScaleBackward, MatchesTheTwinOnEveryTarget) {
         EXPECT_EQ(wrong, 0u);
         if (accumulate) return;
         Buffer in_place = dy;
-        simd::ScaleBackward(rows, channels, in_place, scale, false, in_place,
-                            {});
+        simd::ScaleBackward(rows, channels, nullptr, prologue, in_place, false,
+                            in_place, {});
         EXPECT_TRUE(in_place.SameBits(dx) && in_place.GuardsIntact());
       });
     }
@@ -222,8 +225,8 @@ TEST(BatchNormBackward, MatchesTheTwinOnEveryTarget) {
       testing::ForEachTarget([&](simd::Target) {
         Buffer scratch = Scratch(simd::BatchNormSumsScratch(rows, channels));
         Buffer dg(channels), db(channels);
-        simd::BatchNormSums(rows, channels, x, dy, mean, rstd, dg, db, scratch,
-                            {});
+        simd::BatchNormSums(rows, channels, x, {}, dy, mean, rstd, dg, db,
+                            scratch, {});
         EXPECT_TRUE(dg.GuardsIntact() && db.GuardsIntact() &&
                     scratch.GuardsIntact());
         // Signed terms of size up to 1 and 5: the error grows with the square
@@ -234,8 +237,8 @@ TEST(BatchNormBackward, MatchesTheTwinOnEveryTarget) {
           EXPECT_TRUE(Near(db[c], dbeta[c], 1e-5, spread)) << c;
         }
         Buffer dx = accumulate ? dx0 : Buffer(n);
-        simd::BatchNormBackward(rows, channels, x, dy, mean, rstd, gamma, dg,
-                                db, accumulate, dx, {});
+        simd::BatchNormBackward(rows, channels, x, {}, dy, mean, rstd, gamma,
+                                dg, db, accumulate, dx, {});
         EXPECT_TRUE(dx.GuardsIntact());
         size_t wrong = 0;
         for (size_t i = 0; i < n; ++i)
@@ -243,8 +246,8 @@ TEST(BatchNormBackward, MatchesTheTwinOnEveryTarget) {
         EXPECT_EQ(wrong, 0u);
         if (accumulate) return;
         Buffer in_place = dy;
-        simd::BatchNormBackward(rows, channels, x, in_place, mean, rstd, gamma,
-                                dg, db, false, in_place, {});
+        simd::BatchNormBackward(rows, channels, x, {}, in_place, mean, rstd,
+                                gamma, dg, db, false, in_place, {});
         EXPECT_TRUE(in_place.SameBits(dx) && in_place.GuardsIntact());
       });
     }
@@ -340,16 +343,18 @@ TEST(BatchNorm, SameBitsOnExactTargetsAndAnyThreads) {
                                     1e-5f, rstd, scale, shift);
         simd::UpdateRunningStats(channels, 0.1f, 1.01f, mean, variance,
                                  running_mean, running_variance);
-        simd::ScaleShift(rows, channels, x, scale, shift, y, parallel);
-        simd::BatchNormSums(rows, channels, x, dy, mean, rstd, dgamma, dbeta,
-                            sums, parallel);
-        simd::BatchNormBackward(rows, channels, x, dy, mean, rstd, gamma,
+        const simd::Prologue prologue = {scale, shift, simd::Activation::kNone};
+        simd::ApplyPrologue(rows, channels, x, prologue, y, parallel);
+        simd::BatchNormSums(rows, channels, x, {}, dy, mean, rstd, dgamma,
+                            dbeta, sums, parallel);
+        simd::BatchNormBackward(rows, channels, x, {}, dy, mean, rstd, gamma,
                                 dgamma, dbeta, false, dx, parallel);
-        simd::BatchNormBackward(rows, channels, x, dy, mean, rstd, gamma,
+        simd::BatchNormBackward(rows, channels, x, {}, dy, mean, rstd, gamma,
                                 dgamma, dbeta, true, dxa, parallel);
-        simd::ScaleBackward(rows, channels, dy, scale, false, frozen, parallel);
-        simd::ScaleBackward(rows, channels, dy, scale, true, frozen_a,
-                            parallel);
+        simd::ScaleBackward(rows, channels, nullptr, prologue, dy, false,
+                            frozen, parallel);
+        simd::ScaleBackward(rows, channels, nullptr, prologue, dy, true,
+                            frozen_a, parallel);
         const std::vector<Buffer> now = {
             mean,         variance,        rstd, scale, shift,  y,
             dgamma,       dbeta,           dx,   dxa,   frozen, frozen_a,

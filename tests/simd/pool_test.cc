@@ -249,7 +249,7 @@ TEST(GlobalAvgPool, MatchesTheTwinOnEveryTarget) {
                                                  expected_dx.data());
         testing::ForEachTarget([&](simd::Target) {
           Buffer y(ny), dx = accumulate ? dx0 : Buffer(nx);
-          simd::GlobalAvgPoolForward(batch, pixels, channels, x, y, {});
+          simd::GlobalAvgPoolForward(batch, pixels, channels, x, {}, y, {});
           simd::GlobalAvgPoolBackward(batch, pixels, channels, dy, accumulate,
                                       dx, {});
           EXPECT_TRUE(y.GuardsIntact() && dx.GuardsIntact());
@@ -336,7 +336,7 @@ TEST(Pool, SameBitsOnExactTargetsAndAnyThreads) {
                               parallel);
         simd::AvgPoolBackward(p.s, p.options, batch, dy, true, avg_dxa,
                               parallel);
-        simd::GlobalAvgPoolForward(batch, pixels, channels, smooth, mean,
+        simd::GlobalAvgPoolForward(batch, pixels, channels, smooth, {}, mean,
                                    parallel);
         simd::GlobalAvgPoolBackward(batch, pixels, channels, mean, false,
                                     mean_dx, parallel);
