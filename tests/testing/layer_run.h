@@ -161,24 +161,15 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
   const simd::Prologue prologue[kMaxInputs];
   void* const saved = needs.saved_bytes == 0 ? nullptr : run.saved.data();
   const auto call = [&](float* y, Buffer* scratch, const float* dy) {
-    return Call{c.node,
-                kTestNode,
-                o.mode,
-                c.in.data(),
-                c.out,
-                c.rows,
-                step,
-                parallel,
-                px,
-                prologue,
-                y,
-                weights,
-                saved,
-                scratch->size() == 0 ? nullptr : scratch->data(),
-                dy,
-                dx,
-                accumulate,
-                dw};
+    return Call{c.node,     kTestNode,
+                o.mode,     c.in.data(),
+                c.out,      c.rows,
+                step,       parallel,
+                px,         prologue,
+                y,          weights,
+                saved,      scratch->size() == 0 ? nullptr : scratch->data(),
+                dy,         dx,
+                accumulate, dw};
   };
   Buffer scratch = BytesBuffer(needs.forward_scratch);
   op.forward(call(run.y, &scratch, nullptr));
@@ -233,21 +224,6 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
     EXPECT_TRUE(dy.SameBits(d.dy)) << "backward wrote dy";
   }
   return run;
-}
-
-// A runner of several threads that notes into how many parts work was split at
-// most: a test whose every case is too small to split tests no threads.
-inline ParallelRunner CountedRunner(uint32_t threads, uint32_t* most_parts) {
-  ParallelRunner runner;
-  runner.threads = threads;
-  runner.pool = most_parts;
-  runner.run = [](void* pool, ParallelRunner::Task task, void* context,
-                  uint32_t count) {
-    uint32_t* const most = static_cast<uint32_t*>(pool);
-    *most = std::max(*most, count);
-    ThreadRunner(count).run(nullptr, task, context, count);
-  };
-  return runner;
 }
 
 }  // namespace temper::testing
