@@ -1,9 +1,11 @@
 // Depthwise convolution, GFLOP/s (2 per multiply-add inside the image) of
-// forward, input gradient and weight gradient. One thread, best target; with
-// TEMPER_TARGET=avx2 (or another name) in the environment, that one.
+// forward, input gradient and weight gradient; Formed: x behind batch norm and
+// ReLU. One thread, best target; with TEMPER_TARGET=avx2 (or another name)
+// in the environment, that one.
 // Arguments: image side, channels, kernel, stride; batch 4.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
@@ -45,8 +47,11 @@ struct Problem {
     x = Floats(size_t{kBatch} * s.in_h * s.in_w * s.in_c);
     w = Floats(size_t{s.kernel_h} * s.kernel_w * s.in_c);
     y = Floats(size_t{kBatch} * s.out_h * s.out_w * s.in_c);
-    scratch = Floats(simd::DepthwiseBackwardWeightsScratch(s, kBatch, 1) /
-                     sizeof(float));
+    scratch = Floats(
+        std::max(simd::DepthwiseForwardScratch(s, kBatch, 1, true),
+                 simd::DepthwiseBackwardWeightsScratch(s, kBatch, 1, true)) /
+        sizeof(float));
+    coefficients = Floats(2 * (s.in_c + 16));
   }
   // Multiply-adds of one output row of taps, border left out.
   static size_t Inside(uint32_t in, uint32_t out, uint32_t kernel,
@@ -70,15 +75,22 @@ struct Problem {
                             static_cast<int64_t>(kBatch * 4 * s.in_c) *
                             (s.in_h * s.in_w + s.out_h * s.out_w));
   }
+  // Batch norm and ReLU in front.
+  simd::Prologue Formed() {
+    return {coefficients.data(), coefficients.data() + s.in_c + 16,
+            simd::Activation::kRelu};
+  }
   simd::ConvShape s;
-  Floats x, w, y, scratch;
+  Floats x, w, y, scratch, coefficients;
 };
 
+template <bool kFormed>
 void BM_Forward(benchmark::State& state) {
   Problem p(state);
+  const simd::Prologue prologue = kFormed ? p.Formed() : simd::Prologue{};
   for (auto _ : state) {
-    simd::DepthwiseForward(p.s, kBatch, p.x.data(), p.w.data(), nullptr,
-                           p.y.data(), {});
+    simd::DepthwiseForward(p.s, kBatch, p.x.data(), prologue, p.w.data(),
+                           nullptr, p.y.data(), p.scratch.data(), {});
     benchmark::ClobberMemory();
   }
   p.Report(state);
@@ -94,11 +106,14 @@ void BM_BackwardData(benchmark::State& state) {
   p.Report(state);
 }
 
+template <bool kFormed>
 void BM_BackwardWeights(benchmark::State& state) {
   Problem p(state);
+  const simd::Prologue prologue = kFormed ? p.Formed() : simd::Prologue{};
   for (auto _ : state) {
-    simd::DepthwiseBackwardWeights(p.s, kBatch, p.x.data(), p.y.data(),
-                                   p.w.data(), p.scratch.data(), {});
+    simd::DepthwiseBackwardWeights(p.s, kBatch, {0, kBatch}, p.x.data(), prologue,
+                                   p.y.data(), p.w.data(), p.scratch.data(),
+                                   {});
     benchmark::ClobberMemory();
   }
   p.Report(state);
@@ -123,9 +138,13 @@ void Shapes(benchmark::internal::Benchmark* b) {
   b->Args({28, 64, 5, 1});
   b->Args({28, 64, 5, 2});
 }
-BENCHMARK(BM_Forward)->Apply(Shapes);
+BENCHMARK(BM_Forward<false>)->Name("BM_Forward")->Apply(Shapes);
+BENCHMARK(BM_Forward<true>)->Name("BM_ForwardFormed")->Apply(Shapes);
 BENCHMARK(BM_BackwardData)->Apply(Shapes);
-BENCHMARK(BM_BackwardWeights)->Apply(Shapes);
+BENCHMARK(BM_BackwardWeights<false>)->Name("BM_BackwardWeights")->Apply(Shapes);
+BENCHMARK(BM_BackwardWeights<true>)
+    ->Name("BM_BackwardWeightsFormed")
+    ->Apply(Shapes);
 
 }  // namespace
 }  // namespace temper

@@ -10,18 +10,26 @@ using testing::LayerCase;
 using testing::LayerTwin;
 using testing::Twin;
 
-const LayerTwin kTwin = {[](Twin* t) {
-                           reference::Add(t->y.size(), t->x[0].data(),
-                                          t->x[1].data(), t->y.data());
-                         },
-                         [](Twin* t) {
-                           for (std::vector<double>& dx : t->dx) {
-                             for (size_t i = 0; i < dx.size(); ++i) {
-                               dx[i] = (t->accumulate ? dx[i] : 0.0) + t->dy[i];
-                             }
-                           }
-                         },
-                         false, 0x1p-24, 0.0};
+simd::Activation ActivationOf(const Twin& t) {
+  return static_cast<simd::Activation>(t.c.mode.activation);
+}
+
+const LayerTwin kTwin = {
+    [](Twin* t) {
+      reference::Add(t->y.size(), t->x[0].data(), t->x[1].data(), t->y.data());
+      reference::Activate(t->y.size(), ActivationOf(*t), t->y.data());
+    },
+    [](Twin* t) {
+      std::vector<double> g(t->dy.size());
+      reference::ActivationGradient(g.size(), ActivationOf(*t), t->y.data(),
+                                    t->dy.data(), g.data());
+      for (std::vector<double>& dx : t->dx) {
+        for (size_t i = 0; i < dx.size(); ++i) {
+          dx[i] = (t->accumulate ? dx[i] : 0.0) + g[i];
+        }
+      }
+    },
+    false, 0x1p-24, 0.0};
 
 std::vector<LayerCase> Cases() {
   testing::Draw draw(8);
@@ -44,6 +52,31 @@ TEST(Add, MatchesTheTwin) {
     EXPECT_EQ(c.out, c.in[0]);
     TestLayer(c, kTwin, &parts);
   }
+  EXPECT_EQ(parts, 3u);
+}
+
+// Neither, either and both inputs derived, with and without an activation.
+std::vector<LayerCase> FusedCases() {
+  std::vector<LayerCase> cases;
+  for (uint32_t kind = 0; kind < 4; ++kind) {
+    for (const uint32_t activation : {0u, 1u, 2u}) {
+      uint32_t i = 0;
+      for (LayerCase c : testing::Derived(Cases())) {
+        // Every second case, but always the one that is large.
+        if (i++ != 1 && (i + kind + activation) % 4 != 0) continue;
+        c.mode.derived_input[0] = kind & 1;
+        c.mode.derived_input[1] = kind & 2;
+        c.mode.activation = activation;
+        cases.push_back(c);
+      }
+    }
+  }
+  return cases;
+}
+
+TEST(Add, FusedMatchesTheTwin) {
+  uint32_t parts = 0;
+  for (const LayerCase& c : FusedCases()) TestLayer(c, kTwin, &parts);
   EXPECT_EQ(parts, 3u);
 }
 
@@ -149,6 +182,12 @@ TEST(Add, WorksInPlaceAndKeepsNothing) {
   const Needs needs = NeedsOf(c, c.mode, 1);
   EXPECT_TRUE(needs.in_place && needs.in_place_backward);
   EXPECT_FALSE(needs.keep_output || needs.keep_input[0] || needs.keep_input[1]);
+  // An absorbed activation keeps y, where anything flows back.
+  LayerCase absorbed = c;
+  absorbed.mode.activation = 1;
+  EXPECT_TRUE(NeedsOf(absorbed, absorbed.mode, 1).keep_output);
+  absorbed.mode.backward = false;
+  EXPECT_FALSE(NeedsOf(absorbed, absorbed.mode, 1).keep_output);
 }
 
 }  // namespace

@@ -41,22 +41,35 @@ Statistics StatisticsOf(const Twin& t) {
   return s;
 }
 
+simd::Activation ActivationOf(const LayerCase& c) {
+  return static_cast<simd::Activation>(c.mode.activation);
+}
+// y in front of the activation.
+Values Normalised(const Twin& t, const Statistics& s) {
+  Values y(t.x[0].size());
+  reference::ScaleShift(s.rows, s.channels, t.x[0].data(), s.scale.data(),
+                        s.shift.data(), y.data());
+  return y;
+}
+
 void Forward(Twin* t) {
-  const Statistics s = StatisticsOf(*t);
-  reference::ScaleShift(s.rows, s.channels, t->x[0].data(), s.scale.data(),
-                        s.shift.data(), t->y.data());
+  t->y = Normalised(*t, StatisticsOf(*t));
+  reference::Activate(t->y.size(), ActivationOf(t->c), t->y.data());
 }
 
 void Backward(Twin* t) {
   const Statistics s = StatisticsOf(*t);
   const BatchNormParams& p = t->As<BatchNormParams>();
-  Values dgamma(s.channels), dbeta(s.channels);
-  reference::BatchNormSums(s.rows, s.channels, t->x[0].data(), t->dy.data(),
+  Values dgamma(s.channels), dbeta(s.channels), g(t->dy.size());
+  reference::ActivationGradient(g.size(), ActivationOf(t->c),
+                                Normalised(*t, s).data(), t->dy.data(),
+                                g.data());
+  reference::BatchNormSums(s.rows, s.channels, t->x[0].data(), g.data(),
                            s.mean.data(), s.rstd.data(), dgamma.data(),
                            dbeta.data());
   if (t->c.mode.live_statistics) {
-    reference::BatchNormBackward(s.rows, s.channels, t->x[0].data(),
-                                 t->dy.data(), s.mean.data(), s.rstd.data(),
+    reference::BatchNormBackward(s.rows, s.channels, t->x[0].data(), g.data(),
+                                 s.mean.data(), s.rstd.data(),
                                  t->weights[kGamma].data(), dgamma.data(),
                                  dbeta.data(), t->accumulate, t->dx[0].data());
     const double n = static_cast<double>(s.rows);
@@ -66,7 +79,7 @@ void Backward(Twin* t) {
         s.variance.data(), t->weights[kMean].data(),
         t->weights[kVariance].data());
   } else {
-    reference::ScaleBackward(s.rows, s.channels, t->dy.data(), s.scale.data(),
+    reference::ScaleBackward(s.rows, s.channels, g.data(), s.scale.data(),
                              t->accumulate, t->dx[0].data());
   }
   if (!t->c.mode.train_weights) return;
@@ -117,7 +130,30 @@ void Prepare(const LayerCase& c, LayerData* d) {
   for (size_t i = 0; i < channels; ++i) {
     d->weights[kVariance][i] += 1.5f;
     d->weights[kGamma][i] += 1.25f;
+    if (c.mode.activation != 0) d->weights[kGamma][i] *= 2.0f;
+    if (c.mode.activation == 2) d->weights[kBeta][i] += 3.0f;
   }
+  if (c.mode.activation == 0) return;
+  // Where rounding may decide whether the activation is open, nothing flows:
+  // the twin cannot know. (The kernel's test has such elements: norm_test.)
+  Twin t;
+  t.c = c;
+  t.step.training = c.training;
+  t.x.push_back(Doubles(d->x[0]));
+  for (const Buffer& w : d->weights) t.weights.push_back(Doubles(w));
+  const Values y = Normalised(t, StatisticsOf(t));
+  size_t closed = 0, open = 0, near = 0;
+  for (size_t i = 0; i < y.size(); ++i) {
+    if (std::fabs(y[i]) < 1e-3 || std::fabs(y[i] - 6) < 1e-3) {
+      d->dy[i] = 0.0f;
+      ++near;
+    }
+    (y[i] <= 0 || (c.mode.activation == 2 && y[i] >= 6) ? closed : open) += 1;
+  }
+  EXPECT_LE(near, 1 + y.size() / 100);
+  if (y.size() < 500) return;
+  EXPECT_GT(closed, y.size() / 50);
+  EXPECT_GT(open, y.size() / 50);
 }
 
 LayerTwin TwinOf() {
@@ -180,10 +216,42 @@ TEST(BatchNorm, FrozenMatchesTheTwin) {
   EXPECT_EQ(parts, 3u);
 }
 
+// With an absorbed activation, with y derived, with both.
+std::vector<LayerCase> FusedCases(Mode mode) {
+  std::vector<LayerCase> cases;
+  uint32_t i = 0;
+  for (LayerCase c : Cases(mode)) {
+    for (const uint32_t activation : {0u, 1u, 2u}) {
+      for (const bool derived : {false, true}) {
+        // All cases in some of the five ways, in turn.
+        if ((activation == 0 && !derived) || ++i % 2 == 0) continue;
+        c.mode.activation = activation;
+        c.mode.derived = derived;
+        cases.push_back(c);
+      }
+    }
+  }
+  return cases;
+}
+
+TEST(BatchNorm, FusedLiveMatchesTheTwin) {
+  for (const LayerCase& c : FusedCases(Mode::kLive)) TestLayer(c, TwinOf());
+}
+TEST(BatchNorm, FusedFrozenTrainedMatchesTheTwin) {
+  for (const LayerCase& c : FusedCases(Mode::kFrozenTrained)) {
+    TestLayer(c, TwinOf());
+  }
+}
+TEST(BatchNorm, FusedFrozenMatchesTheTwin) {
+  for (const LayerCase& c : FusedCases(Mode::kFrozen)) TestLayer(c, TwinOf());
+}
+
 TEST(BatchNorm, TwinMatchesCentralDifferences) {
   for (const Mode mode : {Mode::kLive, Mode::kFrozenTrained, Mode::kFrozen}) {
     uint32_t checked = 0;
-    for (const LayerCase& c : Cases(mode)) {
+    std::vector<LayerCase> cases = Cases(mode);
+    for (const LayerCase& c : FusedCases(mode)) cases.push_back(c);
+    for (const LayerCase& c : cases) {
       if (testing::TwinWork(c) > 6000000) continue;
       CheckTwin(c, TwinOf());
       ++checked;
@@ -239,13 +307,26 @@ TEST(BatchNorm, NeedsFollowTheMode) {
   EXPECT_EQ(needs(Mode::kLive, {1, 1, 8}).minimum_rows, 2u);
   EXPECT_EQ(needs(Mode::kLive, {1, 2, 8}).minimum_rows, 1u);
   EXPECT_EQ(needs(Mode::kFrozenTrained, {1, 1, 8}).minimum_rows, 1u);
-  EXPECT_EQ(needs(Mode::kLive, {4, 4, 8}).saved_bytes, 3 * 8 * sizeof(float));
-  EXPECT_EQ(needs(Mode::kFrozenTrained, {4, 4, 8}).saved_bytes, 0u);
+  // scale and shift for readers and backward; rstd; mean and variance. Each
+  // vector is padded to 16 floats.
+  for (const auto& [c, padded] : {std::pair{8u, 16u}, {16u, 16u}, {17u, 32u}}) {
+    const uint64_t bytes = padded * sizeof(float);
+    EXPECT_EQ(needs(Mode::kLive, {4, 4, c}).saved_bytes, 5 * bytes);
+    EXPECT_EQ(needs(Mode::kFrozenTrained, {4, 4, c}).saved_bytes, 3 * bytes);
+    EXPECT_EQ(needs(Mode::kFrozen, {4, 4, c}).saved_bytes, 2 * bytes);
+  }
   EXPECT_TRUE(needs(Mode::kLive, {4, 4, 8}).keep_input[0]);
   EXPECT_TRUE(needs(Mode::kFrozenTrained, {4, 4, 8}).keep_input[0]);
   EXPECT_FALSE(needs(Mode::kFrozen, {4, 4, 8}).keep_input[0]);
   EXPECT_TRUE(needs(Mode::kFrozen, {4, 4, 8}).in_place);
   EXPECT_FALSE(needs(Mode::kLive, {4, 4, 8}).in_place);
+  // Frozen with an activation: x says what it let pass, if anything flows back.
+  LayerCase absorbed = testing::MakeCase(BatchNormParams{}, {{4, 4, 8}}, 4);
+  absorbed.mode.live_statistics = absorbed.mode.train_weights = false;
+  absorbed.mode.activation = 1;
+  EXPECT_TRUE(NeedsOf(absorbed, absorbed.mode, 1).keep_input[0]);
+  absorbed.mode.backward = false;
+  EXPECT_FALSE(NeedsOf(absorbed, absorbed.mode, 1).keep_input[0]);
   const Needs all = needs(Mode::kLive, {4, 4, 8});
   ASSERT_EQ(all.weight_count, 4u);
   const WeightRole roles[] = {WeightRole::kGamma, WeightRole::kBeta,

@@ -94,6 +94,14 @@ TEST(Conv2d, MatchesTheTwin) {
   EXPECT_EQ(parts, 3u);
 }
 
+TEST(Conv2d, DerivedInputMatchesTheTwin) {
+  uint32_t parts = 0;
+  for (const LayerCase& c : testing::Derived(Cases())) {
+    TestLayer(c, kTwin, &parts);
+  }
+  EXPECT_EQ(parts, 3u);
+}
+
 TEST(Conv2d, TwinMatchesCentralDifferences) {
   uint32_t checked = 0;
   for (const LayerCase& c : Cases()) {

@@ -69,6 +69,14 @@ TEST(Dense, MatchesTheTwin) {
   EXPECT_EQ(parts, 3u);
 }
 
+TEST(Dense, DerivedInputMatchesTheTwin) {
+  uint32_t parts = 0;
+  for (const LayerCase& c : testing::Derived(Cases())) {
+    TestLayer(c, kTwin, &parts);
+  }
+  EXPECT_EQ(parts, 3u);
+}
+
 TEST(Dense, TwinMatchesCentralDifferences) {
   uint32_t checked = 0;
   for (const LayerCase& c : Cases()) {

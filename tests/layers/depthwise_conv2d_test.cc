@@ -78,6 +78,14 @@ TEST(DepthwiseConv2d, MatchesTheTwin) {
   EXPECT_EQ(parts, 3u);
 }
 
+TEST(DepthwiseConv2d, DerivedInputMatchesTheTwin) {
+  uint32_t parts = 0;
+  for (const LayerCase& c : testing::Derived(Cases())) {
+    TestLayer(c, kTwin, &parts);
+  }
+  EXPECT_EQ(parts, 3u);
+}
+
 TEST(DepthwiseConv2d, TwinMatchesCentralDifferences) {
   uint32_t checked = 0;
   for (const LayerCase& c : Cases()) {

@@ -172,8 +172,8 @@ std::vector<bool> Kept(const Key& key, bool backward_reaches = true) {
   const ParallelRunner parallel;
   OpOf(LayerKind::kDropout)
       .forward({c.node, key.node, mode, c.in.data(), c.out, rows, step,
-                parallel, px, y, nullptr, nullptr, nullptr, nullptr, nullptr,
-                nullptr, nullptr});
+                parallel, px, nullptr, y, nullptr, nullptr, nullptr, nullptr,
+                nullptr, nullptr, nullptr});
   std::vector<bool> kept;
   for (size_t i = 0; i < y.size(); ++i) kept.push_back(y[i] != 0.0f);
   return kept;

@@ -54,6 +54,26 @@ TEST(GlobalAvgPool, MatchesTheTwin) {
   EXPECT_EQ(parts, 3u);
 }
 
+// Averages of values up to 10: ten times the error of y.
+const LayerTwin kFormedTwin = {kTwin.forward,
+                               kTwin.backward,
+                               false,
+                               2e-6,
+                               2e-6,
+                               [](const Twin& t, testing::Bounds* b) {
+                                 for (size_t i = 0; i < t.y.size(); ++i) {
+                                   b->y[i] = 2e-6 * std::fabs(t.y[i]) + 2e-5;
+                                 }
+                               }};
+
+TEST(GlobalAvgPool, DerivedInputMatchesTheTwin) {
+  uint32_t parts = 0;
+  for (const LayerCase& c : testing::Derived(Cases())) {
+    TestLayer(c, kFormedTwin, &parts);
+  }
+  EXPECT_EQ(parts, 3u);
+}
+
 TEST(GlobalAvgPool, TwinMatchesCentralDifferences) {
   uint32_t checked = 0;
   for (const LayerCase& c : Cases()) {

@@ -110,8 +110,8 @@ TEST(MeanSquaredError, PredictsWithoutTargets) {
   const ParallelRunner parallel;
   OpOf(LayerKind::kMeanSquaredError)
       .forward({c.node, 1, mode, c.in.data(), c.out, c.rows, step, parallel, px,
-                y, nullptr, saved.data(), nullptr, nullptr, nullptr, nullptr,
-                nullptr});
+                nullptr, y, nullptr, saved.data(), nullptr, nullptr, nullptr,
+                nullptr, nullptr});
   EXPECT_TRUE(y.SameBits(data.x[0]));
   EXPECT_TRUE(saved.SameBits(Buffer(4)));
 }

@@ -106,8 +106,8 @@ TEST(SoftmaxCrossEntropy, PredictsWithoutLabels) {
   const ParallelRunner parallel;
   OpOf(LayerKind::kSoftmaxCrossEntropy)
       .forward({c.node, 1, mode, c.in.data(), c.out, c.rows, step, parallel, px,
-                y, nullptr, saved.data(), nullptr, nullptr, nullptr, nullptr,
-                nullptr});
+                nullptr, y, nullptr, saved.data(), nullptr, nullptr, nullptr,
+                nullptr, nullptr});
   EXPECT_TRUE(y.SameBits(expected.y));
   EXPECT_TRUE(saved.SameBits(Buffer(5)));
   for (uint32_t r = 0; r < 3; ++r) {

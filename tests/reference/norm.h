@@ -1,9 +1,13 @@
 // Scalar twins of simd/norm.h, in any number type. rows x channels, row-major.
+// An absorbed activation is a step of its own here: Activate behind ScaleShift,
+// ActivationGradient in front of the sums and the two backwards.
 #ifndef TEMPER_TESTS_REFERENCE_NORM_H_
 #define TEMPER_TESTS_REFERENCE_NORM_H_
 
 #include <cmath>
 #include <cstddef>
+
+#include "simd/prologue.h"
 
 namespace temper::reference {
 
@@ -51,6 +55,28 @@ void ScaleShift(size_t rows, size_t channels, const T* x, const T* scale,
                 const T* shift, T* y) {
   for (size_t i = 0; i < rows * channels; ++i) {
     y[i] = x[i] * scale[i % channels] + shift[i % channels];
+  }
+}
+
+template <class T>
+void Activate(size_t n, simd::Activation activation, T* y) {
+  for (size_t i = 0; i < n && activation != simd::Activation::kNone; ++i) {
+    if (y[i] <= T(0)) y[i] = T(0);
+    if (activation == simd::Activation::kRelu6 && y[i] >= T(6)) y[i] = T(6);
+  }
+}
+
+// g = dy where the activation of y (its argument or its result) is open, else
+// 0; NaN is open.
+template <class T>
+void ActivationGradient(size_t n, simd::Activation activation, const T* y,
+                        const T* dy, T* g) {
+  for (size_t i = 0; i < n; ++i) {
+    const bool closed =
+        activation != simd::Activation::kNone &&
+        (y[i] <= T(0) ||
+         (activation == simd::Activation::kRelu6 && y[i] >= T(6)));
+    g[i] = closed ? T(0) : dy[i];
   }
 }
 

@@ -88,11 +88,11 @@ TEST(Plan, OneTensorPerConvolution) {
           testing::BuildOrDie(model.name, model.input, model.classes);
       for (const uint32_t times : {1u, 8u, 32u}) {
         Plan plan;
-        ASSERT_TRUE(MakePlan(graph,
-                             OptionsFor(model, graph, expected.batch * times,
-                                        false),
-                             &plan)
-                        .ok());
+        ASSERT_TRUE(
+            MakePlan(graph,
+                     OptionsFor(model, graph, expected.batch * times, false),
+                     &plan)
+                .ok());
         EXPECT_LE(ActivationBytes(plan) * expected.batch,
                   1.05 * expected.megabytes * 1e6)
             << model.name << " " << times;

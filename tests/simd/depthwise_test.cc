@@ -115,8 +115,9 @@ TEST(Depthwise, ForwardMatchesTheTwinOnEveryTarget) {
           with_bias ? bias_size.data() : nullptr, bound.data());
       testing::ForEachTarget([&](simd::Target) {
         Buffer y(size.y);
-        simd::DepthwiseForward(s, batch, x, w, with_bias ? b.data() : nullptr,
-                               y, {});
+        EXPECT_EQ(simd::DepthwiseForwardScratch(s, batch, 1, false), 0u);
+        simd::DepthwiseForward(s, batch, x, {}, w,
+                               with_bias ? b.data() : nullptr, y, nullptr, {});
         EXPECT_TRUE(y.GuardsIntact());
         EXPECT_EQ(Wrong(y, expected, bound, s.kernel_h * s.kernel_w), 0u);
       });
@@ -166,8 +167,9 @@ void CheckWeights(const ConvShape& s, uint32_t batch) {
   const double terms = 4 * std::sqrt(double(batch) * s.out_h * s.out_w);
   testing::ForEachTarget([&](simd::Target) {
     Buffer dw = dw0;
-    Buffer scratch(simd::DepthwiseBackwardWeightsScratch(s, batch, 1) / 4);
-    simd::DepthwiseBackwardWeights(s, batch, x, dy, dw, scratch, {});
+    Buffer scratch(simd::DepthwiseBackwardWeightsScratch(s, batch, 1, false) /
+                   4);
+    simd::DepthwiseBackwardWeights(s, batch, {0, batch}, x, {}, dy, dw, scratch, {});
     EXPECT_TRUE(dw.GuardsIntact() && scratch.GuardsIntact());
     EXPECT_EQ(Wrong(dw, expected, bound, terms), 0u);
   });
@@ -185,7 +187,8 @@ TEST(Depthwise, BackwardWeightsMatchesTheTwinOnEveryTarget) {
 TEST(Depthwise, ScratchOfABatchServesSmallerOnes) {
   const ConvShape s = Make(20, 21, 8, 3, 3, 1, 1, 1, 1);
   for (uint32_t batch = 1; batch < 60; ++batch) {
-    const size_t bytes = simd::DepthwiseBackwardWeightsScratch(s, batch, 1);
+    const size_t bytes =
+        simd::DepthwiseBackwardWeightsScratch(s, batch, 1, false);
     for (uint32_t fewer = 1; fewer <= batch; ++fewer) {
       EXPECT_GE(bytes, simd::ChunkCount(fewer * 420) * 9 * 16 * 4);
     }
@@ -201,7 +204,7 @@ TEST(Depthwise, SkipsTapsOutsideTheImage) {
     testing::ForEachTarget([&](simd::Target) {
       Buffer x(size.x, 1.0f), w(size.w, 1.0f), y(size.y), dx(size.x);
       w[0] = std::numeric_limits<float>::infinity();
-      simd::DepthwiseForward(s, 1, x, w, nullptr, y, {});
+      simd::DepthwiseForward(s, 1, x, {}, w, nullptr, y, nullptr, {});
       EXPECT_EQ(y[0], 4.0f);
       EXPECT_EQ(y[size.y - 5], std::numeric_limits<float>::infinity());
       Buffer dy(size.y, 1.0f);
@@ -209,6 +212,131 @@ TEST(Depthwise, SkipsTapsOutsideTheImage) {
       for (size_t i = 0; i < size.x; ++i) EXPECT_FALSE(std::isnan(dx[i])) << i;
       EXPECT_EQ(dx[size.x - 5], stride == 1 ? 4.0f : 1.0f);
     });
+  }
+}
+
+// What a prologue forms on the way equals what ApplyPrologue stored before, bit
+// for bit: forward and weight gradient, over threads, in exactly the scratch
+// that is asked for.
+void CheckPrologue(const ConvShape& s, uint32_t batch, uint32_t* most_parts) {
+  SCOPED_TRACE(Name(s));
+  const Sizes size = SizesOf(s, batch);
+  const Buffer x = Buffer(size.x).Randomize(1), w = Buffer(size.w).Randomize(2),
+               b = Buffer(s.in_c).Randomize(3),
+               dy = Buffer(size.y).Randomize(4),
+               shift = Buffer(s.in_c).Randomize(5),
+               dw0 = Buffer(size.w).Randomize(6);
+  Buffer scale = Buffer(s.in_c).Randomize(7);
+  // Values beyond 6 need more than Randomize gives.
+  for (size_t c = 0; c < s.in_c; ++c) scale[c] *= 16.0f;
+  for (const simd::Activation activation :
+       {simd::Activation::kNone, simd::Activation::kRelu,
+        simd::Activation::kRelu6}) {
+    const simd::Prologue prologue = {scale, shift, activation};
+    testing::ForEachTarget([&](simd::Target) {
+      Buffer formed(size.x), y0(size.y), dw1 = dw0;
+      simd::ApplyPrologue(size.x / s.in_c, s.in_c, x, prologue, formed);
+      Buffer plain(simd::DepthwiseBackwardWeightsScratch(s, batch, 1, false) /
+                   4);
+      simd::DepthwiseForward(s, batch, formed, {}, w, b, y0, nullptr, {});
+      simd::DepthwiseBackwardWeights(s, batch, {0, batch}, formed, {}, dy, dw1, plain, {});
+      for (const uint32_t threads : {1u, 2u, 3u}) {
+        const ParallelRunner runner =
+            testing::CountedRunner(threads, most_parts);
+        Buffer y(size.y), dw = dw0;
+        Buffer forward(simd::DepthwiseForwardScratch(s, batch, threads, true) /
+                       4);
+        simd::DepthwiseForward(s, batch, x, prologue, w, b, y, forward, runner);
+        Buffer weights(
+            simd::DepthwiseBackwardWeightsScratch(s, batch, threads, true) / 4);
+        simd::DepthwiseBackwardWeights(s, batch, {0, batch}, x, prologue, dy, dw, weights,
+                                       runner);
+        EXPECT_TRUE(y.SameBits(y0)) << "y, threads " << threads;
+        EXPECT_TRUE(dw.SameBits(dw1)) << "dw, threads " << threads;
+        EXPECT_TRUE(y.GuardsIntact() && dw.GuardsIntact());
+        EXPECT_TRUE(forward.GuardsIntact() && weights.GuardsIntact());
+      }
+    });
+  }
+}
+
+// Bands (of several images, and within one), blocks of channels (more than 64),
+// several small images in one stage, cut by chunks.
+const struct {
+  uint32_t batch;
+  ConvShape s;
+} kStaged[] = {
+    {3, Make(40, 41, 8, 3, 3, 1, 1, 1, 1)},
+    {2, Make(40, 41, 64, 3, 3, 2, 2, 1, 1)},   // a row a band
+    {1, Make(100, 90, 3, 5, 5, 1, 1, 2, 2)},   // several bands of an image
+    {3, Make(14, 14, 131, 3, 3, 1, 1, 1, 1)},  // three blocks
+    {2, Make(7, 7, 200, 3, 3, 1, 1, 1, 1)},    // four, images side by side
+    {23, Make(5, 5, 16, 3, 3, 1, 1, 1, 1)},    // 20 images of a stage
+    {45, Make(7, 5, 70, 3, 3, 1, 1, 1, 1)},    // chunks cut images
+    {40, Make(9, 9, 24, 3, 3, 2, 2, 0, 1)},    // unused first rows
+    {70, Make(3, 4, 65, 2, 2, 1, 1, 0, 0)},    //
+    {2, Make(64, 40, 13, 7, 4, 2, 3, 3, 2, 1, 2)},
+    {2, Make(40, 41, 17, 3, 3, 1, 1, 2, 2, 2, 2)},
+    {2, Make(60, 60, 20, 2, 2, 4, 4, 0, 0)},  // rows that nobody reads
+    {2, Make(3, 50, 60, 3, 3, 1, 1, 6, 6)},   // bands of padding alone
+    {600, Make(1, 1, 90, 3, 3, 1, 1, 1, 1)},  // one pixel an image
+};
+
+TEST(Depthwise, PrologueEqualsMaterialised) {
+  uint32_t parts = 0;
+  for (const ConvShape& s : Shapes()) CheckPrologue(s, 2, &parts);
+  for (const auto& [batch, s] : kStaged) CheckPrologue(s, batch, &parts);
+  EXPECT_EQ(parts, 3u);
+}
+
+// A batch in the scratch of a larger one, between its guards.
+void CheckInScratch(const ConvShape& s, uint32_t batch, uint32_t threads,
+                    Buffer* forward, Buffer* weights) {
+  const Sizes size = SizesOf(s, batch);
+  const Buffer x = Buffer(size.x).Randomize(1), w = Buffer(size.w).Randomize(2),
+               scale = Buffer(s.in_c).Randomize(3),
+               shift = Buffer(s.in_c).Randomize(4),
+               dy = Buffer(size.y).Randomize(5);
+  const simd::Prologue prologue = {scale, shift, simd::Activation::kRelu};
+  Buffer formed(size.x), y0(size.y), y(size.y), dw0(size.w, 0.5f),
+      dw(size.w, 0.5f);
+  simd::ApplyPrologue(size.x / s.in_c, s.in_c, x, prologue, formed);
+  const ParallelRunner runner = testing::ThreadRunner(threads);
+  simd::DepthwiseForward(s, batch, x, prologue, w, nullptr, y, *forward,
+                         runner);
+  simd::DepthwiseBackwardWeights(s, batch, {0, batch}, x, prologue, dy, dw, *weights,
+                                 runner);
+  EXPECT_TRUE(forward->GuardsIntact() && weights->GuardsIntact());
+  simd::DepthwiseForward(s, batch, formed, {}, w, nullptr, y0, nullptr, {});
+  simd::DepthwiseBackwardWeights(s, batch, {0, batch}, formed, {}, dy, dw0, *weights, {});
+  EXPECT_TRUE(y.SameBits(y0) && dw.SameBits(dw0));
+}
+
+// A plan is made for the most rows and threads; steps may have fewer.
+TEST(Depthwise, PrologueScratchOfABatchServesSmallerOnes) {
+  for (const auto& [planned, s] : kStaged) {
+    SCOPED_TRACE(Name(s));
+    for (const uint32_t threads : {1u, 3u}) {
+      const size_t forward =
+          simd::DepthwiseForwardScratch(s, planned, threads, true);
+      const size_t weights =
+          simd::DepthwiseBackwardWeightsScratch(s, planned, threads, true);
+      EXPECT_GE(weights, simd::DepthwiseBackwardWeightsScratch(s, planned,
+                                                               threads, false));
+      for (uint32_t batch = 1; batch <= planned; ++batch) {
+        for (uint32_t fewer = 1; fewer <= threads; ++fewer) {
+          EXPECT_LE(simd::DepthwiseForwardScratch(s, batch, fewer, true),
+                    forward);
+          EXPECT_LE(
+              simd::DepthwiseBackwardWeightsScratch(s, batch, fewer, true),
+              weights);
+        }
+      }
+      Buffer a(forward / 4), b(weights / 4);
+      for (const uint32_t batch : {1u, (planned + 1) / 2, planned}) {
+        CheckInScratch(s, batch, threads, &a, &b);
+      }
+    }
   }
 }
 
@@ -267,11 +395,13 @@ TEST(Depthwise, SameBitsOnExactTargetsAndAnyThreads) {
         const ParallelRunner parallel = testing::ThreadRunner(threads);
         Buffer y(size.y), dx(size.x), dxa = dx0, dw(size.w, 0.5f);
         Buffer scratch(
-            simd::DepthwiseBackwardWeightsScratch(s, batch, threads) / 4);
-        simd::DepthwiseForward(s, batch, x, w, b, y, parallel);
+            simd::DepthwiseBackwardWeightsScratch(s, batch, threads, false) /
+            4);
+        simd::DepthwiseForward(s, batch, x, {}, w, b, y, nullptr, parallel);
         simd::DepthwiseBackwardData(s, batch, dy, w, false, dx, parallel);
         simd::DepthwiseBackwardData(s, batch, dy, w, true, dxa, parallel);
-        simd::DepthwiseBackwardWeights(s, batch, x, dy, dw, scratch, parallel);
+        simd::DepthwiseBackwardWeights(s, batch, {0, batch}, x, {}, dy, dw, scratch,
+                                       parallel);
         EXPECT_TRUE(scratch.GuardsIntact());
         const std::vector<Buffer> now = {y, dx, dxa, dw};
         if (first.empty()) first = now;

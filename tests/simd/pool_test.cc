@@ -249,7 +249,7 @@ TEST(GlobalAvgPool, MatchesTheTwinOnEveryTarget) {
                                                  expected_dx.data());
         testing::ForEachTarget([&](simd::Target) {
           Buffer y(ny), dx = accumulate ? dx0 : Buffer(nx);
-          simd::GlobalAvgPoolForward(batch, pixels, channels, x, y, {});
+          simd::GlobalAvgPoolForward(batch, pixels, channels, x, {}, y, {});
           simd::GlobalAvgPoolBackward(batch, pixels, channels, dy, accumulate,
                                       dx, {});
           EXPECT_TRUE(y.GuardsIntact() && dx.GuardsIntact());
@@ -259,6 +259,48 @@ TEST(GlobalAvgPool, MatchesTheTwinOnEveryTarget) {
       }
     }
   }
+}
+
+// Formed on the way equals ApplyPrologue before, bit for bit.
+TEST(GlobalAvgPool, PrologueEqualsMaterialised) {
+  uint32_t parts = 0;
+  for (const auto& [batch, pixels] : {std::pair<uint32_t, size_t>{1, 1},
+                                      {2, 4},
+                                      {5, 49},
+                                      {16, 64},
+                                      {2, 503},
+                                      {2, 505},
+                                      {1, 1600},
+                                      {1, 9000}}) {
+    for (size_t channels : {1, 3, 8, 15, 16, 17, 64, 65, 130, 513, 1030}) {
+      if (batch * pixels * channels > 150000) continue;
+      SCOPED_TRACE(::testing::Message()
+                   << batch << " x " << pixels << " x " << channels);
+      const size_t nx = batch * pixels * channels, ny = batch * channels;
+      const Buffer x = Buffer(nx).Randomize(1),
+                   shift = Buffer(channels).Randomize(2);
+      Buffer scale = Buffer(channels).Randomize(3);
+      for (size_t c = 0; c < channels; ++c) scale[c] *= 16.0f;
+      for (const simd::Activation activation :
+           {simd::Activation::kNone, simd::Activation::kRelu,
+            simd::Activation::kRelu6}) {
+        const simd::Prologue prologue = {scale, shift, activation};
+        testing::ForEachTarget([&](simd::Target) {
+          Buffer formed(nx), expected(ny);
+          simd::ApplyPrologue(batch * pixels, channels, x, prologue, formed);
+          simd::GlobalAvgPoolForward(batch, pixels, channels, formed, {},
+                                     expected, {});
+          for (const uint32_t threads : {1u, 2u, 3u}) {
+            Buffer y(ny);
+            simd::GlobalAvgPoolForward(batch, pixels, channels, x, prologue, y,
+                                       testing::CountedRunner(threads, &parts));
+            EXPECT_TRUE(y.SameBits(expected) && y.GuardsIntact()) << threads;
+          }
+        });
+      }
+    }
+  }
+  EXPECT_EQ(parts, 3u);
 }
 
 TEST(PoolTwin, MatchesCentralDifferences) {
@@ -336,7 +378,7 @@ TEST(Pool, SameBitsOnExactTargetsAndAnyThreads) {
                               parallel);
         simd::AvgPoolBackward(p.s, p.options, batch, dy, true, avg_dxa,
                               parallel);
-        simd::GlobalAvgPoolForward(batch, pixels, channels, smooth, mean,
+        simd::GlobalAvgPoolForward(batch, pixels, channels, smooth, {}, mean,
                                    parallel);
         simd::GlobalAvgPoolBackward(batch, pixels, channels, mean, false,
                                     mean_dx, parallel);

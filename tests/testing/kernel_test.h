@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -88,6 +89,21 @@ inline ParallelRunner ThreadRunner(uint32_t threads) {
     std::vector<std::thread> pool;
     for (uint32_t i = 0; i < count; ++i) pool.emplace_back(task, context, i);
     for (std::thread& t : pool) t.join();
+  };
+  return runner;
+}
+
+// A runner of several threads that notes into how many parts work was split at
+// most: a test whose every case is too small to split tests no threads.
+inline ParallelRunner CountedRunner(uint32_t threads, uint32_t* most_parts) {
+  ParallelRunner runner;
+  runner.threads = threads;
+  runner.pool = most_parts;
+  runner.run = [](void* pool, ParallelRunner::Task task, void* context,
+                  uint32_t count) {
+    uint32_t* const most = static_cast<uint32_t*>(pool);
+    *most = std::max(*most, count);
+    ThreadRunner(count).run(nullptr, task, context, count);
   };
   return runner;
 }

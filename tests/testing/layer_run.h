@@ -2,8 +2,9 @@
 // needs, forward, backward, by its LayerOp. Every buffer is of its own, filled
 // with NaN where the layer must write, and guarded; scratch and saved have
 // exactly the bytes that Needs asked for; what a layer did not ask to keep is
-// NaN in backward. Inputs, weights and dy must be as they were. Next:
-// layer_test.h, which compares runs with a twin.
+// NaN in backward. Inputs, weights and dy must be as they were. Inputs may be
+// derived, an activation absorbed and the output derived (LayerCase::mode).
+// Next: layer_test.h, which compares runs with a twin.
 #ifndef TEMPER_TESTS_TESTING_LAYER_RUN_H_
 #define TEMPER_TESTS_TESTING_LAYER_RUN_H_
 
@@ -27,6 +28,8 @@ struct LayerCase {
   uint32_t rows = 1, batch = 1;  // of this step, planned
   NodeMode mode;
   bool training = true;
+  // Of derived inputs (mode.derived_input).
+  simd::Activation formed_by[kMaxInputs] = {};
 };
 
 inline Needs NeedsOf(const LayerCase& c, const NodeMode& mode,
@@ -77,6 +80,15 @@ inline std::string NameOf(const LayerCase& c) {
   name += " ->";
   add(c.out);
   name += " rows " + std::to_string(c.rows) + "/" + std::to_string(c.batch);
+  for (uint32_t k = 0; k < c.node.input_count; ++k) {
+    if (!c.mode.derived_input[k]) continue;
+    name += " input " + std::to_string(k) + " derived, activation " +
+            std::to_string(static_cast<uint32_t>(c.formed_by[k]));
+  }
+  if (c.mode.activation != 0) {
+    name += " absorbed activation " + std::to_string(c.mode.activation);
+  }
+  if (c.mode.derived) name += " derived";
   const FieldList list = LayerFields(c.node.kind);
   for (uint32_t i = 0; i < list.count; ++i) {
     uint32_t u;
@@ -96,6 +108,7 @@ inline constexpr uint32_t kTestNode = 5;
 // What goes in. u8 samples are kept as floats and handed over as bytes.
 struct LayerData {
   std::vector<Buffer> x, weights, dx, dw;  // dx, dw: values to be added to
+  std::vector<Buffer> scale, shift;        // of every input; used where derived
   Buffer dy{0}, targets{0};
   std::vector<int32_t> labels;
   std::vector<uint64_t> ids;
@@ -106,7 +119,7 @@ inline StepContext StepOf(const LayerCase& c, const LayerData& d) {
           /*seed=*/11, /*epoch=*/2,     c.training};
 }
 
-// What came out.
+// What came out. A derived y is formed here, as its readers would.
 struct LayerRun {
   Buffer y{0}, saved{0};
   std::vector<Buffer> dx, dw, weights;
@@ -158,7 +171,11 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
   float* dx[kMaxInputs] = {};
   float* dw[kMaxWeights] = {};
   bool accumulate[kMaxInputs] = {};
-  const simd::Prologue prologue[kMaxInputs];
+  simd::Prologue prologue[kMaxInputs];
+  for (size_t k = 0; k < x.size(); ++k) {
+    if (!o.mode.derived_input[k]) continue;
+    prologue[k] = {d.scale[k], d.shift[k], c.formed_by[k]};
+  }
   void* const saved = needs.saved_bytes == 0 ? nullptr : run.saved.data();
   const auto call = [&](StepKind kind, float* y, Buffer* scratch,
                         const float* dy) {
@@ -191,6 +208,12 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
   EXPECT_TRUE(run.saved.GuardsIntact()) << "saved, in forward";
   for (size_t w = 0; w < run.weights.size(); ++w) {
     EXPECT_TRUE(run.weights[w].SameBits(d.weights[w])) << "forward wrote " << w;
+  }
+  if (o.mode.derived) {
+    EXPECT_TRUE(run.y.SameBits(Buffer(run.y.size()))) << "y was written";
+    simd::ApplyPrologue(run.y.size() / c.out.c, c.out.c, px[0],
+                        DerivedCoefficients(saved, c.out.c, o.mode.activation),
+                        run.y);
   }
   if (!o.training || !o.mode.backward) return run;
 
@@ -237,21 +260,6 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
     EXPECT_TRUE(dy.SameBits(d.dy)) << "backward wrote dy";
   }
   return run;
-}
-
-// A runner of several threads that notes into how many parts work was split at
-// most: a test whose every case is too small to split tests no threads.
-inline ParallelRunner CountedRunner(uint32_t threads, uint32_t* most_parts) {
-  ParallelRunner runner;
-  runner.threads = threads;
-  runner.pool = most_parts;
-  runner.run = [](void* pool, ParallelRunner::Task task, void* context,
-                  uint32_t count) {
-    uint32_t* const most = static_cast<uint32_t*>(pool);
-    *most = std::max(*most, count);
-    ThreadRunner(count).run(nullptr, task, context, count);
-  };
-  return runner;
 }
 
 }  // namespace temper::testing

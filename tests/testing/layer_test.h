@@ -13,6 +13,7 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/reference/norm.h"
 #include "tests/testing/gradient.h"
 #include "tests/testing/layer_run.h"
 
@@ -20,7 +21,8 @@ namespace temper::testing {
 
 using Values = std::vector<double>;
 
-// One step in double. forward fills y (and row_loss), from x and weights;
+// One step in double. x are the inputs as the layer reads them: formed, where
+// they are derived. forward fills y (and row_loss), from x and weights;
 // backward fills dx, or adds to it, and adds to dw; it may change weights
 // (running statistics).
 struct Twin {
@@ -52,6 +54,30 @@ struct LayerTwin {
   void (*prepare)(const LayerCase& c, LayerData* data) = nullptr;
 };
 
+// A derived input with y = x * scale + shift exact, in float as in double: the
+// twin then closes the same elements and reads the same numbers. y lies in
+// [-10, 10], much of it beyond 0 and 6, some at both.
+inline void MakeExact(Buffer* x, Buffer* scale, Buffer* shift) {
+  for (size_t i = 0; i < x->size(); ++i) {
+    (*x)[i] = std::round((*x)[i] * 64) / 64;
+  }
+  for (size_t i = 0; i < scale->size(); ++i) {
+    (*scale)[i] = std::round((*scale)[i] * 8);
+    (*shift)[i] = std::round((*shift)[i] * 8) / 4;
+  }
+}
+// x as the layer reads it.
+inline Values FormedInput(const LayerCase& c, const LayerData& d, size_t k) {
+  Values x = Doubles(d.x[k]);
+  if (!c.mode.derived_input[k]) return x;
+  const size_t channels = c.in[k].c;
+  reference::ScaleShift<double>(x.size() / channels, channels, x.data(),
+                                Doubles(d.scale[k]).data(),
+                                Doubles(d.shift[k]).data(), x.data());
+  reference::Activate(x.size(), c.formed_by[k], x.data());
+  return x;
+}
+
 inline LayerData MakeData(const LayerCase& c, const LayerTwin& twin,
                           uint64_t seed = 1) {
   LayerData d;
@@ -71,6 +97,12 @@ inline LayerData MakeData(const LayerCase& c, const LayerTwin& twin,
         static_cast<int32_t>(RandomWord(seed, r, 0, 0, 0) % c.out.c));
     d.ids.push_back(1000 + 7 * r);
   }
+  for (size_t k = 0; k < c.in.size(); ++k) {
+    d.scale.push_back(Buffer(c.in[k].c).Randomize(++seed));
+    d.shift.push_back(Buffer(c.in[k].c).Randomize(++seed));
+    if (!c.mode.derived_input[k]) continue;
+    MakeExact(&d.x[k], &d.scale[k], &d.shift[k]);
+  }
   if (twin.prepare != nullptr) twin.prepare(c, &d);
   return d;
 }
@@ -83,13 +115,13 @@ Twin RunTwin(const LayerCase& c, const LayerData& d, const LayerTwin& twin,
   t.c = c;
   t.step = StepOf(c, d);
   t.accumulate = accumulate;
-  const auto map = [&](const Buffer& from) {
-    Values to = Doubles(from);
+  const auto apply = [&](Values to) {
     for (double& v : to) v = f(v);
     return to;
   };
+  const auto map = [&](const Buffer& from) { return apply(Doubles(from)); };
   for (size_t k = 0; k < c.in.size(); ++k) {
-    t.x.push_back(map(d.x[k]));
+    t.x.push_back(apply(FormedInput(c, d, k)));
     t.dx.push_back(accumulate ? map(d.dx[k]) : Values(d.dx[k].size()));
   }
   for (size_t w = 0; w < d.weights.size(); ++w) {
@@ -241,14 +273,18 @@ inline void TestLayer(const LayerCase& c, const LayerTwin& twin,
       ExpectNear("evaluated y", 0, eval.y, evaluated.values.y,
                  evaluated.bounds.y);
       o.mode = NodeMode();
+      o.mode.activation = c.mode.activation;
+      o.mode.derived = c.mode.derived;
+      std::copy_n(c.mode.derived_input, kMaxInputs, o.mode.derived_input);
       ExpectSameBits(eval, run(o), kY, "plan without training");
-      if (NeedsOf(c, o.mode, threads).in_place) {
+      if (NeedsOf(c, o.mode, threads).in_place && !c.mode.derived) {
         o.over_x = true;
         ExpectSameBits(eval, run(o), kY, "evaluation in place");
       }
 
       const Needs needs = NeedsOf(c, c.mode, threads);
-      if ((needs.in_place || needs.view) && !needs.keep_input[0]) {
+      if ((needs.in_place || needs.view) && !needs.keep_input[0] &&
+          !c.mode.derived) {
         o = options;
         o.over_x = true;
         ExpectSameBits(base, run(o), kAll, "in place");
@@ -283,6 +319,17 @@ inline void TestLayer(const LayerCase& c, const LayerTwin& twin,
       }
     }
   });
+}
+
+// The cases again with derived inputs, all activations in turn.
+inline std::vector<LayerCase> Derived(std::vector<LayerCase> cases) {
+  for (size_t i = 0; i < cases.size(); ++i) {
+    for (uint32_t k = 0; k < cases[i].node.input_count; ++k) {
+      cases[i].mode.derived_input[k] = true;
+      cases[i].formed_by[k] = static_cast<simd::Activation>((i + k) % 3);
+    }
+  }
+  return cases;
 }
 
 // The scalar whose gradient backward computes: the mean loss, or dy . y.
