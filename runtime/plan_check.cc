@@ -65,18 +65,22 @@ Status CheckStep(const Plan& plan, size_t step) {
     }
   }
   if (s.kind == StepKind::kForward || backward) {
+    // Layers with trained weights read their inputs in backward too.
+    const bool reads = !backward || n.mode.train_weights;
     for (uint32_t k = 0; k < node.input_count; ++k) {
       const uint32_t from = node.inputs[k];
-      if (s.kind == StepKind::kForward && from != 0 &&
-          !Usable(plan, plan.nodes[from].output, step, bytes(from))) {
+      const NodePlan& source = plan.nodes[from];
+      const bool again = backward && source.output_again != kNoTensor;
+      if (reads && from != 0 &&
+          !Usable(plan, again ? source.output_again : source.output, step,
+                  bytes(from))) {
         return Fail("an input is missing, dead or too small", s.node);
       }
-      const uint32_t by = plan.nodes[from].derived_by;
+      const uint32_t by = source.derived_by;
       if (by != kNoNode &&
           (by >= plan.nodes.size() ||
-           (s.kind == StepKind::kForward &&
-            !Usable(plan, plan.nodes[by].saved, step,
-                    2 * CoefficientBytes(plan.shapes[from].c))))) {
+           (reads && !Usable(plan, plan.nodes[by].saved, step,
+                             2 * CoefficientBytes(plan.shapes[from].c))))) {
         return Fail("an input's coefficients are missing, dead or too small",
                     s.node);
       }

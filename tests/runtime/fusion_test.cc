@@ -218,6 +218,45 @@ std::vector<Case> HandMade() {
     add("chains", b.Finish(), {"bn3", "bn4"},
         {"relu", "relu2", "relu3", "relu4"});
   }
+  {
+    // Pre-activation, as ResNet v2: the add may not write over what the batch
+    // norm is formed from while backward still reads it.
+    Builder b({7, 6, 3});
+    uint32_t x = b.Conv("conv", 8);
+    b.Norm("bn"), b.Then("relu", ReluParams{}), b.Conv("conv2", 8);
+    x = b.Add("add", AddParams{}, x, b.at());
+    b.Norm("bn2"), b.Then("relu2", Relu6Params{}), b.Conv("conv3", 8);
+    x = b.Add("add2", AddParams{}, x, b.at());
+    b.Add("twice", AddParams{}, x, x), b.Then("relu3", ReluParams{});
+    add("pre-activation", b.Finish(), {"bn", "bn2"},
+        {"relu", "relu2", "relu3"});
+  }
+  {
+    // Views and layers in place over normalize, which is computed again; dense
+    // reads an image that is formed.
+    Builder b({4, 3, 3});
+    const uint32_t x = b.at();
+    b.Then("flatten", FlattenParams{}), b.Norm("bn");
+    b.Then("relu", ReluParams{}), b.Then("fc", DenseParams{7});
+    const uint32_t left = b.at();
+    b.Add("drop", DropoutParams{0.0f, 0}, x), b.Norm("bn2");
+    b.Conv("conv", 6), b.Norm("bn3"), b.Then("relu3", ReluParams{});
+    b.Then("fc2", DenseParams{7});
+    b.Add("add", AddParams{}, b.at(), left), b.Norm("bn4");
+    add("views", b.Classify(), {"bn", "bn2", "bn3", "bn4"}, {"relu", "relu3"});
+  }
+  {
+    // Formed from activations and pools of their own.
+    Builder b({8, 8, 3});
+    b.Conv("conv", 8), b.Then("alone", ReluParams{}), b.Norm("bn");
+    b.Conv("conv2", 8), b.Then("alone6", Relu6Params{}), b.Norm("bn2");
+    b.Then("relu2", ReluParams{}), b.Depthwise("dw", 1);
+    b.Then("max", MaxPoolParams{}), b.Norm("bn3");
+    b.Then("relu3", Relu6Params{}), b.Conv("conv3", 5);
+    b.Then("avg", AvgPoolParams{}), b.Norm("bn4");
+    add("behind activations", b.Finish(), {"bn", "bn2", "bn3", "bn4"},
+        {"relu2", "relu3"});
+  }
   return cases;
 }
 
@@ -547,6 +586,39 @@ TEST(Fusion, DamagedPlansAreRefused) {
       }
     }
   }
+}
+
+// What a trained reader forms its input from in backward dies just before.
+// Where the batch norm is frozen, its own backward does not keep it alive.
+TEST(Fusion, DamagedBackwardIsRefused) {
+  uint32_t damaged = 0, without_backward = 0;
+  for (const Case& c : HandMade()) {
+    for (const Use& use : Uses(c, true)) {
+      SCOPED_TRACE(c.name + ", " + use.name);
+      Plan good;
+      if (!MakePlan(c.graph, use.options, &good).ok()) continue;
+      for (uint32_t s = 0; s < good.steps.size(); ++s) {
+        const uint32_t i = good.steps[s].node;
+        if (good.steps[s].kind != StepKind::kBackward ||
+            !good.nodes[i].mode.train_weights ||
+            !good.nodes[i].mode.derived_input[0]) {
+          continue;
+        }
+        const NodePlan& from = good.nodes[good.graph.nodes[i].inputs[0]];
+        for (const uint32_t tensor :
+             {from.output, good.nodes[from.derived_by].saved}) {
+          Plan plan = good;
+          EXPECT_GE(plan.tensors[tensor].last, s);
+          plan.tensors[tensor].last = s - 1;
+          EXPECT_FALSE(CheckPlan(plan).ok()) << c.graph.nodes[i].name;
+          ++damaged;
+        }
+        without_backward += !good.nodes[from.derived_by].mode.backward;
+      }
+    }
+  }
+  EXPECT_GT(damaged, 50u);
+  EXPECT_GT(without_backward, 5u);
 }
 
 }  // namespace
