@@ -100,7 +100,8 @@ class Table:
         if self.markdown:
             print("| " + " | ".join(cells) + " |", flush=True)
         else:
-            print("  ".join(c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(cells, self.widths))), flush=True)
+            print("  ".join(c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(cells, self.widths))),
+                  flush=True)
 
 
 def main():
@@ -112,7 +113,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--target", help="SIMD target of temper")
-    parser.add_argument("--compile", action="store_true", help="torch.compile as well; a minute or more per model and batch")
+    parser.add_argument("--compile", action="store_true", help="torch.compile as well; up to a minute per row more")
     parser.add_argument("--markdown", action="store_true", help="a table for bench/RESULTS.md")
     a = parser.parse_args()
     unknown = [name for name in a.models.split(",") if name not in MODELS]

@@ -30,7 +30,7 @@ double FmaPeakGflops(const ParallelRunner& parallel) {
   // Long enough that waking the threads does not count, short enough that one
   // of the runs is not disturbed.
   constexpr size_t kSteps = 500000;
-  constexpr int kRuns = 40;
+  constexpr int kRuns = 100;
   struct Context {
     double operations[kMaxThreads];
   } context = {};

@@ -11,7 +11,7 @@ namespace temper::host {
 
 // Billions of floating-point operations per second, of all threads of the
 // runner together while all of them run, in a loop of fused multiply-adds on
-// registers with the current SIMD target. Takes about 50 ms.
+// registers with the current SIMD target. Takes about 0.1 s.
 double FmaPeakGflops(const ParallelRunner& parallel);
 
 // Billions of bytes read plus bytes written per second when the runner's

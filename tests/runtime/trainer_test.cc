@@ -82,11 +82,15 @@ TEST(Exact, SmallModels) {
 TEST(Memory, SharingChangesNothing) {
   // Poisoning dead buffers, and a fresh layout in which nothing is shared, must
   // give the bits of the packed plan.
-  for (const char* name : {"resnet8", "lenet5", "ds_cnn"}) {
+  const struct {
+    const char* name;
+    Shape input;
+  } cases[] = {{"resnet8", {32, 32, 3}},
+               {"lenet5", {28, 28, 1}},
+               {"ds_cnn", {49, 10, 1}},
+               {"mobilenet_v2?width=0.35", {33, 33, 3}}};
+  for (const auto& [name, input] : cases) {
     SCOPED_TRACE(name);
-    const Shape input = std::string(name) == "lenet5"   ? Shape{28, 28, 1}
-                        : std::string(name) == "ds_cnn" ? Shape{49, 10, 1}
-                                                        : Shape{32, 32, 3};
     const Graph graph = testing::BuildOrDie(name, input, 10);
     PlanOptions options;
     options.batch = 4;
