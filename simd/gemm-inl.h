@@ -17,7 +17,9 @@
 #endif
 
 #include <algorithm>
+#include <type_traits>
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "simd/gemm.h"
 #include "simd/lanes-inl.h"
@@ -48,7 +50,7 @@
     if constexpr (kVecs > 1) acc##r##_0 = hn::LoadU(d, c);         \
     if constexpr (kVecs > 2) acc##r##_1 = hn::LoadU(d, c + N);     \
     if constexpr (kVecs > 3) acc##r##_2 = hn::LoadU(d, c + 2 * N); \
-    const V last = LoadLast(t.last, c + (kVecs - 1) * N);          \
+    const V last = LoadLast(d, t.last, c + (kVecs - 1) * N);       \
     if constexpr (kVecs == 1) acc##r##_0 = last;                   \
     if constexpr (kVecs == 2) acc##r##_1 = last;                   \
     if constexpr (kVecs == 3) acc##r##_2 = last;                   \
@@ -58,7 +60,7 @@
 #define TEMPER_TILE_ADD(r)                                            \
   if constexpr (kRows > r) {                                          \
     const float* c = TEMPER_TILE_C(r);                                \
-    const V last = LoadLast(t.last, c + (kVecs - 1) * N);             \
+    const V last = LoadLast(d, t.last, c + (kVecs - 1) * N);          \
     if constexpr (kVecs == 1) acc##r##_0 = hn::Add(last, acc##r##_0); \
     if constexpr (kVecs == 2) acc##r##_1 = hn::Add(last, acc##r##_1); \
     if constexpr (kVecs == 3) acc##r##_2 = hn::Add(last, acc##r##_2); \
@@ -71,17 +73,17 @@
       acc##r##_2 = hn::Add(hn::LoadU(d, c + 2 * N), acc##r##_2);      \
   }
 
-#define TEMPER_TILE_STORE(r)                                       \
-  if constexpr (kRows > r) {                                       \
-    float* c = TEMPER_TILE_C(r);                                   \
-    if constexpr (kVecs > 1) hn::StoreU(acc##r##_0, d, c);         \
-    if constexpr (kVecs > 2) hn::StoreU(acc##r##_1, d, c + N);     \
-    if constexpr (kVecs > 3) hn::StoreU(acc##r##_2, d, c + 2 * N); \
-    float* const end = c + (kVecs - 1) * N;                        \
-    if constexpr (kVecs == 1) StoreLast(acc##r##_0, t.last, end);  \
-    if constexpr (kVecs == 2) StoreLast(acc##r##_1, t.last, end);  \
-    if constexpr (kVecs == 3) StoreLast(acc##r##_2, t.last, end);  \
-    if constexpr (kVecs == 4) StoreLast(acc##r##_3, t.last, end);  \
+#define TEMPER_TILE_STORE(r)                                         \
+  if constexpr (kRows > r) {                                         \
+    float* c = TEMPER_TILE_C(r);                                     \
+    if constexpr (kVecs > 1) hn::StoreU(acc##r##_0, d, c);           \
+    if constexpr (kVecs > 2) hn::StoreU(acc##r##_1, d, c + N);       \
+    if constexpr (kVecs > 3) hn::StoreU(acc##r##_2, d, c + 2 * N);   \
+    float* const end = c + (kVecs - 1) * N;                          \
+    if constexpr (kVecs == 1) StoreLast(d, acc##r##_0, t.last, end); \
+    if constexpr (kVecs == 2) StoreLast(d, acc##r##_1, t.last, end); \
+    if constexpr (kVecs == 3) StoreLast(d, acc##r##_2, t.last, end); \
+    if constexpr (kVecs == 4) StoreLast(d, acc##r##_3, t.last, end); \
   }
 
 // Where row r's element of A and its results lie.
@@ -154,23 +156,40 @@ constexpr int MaxRows(int vecs) {
 #if (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) || HWY_TARGET == HWY_SVE || \
     HWY_TARGET == HWY_SVE2
 inline constexpr bool kMasks = true;
-HWY_INLINE hn::Vec<Lanes16> LoadLast(size_t count, const float* p) {
-  const Lanes16 d;
+template <class D>
+HWY_INLINE hn::Vec<D> LoadLast(D d, size_t count, const float* p) {
   return hn::MaskedLoad(hn::FirstN(d, count), d, p);
 }
-HWY_INLINE void StoreLast(hn::Vec<Lanes16> v, size_t count, float* p) {
-  const Lanes16 d;
+template <class D>
+HWY_INLINE void StoreLast(D d, hn::Vec<D> v, size_t count, float* p) {
   hn::BlendedStore(v, hn::FirstN(d, count), d, p);
 }
 #else
 inline constexpr bool kMasks = false;
-HWY_INLINE hn::Vec<Lanes16> LoadLast(size_t, const float* p) {
-  return hn::LoadU(Lanes16(), p);
+template <class D>
+HWY_INLINE hn::Vec<D> LoadLast(D d, size_t, const float* p) {
+  return hn::LoadU(d, p);
 }
-HWY_INLINE void StoreLast(hn::Vec<Lanes16> v, size_t, float* p) {
-  hn::StoreU(v, Lanes16(), p);
+template <class D>
+HWY_INLINE void StoreLast(D d, hn::Vec<D> v, size_t, float* p) {
+  hn::StoreU(v, d, p);
 }
 #endif
+
+// Columns that are at most half a vector more than whole ones are left to half
+// vectors, which cost half on CPUs that halve AVX-512 anyway, and nothing more
+// on others.
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+using TailLanes = hn::CappedTag<float, 8>;
+inline constexpr size_t kTailColumns = 8;
+#else
+using TailLanes = Lanes16;
+inline constexpr size_t kTailColumns = 0;
+#endif
+HWY_INLINE size_t TailColumns(size_t cols) {
+  const size_t tail = cols % hn::Lanes(Lanes16());
+  return tail <= kTailColumns ? tail : 0;
+}
 
 // How the rows of a tile find A and C. B is read at b[v] + offset.
 enum class Mode {
@@ -192,10 +211,10 @@ struct TileArgs {
   Walk walk;
 };
 
-template <int kRows, int kVecs, Mode kMode>
+template <class D, int kRows, int kVecs, Mode kMode>
 HWY_NOINLINE void Tile(const TileArgs& t) {
-  const Lanes16 d;
-  using V = hn::Vec<Lanes16>;
+  const D d;
+  using V = hn::Vec<D>;
   const size_t N = hn::Lanes(d);
   const float* const bp0 = t.b[0];
   [[maybe_unused]] const float* const bp1 = t.b[kVecs > 1 ? 1 : 0];
@@ -283,27 +302,29 @@ HWY_NOINLINE void Tile(const TileArgs& t) {
 using TileFunction = void (*)(const TileArgs&);
 
 // The tile of `rows` rows, at most MaxRows(kVecs).
-template <int kVecs, Mode kMode>
+template <class D, int kVecs, Mode kMode>
 HWY_INLINE TileFunction TileOfRows(size_t rows) {
 #define TEMPER_TILE_ENTRY(r) \
-  &Tile<(r < MaxRows(kVecs) ? r + 1 : 1), kVecs, kMode>,
+  &Tile<D, (r < MaxRows(kVecs) ? r + 1 : 1), kVecs, kMode>,
   static constexpr TileFunction kTiles[] = {
       TEMPER_TILE_ROWS(TEMPER_TILE_ENTRY)};
 #undef TEMPER_TILE_ENTRY
   return kTiles[rows - 1];
 }
 
-template <Mode kMode>
+template <class D, Mode kMode>
 HWY_INLINE TileFunction FindTile(size_t rows, size_t vecs) {
+  if constexpr (!std::is_same_v<D, Lanes16>)
+    return TileOfRows<D, 1, kMode>(rows);
   switch (vecs) {
     case 1:
-      return TileOfRows<1, kMode>(rows);
+      return TileOfRows<D, 1, kMode>(rows);
     case 2:
-      return TileOfRows<2, kMode>(rows);
+      return TileOfRows<D, 2, kMode>(rows);
     case 3:
-      return TileOfRows<3, kMode>(rows);
+      return TileOfRows<D, 3, kMode>(rows);
     default:
-      return TileOfRows<4, kMode>(rows);
+      return TileOfRows<D, 4, kMode>(rows);
   }
 }
 
@@ -333,7 +354,11 @@ HWY_INLINE void TryCut(uint32_t rows, uint32_t lines, uint32_t vecs,
   const uint32_t vec_tiles = (vecs + kVecs - 1) / kVecs;
   const uint32_t base = rows / tiles, taller = rows - base * tiles;
   const uint32_t r = base + (taller != 0 ? 1 : 0);
-  const uint32_t step = std::max(std::max(r * kVecs, r + kVecs), 12u);
+  uint32_t step = std::max(std::max(r * kVecs, r + kVecs), 12u);
+#if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3
+  // Three vectors of B and 12 accumulators leave no register to spare.
+  if (kVecs == 3) step += step / 8;
+#endif
   const uint64_t cost = uint64_t{lines} * tiles * vec_tiles *
                         ((pointers ? 17 : 16) * step + r + kVecs);
   if (cost < best.cost) best = {tiles, vec_tiles, base, taller, lines, cost};
@@ -352,11 +377,11 @@ HWY_INLINE void TryCuts(size_t rows, size_t lines, size_t vecs, bool pointers,
 
 // Runs one tile; a partial last vector goes through a buffer where the target
 // has no masks.
-template <Mode kMode>
+template <class D, Mode kMode>
 HWY_INLINE void RunTile(TileArgs& t, size_t rows, size_t vecs) {
-  const size_t N = hn::Lanes(Lanes16());
+  const size_t N = hn::Lanes(D());
   if (kMasks || HWY_LIKELY(t.last == N)) {
-    FindTile<kMode>(rows, vecs)(t);
+    FindTile<D, kMode>(rows, vecs)(t);
     return;
   }
   const size_t cols = (vecs - 1) * N + t.last;
@@ -370,16 +395,17 @@ HWY_INLINE void RunTile(TileArgs& t, size_t rows, size_t vecs) {
   }
   const size_t c_step = t.c_step;
   t.c_step = vecs * N;
-  FindTile<kMode>(rows, vecs)(t);
+  FindTile<D, kMode>(rows, vecs)(t);
   t.c_step = c_step;
   for (size_t r = 0; r < rows; ++r) {
     std::copy_n(buffer + r * vecs * N, cols, c[r]);
   }
 }
 
-void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
-                  size_t col_begin, size_t col_end) {
-  const Lanes16 d;
+template <class D>
+void ProductColumns(const Product& p, size_t pixel_begin, size_t pixel_end,
+                    size_t col_begin, size_t col_end) {
+  const D d;
   const size_t N = hn::Lanes(d);
   const size_t pixels = pixel_end - pixel_begin;
   const size_t vecs = DivUp(col_end - col_begin, N);
@@ -397,6 +423,8 @@ void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
   t.c_step = p.c_col;
   t.dense_step = p.b_step;
   t.walk = p.walk;
+  // A row of A may be too short to be foreseen by the processor.
+  const bool fetch = p.fetch_ahead && p.a_col == p.walk.count;
   const size_t first_col = pixel_begin % p.cols;
   const size_t first_row = pixel_begin / p.cols % p.rows;
   const size_t first_image = pixel_begin / p.cols / p.rows;
@@ -441,17 +469,34 @@ void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
           c = p.c + image * p.c_image + row * p.c_row + j;
         }
       }
+      if (fetch && i == 0) {  // the next tile's rows; a is there by now
+        for (size_t at = 0; at < tile_rows * p.a_col; at += 16) {
+          hwy::Prefetch(a + at);
+        }
+      }
       if (straight) {
-        RunTile<Mode::kRows>(t, tile_rows, tile_vecs);
+        RunTile<D, Mode::kRows>(t, tile_rows, tile_vecs);
       } else {
-        RunTile<Mode::kPointers>(t, tile_rows, tile_vecs);
+        RunTile<D, Mode::kPointers>(t, tile_rows, tile_vecs);
       }
     }
   }
 }
 
-void ReductionRange(const Reduction& r) {
-  const Lanes16 d;
+void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
+                  size_t col_begin, size_t col_end) {
+  const size_t whole = col_end - TailColumns(col_end - col_begin);
+  if (col_begin != whole) {
+    ProductColumns<Lanes16>(p, pixel_begin, pixel_end, col_begin, whole);
+  }
+  if (whole != col_end) {
+    ProductColumns<TailLanes>(p, pixel_begin, pixel_end, whole, col_end);
+  }
+}
+
+template <class D>
+void ReductionColumns(const Reduction& r) {
+  const D d;
   const size_t N = hn::Lanes(d);
   const size_t vecs = DivUp(r.cols, N);
   Cut cut = {};
@@ -476,16 +521,29 @@ void ReductionRange(const Reduction& r) {
       t.c[0] = r.c + begin * r.ldc + j;
       if (r.a_offsets == nullptr) {
         t.a[0] = r.a + begin;
-        RunTile<Mode::kColumns>(t, end - begin, tile_vecs);
+        RunTile<D, Mode::kColumns>(t, end - begin, tile_vecs);
       } else {
         for (size_t row = begin; row < end; ++row) {
           t.a[row - begin] = r.a + r.a_offsets[row];
           t.c[row - begin] = r.c + row * r.ldc + j;
         }
-        RunTile<Mode::kPointers>(t, end - begin, tile_vecs);
+        RunTile<D, Mode::kPointers>(t, end - begin, tile_vecs);
       }
       begin = end;
     }
+  }
+}
+
+void ReductionRange(const Reduction& r) {
+  const size_t tail = TailColumns(r.cols);
+  Reduction part = r;
+  part.cols -= tail;
+  if (part.cols != 0) ReductionColumns<Lanes16>(part);
+  if (tail != 0) {
+    part.b += part.cols;
+    part.c += part.cols;
+    part.cols = tail;
+    ReductionColumns<TailLanes>(part);
   }
 }
 
