@@ -1,0 +1,61 @@
+// Convolution by Winograd's minimal filtering F(2x2, 3x3) (Lavin & Gray 2016):
+// kernel 3x3, stride 1, dilation 1, groups 1, any padding. A tile of 2x2
+// outputs takes 16 multiplications per pair of channels instead of 36:
+//
+//   y = A^T [ (G g G^T) . (B^T d B) ] A            d: 4x4 inputs, g: 3x3 taps
+//
+// summed over input channels between the brackets: 16 matrix products. The
+// input gradient is the same with flipped, transposed weights; the weight
+// gradient is dW = G^T [ sum over tiles (B^T d B) . (A dy A^T) ] G.
+//
+// Order: the transforms are fixed sequences of additions (and exact halvings);
+// a product is one FMA chain over ascending input channels, the weight gradient
+// one over tiles by the chunk rule of rows.h with rows = batch x tiles_h x
+// tiles_w. Bits do not depend on target (FMA) or threads; they differ from
+// those of the direct kernel (conv.h).
+// Error: with k terms in the sums (in_c, out_c, tiles), per element
+//   |error| <= (k + 12) * eps * M
+// where M is the result of the same formula with the magnitudes of x, w and of
+// A, B and G: normwise per tile, small outputs beside large ones are off by
+// more of themselves than with the direct kernel. Measured on random data: 1.1
+// to 2 times the direct kernel's rms error (tests/simd/winograd_test.cc).
+// NaN and infinity reach all outputs of the tiles that read them.
+// Requires: as gemm.h. Scratch: as conv.h.
+// Next: winograd_tiles.h, winograd.cc, winograd_weights.cc, winograd-inl.h.
+#ifndef TEMPER_SIMD_WINOGRAD_H_
+#define TEMPER_SIMD_WINOGRAD_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "simd/conv.h"
+#include "simd/prologue.h"
+#include "temper/parallel.h"
+
+namespace temper::simd {
+
+// Whether F(2x2, 3x3) computes this convolution at all.
+constexpr bool WinogradComputes(const ConvShape& s) {
+  return s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 &&
+         s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1 &&
+         s.groups == 1;
+}
+
+// y = conv(prologue(x), w) + bias, or null.
+size_t WinogradForwardScratch(const ConvShape& s, uint32_t batch,
+                              uint32_t threads);
+void WinogradForward(const ConvShape& s, uint32_t batch, const float* x,
+                     const Prologue& prologue, const float* w,
+                     const float* bias, float* y, void* scratch,
+                     const ParallelRunner& parallel);
+
+// dx = (accumulate ? dx : 0) + gradient. Every element of dx is written.
+size_t WinogradBackwardDataScratch(const ConvShape& s, uint32_t batch,
+                                   uint32_t threads);
+void WinogradBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
+                          const float* w, bool accumulate, float* dx,
+                          void* scratch, const ParallelRunner& parallel);
+
+}  // namespace temper::simd
+
+#endif  // TEMPER_SIMD_WINOGRAD_H_

@@ -1,0 +1,186 @@
+// Geometry of the Winograd kernels: the grid of 2x2 output tiles, how it is cut
+// into blocks, and staging of what a block reads. Plain code, compiled once.
+//
+//   batch x tiles_h x tiles_w -> blocks: part of a row of tiles, some rows of
+//                                an image, or several whole images
+//   block                     -> staged: its source pixels between zeros, the
+//                                prologue applied
+//
+// Next: winograd.cc (forward, data gradient), winograd_weights.cc.
+#ifndef TEMPER_SIMD_WINOGRAD_TILES_H_
+#define TEMPER_SIMD_WINOGRAD_TILES_H_
+
+#include <algorithm>
+#include <cstddef>
+
+#include "simd/conv.h"
+#include "simd/conv_bands.h"
+#include "simd/gemm.h"
+#include "simd/prologue.h"
+#include "simd/rows.h"
+#include "simd/tile.h"
+
+namespace temper::simd {
+
+// The positions of a transformed tile: 4 rows of 4.
+inline constexpr size_t kPositions = 16;
+
+// Which block of the grid of tiles.
+struct TileBlock {
+  size_t image, images, row, rows, col, cols;
+  size_t Tiles() const { return images * rows * cols; }
+};
+
+struct TileCut {
+  size_t batch, tiles_h, tiles_w;
+  size_t images, rows, cols;  // of a full block
+  size_t image_blocks, row_blocks, col_blocks;
+  size_t most_images;  // of a block, for this batch or less
+
+  size_t Count() const { return image_blocks * row_blocks * col_blocks; }
+  size_t MostTiles() const { return most_images * rows * cols; }
+  TileBlock At(size_t i) const {
+    TileBlock b;
+    b.col = i % col_blocks * cols;
+    b.cols = std::min(cols, tiles_w - b.col);
+    i /= col_blocks;
+    b.row = i % row_blocks * rows;
+    b.rows = std::min(rows, tiles_h - b.row);
+    b.image = i / row_blocks * images;
+    b.images = std::min(images, batch - b.image);
+    return b;
+  }
+};
+
+// Blocks of about `tiles` tiles: whole images, else whole rows, else parts.
+inline TileCut CutTiles(size_t batch, size_t tiles_h, size_t tiles_w,
+                        size_t tiles) {
+  TileCut cut;
+  cut.batch = batch;
+  cut.tiles_h = tiles_h;
+  cut.tiles_w = tiles_w;
+  cut.col_blocks = DivUp(tiles_w, tiles);
+  cut.cols = DivUp(tiles_w, cut.col_blocks);
+  cut.col_blocks = DivUp(tiles_w, cut.cols);
+  cut.row_blocks = 1;
+  cut.rows = tiles_h;
+  if (tiles_h * cut.cols > tiles + tiles / 4) {
+    cut.row_blocks = DivUp(tiles_h, std::max<size_t>(1, tiles / cut.cols));
+    cut.rows = DivUp(tiles_h, cut.row_blocks);
+    cut.row_blocks = DivUp(tiles_h, cut.rows);
+  }
+  cut.most_images = 1;
+  if (cut.col_blocks == 1 && cut.row_blocks == 1) {
+    cut.most_images = std::clamp<size_t>(tiles / (tiles_h * tiles_w), 1, batch);
+  }
+  cut.image_blocks = DivUp(batch, cut.most_images);
+  cut.images = DivUp(batch, cut.image_blocks);
+  cut.image_blocks = DivUp(batch, cut.images);
+  return cut;
+}
+
+// A batch of images (h, w, channels) that tiles read: tile (0, 0) begins at
+// (first_row, first_col), which may lie outside.
+struct TileSource {
+  ptrdiff_t h, w;
+  size_t channels;
+  ptrdiff_t first_row, first_col;
+
+  static size_t StagedFloats(const TileCut& cut, size_t channels) {
+    return cut.most_images * (2 * cut.rows + 2) * (2 * cut.cols + 2) * channels;
+  }
+  // Copies what a block reads: images x (2 rows + 2) x (2 cols + 2) pixels.
+  void Stage(const float* x, const Prologue& prologue, const TileBlock& block,
+             float* to) const {
+    const ptrdiff_t rows = static_cast<ptrdiff_t>(2 * block.rows + 2);
+    const ptrdiff_t cols = static_cast<ptrdiff_t>(2 * block.cols + 2);
+    const ptrdiff_t row = first_row + static_cast<ptrdiff_t>(2 * block.row);
+    const ptrdiff_t col = first_col + static_cast<ptrdiff_t>(2 * block.col);
+    const ptrdiff_t first = std::clamp<ptrdiff_t>(-col, 0, cols);
+    const ptrdiff_t last = std::clamp<ptrdiff_t>(w - col, first, cols);
+    const size_t left = static_cast<size_t>(first) * channels;
+    const size_t middle = static_cast<size_t>(last - first) * channels;
+    const size_t right = static_cast<size_t>(cols - last) * channels;
+    const size_t image = static_cast<size_t>(h * w) * channels;
+    for (size_t n = block.image; n < block.image + block.images; ++n) {
+      for (ptrdiff_t r = row; r < row + rows; ++r) {
+        if (r < 0 || r >= h || middle == 0) {
+          std::fill_n(to, left + middle + right, 0.0f);
+        } else {
+          std::fill_n(to, left, 0.0f);
+          ApplyPrologue(static_cast<size_t>(last - first), channels,
+                        x + n * image +
+                            static_cast<size_t>(r * w + col + first) * channels,
+                        prologue, to + left);
+          std::fill_n(to + left + middle, right, 0.0f);
+        }
+        to += left + middle + right;
+      }
+    }
+  }
+};
+
+// A buffer of transformed tiles: [position][tile][channel], channels padded to
+// whole panels. One line more per position, so that the 16 stores of a tile do
+// not all meet in the same set of the cache.
+struct TileBuffer {
+  size_t tile_step, position_step;
+  TileBuffer(size_t tiles, size_t channels)
+      : tile_step(RoundUp(channels, kPanel)),
+        position_step(tiles * tile_step + kPanel) {}
+  size_t Floats(size_t positions = kPositions) const {
+    return positions * position_step;
+  }
+};
+
+// B^T d B of a row of tiles: only the position rows [first, last) of 4. `from`
+// is the staged pixel at the top left, `to` position (first, 0) of the first
+// tile. Channels are rounded up to vectors.
+struct InputTransformArgs {
+  const float* from;
+  size_t row_floats, channels, tiles;
+  size_t first, last;
+  float* to;
+  size_t tile_step, position_step;
+};
+void InputTransform(const InputTransformArgs& args);
+
+// The same for a staged block; tile i of the block goes to v_at + i *
+// tile_step.
+inline void TransformBlock(const TileBlock& block, const float* stage,
+                           size_t channels, const TileBuffer& v, size_t first,
+                           size_t last, float* v_at) {
+  InputTransformArgs args;
+  args.row_floats = (2 * block.cols + 2) * channels;
+  args.channels = channels;
+  args.tiles = block.cols;
+  args.first = first;
+  args.last = last;
+  args.tile_step = v.tile_step;
+  args.position_step = v.position_step;
+  args.to = v_at;
+  for (size_t n = 0; n < block.images; ++n) {
+    args.from = stage + n * (2 * block.rows + 2) * args.row_floats;
+    for (size_t row = 0; row < block.rows; ++row) {
+      InputTransform(args);
+      args.from += 2 * args.row_floats;
+      args.to += block.cols * v.tile_step;
+    }
+  }
+}
+
+// A^T m A of a row of tiles. `from` is position 0 of the first tile, `to` its
+// top left output; cols outputs of the upper row exist, and of the lower one if
+// `bottom`. bias and accumulate as in winograd.h.
+struct OutputTransformArgs {
+  const float* from;
+  size_t tile_step, position_step, channels, tiles;
+  float* to;
+  size_t row_floats, pixel_floats, cols;
+  bool bottom, accumulate;
+  const float* bias;
+};
+
+}  // namespace temper::simd
+
+#endif  // TEMPER_SIMD_WINOGRAD_TILES_H_
