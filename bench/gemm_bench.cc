@@ -116,9 +116,9 @@ void RegisterConv(const char* target, double peak, const char* layer,
   benchmark::RegisterBenchmark(
       (name + "/forward").c_str(), [=](benchmark::State& state) {
         Floats x(in, 1), w(weights, 2), y(pixels * s.out_c);
-        Floats space = scratch(simd::ConvForwardScratch(s, batch, 1));
+        Floats space = scratch(simd::ConvForwardScratch(s, batch, 1, false));
         const auto run = [&] {
-          simd::ConvForward(s, batch, x.data(), w.data(), nullptr, y.data(),
+          simd::ConvForward(s, batch, x.data(), {}, w.data(), nullptr, y.data(),
                             space.data(), {});
         };
         simd::ForceTarget(target);
@@ -162,10 +162,11 @@ void RegisterConv(const char* target, double peak, const char* layer,
   benchmark::RegisterBenchmark(
       (name + "/backward_weights").c_str(), [=](benchmark::State& state) {
         Floats x(in, 1), dy(pixels * s.out_c, 2), dw(weights);
-        Floats space = scratch(simd::ConvBackwardWeightsScratch(s, batch, 1));
+        Floats space =
+            scratch(simd::ConvBackwardWeightsScratch(s, batch, 1, false));
         const auto run = [&] {
-          simd::ConvBackwardWeights(s, batch, x.data(), dy.data(), dw.data(),
-                                    space.data(), {});
+          simd::ConvBackwardWeights(s, batch, x.data(), {}, dy.data(), 0,
+                                    s.out_c, dw.data(), space.data(), {});
         };
         simd::ForceTarget(target);
         std::fill_n(dw.data(), weights, 0.0f);

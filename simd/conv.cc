@@ -42,8 +42,8 @@ void MergeRows(Product& p) {
 // Calls run(band, window, group, col_begin, col_end) for all units: a unit is
 // one panel of one group of one band; neighbours run together.
 template <class Run>
-void ForEachBand(const Source& source, const float* x, size_t groups,
-                 size_t columns, size_t unit_work, float* stages,
+void ForEachBand(const Source& source, const float* x, const Prologue& prologue,
+                 size_t groups, size_t columns, size_t unit_work, float* stages,
                  const ParallelRunner& parallel, Run&& run) {
   const size_t panels = DivUp(columns, kPanel);
   const size_t units = groups * panels;
@@ -54,7 +54,7 @@ void ForEachBand(const Source& source, const float* x, size_t groups,
                 float* const stage = stages + slot * stage_floats;
                 while (begin < end) {
                   const Band band = BandAt(source.cut, begin / units);
-                  const Window window = source.Open(x, band, stage);
+                  const Window window = source.Open(x, prologue, band, stage);
                   const size_t stop = std::min(end, RoundUp(begin + 1, units));
                   while (begin < stop) {
                     const size_t unit = begin % units;
@@ -77,21 +77,21 @@ size_t ScratchBytes(const Source& source, size_t packed, size_t units,
 }  // namespace
 
 size_t ConvForwardScratch(const ConvShape& shape, uint32_t batch,
-                          uint32_t threads) {
+                          uint32_t threads, bool prologue) {
   if (batch == 0) return 0;
   const ConvSizes s(shape, batch);
   return ScratchBytes(
-      ForwardSource(s, kBandPixels),
+      ForwardSource(s, kBandPixels, prologue),
       s.groups * PackedBytes(s.Taps() * s.group_in, s.group_out),
       s.groups * DivUp(s.group_out, kPanel), threads);
 }
 
 void ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
-                 const float* w, const float* bias, float* y, void* scratch,
-                 const ParallelRunner& parallel) {
+                 const Prologue& prologue, const float* w, const float* bias,
+                 float* y, void* scratch, const ParallelRunner& parallel) {
   const ConvSizes s(shape, batch);
   if (s.batch == 0) return;
-  const Source source = ForwardSource(s, kBandPixels);
+  const Source source = ForwardSource(s, kBandPixels, !prologue.IsIdentity());
   const size_t k = s.Taps() * s.group_in;
   const size_t group_floats = PackedBytes(k, s.group_out) / sizeof(float);
   float* const packed = static_cast<float*>(scratch);
@@ -103,7 +103,7 @@ void ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
   const size_t out_image = static_cast<size_t>(s.out_h) * out_w * s.out_c;
   const size_t work = source.cut.images * source.cut.band_rows * out_w * k;
   ForEachBand(
-      source, x, s.groups, s.group_out, work * kPanel,
+      source, x, prologue, s.groups, s.group_out, work * kPanel,
       packed + s.groups * group_floats, parallel,
       [&](const Band& band, const Window& window, size_t g, size_t col_begin,
           size_t col_end) {
@@ -314,7 +314,7 @@ void ConvBackwardData(const ConvShape& shape, uint32_t batch, const float* dy,
   const size_t work = source.cut.images * source.cut.band_rows *
                       DivUp(in_w, stride_w) * s.Taps() * s.group_out;
   ForEachBand(
-      source, dy, s.groups, s.group_in, work * kPanel,
+      source, dy, Prologue{}, s.groups, s.group_in, work * kPanel,
       packed + flipped.Floats(), parallel,
       [&](const Band& band, const Window& window, size_t g, size_t col_begin,
           size_t col_end) {

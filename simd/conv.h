@@ -4,7 +4,8 @@
 // Staging: a band of padded input rows is copied once into per-thread scratch,
 // so the register tile (gemm-inl.h) reads taps at fixed offsets and never tests
 // for the border: padding taps multiply zeros, always. Without padding the tile
-// reads x directly. No im2col buffer of the image exists.
+// reads x directly. No im2col buffer of the image exists. A prologue
+// (prologue.h) is applied on the way into the band, so that it always stages.
 // Order: forward sums over (kernel_h, kernel_w, in channel) ascending; the
 // input gradient is a forward convolution of dy with flipped taps, one phase
 // per (ih % stride_h, iw % stride_w), summing over (flipped kernel_h, flipped
@@ -22,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "simd/prologue.h"
 #include "simd/rows.h"
 #include "temper/parallel.h"
 
@@ -38,12 +40,14 @@ struct ConvShape {
   uint32_t groups;  // divides in_c and out_c
 };
 
-// y (batch, out_h, out_w, out_c) = conv(x (batch, in_h, in_w, in_c),
+// y (batch, out_h, out_w, out_c) = conv(prologue(x (batch, in_h, in_w, in_c)),
 // w (out_c, kernel_h, kernel_w, in_c / groups)) + bias (out_c) or null.
-size_t ConvForwardScratch(const ConvShape& s, uint32_t batch, uint32_t threads);
+// Scratch: `prologue` if there may be one that is not the identity.
+size_t ConvForwardScratch(const ConvShape& s, uint32_t batch, uint32_t threads,
+                          bool prologue);
 void ConvForward(const ConvShape& s, uint32_t batch, const float* x,
-                 const float* w, const float* bias, float* y, void* scratch,
-                 const ParallelRunner& parallel);
+                 const Prologue& prologue, const float* w, const float* bias,
+                 float* y, void* scratch, const ParallelRunner& parallel);
 
 // dx = (accumulate ? dx : 0) + gradient. Every element of dx is written.
 size_t ConvBackwardDataScratch(const ConvShape& s, uint32_t batch,
@@ -52,12 +56,15 @@ void ConvBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
                       const float* w, bool accumulate, float* dx, void* scratch,
                       const ParallelRunner& parallel);
 
-// dw += gradient.
+// dw += gradient of the filters [first, first + filters) alone; dw points at
+// filter `first`. With groups > 1 the range must be all of them. The scratch
+// does for every range.
 size_t ConvBackwardWeightsScratch(const ConvShape& s, uint32_t batch,
-                                  uint32_t threads);
+                                  uint32_t threads, bool prologue);
 void ConvBackwardWeights(const ConvShape& s, uint32_t batch, const float* x,
-                         const float* dy, float* dw, void* scratch,
-                         const ParallelRunner& parallel);
+                         const Prologue& prologue, const float* dy,
+                         uint32_t first, uint32_t filters, float* dw,
+                         void* scratch, const ParallelRunner& parallel);
 
 }  // namespace temper::simd
 

@@ -16,6 +16,7 @@
 
 #include "simd/conv.h"
 #include "simd/gemm.h"
+#include "simd/prologue.h"
 #include "simd/rows.h"
 #include "simd/tile.h"
 
@@ -28,6 +29,7 @@ struct ConvSizes {
   size_t in_c, out_c, kernel_h, kernel_w;
   ptrdiff_t stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w;
   size_t groups, group_in, group_out;  // channels per group
+  bool one_column = false;             // the batch lies in in_h and out_h
 
   ConvSizes(const ConvShape& s, size_t n)
       : batch(n),
@@ -56,6 +58,7 @@ struct ConvSizes {
       in_h = out_h = static_cast<ptrdiff_t>(batch) * in_h * in_w;
       in_w = out_w = 1;
       batch = batch == 0 ? 0 : 1;
+      one_column = true;
     }
   }
   size_t Taps() const { return kernel_h * kernel_w; }
@@ -71,6 +74,7 @@ struct BandCut {
   size_t row_bands = 1, image_bands = 1;
   size_t source_rows = 0;    // rows one image of a band reads
   size_t source_floats = 0;  // of a band, for this batch or less
+  size_t most_floats = 0;    // the same, for this number of rows or less
 
   size_t Count() const { return image_bands * row_bands; }
 };
@@ -110,6 +114,7 @@ inline BandCut CutBands(size_t batch, size_t rows, size_t cols, size_t row_step,
   cut.images = DivUp(batch, cut.image_bands);
   // Not cut.images: scratch for a large batch must do for a smaller one too.
   cut.source_floats = images * cut.source_rows * row_floats;
+  cut.most_floats = images * floats(n);
   return cut;
 }
 
@@ -126,11 +131,36 @@ inline Band BandAt(const BandCut& cut, size_t i) {
   return band;
 }
 
+// Copies pixels, or what the prologue makes of them.
+inline void StagePixels(size_t pixels, size_t c, const float* from,
+                        const Prologue& prologue, float* to) {
+  if (prologue.IsIdentity()) {
+    std::memcpy(to, from, pixels * c * sizeof(float));
+  } else {
+    ApplyPrologue(pixels, c, from, prologue, to);
+  }
+}
+
 // Copies the window rows [row, row + rows) x cols [col, col + cols) of an image
-// (h, w, c); outside the image lies zero.
+// (h, w, c) through the prologue; outside the image lies zero.
 inline void StageWindow(const float* image, ptrdiff_t h, ptrdiff_t w, size_t c,
                         ptrdiff_t row, ptrdiff_t rows, ptrdiff_t col,
-                        ptrdiff_t cols, float* to) {
+                        ptrdiff_t cols, const Prologue& prologue, float* to) {
+  if (col == 0 && cols == w) {  // whole rows: one piece between zeros
+    const size_t line = static_cast<size_t>(w) * c;
+    const ptrdiff_t top = std::clamp<ptrdiff_t>(-row, 0, rows);
+    const ptrdiff_t below = std::clamp<ptrdiff_t>(h - row, top, rows);
+    const size_t inside = static_cast<size_t>(below - top);
+    std::fill_n(to, static_cast<size_t>(top) * line, 0.0f);
+    to += static_cast<size_t>(top) * line;
+    if (inside != 0) {
+      StagePixels(inside * static_cast<size_t>(w), c,
+                  image + static_cast<size_t>(row + top) * line, prologue, to);
+    }
+    std::fill_n(to + inside * line, static_cast<size_t>(rows - below) * line,
+                0.0f);
+    return;
+  }
   const ptrdiff_t first = std::clamp<ptrdiff_t>(-col, 0, cols);
   const ptrdiff_t last = std::clamp<ptrdiff_t>(w - col, first, cols);
   const size_t left = static_cast<size_t>(first) * c;
@@ -141,9 +171,9 @@ inline void StageWindow(const float* image, ptrdiff_t h, ptrdiff_t w, size_t c,
       std::fill_n(to, left + middle + right, 0.0f);
     } else {
       std::fill_n(to, left, 0.0f);
-      std::memcpy(to + left,
-                  image + (static_cast<size_t>(r * w + col + first)) * c,
-                  middle * sizeof(float));
+      StagePixels(static_cast<size_t>(last - first), c,
+                  image + static_cast<size_t>(r * w + col + first) * c,
+                  prologue, to + left);
       std::fill_n(to + left + middle, right, 0.0f);
     }
     to += left + middle + right;
@@ -163,7 +193,7 @@ struct Source {
   ptrdiff_t first_row, first_col;  // of the window at grid pixel (0, 0)
   ptrdiff_t row_step;              // source rows per grid row
   ptrdiff_t cols;                  // of the window
-  bool staged;                     // the window leaves the source
+  bool staged;  // the window leaves the source, or is seen through a prologue
   BandCut cut;
 
   size_t RowFloats() const {
@@ -172,7 +202,8 @@ struct Source {
   size_t StagedFloats() const { return staged ? cut.source_floats : 0; }
 
   // The window of a band. first_* may point before the source only if staged.
-  Window Open(const float* x, const Band& band, float* stage) const {
+  Window Open(const float* x, const Prologue& prologue, const Band& band,
+              float* stage) const {
     const ptrdiff_t row =
         first_row + static_cast<ptrdiff_t>(band.row) * row_step;
     const size_t image = static_cast<size_t>(h * w) * channels;
@@ -191,14 +222,15 @@ struct Source {
     window.image_floats = cut.source_rows * window.row_floats;
     for (size_t i = 0; i < band.images; ++i) {
       StageWindow(from + i * image, h, w, channels, row, rows, first_col, cols,
-                  stage + i * window.image_floats);
+                  prologue, stage + i * window.image_floats);
     }
     return window;
   }
 };
 
 // x as forward and weight gradient read it: by bands of output rows.
-inline Source ForwardSource(const ConvSizes& s, size_t band_pixels) {
+inline Source ForwardSource(const ConvSizes& s, size_t band_pixels,
+                            bool prologue) {
   Source source;
   source.h = s.in_h;
   source.w = s.in_w;
@@ -212,12 +244,14 @@ inline Source ForwardSource(const ConvSizes& s, size_t band_pixels) {
       (static_cast<ptrdiff_t>(s.kernel_w) - 1) * s.dilation_w + 1;
   const ptrdiff_t rows = (s.out_h - 1) * s.stride_h + extent_h;
   source.cols = (s.out_w - 1) * s.stride_w + extent_w;
-  source.staged = s.pad_top != 0 || s.pad_left != 0 || rows > s.in_h ||
-                  source.cols > s.in_w;
+  source.staged = prologue || s.pad_top != 0 || s.pad_left != 0 ||
+                  rows > s.in_h || source.cols > s.in_w;
   source.cut = CutBands(
       s.batch, static_cast<size_t>(s.out_h), static_cast<size_t>(s.out_w),
       static_cast<size_t>(s.stride_h), static_cast<size_t>(extent_h),
       static_cast<size_t>(source.cols) * s.in_c, band_pixels);
+  // There a smaller batch has fewer rows.
+  if (s.one_column) source.cut.source_floats = source.cut.most_floats;
   return source;
 }
 

@@ -41,9 +41,11 @@ struct WeightGradient {
   UnitCut cut;        // of one run of one group
   size_t unit_floats;
 
-  WeightGradient(const ConvShape& shape, size_t batch)
+  // `filters` of one group.
+  WeightGradient(const ConvShape& shape, size_t batch, bool prologue,
+                 size_t filters)
       : s(shape, batch),
-        source(ForwardSource(s, kBandPixels)),
+        source(ForwardSource(s, kBandPixels, prologue)),
         pixels(s.OutPixels()) {
     const bool whole_rows = s.groups == 1 && s.dilation_w == 1;
     run_taps_w = whole_rows ? s.kernel_w : 1;
@@ -56,10 +58,10 @@ struct WeightGradient {
     lanes_over_taps = use_taps * 4 >= use_channels * 3;
     if (lanes_over_taps) {
       runs = s.Taps() / run_taps_w;
-      cut = CutUnits(s.group_out, run);
+      cut = CutUnits(filters, run);
     } else {
       runs = 1;
-      cut = CutUnits(s.Taps() * s.group_in, s.group_out);
+      cut = CutUnits(s.Taps() * s.group_in, filters);
     }
     unit_floats = cut.rows * cut.cols;
   }
@@ -78,13 +80,11 @@ struct WeightGradient {
                             ? kMaxChunks
                             : ChunkCount(pixels));
   }
-  // Of all partials of a thread.
-  size_t PartialBytes(size_t units_at_once) const {
-    return PartBytes(Partials() * units_at_once * unit_floats);
-  }
-  size_t SlotBytes(size_t units_at_once) const {
+  // Of all partials of a thread. The same for every range of filters.
+  size_t PartialBytes() const { return PartBytes(Partials() * kPartialFloats); }
+  size_t SlotBytes() const {
     if (!source.staged) return 0;
-    return PartialBytes(units_at_once) + PartBytes(source.StagedFloats());
+    return PartialBytes() + PartBytes(source.StagedFloats());
   }
 
   // Where unit i lies. Rows are counted fastest, groups slowest.
@@ -194,8 +194,9 @@ struct WeightGradient {
   }
 
   // Units [begin, end). Partial i lies at partials + i * stride.
-  void RunUnits(size_t begin, size_t end, const float* x, const float* dy,
-                float* dw, float* partials, size_t stride, float* stage) const {
+  void RunUnits(size_t begin, size_t end, const float* x,
+                const Prologue& prologue, const float* dy, float* dw,
+                float* partials, size_t stride, float* stage) const {
     const size_t out_w = static_cast<size_t>(s.out_w);
     const size_t out_h = static_cast<size_t>(s.out_h);
     const size_t chunk = ChunkRows(pixels);
@@ -213,7 +214,7 @@ struct WeightGradient {
     const Place first_place = At(begin);
     PartialStack stack;
     Band band = BandAt(bands, 0);
-    Window window = source.Open(x, band, stage);
+    Window window = source.Open(x, prologue, band, stage);
     size_t next_band = 1;
     size_t band_begin = 0, band_end = band.images * band.rows * out_w;
     for (size_t from = 0; from < pixels; from += chunk) {
@@ -222,7 +223,7 @@ struct WeightGradient {
       for (size_t at = from; at < to;) {
         if (at == band_end) {
           band = BandAt(bands, next_band++);
-          window = source.Open(x, band, stage);
+          window = source.Open(x, prologue, band, stage);
           band_begin = band_end;
           band_end += band.images * band.rows * out_w;
         }
@@ -254,22 +255,19 @@ struct WeightGradient {
 }  // namespace
 
 size_t ConvBackwardWeightsScratch(const ConvShape& shape, uint32_t batch,
-                                  uint32_t threads) {
+                                  uint32_t threads, bool prologue) {
   if (batch == 0) return 0;
-  const WeightGradient g(shape, batch);
-  // Fewer threads share more units each, and may need more.
-  size_t bytes = 0;
-  for (size_t n = SlotCount(g.Units(), threads); n > 0; --n) {
-    bytes = std::max(bytes, n * g.SlotBytes(g.UnitsAtOnce(n)));
-  }
-  return bytes;
+  const WeightGradient g(shape, batch, prologue, shape.out_c / shape.groups);
+  return SlotCount(g.Units(), threads) * g.SlotBytes();
 }
 
 void ConvBackwardWeights(const ConvShape& shape, uint32_t batch, const float* x,
-                         const float* dy, float* dw, void* scratch,
-                         const ParallelRunner& parallel) {
-  if (batch == 0) return;
-  const WeightGradient g(shape, batch);
+                         const Prologue& prologue, const float* dy,
+                         uint32_t first, uint32_t filters, float* dw,
+                         void* scratch, const ParallelRunner& parallel) {
+  if (batch == 0 || filters == 0) return;
+  const WeightGradient g(shape, batch, !prologue.IsIdentity(),
+                         filters / shape.groups);
   const size_t at_once = g.UnitsAtOnce(parallel.threads);
   const size_t work = g.pixels * g.unit_floats;
   ParallelFor(parallel, g.Units(), DivUp(kMultiplyGrain, work),
@@ -279,12 +277,13 @@ void ConvBackwardWeights(const ConvShape& shape, uint32_t batch, const float* x,
                 float* stage = nullptr;
                 if (g.source.staged) {
                   partials = static_cast<float*>(scratch) +
-                             slot * (g.SlotBytes(at_once) / sizeof(float));
-                  stage = partials + g.PartialBytes(at_once) / sizeof(float);
+                             slot * (g.SlotBytes() / sizeof(float));
+                  stage = partials + g.PartialBytes() / sizeof(float);
                 }
                 for (; begin < end; begin += at_once) {
-                  g.RunUnits(begin, std::min(end, begin + at_once), x, dy, dw,
-                             partials, at_once * g.unit_floats, stage);
+                  g.RunUnits(begin, std::min(end, begin + at_once), x, prologue,
+                             dy + first, dw, partials, at_once * g.unit_floats,
+                             stage);
                 }
               });
 }

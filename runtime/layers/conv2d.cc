@@ -55,7 +55,8 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   if (p.bias) needs->Weight("bias", WeightRole::kBias, {p.out_channels});
 
   const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
-  needs->ForwardScratch(simd::ConvForwardScratch(s, call.batch, call.threads));
+  needs->ForwardScratch(
+      simd::ConvForwardScratch(s, call.batch, call.threads, false));
   uint64_t backward = 0;
   if (call.mode.need_dx[0]) {
     backward = simd::ConvBackwardDataScratch(s, call.batch, call.threads);
@@ -65,7 +66,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
     const size_t pixels = size_t{call.batch} * call.out.h * call.out.w;
     backward = std::max<uint64_t>(
         {backward,
-         simd::ConvBackwardWeightsScratch(s, call.batch, call.threads),
+         simd::ConvBackwardWeightsScratch(s, call.batch, call.threads, false),
          simd::ColumnSumsScratch(pixels, call.out.c)});
   }
   needs->BackwardScratch(backward);
@@ -73,7 +74,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
 
 void Forward(const Call& call) {
   const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
-  simd::ConvForward(s, call.rows, call.x[0], call.weights[0],
+  simd::ConvForward(s, call.rows, call.x[0], simd::Prologue{}, call.weights[0],
                     call.As<Conv2dParams>().bias ? call.weights[1] : nullptr,
                     call.y, call.scratch, call.parallel);
 }
@@ -86,8 +87,9 @@ void Backward(const Call& call) {
                            call.parallel);
   }
   if (call.dw[0] != nullptr) {
-    simd::ConvBackwardWeights(s, call.rows, call.x[0], call.dy, call.dw[0],
-                              call.scratch, call.parallel);
+    simd::ConvBackwardWeights(s, call.rows, call.x[0], simd::Prologue{},
+                              call.dy, 0, s.out_c, call.dw[0], call.scratch,
+                              call.parallel);
     if (call.As<Conv2dParams>().bias) {
       simd::ColumnSums(size_t{call.rows} * s.out_h * s.out_w, s.out_c, call.dy,
                        call.dw[1], call.scratch, call.parallel);

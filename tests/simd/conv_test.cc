@@ -1,6 +1,7 @@
 // simd/conv.h: every direction against its twin (error bound), against the
-// promised chain in float (bits), over threads; the twins against central
-// differences; scratch of the exact size between guards.
+// promised chain in float (bits), over threads; through prologues and by ranges
+// of filters; the twins against central differences; scratch of the exact size
+// between guards.
 #include "simd/conv.h"
 
 #include <algorithm>
@@ -221,8 +222,8 @@ TEST(ConvForward, MatchesTheTwinAndTheChain) {
       const Buffer chain = p.ChainForward(with_bias);
       testing::ForEachTarget([&](simd::Target target) {
         Buffer y(p.out);
-        Buffer scratch(simd::ConvForwardScratch(p.s, p.batch, 1) / 4);
-        simd::ConvForward(p.s, p.batch, p.x, p.w,
+        Buffer scratch(simd::ConvForwardScratch(p.s, p.batch, 1, false) / 4);
+        simd::ConvForward(p.s, p.batch, p.x, {}, p.w,
                           with_bias ? p.bias.data() : nullptr, y,
                           scratch.data(), {});
         EXPECT_TRUE(y.GuardsIntact() && scratch.GuardsIntact());
@@ -293,9 +294,10 @@ TEST(ConvBackwardWeights, MatchesTheTwinAndTheChain) {
     const Buffer chain = p.ChainBackwardWeights();
     testing::ForEachTarget([&](simd::Target target) {
       Buffer dw = p.dw;
-      Buffer scratch(simd::ConvBackwardWeightsScratch(p.s, p.batch, 1) / 4);
-      simd::ConvBackwardWeights(p.s, p.batch, p.x, p.dy, dw, scratch.data(),
-                                {});
+      Buffer scratch(simd::ConvBackwardWeightsScratch(p.s, p.batch, 1, false) /
+                     4);
+      simd::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, 0, p.s.out_c, dw,
+                                scratch.data(), {});
       EXPECT_TRUE(dw.GuardsIntact() && scratch.GuardsIntact());
       CheckBound(dw, twin, size_t{p.batch} * p.s.out_h * p.s.out_w + 1);
       if (target.exact) {
@@ -326,16 +328,17 @@ TEST(Conv, SameBitsWithAnyThreads) {
         SCOPED_TRACE(threads);
         const ParallelRunner runner = testing::ThreadRunner(threads);
         Buffer y(p.out), dx(p.in), dw = p.dw;
-        Buffer forward(simd::ConvForwardScratch(p.s, p.batch, threads) / 4);
-        simd::ConvForward(p.s, p.batch, p.x, p.w, p.bias, y, forward.data(),
+        Buffer forward(simd::ConvForwardScratch(p.s, p.batch, threads, false) /
+                       4);
+        simd::ConvForward(p.s, p.batch, p.x, {}, p.w, p.bias, y, forward.data(),
                           runner);
         Buffer data(simd::ConvBackwardDataScratch(p.s, p.batch, threads) / 4);
         simd::ConvBackwardData(p.s, p.batch, p.dy, p.w, false, dx, data.data(),
                                runner);
-        Buffer weights(simd::ConvBackwardWeightsScratch(p.s, p.batch, threads) /
-                       4);
-        simd::ConvBackwardWeights(p.s, p.batch, p.x, p.dy, dw, weights.data(),
-                                  runner);
+        Buffer weights(
+            simd::ConvBackwardWeightsScratch(p.s, p.batch, threads, false) / 4);
+        simd::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, 0, p.s.out_c, dw,
+                                  weights.data(), runner);
         EXPECT_TRUE(forward.GuardsIntact() && data.GuardsIntact() &&
                     weights.GuardsIntact());
         EXPECT_TRUE(y.SameBits(y0));
@@ -346,23 +349,128 @@ TEST(Conv, SameBitsWithAnyThreads) {
   }
 }
 
+// What a prologue forms on the way equals what it stored before, bit for bit.
+TEST(Conv, PrologueEqualsMaterialised) {
+  std::vector<Case> cases(std::begin(kCases), std::end(kCases));
+  cases.push_back({2, {24, 24, 40, 24, 24, 56, 1, 1, 1, 1, 0, 0, 1, 1, 1}});
+  cases.push_back({3, {40, 41, 8, 40, 41, 20, 1, 1, 1, 1, 0, 0, 1, 1, 1}});
+  cases.push_back({2, {33, 31, 16, 17, 16, 40, 3, 3, 2, 2, 1, 1, 1, 1, 1}});
+  for (const Case& c : cases) {
+    SCOPED_TRACE(Name(c));
+    Problem p(c);
+    const Buffer raw = p.x;
+    const Buffer scale = Buffer(p.s.in_c).Randomize(7);
+    const Buffer shift = Buffer(p.s.in_c).Randomize(8);
+    for (const simd::Activation activation :
+         {simd::Activation::kNone, simd::Activation::kRelu,
+          simd::Activation::kRelu6}) {
+      // Values beyond 6 need more than Randomize gives.
+      Buffer steep = scale;
+      for (size_t i = 0; i < p.s.in_c; ++i) steep[i] *= 16.0f;
+      const simd::Prologue prologue = {steep, shift, activation};
+      testing::ForEachTarget([&](simd::Target target) {
+        simd::ApplyPrologue(p.in / p.s.in_c, p.s.in_c, raw, prologue, p.x);
+        Buffer y0(p.out), dw0 = p.dw;
+        {
+          Buffer forward(simd::ConvForwardScratch(p.s, p.batch, 1, false) / 4);
+          simd::ConvForward(p.s, p.batch, p.x, {}, p.w, p.bias, y0,
+                            forward.data(), {});
+          Buffer weights(
+              simd::ConvBackwardWeightsScratch(p.s, p.batch, 1, false) / 4);
+          simd::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, 0, p.s.out_c,
+                                    dw0, weights.data(), {});
+        }
+        if (target.exact) {
+          EXPECT_TRUE(y0.SameBits(p.ChainForward(true)));
+          EXPECT_TRUE(dw0.SameBits(p.ChainBackwardWeights()));
+        }
+        for (const uint32_t threads : {1u, 2u, 4u}) {
+          SCOPED_TRACE(threads);
+          const ParallelRunner runner = testing::ThreadRunner(threads);
+          Buffer y(p.out), dw = p.dw;
+          Buffer forward(simd::ConvForwardScratch(p.s, p.batch, threads, true) /
+                         4);
+          simd::ConvForward(p.s, p.batch, raw, prologue, p.w, p.bias, y,
+                            forward.data(), runner);
+          Buffer weights(
+              simd::ConvBackwardWeightsScratch(p.s, p.batch, threads, true) /
+              4);
+          simd::ConvBackwardWeights(p.s, p.batch, raw, prologue, p.dy, 0,
+                                    p.s.out_c, dw, weights.data(), runner);
+          EXPECT_TRUE(forward.GuardsIntact() && weights.GuardsIntact());
+          EXPECT_TRUE(y.GuardsIntact() && dw.GuardsIntact());
+          EXPECT_TRUE(y.SameBits(y0));
+          EXPECT_TRUE(dw.SameBits(dw0));
+        }
+      });
+    }
+  }
+}
+
+// Rows of dw on their own are the rows of the whole, and nothing else is
+// written.
+TEST(ConvBackwardWeights, FilterRangesEqualTheWhole) {
+  std::vector<Case> cases(std::begin(kCases), std::end(kCases));
+  cases.insert(cases.end(), std::begin(kLongCases), std::end(kLongCases));
+  for (const Case& c : cases) {
+    if (c.s.groups != 1) continue;
+    SCOPED_TRACE(Name(c));
+    const Problem p(c);
+    const Buffer whole = p.ChainBackwardWeights();
+    const uint32_t n = p.s.out_c;
+    const uint32_t ranges[][2] = {{0, n},     {0, n / 2},         {n / 2, n},
+                                  {n - 1, n}, {n / 3, n - n / 3}, {0, 0}};
+    testing::ForEachTarget([&](simd::Target target) {
+      if (!target.exact) return;
+      for (const auto& range : ranges) {
+        for (const uint32_t threads : {1u, 3u}) {
+          const uint32_t first = range[0], filters = range[1] - range[0];
+          Buffer dw(filters * p.filter);
+          std::copy_n(p.dw + first * p.filter, dw.size(), dw.data());
+          Buffer scratch(
+              simd::ConvBackwardWeightsScratch(p.s, p.batch, threads, false) /
+              4);
+          simd::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, first, filters,
+                                    dw, scratch.data(),
+                                    testing::ThreadRunner(threads));
+          EXPECT_TRUE(dw.GuardsIntact() && scratch.GuardsIntact());
+          Buffer expected(dw.size());
+          std::copy_n(whole + first * p.filter, dw.size(), expected.data());
+          EXPECT_TRUE(dw.SameBits(expected)) << first << " " << filters;
+        }
+      }
+    });
+  }
+}
+
 // A short last batch on fewer threads runs in the scratch that was planned for
 // a full one on more.
 TEST(Conv, ScratchGrowsWithBatchAndThreads) {
   for (const Case& c : kCases) {
     SCOPED_TRACE(Name(c));
-    for (uint32_t threads = 1; threads <= 20; ++threads) {
-      size_t forward = 0, data = 0, weights = 0;
-      for (uint32_t batch = 1; batch <= 300; batch += 1 + batch / 8) {
-        const size_t f = simd::ConvForwardScratch(c.s, batch, threads);
-        const size_t d = simd::ConvBackwardDataScratch(c.s, batch, threads);
-        const size_t w = simd::ConvBackwardWeightsScratch(c.s, batch, threads);
-        EXPECT_TRUE(f >= forward && d >= data && w >= weights) << batch;
-        EXPECT_EQ((f | d | w) % 64, 0u);
-        EXPECT_GE(simd::ConvForwardScratch(c.s, batch, threads + 1), f);
-        EXPECT_GE(simd::ConvBackwardDataScratch(c.s, batch, threads + 1), d);
-        EXPECT_GE(simd::ConvBackwardWeightsScratch(c.s, batch, threads + 1), w);
-        forward = f, data = d, weights = w;
+    for (const bool prologue : {false, true}) {
+      const auto forward = [&](uint32_t batch, uint32_t threads) {
+        return simd::ConvForwardScratch(c.s, batch, threads, prologue);
+      };
+      const auto weights = [&](uint32_t batch, uint32_t threads) {
+        return simd::ConvBackwardWeightsScratch(c.s, batch, threads, prologue);
+      };
+      for (uint32_t threads = 1; threads <= 20; ++threads) {
+        size_t f0 = 0, d0 = 0, w0 = 0;
+        for (uint32_t batch = 1; batch <= 300; batch += 1 + batch / 8) {
+          const size_t f = forward(batch, threads);
+          const size_t d = simd::ConvBackwardDataScratch(c.s, batch, threads);
+          const size_t w = weights(batch, threads);
+          EXPECT_TRUE(f >= f0 && d >= d0 && w >= w0) << batch;
+          EXPECT_EQ((f | d | w) % 64, 0u);
+          EXPECT_GE(forward(batch, threads + 1), f);
+          EXPECT_GE(simd::ConvBackwardDataScratch(c.s, batch, threads + 1), d);
+          EXPECT_GE(weights(batch, threads + 1), w);
+          EXPECT_GE(simd::ConvForwardScratch(c.s, batch, threads, true), f);
+          EXPECT_GE(simd::ConvBackwardWeightsScratch(c.s, batch, threads, true),
+                    w);
+          f0 = f, d0 = d, w0 = w;
+        }
       }
     }
   }
