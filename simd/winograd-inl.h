@@ -151,16 +151,8 @@ void WeightTransformRows(size_t rows, const float* HWY_RESTRICT taps,
   const V half = hn::Set(d, 0.5f);
   const size_t n = rows * kPanel;
   for (size_t i = 0; i < n; i += N) {
-    const auto down = [&](size_t kw, V& a0, V& a1, V& a2, V& a3) HWY_ATTR {
-      const V g0 = hn::LoadU(d, taps + kw * n + i);
-      const V g1 = hn::LoadU(d, taps + (kw + 3) * n + i);
-      const V g2 = hn::LoadU(d, taps + (kw + 6) * n + i);
-      const V outer = hn::Add(g0, g2);
-      a0 = g0;
-      a1 = hn::Mul(half, hn::Add(outer, g1));
-      a2 = hn::Mul(half, hn::Sub(outer, g1));
-      a3 = g2;
-    };
+    const auto tap = [&](size_t k)
+                         HWY_ATTR { return hn::LoadU(d, taps + k * n + i); };
     const auto across = [&](V b0, V b1, V b2, float* to) HWY_ATTR {
       const V outer = hn::Add(b0, b2);
       hn::StoreU(b0, d, to);
@@ -168,14 +160,17 @@ void WeightTransformRows(size_t rows, const float* HWY_RESTRICT taps,
       hn::StoreU(hn::Mul(half, hn::Sub(outer, b1)), d, to + 2 * position_step);
       hn::StoreU(b2, d, to + 3 * position_step);
     };
-    V a00, a10, a20, a30, a01, a11, a21, a31, a02, a12, a22, a32;
-    down(0, a00, a10, a20, a30);
-    down(1, a01, a11, a21, a31);
-    down(2, a02, a12, a22, a32);
-    across(a00, a01, a02, u + i);
-    across(a10, a11, a12, u + 4 * position_step + i);
-    across(a20, a21, a22, u + 8 * position_step + i);
-    across(a30, a31, a32, u + 12 * position_step + i);
+    float* const to = u + i;
+    across(tap(0), tap(1), tap(2), to);
+    const V o0 = hn::Add(tap(0), tap(6)), o1 = hn::Add(tap(1), tap(7)),
+            o2 = hn::Add(tap(2), tap(8));
+    across(hn::Mul(half, hn::Add(o0, tap(3))),
+           hn::Mul(half, hn::Add(o1, tap(4))),
+           hn::Mul(half, hn::Add(o2, tap(5))), to + 4 * position_step);
+    across(hn::Mul(half, hn::Sub(o0, tap(3))),
+           hn::Mul(half, hn::Sub(o1, tap(4))),
+           hn::Mul(half, hn::Sub(o2, tap(5))), to + 8 * position_step);
+    across(tap(6), tap(7), tap(8), to + 12 * position_step);
   }
 }
 

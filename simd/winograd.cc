@@ -88,9 +88,12 @@ struct Direction {
             batch};
   }
 
-  size_t WeightFloats() const {
-    return kPositions * block_panels * in_c * kPanel;
+  // From one position of the transformed weights to the next: one line more,
+  // as in TileBuffer.
+  size_t WeightStep(size_t count) const {
+    return count * in_c * kPanel + kPanel;
   }
+  size_t WeightFloats() const { return kPositions * WeightStep(block_panels); }
   size_t SlotBytes() const {
     return PartBytes(TileSource::StagedFloats(cut, in_c)) +
            PartBytes(v.Floats()) + PartBytes(m.Floats());
@@ -161,7 +164,7 @@ void Direction::TransformWeights(const float* w, size_t panel_begin,
                   }
                   HWY_DYNAMIC_DISPATCH(WeightTransformRows)
                   (rows, taps, u + (panel * in_c + row) * kPanel,
-                   count * in_c * kPanel);
+           WeightStep(count));
                 }
               });
 }
@@ -181,7 +184,7 @@ void Direction::RunBlock(const TileBlock& block, size_t count, const float* u,
   p.walk.count = p.walk.cols = in_c;
   p.b_panel = in_c * kPanel;
   p.b_step = kPanel;
-  p.b_repeat = count * p.b_panel;
+  p.b_repeat = WeightStep(count);
   p.c = m_at;
   p.c_col = m.tile_step;
   p.c_repeat = m.position_step;

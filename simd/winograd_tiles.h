@@ -96,26 +96,11 @@ struct TileSource {
     const ptrdiff_t cols = static_cast<ptrdiff_t>(2 * block.cols + 2);
     const ptrdiff_t row = first_row + static_cast<ptrdiff_t>(2 * block.row);
     const ptrdiff_t col = first_col + static_cast<ptrdiff_t>(2 * block.col);
-    const ptrdiff_t first = std::clamp<ptrdiff_t>(-col, 0, cols);
-    const ptrdiff_t last = std::clamp<ptrdiff_t>(w - col, first, cols);
-    const size_t left = static_cast<size_t>(first) * channels;
-    const size_t middle = static_cast<size_t>(last - first) * channels;
-    const size_t right = static_cast<size_t>(cols - last) * channels;
     const size_t image = static_cast<size_t>(h * w) * channels;
     for (size_t n = block.image; n < block.image + block.images; ++n) {
-      for (ptrdiff_t r = row; r < row + rows; ++r) {
-        if (r < 0 || r >= h || middle == 0) {
-          std::fill_n(to, left + middle + right, 0.0f);
-        } else {
-          std::fill_n(to, left, 0.0f);
-          ApplyPrologue(static_cast<size_t>(last - first), channels,
-                        x + n * image +
-                            static_cast<size_t>(r * w + col + first) * channels,
-                        prologue, to + left);
-          std::fill_n(to + left + middle, right, 0.0f);
-        }
-        to += left + middle + right;
-      }
+      StageWindow(x + n * image, h, w, channels, row, rows, col, cols, prologue,
+                  to);
+      to += static_cast<size_t>(rows * cols) * channels;
     }
   }
 };
