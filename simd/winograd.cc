@@ -24,11 +24,13 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "simd/winograd-inl.h"
+#include "simd/winograd_product-inl.h"
 
 #if HWY_ONCE
 namespace temper::simd {
 HWY_EXPORT(InputTransformTiles);
 HWY_EXPORT(OutputTransformTiles);
+HWY_EXPORT(PositionProducts);
 HWY_EXPORT(WeightTransformRows);
 
 void InputTransform(const InputTransformArgs& args) {
@@ -116,7 +118,7 @@ struct Direction {
  private:
   // Tiles of a block: V takes about 128 KB, but register tiles must be full.
   static size_t BlockTiles(size_t in) {
-    return std::clamp<size_t>(2048 / RoundUp(in, kPanel), 16, 64);
+    return std::clamp<size_t>(2048 / RoundUp(in, kPanel), 16, 32);
   }
   static size_t BlockPanels(size_t in, size_t all) {
     const size_t most =
@@ -164,7 +166,7 @@ void Direction::TransformWeights(const float* w, size_t panel_begin,
                   }
                   HWY_DYNAMIC_DISPATCH(WeightTransformRows)
                   (rows, taps, u + (panel * in_c + row) * kPanel,
-           WeightStep(count));
+                   WeightStep(count));
                 }
               });
 }
@@ -175,24 +177,22 @@ void Direction::RunBlock(const TileBlock& block, size_t count, const float* u,
                          size_t panel_base, size_t panel_begin,
                          size_t panel_end, const float* bias, bool accumulate,
                          const float* v_at, float* m_at, float* y) const {
-  const size_t tiles = block.Tiles();
-  Product p;
-  p.cols = tiles;
-  p.a = v_at;
-  p.a_col = v.tile_step;
-  p.a_repeat = v.position_step;
-  p.walk.count = p.walk.cols = in_c;
-  p.b_panel = in_c * kPanel;
-  p.b_step = kPanel;
-  p.b_repeat = WeightStep(count);
-  p.c = m_at;
-  p.c_col = m.tile_step;
-  p.c_repeat = m.position_step;
-  p.repeats = kPositions;
+  PositionProduct p;
+  p.tiles = block.Tiles();
+  p.channels = in_c;
+  p.v = v_at;
+  p.v_tile = v.tile_step;
+  p.v_position = v.position_step;
+  p.u_panel = in_c * kPanel;
+  p.u_position = WeightStep(count);
+  p.m = m_at;
+  p.m_tile = m.tile_step;
+  p.m_position = m.position_step;
   for (size_t panel = panel_begin; panel < panel_end; panel += kProductPanels) {
     const size_t some = std::min(kProductPanels, panel_end - panel);
-    p.b = u + panel * p.b_panel;
-    RunProduct(p, 0, tiles, 0, some * kPanel);
+    p.panels = some;
+    p.u = u + panel * p.u_panel;
+    HWY_DYNAMIC_DISPATCH(PositionProducts)(p);
     const size_t channel = (panel_base + panel) * kPanel;
     OutputTransformArgs args;
     args.from = m_at;

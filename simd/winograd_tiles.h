@@ -154,6 +154,17 @@ inline void TransformBlock(const TileBlock& block, const float* stage,
   }
 }
 
+// M = V U, for every position: v and m as in TileBuffer, u packed in panels.
+struct PositionProduct {
+  size_t tiles, channels, panels;
+  const float* v;
+  size_t v_tile, v_position;
+  const float* u;
+  size_t u_panel, u_position;
+  float* m;
+  size_t m_tile, m_position;
+};
+
 // A^T m A of a row of tiles. `from` is position 0 of the first tile, `to` its
 // top left output; cols outputs of the upper row exist, and of the lower one if
 // `bottom`. bias and accumulate as in winograd.h.
