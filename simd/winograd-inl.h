@@ -24,67 +24,61 @@ namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// One row of t B to four positions.
-template <class V>
-HWY_INLINE void StoreInputRow(V t0, V t1, V t2, V t3, float* to, size_t step) {
-  const hn::DFromV<V> d;
-  hn::StoreU(hn::Sub(t0, t2), d, to);
-  hn::StoreU(hn::Add(t1, t2), d, to + step);
-  hn::StoreU(hn::Sub(t2, t1), d, to + 2 * step);
-  hn::StoreU(hn::Sub(t1, t3), d, to + 3 * step);
-}
-
+// B^T d B. Neighbouring tiles share two columns: their B^T d is carried on in
+// a<row> and b<row>.
 template <bool kAll>
 HWY_INLINE void InputTiles(const InputTransformArgs& args) {
   const Lanes16 d;
+  using V = hn::Vec<Lanes16>;
   const size_t N = hn::Lanes(d);
-  const size_t channels = args.channels, step = args.position_step;
-  const size_t first = args.first, last = args.last;
-  for (size_t t = 0; t < args.tiles; ++t) {
-    const float* HWY_RESTRICT x0 = args.from + 2 * t * channels;
+  const size_t channels = args.channels, tiles = args.tiles;
+  const size_t step = args.position_step, tile_step = args.tile_step;
+  const bool row0 = kAll || args.first == 0;
+  const bool row1 = kAll || (args.first <= 1 && args.last > 1);
+  const bool row2 = kAll || (args.first <= 2 && args.last > 2);
+  const bool row3 = kAll || args.last == 4;
+  for (size_t c = 0; c < channels; c += N) {
+    const float* HWY_RESTRICT x0 = args.from + c;
     const float* HWY_RESTRICT x1 = x0 + args.row_floats;
     const float* HWY_RESTRICT x2 = x1 + args.row_floats;
     const float* HWY_RESTRICT x3 = x2 + args.row_floats;
-    float* HWY_RESTRICT to = args.to + t * args.tile_step;
-    for (size_t c = 0; c < channels; c += N) {
-      const size_t c1 = c + channels, c2 = c1 + channels, c3 = c2 + channels;
-      float* o = to + c;
-      if (kAll || first == 0) {
-        StoreInputRow(hn::Sub(hn::LoadU(d, x0 + c), hn::LoadU(d, x2 + c)),
-                      hn::Sub(hn::LoadU(d, x0 + c1), hn::LoadU(d, x2 + c1)),
-                      hn::Sub(hn::LoadU(d, x0 + c2), hn::LoadU(d, x2 + c2)),
-                      hn::Sub(hn::LoadU(d, x0 + c3), hn::LoadU(d, x2 + c3)), o,
-                      step);
+    float* HWY_RESTRICT to = args.to + c;
+    // B^T d of the column at `at`.
+    const auto down = [&](size_t at, V& t0, V& t1, V& t2, V& t3) HWY_ATTR {
+      const V v1 = hn::LoadU(d, x1 + at), v2 = hn::LoadU(d, x2 + at);
+      t0 = hn::Sub(hn::LoadU(d, x0 + at), v2);
+      t1 = hn::Add(v1, v2);
+      t2 = hn::Sub(v2, v1);
+      t3 = hn::Sub(v1, hn::LoadU(d, x3 + at));
+    };
+    V a0, b0, a1, b1, a2, b2, a3, b3;
+    down(0, a0, a1, a2, a3);
+    down(channels, b0, b1, b2, b3);
+    size_t at = 2 * channels;
+    for (size_t t = 0; t < tiles; ++t) {
+      V c0, c1, c2, c3, d0, d1, d2, d3;
+      down(at, c0, c1, c2, c3);
+      down(at + channels, d0, d1, d2, d3);
+      float* o = to;
+      const auto across = [&](V& a, V& b, V e, V f) HWY_ATTR {
+        hn::StoreU(hn::Sub(a, e), d, o);
+        hn::StoreU(hn::Add(b, e), d, o + step);
+        hn::StoreU(hn::Sub(e, b), d, o + 2 * step);
+        hn::StoreU(hn::Sub(b, f), d, o + 3 * step);
         o += 4 * step;
-      }
-      if (kAll || (first <= 1 && last > 1)) {
-        StoreInputRow(hn::Add(hn::LoadU(d, x1 + c), hn::LoadU(d, x2 + c)),
-                      hn::Add(hn::LoadU(d, x1 + c1), hn::LoadU(d, x2 + c1)),
-                      hn::Add(hn::LoadU(d, x1 + c2), hn::LoadU(d, x2 + c2)),
-                      hn::Add(hn::LoadU(d, x1 + c3), hn::LoadU(d, x2 + c3)), o,
-                      step);
-        o += 4 * step;
-      }
-      if (kAll || (first <= 2 && last > 2)) {
-        StoreInputRow(hn::Sub(hn::LoadU(d, x2 + c), hn::LoadU(d, x1 + c)),
-                      hn::Sub(hn::LoadU(d, x2 + c1), hn::LoadU(d, x1 + c1)),
-                      hn::Sub(hn::LoadU(d, x2 + c2), hn::LoadU(d, x1 + c2)),
-                      hn::Sub(hn::LoadU(d, x2 + c3), hn::LoadU(d, x1 + c3)), o,
-                      step);
-        o += 4 * step;
-      }
-      if (kAll || last == 4) {
-        StoreInputRow(hn::Sub(hn::LoadU(d, x1 + c), hn::LoadU(d, x3 + c)),
-                      hn::Sub(hn::LoadU(d, x1 + c1), hn::LoadU(d, x3 + c1)),
-                      hn::Sub(hn::LoadU(d, x1 + c2), hn::LoadU(d, x3 + c2)),
-                      hn::Sub(hn::LoadU(d, x1 + c3), hn::LoadU(d, x3 + c3)), o,
-                      step);
-      }
+      };
+      if (row0) across(a0, b0, c0, d0);
+      if (row1) across(a1, b1, c1, d1);
+      if (row2) across(a2, b2, c2, d2);
+      if (row3) across(a3, b3, c3, d3);
+      a0 = c0, a1 = c1, a2 = c2, a3 = c3;
+      b0 = d0, b1 = d1, b2 = d2, b3 = d3;
+      at += 2 * channels;
+      to += tile_step;
     }
   }
 }
 
-// B^T d B.
 void InputTransformTiles(const InputTransformArgs& args) {
   if (args.first == 0 && args.last == 4) {
     InputTiles<true>(args);
@@ -95,50 +89,46 @@ void InputTransformTiles(const InputTransformArgs& args) {
 
 // A^T m A of a row of tiles, to y.
 void OutputTransformTiles(const OutputTransformArgs& args) {
-  const size_t step = args.position_step;
+  const size_t step = args.position_step, tile_step = args.tile_step;
   const size_t pixel = args.pixel_floats, row = args.row_floats;
-  for (size_t t = 0; t < args.tiles; ++t) {
-    const float* HWY_RESTRICT from = args.from + t * args.tile_step;
-    float* HWY_RESTRICT to = args.to + 2 * t * pixel;
-    const bool right = 2 * t + 1 < args.cols;
-    const auto body = [&](auto access, size_t c) HWY_ATTR {
-      using V = typename decltype(access)::V;
-      const float* m = from + c;
-      const auto across = [&](V& even, V& odd) HWY_ATTR {
-        const V m0 = access.LoadAll(m);
-        const V m1 = access.LoadAll(m + step);
-        const V m2 = access.LoadAll(m + 2 * step);
-        const V m3 = access.LoadAll(m + 3 * step);
+  const size_t whole = args.cols / 2 < args.tiles ? args.cols / 2 : args.tiles;
+  const bool accumulate = args.accumulate, bottom = args.bottom;
+  ForEachChannelVector(0, args.channels, [&](auto access, size_t c) HWY_ATTR {
+    using V = typename decltype(access)::V;
+    const bool with_bias = args.bias != nullptr;
+    const V bias = with_bias ? access.Load(args.bias + c) : access.Zero();
+    const float* HWY_RESTRICT m = args.from + c;
+    float* HWY_RESTRICT y = args.to + c;
+    for (size_t t = 0; t < args.tiles; ++t) {
+      const auto across = [&](size_t i, V& even, V& odd) HWY_ATTR {
+        const float* const p = m + 4 * i * step;
+        const V m0 = access.LoadAll(p);
+        const V m1 = access.LoadAll(p + step);
+        const V m2 = access.LoadAll(p + 2 * step);
+        const V m3 = access.LoadAll(p + 3 * step);
         even = hn::Add(hn::Add(m0, m1), m2);
         odd = hn::Sub(hn::Sub(m1, m2), m3);
-        m += 4 * step;
       };
       V e0, o0, e1, o1, e2, o2, e3, o3;
-      across(e0, o0);
-      across(e1, o1);
-      across(e2, o2);
-      across(e3, o3);
-      V y00 = hn::Add(hn::Add(e0, e1), e2), y01 = hn::Add(hn::Add(o0, o1), o2);
-      V y10 = hn::Sub(hn::Sub(e1, e2), e3), y11 = hn::Sub(hn::Sub(o1, o2), o3);
-      float* const y = to + c;
-      if (args.bias != nullptr) {
-        const V bias = access.Load(args.bias + c);
-        y00 = hn::Add(y00, bias), y01 = hn::Add(y01, bias);
-        y10 = hn::Add(y10, bias), y11 = hn::Add(y11, bias);
-      }
+      across(0, e0, o0);
+      across(1, e1, o1);
+      across(2, e2, o2);
+      across(3, e3, o3);
       const auto put = [&](V v, float* p) HWY_ATTR {
-        if (args.accumulate) v = hn::Add(access.Load(p), v);
+        if (with_bias) v = hn::Add(v, bias);
+        if (accumulate) v = hn::Add(access.Load(p), v);
         access.Store(v, p);
       };
-      put(y00, y);
-      if (right) put(y01, y + pixel);
-      if (args.bottom) {
-        put(y10, y + row);
-        if (right) put(y11, y + row + pixel);
+      put(hn::Add(hn::Add(e0, e1), e2), y);
+      if (t < whole) put(hn::Add(hn::Add(o0, o1), o2), y + pixel);
+      if (bottom) {
+        put(hn::Sub(hn::Sub(e1, e2), e3), y + row);
+        if (t < whole) put(hn::Sub(hn::Sub(o1, o2), o3), y + row + pixel);
       }
-    };
-    ForEachChannelVector(0, args.channels, body);
-  }
+      m += tile_step;
+      y += 2 * pixel;
+    }
+  });
 }
 
 // G g G^T of `rows` rows of a panel: tap i of row r lies at taps + (i * rows +
