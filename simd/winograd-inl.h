@@ -38,10 +38,10 @@ HWY_INLINE void InputTiles(const InputTransformArgs& args) {
   const bool row2 = kAll || (args.first <= 2 && args.last > 2);
   const bool row3 = kAll || args.last == 4;
   for (size_t c = 0; c < channels; c += N) {
-    const float* HWY_RESTRICT x0 = args.from + c;
-    const float* HWY_RESTRICT x1 = x0 + args.row_floats;
-    const float* HWY_RESTRICT x2 = x1 + args.row_floats;
-    const float* HWY_RESTRICT x3 = x2 + args.row_floats;
+    const float* HWY_RESTRICT x0 = args.x[0] + c;
+    const float* HWY_RESTRICT x1 = args.x[1] + c;
+    const float* HWY_RESTRICT x2 = args.x[2] + c;
+    const float* HWY_RESTRICT x3 = args.x[3] + c;
     float* HWY_RESTRICT to = args.to + c;
     // B^T d of the column at `at`.
     const auto down = [&](size_t at, V& t0, V& t1, V& t2, V& t3) HWY_ATTR {

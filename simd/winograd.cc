@@ -30,6 +30,8 @@
 namespace temper::simd {
 HWY_EXPORT(InputTransformTiles);
 HWY_EXPORT(OutputTransformTiles);
+HWY_EXPORT(PassPanels);
+HWY_EXPORT(PassIsOneTile);
 HWY_EXPORT(PositionProducts);
 HWY_EXPORT(WeightTransformRows);
 
@@ -41,7 +43,7 @@ namespace {
 
 // Floats of the transformed weights that exist at once, if one panel allows.
 constexpr size_t kWeightFloats = 1024 * 1024 / sizeof(float);
-// Panels of M: as many as fill register tiles.
+// Most panels of M on any target: those of one register tile.
 constexpr size_t kProductPanels = 2;
 // Rows of weights that are transformed at once, through the stack.
 constexpr size_t kWeightRows = 16;
@@ -97,8 +99,8 @@ struct Direction {
   }
   size_t WeightFloats() const { return kPositions * WeightStep(block_panels); }
   size_t SlotBytes() const {
-    return PartBytes(TileSource::StagedFloats(cut, in_c)) +
-           PartBytes(v.Floats()) + PartBytes(m.Floats());
+    return PartBytes(Stage::Floats(cut, in_c)) + PartBytes(v.Floats()) +
+           PartBytes(m.Floats());
   }
   size_t ScratchBytes(size_t threads) const {
     return PartBytes(WeightFloats()) +
@@ -109,17 +111,13 @@ struct Direction {
                         float* u, const ParallelRunner& parallel) const;
   void RunBlock(const TileBlock& block, size_t count, const float* u,
                 size_t panel_base, size_t panel_begin, size_t panel_end,
-                const float* bias, bool accumulate, const float* v_at,
-                float* m_at, float* y) const;
+                const float* bias, bool accumulate, float* v_at, float* m_at,
+                float* y) const;
   void Run(const float* x, const Prologue& prologue, const float* w,
            const float* bias, bool accumulate, float* y, void* scratch,
            const ParallelRunner& parallel) const;
 
  private:
-  // Tiles of a block: V takes about 128 KB, but register tiles must be full.
-  static size_t BlockTiles(size_t in) {
-    return std::clamp<size_t>(2048 / RoundUp(in, kPanel), 16, 32);
-  }
   static size_t BlockPanels(size_t in, size_t all) {
     const size_t most =
         std::clamp<size_t>(kWeightFloats / (kPositions * kPanel * in), 1, all);
@@ -137,11 +135,11 @@ struct Direction {
         out_step(out_stride),
         tap_step(tap_stride),
         flipped(flip),
-        cut(CutTiles(batch, DivUp(h, 2), DivUp(width, 2), BlockTiles(in))),
+        cut(CutTiles(batch, DivUp(h, 2), DivUp(width, 2))),
         panels(DivUp(out, kPanel)),
         block_panels(BlockPanels(in, panels)),
         v(cut.MostTiles(), in),
-        m(cut.MostTiles(), std::min(block_panels, kProductPanels) * kPanel) {}
+        m(cut.MostTiles(), std::min(panels, kProductPanels) * kPanel) {}
 };
 
 // Panels [panel_begin, panel_end), to [position][panel][channel][kPanel].
@@ -176,7 +174,16 @@ void Direction::TransformWeights(const float* w, size_t panel_begin,
 void Direction::RunBlock(const TileBlock& block, size_t count, const float* u,
                          size_t panel_base, size_t panel_begin,
                          size_t panel_end, const float* bias, bool accumulate,
-                         const float* v_at, float* m_at, float* y) const {
+                         float* v_at, float* m_at, float* y) const {
+  const size_t pass = HWY_DYNAMIC_DISPATCH(PassPanels)();
+  // M takes the place of V if that is read only once.
+  TileBuffer to = m;
+  if (panel_end - panel_begin <= pass &&
+      HWY_DYNAMIC_DISPATCH(PassIsOneTile)() &&
+      v.tile_step >= (panel_end - panel_begin) * kPanel) {
+    to = v;
+    m_at = v_at;
+  }
   PositionProduct p;
   p.tiles = block.Tiles();
   p.channels = in_c;
@@ -186,18 +193,18 @@ void Direction::RunBlock(const TileBlock& block, size_t count, const float* u,
   p.u_panel = in_c * kPanel;
   p.u_position = WeightStep(count);
   p.m = m_at;
-  p.m_tile = m.tile_step;
-  p.m_position = m.position_step;
-  for (size_t panel = panel_begin; panel < panel_end; panel += kProductPanels) {
-    const size_t some = std::min(kProductPanels, panel_end - panel);
+  p.m_tile = to.tile_step;
+  p.m_position = to.position_step;
+  for (size_t panel = panel_begin; panel < panel_end; panel += pass) {
+    const size_t some = std::min(pass, panel_end - panel);
     p.panels = some;
     p.u = u + panel * p.u_panel;
     HWY_DYNAMIC_DISPATCH(PositionProducts)(p);
     const size_t channel = (panel_base + panel) * kPanel;
     OutputTransformArgs args;
     args.from = m_at;
-    args.tile_step = m.tile_step;
-    args.position_step = m.position_step;
+    args.tile_step = to.tile_step;
+    args.position_step = to.position_step;
     args.channels = std::min(some * kPanel, out_c - channel);
     args.tiles = block.cols;
     args.row_floats = out_w * out_c;
@@ -211,7 +218,7 @@ void Direction::RunBlock(const TileBlock& block, size_t count, const float* u,
                   channel;
         args.bottom = 2 * row + 1 < out_h;
         HWY_DYNAMIC_DISPATCH(OutputTransformTiles)(args);
-        args.from += block.cols * m.tile_step;
+        args.from += block.cols * to.tile_step;
       }
     }
   }
@@ -229,15 +236,15 @@ void Direction::Run(const float* x, const Prologue& prologue, const float* w,
     ParallelFor(
         parallel, cut.Count() * count, DivUp(kMultiplyGrain, unit_work),
         [&](size_t begin, size_t end, size_t slot) {
-          float* const stage = slots + slot * (SlotBytes() / sizeof(float));
+          float* const at = slots + slot * (SlotBytes() / sizeof(float));
+          Stage stage(source, cut, at);
           float* const v_at =
-              stage +
-              PartBytes(TileSource::StagedFloats(cut, in_c)) / sizeof(float);
+              at + PartBytes(Stage::Floats(cut, in_c)) / sizeof(float);
           float* const m_at = v_at + PartBytes(v.Floats()) / sizeof(float);
           while (begin < end) {
             const TileBlock block = cut.At(begin / count);
             const size_t stop = std::min(end, RoundUp(begin + 1, count));
-            source.Stage(x, prologue, block, stage);
+            stage.Fill(x, prologue, block);
             TransformBlock(block, stage, in_c, v, 0, 4, v_at);
             RunBlock(block, count, u, base, begin % count,
                      begin % count + stop - begin, bias, accumulate, v_at, m_at,

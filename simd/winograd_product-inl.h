@@ -115,6 +115,11 @@ void PositionProducts(const PositionProduct& q) {
   if (vec < vecs) PositionTiles<1>(q, vec);
 }
 
+// Panels whose vectors one register tile takes: then every element of v is read
+// before its place in m is written.
+size_t PassPanels() { return hn::Lanes(Lanes16()) == kPanel ? 2 : 1; }
+bool PassIsOneTile() { return 2 * hn::Lanes(Lanes16()) >= kPanel; }
+
 }  // namespace HWY_NAMESPACE
 }  // namespace temper::simd
 HWY_AFTER_NAMESPACE();

@@ -41,40 +41,37 @@ struct TileCut {
   size_t MostTiles() const { return most_images * rows * cols; }
   TileBlock At(size_t i) const {
     TileBlock b;
-    b.col = i % col_blocks * cols;
-    b.cols = std::min(cols, tiles_w - b.col);
-    i /= col_blocks;
     b.row = i % row_blocks * rows;
     b.rows = std::min(rows, tiles_h - b.row);
-    b.image = i / row_blocks * images;
+    i /= row_blocks;
+    b.col = i % col_blocks * cols;
+    b.cols = std::min(cols, tiles_w - b.col);
+    b.image = i / col_blocks * images;
     b.images = std::min(images, batch - b.image);
     return b;
   }
 };
 
-// Blocks of about `tiles` tiles: whole images, else whole rows, else parts.
-inline TileCut CutTiles(size_t batch, size_t tiles_h, size_t tiles_w,
-                        size_t tiles) {
+// Blocks of at most 20 tiles, if one row of an image allows: whole images, else
+// whole rows, else parts. More would fill register tiles a little better, but
+// few channels are fastest when V, M and the weights stay in the L1 cache.
+inline TileCut CutTiles(size_t batch, size_t tiles_h, size_t tiles_w) {
+  constexpr size_t kTiles = 20;
   TileCut cut;
   cut.batch = batch;
   cut.tiles_h = tiles_h;
   cut.tiles_w = tiles_w;
-  cut.col_blocks = DivUp(tiles_w, tiles);
-  cut.cols = DivUp(tiles_w, cut.col_blocks);
+  cut.cols = DivUp(tiles_w, DivUp(tiles_w, kTiles));
   cut.col_blocks = DivUp(tiles_w, cut.cols);
-  cut.row_blocks = 1;
-  cut.rows = tiles_h;
-  if (tiles_h * cut.cols > tiles + tiles / 4) {
-    cut.row_blocks = DivUp(tiles_h, std::max<size_t>(1, tiles / cut.cols));
-    cut.rows = DivUp(tiles_h, cut.row_blocks);
-    cut.row_blocks = DivUp(tiles_h, cut.rows);
-  }
+  const size_t rows = std::clamp<size_t>(kTiles / tiles_w, 1, tiles_h);
+  cut.rows = DivUp(tiles_h, DivUp(tiles_h, rows));
+  cut.row_blocks = DivUp(tiles_h, cut.rows);
   cut.most_images = 1;
   if (cut.col_blocks == 1 && cut.row_blocks == 1) {
-    cut.most_images = std::clamp<size_t>(tiles / (tiles_h * tiles_w), 1, batch);
+    cut.most_images =
+        std::clamp<size_t>(kTiles / (tiles_h * tiles_w), 1, batch);
   }
-  cut.image_blocks = DivUp(batch, cut.most_images);
-  cut.images = DivUp(batch, cut.image_blocks);
+  cut.images = DivUp(batch, DivUp(batch, cut.most_images));
   cut.image_blocks = DivUp(batch, cut.images);
   return cut;
 }
@@ -85,24 +82,57 @@ struct TileSource {
   ptrdiff_t h, w;
   size_t channels;
   ptrdiff_t first_row, first_col;
+};
 
-  static size_t StagedFloats(const TileCut& cut, size_t channels) {
+// What a block reads: images x (2 rows + 2) x (2 cols + 2) pixels, copied
+// through the prologue. The rows are a ring: row q of the image's window lies
+// in slot q % Rows(), so that a block below the one before finds its first two
+// rows there.
+class Stage {
+ public:
+  static size_t Floats(const TileCut& cut, size_t channels) {
     return cut.most_images * (2 * cut.rows + 2) * (2 * cut.cols + 2) * channels;
   }
-  // Copies what a block reads: images x (2 rows + 2) x (2 cols + 2) pixels.
-  void Stage(const float* x, const Prologue& prologue, const TileBlock& block,
-             float* to) const {
-    const ptrdiff_t rows = static_cast<ptrdiff_t>(2 * block.rows + 2);
+  Stage(const TileSource& source, const TileCut& cut, float* at)
+      : source_(source), ring_(2 * cut.rows + 2), at_(at) {}
+
+  void Fill(const float* x, const Prologue& prologue, const TileBlock& block) {
+    const bool below = before_.images == 1 && block.images == 1 &&
+                       before_.image == block.image &&
+                       before_.col == block.col &&
+                       before_.row + before_.rows == block.row;
+    before_ = block;
     const ptrdiff_t cols = static_cast<ptrdiff_t>(2 * block.cols + 2);
-    const ptrdiff_t row = first_row + static_cast<ptrdiff_t>(2 * block.row);
-    const ptrdiff_t col = first_col + static_cast<ptrdiff_t>(2 * block.col);
-    const size_t image = static_cast<size_t>(h * w) * channels;
-    for (size_t n = block.image; n < block.image + block.images; ++n) {
-      StageWindow(x + n * image, h, w, channels, row, rows, col, cols, prologue,
-                  to);
-      to += static_cast<size_t>(rows * cols) * channels;
+    const ptrdiff_t col =
+        source_.first_col + static_cast<ptrdiff_t>(2 * block.col);
+    row_floats_ = (2 * block.cols + 2) * source_.channels;
+    const size_t image =
+        static_cast<size_t>(source_.h * source_.w) * source_.channels;
+    const size_t end = 2 * (block.row + block.rows) + 2;
+    for (size_t n = 0; n < block.images; ++n) {
+      for (size_t q = 2 * block.row + (below ? 2 : 0); q < end;) {
+        const size_t slot = q % ring_;
+        const size_t rows = std::min(end - q, ring_ - slot);
+        StageWindow(x + (block.image + n) * image, source_.h, source_.w,
+                    source_.channels,
+                    source_.first_row + static_cast<ptrdiff_t>(q),
+                    static_cast<ptrdiff_t>(rows), col, cols, prologue,
+                    at_ + (n * ring_ + slot) * row_floats_);
+        q += rows;
+      }
     }
   }
+  // The staged row q of image n of the block.
+  const float* Row(size_t n, size_t q) const {
+    return at_ + (n * ring_ + q % ring_) * row_floats_;
+  }
+
+ private:
+  TileSource source_;
+  size_t ring_;
+  float* at_;
+  size_t row_floats_ = 0;
+  TileBlock before_ = {};
 };
 
 // A buffer of transformed tiles: [position][tile][channel], channels padded to
@@ -118,12 +148,12 @@ struct TileBuffer {
   }
 };
 
-// B^T d B of a row of tiles: only the position rows [first, last) of 4. `from`
-// is the staged pixel at the top left, `to` position (first, 0) of the first
-// tile. Channels are rounded up to vectors.
+// B^T d B of a row of tiles: only the position rows [first, last) of 4. x are
+// the four rows of staged pixels, `to` position (first, 0) of the first tile.
+// Channels are rounded up to vectors.
 struct InputTransformArgs {
-  const float* from;
-  size_t row_floats, channels, tiles;
+  const float* x[4];
+  size_t channels, tiles;
   size_t first, last;
   float* to;
   size_t tile_step, position_step;
@@ -132,11 +162,10 @@ void InputTransform(const InputTransformArgs& args);
 
 // The same for a staged block; tile i of the block goes to v_at + i *
 // tile_step.
-inline void TransformBlock(const TileBlock& block, const float* stage,
+inline void TransformBlock(const TileBlock& block, const Stage& stage,
                            size_t channels, const TileBuffer& v, size_t first,
                            size_t last, float* v_at) {
   InputTransformArgs args;
-  args.row_floats = (2 * block.cols + 2) * channels;
   args.channels = channels;
   args.tiles = block.cols;
   args.first = first;
@@ -145,16 +174,16 @@ inline void TransformBlock(const TileBlock& block, const float* stage,
   args.position_step = v.position_step;
   args.to = v_at;
   for (size_t n = 0; n < block.images; ++n) {
-    args.from = stage + n * (2 * block.rows + 2) * args.row_floats;
-    for (size_t row = 0; row < block.rows; ++row) {
+    for (size_t row = block.row; row < block.row + block.rows; ++row) {
+      for (size_t i = 0; i < 4; ++i) args.x[i] = stage.Row(n, 2 * row + i);
       InputTransform(args);
-      args.from += 2 * args.row_floats;
       args.to += block.cols * v.tile_step;
     }
   }
 }
 
-// M = V U, for every position: v and m as in TileBuffer, u packed in panels.
+// M = V U, for every position: v and m as in TileBuffer, u packed in panels. m
+// may be v (with equal steps) if the panels are at most PassPanels().
 struct PositionProduct {
   size_t tiles, channels, panels;
   const float* v;
