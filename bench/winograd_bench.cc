@@ -101,12 +101,12 @@ void Run(const char* target, const char* layer, const ConvShape& s,
   const size_t weights = size_t{9} * s.in_c * s.out_c;
   const double flops = 18.0 * static_cast<double>(out) * s.in_c;
   Floats x(in, 1), dy(out, 2), w(weights, 3);
-  size_t bytes[3][2] = {
-      {simd::ConvForwardScratch(s, batch, 1, false),
-       simd::WinogradForwardScratch(s, batch, 1)},
-      {simd::ConvBackwardDataScratch(s, batch, 1),
-       simd::WinogradBackwardDataScratch(s, batch, 1)},
-      {simd::ConvBackwardWeightsScratch(s, batch, 1, false), 0}};
+  size_t bytes[3][2] = {{simd::ConvForwardScratch(s, batch, 1, false),
+                         simd::WinogradForwardScratch(s, batch, 1)},
+                        {simd::ConvBackwardDataScratch(s, batch, 1),
+                         simd::WinogradBackwardDataScratch(s, batch, 1)},
+                        {simd::ConvBackwardWeightsScratch(s, batch, 1, false),
+                         simd::WinogradBackwardWeightsScratch(s, batch, 1)}};
   size_t most = 0;
   for (const auto& b : bytes) most = std::max({most, b[0], b[1]});
   Floats space(most / sizeof(float));
@@ -130,6 +130,19 @@ void Run(const char* target, const char* layer, const ConvShape& s,
       [&](float* dx) {
         simd::WinogradBackwardData(s, batch, dy.data(), w.data(), false, dx,
                                    space.data(), {});
+      });
+  Compare(
+      target, layer, batch, "weights", flops, weights, bytes[2][1], bytes[2][0],
+      rounds,
+      [&](float* dw) {
+        std::fill_n(dw, weights, 0.0f);
+        simd::ConvBackwardWeights(s, batch, x.data(), Prologue(), dy.data(), 0,
+                                  s.out_c, dw, space.data(), {});
+      },
+      [&](float* dw) {
+        std::fill_n(dw, weights, 0.0f);
+        simd::WinogradBackwardWeights(s, batch, x.data(), Prologue(), dy.data(),
+                                      0, s.out_c, dw, space.data(), {});
       });
 }
 

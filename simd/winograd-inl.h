@@ -131,6 +131,81 @@ void OutputTransformTiles(const OutputTransformArgs& args) {
   });
 }
 
+// A dy A^T of a row of tiles.
+void GradientTransformTiles(const GradientTransformArgs& args) {
+  const Lanes16 d;
+  using V = hn::Vec<Lanes16>;
+  const size_t N = hn::Lanes(d);
+  const size_t step = args.position_step, pixel = args.pixel_floats;
+  const size_t whole = args.cols / 2 < args.tiles ? args.cols / 2 : args.tiles;
+  const bool row0 = args.first == 0, row3 = args.last == 4;
+  const bool row1 = args.first <= 1 && args.last > 1;
+  const bool row2 = args.first <= 2 && args.last > 2;
+  for (size_t c = 0; c < args.channels; c += N) {
+    const float* HWY_RESTRICT y = args.dy + c;
+    float* HWY_RESTRICT to = args.to + c;
+    for (size_t t = 0; t < args.tiles; ++t) {
+      const float* const below = y + args.row_floats;
+      V left0 = hn::LoadU(d, y), left1 = hn::Zero(d);
+      V right0 = left1, right1 = left1;
+      if (t < whole) right0 = hn::LoadU(d, y + pixel);
+      if (args.bottom) left1 = hn::LoadU(d, below);
+      if (args.bottom && t < whole) right1 = hn::LoadU(d, below + pixel);
+      float* o = to;
+      const auto across = [&](V left, V right) HWY_ATTR {
+        hn::StoreU(left, d, o);
+        hn::StoreU(hn::Add(left, right), d, o + step);
+        hn::StoreU(hn::Sub(left, right), d, o + 2 * step);
+        hn::StoreU(hn::Neg(right), d, o + 3 * step);
+        o += 4 * step;
+      };
+      if (row0) across(left0, right0);
+      if (row1) across(hn::Add(left0, left1), hn::Add(right0, right1));
+      if (row2) across(hn::Sub(left0, left1), hn::Sub(right0, right1));
+      if (row3) across(hn::Neg(left1), hn::Neg(right1));
+      y += 2 * pixel;
+      to += args.tile_step;
+    }
+  }
+}
+
+// dw += G^T q G of one filter.
+void WeightGradientRows(const float* HWY_RESTRICT q, size_t step,
+                        size_t channels, float* HWY_RESTRICT dw) {
+  ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
+    using V = typename decltype(access)::V;
+    const V half = access.Set(0.5f);
+    // G^T q of one column.
+    const auto down = [&](size_t j, V& r0, V& r1, V& r2) HWY_ATTR {
+      const float* const p = q + j * step + c;
+      const V q0 = access.LoadAll(p), q1 = access.LoadAll(p + 4 * step);
+      const V q2 = access.LoadAll(p + 8 * step);
+      const V q3 = access.LoadAll(p + 12 * step);
+      const V mean = hn::Mul(half, hn::Add(q1, q2));
+      r0 = hn::Add(q0, mean);
+      r1 = hn::Mul(half, hn::Sub(q1, q2));
+      r2 = hn::Add(mean, q3);
+    };
+    const auto across = [&](V r0, V r1, V r2, V r3, float* w) HWY_ATTR {
+      const auto add = [&](V v, float* p) HWY_ATTR {
+        access.Store(hn::Add(access.Load(p), v), p);
+      };
+      const V mean = hn::Mul(half, hn::Add(r1, r2));
+      add(hn::Add(r0, mean), w);
+      add(hn::Mul(half, hn::Sub(r1, r2)), w + channels);
+      add(hn::Add(mean, r3), w + 2 * channels);
+    };
+    V a0, a1, a2, b0, b1, b2, c0, c1, c2, d0, d1, d2;
+    down(0, a0, a1, a2);
+    down(1, b0, b1, b2);
+    down(2, c0, c1, c2);
+    down(3, d0, d1, d2);
+    across(a0, b0, c0, d0, dw + c);
+    across(a1, b1, c1, d1, dw + 3 * channels + c);
+    across(a2, b2, c2, d2, dw + 6 * channels + c);
+  });
+}
+
 // G g G^T of `rows` rows of a panel: tap i of row r lies at taps + (i * rows +
 // r) * kPanel, position p of it goes to u + p * position_step + r * kPanel.
 void WeightTransformRows(size_t rows, const float* HWY_RESTRICT taps,

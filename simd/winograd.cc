@@ -28,21 +28,38 @@
 
 #if HWY_ONCE
 namespace temper::simd {
+HWY_EXPORT(GradientTransformTiles);
 HWY_EXPORT(InputTransformTiles);
 HWY_EXPORT(OutputTransformTiles);
 HWY_EXPORT(PassPanels);
 HWY_EXPORT(PassIsOneTile);
 HWY_EXPORT(PositionProducts);
+HWY_EXPORT(PositionReductions);
+HWY_EXPORT(WeightGradientRows);
 HWY_EXPORT(WeightTransformRows);
 
 void InputTransform(const InputTransformArgs& args) {
   HWY_DYNAMIC_DISPATCH(InputTransformTiles)(args);
 }
 
+void GradientTransform(const GradientTransformArgs& args) {
+  HWY_DYNAMIC_DISPATCH(GradientTransformTiles)(args);
+}
+void RunPositionReduction(const PositionReduction& r) {
+  HWY_DYNAMIC_DISPATCH(PositionReductions)(r);
+}
+void WeightGradientTransform(const float* q, size_t position_step,
+                             size_t channels, float* dw) {
+  HWY_DYNAMIC_DISPATCH(WeightGradientRows)(q, position_step, channels, dw);
+}
+
 namespace {
 
 // Floats of the transformed weights that exist at once, if one panel allows.
 constexpr size_t kWeightFloats = 1024 * 1024 / sizeof(float);
+// Tiles of a block. More would fill register tiles a little better, but with
+// few channels V, M and the weights then leave the L1 cache.
+constexpr size_t kBlockTiles = 20;
 // Most panels of M on any target: those of one register tile.
 constexpr size_t kProductPanels = 2;
 // Rows of weights that are transformed at once, through the stack.
@@ -135,7 +152,7 @@ struct Direction {
         out_step(out_stride),
         tap_step(tap_stride),
         flipped(flip),
-        cut(CutTiles(batch, DivUp(h, 2), DivUp(width, 2))),
+        cut(CutTiles(batch, DivUp(h, 2), DivUp(width, 2), kBlockTiles, false)),
         panels(DivUp(out, kPanel)),
         block_panels(BlockPanels(in, panels)),
         v(cut.MostTiles(), in),

@@ -56,6 +56,15 @@ void WinogradBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
                           const float* w, bool accumulate, float* dx,
                           void* scratch, const ParallelRunner& parallel);
 
+// dw += gradient of the filters [first, first + filters) alone; dw points at
+// filter `first`. The scratch does for every range.
+size_t WinogradBackwardWeightsScratch(const ConvShape& s, uint32_t batch,
+                                      uint32_t threads);
+void WinogradBackwardWeights(const ConvShape& s, uint32_t batch, const float* x,
+                             const Prologue& prologue, const float* dy,
+                             uint32_t first, uint32_t filters, float* dw,
+                             void* scratch, const ParallelRunner& parallel);
+
 }  // namespace temper::simd
 
 #endif  // TEMPER_SIMD_WINOGRAD_H_

@@ -115,6 +115,83 @@ void PositionProducts(const PositionProduct& q) {
   if (vec < vecs) PositionTiles<1>(q, vec);
 }
 
+// Rows [first, first + kRows) of the results, kVecs vectors from `vec` on.
+template <int kRows, int kVecs>
+HWY_NOINLINE void ReductionTile(const PositionReduction& q, size_t first,
+                                size_t vec, size_t position, size_t positions) {
+  const Lanes16 d;
+  using V = hn::Vec<Lanes16>;
+  const size_t N = hn::Lanes(d);
+  const float* z = q.z + position * q.z_position + first;
+  const float* v = q.v + position * q.v_position + vec * N;
+  float* to = q.q + position * q.q_position + first * q.q_row + vec * N;
+  for (; positions != 0; --positions) {
+    const V start0 = hn::Zero(d);
+    [[maybe_unused]] const V start1 = start0, start2 = start0, start3 = start0;
+    TEMPER_TILE_ROWS(TEMPER_TILE_DECLARE)
+    if (q.resume) {
+      const float* c = to;
+#define TEMPER_POSITION_LOAD(r)                                \
+  if constexpr (kRows > r) {                                   \
+    acc##r##_0 = hn::LoadU(d, c);                              \
+    if constexpr (kVecs > 1) acc##r##_1 = hn::LoadU(d, c + N); \
+    c += q.q_row;                                              \
+  }
+      TEMPER_TILE_ROWS(TEMPER_POSITION_LOAD)
+#undef TEMPER_POSITION_LOAD
+    }
+    const float* a = z;
+    const float* bp0 = v;
+    [[maybe_unused]] const float *bp1 = v + N, *bp2 = v, *bp3 = v;
+    for (size_t i = q.tiles; i != 0; --i) {
+      TEMPER_TILE_STEP(0, TEMPER_TILE_FMA_COLUMNS);
+      a += q.z_tile;
+      bp0 += q.v_tile, bp1 += q.v_tile;
+    }
+    float* c = to;
+#define TEMPER_POSITION_STORE(r)                               \
+  if constexpr (kRows > r) {                                   \
+    hn::StoreU(acc##r##_0, d, c);                              \
+    if constexpr (kVecs > 1) hn::StoreU(acc##r##_1, d, c + N); \
+    c += q.q_row;                                              \
+  }
+    TEMPER_TILE_ROWS(TEMPER_POSITION_STORE)
+#undef TEMPER_POSITION_STORE
+    z += q.z_position;
+    v += q.v_position;
+    to += q.q_position;
+  }
+}
+
+template <int kVecs>
+HWY_INLINE void ReductionTiles(const PositionReduction& q, size_t vec,
+                               size_t position, size_t positions) {
+  using Function =
+      void (*)(const PositionReduction&, size_t, size_t, size_t, size_t);
+#define TEMPER_POSITION_ENTRY(r) \
+  &ReductionTile<(r < MostPositionRows(kVecs) ? r + 1 : 1), kVecs>,
+  static constexpr Function kTiles[] = {
+      TEMPER_TILE_ROWS(TEMPER_POSITION_ENTRY)};
+#undef TEMPER_POSITION_ENTRY
+  const size_t cuts = DivUp(q.rows, MostPositionRows(kVecs));
+  for (size_t i = 0; i < cuts; ++i) {
+    const size_t first = q.rows * i / cuts;
+    kTiles[q.rows * (i + 1) / cuts - first - 1](q, first, vec, position,
+                                                positions);
+  }
+}
+
+void PositionReductions(const PositionReduction& q) {
+  const size_t vecs = q.panels * kPanel / hn::Lanes(Lanes16());
+  // One position after the other: V and Z of it stay in the L1 cache.
+  const size_t positions = vecs <= 2 ? q.positions : 1;
+  for (size_t p = 0; p < q.positions; p += positions) {
+    size_t vec = 0;
+    for (; vec + 2 <= vecs; vec += 2) ReductionTiles<2>(q, vec, p, positions);
+    if (vec < vecs) ReductionTiles<1>(q, vec, p, positions);
+  }
+}
+
 // Panels whose vectors one register tile takes: then every element of v is read
 // before its place in m is written.
 size_t PassPanels() { return hn::Lanes(Lanes16()) == kPanel ? 2 : 1; }

@@ -36,40 +36,41 @@ struct TileCut {
   size_t images, rows, cols;  // of a full block
   size_t image_blocks, row_blocks, col_blocks;
   size_t most_images;  // of a block, for this batch or less
+  // Which block of an image follows: the one below, for which Stage keeps rows,
+  // or the one beside, so that all tiles are walked in order.
+  bool in_order;
 
   size_t Count() const { return image_blocks * row_blocks * col_blocks; }
   size_t MostTiles() const { return most_images * rows * cols; }
   TileBlock At(size_t i) const {
     TileBlock b;
-    b.row = i % row_blocks * rows;
+    const size_t blocks = row_blocks * col_blocks, j = i % blocks;
+    b.row = (in_order ? j / col_blocks : j % row_blocks) * rows;
     b.rows = std::min(rows, tiles_h - b.row);
-    i /= row_blocks;
-    b.col = i % col_blocks * cols;
+    b.col = (in_order ? j % col_blocks : j / row_blocks) * cols;
     b.cols = std::min(cols, tiles_w - b.col);
-    b.image = i / col_blocks * images;
+    b.image = i / blocks * images;
     b.images = std::min(images, batch - b.image);
     return b;
   }
 };
 
-// Blocks of at most 20 tiles, if one row of an image allows: whole images, else
-// whole rows, else parts. More would fill register tiles a little better, but
-// few channels are fastest when V, M and the weights stay in the L1 cache.
-inline TileCut CutTiles(size_t batch, size_t tiles_h, size_t tiles_w) {
-  constexpr size_t kTiles = 20;
+// Blocks of at most `tiles` tiles: whole images, else whole rows, else parts.
+inline TileCut CutTiles(size_t batch, size_t tiles_h, size_t tiles_w,
+                        size_t tiles, bool in_order) {
   TileCut cut;
+  cut.in_order = in_order;
   cut.batch = batch;
   cut.tiles_h = tiles_h;
   cut.tiles_w = tiles_w;
-  cut.cols = DivUp(tiles_w, DivUp(tiles_w, kTiles));
+  cut.cols = DivUp(tiles_w, DivUp(tiles_w, tiles));
   cut.col_blocks = DivUp(tiles_w, cut.cols);
-  const size_t rows = std::clamp<size_t>(kTiles / tiles_w, 1, tiles_h);
+  const size_t rows = std::clamp<size_t>(tiles / tiles_w, 1, tiles_h);
   cut.rows = DivUp(tiles_h, DivUp(tiles_h, rows));
   cut.row_blocks = DivUp(tiles_h, cut.rows);
   cut.most_images = 1;
   if (cut.col_blocks == 1 && cut.row_blocks == 1) {
-    cut.most_images =
-        std::clamp<size_t>(kTiles / (tiles_h * tiles_w), 1, batch);
+    cut.most_images = std::clamp<size_t>(tiles / (tiles_h * tiles_w), 1, batch);
   }
   cut.images = DivUp(batch, DivUp(batch, cut.most_images));
   cut.image_blocks = DivUp(batch, cut.images);
@@ -193,6 +194,40 @@ struct PositionProduct {
   float* m;
   size_t m_tile, m_position;
 };
+
+// dy of a row of tiles to A dy A^T, only the position rows [first, last).
+// dy points at the top left gradient; `cols` of the upper row exist, and of the
+// lower one if `bottom`; the others count as zero. Channels are rounded up to
+// vectors.
+struct GradientTransformArgs {
+  const float* dy;
+  size_t row_floats, pixel_floats, channels, tiles, cols;
+  bool bottom;
+  size_t first, last;
+  float* to;
+  size_t tile_step, position_step;
+};
+void GradientTransform(const GradientTransformArgs& args);
+
+// q[p][i][j] = (resume ? q : 0) + sum over tiles of z[p][tile][i] *
+// v[p][tile][j] for `positions` positions, one chain in ascending order; whole
+// panels of j.
+struct PositionReduction {
+  size_t tiles, rows, panels, positions;
+  const float* z;
+  size_t z_tile, z_position;
+  const float* v;
+  size_t v_tile, v_position;
+  float* q;
+  size_t q_row, q_position;
+  bool resume;
+};
+void RunPositionReduction(const PositionReduction& r);
+
+// dw += G^T q G of one filter: dw (3, 3, channels), position p of q at
+// q + p * position_step.
+void WeightGradientTransform(const float* q, size_t position_step,
+                             size_t channels, float* dw);
 
 // A^T m A of a row of tiles. `from` is position 0 of the first tile, `to` its
 // top left output; cols outputs of the upper row exist, and of the lower one if
