@@ -100,30 +100,30 @@ void OutputTransformTiles(const OutputTransformArgs& args) {
     const float* HWY_RESTRICT m = args.from + c;
     float* HWY_RESTRICT y = args.to + c;
     for (size_t t = 0; t < args.tiles; ++t) {
-      const auto across = [&](size_t i, V& even, V& odd) HWY_ATTR {
-        const float* const p = m + 4 * i * step;
+      const auto down = [&](size_t j, V& upper, V& lower) HWY_ATTR {
+        const float* const p = m + j * step;
         const V m0 = access.LoadAll(p);
-        const V m1 = access.LoadAll(p + step);
-        const V m2 = access.LoadAll(p + 2 * step);
-        const V m3 = access.LoadAll(p + 3 * step);
-        even = hn::Add(hn::Add(m0, m1), m2);
-        odd = hn::Sub(hn::Sub(m1, m2), m3);
+        const V m1 = access.LoadAll(p + 4 * step);
+        const V m2 = access.LoadAll(p + 8 * step);
+        const V m3 = access.LoadAll(p + 12 * step);
+        upper = hn::Add(hn::Add(m0, m1), m2);
+        lower = hn::Sub(hn::Sub(m1, m2), m3);
       };
-      V e0, o0, e1, o1, e2, o2, e3, o3;
-      across(0, e0, o0);
-      across(1, e1, o1);
-      across(2, e2, o2);
-      across(3, e3, o3);
+      V u0, l0, u1, l1, u2, l2, u3, l3;
+      down(0, u0, l0);
+      down(1, u1, l1);
+      down(2, u2, l2);
+      down(3, u3, l3);
       const auto put = [&](V v, float* p) HWY_ATTR {
         if (with_bias) v = hn::Add(v, bias);
         if (accumulate) v = hn::Add(access.Load(p), v);
         access.Store(v, p);
       };
-      put(hn::Add(hn::Add(e0, e1), e2), y);
-      if (t < whole) put(hn::Add(hn::Add(o0, o1), o2), y + pixel);
+      put(hn::Add(hn::Add(u0, u1), u2), y);
+      if (t < whole) put(hn::Sub(hn::Sub(u1, u2), u3), y + pixel);
       if (bottom) {
-        put(hn::Sub(hn::Sub(e1, e2), e3), y + row);
-        if (t < whole) put(hn::Sub(hn::Sub(o1, o2), o3), y + row + pixel);
+        put(hn::Add(hn::Add(l0, l1), l2), y + row);
+        if (t < whole) put(hn::Sub(hn::Sub(l1, l2), l3), y + row + pixel);
       }
       m += tile_step;
       y += 2 * pixel;
