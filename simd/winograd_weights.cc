@@ -23,7 +23,7 @@ namespace temper::simd {
 namespace {
 
 // Floats of all sums that exist at once, if 16 filters allow.
-constexpr size_t kSumFloats = 512 * 1024 / sizeof(float);
+constexpr size_t kSumFloats = 256 * 1024 / sizeof(float);
 
 struct WeightGradient {
   const ConvShape& s;
@@ -62,11 +62,11 @@ struct WeightGradient {
   size_t SumFloats(size_t filters) const {
     return kPositions * PositionStep(filters);
   }
-  // V and Z take 256 KB, but a sum goes to memory after every block.
+  // V and Z take 128 KB, but a sum goes to memory after every block.
   TileCut Cut(size_t filters) const {
     const size_t channels = columns + RoundUp(filters, kPanel);
     return CutTiles(batch, tiles_h, tiles_w,
-                    std::clamp<size_t>(4096 / channels, 16, 64), true);
+                    std::clamp<size_t>(2048 / channels, 16, 32), true);
   }
   // How a group is shared: rows of positions x parts of the filters.
   size_t Parts(size_t filters, size_t threads) const {
