@@ -150,11 +150,25 @@ void RunAll(const char* only, int rounds, const char* layer,
             uint32_t only_batch) {
   struct {
     const char* name;
-    uint32_t size, channels;
-  } layers[] = {{"16 @32x32", 32, 16},   {"32 @16x16", 16, 32},
-                {"64 @8x8", 8, 64},      {"64 @24x24", 24, 64},
-                {"128 @12x12", 12, 128}, {"256 @6x6", 6, 256},
-                {"512 @3x3", 3, 512}};
+    uint32_t size, in_c, out_c;
+  } layers[] = {// ResNet-8 at 32x32 and ResNet-18 at 96x96
+                {"16 @32x32", 32, 16, 16},
+                {"32 @16x16", 16, 32, 32},
+                {"64 @8x8", 8, 64, 64},
+                {"64 @24x24", 24, 64, 64},
+                {"128 @12x12", 12, 128, 128},
+                {"256 @6x6", 6, 256, 256},
+                {"512 @3x3", 3, 512, 512},
+                // where it may not pay: few channels, small and odd maps
+                {"3-16 @32x32", 32, 3, 16},
+                {"8 @32x32", 32, 8, 8},
+                {"8-16 @16x16", 16, 8, 16},
+                {"24 @14x14", 14, 24, 24},
+                {"16 @5x5", 5, 16, 16},
+                {"64 @7x7", 7, 64, 64},
+                {"64 @4x4", 4, 64, 64},
+                {"64 @3x3", 3, 64, 64},
+                {"64 @2x2", 2, 64, 64}};
   simd::Target targets[32];
   const size_t count = simd::SupportedTargets(targets, 32);
   for (size_t i = 0; i < count; ++i) {
@@ -170,8 +184,8 @@ void RunAll(const char* only, int rounds, const char* layer,
       for (const uint32_t batch : {1u, 8u, 32u}) {
         if (only_batch != 0 && only_batch != batch) continue;
         Run(target, l.name,
-            {l.size, l.size, l.channels, l.size, l.size, l.channels, 3, 3, 1, 1,
-             1, 1, 1, 1, 1},
+            {l.size, l.size, l.in_c, l.size, l.size, l.out_c, 3, 3, 1, 1, 1, 1,
+             1, 1, 1},
             batch, rounds);
       }
     }
