@@ -4,8 +4,7 @@
 //   acc[r][v] = fma(a[r], b[v], acc[r][v])      for every step of the sum
 //
 // kRows x kVecs accumulators stay in registers: each is a named variable, made
-// by the macros of tile_macros.h, because SVE vectors cannot be elements of arrays. Rows
-// that the template does not have vanish by `if constexpr`.
+// by tile_macros.h.
 // Tile sizes cannot change a result: an element is one chain, whatever tile
 // computes it.
 // Next: gemm.cc, conv.cc.
@@ -272,14 +271,19 @@ HWY_INLINE void RunTile(TileArgs& t, size_t rows, size_t vecs) {
   }
 }
 
-HWY_INLINE void ProductCut(const Product& p, const Cut& cut, size_t repeat,
-                           size_t pixel_begin, size_t col_begin,
-                           size_t col_end) {
-  const size_t N = hn::Lanes(Lanes16());
+void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
+                  size_t col_begin, size_t col_end) {
+  const Lanes16 d;
+  const size_t N = hn::Lanes(d);
+  const size_t pixels = pixel_end - pixel_begin;
   const size_t vecs = DivUp(col_end - col_begin, N);
-  const float* const p_a = p.a + repeat * p.a_repeat;
-  const float* const p_b = p.b + repeat * p.b_repeat;
-  float* const p_c = p.c + repeat * p.c_repeat;
+  Cut cut = {};
+  cut.cost = ~uint64_t{0};
+  // Tiles that stay in a line of pixels, or tiles that do not care.
+  TryCuts(pixels, 1, vecs, p.cols < pixels, cut);
+  if (p.cols < pixels && pixel_begin % p.cols == 0 && pixels % p.cols == 0) {
+    TryCuts(p.cols, pixels / p.cols, vecs, false, cut);
+  }
   TileArgs t;
   t.load_c = p.accumulate;
   t.add_c = false;
@@ -296,13 +300,13 @@ HWY_INLINE void ProductCut(const Product& p, const Cut& cut, size_t repeat,
     const size_t j = col_begin + vec * N;
     for (size_t v = 0; v < tile_vecs; ++v) {
       const size_t column = j + v * N;
-      t.b[v] = p_b + column / kPanel * p.b_panel + column % kPanel;
+      t.b[v] = p.b + column / kPanel * p.b_panel + column % kPanel;
     }
     t.bias = p.bias == nullptr ? nullptr : p.bias + j;
     t.last = std::min(N, col_end - (j + (tile_vecs - 1) * N));
     size_t col = first_col, row = first_row, image = first_image;
-    const float* a = p_a + image * p.a_image + row * p.a_row + col * p.a_col;
-    float* c = p_c + image * p.c_image + row * p.c_row + col * p.c_col + j;
+    const float* a = p.a + image * p.a_image + row * p.a_row + col * p.a_col;
+    float* c = p.c + image * p.c_image + row * p.c_row + col * p.c_col + j;
     const size_t tiles = cut.row_tiles * cut.lines;
     for (size_t n = 0, k = 0; n < tiles; ++n) {
       const size_t tile_rows = cut.rows + (k < cut.taller ? 1 : 0);
@@ -327,8 +331,8 @@ HWY_INLINE void ProductCut(const Product& p, const Cut& cut, size_t repeat,
         if (col == p.cols) {
           col = 0;
           if (++row == p.rows) row = 0, ++image;
-          a = p_a + image * p.a_image + row * p.a_row;
-          c = p_c + image * p.c_image + row * p.c_row + j;
+          a = p.a + image * p.a_image + row * p.a_row;
+          c = p.c + image * p.c_image + row * p.c_row + j;
         }
       }
       if (straight) {
@@ -340,30 +344,13 @@ HWY_INLINE void ProductCut(const Product& p, const Cut& cut, size_t repeat,
   }
 }
 
-void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
-                  size_t col_begin, size_t col_end) {
-  const size_t N = hn::Lanes(Lanes16());
-  const size_t pixels = pixel_end - pixel_begin;
-  const size_t vecs = DivUp(col_end - col_begin, N);
+void ReductionRange(const Reduction& r) {
+  const Lanes16 d;
+  const size_t N = hn::Lanes(d);
+  const size_t vecs = DivUp(r.cols, N);
   Cut cut = {};
   cut.cost = ~uint64_t{0};
-  // Tiles that stay in a line of pixels, or tiles that do not care.
-  TryCuts(pixels, 1, vecs, p.cols < pixels, cut);
-  if (p.cols < pixels && pixel_begin % p.cols == 0 && pixels % p.cols == 0) {
-    TryCuts(p.cols, pixels / p.cols, vecs, false, cut);
-  }
-  for (size_t n = 0; n < p.repeats; ++n) {
-    ProductCut(p, cut, n, pixel_begin, col_begin, col_end);
-  }
-}
-
-HWY_INLINE void ReductionCut(const Reduction& r, const Cut& cut,
-                             size_t repeat) {
-  const size_t N = hn::Lanes(Lanes16());
-  const size_t vecs = DivUp(r.cols, N);
-  const float* const r_a = r.a + repeat * r.a_repeat;
-  const float* const r_b = r.b + repeat * r.b_repeat;
-  float* const r_c = r.c + repeat * r.c_repeat;
+  TryCuts(r.rows, 1, vecs, r.a_offsets != nullptr, cut);
   TileArgs t;
   t.load_c = r.resume;
   t.add_c = r.add;
@@ -375,34 +362,25 @@ HWY_INLINE void ReductionCut(const Reduction& r, const Cut& cut,
     const size_t vec = vecs * i / cut.vec_tiles;
     const size_t tile_vecs = vecs * (i + 1) / cut.vec_tiles - vec;
     const size_t j = vec * N;
-    for (size_t v = 0; v < tile_vecs; ++v) t.b[v] = r_b + j + v * N;
+    for (size_t v = 0; v < tile_vecs; ++v) t.b[v] = r.b + j + v * N;
     t.last = std::min(N, r.cols - (j + (tile_vecs - 1) * N));
     size_t begin = 0;
     for (size_t k = 0; k < cut.row_tiles; ++k) {
       const size_t end = begin + cut.rows + (k < cut.taller ? 1 : 0);
-      t.c[0] = r_c + begin * r.ldc + j;
+      t.c[0] = r.c + begin * r.ldc + j;
       if (r.a_offsets == nullptr) {
-        t.a[0] = r_a + begin;
+        t.a[0] = r.a + begin;
         RunTile<Mode::kColumns>(t, end - begin, tile_vecs);
       } else {
         for (size_t row = begin; row < end; ++row) {
-          t.a[row - begin] = r_a + r.a_offsets[row];
-          t.c[row - begin] = r_c + row * r.ldc + j;
+          t.a[row - begin] = r.a + r.a_offsets[row];
+          t.c[row - begin] = r.c + row * r.ldc + j;
         }
         RunTile<Mode::kPointers>(t, end - begin, tile_vecs);
       }
       begin = end;
     }
   }
-}
-
-void ReductionRange(const Reduction& r) {
-  const size_t N = hn::Lanes(Lanes16());
-  const size_t vecs = DivUp(r.cols, N);
-  Cut cut = {};
-  cut.cost = ~uint64_t{0};
-  TryCuts(r.rows, 1, vecs, r.a_offsets != nullptr, cut);
-  for (size_t n = 0; n < r.repeats; ++n) ReductionCut(r, cut, n);
 }
 
 // One panel of B: columns [0, cols) of kPanel, the others zero.

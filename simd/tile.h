@@ -48,9 +48,6 @@ struct Product {
   bool accumulate = false;      // start from c; then bias is null
   float* c = nullptr;
   size_t c_image = 0, c_row = 0, c_col = 0;
-  // All of it `repeats` times, a, b and c moving on by these steps.
-  size_t repeats = 1;
-  size_t a_repeat = 0, b_repeat = 0, c_repeat = 0;
 };
 
 // Pixels [pixel_begin, pixel_end), columns [col_begin, col_end); col_begin is a
@@ -68,14 +65,11 @@ struct Reduction {
   const float* b = nullptr;
   size_t dense_step = 0;
   Walk walk;
-  size_t rows = 0, cols = 0;  // with a_offsets: rows <= kMaxTileRows
+  size_t rows = 0, cols = 0;  // rows <= kMaxTileRows
   float* c = nullptr;
   size_t ldc = 0;
   bool resume = false;  // the chains go on from c instead of +0
   bool add = false;     // c = c + chain; not with resume
-  // All of it `repeats` times, a, b and c moving on by these steps.
-  size_t repeats = 1;
-  size_t a_repeat = 0, b_repeat = 0, c_repeat = 0;
 };
 void RunReduction(const Reduction& r);
 
