@@ -81,7 +81,7 @@ size_t ConvForwardScratch(const ConvShape& shape, uint32_t batch,
   if (batch == 0) return 0;
   const ConvSizes s(shape, batch);
   return ScratchBytes(
-      ForwardSource(s, kBandPixels, prologue),
+      ForwardSource(s, s.in_c, kBandPixels, prologue),
       s.groups * PackedBytes(s.Taps() * s.group_in, s.group_out),
       s.groups * DivUp(s.group_out, kPanel), threads);
 }
@@ -91,7 +91,8 @@ void ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
                  float* y, void* scratch, const ParallelRunner& parallel) {
   const ConvSizes s(shape, batch);
   if (s.batch == 0) return;
-  const Source source = ForwardSource(s, kBandPixels, !prologue.IsIdentity());
+  const Source source =
+      ForwardSource(s, s.in_c, kBandPixels, !prologue.IsIdentity());
   const size_t k = s.Taps() * s.group_in;
   const size_t group_floats = PackedBytes(k, s.group_out) / sizeof(float);
   float* const packed = static_cast<float*>(scratch);
@@ -204,7 +205,7 @@ Source BackwardSource(const ConvSizes& s) {
   Source source;
   source.h = s.out_h;
   source.w = s.out_w;
-  source.channels = s.out_c;
+  source.channels = source.pixel_floats = s.out_c;
   source.first_row = h.first;
   source.first_col = w.first;
   source.row_step = 1;

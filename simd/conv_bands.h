@@ -74,16 +74,18 @@ struct BandCut {
   size_t row_bands = 1, image_bands = 1;
   size_t source_rows = 0;    // rows one image of a band reads
   size_t source_floats = 0;  // of a band, for this batch or less
-  size_t most_floats = 0;    // the same, for this number of rows or less
+  size_t pixels = 0;         // of the grid, likewise
 
   size_t Count() const { return image_bands * row_bands; }
 };
 
 // A grid row reads `extent` source rows of row_floats, the next one row_step
 // further. A band reads at most 48 KB where one row does, but goes up to 128 KB
-// to have `pixels` pixels: fewer would not fill tiles.
+// to have `pixels` pixels: fewer would not fill tiles. rows_vary: a smaller
+// batch may have fewer rows.
 inline BandCut CutBands(size_t batch, size_t rows, size_t cols, size_t row_step,
-                        size_t extent, size_t row_floats, size_t pixels) {
+                        size_t extent, size_t row_floats, size_t pixels,
+                        bool rows_vary = false) {
   constexpr size_t kFloats = 48 * 1024 / sizeof(float);
   constexpr size_t kMostFloats = 128 * 1024 / sizeof(float);
   const auto floats = [&](size_t n) {
@@ -113,8 +115,9 @@ inline BandCut CutBands(size_t batch, size_t rows, size_t cols, size_t row_step,
   cut.image_bands = DivUp(batch, images);
   cut.images = DivUp(batch, cut.image_bands);
   // Not cut.images: scratch for a large batch must do for a smaller one too.
-  cut.source_floats = images * cut.source_rows * row_floats;
-  cut.most_floats = images * floats(n);
+  if (!rows_vary) n = cut.band_rows;
+  cut.source_floats = images * floats(n);
+  cut.pixels = images * n * cols;
   return cut;
 }
 
@@ -131,21 +134,35 @@ inline Band BandAt(const BandCut& cut, size_t i) {
   return band;
 }
 
-// Copies pixels, or what the prologue makes of them.
-inline void StagePixels(size_t pixels, size_t c, const float* from,
+// Copies c channels of pixels that lie `step` floats apart, or what the
+// prologue (of these channels) makes of them, to contiguous pixels.
+inline void StagePixels(size_t pixels, size_t step, size_t c, const float* from,
                         const Prologue& prologue, float* to) {
-  if (prologue.IsIdentity()) {
-    std::memcpy(to, from, pixels * c * sizeof(float));
-  } else {
+  if (step != c) {
+    float* at = to;
+    for (size_t i = 0; i < pixels; ++i, from += step, at += c) {
+      size_t j = 0;
+      for (; j + 16 <= c; j += 16) {  // of constant size: no call
+        std::memcpy(at + j, from + j, 16 * sizeof(float));
+      }
+      for (; j < c; ++j) at[j] = from[j];
+    }
+    from = to;
+  }
+  if (!prologue.IsIdentity()) {
     ApplyPrologue(pixels, c, from, prologue, to);
+  } else if (step == c) {
+    std::memcpy(to, from, pixels * c * sizeof(float));
   }
 }
 
 // Copies the window rows [row, row + rows) x cols [col, col + cols) of an image
-// (h, w, c) through the prologue; outside the image lies zero.
-inline void StageWindow(const float* image, ptrdiff_t h, ptrdiff_t w, size_t c,
-                        ptrdiff_t row, ptrdiff_t rows, ptrdiff_t col,
-                        ptrdiff_t cols, const Prologue& prologue, float* to) {
+// (h, w), c channels of pixels `step` floats apart, through the prologue;
+// outside the image lies zero.
+inline void StageWindow(const float* image, ptrdiff_t h, ptrdiff_t w,
+                        size_t step, size_t c, ptrdiff_t row, ptrdiff_t rows,
+                        ptrdiff_t col, ptrdiff_t cols, const Prologue& prologue,
+                        float* to) {
   if (col == 0 && cols == w) {  // whole rows: one piece between zeros
     const size_t line = static_cast<size_t>(w) * c;
     const ptrdiff_t top = std::clamp<ptrdiff_t>(-row, 0, rows);
@@ -154,8 +171,9 @@ inline void StageWindow(const float* image, ptrdiff_t h, ptrdiff_t w, size_t c,
     std::fill_n(to, static_cast<size_t>(top) * line, 0.0f);
     to += static_cast<size_t>(top) * line;
     if (inside != 0) {
-      StagePixels(inside * static_cast<size_t>(w), c,
-                  image + static_cast<size_t>(row + top) * line, prologue, to);
+      StagePixels(inside * static_cast<size_t>(w), step, c,
+                  image + static_cast<size_t>((row + top) * w) * step, prologue,
+                  to);
     }
     std::fill_n(to + inside * line, static_cast<size_t>(rows - below) * line,
                 0.0f);
@@ -171,8 +189,8 @@ inline void StageWindow(const float* image, ptrdiff_t h, ptrdiff_t w, size_t c,
       std::fill_n(to, left + middle + right, 0.0f);
     } else {
       std::fill_n(to, left, 0.0f);
-      StagePixels(static_cast<size_t>(last - first), c,
-                  image + static_cast<size_t>(r * w + col + first) * c,
+      StagePixels(static_cast<size_t>(last - first), step, c,
+                  image + static_cast<size_t>(r * w + col + first) * step,
                   prologue, to + left);
       std::fill_n(to + left + middle, right, 0.0f);
     }
@@ -189,7 +207,8 @@ struct Window {
 // A source image batch read by bands, and where it is staged.
 struct Source {
   ptrdiff_t h, w;
-  size_t channels;
+  size_t pixel_floats;             // from pixel to pixel
+  size_t channels;                 // of the window: fewer only if staged
   ptrdiff_t first_row, first_col;  // of the window at grid pixel (0, 0)
   ptrdiff_t row_step;              // source rows per grid row
   ptrdiff_t cols;                  // of the window
@@ -197,21 +216,24 @@ struct Source {
   BandCut cut;
 
   size_t RowFloats() const {
-    return static_cast<size_t>(staged ? cols : w) * channels;
+    return staged ? static_cast<size_t>(cols) * channels
+                  : static_cast<size_t>(w) * pixel_floats;
   }
   size_t StagedFloats() const { return staged ? cut.source_floats : 0; }
 
-  // The window of a band. first_* may point before the source only if staged.
+  // The window of a band; x and prologue begin at its first channel. first_*
+  // may point before the source only if staged.
   Window Open(const float* x, const Prologue& prologue, const Band& band,
               float* stage) const {
     const ptrdiff_t row =
         first_row + static_cast<ptrdiff_t>(band.row) * row_step;
-    const size_t image = static_cast<size_t>(h * w) * channels;
+    const size_t image = static_cast<size_t>(h * w) * pixel_floats;
     Window window;
     window.row_floats = RowFloats();
     const float* from = x + band.image * image;
     if (!staged) {
-      window.at = from + static_cast<size_t>(row * w + first_col) * channels;
+      window.at =
+          from + static_cast<size_t>(row * w + first_col) * pixel_floats;
       window.image_floats = image;
       return window;
     }
@@ -221,20 +243,21 @@ struct Source {
     window.at = stage;
     window.image_floats = cut.source_rows * window.row_floats;
     for (size_t i = 0; i < band.images; ++i) {
-      StageWindow(from + i * image, h, w, channels, row, rows, first_col, cols,
-                  prologue, stage + i * window.image_floats);
+      StageWindow(from + i * image, h, w, pixel_floats, channels, row, rows,
+                  first_col, cols, prologue, stage + i * window.image_floats);
     }
     return window;
   }
 };
 
-// x as forward and weight gradient read it: by bands of output rows.
-inline Source ForwardSource(const ConvSizes& s, size_t band_pixels,
-                            bool prologue) {
+// x as forward and weight gradient read it: by bands of output rows, `channels`
+// at a time if it is staged.
+inline Source ForwardSource(const ConvSizes& s, size_t channels,
+                            size_t band_pixels, bool prologue) {
   Source source;
   source.h = s.in_h;
   source.w = s.in_w;
-  source.channels = s.in_c;
+  source.pixel_floats = s.in_c;
   source.first_row = -s.pad_top;
   source.first_col = -s.pad_left;
   source.row_step = s.stride_h;
@@ -246,12 +269,12 @@ inline Source ForwardSource(const ConvSizes& s, size_t band_pixels,
   source.cols = (s.out_w - 1) * s.stride_w + extent_w;
   source.staged = prologue || s.pad_top != 0 || s.pad_left != 0 ||
                   rows > s.in_h || source.cols > s.in_w;
+  source.channels = source.staged ? channels : s.in_c;
   source.cut = CutBands(
       s.batch, static_cast<size_t>(s.out_h), static_cast<size_t>(s.out_w),
       static_cast<size_t>(s.stride_h), static_cast<size_t>(extent_h),
-      static_cast<size_t>(source.cols) * s.in_c, band_pixels);
-  // There a smaller batch has fewer rows.
-  if (s.one_column) source.cut.source_floats = source.cut.most_floats;
+      static_cast<size_t>(source.cols) * source.channels, band_pixels,
+      s.one_column);
   return source;
 }
 

@@ -86,20 +86,22 @@ struct UnitCut {
   }
   Unit At(size_t i) const { return At(i % row_units, i / row_units); }
 };
-constexpr UnitCut CutUnits(size_t rows, size_t cols) {
+constexpr UnitCut CutUnits(size_t rows, size_t cols, size_t unit_panels) {
   UnitCut cut = {};
   cut.total_rows = rows;
   cut.total_cols = cols;
-  const size_t panels = DivUp(cols, kPanel);
-  const size_t unit_panels = DivUp(panels, DivUp(panels, 3));
   cut.cols = unit_panels * kPanel;
-  cut.col_units = DivUp(panels, unit_panels);
+  cut.col_units = DivUp(cols, cut.cols);
   const size_t most = unit_panels == 3   ? 8
                       : unit_panels == 2 ? 14
                                          : kMaxTileRows;
   cut.rows = DivUp(rows, DivUp(rows, most));
   cut.row_units = DivUp(rows, cut.rows);
   return cut;
+}
+constexpr UnitCut CutUnits(size_t rows, size_t cols) {
+  const size_t panels = DivUp(cols, kPanel);
+  return CutUnits(rows, cols, DivUp(panels, DivUp(panels, 3)));
 }
 
 }  // namespace temper::simd
