@@ -31,8 +31,7 @@ namespace temper::simd {
 HWY_EXPORT(GradientTransformTiles);
 HWY_EXPORT(InputTransformTiles);
 HWY_EXPORT(OutputTransformTiles);
-HWY_EXPORT(PassPanels);
-HWY_EXPORT(PassIsOneTile);
+HWY_EXPORT(PositionLanes);
 HWY_EXPORT(PositionProducts);
 HWY_EXPORT(PositionReductions);
 HWY_EXPORT(WeightGradientRows);
@@ -192,12 +191,15 @@ void Direction::RunBlock(const TileBlock& block, size_t count, const float* u,
                          size_t panel_base, size_t panel_begin,
                          size_t panel_end, const float* bias, bool accumulate,
                          float* v_at, float* m_at, float* y) const {
-  const size_t pass = HWY_DYNAMIC_DISPATCH(PassPanels)();
-  // M takes the place of V if that is read only once.
+  // One register tile is two vectors wide. If it takes all columns, V is read
+  // only once and M takes its place.
+  const size_t lanes = HWY_DYNAMIC_DISPATCH(PositionLanes)();
+  const size_t pass = lanes == kPanel ? kProductPanels : 1;
+  const size_t first = (panel_base + panel_begin) * kPanel;
+  const size_t cols =
+      std::min((panel_end - panel_begin) * kPanel, out_c - first);
   TileBuffer to = m;
-  if (panel_end - panel_begin <= pass &&
-      HWY_DYNAMIC_DISPATCH(PassIsOneTile)() &&
-      v.tile_step >= (panel_end - panel_begin) * kPanel) {
+  if (cols <= 2 * lanes && cols <= v.tile_step) {
     to = v;
     m_at = v_at;
   }
@@ -212,17 +214,16 @@ void Direction::RunBlock(const TileBlock& block, size_t count, const float* u,
   p.m = m_at;
   p.m_tile = to.tile_step;
   p.m_position = to.position_step;
-  for (size_t panel = panel_begin; panel < panel_end; panel += pass) {
-    const size_t some = std::min(pass, panel_end - panel);
-    p.panels = some;
-    p.u = u + panel * p.u_panel;
+  for (size_t col = 0; col < cols; col += pass * kPanel) {
+    p.cols = std::min(pass * kPanel, cols - col);
+    p.u = u + (panel_begin + col / kPanel) * p.u_panel;
     HWY_DYNAMIC_DISPATCH(PositionProducts)(p);
-    const size_t channel = (panel_base + panel) * kPanel;
+    const size_t channel = first + col;
     OutputTransformArgs args;
     args.from = m_at;
     args.tile_step = to.tile_step;
     args.position_step = to.position_step;
-    args.channels = std::min(some * kPanel, out_c - channel);
+    args.channels = p.cols;
     args.tiles = block.cols;
     args.row_floats = out_w * out_c;
     args.pixel_floats = out_c;

@@ -109,7 +109,7 @@ HWY_INLINE void PositionTiles(const PositionProduct& q, size_t vec) {
 }
 
 void PositionProducts(const PositionProduct& q) {
-  const size_t vecs = q.panels * kPanel / hn::Lanes(Lanes16());
+  const size_t vecs = DivUp(q.cols, hn::Lanes(Lanes16()));
   size_t vec = 0;
   for (; vec + 2 <= vecs; vec += 2) PositionTiles<2>(q, vec);
   if (vec < vecs) PositionTiles<1>(q, vec);
@@ -182,7 +182,7 @@ HWY_INLINE void ReductionTiles(const PositionReduction& q, size_t vec,
 }
 
 void PositionReductions(const PositionReduction& q) {
-  const size_t vecs = q.panels * kPanel / hn::Lanes(Lanes16());
+  const size_t vecs = DivUp(q.cols, hn::Lanes(Lanes16()));
   // One position after the other: V and Z of it stay in the L1 cache.
   const size_t positions = vecs <= 2 ? q.positions : 1;
   for (size_t p = 0; p < q.positions; p += positions) {
@@ -192,10 +192,7 @@ void PositionReductions(const PositionReduction& q) {
   }
 }
 
-// Panels whose vectors one register tile takes: then every element of v is read
-// before its place in m is written.
-size_t PassPanels() { return hn::Lanes(Lanes16()) == kPanel ? 2 : 1; }
-bool PassIsOneTile() { return 2 * hn::Lanes(Lanes16()) >= kPanel; }
+size_t PositionLanes() { return hn::Lanes(Lanes16()); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace temper::simd

@@ -115,7 +115,7 @@ class Stage {
         const size_t slot = q % ring_;
         const size_t rows = std::min(end - q, ring_ - slot);
         StageWindow(x + (block.image + n) * image, source_.h, source_.w,
-                    source_.channels,
+                    source_.channels, source_.channels,
                     source_.first_row + static_cast<ptrdiff_t>(q),
                     static_cast<ptrdiff_t>(rows), col, cols, prologue,
                     at_ + (n * ring_ + slot) * row_floats_);
@@ -184,9 +184,10 @@ inline void TransformBlock(const TileBlock& block, const Stage& stage,
 }
 
 // M = V U, for every position: v and m as in TileBuffer, u packed in panels. m
-// may be v (with equal steps) if the panels are at most PassPanels().
+// may be v (with equal steps) if cols are at most 2 x lanes. Columns are
+// rounded up to vectors.
 struct PositionProduct {
-  size_t tiles, channels, panels;
+  size_t tiles, channels, cols;
   const float* v;
   size_t v_tile, v_position;
   const float* u;
@@ -213,7 +214,7 @@ void GradientTransform(const GradientTransformArgs& args);
 // v[p][tile][j] for `positions` positions, one chain in ascending order; whole
 // panels of j.
 struct PositionReduction {
-  size_t tiles, rows, panels, positions;
+  size_t tiles, rows, cols, positions;
   const float* z;
   size_t z_tile, z_position;
   const float* v;

@@ -148,7 +148,7 @@ void WeightGradient::Accumulate(const TileCut& cut, size_t first_row,
   g.position_step = z.position_step;
   PositionReduction r;
   r.rows = count;
-  r.panels = columns / kPanel;
+  r.cols = in_c;
   r.positions = positions;
   r.z_tile = z.tile_step;
   r.z_position = z.position_step;
