@@ -101,12 +101,13 @@ void Run(const char* target, const char* layer, const ConvShape& s,
   const size_t weights = size_t{9} * s.in_c * s.out_c;
   const double flops = 18.0 * static_cast<double>(out) * s.in_c;
   Floats x(in, 1), dy(out, 2), w(weights, 3);
-  size_t bytes[3][2] = {{simd::ConvForwardScratch(s, batch, 1, false),
-                         simd::WinogradForwardScratch(s, batch, 1)},
-                        {simd::ConvBackwardDataScratch(s, batch, 1),
-                         simd::WinogradBackwardDataScratch(s, batch, 1)},
-                        {simd::ConvBackwardWeightsScratch(s, batch, 1, false),
-                         simd::WinogradBackwardWeightsScratch(s, batch, 1)}};
+  size_t bytes[3][2] = {
+      {simd::direct::ConvForwardScratch(s, batch, 1, false),
+       simd::WinogradForwardScratch(s, batch, 1)},
+      {simd::direct::ConvBackwardDataScratch(s, batch, 1),
+       simd::WinogradBackwardDataScratch(s, batch, 1)},
+      {simd::direct::ConvBackwardWeightsScratch(s, batch, 1, false),
+       simd::WinogradBackwardWeightsScratch(s, batch, 1)}};
   size_t most = 0;
   for (const auto& b : bytes) most = std::max({most, b[0], b[1]});
   Floats space(most / sizeof(float));
@@ -114,8 +115,8 @@ void Run(const char* target, const char* layer, const ConvShape& s,
       target, layer, batch, "forward", flops, out, bytes[0][1], bytes[0][0],
       rounds,
       [&](float* y) {
-        simd::ConvForward(s, batch, x.data(), Prologue(), w.data(), nullptr, y,
-                          space.data(), {});
+        simd::direct::ConvForward(s, batch, x.data(), Prologue(), w.data(),
+                                  nullptr, y, space.data(), {});
       },
       [&](float* y) {
         simd::WinogradForward(s, batch, x.data(), Prologue(), w.data(), nullptr,
@@ -124,8 +125,8 @@ void Run(const char* target, const char* layer, const ConvShape& s,
   Compare(
       target, layer, batch, "data", flops, in, bytes[1][1], bytes[1][0], rounds,
       [&](float* dx) {
-        simd::ConvBackwardData(s, batch, dy.data(), w.data(), false, dx,
-                               space.data(), {});
+        simd::direct::ConvBackwardData(s, batch, dy.data(), w.data(), false, dx,
+                                       space.data(), {});
       },
       [&](float* dx) {
         simd::WinogradBackwardData(s, batch, dy.data(), w.data(), false, dx,
@@ -136,8 +137,9 @@ void Run(const char* target, const char* layer, const ConvShape& s,
       rounds,
       [&](float* dw) {
         std::fill_n(dw, weights, 0.0f);
-        simd::ConvBackwardWeights(s, batch, x.data(), Prologue(), dy.data(), 0,
-                                  s.out_c, dw, space.data(), {});
+        simd::direct::ConvBackwardWeights(s, batch, x.data(), Prologue(),
+                                          dy.data(), 0, s.out_c, dw,
+                                          space.data(), {});
       },
       [&](float* dw) {
         std::fill_n(dw, weights, 0.0f);

@@ -76,8 +76,8 @@ size_t ScratchBytes(const Source& source, size_t packed, size_t units,
 
 }  // namespace
 
-size_t ConvForwardScratch(const ConvShape& shape, uint32_t batch,
-                          uint32_t threads, bool prologue) {
+size_t direct::ConvForwardScratch(const ConvShape& shape, uint32_t batch,
+                                  uint32_t threads, bool prologue) {
   if (batch == 0) return 0;
   const ConvSizes s(shape, batch);
   return ScratchBytes(
@@ -86,9 +86,10 @@ size_t ConvForwardScratch(const ConvShape& shape, uint32_t batch,
       s.groups * DivUp(s.group_out, kPanel), threads);
 }
 
-void ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
-                 const Prologue& prologue, const float* w, const float* bias,
-                 float* y, void* scratch, const ParallelRunner& parallel) {
+void direct::ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
+                         const Prologue& prologue, const float* w,
+                         const float* bias, float* y, void* scratch,
+                         const ParallelRunner& parallel) {
   const ConvSizes s(shape, batch);
   if (s.batch == 0) return;
   const Source source =
@@ -284,8 +285,8 @@ struct FlippedTaps {
 
 }  // namespace
 
-size_t ConvBackwardDataScratch(const ConvShape& shape, uint32_t batch,
-                               uint32_t threads) {
+size_t direct::ConvBackwardDataScratch(const ConvShape& shape, uint32_t batch,
+                                       uint32_t threads) {
   if (batch == 0) return 0;
   const ConvSizes s(shape, batch);
   return ScratchBytes(BackwardSource(s),
@@ -293,9 +294,10 @@ size_t ConvBackwardDataScratch(const ConvShape& shape, uint32_t batch,
                       s.groups * DivUp(s.group_in, kPanel), threads);
 }
 
-void ConvBackwardData(const ConvShape& shape, uint32_t batch, const float* dy,
-                      const float* w, bool accumulate, float* dx, void* scratch,
-                      const ParallelRunner& parallel) {
+void direct::ConvBackwardData(const ConvShape& shape, uint32_t batch,
+                              const float* dy, const float* w, bool accumulate,
+                              float* dx, void* scratch,
+                              const ParallelRunner& parallel) {
   const ConvSizes s(shape, batch);
   if (s.batch == 0) return;
   const Source source = BackwardSource(s);

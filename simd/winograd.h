@@ -17,8 +17,8 @@
 //   |error| <= (k + 12) * eps * M
 // where M is the result of the same formula with the magnitudes of x, w and of
 // A, B and G: normwise per tile, small outputs beside large ones are off by
-// more of themselves than with the direct kernel. Measured on random data: 1.1
-// to 2 times the direct kernel's rms error (tests/simd/winograd_test.cc).
+// more of themselves than with the direct kernel. The rms error on uniform
+// random data is @@ (tests/simd/winograd_test.cc).
 // NaN and infinity reach all outputs of the tiles that read them.
 // Requires: as gemm.h. Scratch: as conv.h.
 // Next: winograd_tiles.h, winograd.cc, winograd_weights.cc, winograd-inl.h.
@@ -40,6 +40,12 @@ constexpr bool WinogradComputes(const ConvShape& s) {
          s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1 &&
          s.groups == 1;
 }
+
+// Whether it is faster than the direct kernel. By the shape alone, not by the
+// batch: a short last batch is computed as the full ones are.
+bool WinogradForwardApplies(const ConvShape& s);
+bool WinogradBackwardDataApplies(const ConvShape& s);
+bool WinogradBackwardWeightsApplies(const ConvShape& s);
 
 // y = conv(prologue(x), w) + bias, or null.
 size_t WinogradForwardScratch(const ConvShape& s, uint32_t batch,

@@ -357,16 +357,17 @@ TEST(Winograd, ErrorNextToTheDirectKernel) {
                                            dw.data());
     Buffer direct_y(p.out), direct_dx(p.in), direct_dw = p.dw;
     Buffer scratch(
-        std::max({simd::ConvForwardScratch(p.s, p.batch, 1, false),
-                  simd::ConvBackwardDataScratch(p.s, p.batch, 1),
-                  simd::ConvBackwardWeightsScratch(p.s, p.batch, 1, false)}) /
+        std::max({simd::direct::ConvForwardScratch(p.s, p.batch, 1, false),
+                  simd::direct::ConvBackwardDataScratch(p.s, p.batch, 1),
+                  simd::direct::ConvBackwardWeightsScratch(p.s, p.batch, 1,
+                                                           false)}) /
         4);
-    simd::ConvForward(p.s, p.batch, p.x, {}, p.w, nullptr, direct_y,
-                      scratch.data(), {});
-    simd::ConvBackwardData(p.s, p.batch, p.dy, p.w, false, direct_dx,
-                           scratch.data(), {});
-    simd::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, 0, p.s.out_c,
-                              direct_dw, scratch.data(), {});
+    simd::direct::ConvForward(p.s, p.batch, p.x, {}, p.w, nullptr, direct_y,
+                              scratch.data(), {});
+    simd::direct::ConvBackwardData(p.s, p.batch, p.dy, p.w, false, direct_dx,
+                                   scratch.data(), {});
+    simd::direct::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, 0, p.s.out_c,
+                                      direct_dw, scratch.data(), {});
     const double forward =
         rms(p.Forward(p.x, {}, nullptr, {}), y) / rms(direct_y, y);
     const double data = rms(p.BackwardData(false, {}), dx) / rms(direct_dx, dx);
