@@ -21,6 +21,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -63,7 +64,7 @@ void Compare(const std::string& what, float actual, double expected) {
 
 // What ran: for the summary. `bar` 0: none.
 struct Result {
-  std::string target, kind;
+  std::string name, target, kind;
   double percent, bar;
 };
 std::vector<Result>& Results() {
@@ -71,30 +72,47 @@ std::vector<Result>& Results() {
   return results;
 }
 
+double ThreadSeconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
 template <class Run>
 double Best(benchmark::State& state, const char* target, Run&& run) {
   simd::ForceTarget(target);
   run();
-  // The best of short runs: other work on the machine only makes it slower.
+  // The best of many runs: other work on the machine only makes it slower. Long
+  // runs are interrupted by it; there the processor's time counts.
   double best = 1e9;
   for (auto _ : state) {
+    const double cpu_begin = ThreadSeconds();
     const auto begin = Clock::now();
     run();
-    best = std::min(
-        best, std::chrono::duration<double>(Clock::now() - begin).count());
+    const double wall =
+        std::chrono::duration<double>(Clock::now() - begin).count();
+    const double cpu = ThreadSeconds() - cpu_begin;
+    best = std::min(best, wall < 1e-4 ? wall : std::min(wall, cpu));
   }
   return best;
 }
 
 template <class Run>
-void Time(benchmark::State& state, const char* target, double peak,
-          const std::string& kind, double bar, double flops, Run&& run) {
+void Time(benchmark::State& state, const std::string& name, const char* target,
+          double peak, const std::string& kind, double bar, double flops,
+          Run&& run) {
   const double best = Best(state, target, run);
   const double percent = 100 * flops * 1e-9 / best / peak;
   state.counters["GFLOP/s"] = flops * 1e-9 / best;
   state.counters["peak%"] = percent;
   state.counters["us"] = best * 1e6;
-  Results().push_back({target, kind, percent, bar});
+  // The library calls a benchmark again with more iterations.
+  for (Result& r : Results()) {
+    if (r.name != name) continue;
+    r.percent = std::max(r.percent, percent);
+    return;
+  }
+  Results().push_back({name, target, kind, percent, bar});
 }
 
 void Summarise() {
@@ -145,7 +163,7 @@ void RegisterMatMul(const char* target, double peak, size_t m, size_t n,
         flops / (4.0 * static_cast<double>(m * n + n * k + m * k));
     // Neither so short a sum nor fewer columns than lanes can fill the pipes.
     const bool full = k >= 16 && n >= 16;
-    Time(state, target, peak, full ? "gemm" : "gemm-narrow",
+    Time(state, name, target, peak, full ? "gemm" : "gemm-narrow",
          full ? k <= 32 ? 65 : 70 : 0, flops, run);
   });
 }
@@ -228,9 +246,9 @@ void RegisterConv(const char* target, double peak, const std::string& layer,
           });
           Compare(name, y.data()[i * s.out_c + co], sum);
         }
-        Time(state, target, peak,
-             kind + (prologue ? "forward-prologue" : "forward"), bars ? 64 : 0,
-             flops, run);
+        Time(state, name + "/forward" + (prologue ? "/prologue" : ""), target,
+             peak, kind + (prologue ? "forward-prologue" : "forward"),
+             bars ? 64 : 0, flops, run);
       });
   if (!prologue)
     benchmark::RegisterBenchmark(
@@ -256,8 +274,8 @@ void RegisterConv(const char* target, double peak, const std::string& layer,
           }
           for (size_t i = 0; i < expected.size(); ++i)
             Compare(name, dx.data()[i * s.in_c + ci], expected[i]);
-          Time(state, target, peak, kind + "backward-data", bars ? 60 : 0,
-               flops, run);
+          Time(state, name + "/backward_data", target, peak,
+               kind + "backward-data", bars ? 60 : 0, flops, run);
         });
   benchmark::RegisterBenchmark(
       (name + "/backward_weights" + (prologue ? "/prologue" : "")).c_str(),
@@ -285,7 +303,8 @@ void RegisterConv(const char* target, double peak, const std::string& layer,
         }
         for (size_t i = 0; i < expected.size(); ++i)
           Compare(name, dw.data()[co * taps * s.in_c + i], expected[i]);
-        Time(state, target, peak,
+        Time(state, name + "/backward_weights" + (prologue ? "/prologue" : ""),
+             target, peak,
              kind +
                  (prologue ? "backward-weights-prologue" : "backward-weights"),
              bars ? 55 : 0, flops, run);

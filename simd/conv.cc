@@ -39,39 +39,136 @@ void MergeRows(Product& p) {
   }
 }
 
-// Calls run(band, window, group, col_begin, col_end) for all units: a unit is
-// one panel of one group of one band; neighbours run together.
-template <class Run>
-void ForEachBand(const Source& source, const float* x, const Prologue& prologue,
-                 size_t groups, size_t columns, size_t unit_work, float* stages,
-                 const ParallelRunner& parallel, Run&& run) {
-  const size_t panels = DivUp(columns, kPanel);
-  const size_t units = groups * panels;
-  const size_t stage_floats = PartBytes(source.StagedFloats()) / sizeof(float);
-  ParallelFor(parallel, source.cut.Count() * units,
-              DivUp(kMultiplyGrain, unit_work + 1),
-              [&](size_t begin, size_t end, size_t slot) {
-                float* const stage = stages + slot * stage_floats;
-                while (begin < end) {
-                  const Band band = BandAt(source.cut, begin / units);
-                  const Window window = source.Open(x, prologue, band, stage);
-                  const size_t stop = std::min(end, RoundUp(begin + 1, units));
-                  while (begin < stop) {
-                    const size_t unit = begin % units;
-                    const size_t first = unit % panels;
-                    const size_t last = std::min(panels, first + stop - begin);
-                    run(band, window, unit / panels, first * kPanel,
-                        std::min(columns, last * kPanel));
-                    begin += last - first;
-                  }
-                }
-              });
+// The weights of a call as panels of kPanel columns, and who packs them when.
+// Few are packed once, for all threads. Many (kSharedBytes) would be written
+// to memory and read back: there each thread packs a block of columns that
+// stays in its cache, and passes all its bands by. That stages a band once per
+// block, which is little next to a block's multiplications.
+struct Panels {
+  static constexpr size_t kSharedBytes = 640 * 1024;
+  static constexpr size_t kBlockBytes = 256 * 1024;
+  size_t groups, columns, panel_floats;
+  size_t count;        // panels of a group
+  bool unpacked;       // read where they lie
+  bool shared;         // else by blocks
+  size_t block_count;  // panels of a block
+
+  Panels(size_t number_of_groups, size_t group_columns, size_t terms,
+         bool in_place)
+      : groups(number_of_groups),
+        columns(group_columns),
+        panel_floats(terms * kPanel),
+        count(DivUp(columns, kPanel)),
+        unpacked(in_place) {
+    const size_t panel_bytes = panel_floats * sizeof(float);
+    shared = unpacked || groups * count * panel_bytes <= kSharedBytes;
+    // Two panels fill a register tile; four blocks can feed four threads.
+    const size_t most = std::clamp<size_t>(kBlockBytes / (panel_bytes + 1), 2,
+                                           std::max<size_t>(2, count / 4));
+    block_count = shared ? count : DivUp(count, DivUp(count, most));
+  }
+  size_t SharedFloats() const {
+    return shared && !unpacked ? groups * count * panel_floats : 0;
+  }
+  size_t SlotFloats() const { return shared ? 0 : block_count * panel_floats; }
+};
+
+size_t SlotBytes(const Source& source, const Panels& panels) {
+  return panels.SlotFloats() * sizeof(float) + PartBytes(source.StagedFloats());
+}
+size_t ScratchBytes(const Source& source, const Panels& panels,
+                    uint32_t threads) {
+  const size_t units = source.cut.Count() * panels.groups * panels.count;
+  return panels.SharedFloats() * sizeof(float) +
+         SlotCount(units, threads) * SlotBytes(source, panels);
 }
 
-size_t ScratchBytes(const Source& source, size_t packed, size_t units,
-                    uint32_t threads) {
-  return packed + SlotCount(source.cut.Count() * units, threads) *
-                      PartBytes(source.StagedFloats());
+// Calls pack(group, panel_begin, panel_end, to) for the panels and
+// run(band, window, group, col_begin, col_end, packed) for the products; packed
+// is the panel of col_begin. A unit of work is one panel and one band.
+template <class Pack, class Run>
+void ForEachBand(const Source& source, const float* x, const Prologue& prologue,
+                 const Panels& panels, size_t unit_work, void* scratch,
+                 const ParallelRunner& parallel, Pack&& pack, Run&& run) {
+  float* const shared = static_cast<float*>(scratch);
+  if (panels.shared && !panels.unpacked) {
+    ParallelFor(parallel, panels.groups * panels.count,
+                DivUp(kElementGrain, panels.panel_floats + 1),
+                [&](size_t begin, size_t end, size_t) {
+                  while (begin < end) {
+                    const size_t first = begin % panels.count;
+                    const size_t last =
+                        std::min(panels.count, first + end - begin);
+                    pack(begin / panels.count, first, last,
+                         shared + begin * panels.panel_floats);
+                    begin += last - first;
+                  }
+                });
+  }
+  const size_t bands = source.cut.Count();
+  const size_t slot_floats = SlotBytes(source, panels) / sizeof(float);
+  ParallelFor(
+      parallel, bands * panels.groups * panels.count,
+      DivUp(kMultiplyGrain, unit_work + 1),
+      [&](size_t begin, size_t end, size_t slot) {
+        float* const block =
+            shared + panels.SharedFloats() + slot * slot_floats;
+        float* const stage = block + panels.SlotFloats();
+        size_t open = bands;  // the band in the window
+        Band band = {};
+        Window window;
+        const auto run_panels = [&](size_t i, size_t group, size_t first,
+                                    size_t last, const float* packed) {
+          if (i != open) {
+            open = i;
+            band = BandAt(source.cut, i);
+            window = source.Open(x, prologue, band, stage);
+          }
+          run(band, window, group, first * kPanel,
+              std::min(panels.columns, last * kPanel), packed);
+        };
+        if (panels.shared) {  // units in order of (band, group, panel)
+          while (begin < end) {
+            const size_t unit = begin % (panels.groups * panels.count);
+            const size_t first = unit % panels.count;
+            const size_t last = std::min(panels.count, first + end - begin);
+            run_panels(begin / (panels.groups * panels.count),
+                       unit / panels.count, first, last,
+                       shared + unit * panels.panel_floats);
+            begin += last - first;
+          }
+          return;
+        }
+        while (begin < end) {  // (group, block, band, panel)
+          const size_t group = begin / (bands * panels.count);
+          const size_t in_group = begin % (bands * panels.count);
+          const size_t from =
+              in_group / (bands * panels.block_count) * panels.block_count;
+          const size_t count =
+              std::min(panels.block_count, panels.count - from);
+          size_t unit = in_group - from * bands;
+          const size_t stop = std::min(bands * count, unit + end - begin);
+          begin += stop - unit;
+          // A range within one band needs no other panels than its own.
+          size_t first = 0, last = count;
+          if (unit / count == (stop - 1) / count) {
+            first = unit % count, last = (stop - 1) % count + 1;
+          }
+          pack(group, from + first, from + last,
+               block + first * panels.panel_floats);
+          while (unit < stop) {
+            first = unit % count;
+            last = std::min(count, first + stop - unit);
+            run_panels(unit / count, group, from + first, from + last,
+                       block + first * panels.panel_floats);
+            unit += last - first;
+          }
+        }
+      });
+}
+
+Panels ForwardPanels(const ConvSizes& s) {
+  return Panels(s.groups, s.group_out, s.Taps() * s.group_in, false);
 }
 
 }  // namespace
@@ -80,10 +177,8 @@ size_t direct::ConvForwardScratch(const ConvShape& shape, uint32_t batch,
                                   uint32_t threads, bool prologue) {
   if (batch == 0) return 0;
   const ConvSizes s(shape, batch);
-  return ScratchBytes(
-      ForwardSource(s, s.in_c, kBandPixels, prologue),
-      s.groups * PackedBytes(s.Taps() * s.group_in, s.group_out),
-      s.groups * DivUp(s.group_out, kPanel), threads);
+  return ScratchBytes(ForwardSource(s, s.in_c, kBandPixels, prologue),
+                      ForwardPanels(s), threads);
 }
 
 void direct::ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
@@ -95,20 +190,18 @@ void direct::ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
   const Source source =
       ForwardSource(s, s.in_c, kBandPixels, !prologue.IsIdentity());
   const size_t k = s.Taps() * s.group_in;
-  const size_t group_floats = PackedBytes(k, s.group_out) / sizeof(float);
-  float* const packed = static_cast<float*>(scratch);
-  for (size_t g = 0; g < s.groups; ++g) {
-    PackB(k, s.group_out, w + g * s.group_out * k, 1, k,
-          packed + g * group_floats, parallel);
-  }
   const size_t out_w = static_cast<size_t>(s.out_w);
   const size_t out_image = static_cast<size_t>(s.out_h) * out_w * s.out_c;
   const size_t work = source.cut.images * source.cut.band_rows * out_w * k;
   ForEachBand(
-      source, x, prologue, s.groups, s.group_out, work * kPanel,
-      packed + s.groups * group_floats, parallel,
+      source, x, prologue, ForwardPanels(s), work * kPanel, scratch, parallel,
+      [&](size_t g, size_t begin, size_t end, float* to) {
+        const size_t first = begin * kPanel;
+        PackB(k, std::min(s.group_out, end * kPanel) - first,
+              w + (g * s.group_out + first) * k, 1, k, to, {});
+      },
       [&](const Band& band, const Window& window, size_t g, size_t col_begin,
-          size_t col_end) {
+          size_t col_end, const float* packed) {
         Product p;
         p.images = band.images;
         p.rows = band.rows;
@@ -121,17 +214,18 @@ void direct::ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
             TapWalk(s.kernel_h, s.kernel_w, static_cast<size_t>(s.dilation_h),
                     static_cast<size_t>(s.dilation_w), window.row_floats,
                     s.in_c, s.group_in);
-        p.b = packed + g * group_floats;
+        p.b = packed;
         p.b_panel = k * kPanel;
         p.b_step = kPanel;
-        p.bias = bias == nullptr ? nullptr : bias + g * s.group_out;
+        if (bias != nullptr) p.bias = bias + g * s.group_out + col_begin;
         p.c = y + band.image * out_image + band.row * out_w * s.out_c +
-              g * s.group_out;
+              g * s.group_out + col_begin;
         p.c_image = out_image;
         p.c_row = out_w * s.out_c;
         p.c_col = s.out_c;
         MergeRows(p);
-        RunProduct(p, 0, band.images * band.rows * out_w, col_begin, col_end);
+        RunProduct(p, 0, band.images * band.rows * out_w, 0,
+                   col_end - col_begin);
       });
 }
 
@@ -219,69 +313,79 @@ Source BackwardSource(const ConvSizes& s) {
   return source;
 }
 
-// Packs the flipped taps of all phases: [phase_h][phase_w][group][panel]
-// [tap_h][tap_w][out channel][kPanel in channels]. Every tap belongs to exactly
-// one phase, so that the whole has one tap's size times the number of taps.
-struct FlippedTaps {
-  const ConvSizes& s;
-  size_t panels = DivUp(s.group_in, kPanel);
-  size_t tap_floats = s.group_out * kPanel;  // of one panel
+// Rows of w are rows of B. With few pixels they are read about once, and best
+// where they lie.
+Panels BackwardPanels(const ConvSizes& s, const Source& source) {
+  constexpr size_t kFewPixels = 32;
+  return Panels(s.groups, s.group_in, s.Taps() * s.group_out,
+                s.batch * source.cut.rows * source.cut.cols <= kFewPixels);
+}
 
-  size_t Floats() const { return s.groups * s.Taps() * panels * tap_floats; }
-  // The part of phase (h, w), whose taps follow `before` taps of others.
-  size_t PhaseAt(size_t before) const {
-    return before * s.groups * panels * tap_floats;
-  }
-  // Packs kernel row kh of group g.
-  void PackRow(const float* w, size_t g, size_t kh, float* packed) const {
-    const size_t stride_h = static_cast<size_t>(s.stride_h);
-    const size_t stride_w = static_cast<size_t>(s.stride_w);
-    size_t before = 0;
-    for (size_t ph = 0; ph < stride_h; ++ph) {
-      const Phase h = PhaseH(s, ph);
-      const size_t below = h.last_tap - kh;  // wraps if kh is above
-      const bool mine = h.taps != 0 && kh <= h.last_tap &&
-                        below % h.tap_step == 0 && below / h.tap_step < h.taps;
-      if (!mine) {
-        before += h.taps * s.kernel_w;
-        continue;
-      }
-      for (size_t pw = 0; pw < stride_w; ++pw) {
-        const Phase v = PhaseW(s, pw);
-        float* const phase = packed + PhaseAt(before);
-        before += h.taps * v.taps;
-        for (size_t panel = 0; panel < panels; ++panel) {
-          for (size_t i = 0; i < v.taps; ++i) {
-            const size_t kw = v.last_tap - i * v.tap_step;
-            const size_t at = below / h.tap_step * v.taps + i;
-            float* const to =
-                phase +
-                ((g * panels + panel) * h.taps * v.taps + at) * tap_floats;
-            PackTap(w, g, kh, kw, panel * kPanel, to);
-          }
-        }
-      }
-      return;
-    }
-  }
-  void PackTap(const float* w, size_t g, size_t kh, size_t kw, size_t ci,
-               float* to) const {
-    const size_t count = std::min(kPanel, s.group_in - ci);
-    const size_t filter = s.Taps() * s.group_in;
-    const float* from =
-        w + g * s.group_out * filter + (kh * s.kernel_w + kw) * s.group_in + ci;
-    for (size_t co = 0; co < s.group_out; ++co) {
-      if (count == kPanel) {
-        std::memcpy(to, from, kPanel * sizeof(float));
-      } else {
-        for (size_t j = 0; j < count; ++j) to[j] = from[j];
-        for (size_t j = count; j < kPanel; ++j) to[j] = 0.0f;
-      }
-      to += kPanel;
-      from += filter;
-    }
-  }
+// A tap where it lies in w (from the first one) and in a packed panel.
+struct TapMove {
+  size_t from, to;
 };
+
+// Packs `cols` columns from `from` on. Out channels lie pages apart: a few at a
+// time, and of these all taps.
+void PackTaps(const ConvSizes& s, const TapMove* taps, size_t count,
+              const float* from, size_t cols, float* packed) {
+  constexpr size_t kChannels = 32;
+  const size_t filter = s.Taps() * s.group_in;
+  const size_t panel_floats = s.Taps() * s.group_out * kPanel;
+  for (size_t first = 0; first < s.group_out; first += kChannels) {
+    const size_t last = std::min(s.group_out, first + kChannels);
+    for (const TapMove* tap = taps; tap != taps + count; ++tap) {
+      for (size_t co = first; co < last; ++co) {
+        const float* x = from + tap->from + co * filter;
+        float* to = packed + tap->to + co * kPanel;
+        size_t j = 0;
+        for (; j + kPanel <= cols; j += kPanel, to += panel_floats) {
+          std::memcpy(to, x + j, kPanel * sizeof(float));
+        }
+        if (j == cols) continue;
+        for (size_t i = 0; i < kPanel; ++i) to[i] = j + i < cols ? x[j + i] : 0;
+      }
+    }
+  }
+}
+
+// Packs panels [begin, end) of group g: the flipped taps of all phases, [panel]
+// [phase_h][phase_w][tap_h][tap_w][out channel][kPanel in channels]. Every tap
+// belongs to exactly one phase.
+void PackFlipped(const ConvSizes& s, const float* w, size_t g, size_t begin,
+                 size_t end, float* packed) {
+  constexpr size_t kMost = 64;  // taps at once
+  constexpr size_t kMostPanels = 4;
+  const size_t panel_floats = s.Taps() * s.group_out * kPanel;
+  TapMove taps[kMost];
+  size_t count = 0, done = 0;
+  const auto flush = [&] {
+    for (size_t panel = begin; panel < end; panel += kMostPanels) {
+      const size_t col = panel * kPanel;
+      const size_t last = std::min(s.group_in, end * kPanel);
+      PackTaps(s, taps, count,
+               w + g * s.group_out * s.Taps() * s.group_in + col,
+               std::min(last - col, kMostPanels * kPanel),
+               packed + (panel - begin) * panel_floats);
+    }
+    count = 0;
+  };
+  for (size_t ph = 0; ph < static_cast<size_t>(s.stride_h); ++ph) {
+    const Phase h = PhaseH(s, ph);
+    for (size_t pw = 0; pw < static_cast<size_t>(s.stride_w); ++pw) {
+      const Phase v = PhaseW(s, pw);
+      for (size_t i = 0; i < h.taps * v.taps; ++i, ++done) {
+        const size_t kh = h.last_tap - i / v.taps * h.tap_step;
+        const size_t kw = v.last_tap - i % v.taps * v.tap_step;
+        taps[count++] = {(kh * s.kernel_w + kw) * s.group_in,
+                         done * s.group_out * kPanel};
+        if (count == kMost) flush();
+      }
+    }
+  }
+  flush();
+}
 
 }  // namespace
 
@@ -289,9 +393,8 @@ size_t direct::ConvBackwardDataScratch(const ConvShape& shape, uint32_t batch,
                                        uint32_t threads) {
   if (batch == 0) return 0;
   const ConvSizes s(shape, batch);
-  return ScratchBytes(BackwardSource(s),
-                      FlippedTaps{s}.Floats() * sizeof(float),
-                      s.groups * DivUp(s.group_in, kPanel), threads);
+  return ScratchBytes(BackwardSource(s), BackwardPanels(s, BackwardSource(s)),
+                      threads);
 }
 
 void direct::ConvBackwardData(const ConvShape& shape, uint32_t batch,
@@ -301,15 +404,7 @@ void direct::ConvBackwardData(const ConvShape& shape, uint32_t batch,
   const ConvSizes s(shape, batch);
   if (s.batch == 0) return;
   const Source source = BackwardSource(s);
-  const FlippedTaps flipped{s};
-  float* const packed = static_cast<float*>(scratch);
-  ParallelFor(parallel, s.groups * s.kernel_h,
-              DivUp(kElementGrain, s.kernel_w * s.group_in * s.group_out),
-              [&](size_t begin, size_t end, size_t) {
-                for (size_t i = begin; i < end; ++i) {
-                  flipped.PackRow(w, i / s.kernel_h, i % s.kernel_h, packed);
-                }
-              });
+  const Panels panels = BackwardPanels(s, source);
   const size_t stride_h = static_cast<size_t>(s.stride_h);
   const size_t stride_w = static_cast<size_t>(s.stride_w);
   const size_t in_w = static_cast<size_t>(s.in_w);
@@ -317,18 +412,19 @@ void direct::ConvBackwardData(const ConvShape& shape, uint32_t batch,
   const size_t work = source.cut.images * source.cut.band_rows *
                       DivUp(in_w, stride_w) * s.Taps() * s.group_out;
   ForEachBand(
-      source, dy, Prologue{}, s.groups, s.group_in, work * kPanel,
-      packed + flipped.Floats(), parallel,
+      source, dy, Prologue{}, panels, work * kPanel, scratch, parallel,
+      [&](size_t g, size_t begin, size_t end, float* to) {
+        PackFlipped(s, w, g, begin, end, to);
+      },
       [&](const Band& band, const Window& window, size_t g, size_t col_begin,
-          size_t col_end) {
-        size_t before = 0;
+          size_t col_end, const float* packed) {
+        const float* b = packed;
         for (size_t i = 0; i < stride_h * stride_w; ++i) {
           const size_t ph = i / stride_w, pw = i % stride_w;
           const Phase h = PhaseH(s, ph), v = PhaseW(s, pw);
           const size_t taps = h.taps * v.taps;
-          const float* const b = packed + flipped.PhaseAt(before) +
-                                 g * flipped.panels * taps * flipped.tap_floats;
-          before += taps;
+          const float* const phase = b;
+          b += taps * s.group_out * kPanel;
           // The last band may hold one row less of this phase.
           const size_t rows = std::min(
               band.rows, static_cast<size_t>(h.count) -
@@ -353,19 +449,41 @@ void direct::ConvBackwardData(const ConvShape& shape, uint32_t batch,
                              static_cast<size_t>(v.spread), window.row_floats,
                              s.out_c, s.group_out);
           }
-          p.b = b;
-          p.b_panel = taps * flipped.tap_floats;
+          p.b = phase;
+          p.b_panel = s.Taps() * s.group_out * kPanel;
           p.b_step = kPanel;
           p.accumulate = accumulate;
           p.c = dx + band.image * in_image +
                 ((band.row * stride_h + ph) * in_w + pw) * s.in_c +
-                g * s.group_in;
+                g * s.group_in + col_begin;
           p.c_image = in_image;
           p.c_row = stride_h * in_w * s.in_c;
           p.c_col = stride_w * s.in_c;
           MergeRows(p);
-          RunProduct(p, 0, band.images * rows * static_cast<size_t>(v.count),
-                     col_begin, col_end);
+          const size_t pixels =
+              band.images * rows * static_cast<size_t>(v.count);
+          if (!panels.unpacked || taps == 0) {
+            RunProduct(p, 0, pixels, 0, col_end - col_begin);
+            continue;
+          }
+          // Tap by tap: the chains go on in dx.
+          const size_t filter = s.Taps() * s.group_in;
+          p.b_panel = kPanel;
+          p.b_step = filter;
+          p.walk = Walk{s.group_out, s.group_out};
+          const float* const a = p.a;
+          for (size_t t = 0; t < taps; ++t) {
+            const size_t y = t / v.taps, x = t % v.taps;
+            p.a = a + y * static_cast<size_t>(h.spread) * window.row_floats +
+                  x * static_cast<size_t>(v.spread) * s.out_c;
+            p.b = w + g * s.group_out * filter +
+                  ((h.last_tap - y * h.tap_step) * s.kernel_w + v.last_tap -
+                   x * v.tap_step) *
+                      s.group_in +
+                  col_begin;
+            RunProduct(p, 0, pixels, 0, col_end - col_begin);
+            p.accumulate = true;
+          }
         }
       });
 }

@@ -69,8 +69,8 @@ struct ConvSizes {
 
 // How batch x rows of a grid are cut into bands. Shape only.
 struct BandCut {
-  size_t batch = 0, rows = 0;        // the grid
-  size_t images = 1, band_rows = 0;  // of one full band
+  size_t batch = 0, rows = 0, cols = 0;  // the grid
+  size_t images = 1, band_rows = 0;      // of one full band
   size_t row_bands = 1, image_bands = 1;
   size_t source_rows = 0;    // rows one image of a band reads
   size_t source_floats = 0;  // of a band, for this batch or less
@@ -94,6 +94,7 @@ inline BandCut CutBands(size_t batch, size_t rows, size_t cols, size_t row_step,
   BandCut cut;
   cut.batch = batch;
   cut.rows = rows;
+  cut.cols = cols;
   size_t n = 1;
   while (n < rows && (floats(n + 1) <= kFloats ||
                       (n * cols < pixels && floats(n + 1) <= kMostFloats))) {

@@ -382,7 +382,7 @@ struct WeightGradient {
         r.resume = at != from;
         Place place = first_place;
         for (size_t i = begin; i < end; ++i, Next(place)) {
-          r.cols = RoundUp(place.unit.cols, kPanel);
+          r.cols = RoundUp(place.unit.cols, kPanel / 2);
           r.c = sums + (i - begin) * unit_floats;
           if (direct) {
             r.cols = place.unit.cols;

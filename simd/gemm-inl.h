@@ -16,7 +16,9 @@
 #endif
 
 #include <algorithm>
+#include <type_traits>
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "simd/gemm.h"
 #include "simd/lanes-inl.h"
@@ -48,23 +50,40 @@ constexpr int MaxRows(int vecs) {
 #if (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) || HWY_TARGET == HWY_SVE || \
     HWY_TARGET == HWY_SVE2
 inline constexpr bool kMasks = true;
-HWY_INLINE hn::Vec<Lanes16> LoadLast(size_t count, const float* p) {
-  const Lanes16 d;
+template <class D>
+HWY_INLINE hn::Vec<D> LoadLast(D d, size_t count, const float* p) {
   return hn::MaskedLoad(hn::FirstN(d, count), d, p);
 }
-HWY_INLINE void StoreLast(hn::Vec<Lanes16> v, size_t count, float* p) {
-  const Lanes16 d;
+template <class D>
+HWY_INLINE void StoreLast(D d, hn::Vec<D> v, size_t count, float* p) {
   hn::BlendedStore(v, hn::FirstN(d, count), d, p);
 }
 #else
 inline constexpr bool kMasks = false;
-HWY_INLINE hn::Vec<Lanes16> LoadLast(size_t, const float* p) {
-  return hn::LoadU(Lanes16(), p);
+template <class D>
+HWY_INLINE hn::Vec<D> LoadLast(D d, size_t, const float* p) {
+  return hn::LoadU(d, p);
 }
-HWY_INLINE void StoreLast(hn::Vec<Lanes16> v, size_t, float* p) {
-  hn::StoreU(v, Lanes16(), p);
+template <class D>
+HWY_INLINE void StoreLast(D d, hn::Vec<D> v, size_t, float* p) {
+  hn::StoreU(v, d, p);
 }
 #endif
+
+// Columns that are at most half a vector more than whole ones are left to half
+// vectors, which cost half on CPUs that halve AVX-512 anyway, and nothing more
+// on others.
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+using TailLanes = hn::CappedTag<float, 8>;
+inline constexpr size_t kTailColumns = 8;
+#else
+using TailLanes = Lanes16;
+inline constexpr size_t kTailColumns = 0;
+#endif
+HWY_INLINE size_t TailColumns(size_t cols) {
+  const size_t tail = cols % hn::Lanes(Lanes16());
+  return tail <= kTailColumns ? tail : 0;
+}
 
 // How the rows of a tile find A and C. B is read at b[v] + offset.
 enum class Mode {
@@ -86,10 +105,10 @@ struct TileArgs {
   Walk walk;
 };
 
-template <int kRows, int kVecs, Mode kMode>
+template <class D, int kRows, int kVecs, Mode kMode>
 HWY_NOINLINE void Tile(const TileArgs& t) {
-  const Lanes16 d;
-  using V = hn::Vec<Lanes16>;
+  const D d;
+  using V = hn::Vec<D>;
   const size_t N = hn::Lanes(d);
   const float* const bp0 = t.b[0];
   [[maybe_unused]] const float* const bp1 = t.b[kVecs > 1 ? 1 : 0];
@@ -177,27 +196,29 @@ HWY_NOINLINE void Tile(const TileArgs& t) {
 using TileFunction = void (*)(const TileArgs&);
 
 // The tile of `rows` rows, at most MaxRows(kVecs).
-template <int kVecs, Mode kMode>
+template <class D, int kVecs, Mode kMode>
 HWY_INLINE TileFunction TileOfRows(size_t rows) {
 #define TEMPER_TILE_ENTRY(r) \
-  &Tile<(r < MaxRows(kVecs) ? r + 1 : 1), kVecs, kMode>,
+  &Tile<D, (r < MaxRows(kVecs) ? r + 1 : 1), kVecs, kMode>,
   static constexpr TileFunction kTiles[] = {
       TEMPER_TILE_ROWS(TEMPER_TILE_ENTRY)};
 #undef TEMPER_TILE_ENTRY
   return kTiles[rows - 1];
 }
 
-template <Mode kMode>
+template <class D, Mode kMode>
 HWY_INLINE TileFunction FindTile(size_t rows, size_t vecs) {
+  if constexpr (!std::is_same_v<D, Lanes16>)
+    return TileOfRows<D, 1, kMode>(rows);
   switch (vecs) {
     case 1:
-      return TileOfRows<1, kMode>(rows);
+      return TileOfRows<D, 1, kMode>(rows);
     case 2:
-      return TileOfRows<2, kMode>(rows);
+      return TileOfRows<D, 2, kMode>(rows);
     case 3:
-      return TileOfRows<3, kMode>(rows);
+      return TileOfRows<D, 3, kMode>(rows);
     default:
-      return TileOfRows<4, kMode>(rows);
+      return TileOfRows<D, 4, kMode>(rows);
   }
 }
 
@@ -227,7 +248,11 @@ HWY_INLINE void TryCut(uint32_t rows, uint32_t lines, uint32_t vecs,
   const uint32_t vec_tiles = (vecs + kVecs - 1) / kVecs;
   const uint32_t base = rows / tiles, taller = rows - base * tiles;
   const uint32_t r = base + (taller != 0 ? 1 : 0);
-  const uint32_t step = std::max(std::max(r * kVecs, r + kVecs), 12u);
+  uint32_t step = std::max(std::max(r * kVecs, r + kVecs), 12u);
+#if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3
+  // Three vectors of B and 12 accumulators leave no register to spare.
+  if (kVecs == 3) step += step / 8;
+#endif
   const uint64_t cost = uint64_t{lines} * tiles * vec_tiles *
                         ((pointers ? 17 : 16) * step + r + kVecs);
   if (cost < best.cost) best = {tiles, vec_tiles, base, taller, lines, cost};
@@ -246,11 +271,11 @@ HWY_INLINE void TryCuts(size_t rows, size_t lines, size_t vecs, bool pointers,
 
 // Runs one tile; a partial last vector goes through a buffer where the target
 // has no masks.
-template <Mode kMode>
+template <class D, Mode kMode>
 HWY_INLINE void RunTile(TileArgs& t, size_t rows, size_t vecs) {
-  const size_t N = hn::Lanes(Lanes16());
+  const size_t N = hn::Lanes(D());
   if (kMasks || HWY_LIKELY(t.last == N)) {
-    FindTile<kMode>(rows, vecs)(t);
+    FindTile<D, kMode>(rows, vecs)(t);
     return;
   }
   const size_t cols = (vecs - 1) * N + t.last;
@@ -264,16 +289,17 @@ HWY_INLINE void RunTile(TileArgs& t, size_t rows, size_t vecs) {
   }
   const size_t c_step = t.c_step;
   t.c_step = vecs * N;
-  FindTile<kMode>(rows, vecs)(t);
+  FindTile<D, kMode>(rows, vecs)(t);
   t.c_step = c_step;
   for (size_t r = 0; r < rows; ++r) {
     std::copy_n(buffer + r * vecs * N, cols, c[r]);
   }
 }
 
-void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
-                  size_t col_begin, size_t col_end) {
-  const Lanes16 d;
+template <class D>
+void ProductColumns(const Product& p, size_t pixel_begin, size_t pixel_end,
+                    size_t col_begin, size_t col_end) {
+  const D d;
   const size_t N = hn::Lanes(d);
   const size_t pixels = pixel_end - pixel_begin;
   const size_t vecs = DivUp(col_end - col_begin, N);
@@ -291,6 +317,8 @@ void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
   t.c_step = p.c_col;
   t.dense_step = p.b_step;
   t.walk = p.walk;
+  // A row of A may be too short to be foreseen by the processor.
+  const bool fetch = p.fetch_ahead && p.a_col == p.walk.count;
   const size_t first_col = pixel_begin % p.cols;
   const size_t first_row = pixel_begin / p.cols % p.rows;
   const size_t first_image = pixel_begin / p.cols / p.rows;
@@ -335,17 +363,34 @@ void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
           c = p.c + image * p.c_image + row * p.c_row + j;
         }
       }
+      if (fetch && i == 0) {  // the next tile's rows; a is there by now
+        for (size_t at = 0; at < tile_rows * p.a_col; at += 16) {
+          hwy::Prefetch(a + at);
+        }
+      }
       if (straight) {
-        RunTile<Mode::kRows>(t, tile_rows, tile_vecs);
+        RunTile<D, Mode::kRows>(t, tile_rows, tile_vecs);
       } else {
-        RunTile<Mode::kPointers>(t, tile_rows, tile_vecs);
+        RunTile<D, Mode::kPointers>(t, tile_rows, tile_vecs);
       }
     }
   }
 }
 
-void ReductionRange(const Reduction& r) {
-  const Lanes16 d;
+void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
+                  size_t col_begin, size_t col_end) {
+  const size_t whole = col_end - TailColumns(col_end - col_begin);
+  if (col_begin != whole) {
+    ProductColumns<Lanes16>(p, pixel_begin, pixel_end, col_begin, whole);
+  }
+  if (whole != col_end) {
+    ProductColumns<TailLanes>(p, pixel_begin, pixel_end, whole, col_end);
+  }
+}
+
+template <class D>
+void ReductionColumns(const Reduction& r) {
+  const D d;
   const size_t N = hn::Lanes(d);
   const size_t vecs = DivUp(r.cols, N);
   Cut cut = {};
@@ -370,18 +415,70 @@ void ReductionRange(const Reduction& r) {
       t.c[0] = r.c + begin * r.ldc + j;
       if (r.a_offsets == nullptr) {
         t.a[0] = r.a + begin;
-        RunTile<Mode::kColumns>(t, end - begin, tile_vecs);
+        RunTile<D, Mode::kColumns>(t, end - begin, tile_vecs);
       } else {
         for (size_t row = begin; row < end; ++row) {
           t.a[row - begin] = r.a + r.a_offsets[row];
           t.c[row - begin] = r.c + row * r.ldc + j;
         }
-        RunTile<Mode::kPointers>(t, end - begin, tile_vecs);
+        RunTile<D, Mode::kPointers>(t, end - begin, tile_vecs);
       }
       begin = end;
     }
   }
 }
+
+void ReductionRange(const Reduction& r) {
+  const size_t tail = TailColumns(r.cols);
+  Reduction part = r;
+  part.cols -= tail;
+  if (part.cols != 0) ReductionColumns<Lanes16>(part);
+  if (tail != 0) {
+    part.b += part.cols;
+    part.c += part.cols;
+    part.cols = tail;
+    ReductionColumns<TailLanes>(part);
+  }
+}
+
+#if HWY_TARGET != HWY_SCALAR
+// Transposes 4 rows of 4 floats in every 128-bit block: out k holds element k
+// of rows 0 to 3.
+template <class D, class V>
+HWY_INLINE void StoreTransposed(D d, V r0, V r1, V r2, V r3, float* to) {
+  const hn::Repartition<double, D> dd;
+  const auto lo01 = hn::BitCast(dd, hn::InterleaveLower(d, r0, r1));
+  const auto lo23 = hn::BitCast(dd, hn::InterleaveLower(d, r2, r3));
+  const auto hi01 = hn::BitCast(dd, hn::InterleaveUpper(d, r0, r1));
+  const auto hi23 = hn::BitCast(dd, hn::InterleaveUpper(d, r2, r3));
+  const auto store = [&](auto v, size_t k) HWY_ATTR {
+    hn::StoreU(hn::BitCast(d, v), d, to + k * kPanel);
+  };
+  store(hn::InterleaveLower(dd, lo01, lo23), 0);
+  store(hn::InterleaveUpper(dd, lo01, lo23), 1);
+  store(hn::InterleaveLower(dd, hi01, hi23), 2);
+  store(hn::InterleaveUpper(dd, hi01, hi23), 3);
+}
+
+// Columns [j, j + kColumns) of kSteps steps of a transposed B: 4 or 8 columns.
+constexpr size_t kPackColumns =
+    HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2 ? size_t{8} : size_t{4};
+HWY_INLINE void PackBlock(const float* from, size_t n_stride, float* to) {
+  const hn::FixedTag<float, 4> d4;
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+  const hn::FixedTag<float, 8> d;
+  const auto load = [&](size_t j) HWY_ATTR {
+    return hn::Combine(d, hn::LoadU(d4, from + (j + 4) * n_stride),
+                       hn::LoadU(d4, from + j * n_stride));
+  };
+#else
+  const auto& d = d4;
+  const auto load = [&](size_t j)
+                        HWY_ATTR { return hn::LoadU(d4, from + j * n_stride); };
+#endif
+  StoreTransposed(d, load(0), load(1), load(2), load(3), to);
+}
+#endif
 
 // One panel of B: columns [0, cols) of kPanel, the others zero.
 HWY_INLINE void PackPanel(size_t k, size_t cols, const float* b,
@@ -389,32 +486,25 @@ HWY_INLINE void PackPanel(size_t k, size_t cols, const float* b,
                           float* HWY_RESTRICT packed) {
   size_t i = 0;
 #if HWY_TARGET != HWY_SCALAR
-  // B lies transposed: 4 x 4 blocks through registers.
+  // B lies transposed: blocks through registers, and a cache line of every
+  // column at once, because columns far apart push each other out of the cache.
   if (k_stride == 1) {
-    const hn::FixedTag<float, 4> d;
-    for (; i + 4 <= k; i += 4) {
+    for (; i + 4 <= k;) {
+      const size_t steps = std::min<size_t>(16, (k - i) / 4 * 4);
       size_t j = 0;
-      for (; j + 4 <= cols; j += 4) {
-        const float* from = b + i + j * n_stride;
+      for (; j + kPackColumns <= cols; j += kPackColumns) {
+        for (size_t u = 0; u < steps; u += 4) {
+          PackBlock(b + i + u + j * n_stride, n_stride,
+                    packed + (i + u) * kPanel + j);
+        }
+      }
+      for (; j < kPanel; ++j) {
         float* to = packed + i * kPanel + j;
-        const auto r0 = hn::LoadU(d, from);
-        const auto r1 = hn::LoadU(d, from + n_stride);
-        const auto r2 = hn::LoadU(d, from + 2 * n_stride);
-        const auto r3 = hn::LoadU(d, from + 3 * n_stride);
-        const auto lo01 = hn::InterleaveLower(d, r0, r1);
-        const auto lo23 = hn::InterleaveLower(d, r2, r3);
-        const auto hi01 = hn::InterleaveUpper(d, r0, r1);
-        const auto hi23 = hn::InterleaveUpper(d, r2, r3);
-        hn::StoreU(hn::ConcatLowerLower(d, lo23, lo01), d, to);
-        hn::StoreU(hn::ConcatUpperUpper(d, lo23, lo01), d, to + kPanel);
-        hn::StoreU(hn::ConcatLowerLower(d, hi23, hi01), d, to + 2 * kPanel);
-        hn::StoreU(hn::ConcatUpperUpper(d, hi23, hi01), d, to + 3 * kPanel);
+        for (size_t u = 0; u < steps; ++u) {
+          to[u * kPanel] = j < cols ? b[i + u + j * n_stride] : 0.0f;
+        }
       }
-      for (size_t u = 0; u < 4; ++u) {
-        float* to = packed + (i + u) * kPanel;
-        for (size_t q = j; q < cols; ++q) to[q] = b[i + u + q * n_stride];
-        for (size_t q = cols; q < kPanel; ++q) to[q] = 0.0f;
-      }
+      i += steps;
     }
   }
 #endif

@@ -70,6 +70,9 @@ void RunMatMul(size_t m, size_t n, const Product& p,
               });
 }
 
+// An A that does not lie in the cache.
+constexpr size_t kFetchFloats = 4 * 1024 * 1024 / sizeof(float);
+
 Product DenseProduct(size_t m, size_t k, const float* a, size_t lda,
                      bool accumulate, float* c, size_t ldc) {
   Product p;
@@ -79,6 +82,7 @@ Product DenseProduct(size_t m, size_t k, const float* a, size_t lda,
   p.walk.count = k;
   p.walk.cols = k == 0 ? 1 : k;
   p.accumulate = accumulate;
+  p.fetch_ahead = m * k > kFetchFloats;
   p.c = c;
   p.c_col = ldc;
   return p;

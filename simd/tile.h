@@ -46,6 +46,7 @@ struct Product {
   size_t b_panel = 0, b_step = 0;
   const float* bias = nullptr;  // start value per column; null: +0
   bool accumulate = false;      // start from c; then bias is null
+  bool fetch_ahead = false;     // a comes from memory, row after row
   float* c = nullptr;
   size_t c_image = 0, c_row = 0, c_col = 0;
 };

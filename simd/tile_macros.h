@@ -30,7 +30,7 @@
     if constexpr (kVecs > 1) acc##r##_0 = hn::LoadU(d, c);         \
     if constexpr (kVecs > 2) acc##r##_1 = hn::LoadU(d, c + N);     \
     if constexpr (kVecs > 3) acc##r##_2 = hn::LoadU(d, c + 2 * N); \
-    const V last = LoadLast(t.last, c + (kVecs - 1) * N);          \
+    const V last = LoadLast(d, t.last, c + (kVecs - 1) * N);       \
     if constexpr (kVecs == 1) acc##r##_0 = last;                   \
     if constexpr (kVecs == 2) acc##r##_1 = last;                   \
     if constexpr (kVecs == 3) acc##r##_2 = last;                   \
@@ -40,7 +40,7 @@
 #define TEMPER_TILE_ADD(r)                                            \
   if constexpr (kRows > r) {                                          \
     const float* c = TEMPER_TILE_C(r);                                \
-    const V last = LoadLast(t.last, c + (kVecs - 1) * N);             \
+    const V last = LoadLast(d, t.last, c + (kVecs - 1) * N);          \
     if constexpr (kVecs == 1) acc##r##_0 = hn::Add(last, acc##r##_0); \
     if constexpr (kVecs == 2) acc##r##_1 = hn::Add(last, acc##r##_1); \
     if constexpr (kVecs == 3) acc##r##_2 = hn::Add(last, acc##r##_2); \
@@ -53,17 +53,17 @@
       acc##r##_2 = hn::Add(hn::LoadU(d, c + 2 * N), acc##r##_2);      \
   }
 
-#define TEMPER_TILE_STORE(r)                                       \
-  if constexpr (kRows > r) {                                       \
-    float* c = TEMPER_TILE_C(r);                                   \
-    if constexpr (kVecs > 1) hn::StoreU(acc##r##_0, d, c);         \
-    if constexpr (kVecs > 2) hn::StoreU(acc##r##_1, d, c + N);     \
-    if constexpr (kVecs > 3) hn::StoreU(acc##r##_2, d, c + 2 * N); \
-    float* const end = c + (kVecs - 1) * N;                        \
-    if constexpr (kVecs == 1) StoreLast(acc##r##_0, t.last, end);  \
-    if constexpr (kVecs == 2) StoreLast(acc##r##_1, t.last, end);  \
-    if constexpr (kVecs == 3) StoreLast(acc##r##_2, t.last, end);  \
-    if constexpr (kVecs == 4) StoreLast(acc##r##_3, t.last, end);  \
+#define TEMPER_TILE_STORE(r)                                         \
+  if constexpr (kRows > r) {                                         \
+    float* c = TEMPER_TILE_C(r);                                     \
+    if constexpr (kVecs > 1) hn::StoreU(acc##r##_0, d, c);           \
+    if constexpr (kVecs > 2) hn::StoreU(acc##r##_1, d, c + N);       \
+    if constexpr (kVecs > 3) hn::StoreU(acc##r##_2, d, c + 2 * N);   \
+    float* const end = c + (kVecs - 1) * N;                          \
+    if constexpr (kVecs == 1) StoreLast(d, acc##r##_0, t.last, end); \
+    if constexpr (kVecs == 2) StoreLast(d, acc##r##_1, t.last, end); \
+    if constexpr (kVecs == 3) StoreLast(d, acc##r##_2, t.last, end); \
+    if constexpr (kVecs == 4) StoreLast(d, acc##r##_3, t.last, end); \
   }
 
 // Where row r's element of A and its results lie.
