@@ -228,10 +228,11 @@ void RegisterConv(const char* target, double peak, const std::string& layer,
       [=](benchmark::State& state) {
         Floats x(in, 1), w(weights, 2), y(pixels * s.out_c);
         Identity id(s.in_c, prologue);
-        Floats space = scratch(simd::ConvForwardScratch(s, batch, 1, prologue));
+        Floats space =
+            scratch(simd::direct::ConvForwardScratch(s, batch, 1, prologue));
         const auto run = [&] {
-          simd::ConvForward(s, batch, x.data(), id.Get(), w.data(), nullptr,
-                            y.data(), space.data(), {});
+          simd::direct::ConvForward(s, batch, x.data(), id.Get(), w.data(),
+                                    nullptr, y.data(), space.data(), {});
         };
         simd::ForceTarget(target);
         run();
@@ -253,10 +254,11 @@ void RegisterConv(const char* target, double peak, const std::string& layer,
     benchmark::RegisterBenchmark(
         (name + "/backward_data").c_str(), [=](benchmark::State& state) {
           Floats dy(pixels * s.out_c, 1), w(weights, 2), dx(in);
-          Floats space = scratch(simd::ConvBackwardDataScratch(s, batch, 1));
+          Floats space =
+              scratch(simd::direct::ConvBackwardDataScratch(s, batch, 1));
           const auto run = [&] {
-            simd::ConvBackwardData(s, batch, dy.data(), w.data(), false,
-                                   dx.data(), space.data(), {});
+            simd::direct::ConvBackwardData(s, batch, dy.data(), w.data(), false,
+                                           dx.data(), space.data(), {});
           };
           simd::ForceTarget(target);
           run();
@@ -280,11 +282,12 @@ void RegisterConv(const char* target, double peak, const std::string& layer,
       [=](benchmark::State& state) {
         Floats x(in, 1), dy(pixels * s.out_c, 2), dw(weights);
         Identity id(s.in_c, prologue);
-        Floats space =
-            scratch(simd::ConvBackwardWeightsScratch(s, batch, 1, prologue));
+        Floats space = scratch(
+            simd::direct::ConvBackwardWeightsScratch(s, batch, 1, prologue));
         const auto run = [&] {
-          simd::ConvBackwardWeights(s, batch, x.data(), id.Get(), dy.data(), 0,
-                                    s.out_c, dw.data(), space.data(), {});
+          simd::direct::ConvBackwardWeights(s, batch, x.data(), id.Get(),
+                                            dy.data(), 0, s.out_c, dw.data(),
+                                            space.data(), {});
         };
         simd::ForceTarget(target);
         std::fill_n(dw.data(), weights, 0.0f);

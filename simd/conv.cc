@@ -173,17 +173,18 @@ Panels ForwardPanels(const ConvSizes& s) {
 
 }  // namespace
 
-size_t ConvForwardScratch(const ConvShape& shape, uint32_t batch,
-                          uint32_t threads, bool prologue) {
+size_t direct::ConvForwardScratch(const ConvShape& shape, uint32_t batch,
+                                  uint32_t threads, bool prologue) {
   if (batch == 0) return 0;
   const ConvSizes s(shape, batch);
   return ScratchBytes(ForwardSource(s, s.in_c, kBandPixels, prologue),
                       ForwardPanels(s), threads);
 }
 
-void ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
-                 const Prologue& prologue, const float* w, const float* bias,
-                 float* y, void* scratch, const ParallelRunner& parallel) {
+void direct::ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
+                         const Prologue& prologue, const float* w,
+                         const float* bias, float* y, void* scratch,
+                         const ParallelRunner& parallel) {
   const ConvSizes s(shape, batch);
   if (s.batch == 0) return;
   const Source source =
@@ -388,17 +389,18 @@ void PackFlipped(const ConvSizes& s, const float* w, size_t g, size_t begin,
 
 }  // namespace
 
-size_t ConvBackwardDataScratch(const ConvShape& shape, uint32_t batch,
-                               uint32_t threads) {
+size_t direct::ConvBackwardDataScratch(const ConvShape& shape, uint32_t batch,
+                                       uint32_t threads) {
   if (batch == 0) return 0;
   const ConvSizes s(shape, batch);
   return ScratchBytes(BackwardSource(s), BackwardPanels(s, BackwardSource(s)),
                       threads);
 }
 
-void ConvBackwardData(const ConvShape& shape, uint32_t batch, const float* dy,
-                      const float* w, bool accumulate, float* dx, void* scratch,
-                      const ParallelRunner& parallel) {
+void direct::ConvBackwardData(const ConvShape& shape, uint32_t batch,
+                              const float* dy, const float* w, bool accumulate,
+                              float* dx, void* scratch,
+                              const ParallelRunner& parallel) {
   const ConvSizes s(shape, batch);
   if (s.batch == 0) return;
   const Source source = BackwardSource(s);

@@ -1,5 +1,6 @@
-// 2-D convolution (cross-correlation) as implicit GEMM: forward, gradient of
-// the input, gradient of the weights. NHWC activations, OHWI weights.
+// 2-D convolution (cross-correlation): forward, gradient of the input, gradient
+// of the weights. NHWC activations, OHWI weights. What follows describes the
+// direct kernels, an implicit GEMM; 3x3 layers that pay go to winograd.h.
 //
 // Staging: a band of padded input rows is copied once into per-thread scratch,
 // so the register tile (gemm-inl.h) reads taps at fixed offsets and never tests
@@ -40,6 +41,9 @@ struct ConvShape {
   uint32_t groups;  // divides in_c and out_c
 };
 
+// These choose between the direct kernels and Winograd's (winograd.h) by the
+// shape alone: conv_dispatch.cc.
+//
 // y (batch, out_h, out_w, out_c) = conv(prologue(x (batch, in_h, in_w, in_c)),
 // w (out_c, kernel_h, kernel_w, in_c / groups)) + bias (out_c) or null.
 // Scratch: `prologue` if there may be one that is not the identity.
@@ -65,6 +69,26 @@ void ConvBackwardWeights(const ConvShape& s, uint32_t batch, const float* x,
                          const Prologue& prologue, const float* dy,
                          uint32_t first, uint32_t filters, float* dw,
                          void* scratch, const ParallelRunner& parallel);
+
+// The direct kernels, whatever the shape.
+namespace direct {
+size_t ConvForwardScratch(const ConvShape& s, uint32_t batch, uint32_t threads,
+                          bool prologue);
+void ConvForward(const ConvShape& s, uint32_t batch, const float* x,
+                 const Prologue& prologue, const float* w, const float* bias,
+                 float* y, void* scratch, const ParallelRunner& parallel);
+size_t ConvBackwardDataScratch(const ConvShape& s, uint32_t batch,
+                               uint32_t threads);
+void ConvBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
+                      const float* w, bool accumulate, float* dx, void* scratch,
+                      const ParallelRunner& parallel);
+size_t ConvBackwardWeightsScratch(const ConvShape& s, uint32_t batch,
+                                  uint32_t threads, bool prologue);
+void ConvBackwardWeights(const ConvShape& s, uint32_t batch, const float* x,
+                         const Prologue& prologue, const float* dy,
+                         uint32_t first, uint32_t filters, float* dw,
+                         void* scratch, const ParallelRunner& parallel);
+}  // namespace direct
 
 }  // namespace temper::simd
 

@@ -405,8 +405,9 @@ struct WeightGradient {
 
 }  // namespace
 
-size_t ConvBackwardWeightsScratch(const ConvShape& shape, uint32_t batch,
-                                  uint32_t threads, bool prologue) {
+size_t direct::ConvBackwardWeightsScratch(const ConvShape& shape,
+                                          uint32_t batch, uint32_t threads,
+                                          bool prologue) {
   size_t bytes = 0;
   // The largest batches of the kinds that SliceChannels tells apart: they may
   // need more than a larger one of the next kind.
@@ -424,10 +425,11 @@ size_t ConvBackwardWeightsScratch(const ConvShape& shape, uint32_t batch,
   return bytes;
 }
 
-void ConvBackwardWeights(const ConvShape& shape, uint32_t batch, const float* x,
-                         const Prologue& prologue, const float* dy,
-                         uint32_t first, uint32_t filters, float* dw,
-                         void* scratch, const ParallelRunner& parallel) {
+void direct::ConvBackwardWeights(const ConvShape& shape, uint32_t batch,
+                                 const float* x, const Prologue& prologue,
+                                 const float* dy, uint32_t first,
+                                 uint32_t filters, float* dw, void* scratch,
+                                 const ParallelRunner& parallel) {
   if (batch == 0 || filters == 0) return;
   const WeightGradient g(shape, batch, !prologue.IsIdentity(),
                          filters / shape.groups);

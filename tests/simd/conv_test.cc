@@ -222,10 +222,11 @@ TEST(ConvForward, MatchesTheTwinAndTheChain) {
       const Buffer chain = p.ChainForward(with_bias);
       testing::ForEachTarget([&](simd::Target target) {
         Buffer y(p.out);
-        Buffer scratch(simd::ConvForwardScratch(p.s, p.batch, 1, false) / 4);
-        simd::ConvForward(p.s, p.batch, p.x, {}, p.w,
-                          with_bias ? p.bias.data() : nullptr, y,
-                          scratch.data(), {});
+        Buffer scratch(
+            simd::direct::ConvForwardScratch(p.s, p.batch, 1, false) / 4);
+        simd::direct::ConvForward(p.s, p.batch, p.x, {}, p.w,
+                                  with_bias ? p.bias.data() : nullptr, y,
+                                  scratch.data(), {});
         EXPECT_TRUE(y.GuardsIntact() && scratch.GuardsIntact());
         CheckBound(y, twin, p.filter + 1);
         if (target.exact) {
@@ -252,9 +253,10 @@ TEST(ConvBackwardData, MatchesTheTwinAndTheChain) {
       testing::ForEachTarget([&](simd::Target target) {
         Buffer dx(p.in);  // NaN: every element must be written
         if (accumulate) dx = p.dx;
-        Buffer scratch(simd::ConvBackwardDataScratch(p.s, p.batch, 1) / 4);
-        simd::ConvBackwardData(p.s, p.batch, p.dy, p.w, accumulate, dx,
-                               scratch.data(), {});
+        Buffer scratch(simd::direct::ConvBackwardDataScratch(p.s, p.batch, 1) /
+                       4);
+        simd::direct::ConvBackwardData(p.s, p.batch, p.dy, p.w, accumulate, dx,
+                                       scratch.data(), {});
         EXPECT_TRUE(dx.GuardsIntact() && scratch.GuardsIntact());
         CheckBound(
             dx, twin,
@@ -299,10 +301,10 @@ TEST(ConvBackwardWeights, MatchesTheTwinAndTheChain) {
     const Buffer chain = p.ChainBackwardWeights();
     testing::ForEachTarget([&](simd::Target target) {
       Buffer dw = p.dw;
-      Buffer scratch(simd::ConvBackwardWeightsScratch(p.s, p.batch, 1, false) /
-                     4);
-      simd::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, 0, p.s.out_c, dw,
-                                scratch.data(), {});
+      Buffer scratch(
+          simd::direct::ConvBackwardWeightsScratch(p.s, p.batch, 1, false) / 4);
+      simd::direct::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, 0,
+                                        p.s.out_c, dw, scratch.data(), {});
       EXPECT_TRUE(dw.GuardsIntact() && scratch.GuardsIntact());
       CheckBound(dw, twin, size_t{p.batch} * p.s.out_h * p.s.out_w + 1);
       if (target.exact) {
@@ -337,17 +339,20 @@ TEST(Conv, SameBitsWithAnyThreads) {
         SCOPED_TRACE(threads);
         const ParallelRunner runner = testing::ThreadRunner(threads);
         Buffer y(p.out), dx(p.in), dw = p.dw;
-        Buffer forward(simd::ConvForwardScratch(p.s, p.batch, threads, false) /
+        Buffer forward(
+            simd::direct::ConvForwardScratch(p.s, p.batch, threads, false) / 4);
+        simd::direct::ConvForward(p.s, p.batch, p.x, {}, p.w, p.bias, y,
+                                  forward.data(), runner);
+        Buffer data(
+            simd::direct::ConvBackwardDataScratch(p.s, p.batch, threads) / 4);
+        simd::direct::ConvBackwardData(p.s, p.batch, p.dy, p.w, false, dx,
+                                       data.data(), runner);
+        Buffer weights(simd::direct::ConvBackwardWeightsScratch(
+                           p.s, p.batch, threads, false) /
                        4);
-        simd::ConvForward(p.s, p.batch, p.x, {}, p.w, p.bias, y, forward.data(),
-                          runner);
-        Buffer data(simd::ConvBackwardDataScratch(p.s, p.batch, threads) / 4);
-        simd::ConvBackwardData(p.s, p.batch, p.dy, p.w, false, dx, data.data(),
-                               runner);
-        Buffer weights(
-            simd::ConvBackwardWeightsScratch(p.s, p.batch, threads, false) / 4);
-        simd::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, 0, p.s.out_c, dw,
-                                  weights.data(), runner);
+        simd::direct::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, 0,
+                                          p.s.out_c, dw, weights.data(),
+                                          runner);
         EXPECT_TRUE(forward.GuardsIntact() && data.GuardsIntact() &&
                     weights.GuardsIntact());
         EXPECT_TRUE(y.SameBits(y0));
@@ -383,27 +388,31 @@ TEST(Conv, PrologueEqualsMaterialised) {
         simd::ApplyPrologue(p.in / p.s.in_c, p.s.in_c, raw, prologue, p.x);
         Buffer y0(p.out), dw0 = p.dw;
         {
-          Buffer forward(simd::ConvForwardScratch(p.s, p.batch, 1, false) / 4);
-          simd::ConvForward(p.s, p.batch, p.x, {}, p.w, p.bias, y0,
-                            forward.data(), {});
+          Buffer forward(
+              simd::direct::ConvForwardScratch(p.s, p.batch, 1, false) / 4);
+          simd::direct::ConvForward(p.s, p.batch, p.x, {}, p.w, p.bias, y0,
+                                    forward.data(), {});
           Buffer weights(
-              simd::ConvBackwardWeightsScratch(p.s, p.batch, 1, false) / 4);
-          simd::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, 0, p.s.out_c,
-                                    dw0, weights.data(), {});
+              simd::direct::ConvBackwardWeightsScratch(p.s, p.batch, 1, false) /
+              4);
+          simd::direct::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, 0,
+                                            p.s.out_c, dw0, weights.data(), {});
         }
         for (const uint32_t threads : {1u, 2u, 4u}) {
           SCOPED_TRACE(threads);
           const ParallelRunner runner = testing::ThreadRunner(threads);
           Buffer y(p.out), dw = p.dw;
-          Buffer forward(simd::ConvForwardScratch(p.s, p.batch, threads, true) /
-                         4);
-          simd::ConvForward(p.s, p.batch, raw, prologue, p.w, p.bias, y,
-                            forward.data(), runner);
-          Buffer weights(
-              simd::ConvBackwardWeightsScratch(p.s, p.batch, threads, true) /
+          Buffer forward(
+              simd::direct::ConvForwardScratch(p.s, p.batch, threads, true) /
               4);
-          simd::ConvBackwardWeights(p.s, p.batch, raw, prologue, p.dy, 0,
-                                    p.s.out_c, dw, weights.data(), runner);
+          simd::direct::ConvForward(p.s, p.batch, raw, prologue, p.w, p.bias, y,
+                                    forward.data(), runner);
+          Buffer weights(simd::direct::ConvBackwardWeightsScratch(
+                             p.s, p.batch, threads, true) /
+                         4);
+          simd::direct::ConvBackwardWeights(p.s, p.batch, raw, prologue, p.dy,
+                                            0, p.s.out_c, dw, weights.data(),
+                                            runner);
           EXPECT_TRUE(forward.GuardsIntact() && weights.GuardsIntact());
           EXPECT_TRUE(y.GuardsIntact() && dw.GuardsIntact());
           EXPECT_TRUE(y.SameBits(y0));
@@ -434,12 +443,12 @@ TEST(ConvBackwardWeights, FilterRangesEqualTheWhole) {
           const uint32_t first = range[0], filters = range[1] - range[0];
           Buffer dw(filters * p.filter);
           std::copy_n(p.dw + first * p.filter, dw.size(), dw.data());
-          Buffer scratch(
-              simd::ConvBackwardWeightsScratch(p.s, p.batch, threads, false) /
-              4);
-          simd::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, first, filters,
-                                    dw, scratch.data(),
-                                    testing::ThreadRunner(threads));
+          Buffer scratch(simd::direct::ConvBackwardWeightsScratch(
+                             p.s, p.batch, threads, false) /
+                         4);
+          simd::direct::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, first,
+                                            filters, dw, scratch.data(),
+                                            testing::ThreadRunner(threads));
           EXPECT_TRUE(dw.GuardsIntact() && scratch.GuardsIntact());
           Buffer expected(dw.size());
           std::copy_n(whole + first * p.filter, dw.size(), expected.data());
@@ -463,24 +472,30 @@ TEST(Conv, ScratchGrowsWithBatchAndThreads) {
     SCOPED_TRACE(Name(c));
     for (const bool prologue : {false, true}) {
       const auto forward = [&](uint32_t batch, uint32_t threads) {
-        return simd::ConvForwardScratch(c.s, batch, threads, prologue);
+        return simd::direct::ConvForwardScratch(c.s, batch, threads, prologue);
       };
       const auto weights = [&](uint32_t batch, uint32_t threads) {
-        return simd::ConvBackwardWeightsScratch(c.s, batch, threads, prologue);
+        return simd::direct::ConvBackwardWeightsScratch(c.s, batch, threads,
+                                                        prologue);
       };
       for (uint32_t threads = 1; threads <= 20; ++threads) {
         size_t f0 = 0, d0 = 0, w0 = 0;
         for (uint32_t batch = 1; batch <= 300; batch += 1 + batch / 8) {
           const size_t f = forward(batch, threads);
-          const size_t d = simd::ConvBackwardDataScratch(c.s, batch, threads);
+          const size_t d =
+              simd::direct::ConvBackwardDataScratch(c.s, batch, threads);
           const size_t w = weights(batch, threads);
           EXPECT_TRUE(f >= f0 && d >= d0 && w >= w0) << batch;
           EXPECT_EQ((f | d | w) % 64, 0u);
           EXPECT_GE(forward(batch, threads + 1), f);
-          EXPECT_GE(simd::ConvBackwardDataScratch(c.s, batch, threads + 1), d);
+          EXPECT_GE(
+              simd::direct::ConvBackwardDataScratch(c.s, batch, threads + 1),
+              d);
           EXPECT_GE(weights(batch, threads + 1), w);
-          EXPECT_GE(simd::ConvForwardScratch(c.s, batch, threads, true), f);
-          EXPECT_GE(simd::ConvBackwardWeightsScratch(c.s, batch, threads, true),
+          EXPECT_GE(simd::direct::ConvForwardScratch(c.s, batch, threads, true),
+                    f);
+          EXPECT_GE(simd::direct::ConvBackwardWeightsScratch(c.s, batch,
+                                                             threads, true),
                     w);
           f0 = f, d0 = d, w0 = w;
         }
