@@ -14,10 +14,13 @@
 // chunk rule of rows.h. Bits do not depend on target (FMA) or threads.
 // Requires: as gemm.h. Error: as gemm.h with k = terms in the sum.
 // Scratch: bytes for `batch` images or fewer and `threads` threads or fewer;
-// multiples of 64, tails included. It holds packed weights (forward and input
-// gradient) and per thread a band (mostly 48 KB) and partial sums (weight
-// gradient, at most 5 x 32 KB). Nothing survives the call. Null if the size is
-// 0. Next: conv_bands.h, runtime/layers/conv2d.cc, tests/reference/conv.h.
+// multiples of 64, tails included. Forward and input gradient: packed weights
+// (up to 640 KB all of them; else per thread a block of columns, 256 KB or two
+// panels; none for the input gradient of few pixels) and per thread a band
+// (mostly 48 KB). Weight gradient: per thread a band, partial sums (at most
+// 256 KB) and packed dy (at most 128 KB). Nothing survives the call. Null if
+// the size is 0.
+// Next: conv_bands.h, runtime/layers/conv2d.cc, tests/reference/conv.h.
 #ifndef TEMPER_SIMD_CONV_H_
 #define TEMPER_SIMD_CONV_H_
 

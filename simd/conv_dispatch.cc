@@ -32,11 +32,13 @@ Cost Blocks(size_t rows, size_t cols, size_t bytes) {
 bool ProductPays(uint32_t h, uint32_t w, size_t in, size_t out) {
   for (const size_t lanes : {size_t{8}, size_t{16}}) {
     const Cost in_vecs = DivUp(in, lanes), out_vecs = DivUp(out, lanes);
-    const Cost blocks = Blocks(in, out, 1024 * 1024);
+    const Cost blocks = Blocks(in, out, 512 * 1024);
     const Cost tile =
         6200 * in_vecs * blocks + 4500 * out_vecs + 1712 * in * out_vecs;
     const Cost weights = 1000 * in * out_vecs;  // shared by 8 images
-    const Cost direct = Cost{972} * h * w * in * out_vecs;
+    // It has half vectors for the last columns.
+    const Cost halves = DivUp(out, 8) * 16 / lanes;
+    const Cost direct = Cost{486} * h * w * in * halves;
     if (direct * 10 < (Tiles(h, w) * tile + weights) * 11) return false;
   }
   return true;

@@ -31,8 +31,10 @@
 namespace temper::simd {
 namespace {
 
-// Floats of all partial results that a thread keeps at once.
-constexpr size_t kPartialFloats = 256 * 1024 / sizeof(float);
+// Floats of the partial results that a thread keeps at once, with slices and
+// without: small models have no memory for more.
+constexpr size_t kSlicedFloats = 256 * 1024 / sizeof(float);
+constexpr size_t kWholeFloats = 160 * 1024 / sizeof(float);
 
 // Pixels of a band if its bytes allow: accumulators go to memory between bands.
 constexpr size_t kBandPixels = 128;
@@ -112,7 +114,7 @@ struct WeightGradient {
               s.out_c >= 64 && s.Taps() * slice_in >= 64;
     cols_fastest = lanes_over_taps && (pack_dy || pixels <= kFewPixels);
     block_rows =
-        kPartialFloats / (Partials() * unit_floats * runs * cut.col_units);
+        MostFloats() / (Partials() * unit_floats * runs * cut.col_units);
     if (pack_dy) {
       block_rows = std::min(block_rows,
                             kPackedDyFloats / (source.cut.pixels * cut.rows));
@@ -125,11 +127,15 @@ struct WeightGradient {
   size_t Units() const { return s.groups * slices * SliceUnits(); }
   // Partials alive at once, for this many pixels or fewer.
   size_t Partials() const { return PartialCount(MostChunks(pixels)); }
+  // Floats of partial results that a thread may keep.
+  size_t MostFloats() const {
+    return slices > 1 ? kSlicedFloats : kWholeFloats;
+  }
   // Units whose partial results are kept at the same time. Without staging
   // there is nothing to share between units: one, on the stack.
   size_t UnitsAtOnce() const {
     if (!source.staged) return 1;
-    return std::clamp<size_t>(kPartialFloats / (Partials() * unit_floats), 1,
+    return std::clamp<size_t>(MostFloats() / (Partials() * unit_floats), 1,
                               block_rows * runs * cut.col_units);
   }
   // Parts of a thread's scratch. They grow with the batch and the filters, as
@@ -137,7 +143,7 @@ struct WeightGradient {
   size_t PartialBytes() const {
     const size_t unit = Partials() * unit_floats;
     return PartBytes(
-        std::max(unit, std::min(kPartialFloats, unit * SliceUnits())));
+        std::max(unit, std::min(MostFloats(), unit * SliceUnits())));
   }
   size_t PackedDyBytes() const {
     if (!pack_dy) return 0;

@@ -363,7 +363,8 @@ void ProductColumns(const Product& p, size_t pixel_begin, size_t pixel_end,
           c = p.c + image * p.c_image + row * p.c_row + j;
         }
       }
-      if (fetch && i == 0) {  // the next tile's rows; a is there by now
+      if (HWY_UNLIKELY(fetch &&
+                       i == 0)) {  // the next tile's rows; a is there by now
         for (size_t at = 0; at < tile_rows * p.a_col; at += 16) {
           hwy::Prefetch(a + at);
         }

@@ -55,7 +55,7 @@ void WeightGradientTransform(const float* q, size_t position_step,
 namespace {
 
 // Floats of the transformed weights that exist at once, if one panel allows.
-constexpr size_t kWeightFloats = 1024 * 1024 / sizeof(float);
+constexpr size_t kWeightFloats = 512 * 1024 / sizeof(float);
 // Tiles of a block. More would fill register tiles a little better, but with
 // few channels V, M and the weights then leave the L1 cache.
 constexpr size_t kBlockTiles = 20;

@@ -357,9 +357,10 @@ TEST(Winograd, ConvChooses) {
       {{2, 32, 32, 16, 16, 1, 1, 1, 1}, true, true, true},
       {{2, 16, 16, 32, 32, 1, 1, 1, 1}, true, true, true},
       {{2, 8, 8, 64, 64, 1, 1, 1, 1}, true, true, true},
-      {{1, 32, 32, 3, 16, 1, 1, 1, 1}, false, true, false},
+      {{1, 32, 32, 3, 16, 1, 1, 1, 1}, false, false, false},
+      {{1, 14, 14, 24, 40, 1, 1, 1, 1}, true, true, true},
       {{1, 3, 3, 64, 64, 1, 1, 1, 1}, false, false, false},
-      {{1, 12, 12, 16, 3, 1, 1, 1, 1}, true, false, false},
+      {{1, 12, 12, 8, 16, 1, 1, 1, 1}, true, false, false},
       {{3, 5, 5, 8, 8, 1, 1, 1, 1}, false, false, false},
       {{1, 1, 1, 64, 64, 1, 1, 1, 1}, false, false, false},
   };
