@@ -195,7 +195,7 @@ class ProgramMaker {
   // gradients should fit a second-level cache, statistics need a whole unit of
   // rows at first, and a batch that fits anyway is not cut. Shape only.
   uint32_t SlabOf(uint32_t i) const {
-    constexpr uint64_t kBytes = 512 * 1024;
+    constexpr uint64_t kBytes = 512 * 1024, kWorthIt = 4 << 20;
     if (!needs_[i].in_slabs) return 0;
     const Shape& in = plan_.shapes[NodeAt(i).inputs[0]];
     const Shape& out = plan_.shapes[i];
@@ -204,7 +204,7 @@ class ProgramMaker {
     const uint64_t unit = (simd::kChunkUnit + pixels - 1) / pixels;
     const uint64_t slab = std::max({uint64_t{1}, unit, kBytes / bytes});
     const uint64_t batch = plan_.options.batch;
-    if (2 * slab > batch || bytes * batch <= 2 * kBytes) return 0;
+    if (2 * slab > batch || bytes * batch <= kWorthIt) return 0;
     return static_cast<uint32_t>(slab);
   }
 
