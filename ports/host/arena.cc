@@ -17,6 +17,8 @@ namespace {
 // No float kernel writes lines of this, and it is a NaN that would show.
 constexpr uint8_t kPattern = 0xA5;
 constexpr uint64_t kLine = 64;
+// Of most kernels; with another size the hint below is merely less useful.
+constexpr uint64_t kHugePage = uint64_t{2} << 20;
 
 }  // namespace
 
@@ -25,24 +27,33 @@ HostArena::HostArena(uint64_t bytes) {
   size_ = bytes / kLine * kLine;
   const uint64_t pages = (size_ + page - 1) / page * page;
   mapped_ = static_cast<size_t>(pages + page);
-  if (pages < size_ || mapped_ < pages) {
+  // Room to begin at a huge page; what lies around the arena is given back.
+  const uint64_t reserved = mapped_ + kHugePage;
+  if (pages < size_ || mapped_ < pages || reserved < mapped_) {
     Fail(kExitDoesNotFit, "arena", fmt::format("{} bytes", bytes),
          "larger than the address space", "Ask for less with --arena");
   }
-  mapping_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-  if (mapping_ == MAP_FAILED) {
+  void* const place = mmap(nullptr, reserved, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (place == MAP_FAILED) {
     FailErrno(kExitDoesNotFit, errno, "cannot reserve the arena",
               fmt::format("{} bytes", bytes),
               "Use a smaller batch or model, or free memory");
   }
-  uint8_t* base = static_cast<uint8_t*>(mapping_);
+  const uint64_t head =
+      (kHugePage - reinterpret_cast<uintptr_t>(place) % kHugePage) % kHugePage;
+  uint8_t* const base = static_cast<uint8_t*>(place) + head;
+  if (head != 0) munmap(place, head);
+  munmap(base + mapped_, reserved - head - mapped_);
+  mapping_ = base;
   if (mprotect(base + pages, page, PROT_NONE) != 0) {
     const int error = errno;
     munmap(mapping_, mapped_);
     FailErrno(kExitIo, error, "cannot protect the page behind the arena", "",
               "");
   }
+  // Fewer translations to look up; a kernel that has no huge pages may refuse.
+  madvise(base, pages, MADV_HUGEPAGE);
   data_ = base + (pages - size_);  // the end of the arena meets the guard
   std::memset(data_, kPattern, size_);
 }
