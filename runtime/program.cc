@@ -342,6 +342,7 @@ class ProgramMaker {
     const bool weights_inside =
         mode.train_weights && needs_[i].weights_in_slabs;
     if (weights_inside) AddRecompute(i);
+    if (front != kNoNode) AddRecompute(front);
     const uint32_t first = static_cast<uint32_t>(plan_.steps.size());
     if (behind != kNoNode && plan_.nodes[behind].mode.backward) {
       AddStep(StepKind::kBackwardData, behind);
