@@ -347,6 +347,113 @@ TEST(Slabs, ChangeNoBitOnAnyTarget) {
   });
 }
 
+// Plans that would have a layer do what it cannot, or write where it must not.
+TEST(Slabs, DamagedPlansAreRefused) {
+  const Case c = Cases()[0];
+  PlanOptions options;
+  options.batch = c.batch;
+  Plan good;
+  ASSERT_TRUE(MakePlan(c.graph, options, &good).ok());
+  ASSERT_TRUE(CheckPlan(good).ok());
+  const auto at = [&](const char* name) { return c.graph.Find(name); };
+  const auto step = [&](StepKind kind, const char* name) {
+    for (uint32_t s = 0; s < good.steps.size(); ++s) {
+      if (good.steps[s].kind == kind && good.steps[s].node == at(name)) {
+        return s;
+      }
+    }
+    ADD_FAILURE() << "no such step of " << name;
+    return 0u;
+  };
+  const auto refused = [&](const char* what, const Change& damage) {
+    Plan plan = good;
+    damage(&plan);
+    EXPECT_FALSE(CheckPlan(plan).ok()) << what;
+  };
+  // Steps.
+  refused("statistics of less than a unit of rows", [&](Plan* p) {
+    const uint32_t s = step(StepKind::kForward, "bn5");
+    p->steps[s - 1].slab = p->steps[s].slab = 1;
+  });
+  refused("statistics in slabs for a frozen batch norm",
+          [&](Plan* p) { p->nodes[at("bn5")].mode.live_statistics = false; });
+  refused("all of backward in slabs", [&](Plan* p) {
+    p->steps[step(StepKind::kBackwardData, "pw2")].kind = StepKind::kBackward;
+  });
+  refused("weights of a convolution in slabs", [&](Plan* p) {
+    p->steps[step(StepKind::kBackwardWeights, "dw2")].node = at("pw2");
+  });
+  for (const StepKind kind :
+       {StepKind::kBackwardReduce, StepKind::kBackwardData,
+        StepKind::kBackwardWeights}) {
+    refused("a part of backward of what has no parts", [&](Plan* p) {
+      p->steps[step(StepKind::kBackward, "head")].kind = kind;
+    });
+  }
+  refused("backward of what has none", [&](Plan* p) {
+    p->steps[step(StepKind::kBackward, "head")].node = at("normalize");
+  });
+  refused("backward before the loss", [&](Plan* p) {
+    const uint32_t s = step(StepKind::kLoss, "loss");
+    std::swap(p->steps[s].kind, p->steps[s + 1].kind);
+    std::swap(p->steps[s].node, p->steps[s + 1].node);
+  });
+  refused("two losses", [&](Plan* p) {
+    p->steps[step(StepKind::kBackward, "loss")].kind = StepKind::kLoss;
+  });
+  refused("an absorbed layer", [&](Plan* p) {
+    p->steps[step(StepKind::kForward, "head")].node = at("relu2");
+  });
+  // Derived inputs.
+  for (const char* const name : {"dw", "pw", "pool"}) {
+    refused("an input that is derived and does not say so",
+            [&](Plan* p) { p->nodes[at(name)].mode.derived_input[0] = false; });
+  }
+  refused("an input that says so and is not derived",
+          [&](Plan* p) { p->nodes[at("head")].mode.derived_input[0] = true; });
+  refused("a layer that cannot form its input", [&](Plan* p) {
+    p->nodes[at("head")].derived_by = at("bn5");
+    p->nodes[at("loss")].mode.derived_input[0] = true;
+  });
+  for (const uint32_t activation : {3u, 0xffffffffu}) {
+    refused("an activation that is none",
+            [&](Plan* p) { p->nodes[at("bn")].mode.activation = activation; });
+  }
+  // Sizes.
+  for (const char* const name : {"dw", "pw2", "bn5", "head"}) {
+    const NodePlan& n = good.nodes[at(name)];
+    for (const uint32_t tensor :
+         {n.forward_scratch, n.backward_scratch, n.saved}) {
+      if (tensor == kNoTensor) continue;
+      refused("a buffer that is a line too small", [&](Plan* p) {
+        p->tensors[tensor].bytes -= p->tensors[tensor].bytes % 64;
+        p->tensors[tensor].bytes -= 4;
+      });
+    }
+    refused("a weight of another shape",
+            [&](Plan* p) { p->nodes[at(name)].specs[0].dims[0] -= 1; });
+    refused("a weight that does not exist",
+            [&](Plan* p) { p->nodes[at(name)].weights[0] = 100000; });
+    refused("a momentum that does not exist",
+            [&](Plan* p) { p->nodes[at(name)].optimizer[0][0] = kNoTensor; });
+    if (std::string(name) == "dw" || std::string(name) == "bn5") {
+      refused("blocks of what is made as a whole",
+              [&](Plan* p) { p->nodes[at(name)].gradient_rows = 1; });
+    }
+  }
+  refused("blocks that are larger than the whole",
+          [&](Plan* p) { p->nodes[at("head")].gradient_rows = 6; });
+  refused("a gradient of what is not trained",
+          [&](Plan* p) { p->nodes[at("pw")].mode.train_weights = false; });
+  refused("an output that does not exist",
+          [&](Plan* p) { p->nodes[at("pool")].output = 100000; });
+  refused("an output that dies before backward reads it", [&](Plan* p) {
+    p->tensors[p->nodes[at("loss")].output].last =
+        step(StepKind::kLoss, "loss");
+  });
+  refused("no threads", [&](Plan* p) { p->options.threads = 0; });
+}
+
 Graph LargeLayers() {
   Builder b({2, 2, 5});
   Conv2dParams p = Window(150, 3, 1);
