@@ -1,9 +1,13 @@
 // CheckPlan: is this plan safe to run? It trusts nothing and shares no code
 // with program.cc and planner.cc: it walks the steps as the trainer will and
-// asks of each one whether every buffer it touches exists, is large enough, is
-// alive, and overlaps no other live buffer. O(tensors^2).
+// asks of each one whether the layer can do it, and whether every buffer it
+// touches exists, is as large as the layer says (Needs), is alive, and overlaps
+// no other live buffer. O(tensors^2).
 #include <cstring>
 
+#include "runtime/layer.h"
+#include "runtime/optimizer.h"
+#include "simd/rows.h"
 #include "temper/plan.h"
 
 namespace temper {
@@ -30,18 +34,138 @@ uint64_t CoefficientBytes(uint64_t channels) {
          kTensorAlign;
 }
 
+Needs NeedsOf(const Plan& plan, uint32_t i) {
+  const Node& node = plan.graph.nodes[i];
+  Shape in[kMaxInputs];
+  for (uint32_t k = 0; k < node.input_count; ++k) {
+    in[k] = plan.shapes[node.inputs[k]];
+  }
+  Needs needs;
+  OpOf(node.kind).needs({node, in, plan.shapes[i], plan.options.batch,
+                         plan.options.threads, plan.nodes[i].mode},
+                        &needs);
+  return needs;
+}
+
+bool SameSpec(const WeightSpec& a, const WeightSpec& b) {
+  return a.role == b.role && a.rank == b.rank &&
+         std::memcmp(a.dims, b.dims, sizeof(a.dims)) == 0;
+}
+
+// The tensor exists, or is not there at all; `bytes` != 0: it exists and holds
+// as many.
+bool Known(const Plan& plan, uint32_t tensor, uint64_t bytes = 0) {
+  if (tensor == kNoTensor) return bytes == 0;
+  return tensor < plan.tensors.size() && plan.tensors[tensor].bytes >= bytes;
+}
+
+// Weights, gradients and optimizer state of a node.
+Status CheckWeights(const Plan& plan, uint32_t i, const Needs& needs) {
+  const NodePlan& n = plan.nodes[i];
+  if (n.weight_count != needs.weight_count) {
+    return Fail("too many weights, or too few", i);
+  }
+  const Optimizer& optimizer = plan.options.optimizer;
+  const char* names[kMaxStates];
+  const uint32_t states = OpOf(optimizer.kind).states(optimizer, names);
+  for (uint32_t w = 0; w < n.weight_count; ++w) {
+    const uint64_t bytes = n.specs[w].Count() * sizeof(float);
+    const bool trained = n.mode.train_weights && IsTrained(n.specs[w].role);
+    if (!SameSpec(n.specs[w], needs.weights[w]) ||
+        !Known(plan, n.weights[w], bytes)) {
+      return Fail("a weight is missing, too small or of another shape", i);
+    }
+    if (trained ? !Known(plan, n.weight_gradients[w], 1)
+                : n.weight_gradients[w] != kNoTensor) {
+      return Fail("a weight has a gradient without need, or none", i);
+    }
+    for (uint32_t s = 0; s < kMaxStates; ++s) {
+      const uint32_t state = n.optimizer[w][s];
+      const bool wanted = trained && s < states;
+      if (wanted ? !Known(plan, state, bytes) : state != kNoTensor) {
+        return Fail("optimizer state without need, missing or too small", i);
+      }
+    }
+  }
+  if (n.gradient_rows != 0 &&
+      (needs.gradient_work == 0 || n.gradient_rows > n.specs[0].dims[0])) {
+    return Fail("a gradient cannot be made in these blocks", i);
+  }
+  return Ok();
+}
+
+// What a node says of itself and of its inputs, whether or not a step asks.
+Status CheckNode(const Plan& plan, uint32_t i) {
+  const Node& node = plan.graph.nodes[i];
+  const NodePlan& n = plan.nodes[i];
+  for (const uint32_t tensor : {n.output, n.output_again, n.gradient, n.saved,
+                                n.forward_scratch, n.backward_scratch}) {
+    if (!Known(plan, tensor)) return Fail("a buffer does not exist", i);
+  }
+  if (n.mode.activation > static_cast<uint32_t>(simd::Activation::kRelu6)) {
+    return Fail("an activation is unknown", i);
+  }
+  if (n.mode.live_statistics && !n.mode.train_weights) {
+    return Fail("a frozen layer has no live statistics", i);
+  }
+  if (n.derived_by != kNoNode &&
+      (n.derived_by > i || !plan.nodes[n.derived_by].mode.derived)) {
+    return Fail("an output is derived by no batch norm", i);
+  }
+  if (n.mode.absorbed) return CheckWeights(plan, i, Needs());
+  const Needs needs = NeedsOf(plan, i);
+  if (n.mode.derived && !needs.derivable) {
+    return Fail("an output cannot be derived", i);
+  }
+  for (uint32_t k = 0; k < node.input_count; ++k) {
+    const bool derived = plan.nodes[node.inputs[k]].derived_by != kNoNode;
+    if (n.mode.derived_input[k] != derived ||
+        (derived && !needs.accept_derived[k])) {
+      return Fail("an input is derived for one side alone", i);
+    }
+  }
+  return CheckWeights(plan, i, needs);
+}
+
+// Can the layer run this step, alone or in slabs?
+bool CanRun(const ProgramStep& s, const Needs& needs, const Shape& shape) {
+  switch (s.kind) {
+    case StepKind::kForward:
+      // Live statistics begin with a whole unit of rows.
+      return s.slab == 0 || needs.in_slabs ||
+             (needs.reduce_first &&
+              uint64_t{s.slab} * shape.h * shape.w >= simd::kChunkUnit);
+    case StepKind::kBackward:
+      return s.slab == 0;
+    case StepKind::kBackwardReduce:
+      return needs.reduce_first;
+    case StepKind::kBackwardData:
+      return needs.reduce_first || needs.in_slabs;
+    case StepKind::kBackwardWeights:
+      return s.slab == 0 ? needs.in_slabs : needs.weights_in_slabs;
+    case StepKind::kRecompute:
+      return s.slab == 0 && needs.recompute;
+    case StepKind::kLoss:
+    case StepKind::kUpdate:
+      return s.slab == 0;
+  }
+  return false;
+}
+
 Status CheckStep(const Plan& plan, size_t step) {
   const ProgramStep& s = plan.steps[step];
   if (s.node >= plan.nodes.size()) return Fail("a step names no node");
   const Node& node = plan.graph.nodes[s.node];
   const NodePlan& n = plan.nodes[s.node];
+  if (n.mode.absorbed) return Fail("an absorbed node has a step", s.node);
+  const Needs needs = NeedsOf(plan, s.node);
+  if (!CanRun(s, needs, plan.shapes[s.node])) {
+    return Fail("a layer cannot run this step", s.node);
+  }
   const auto bytes = [&](uint32_t i) {
     return plan.shapes[i].Count() * plan.options.batch * sizeof(float);
   };
-  if (n.weight_count > kMaxWeights) return Fail("too many weights", s.node);
   for (uint32_t w = 0; w < n.weight_count; ++w) {
-    if (n.specs[w].rank > kMaxRank || n.specs[w].dims[0] == 0)
-      return Fail("rank too large", s.node);
     if (!Usable(plan, n.weights[w], step, n.specs[w].Count() * sizeof(float))) {
       return Fail("a weight is missing, dead or too small", s.node);
     }
@@ -50,6 +174,9 @@ Status CheckStep(const Plan& plan, size_t step) {
   const bool data =
       s.kind == StepKind::kBackward || s.kind == StepKind::kBackwardData;
   const bool weights = backward && s.kind != StepKind::kBackwardData;
+  if (backward && (!n.mode.backward || OpOf(node.kind).backward == nullptr)) {
+    return Fail("nothing flows back through this layer", s.node);
+  }
   if (s.kind == StepKind::kRecompute) {
     // Only from what is still there, into a buffer of its own, without scratch.
     for (uint32_t k = 0; k < node.input_count; ++k) {
@@ -60,14 +187,13 @@ Status CheckStep(const Plan& plan, size_t step) {
       }
     }
     if (!Usable(plan, n.output_again, step, bytes(s.node)) ||
-        n.forward_scratch != kNoTensor || n.saved != kNoTensor) {
+        needs.forward_scratch != 0 || needs.saved_bytes != 0) {
       return Fail("a node cannot be computed again", s.node);
     }
   }
   if (s.kind == StepKind::kForward || backward) {
-    // Layers with trained weights read their inputs in backward too.
-    const bool reads = !backward || n.mode.train_weights;
     for (uint32_t k = 0; k < node.input_count; ++k) {
+      const bool reads = !backward || needs.keep_input[k];
       const uint32_t from = node.inputs[k];
       const NodePlan& source = plan.nodes[from];
       const bool again = backward && source.output_again != kNoTensor;
@@ -77,10 +203,9 @@ Status CheckStep(const Plan& plan, size_t step) {
         return Fail("an input is missing, dead or too small", s.node);
       }
       const uint32_t by = source.derived_by;
-      if (by != kNoNode &&
-          (by >= plan.nodes.size() ||
-           (reads && !Usable(plan, plan.nodes[by].saved, step,
-                             2 * CoefficientBytes(plan.shapes[from].c))))) {
+      if (by != kNoNode && reads &&
+          !Usable(plan, plan.nodes[by].saved, step,
+                  2 * CoefficientBytes(plan.shapes[from].c))) {
         return Fail("an input's coefficients are missing, dead or too small",
                     s.node);
       }
@@ -90,16 +215,19 @@ Status CheckStep(const Plan& plan, size_t step) {
                     s.node);
       }
     }
-    if (!backward && s.node != 0 &&
+    if ((!backward || needs.keep_output) && s.node != 0 &&
         !Usable(plan, n.output, step, bytes(s.node))) {
       return Fail("an output is missing, dead or too small", s.node);
     }
     const uint32_t scratch = backward ? n.backward_scratch : n.forward_scratch;
-    if (scratch != kNoTensor && !Usable(plan, scratch, step, 1)) {
-      return Fail("a scratch buffer is dead", s.node);
+    const uint64_t scratch_bytes =
+        backward ? needs.backward_scratch : needs.forward_scratch;
+    if (scratch_bytes != 0 && !Usable(plan, scratch, step, scratch_bytes)) {
+      return Fail("scratch is missing, dead or too small", s.node);
     }
-    if (n.saved != kNoTensor && !Usable(plan, n.saved, step, 1)) {
-      return Fail("a saved buffer is dead", s.node);
+    if (needs.saved_bytes != 0 &&
+        !Usable(plan, n.saved, step, needs.saved_bytes)) {
+      return Fail("a saved buffer is missing, dead or too small", s.node);
     }
     if (backward && !IsLoss(node.kind) &&
         !Usable(plan, n.gradient, step, bytes(s.node))) {
@@ -117,9 +245,6 @@ Status CheckStep(const Plan& plan, size_t step) {
     for (uint32_t w = 0; w < n.weight_count; ++w) {
       if (!n.mode.train_weights || !IsTrained(n.specs[w].role)) continue;
       const uint64_t size = n.specs[w].Count() * sizeof(float);
-      if (w == 0 && n.gradient_rows > n.specs[0].dims[0]) {
-        return Fail("a gradient's blocks are larger than the whole", s.node);
-      }
       const uint64_t made = w == 0 && n.gradient_rows != 0
                                 ? size / n.specs[0].dims[0] * n.gradient_rows
                                 : size;
@@ -146,6 +271,12 @@ Status CheckPlan(const Plan& plan) {
   }
   if (plan.options.batch == 0 || plan.options.batch > kMaxBatch) {
     return Fail("the plan's batch is out of range");
+  }
+  if (plan.options.threads == 0 || plan.options.threads > kMaxThreads) {
+    return Fail("the plan's threads are out of range");
+  }
+  if (plan.options.optimizer.kind >= OptimizerKind::kCount) {
+    return Fail("the plan's optimizer is unknown");
   }
   if (plan.steps.empty() || plan.steps.size() > 4 * size_t{kMaxNodes} + 1) {
     return Fail("the plan has no steps, or too many");
@@ -182,7 +313,7 @@ Status CheckPlan(const Plan& plan) {
     }
   }
   if (states != 1) return Fail("the plan needs one step state");
-  // Groups follow each other, and only what can run in slabs is in one.
+  // Groups follow each other.
   for (size_t s = 0; s < plan.steps.size();) {
     const ProgramStep& first = plan.steps[s];
     if (first.group_last < s || first.group_last >= plan.steps.size() ||
@@ -194,17 +325,21 @@ Status CheckPlan(const Plan& plan) {
       if (step.group_last != first.group_last || step.slab != first.slab) {
         return Fail("a group of steps is torn", step.node);
       }
-      if (step.slab != 0 && step.kind != StepKind::kForward &&
-          !IsBackward(step.kind)) {
-        return Fail("a step cannot run in slabs", step.node);
-      }
     }
   }
-  bool loss = false;
+  // Evaluation ends with the loss; no label or target is needed before it.
+  uint32_t losses = 0;
   for (const ProgramStep& step : plan.steps) {
-    loss = loss || step.kind == StepKind::kLoss;
+    losses += step.kind == StepKind::kLoss;
+    if ((step.kind == StepKind::kForward) != (losses == 0) &&
+        step.kind != StepKind::kLoss) {
+      return Fail("a step is on the wrong side of the loss", step.node);
+    }
   }
-  if (!loss) return Fail("the plan has no loss step");
+  if (losses != 1) return Fail("the plan needs one loss step");
+  for (uint32_t i = 0; i < plan.nodes.size(); ++i) {
+    TEMPER_RETURN_IF_ERROR(CheckNode(plan, i));
+  }
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     TEMPER_RETURN_IF_ERROR(CheckStep(plan, s));
   }

@@ -77,7 +77,7 @@ class ProgramMaker {
                              plan_.options.batch_norm == BatchNormMode::kTrain;
       bool below = false;
       for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
-        mode.need_dx[k] = wants_gradient[NodeAt(i).inputs[k]];
+        mode.need_dx[k] = feeds_loss[i] && wants_gradient[NodeAt(i).inputs[k]];
         // The target of a loss is given, not computed: nothing flows into it.
         if (IsLoss(NodeAt(i).kind) && k > 0) mode.need_dx[k] = false;
         below = below || mode.need_dx[k];
@@ -342,6 +342,7 @@ class ProgramMaker {
     const bool weights_inside =
         mode.train_weights && needs_[i].weights_in_slabs;
     if (weights_inside) AddRecompute(i);
+    if (front != kNoNode) AddRecompute(front);
     const uint32_t first = static_cast<uint32_t>(plan_.steps.size());
     if (behind != kNoNode && plan_.nodes[behind].mode.backward) {
       AddStep(StepKind::kBackwardData, behind);

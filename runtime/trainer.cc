@@ -148,6 +148,8 @@ void Trainer::CallLayer(const ProgramStep& program_step,
   const uint32_t index = program_step.node;
   const StepKind kind = program_step.kind;
   const bool backward = IsBackward(kind);
+  const bool data =
+      kind == StepKind::kBackward || kind == StepKind::kBackwardData;
   const StepContext& step = *static_cast<const StepContext*>(step_context);
   const Node& node = plan_.graph.nodes[index];
   const NodePlan& n = plan_.nodes[index];
@@ -169,7 +171,7 @@ void Trainer::CallLayer(const ProgramStep& program_step,
       prologue[k] =
           DerivedCoefficients(At<void>(by.saved), in[k].c, by.mode.activation);
     }
-    if (backward && n.mode.need_dx[k]) dx[k] = At(plan_.nodes[from].gradient);
+    if (data && n.mode.need_dx[k]) dx[k] = At(plan_.nodes[from].gradient);
   }
   for (uint32_t w = 0; w < n.weight_count; ++w) {
     weights[w] = At(n.weights[w]);

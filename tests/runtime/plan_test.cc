@@ -160,6 +160,43 @@ TEST(Plan, RefusesWhatCannotBeTrained) {
   EXPECT_EQ(MakePlan(mlp, options, &plan).code, StatusCode::kInvalidArgument);
 }
 
+// A target may be computed from what is trained: nothing flows back through it,
+// and what both branches read gets its gradient from the prediction alone.
+TEST(Plan, NothingFlowsBackThroughATarget) {
+  Graph graph;
+  uint32_t x = graph.Add("input", InputParams{6, 6, 3});
+  x = graph.Add("normalize", NormalizeParams{1.0f, 0}, x);
+  x = graph.Add("conv", Conv2dParams{8}, x);
+  x = graph.Add("bn", BatchNormParams{}, x);
+  const uint32_t both = graph.Add("relu", ReluParams{}, x);
+  x = graph.Add("target_conv", Conv2dParams{4}, both);
+  const uint32_t target = graph.Add("target", ReluParams{}, x);
+  x = graph.Add("pred", Conv2dParams{4}, both);
+  graph.Add("loss", MeanSquaredErrorParams{}, x, target);
+  PlanOptions options;
+  options.batch = 4;
+  testing::Bench bench;
+  const Status status = bench.Start(graph, options);
+  ASSERT_TRUE(status.ok()) << status.message << " at node " << status.node;
+  const Plan& plan = bench.trainer.plan();
+  for (const ProgramStep& step : plan.steps) {
+    const bool branch = step.node == graph.Find("target") ||
+                        step.node == graph.Find("target_conv");
+    EXPECT_FALSE(branch && step.kind != StepKind::kForward);
+  }
+  bench.trainer.Initialize(1);
+  bench.trainer.CheckMemory(true);
+  const testing::TestBatch data({6, 6, 3}, 2, 4, 1);
+  const float first = bench.trainer.Step(data.View(4), 0.01f).loss;
+  float last = first;
+  for (int i = 0; i < 20; ++i) {
+    const StepResult r = bench.trainer.Step(data.View(4), 0.01f);
+    ASSERT_TRUE(r.status.ok()) << r.status.message;
+    last = r.loss;
+  }
+  EXPECT_LT(last, first);
+}
+
 TEST(PlanCheck, FindsDamage) {
   const Graph graph = testing::BuildOrDie("lenet5", {28, 28, 1}, 10);
   Plan good;
