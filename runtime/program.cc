@@ -5,12 +5,12 @@
 //                                  backward (dx with the old weights, then dw),
 //                                  update of its weights
 //
-// so a weight gradient lives for two steps and its memory is used again. Where
-// a batch is larger than a cache, neighbours run together in slabs of samples
-// (ListGroup): a convolution with its statistics; backward of a batch norm with
-// the gradient through its convolution and the sums of the batch norm before.
-// Fused nodes (ChooseFusion) lose steps and tensors: absorbed activations have
-// neither, derived outputs are formed by whoever reads them.
+// so most weight gradients live for two steps and their memory is used again.
+// Where a batch is larger than a cache, neighbours run together in slabs of
+// samples (ListGroup): a convolution with its statistics; backward of a batch
+// norm with the gradient through its convolution and the sums of the batch norm
+// before. Fused nodes (ChooseFusion) lose steps and tensors: absorbed
+// activations have neither, derived outputs are formed by whoever reads them.
 // Buffers that share memory by design (in place, views) become one tensor here;
 // what may share memory over time is the planner's business.
 #include "runtime/program.h"
@@ -193,7 +193,8 @@ class ProgramMaker {
 
   // Samples of a slab of node i's group, or 0: its inputs, outputs and their
   // gradients should fit a second-level cache, statistics need a whole unit of
-  // rows at first, and a batch that fits anyway is not cut. Shape only.
+  // rows at first, and what is not much larger than a cache anyway is not cut.
+  // Shape only.
   uint32_t SlabOf(uint32_t i) const {
     constexpr uint64_t kBytes = 512 * 1024, kWorthIt = 4 << 20;
     if (!needs_[i].in_slabs) return 0;

@@ -1,10 +1,10 @@
 // Batch normalisation loops. Contract: norm.h. Helpers: channels-inl.h.
 //
-// Sums walk rows with one chain per channel; element-wise passes walk the
-// matrix flat with the coefficients in small tables on the stack (8 KiB at
-// most). Partial results are padded to 16 floats, so that whole vectors may
-// touch them. Next: norm.cc splits rows and channels over threads and combines
-// the chunks.
+// Sums walk rows with a few chains per channel (norm.h); element-wise passes
+// walk the matrix flat with the coefficients in small tables on the stack (8
+// KiB at most). Partial results are padded to 16 floats, so that whole vectors
+// may touch them. Next: norm.cc splits rows and channels over threads and
+// combines the chunks.
 #if defined(TEMPER_SIMD_NORM_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_SIMD_NORM_INL_H_
 #undef TEMPER_SIMD_NORM_INL_H_
@@ -24,8 +24,7 @@ namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Channels whose statistics one task takes: kChunkUnit rows of them stay in the
-// second-level cache between the two passes. The same on every target.
+// Channels whose sums one task takes at most. The same on every target.
 inline constexpr size_t kStatsBlock = 128;
 inline constexpr size_t kPivotRows = 24;
 // Rows of one chain of the statistics: a quarter of a unit.

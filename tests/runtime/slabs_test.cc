@@ -211,7 +211,7 @@ void MakeWholeGradients(Plan* plan) {
   plan->arena_bytes = state->offset + kTensorAlign;
 }
 
-std::vector<float> RunSteps(const Graph& graph, const Shape& input,
+std::vector<float> RunSteps(const Graph& graph, const TestBatch& data,
                             const PlanOptions& options,
                             const ParallelRunner& runner, const Change& change,
                             bool check_memory) {
@@ -239,15 +239,14 @@ std::vector<float> RunSteps(const Graph& graph, const Shape& input,
     all.push_back(r.loss);
     all.push_back(static_cast<float>(r.correct));
   };
-  const auto evaluate = [&](const TestBatch& data, uint32_t rows) {
+  const auto evaluate = [&](uint32_t rows) {
     take(t.Evaluate(data.View(rows)));
     all.insert(all.end(), t.Output(),
                t.Output() + rows * plan.shapes.back().Count());
   };
-  const TestBatch data(input, 5, batch, 1);
-  for (const uint32_t rows : {batch, 2u, batch - 1, batch / 2 + 1}) {
+  for (const uint32_t rows : {batch, 2u, batch / 2 + 1}) {
     take(t.Step(data.View(rows), 0.01f));
-    evaluate(data, rows == 2 ? batch : 1);
+    evaluate(rows == 2 ? batch : 1);
   }
   EXPECT_EQ(t.MemoryFault(), kNoNode);
   for (const TensorView& v : t.Tensors())
@@ -291,6 +290,7 @@ std::vector<Use> Uses(const Case& c) {
 
 TEST(Slabs, ChangeNoBit) {
   for (const Case& c : Cases()) {
+    const TestBatch data(c.input, 5, c.batch, 1);
     for (const Use& use : Uses(c)) {
       SCOPED_TRACE(c.name + ", " + use.name);
       const bool full = std::string(use.name) == "train";
@@ -311,22 +311,18 @@ TEST(Slabs, ChangeNoBit) {
       ASSERT_TRUE(MakePlan(unfused, other, &plan).ok());
       EXPECT_EQ(Groups(plan), 0u);
       const auto run = [&](uint32_t threads, const Change& change, bool check) {
-        return RunSteps(c.graph, c.input, use.options,
+        return RunSteps(c.graph, data, use.options,
                         testing::ThreadRunner(threads), change, check);
       };
       const std::vector<float> expected =
-          RunSteps(unfused, c.input, other, {}, nullptr, false);
+          RunSteps(unfused, data, other, {}, nullptr, false);
       ASSERT_FALSE(expected.empty());
       EXPECT_TRUE(testing::SameBits(run(1, nullptr, true), expected));
-      EXPECT_TRUE(testing::SameBits(run(1, Dissolve, false), expected))
-          << "dissolved";
-      EXPECT_TRUE(testing::SameBits(run(1, SmallSlabs(0), false), expected))
-          << "smallest slabs";
       if (!full) continue;
       EXPECT_TRUE(testing::SameBits(run(2, nullptr, false), expected))
           << "two threads";
-      EXPECT_TRUE(testing::SameBits(run(3, SmallSlabs(1), false), expected))
-          << "three threads, small slabs";
+      EXPECT_TRUE(testing::SameBits(run(3, SmallSlabs(0), false), expected))
+          << "three threads, smallest slabs";
       EXPECT_TRUE(testing::SameBits(run(3, Dissolve, false), expected))
           << "three threads, dissolved";
     }
@@ -336,10 +332,11 @@ TEST(Slabs, ChangeNoBit) {
 TEST(Slabs, ChangeNoBitOnAnyTarget) {
   testing::ForEachTarget([&](simd::Target target) {
     const Case c = Cases()[0];
+    const TestBatch data(c.input, 5, c.batch, 1);
     PlanOptions options;
     options.batch = c.batch;
     const auto run = [&](uint32_t threads, const Change& change) {
-      return RunSteps(c.graph, c.input, options, testing::ThreadRunner(threads),
+      return RunSteps(c.graph, data, options, testing::ThreadRunner(threads),
                       change, false);
     };
     EXPECT_TRUE(testing::SameBits(run(1, Dissolve), run(3, SmallSlabs(2))))
@@ -472,6 +469,7 @@ TEST(Blocks, ChangeNoBit) {
     for (const uint32_t batch : {3u, 40u}) {
       PlanOptions options;
       options.batch = batch;
+      const TestBatch data({2, 2, 5}, 5, batch, 1);
       options.optimizer = Optimizer(SgdParams{0.9f, 1e-3f, nesterov, 1});
       Plan plan;
       ASSERT_TRUE(MakePlan(graph, options, &plan).ok());
@@ -479,8 +477,8 @@ TEST(Blocks, ChangeNoBit) {
       for (const NodePlan& n : plan.nodes) blocks += n.gradient_rows != 0;
       EXPECT_EQ(blocks, batch == 3 ? 4u : 3u);
       const auto run = [&](uint32_t threads, const Change& change, bool check) {
-        return RunSteps(graph, {2, 2, 5}, options,
-                        testing::ThreadRunner(threads), change, check);
+        return RunSteps(graph, data, options, testing::ThreadRunner(threads),
+                        change, check);
       };
       const std::vector<float> expected = run(1, MakeWholeGradients, false);
       ASSERT_FALSE(expected.empty());
