@@ -196,7 +196,7 @@ class ProgramMaker {
   // rows at first, and what is not much larger than a cache anyway is not cut.
   // Shape only.
   uint32_t SlabOf(uint32_t i) const {
-    constexpr uint64_t kBytes = 512 * 1024, kWorthIt = 4 << 20;
+    constexpr uint64_t kBytes = 1024 * 1024, kWorthIt = 32 << 20;
     if (!needs_[i].in_slabs) return 0;
     const Shape& in = plan_.shapes[NodeAt(i).inputs[0]];
     const Shape& out = plan_.shapes[i];
