@@ -193,10 +193,10 @@ class ProgramMaker {
 
   // Samples of a slab of node i's group, or 0: its inputs, outputs and their
   // gradients should fit a second-level cache, statistics need a whole unit of
-  // rows at first, and what is not much larger than a cache anyway is not cut.
-  // Shape only.
+  // rows at first, and what the last-level cache holds anyway is not cut. Never
+  // a matter of threads or target.
   uint32_t SlabOf(uint32_t i) const {
-    constexpr uint64_t kBytes = 1024 * 1024, kWorthIt = 32 << 20;
+    constexpr uint64_t kBytes = 1024 * 1024;
     if (!needs_[i].in_slabs) return 0;
     const Shape& in = plan_.shapes[NodeAt(i).inputs[0]];
     const Shape& out = plan_.shapes[i];
@@ -205,7 +205,9 @@ class ProgramMaker {
     const uint64_t unit = (simd::kChunkUnit + pixels - 1) / pixels;
     const uint64_t slab = std::max({uint64_t{1}, unit, kBytes / bytes});
     const uint64_t batch = plan_.options.batch;
-    if (2 * slab > batch || bytes * batch <= kWorthIt) return 0;
+    if (2 * slab > batch || bytes * batch <= plan_.options.cache_bytes) {
+      return 0;
+    }
     return static_cast<uint32_t>(slab);
   }
 

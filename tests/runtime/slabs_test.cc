@@ -20,6 +20,9 @@ using testing::Builder;
 using testing::Memory;
 using testing::TestBatch;
 
+// Small enough that nets of few operations run in slabs.
+constexpr uint64_t kCacheBytes = 4 << 20;
+
 struct Case {
   std::string name;
   Shape input;
@@ -266,6 +269,7 @@ struct Use {
 };
 std::vector<Use> Uses(const Case& c) {
   PlanOptions o;
+  o.cache_bytes = kCacheBytes;
   o.batch = c.batch;
   std::vector<Use> uses = {{"train", o}};
   uses.push_back({"--bn frozen", o});
@@ -334,6 +338,7 @@ TEST(Slabs, ChangeNoBitOnAnyTarget) {
     const Case c = Cases()[0];
     const TestBatch data(c.input, 5, c.batch, 1);
     PlanOptions options;
+    options.cache_bytes = kCacheBytes;
     options.batch = c.batch;
     const auto run = [&](uint32_t threads, const Change& change) {
       return RunSteps(c.graph, data, options, testing::ThreadRunner(threads),
@@ -348,6 +353,7 @@ TEST(Slabs, ChangeNoBitOnAnyTarget) {
 TEST(Slabs, DamagedPlansAreRefused) {
   const Case c = Cases()[0];
   PlanOptions options;
+  options.cache_bytes = kCacheBytes;
   options.batch = c.batch;
   Plan good;
   ASSERT_TRUE(MakePlan(c.graph, options, &good).ok());
@@ -468,6 +474,7 @@ TEST(Blocks, ChangeNoBit) {
   for (const uint32_t nesterov : {0u, 1u}) {
     for (const uint32_t batch : {3u, 40u}) {
       PlanOptions options;
+      options.cache_bytes = kCacheBytes;
       options.batch = batch;
       const TestBatch data({2, 2, 5}, 5, batch, 1);
       options.optimizer = Optimizer(SgdParams{0.9f, 1e-3f, nesterov, 1});
@@ -493,6 +500,7 @@ TEST(Blocks, ChangeNoBit) {
 TEST(Blocks, ABadUpdateNamesItsLayer) {
   const Graph graph = LargeLayers();
   PlanOptions options;
+  options.cache_bytes = kCacheBytes;
   options.batch = 3;
   testing::Bench bench;
   ASSERT_TRUE(bench.Start(graph, options).ok());

@@ -42,6 +42,10 @@ struct PlanOptions {
   bool training = true;  // false: forward only, for evaluation and prediction
   BatchNormMode batch_norm = BatchNormMode::kTrain;
   Optimizer optimizer;
+  // Layers whose inputs, outputs and gradients take more bytes than this run in
+  // slabs of samples: about the last-level cache. Changes speed and memory, no
+  // bit of a result.
+  uint64_t cache_bytes = uint64_t{32} << 20;
   // One entry per node, nonzero = frozen altogether (weights and statistics);
   // empty = nothing is frozen.
   std::vector<uint8_t> frozen;
