@@ -160,7 +160,8 @@ struct Call {
 
   // Backward only.
   const float* dy;
-  float* const* dx;        // null where not wanted
+  float* const* dx;        // null where not wanted, and in reduce and
+                           // weights steps
   const bool* accumulate;  // dx[i] += instead of dx[i] =
   float* const* dw;        // dw += always; null where not trained
   GradientBlocks gradient = {};

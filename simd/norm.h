@@ -56,7 +56,8 @@ void UpdateRunningStats(size_t channels, float momentum, float variance_factor,
 // may be the identity.
 
 // dbeta = sum g, dgamma = sum g * (x - mean) * rstd, by the chunk rule.
-// Overwrites dbeta and dgamma. In parts: as BatchStats.
+// Overwrites dbeta and dgamma. In parts of any size (rows.h), with the same
+// scratch; the result comes with the last.
 size_t BatchNormSumsScratch(size_t rows, size_t channels);
 void BatchNormSums(size_t rows, RowRange part, size_t channels, const float* x,
                    const Prologue& prologue, const float* dy, const float* mean,
