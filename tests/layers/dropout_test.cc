@@ -170,10 +170,13 @@ std::vector<bool> Kept(const Key& key, bool backward_reaches = true) {
   step.training = true;
   const float* const px[] = {x};
   const ParallelRunner parallel;
-  OpOf(LayerKind::kDropout)
-      .forward({c.node, key.node, mode, c.in.data(), c.out, rows, step,
-                parallel, px, nullptr, y, nullptr, nullptr, nullptr, nullptr,
-                nullptr, nullptr, nullptr});
+  OpOf(LayerKind::kDropout).forward({c.node,      key.node, mode,
+                                     c.in.data(), c.out,    StepKind::kForward,
+                                     rows,        0,        rows,
+                                     step,        parallel, px,
+                                     nullptr,     y,        nullptr,
+                                     nullptr,     nullptr,  nullptr,
+                                     nullptr,     nullptr,  nullptr});
   std::vector<bool> kept;
   for (size_t i = 0; i < y.size(); ++i) kept.push_back(y[i] != 0.0f);
   return kept;

@@ -109,9 +109,13 @@ TEST(MeanSquaredError, PredictsWithoutTargets) {
   const float* const px[] = {x};
   const ParallelRunner parallel;
   OpOf(LayerKind::kMeanSquaredError)
-      .forward({c.node, 1, mode, c.in.data(), c.out, c.rows, step, parallel, px,
-                nullptr, y, nullptr, saved.data(), nullptr, nullptr, nullptr,
-                nullptr, nullptr});
+      .forward({c.node,       1,        mode,
+                c.in.data(),  c.out,    StepKind::kForward,
+                c.rows,       0,        c.rows,
+                step,         parallel, px,
+                nullptr,      y,        nullptr,
+                saved.data(), nullptr,  nullptr,
+                nullptr,      nullptr,  nullptr});
   EXPECT_TRUE(y.SameBits(data.x[0]));
   EXPECT_TRUE(saved.SameBits(Buffer(4)));
 }

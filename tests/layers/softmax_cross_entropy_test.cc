@@ -105,9 +105,13 @@ TEST(SoftmaxCrossEntropy, PredictsWithoutLabels) {
   const float* const px[] = {x};
   const ParallelRunner parallel;
   OpOf(LayerKind::kSoftmaxCrossEntropy)
-      .forward({c.node, 1, mode, c.in.data(), c.out, c.rows, step, parallel, px,
-                nullptr, y, nullptr, saved.data(), nullptr, nullptr, nullptr,
-                nullptr, nullptr});
+      .forward({c.node,       1,        mode,
+                c.in.data(),  c.out,    StepKind::kForward,
+                c.rows,       0,        c.rows,
+                step,         parallel, px,
+                nullptr,      y,        nullptr,
+                saved.data(), nullptr,  nullptr,
+                nullptr,      nullptr,  nullptr});
   EXPECT_TRUE(y.SameBits(expected.y));
   EXPECT_TRUE(saved.SameBits(Buffer(5)));
   for (uint32_t r = 0; r < 3; ++r) {
