@@ -48,7 +48,7 @@ std::vector<LayerCase> Cases() {
   add({1, 1, 1}, {1, 1}, 1, 1);
   add({1, 1, 1}, {1, 0}, 1, 4);
   add({1, 1, 784}, {10, 1}, 3, 5);
-  add({7, 7, 16}, {130, 1}, 9, 9);  // three threads
+  add({7, 7, 16}, {530, 1}, 9, 9);  // three threads
   // 8064 rows are 16 chunks, the 8065 that were planned only 9.
   add({1, 1, 3}, {2, 1}, 8064, 8065);
   for (const uint32_t size :
