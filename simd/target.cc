@@ -43,9 +43,10 @@ constexpr Known kKnown[] = {
     {HWY_SCALAR, {"scalar", false}},
 };
 
-// What this CPU can run. On Arm we ask ourselves: Highway 1.0.3 takes a CPU for one
-// without NEON if it lacks AES (as the Raspberry Pi 3 and 4 do), and says so on
-// stderr. The static baseline needs no detection: everything is compiled for it.
+// What this CPU can run. On Arm we ask ourselves: Highway 1.0.3 takes a CPU for
+// one without NEON if it lacks AES (as the Raspberry Pi 3 and 4 do), and says
+// so on stderr. The static baseline needs no detection: everything is compiled
+// for it.
 int64_t Detect() {
 #if HWY_ARCH_ARM && HWY_HAVE_RUNTIME_DISPATCH
   int64_t targets = HWY_STATIC_TARGET;
