@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "simd/conv.h"
+#include "tests/testing/flops.h"
 
 namespace temper::reference {
 
@@ -29,6 +30,7 @@ void ForEachProduct(const simd::ConvShape& s, size_t batch, F&& f) {
                   static_cast<int64_t>(ow * s.stride_w + kw * s.dilation_w) -
                   s.pad_left;
               if (iw < 0 || iw >= s.in_w) continue;
+              testing::CountFlops(2 * in_per);
               for (size_t c = 0; c < in_per; ++c) {
                 const size_t ci = co / out_per * in_per + c;
                 f(y,

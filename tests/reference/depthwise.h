@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "simd/conv.h"
+#include "tests/testing/flops.h"
 
 namespace temper::reference {
 
@@ -24,6 +25,7 @@ void ForEachDepthwiseProduct(const simd::ConvShape& s, size_t batch, F&& f) {
                 long(ow * s.stride_w + kw * s.dilation_w) - long(s.pad_left);
             if (ih < 0 || ih >= long(s.in_h) || iw < 0 || iw >= long(s.in_w))
               continue;
+            testing::CountFlops(2 * s.in_c);
             for (size_t c = 0; c < s.in_c; ++c) {
               f(((n * s.in_h + size_t(ih)) * s.in_w + size_t(iw)) * s.in_c + c,
                 (kh * s.kernel_w + kw) * s.in_c + c,

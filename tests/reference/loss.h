@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "tests/testing/flops.h"
+
 namespace temper::reference {
 
 // The target distribution of label smoothing.
@@ -21,6 +23,7 @@ template <class T>
 void SoftmaxCrossEntropy(size_t rows, size_t classes, const T* logits,
                          const int32_t* labels, T smoothing, T* probabilities,
                          T* row_loss) {
+  testing::CountFlops(6 * rows * classes);
   for (size_t r = 0; r < rows; ++r) {
     const T* x = logits + r * classes;
     T top = x[0];
@@ -62,6 +65,7 @@ void SoftmaxCrossEntropyBackward(size_t rows, size_t classes,
 template <class T>
 void MeanSquaredError(size_t rows, size_t n, const T* prediction,
                       const T* target, T* row_loss) {
+  testing::CountFlops(3 * rows * n);
   for (size_t r = 0; r < rows; ++r) {
     T sum = 0;
     for (size_t i = r * n; i < (r + 1) * n; ++i) {

@@ -8,12 +8,14 @@
 #include <cstddef>
 
 #include "simd/prologue.h"
+#include "tests/testing/flops.h"
 
 namespace temper::reference {
 
 template <class T>
 void BatchStats(size_t rows, size_t channels, const T* x, T* mean,
                 T* variance) {
+  testing::CountFlops(4 * rows * channels);
   for (size_t c = 0; c < channels; ++c) {
     T sum = 0;
     for (size_t r = 0; r < rows; ++r) sum += x[r * channels + c];
@@ -53,6 +55,7 @@ void UpdateRunningStats(size_t channels, T momentum, T variance_factor,
 template <class T>
 void ScaleShift(size_t rows, size_t channels, const T* x, const T* scale,
                 const T* shift, T* y) {
+  testing::CountFlops(2 * rows * channels);
   for (size_t i = 0; i < rows * channels; ++i) {
     y[i] = x[i] * scale[i % channels] + shift[i % channels];
   }
@@ -83,6 +86,7 @@ void ActivationGradient(size_t n, simd::Activation activation, const T* y,
 template <class T>
 void BatchNormSums(size_t rows, size_t channels, const T* x, const T* dy,
                    const T* mean, const T* rstd, T* dgamma, T* dbeta) {
+  testing::CountFlops(4 * rows * channels);
   for (size_t c = 0; c < channels; ++c) {
     dgamma[c] = dbeta[c] = 0;
     for (size_t r = 0; r < rows; ++r) {
@@ -98,6 +102,7 @@ void BatchNormBackward(size_t rows, size_t channels, const T* x, const T* dy,
                        const T* mean, const T* rstd, const T* gamma,
                        const T* dgamma, const T* dbeta, bool accumulate,
                        T* dx) {
+  testing::CountFlops(6 * rows * channels);
   for (size_t i = 0; i < rows * channels; ++i) {
     const size_t c = i % channels;
     const T xhat = (x[i] - mean[c]) * rstd[c];

@@ -4,11 +4,14 @@
 
 #include <cstddef>
 
+#include "tests/testing/flops.h"
+
 namespace temper::reference {
 
 template <class T>
 void SgdUpdate(size_t n, T lr, T momentum, T decay, bool nesterov, const T* g,
                T* w, T* v) {
+  testing::CountFlops(8 * n);
   for (size_t i = 0; i < n; ++i) {
     const T gradient = g[i] + decay * w[i];
     T step = gradient;

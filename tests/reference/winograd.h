@@ -12,6 +12,7 @@
 
 #include "simd/conv.h"
 #include "simd/rows.h"
+#include "tests/testing/flops.h"
 
 namespace temper::reference {
 
@@ -115,6 +116,7 @@ struct Winograd {
                    static_cast<int64_t>(col) - pad_left, k, &v[k * 16]);
           for (size_t co = 0; co < out_c; ++co) {
             T m[16] = {}, out[4];
+            testing::CountFlops(32 * x.c);
             for (size_t k = 0; k < x.c; ++k)
               for (size_t p = 0; p < 16; ++p)
                 m[p] = Fma(v[k * 16 + p], u[(k * out_c + co) * 16 + p], m[p]);
@@ -172,6 +174,7 @@ struct Winograd {
         Gradient(d, &z[co * 16]);
       }
       T* q = &sums[t / chunk * pairs * 16];
+      testing::CountFlops(32 * pairs);
       for (size_t co = 0; co < s.out_c; ++co)
         for (size_t ci = 0; ci < s.in_c; ++ci)
           for (size_t p = 0; p < 16; ++p, ++q)

@@ -71,6 +71,10 @@ TEST(Math, ErrorsAndStoredBitsOfEvery509thPattern) {
           // Without FMA the reduction of sin and cos has an absolute error,
           // which shows where they are near zero.
           const float actual = y[i / step];
+          if (std::fabs(x[i]) < testing::kFlushed ||
+              std::fabs(expected[i]) < testing::kFlushed) {
+            continue;
+          }
           if (!run.target.exact &&
               std::fabs(actual - expected[i]) < f.atol_other) {
             continue;
@@ -113,26 +117,28 @@ TEST(Math, SpecialValues) {
     EXPECT_FALSE(std::signbit(One(simd::Exp, -kInf)));
     EXPECT_EQ(One(simd::Exp, 0.0f), 1.0f);
     EXPECT_EQ(One(simd::Exp, -0.0f), 1.0f);
-    EXPECT_EQ(One(simd::Exp, -103.0f), 0x1p-149f);
-    EXPECT_EQ(One(simd::Exp, -100.0f), 0x1.bp-145f);
+    if (testing::kFlushed == 0.0f) {
+      EXPECT_EQ(One(simd::Exp, -103.0f), 0x1p-149f);
+      EXPECT_EQ(One(simd::Exp, -100.0f), 0x1.bp-145f);
+      EXPECT_TRUE(std::isnan(One(simd::Log, -0x1p-149f)));
+      EXPECT_FLOAT_EQ(One(simd::Log, 0x1p-149f), -103.278929f);
+      EXPECT_EQ(One(simd::Tanh, 0x1p-149f), 0x1p-149f);
+      EXPECT_EQ(One(simd::Sin, 0x1p-149f), 0x1p-149f);
+    }
     EXPECT_EQ(One(simd::Log, 0.0f), -kInf);
     EXPECT_EQ(One(simd::Log, -0.0f), -kInf);
     EXPECT_EQ(One(simd::Log, kInf), kInf);
     EXPECT_TRUE(std::isnan(One(simd::Log, -1.0f)));
     EXPECT_TRUE(std::isnan(One(simd::Log, -kInf)));
-    EXPECT_TRUE(std::isnan(One(simd::Log, -0x1p-149f)));
     EXPECT_EQ(One(simd::Log, 1.0f), 0.0f);
-    EXPECT_FLOAT_EQ(One(simd::Log, 0x1p-149f), -103.278929f);
     EXPECT_EQ(One(simd::Tanh, kInf), 1.0f);
     EXPECT_EQ(One(simd::Tanh, -kInf), -1.0f);
     EXPECT_EQ(One(simd::Tanh, 9.02f), 1.0f);
-    EXPECT_EQ(One(simd::Tanh, 0x1p-149f), 0x1p-149f);
     for (auto kernel : {simd::Tanh, simd::Sin}) {
       EXPECT_EQ(One(kernel, 0.0f), 0.0f);
       EXPECT_FALSE(std::signbit(One(kernel, 0.0f)));
       EXPECT_TRUE(std::signbit(One(kernel, -0.0f)));
     }
-    EXPECT_EQ(One(simd::Sin, 0x1p-149f), 0x1p-149f);
     EXPECT_EQ(One(simd::Cos, 0.0f), 1.0f);
     for (auto kernel : {simd::Sin, simd::Cos}) {
       EXPECT_TRUE(std::isnan(One(kernel, kInf)));

@@ -21,6 +21,13 @@
 
 namespace temper::testing {
 
+// NEON of 32-bit ARM reads and writes numbers below this as zero.
+#ifdef __arm__
+inline constexpr float kFlushed = std::numeric_limits<float>::min();
+#else
+inline constexpr float kFlushed = 0.0f;
+#endif
+
 // Runs body() once per SIMD target that this CPU supports.
 template <class Body>
 void ForEachTarget(Body&& body) {
