@@ -38,7 +38,15 @@ set(TEMPER_SKIP_TARGETS "" CACHE STRING "More Highway targets to leave out, sepa
 if(TEMPER_SKIP_TARGETS)
   string(APPEND temper_disabled "|${TEMPER_SKIP_TARGETS}")
 endif()
+# Highway 1.1 split NEON in two; the half with AES holds nothing that we use.
+if(hwy_VERSION VERSION_GREATER_EQUAL 1.1)
+  string(APPEND temper_disabled "|HWY_NEON|HWY_NEON_BF16")
+endif()
+# One target, the best of the compiler's flags: for a program that is made for one
+# CPU (presets pi-3, pi-4, pi-5).
+option(TEMPER_STATIC_DISPATCH "Kernels for the compiler's target alone" OFF)
 add_library(temper_highway INTERFACE)
 target_link_libraries(temper_highway INTERFACE hwy::hwy)
 target_compile_definitions(temper_highway INTERFACE
-  "HWY_DISABLED_TARGETS=(${temper_disabled})")
+  "HWY_DISABLED_TARGETS=(${temper_disabled})"
+  $<$<BOOL:${TEMPER_STATIC_DISPATCH}>:HWY_COMPILE_ONLY_STATIC>)

@@ -16,6 +16,13 @@ function(temper_no_packages why)
   message(STATUS "No Debian packages: ${why}")
 endfunction()
 
+# A program for one CPU (presets pi-3, pi-4, pi-5) must not be taken for the package
+# that runs on all of them.
+if(TEMPER_CPU)
+  temper_no_packages("built for ${TEMPER_CPU} alone")
+  return()
+endif()
+
 # A cross build names the release itself (ports/raspberry-pi/debian.cmake): its
 # sysroot holds libraries, but no /etc.
 set(release "")

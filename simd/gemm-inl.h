@@ -444,10 +444,15 @@ void ReductionRange(const Reduction& r) {
 
 #if HWY_TARGET != HWY_SCALAR
 // Transposes 4 rows of 4 floats in every 128-bit block: out k holds element k
-// of rows 0 to 3.
+// of rows 0 to 3. Pairs of floats move as doubles, which ARMv7 lacks.
+#if HWY_HAVE_FLOAT64
+using FloatPair = double;
+#else
+using FloatPair = uint64_t;
+#endif
 template <class D, class V>
 HWY_INLINE void StoreTransposed(D d, V r0, V r1, V r2, V r3, float* to) {
-  const hn::Repartition<double, D> dd;
+  const hn::Repartition<FloatPair, D> dd;
   const auto lo01 = hn::BitCast(dd, hn::InterleaveLower(d, r0, r1));
   const auto lo23 = hn::BitCast(dd, hn::InterleaveLower(d, r2, r3));
   const auto hi01 = hn::BitCast(dd, hn::InterleaveUpper(d, r0, r1));

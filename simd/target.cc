@@ -5,6 +5,10 @@
 
 #include "hwy/targets.h"
 
+#if HWY_ARCH_ARM && HWY_HAVE_RUNTIME_DISPATCH
+#include <sys/auxv.h>
+#endif
+
 namespace temper::simd {
 namespace {
 
@@ -39,23 +43,39 @@ constexpr Known kKnown[] = {
     {HWY_SCALAR, {"scalar", false}},
 };
 
-// Compiled in and runnable here. The static baseline needs no detection.
-int64_t Usable() {
-  return (hwy::SupportedTargets() | HWY_STATIC_TARGET) & HWY_TARGETS;
-}
-
-int64_t UsableWithoutForce() {
+// What this CPU can run. On Arm we ask ourselves: Highway 1.0.3 takes a CPU for
+// one without NEON if it lacks AES (as the Raspberry Pi 3 and 4 do), and says
+// so on stderr. The static baseline needs no detection: everything is compiled
+// for it.
+int64_t Detect() {
+#if HWY_ARCH_ARM && HWY_HAVE_RUNTIME_DISPATCH
+  int64_t targets = HWY_STATIC_TARGET;
+#if HWY_ARCH_ARM_A64
+  constexpr unsigned long kHasSve = 1ul << 22;  // HWCAP_SVE of <asm/hwcap.h>
+  static_assert((HWY_TARGETS & ~(HWY_STATIC_TARGET | HWY_SVE)) == 0,
+                "say here how to detect the other targets");
+  if ((getauxval(AT_HWCAP) & kHasSve) != 0) targets |= HWY_SVE;
+#endif
+#else
   hwy::SetSupportedTargetsForTest(0);
-  return Usable();
+  const int64_t targets = hwy::SupportedTargets() | HWY_STATIC_TARGET;
+#endif
+  return targets & HWY_TARGETS;
 }
 
-int64_t forced = 0;  // 0: the best
+// Tells Highway before any kernel runs, so that it never detects by itself.
+int64_t DetectAndSet() {
+  const int64_t targets = Detect();
+  hwy::SetSupportedTargetsForTest(targets);
+  return targets;
+}
+
+const int64_t usable = DetectAndSet();
+int64_t current = usable;
 
 }  // namespace
 
 size_t SupportedTargets(Target* targets, size_t capacity) {
-  const int64_t usable = UsableWithoutForce();
-  hwy::SetSupportedTargetsForTest(forced);
   size_t count = 0;
   for (const Known& known : kKnown) {
     if ((usable & known.bit) == 0) continue;
@@ -66,27 +86,25 @@ size_t SupportedTargets(Target* targets, size_t capacity) {
 }
 
 bool ForceTarget(const char* name) {
-  if (name == nullptr || *name == '\0') {
-    forced = 0;
-    hwy::SetSupportedTargetsForTest(0);
-    return true;
-  }
-  if (std::strcmp(name, "avx512") == 0) name = "avx3";
-  const int64_t usable = UsableWithoutForce();
   int64_t wanted = 0;
-  for (const Known& known : kKnown) {
-    if ((usable & known.bit) != 0 && std::strcmp(known.target.name, name) == 0)
-      wanted |= known.bit;
+  if (name == nullptr || *name == '\0') {
+    wanted = usable;
+  } else {
+    if (std::strcmp(name, "avx512") == 0) name = "avx3";
+    for (const Known& known : kKnown) {
+      if ((usable & known.bit) != 0 &&
+          std::strcmp(known.target.name, name) == 0)
+        wanted |= known.bit;
+    }
   }
-  if (wanted != 0) forced = wanted;
-  hwy::SetSupportedTargetsForTest(forced);
+  if (wanted != 0) current = wanted;
+  hwy::SetSupportedTargetsForTest(current);
   return wanted != 0;
 }
 
 Target CurrentTarget() {
-  const int64_t usable = Usable();
   for (const Known& known : kKnown) {
-    if ((usable & known.bit) != 0) return known.target;
+    if ((current & known.bit) != 0) return known.target;
   }
   return {"unknown", false};
 }

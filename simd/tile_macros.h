@@ -14,7 +14,7 @@
 
 // GCC would load all elements of A early and spill accumulators. No load
 // crosses this; it is no instruction.
-#if HWY_ARCH_ARM_A64
+#if HWY_ARCH_ARM
 #define TEMPER_TILE_FENCE __asm__ volatile("" ::: "memory")
 #else
 #define TEMPER_TILE_FENCE
@@ -91,7 +91,9 @@
     if constexpr (kVecs > 1) acc##r##_1 = hn::MulAdd(x, b1, acc##r##_1); \
     if constexpr (kVecs > 2) acc##r##_2 = hn::MulAdd(x, b2, acc##r##_2); \
     if constexpr (kVecs > 3) acc##r##_3 = hn::MulAdd(x, b3, acc##r##_3); \
-    if constexpr (r % 2 == 1) TEMPER_TILE_FENCE;                         \
+    if constexpr (r % 2 == 1) {                                          \
+      TEMPER_TILE_FENCE;                                                 \
+    }                                                                    \
   }
 #define TEMPER_TILE_FMA_POINTERS(r) \
   TEMPER_TILE_FMA(r, TEMPER_TILE_A_POINTERS(r))

@@ -58,8 +58,8 @@ std::vector<LayerCase> Cases() {
     Shape in;
     const Params p = testing::DrawWindow<Params>(&draw, &in);
     in.c = draw(1, 35);
-    const uint32_t rows = draw(1, 5);
-    add(in, With(p, draw(0, 1)), rows, rows + draw(0, 3));
+    const uint32_t rows = draw(1, 5), batch = rows + draw(0, 3);
+    add(in, With(p, draw(0, 1)), rows, batch);
   }
   return cases;
 }

@@ -187,11 +187,11 @@ std::vector<LayerCase> Cases(Mode mode) {
   // 16 samples of 504 pixels are 16 chunks, the 17 that were planned only 9.
   add({21, 24, 2}, {}, 16, 17);
   while (cases.size() < 32) {
-    const uint32_t rows = draw(2, 5);
-    add({draw(1, 6), draw(1, 6), draw(1, 35)},
-        {draw(0, 1) ? 1e-5f : 1e-3f, 0.01f * static_cast<float>(draw(0, 100)),
-         draw(0, 1)},
-        rows, rows + draw(0, 3));
+    const uint32_t rows = draw(2, 5), batch = rows + draw(0, 3);
+    const BatchNormParams p{draw(0, 1) ? 1e-5f : 1e-3f,
+                            0.01f * static_cast<float>(draw(0, 100)),
+                            draw(0, 1)};
+    add({draw(1, 6), draw(1, 6), draw(1, 35)}, p, rows, batch);
   }
   return cases;
 }

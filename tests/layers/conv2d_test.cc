@@ -81,9 +81,9 @@ std::vector<LayerCase> Cases() {
     const Conv2dParams p = testing::DrawWindow<Conv2dParams>(&draw, &in);
     const uint32_t groups = draw(0, 1) ? 1 : draw(2, 4);
     in.c = groups * draw(1, 5);
-    const uint32_t rows = draw(1, 5);
-    add(in, With(p, groups * draw(1, 9), groups, draw(0, 1)), rows,
-        rows + draw(0, 3));
+    const uint32_t rows = draw(1, 5), batch = rows + draw(0, 3);
+    const uint32_t bias = draw(0, 1), filters = groups * draw(1, 9);
+    add(in, With(p, filters, groups, bias), rows, batch);
   }
   return cases;
 }

@@ -56,9 +56,9 @@ std::vector<LayerCase> Cases() {
     add({1, 1, size}, {size + 2, 1}, 4, 4);
   }
   while (cases.size() < 36) {
-    const uint32_t rows = draw(1, 5);
-    add({draw(1, 4), draw(1, 5), draw(1, 9)}, {draw(1, 40), draw(0, 1)}, rows,
-        rows + draw(0, 3));
+    const uint32_t rows = draw(1, 5), batch = rows + draw(0, 3);
+    const DenseParams p{draw(1, 40), draw(0, 1)};
+    add({draw(1, 4), draw(1, 5), draw(1, 9)}, p, rows, batch);
   }
   return cases;
 }

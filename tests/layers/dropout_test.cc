@@ -59,10 +59,9 @@ std::vector<LayerCase> Cases() {
   add({4, 5, 6}, {0.0f, 1}, 2, 3);
   add({4, 5, 6}, {0.999f, 0}, 2, 3);
   while (cases.size() < 30) {
-    const uint32_t rows = draw(1, 5);
-    add({draw(1, 7), draw(1, 7), draw(1, 35)},
-        {0.01f * static_cast<float>(draw(0, 95)), draw(0, 1)}, rows,
-        rows + draw(0, 3));
+    const uint32_t rows = draw(1, 5), batch = rows + draw(0, 3);
+    const DropoutParams p{0.01f * static_cast<float>(draw(0, 95)), draw(0, 1)};
+    add({draw(1, 7), draw(1, 7), draw(1, 35)}, p, rows, batch);
   }
   return cases;
 }

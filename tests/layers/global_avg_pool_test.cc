@@ -39,8 +39,8 @@ std::vector<LayerCase> Cases() {
   add({90, 91, 3}, 1, 2);    // chunks of 1008 pixels
   add({25, 5, 64}, 3, 4);
   while (cases.size() < 30) {
-    const uint32_t rows = draw(1, 5);
-    add({draw(1, 9), draw(1, 9), draw(1, 40)}, rows, rows + draw(0, 3));
+    const uint32_t rows = draw(1, 5), batch = rows + draw(0, 3);
+    add({draw(1, 9), draw(1, 9), draw(1, 40)}, rows, batch);
   }
   return cases;
 }

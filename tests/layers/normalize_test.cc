@@ -60,10 +60,10 @@ std::vector<LayerCase> Cases() {
       add({3, 3, 17}, {0.0f, per_pixel}, 2, 2);
     }
     for (int i = 0; i < 16; ++i) {
-      const uint32_t rows = draw(1, 5);
-      add({draw(1, 9), draw(1, 9), draw(1, 19)},
-          {0.01f * static_cast<float>(draw(1, 100)), draw(0, 1)}, rows,
-          rows + draw(0, 3));
+      const uint32_t rows = draw(1, 5), batch = rows + draw(0, 3);
+      const NormalizeParams p{0.01f * static_cast<float>(draw(1, 100)),
+                              draw(0, 1)};
+      add({draw(1, 9), draw(1, 9), draw(1, 19)}, p, rows, batch);
     }
   }
   return cases;

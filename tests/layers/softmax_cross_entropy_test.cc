@@ -52,10 +52,10 @@ std::vector<LayerCase> Cases() {
   add(700, 0.1f, 48, 50);  // three threads
   add(1000, 0.999f, 3, 3);
   while (cases.size() < 30) {
-    const uint32_t rows = draw(1, 5);
-    add(draw(2, 70),
-        draw(0, 1) ? 0.01f * static_cast<float>(draw(1, 90)) : 0.0f, rows,
-        rows + draw(0, 3));
+    const uint32_t rows = draw(1, 5), batch = rows + draw(0, 3);
+    const float smoothing =
+        draw(0, 1) ? 0.01f * static_cast<float>(draw(1, 90)) : 0.0f;
+    add(draw(2, 70), smoothing, rows, batch);
   }
   return cases;
 }

@@ -1,0 +1,68 @@
+# Which tests of a cross build run under qemu, and as which CPU. Label "emulated" is
+# what `ctest --preset pi-...` and ./test run; "unit" is everything:
+#   QEMU_CPU=max ctest --test-dir build/pi-aarch64 -L unit
+# Without a CPU in its name a test runs as $QEMU_CPU, which the test presets set.
+
+# Whole models in many variants: minutes each under qemu, and what they ask is asked
+# of each layer and kernel by the others.
+set(temper_long runtime/fusion_test runtime/plan_test runtime/pytorch_agreement_test
+  runtime/slabs_test runtime/trainer_test)
+
+# temper_emulate(CPU TESTS...): the tests once more, as that CPU.
+function(temper_emulate cpu)
+  foreach(test IN LISTS ARGN)
+    string(REPLACE / _ target ${test})
+    add_test(NAME ${cpu}/${test} COMMAND ${target})
+    set_tests_properties(${cpu}/${test} PROPERTIES
+      LABELS emulated TIMEOUT 600 ENVIRONMENT QEMU_CPU=${cpu})
+  endforeach()
+endfunction()
+
+get_property(temper_all DIRECTORY PROPERTY TESTS)
+set(temper_kernels "")
+foreach(test IN LISTS temper_all)
+  if(test MATCHES "^(simd|layers|models|runtime|host|fuzz)/" AND NOT test IN_LIST temper_long
+     AND NOT test MATCHES "_slow_test$|/session_test$")
+    set_tests_properties(${test} PROPERTIES LABELS "unit;emulated")
+    if(test MATCHES "^simd/")
+      list(APPEND temper_kernels ${test})
+    endif()
+  endif()
+endforeach()
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64" AND NOT TEMPER_STATIC_DISPATCH)
+  set(temper_smoke simd/gemm_test simd/depthwise_test simd/norm_test
+    layers/conv2d_test runtime/readme_test)
+  temper_emulate(max ${temper_kernels})  # SVE
+  temper_emulate(cortex-a72 ${temper_smoke})
+  temper_emulate(cortex-a76 ${temper_smoke})
+
+  # qemu's models of these cores have AES, the Raspberry Pi 3 and 4 have not.
+  add_library(temper_mask_features MODULE arm/mask_features.cc)
+  list(APPEND temper_test_targets temper_mask_features)
+  foreach(test IN LISTS temper_smoke)
+    string(REPLACE / _ target ${test})
+    add_test(NAME no_aes/${test} COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR}
+      -cpu cortex-a53 -E LD_PRELOAD=$<TARGET_FILE:temper_mask_features>
+      $<TARGET_FILE:${target}>)
+    # Highway warns on stderr where it believes that NEON is missing.
+    set_tests_properties(no_aes/${test} PROPERTIES LABELS emulated TIMEOUT 600
+      FAIL_REGULAR_EXPRESSION "WARNING")
+  endforeach()
+  add_test(NAME arm/baseline_test COMMAND ${Python3_EXECUTABLE}
+    ${CMAKE_CURRENT_SOURCE_DIR}/arm/baseline_test.py ${CMAKE_OBJDUMP}
+    $<TARGET_FILE:temper>)
+  set_tests_properties(arm/baseline_test PROPERTIES LABELS emulated)
+endif()
+
+# What temper costs in a program that trains and nothing else.
+add_executable(small_training arm/small_training.cc)
+target_link_libraries(small_training PRIVATE temper_models)
+list(APPEND temper_test_targets small_training)
+add_test(NAME arm/small_training COMMAND small_training)
+set_tests_properties(arm/small_training PROPERTIES LABELS emulated TIMEOUT 600)
+if(TEMPER_STATIC_DISPATCH)
+  add_test(NAME arm/size_test COMMAND ${Python3_EXECUTABLE}
+    ${CMAKE_CURRENT_SOURCE_DIR}/arm/size_test.py ${CMAKE_STRIP}
+    $<TARGET_FILE:small_training> 1500000)
+  set_tests_properties(arm/size_test PROPERTIES LABELS emulated)
+endif()
