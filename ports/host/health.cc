@@ -32,8 +32,9 @@ void Arithmetic(const HealthContext& context, Warnings* out) {
   if (!context.target_exact) {
     out->push_back(
         {"not_exact",
-         fmt::format("the SIMD target {} has no fused multiply-add that temper "
-                     "can use: results differ slightly from other machines",
+         fmt::format("the SIMD target {} has no fused multiply-add or flushes "
+                     "subnormal numbers: results differ slightly from other "
+                     "machines",
                      context.target),
          "Use a 64-bit system on ARM; on x86 a CPU with AVX2"});
   }
