@@ -41,7 +41,8 @@ class Packages(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.tmp = pathlib.Path(tempfile.mkdtemp(prefix="temper-packages-"))
-        run(pathlib.Path(CMAKE).with_name("cpack"), "-B", cls.tmp / "out", cwd=BUILD)
+        run("sh", "-c", 'umask 077 && exec "$0" "$@"', pathlib.Path(CMAKE).with_name("cpack"), "-B", cls.tmp / "out",
+            cwd=BUILD)
         cls.debs = {}
         for deb in (cls.tmp / "out").glob("*.deb"):
             name = run("dpkg-deb", "-f", deb, "Package").strip()
@@ -82,6 +83,12 @@ class Packages(unittest.TestCase):
         for package, library in (("temper", highway), ("libtemper-dev", "libhwy-dev")):
             self.assertIn(f"{library} (>= {HIGHWAY})", self.field(package, "Depends"))
             self.assertIn(f"{library} (<< 1.{minor + 1})", self.field(package, "Depends"))
+
+    def test_everyone_may_read(self):
+        for deb in self.debs.values():
+            for line in run("dpkg-deb", "-c", deb).splitlines():
+                self.assertRegex(line, r"^(d|-)rw(x|-)r-(x|-)r-(x|-) root/root ")
+                self.assertTrue(line[0] == "-" or line.startswith("drwxr-xr-x"), line)
 
     def test_only_public_headers(self):
         installed = {p.name for p in (self.tmp / "root/usr/include").rglob("*.h")}
