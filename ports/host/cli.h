@@ -48,6 +48,7 @@ void AddPlanVerb(Cli& cli);
 void AddInspectVerb(Cli& cli);
 void AddDataVerb(Cli& cli);
 void AddBenchVerb(Cli& cli);
+void AddDoctorVerb(Cli& cli);
 
 }  // namespace temper::host
 

@@ -454,6 +454,54 @@ class Bench(unittest.TestCase):
             self.assertEqual(done.stdout, "")
 
 
+class Doctor(unittest.TestCase):
+    def doctor(self, *more, expect=0):
+        return run("doctor", *more, expect=expect)
+
+    def test_this_machine(self):
+        facts = json.loads(self.doctor("--json").stdout)
+        self.assertIn(facts["target"], facts["targets"])
+        self.assertEqual(facts["exact"], facts["target"] not in ("sse4", "scalar"))
+        self.assertGreater(facts["available_bytes"], 0)
+        self.assertGreater(facts["folder"]["free_bytes"], 0)
+        self.assertIn(facts["target"], self.doctor().stdout)
+        scalar = json.loads(self.doctor("--json", "--target", facts["targets"][-1]).stdout)
+        self.assertEqual("not_exact" in [w["code"] for w in scalar["warnings"]], not scalar["exact"])
+
+    def test_another_machine(self):
+        with tempfile.TemporaryDirectory() as root:
+            for path, text in (("sys/devices/platform/soc/soc:firmware/get_throttled", "50000"),
+                               ("proc/device-tree/model", "Raspberry Pi 4\0"),
+                               ("proc/self/mountinfo", "1 1 0:5 / / rw - tmpfs a\x1bb rw")):
+                file = pathlib.Path(root) / path
+                file.parent.mkdir(parents=True)
+                file.write_text(text)
+            facts = json.loads(self.doctor("--json", "--root", root, "/runs").stdout)
+            self.assertEqual(facts["board"], "Raspberry Pi 4")
+            self.assertTrue(facts["throttling"]["since_boot"]["under_voltage"])
+            self.assertIsNone(facts["memory_bytes"])
+            self.assertEqual([w["code"] for w in facts["warnings"] if w["code"] != "not_exact"],
+                             ["under_voltage_happened", "throttled_happened", "folder_in_memory"])
+            text = self.doctor("--root", root, "/runs").stdout
+            self.assertIn("warning: the supply voltage", text)
+            self.assertNotIn("\x1b", text)
+
+    def test_the_run_decides(self):
+        with tempfile.TemporaryDirectory() as folder:
+            plan = pathlib.Path(folder) / "plan.json"
+            for text, code in ((json.dumps({"arena_bytes": 1 << 50}), True), ("[" * 100000, False), ("{}", False)):
+                plan.write_text(text)
+                facts = json.loads(self.doctor("--json", folder).stdout)
+                self.assertEqual("arena_does_not_fit" in [w["code"] for w in facts["warnings"]], code)
+
+    def test_refused(self):
+        for code, words, arguments in ((66, "no such folder", ("/nowhere/at/all",)),
+                                       (66, "no such folder", ("--root", "/nowhere")),
+                                       (64, "avx9", ("--target", "avx9")), (64, "--rot", ("--rot", "/"))):
+            done = self.doctor(*arguments, expect=code)
+            self.assertIn(words, done.stderr)
+
+
 if __name__ == "__main__":
     TEMPER = os.path.abspath(sys.argv.pop(1))
     unittest.main(verbosity=2)

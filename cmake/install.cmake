@@ -1,0 +1,68 @@
+# What is installed: the command (component temper), and the runtime as one static
+# library with its headers, for CMake and pkg-config (component dev). The public
+# headers are runtime/include/temper and no others: graphs and model files
+# (models/) are the command's. Next: packages.cmake.
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+# Debian's place, so that the libraries of several architectures can lie side by
+# side. CMake itself only chooses it for the prefix /usr.
+set(temper_libdir ${CMAKE_INSTALL_LIBDIR})
+if(CMAKE_LIBRARY_ARCHITECTURE)
+  set(temper_libdir lib/${CMAKE_LIBRARY_ARCHITECTURE})
+endif()
+string(REGEX MATCH "^[0-9]+\\.[0-9]+" temper_hwy_series "${hwy_VERSION}")
+string(REPLACE "." "\\\\." temper_hwy_series_regex "${temper_hwy_series}")
+string(REGEX REPLACE "^[0-9]+\\." "" temper_hwy_next "${temper_hwy_series}")
+math(EXPR temper_hwy_next "${temper_hwy_next} + 1")
+string(REGEX REPLACE "\\..*" ".${temper_hwy_next}" temper_hwy_next
+  "${temper_hwy_series}")
+
+add_library(temper_archive STATIC
+  $<TARGET_OBJECTS:temper_runtime> $<TARGET_OBJECTS:temper_simd>)
+add_library(temper::temper ALIAS temper_archive)
+set_target_properties(temper_archive PROPERTIES
+  OUTPUT_NAME temper EXPORT_NAME temper LINKER_LANGUAGE CXX)
+target_compile_features(temper_archive INTERFACE cxx_std_20)
+target_include_directories(temper_archive INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include>
+  $<INSTALL_INTERFACE:include>)
+target_link_libraries(temper_archive INTERFACE hwy::hwy)
+
+set(temper_cmake_dir ${temper_libdir}/cmake/temper)
+install(TARGETS temper_archive EXPORT temperTargets
+  ARCHIVE DESTINATION ${temper_libdir} COMPONENT dev)
+install(EXPORT temperTargets NAMESPACE temper::
+  DESTINATION ${temper_cmake_dir} COMPONENT dev)
+configure_package_config_file(cmake/temperConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/install/temperConfig.cmake
+  INSTALL_DESTINATION ${temper_cmake_dir})
+write_basic_package_version_file(
+  ${PROJECT_BINARY_DIR}/install/temperConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES
+  ${PROJECT_BINARY_DIR}/install/temperConfig.cmake
+  ${PROJECT_BINARY_DIR}/install/temperConfigVersion.cmake
+  DESTINATION ${temper_cmake_dir} COMPONENT dev)
+install(DIRECTORY runtime/include/temper DESTINATION include COMPONENT dev
+  FILES_MATCHING PATTERN "*.h")
+# The prefix is only known when it is installed: cmake --install --prefix, cpack.
+install(CODE "
+  set(PROJECT_VERSION ${PROJECT_VERSION})
+  set(hwy_VERSION ${hwy_VERSION})
+  set(temper_libdir ${temper_libdir})
+  set(temper_hwy_next ${temper_hwy_next})
+  configure_file(\"${PROJECT_SOURCE_DIR}/cmake/temper.pc.in\"
+    \"${PROJECT_BINARY_DIR}/install/temper.pc\" @ONLY)
+  " COMPONENT dev)
+install(FILES ${PROJECT_BINARY_DIR}/install/temper.pc
+  DESTINATION ${temper_libdir}/pkgconfig COMPONENT dev)
+
+if(TARGET temper)
+  install(TARGETS temper RUNTIME DESTINATION bin COMPONENT temper)
+  file(GLOB temper_zoo CONFIGURE_DEPENDS models/zoo/*.safetensors)
+  install(FILES ${temper_zoo} DESTINATION share/temper COMPONENT temper)
+  install(FILES
+    CHANGELOG.md docs/raspberry-pi.md docs/command-line.md docs/models.md
+    DESTINATION share/doc/temper COMPONENT temper)
+endif()

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""The Debian packages of a build, and programs against what they install. Nothing is
+installed here: packages are unpacked. In a real Debian: ports/raspberry-pi/check-packages.
+
+  packages_test.py BUILD_DIR CMAKE CXX HIGHWAY_VERSION
+"""
+import gzip
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = SOURCE / "tests/runtime/readme_test.cc"
+PACKAGED = SOURCE / "ports/raspberry-pi"
+
+
+def run(*command, expect=0, **more):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300, **more)
+    if done.returncode != expect:
+        raise AssertionError(f"exit {done.returncode}: {' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def tool(name):
+    path = shutil.which(name)
+    if path is None:
+        raise AssertionError(f"{name} is not installed: run ./setup")
+    return path
+
+
+def package_names(depends):
+    return {part.split()[0] for part in depends.split(",")}
+
+
+class Packages(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.tmp = pathlib.Path(tempfile.mkdtemp(prefix="temper-packages-"))
+        run("sh", "-c", 'umask 077 && exec "$0" "$@"', pathlib.Path(CMAKE).with_name("cpack"), "-B", cls.tmp / "out",
+            cwd=BUILD)
+        cls.debs = {}
+        for deb in (cls.tmp / "out").glob("*.deb"):
+            name = run("dpkg-deb", "-f", deb, "Package").strip()
+            cls.debs[name] = deb
+            run("dpkg-deb", "-x", deb, cls.tmp / "root")
+        cls.temper = cls.tmp / "root/usr/bin/temper"
+        cls.libdir = next((cls.tmp / "root/usr/lib").glob("*/libtemper.a")).parent
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.tmp)
+
+    def field(self, package, name):
+        return run("dpkg-deb", "-f", self.debs[package], name).strip()
+
+    def test_lintian_finds_no_errors(self):
+        self.assertEqual(set(self.debs), {"temper", "libtemper-dev"})
+        run(tool("lintian"), "--allow-root", "--fail-on", "error", *self.debs.values())
+
+    def test_name_and_version(self):
+        architecture = run("dpkg", "--print-architecture").strip()
+        for name, deb in self.debs.items():
+            version = self.field(name, "Version")
+            self.assertRegex(version, r"^\d+\.\d+\.\d+\+[a-z]+[\d.]+$")
+            self.assertEqual(deb.name, f"{name}_{version}_{architecture}.deb")
+
+    def test_depends(self):
+        """What dpkg-shlibdeps says of the same program, and Highway within one minor version."""
+        work = self.tmp / "shlibdeps"
+        (work / "debian").mkdir(parents=True)
+        (work / "debian/control").write_text("Source: temper\n\nPackage: temper\nArchitecture: any\n")
+        expected = run("dpkg-shlibdeps", "-O", self.temper, cwd=work)
+        expected = re.search(r"shlibs:Depends=(.*)", expected).group(1)
+        depends = self.field("temper", "Depends")
+        self.assertEqual(package_names(depends), package_names(expected) | {"adduser"})
+        minor = int(HIGHWAY.split(".")[1])
+        highway = next(n for n in package_names(depends) if n.startswith("libhwy"))
+        for package, library in (("temper", highway), ("libtemper-dev", "libhwy-dev")):
+            self.assertIn(f"{library} (>= {HIGHWAY})", self.field(package, "Depends"))
+            self.assertIn(f"{library} (<< 1.{minor + 1})", self.field(package, "Depends"))
+
+    def test_everyone_may_read(self):
+        for deb in self.debs.values():
+            for line in run("dpkg-deb", "-c", deb).splitlines():
+                self.assertRegex(line, r"^(d|-)rw(x|-)r-(x|-)r-(x|-) root/root ")
+                self.assertTrue(line[0] == "-" or line.startswith("drwxr-xr-x"), line)
+
+    def test_only_public_headers(self):
+        installed = {p.name for p in (self.tmp / "root/usr/include").rglob("*.h")}
+        self.assertEqual(installed, {p.name for p in (SOURCE / "runtime/include/temper").glob("*.h")})
+        self.assertEqual([p.name for p in (self.tmp / "root/usr/include").iterdir()], ["temper"])
+
+    def test_the_command(self):
+        version = self.field("temper", "Version").split("+")[0]
+        self.assertIn(version, run(self.temper, "--version"))
+        run(self.temper, "doctor")
+        for model in (self.tmp / "root/usr/share/temper").glob("*.safetensors"):
+            run(self.temper, "inspect", model)
+        self.assertTrue(list((self.tmp / "root/usr/share/temper").glob("*.safetensors")))
+
+    def test_man_page_knows_every_verb(self):
+        page = gzip.decompress((self.tmp / "root/usr/share/man/man1/temper.1.gz").read_bytes()).decode()
+        verbs = re.findall(r"^  ([a-z][a-z-]*)  ", run(self.temper, "--help"), re.M)
+        self.assertIn("doctor", verbs)
+        for verb in verbs:
+            self.assertIn(f".TP\n.B {verb}\n", page)
+
+    def test_consumer_with_cmake(self):
+        build = self.tmp / "cmake"
+        run(CMAKE, "-S", SOURCE / "tests/packaging/consumer", "-B", build, f"-DPROGRAM={PROGRAM}",
+            f"-DCMAKE_PREFIX_PATH={self.tmp / 'root/usr'}", f"-DCMAKE_CXX_COMPILER={CXX}")
+        run(CMAKE, "--build", build)
+        run(build / "consumer")
+
+    def test_consumer_with_pkg_config(self):
+        pc = self.libdir / "pkgconfig"
+        own = run("pkg-config", "--variable=pcfiledir", "libhwy").strip()
+        flags = run("pkg-config", "--cflags", "--libs", "temper",
+                    env={**os.environ, "PKG_CONFIG_LIBDIR": f"{pc}:{own}"}).split()
+        self.assertIn("-ltemper", flags)
+        self.assertIn("-lhwy", flags)
+        run(CXX, "-std=c++20", f"-I{self.tmp / 'root/usr/include'}", PROGRAM, "-o", self.tmp / "with-pkg-config",
+            f"-L{self.libdir}", *flags)
+        run(self.tmp / "with-pkg-config")
+
+    def test_another_highway_is_refused(self):
+        fake = self.tmp / "fake/lib/cmake/hwy"
+        fake.mkdir(parents=True)
+        (fake / "hwy-config.cmake").write_text("add_library(hwy::hwy INTERFACE IMPORTED)\n")
+        (fake / "hwy-config-version.cmake").write_text(
+            'set(PACKAGE_VERSION 1.99.0)\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n')
+        text = run(CMAKE, "-S", SOURCE / "tests/packaging/consumer", "-B", self.tmp / "refused", f"-DPROGRAM={PROGRAM}",
+                   f"-DCMAKE_PREFIX_PATH={self.tmp / 'root/usr'}", f"-Dhwy_DIR={fake}",
+                   f"-DCMAKE_CXX_COMPILER={CXX}", expect=1)
+        self.assertIn("1.99.0", " ".join(text.split()))
+
+    def test_install_with_a_prefix(self):
+        prefix = self.tmp / "prefix"
+        run(CMAKE, "--install", BUILD, "--prefix", prefix)
+        run(prefix / "bin/temper", "--version")
+        pc = next(prefix.rglob("temper.pc"))
+        self.assertIn(f"prefix={prefix}\n", pc.read_text())
+        self.assertEqual([p for p in prefix.rglob("*.service")], [])
+
+    def test_systemd_unit(self):
+        unit = next((self.tmp / "root").rglob("temper@.service"))
+        text = unit.read_text()
+        codes = dict(re.findall(r"(kExit\w+) = (\d+)", (SOURCE / "ports/host/failure.h").read_text()))
+        for setting in ("SuccessExitStatus", "RestartForceExitStatus"):
+            self.assertIn(f"\n{setting}={codes['kExitResumable']}\n", text)
+        for setting in ("Nice=10", "IOSchedulingClass=idle", "ExecStart=/usr/bin/temper resume /var/lib/temper/runs/%i"):
+            self.assertIn(f"\n{setting}\n", text)
+        if shutil.which("systemd-analyze") is None:
+            self.skipTest("systemd-analyze is not installed")
+        # The program and the user are not installed on this machine.
+        text = text.replace("=/usr/bin/temper", f"={self.temper}").replace("User=temper", "User=root")
+        copy = self.tmp / "temper@.service"
+        copy.write_text(text.replace("Group=temper", "Group=root"))
+        self.assertEqual(run("systemd-analyze", "verify", "--man=no", copy), "")
+
+    def test_maintainer_scripts(self):
+        for name in ("postinst", "prerm", "postrm"):
+            run("sh", "-n", PACKAGED / "debian" / name)
+        controls = self.tmp / "control"
+        run("dpkg-deb", "-e", self.debs["temper"], controls)
+        self.assertEqual((controls / "postinst").read_bytes(), (PACKAGED / "debian/postinst").read_bytes())
+
+
+if __name__ == "__main__":
+    BUILD, CMAKE, CXX, HIGHWAY = sys.argv[1:5]
+    del sys.argv[1:5]
+    unittest.main(verbosity=2)
