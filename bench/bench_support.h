@@ -93,15 +93,13 @@ inline bool NeedsCheck(const std::string& name) {
   return checked.insert(name).second;
 }
 
-// |actual - expected| <= (terms + 2) * 2^-24 * magnitude, where magnitude is
-// the twin's sum over absolute values: the bound of a chain of roundings.
-// False, and the benchmark skipped, if not.
-inline bool Verify(benchmark::State& state, const std::string& name,
+// |actual - expected| <= rtol * magnitude, element by element. False, and the
+// benchmark skipped, if not.
+inline bool Within(benchmark::State& state, const std::string& name,
                    const float* actual, const std::vector<double>& expected,
-                   const std::vector<double>& magnitude, double terms) {
+                   const std::vector<double>& magnitude, double rtol) {
   for (size_t i = 0; i < expected.size(); ++i) {
-    const double bound = (terms + 2) * 0x1p-24 * magnitude[i];
-    if (std::fabs(actual[i] - expected[i]) <= bound) continue;
+    if (std::fabs(actual[i] - expected[i]) <= rtol * magnitude[i]) continue;
     AnyWrong() = true;
     const std::string what = name + ": wrong at " + std::to_string(i) + ": " +
                              std::to_string(actual[i]) + ", twin " +
@@ -111,6 +109,15 @@ inline bool Verify(benchmark::State& state, const std::string& name,
     return false;
   }
   return true;
+}
+
+// The bound of a chain of roundings, where magnitude is the twin's sum over
+// absolute values.
+inline bool Verify(benchmark::State& state, const std::string& name,
+                   const float* actual, const std::vector<double>& expected,
+                   const std::vector<double>& magnitude, double terms) {
+  return Within(state, name, actual, expected, magnitude,
+                (terms + 2) * 0x1p-24);
 }
 
 // Where a working set lies, by the system's sizes of one core's caches.
