@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/machine.h"
+#include "ports/host/machine.h"
 #include "simd/conv.h"
 #include "simd/target.h"
 #include "simd/winograd.h"
@@ -178,7 +178,7 @@ void RunAll(const char* only, int rounds, const char* layer,
     if (!targets[i].exact || (only != nullptr && std::string(only) != target))
       continue;
     simd::ForceTarget(target);
-    std::printf("%s: FMA peak %.1f GFLOP/s\n", target, bench::FmaPeakGflops());
+    std::printf("%s: FMA peak %.1f GFLOP/s\n", target, host::FmaPeakGflops({}));
     std::printf("%34s %8s %8s  speedup  scratch: direct, Winograd\n", "",
                 "direct", "Winograd");
     for (const auto& l : layers) {

@@ -1,0 +1,48 @@
+// What a checkpoint must say before a run goes on from it. Whole runs that stop
+// and resume: cli_test.py.
+#include "ports/host/checkpoint.h"
+
+#include <string>
+
+#include "temper/plan.h"
+#include "tests/host/host_test.h"
+
+namespace temper::host {
+namespace {
+
+using ::temper::testing::ExpectFailure;
+
+ModelFile OfVersion(const std::string& arithmetic) {
+  ModelFile file;
+  file.training["arithmetic"] = arithmetic;
+  file.training["program_hash"] = "0";
+  return file;
+}
+
+TEST(Checkpoint, OfAnotherArithmeticVersionIsRefused) {
+  const std::string here = std::to_string(kArithmeticVersion);
+  Job job;
+  job.plan.program_hash = 1;
+  for (const uint32_t version :
+       {kArithmeticVersion - 1, kArithmeticVersion + 1}) {
+    const std::string text = std::to_string(version);
+    ExpectFailure(
+        kExitMismatch,
+        {"computed by another version", std::string("arithmetic ") + text,
+         std::string("this temper has ") + here, "Finish the run with"},
+        [&] { ReadCounters(OfVersion(text), job); });
+  }
+  // The same version passes this check and fails at the next, the program.
+  ExpectFailure(kExitMismatch, {"belongs to another job"},
+                [&] { ReadCounters(OfVersion(here), job); });
+}
+
+TEST(Checkpoint, WithoutAVersionIsNoCheckpoint) {
+  ExpectFailure(kExitBadData, {"lacks a counter", "arithmetic"},
+                [] { ReadCounters(OfVersion(""), Job()); });
+  ExpectFailure(kExitBadData, {"no number", "arithmetic"},
+                [] { ReadCounters(OfVersion("2x"), Job()); });
+}
+
+}  // namespace
+}  // namespace temper::host
