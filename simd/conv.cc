@@ -93,7 +93,7 @@ void ForEachBand(const Source& source, const float* x, const Prologue& prologue,
   float* const shared = static_cast<float*>(scratch);
   if (panels.shared && !panels.unpacked) {
     ParallelFor(parallel, panels.groups * panels.count,
-                DivUp(kWeightGrain, panels.panel_floats + 1),
+                DivUp(kElementGrain, panels.panel_floats + 1),
                 [&](size_t begin, size_t end, size_t) {
                   while (begin < end) {
                     const size_t first = begin % panels.count;

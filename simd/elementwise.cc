@@ -70,7 +70,7 @@ void Copy(size_t n, const float* x, float* y, const ParallelRunner& parallel) {
 }
 
 void Fill(size_t n, float value, float* y, const ParallelRunner& parallel) {
-  ParallelFor(parallel, n, kWeightGrain,
+  ParallelFor(parallel, n, kElementGrain,
               [&](size_t begin, size_t end, size_t) {
                 HWY_DYNAMIC_DISPATCH(FillRange)(begin, end, value, y);
               });

@@ -34,7 +34,7 @@ void RunReduction(const Reduction& r) {
 
 void PackB(size_t k, size_t n, const float* b, size_t k_stride, size_t n_stride,
            float* packed, const ParallelRunner& parallel) {
-  const size_t grain = DivUp(kWeightGrain, k * kPanel + 1);
+  const size_t grain = DivUp(kElementGrain, k * kPanel + 1);
   ParallelFor(parallel, DivUp(n, kPanel), grain,
               [&](size_t begin, size_t end, size_t) {
                 HWY_DYNAMIC_DISPATCH(PackPanels)
@@ -57,7 +57,7 @@ void RunMatMul(size_t m, size_t n, const Product& p,
   const size_t blocks = DivUp(m, most);
   const size_t panels = DivUp(n, kPanel);
   const size_t unit = DivUp(m, blocks) * kPanel * (k + 1);
-  ParallelFor(parallel, blocks * panels, DivUp(MultiplyGrain(m), unit),
+  ParallelFor(parallel, blocks * panels, DivUp(kMultiplyGrain, unit),
               [&](size_t begin, size_t end, size_t) {
                 while (begin < end) {
                   const size_t block = begin / panels;
@@ -121,7 +121,7 @@ void MatMulTransposed(size_t rows, size_t m, size_t n, const float* a,
   const UnitCut cut = CutUnits(m, n);
   const size_t chunk = ChunkRows(rows), chunks = ChunkCount(rows);
   const size_t work = rows * cut.rows * cut.cols;
-  ParallelFor(parallel, cut.Count(), DivUp(MultiplyGrain(rows), work),
+  ParallelFor(parallel, cut.Count(), DivUp(kMultiplyGrain, work),
               [&](size_t begin, size_t end, size_t) {
                 alignas(64) float stack[kMaxPartials][kMaxUnitFloats];
                 for (size_t i = begin; i < end; ++i) {

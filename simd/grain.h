@@ -7,20 +7,11 @@
 
 namespace temper::simd {
 
-// Elements of an element-wise loop over activations worth one task (about 10
-// microseconds).
-inline constexpr size_t kElementGrain = 32768;
-// The same for loops over weights (update, packing, clearing): small ones stay
-// in one core's cache from pass to pass, and moving them costs more than it
-// saves.
-inline constexpr size_t kWeightGrain = 262144;
+// Elements of an element-wise loop worth one task: 1 to 2 microseconds where a
+// call of the thread pool takes half of one, 10 to 20 on a small board.
+inline constexpr size_t kElementGrain = 8192;
 // Multiply-adds worth one task.
-inline constexpr size_t kMultiplyGrain = 262144;
-// Multiply-adds worth one task of a product of `rows` rows: with few of them the
-// weights' way to the other core decides.
-constexpr size_t MultiplyGrain(size_t rows) {
-  return rows < 64 ? 4 * kMultiplyGrain : kMultiplyGrain;
-}
+inline constexpr size_t kMultiplyGrain = 65536;
 
 }  // namespace temper::simd
 

@@ -17,7 +17,7 @@ bool SgdUpdate(size_t n, float lr, float momentum, float decay, bool nesterov,
                const float* g, float* w, float* v,
                const ParallelRunner& parallel) {
   std::atomic<bool> bad{false};
-  ParallelFor(parallel, n, kWeightGrain,
+  ParallelFor(parallel, n, kElementGrain,
               [&](size_t begin, size_t end, size_t) {
                 if (HWY_DYNAMIC_DISPATCH(SgdRange)(begin, end, lr, momentum,
                                                    decay, nesterov, g, w, v)) {

@@ -1,14 +1,14 @@
-// The thread pools. Why there are two: threads.h.
+// The thread pool. Behaviour: threads.h.
 #include "ports/host/threads.h"
 
 #include <fmt/format.h>
-#include <pthreadpool.h>
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
+#include <chrono>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -19,126 +19,147 @@ namespace {
 
 class Sequential final : public ThreadPool {};
 
-class PthreadPool final : public ThreadPool {
+inline void Relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+using Clock = std::chrono::steady_clock;
+
+// Waits until `word` is not `old`: spins, for that is how soon the next layer
+// needs its threads; then offers the core to others until the thread has been
+// idle for a while; then sleeps.
+void Await(const std::atomic<uint32_t>& word, uint32_t old,
+           Clock::time_point idle_since) {
+  constexpr int kSpins = 512;
+  constexpr std::chrono::microseconds kAwake{200};
+  for (int i = 0; i < kSpins; ++i) {
+    if (word.load(std::memory_order_acquire) != old) return;
+    Relax();
+  }
+  while (Clock::now() < idle_since + kAwake) {
+    sched_yield();
+    if (word.load(std::memory_order_acquire) != old) return;
+  }
+  word.wait(old);
+}
+
+class Pool final : public ThreadPool {
  public:
-  explicit PthreadPool(uint32_t threads) : pool_(pthreadpool_create(threads)) {
-    if (pool_ == nullptr || pthreadpool_get_threads_count(pool_) != threads) {
-      pthreadpool_destroy(pool_);
+  explicit Pool(uint32_t threads) : threads_(threads) {
+    workers_.reserve(threads - 1);
+    try {
+      for (uint32_t i = 1; i < threads; ++i) {
+        workers_.emplace_back([this, i] { Work(i); });
+      }
+    } catch (const std::system_error&) {
+      Stop();
       Fail(kExitUnsupported, "cannot start the threads", "--threads",
            fmt::format("the system refuses {}", threads), "Use fewer.");
     }
-    runner_ = {&Run, pool_, threads};
-  }
-  ~PthreadPool() override { pthreadpool_destroy(pool_); }
-
- private:
-  static void Run(void* pool, ParallelRunner::Task task, void* context,
-                  uint32_t count) {
-    struct Call {
-      ParallelRunner::Task task;
-      void* context;
-    } call{task, context};
-    // Flags 0. Never DISABLE_DENORMALS: it would change bits.
-    pthreadpool_parallelize_1d(
-        static_cast<pthreadpool_t>(pool),
-        [](void* opaque, size_t i) {
-          const Call& c = *static_cast<const Call*>(opaque);
-          c.task(c.context, static_cast<uint32_t>(i));
-        },
-        &call, count, /*flags=*/0);
-  }
-
-  pthreadpool_t pool_;
-};
-
-// Slow and simple: one mutex, indices handed out by a counter.
-class StdThreadPool final : public ThreadPool {
- public:
-  explicit StdThreadPool(uint32_t threads) {
-    for (uint32_t i = 1; i < threads; ++i) {
-      workers_.emplace_back([this] { Work(); });
-    }
     runner_ = {&Run, this, threads};
   }
-  ~StdThreadPool() override {
-    {
-      std::lock_guard lock(mutex_);
-      stop_ = true;
+  ~Pool() override { Stop(); }
+
+ private:
+  // 2 * call: open; 2 * call + 1: taken (or never offered). A piece has a cache
+  // line of its own, which is also where its worker waits.
+  struct alignas(128) Piece {
+    std::atomic<uint32_t> state{1};
+  };
+  struct Call {
+    ParallelRunner::Task task;
+    void* context;
+    uint32_t count, pieces;
+    uint32_t ticket;  // the state of its open pieces
+  };
+
+  static void Run(void* pool, ParallelRunner::Task task, void* context,
+                  uint32_t count) {
+    static_cast<Pool*>(pool)->Run({task, context, count, 0, 0});
+  }
+
+  void Run(Call call) {
+    call.pieces = std::min(call.count, threads_);
+    if (call.pieces == 0) return;
+    call.ticket = ticket_ += 2;
+    call_ = call;
+    left_.store(call.pieces - 1, std::memory_order_relaxed);
+    for (uint32_t i = 1; i < call.pieces; ++i) {
+      // Sequentially consistent, as notify requires: it looks for sleepers only
+      // after the store can be seen.
+      pieces_[i].state.store(call.ticket);
+      pieces_[i].state.notify_one();
     }
-    changed_.notify_all();
+    Do(call, 0);
+    for (uint32_t i = 1; i < call.pieces; ++i) (void)Take(i, call.ticket);
+    for (uint32_t left; (left = left_.load(std::memory_order_acquire)) != 0;) {
+      Await(left_, left, Clock::now());
+    }
+  }
+
+  static void Do(const Call& call, uint32_t piece) {
+    const uint64_t count = call.count;
+    const auto begin = static_cast<uint32_t>(count * piece / call.pieces);
+    const auto end = static_cast<uint32_t>(count * (piece + 1) / call.pieces);
+    for (uint32_t i = begin; i < end; ++i) call.task(call.context, i);
+  }
+
+  // Does piece i if it is still open under this ticket. While a piece is taken
+  // and not done, its call is not over: call_ stays what it is.
+  bool Take(uint32_t i, uint32_t ticket) {
+    uint32_t open = ticket;
+    if (!pieces_[i].state.compare_exchange_strong(open, ticket + 1,
+                                                  std::memory_order_acq_rel,
+                                                  std::memory_order_relaxed)) {
+      return false;
+    }
+    Do(call_, i);
+    if (left_.fetch_sub(1) == 1) left_.notify_one();
+    return true;
+  }
+
+  void Work(uint32_t own) {
+    std::atomic<uint32_t>& state = pieces_[own].state;
+    // A worker that comes too late again and again counts as idle: probably it
+    // shares a core with the caller, and the system finds it a better one when
+    // it wakes up.
+    Clock::time_point idle_since = Clock::now();
+    for (;;) {
+      const uint32_t seen = state.load(std::memory_order_acquire);
+      if (stop_.load(std::memory_order_relaxed)) return;
+      if (seen & 1) {
+        Await(state, seen, idle_since);
+        continue;
+      }
+      bool useful = Take(own, seen);
+      for (uint32_t i = 1; i < threads_; ++i) useful |= Take(i, seen);
+      if (useful) idle_since = Clock::now();
+    }
+  }
+
+  void Stop() {
+    stop_.store(true, std::memory_order_relaxed);
+    for (uint32_t i = 1; i < threads_; ++i) {
+      pieces_[i].state.fetch_add(2);  // no call is under way: odd stays odd
+      pieces_[i].state.notify_one();
+    }
     for (std::thread& worker : workers_) worker.join();
   }
 
- private:
-  static void Run(void* pool, ParallelRunner::Task task, void* context,
-                  uint32_t count) {
-    auto& self = *static_cast<StdThreadPool*>(pool);
-    {
-      std::lock_guard lock(self.mutex_);
-      self.task_ = task;
-      self.context_ = context;
-      self.count_ = count;
-      self.next_.store(0, std::memory_order_relaxed);
-      self.busy_ = self.workers_.size();
-      ++self.job_;
-    }
-    self.changed_.notify_all();
-    self.Drain(task, context, count);
-    std::unique_lock lock(self.mutex_);
-    self.changed_.wait(lock, [&self] { return self.busy_ == 0; });
-  }
-
-  void Drain(ParallelRunner::Task task, void* context, uint32_t count) {
-    for (;;) {
-      const uint32_t i = next_.fetch_add(1, std::memory_order_relaxed);
-      if (i >= count) return;
-      task(context, i);
-    }
-  }
-
-  void Work() {
-    std::unique_lock lock(mutex_);
-    for (uint64_t done = 0;;) {
-      changed_.wait(lock, [&] { return stop_ || job_ != done; });
-      if (stop_) return;
-      done = job_;
-      const ParallelRunner::Task task = task_;
-      void* const context = context_;
-      const uint32_t count = count_;
-      lock.unlock();
-      Drain(task, context, count);
-      lock.lock();
-      if (--busy_ == 0) changed_.notify_all();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  ParallelRunner::Task task_ = nullptr;
-  void* context_ = nullptr;
-  uint32_t count_ = 0;
-  std::atomic<uint32_t> next_{0};
-  size_t busy_ = 0;
-  uint64_t job_ = 0;
-  bool stop_ = false;
+  const uint32_t threads_;
+  std::array<Piece, kMaxThreads> pieces_;
+  alignas(128) std::atomic<uint32_t> left_{0};
+  alignas(128) Call call_{};
+  uint32_t ticket_ = 0;
+  std::atomic<bool> stop_{false};
   std::vector<std::thread> workers_;
 };
 
 }  // namespace
-
-PoolKind DefaultPoolKind() {
-#if defined(__SANITIZE_THREAD__)
-  return PoolKind::kStdThread;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-  return PoolKind::kStdThread;
-#else
-  return PoolKind::kPthreadpool;
-#endif
-#else
-  return PoolKind::kPthreadpool;
-#endif
-}
 
 uint32_t DefaultThreads() {
   cpu_set_t set;
@@ -148,17 +169,14 @@ uint32_t DefaultThreads() {
                               kMaxThreads);
 }
 
-std::unique_ptr<ThreadPool> MakeThreadPool(uint32_t threads, PoolKind kind) {
+std::unique_ptr<ThreadPool> MakeThreadPool(uint32_t threads) {
   if (threads < 1 || threads > kMaxThreads) {
     Fail(kExitUsage, "cannot start the threads", "--threads",
          fmt::format("{} is out of range", threads),
          fmt::format("Use 1 to {}.", kMaxThreads));
   }
   if (threads == 1) return std::make_unique<Sequential>();
-  if (kind == PoolKind::kStdThread) {
-    return std::make_unique<StdThreadPool>(threads);
-  }
-  return std::make_unique<PthreadPool>(threads);
+  return std::make_unique<Pool>(threads);
 }
 
 }  // namespace temper::host

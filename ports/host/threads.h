@@ -1,7 +1,13 @@
-// ThreadPool: a ParallelRunner (temper/parallel.h) on pthreadpool, or on
-// std::thread where a tool must see the synchronisation: ThreadSanitizer cannot
-// look into the installed libpthreadpool and would report races that are none.
-// One thread needs no pool: everything runs on the caller.
+// ThreadPool: a ParallelRunner (temper/parallel.h) on std::thread. Why not an
+// installed pool: docs/design/007-thread-pool.md (measured).
+//
+// A call's indices are cut into one piece per thread. Piece 0 belongs to the
+// caller, piece i to worker i, so that the same weights stay in the same core's
+// cache from call to call; whoever is done early takes what nobody has begun.
+// The caller never waits for a thread that has not begun: where the system gives
+// a core to somebody else, a call takes longer, but does not stand still.
+// Waiting threads spin for a short time, then sleep. One thread needs no pool:
+// everything runs on the caller.
 #ifndef TEMPER_PORTS_HOST_THREADS_H_
 #define TEMPER_PORTS_HOST_THREADS_H_
 
@@ -11,10 +17,6 @@
 #include "temper/parallel.h"
 
 namespace temper::host {
-
-enum class PoolKind { kPthreadpool, kStdThread };
-// kStdThread in a ThreadSanitizer build, else kPthreadpool.
-PoolKind DefaultPoolKind();
 
 // CPUs this process may use (its affinity, not the machine), 1 to kMaxThreads.
 uint32_t DefaultThreads();
@@ -33,9 +35,9 @@ class ThreadPool {
   ParallelRunner runner_;
 };
 
-// `threads` counts the calling thread. kExitUsage unless 1 to kMaxThreads.
-std::unique_ptr<ThreadPool> MakeThreadPool(uint32_t threads,
-                                           PoolKind kind = DefaultPoolKind());
+// `threads` counts the calling thread. kExitUsage unless 1 to kMaxThreads;
+// kExitUnsupported where the system refuses to start them.
+std::unique_ptr<ThreadPool> MakeThreadPool(uint32_t threads);
 
 }  // namespace temper::host
 
