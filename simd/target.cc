@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "hwy/highway.h"
 #include "hwy/targets.h"
 
 #if HWY_ARCH_ARM && HWY_HAVE_RUNTIME_DISPATCH
@@ -108,6 +109,15 @@ Target CurrentTarget() {
   }
   return {"unknown", false};
 }
+
+#define TEMPER_TEXT_(x) #x
+#define TEMPER_TEXT(x) TEMPER_TEXT_(x)
+const char* HighwayVersion() {
+  return TEMPER_TEXT(HWY_MAJOR) "." TEMPER_TEXT(HWY_MINOR) "." TEMPER_TEXT(
+      HWY_PATCH);
+}
+#undef TEMPER_TEXT
+#undef TEMPER_TEXT_
 
 bool FloatEnvironmentIsExact() {
   // volatile: the arithmetic must happen here and now, in this thread's mode.

@@ -25,6 +25,9 @@ bool ForceTarget(const char* name);
 // The target that the next kernel call will use.
 Target CurrentTarget();
 
+// Version of the Highway that the kernels are compiled with, such as "1.0.3".
+const char* HighwayVersion();
+
 // The floating-point environment exactness needs: round to nearest, subnormals
 // kept (neither flushed nor read as zero). Checks the calling thread.
 bool FloatEnvironmentIsExact();

@@ -15,6 +15,7 @@
 #include "models/json.h"
 #include "ports/host/dataset.h"
 #include "ports/host/failure.h"
+#include "simd/target.h"
 
 namespace temper::host {
 namespace {
@@ -231,7 +232,10 @@ int RunCli(int argc, char** argv) {
       "block of memory of fixed size.");
   cli.app.name("temper");
   cli.app.require_subcommand(1);
-  cli.app.set_version_flag("--version", "temper " TEMPER_VERSION);
+  cli.app.set_version_flag(
+      "--version",
+      fmt::format("temper {} (arithmetic {}, Highway {}, {})", TEMPER_VERSION,
+                  kArithmeticVersion, simd::HighwayVersion(), TEMPER_COMPILER));
   cli.app.failure_message([](const CLI::App*, const CLI::Error& error) {
     return std::string(error.what());
   });

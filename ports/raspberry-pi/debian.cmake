@@ -33,8 +33,8 @@ set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 
-# Tests run under qemu; the environment's QEMU_CPU names the CPU (test presets).
+# Tests run under qemu (or as the file that includes this one says); the environment's QEMU_CPU names the CPU (test presets).
 find_program(TEMPER_QEMU ${temper_qemu})
-if(TEMPER_QEMU)
+if(TEMPER_QEMU AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
   set(CMAKE_CROSSCOMPILING_EMULATOR "${TEMPER_QEMU};-L;${CMAKE_SYSROOT}")
 endif()
