@@ -1,0 +1,607 @@
+// See measure.h. Every point is the median of a few samples of at least half a
+// millisecond, behind a warm-up, on data that stay where the last run left them.
+#include "ports/sim/measure.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "simd/conv.h"
+#include "simd/depthwise.h"
+#include "simd/elementwise.h"
+#include "simd/gemm.h"
+#include "simd/loss.h"
+#include "simd/machine.h"
+#include "simd/norm.h"
+#include "simd/pool.h"
+#include "simd/prologue.h"
+#include "simd/update.h"
+#include "simd/winograd.h"
+
+namespace temper::sim {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr size_t kMiB = size_t{1} << 20;
+constexpr size_t kMostBytes = 160 * kMiB;
+
+// Median seconds of f(). `enough`: how long to go on measuring.
+template <class F>
+double Time(F&& f, double enough = 0.006) {
+  const auto run = [&](size_t times) {
+    const auto begin = Clock::now();
+    for (size_t i = 0; i < times; ++i) f();
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  };
+  run(1);
+  const double once = std::max(run(1), 1e-8);
+  const size_t times = static_cast<size_t>(std::max(1.0, 0.0005 / once));
+  std::vector<double> samples;
+  double total = 0;
+  while (samples.size() < 5 || (total < enough && samples.size() < 25)) {
+    samples.push_back(run(times) / static_cast<double>(times));
+    total += samples.back() * static_cast<double>(times);
+  }
+  std::nth_element(samples.begin(), samples.begin() + samples.size() / 2,
+                   samples.end());
+  return samples[samples.size() / 2];
+}
+
+class Bench {
+ public:
+  Bench(const ParallelRunner& parallel, void* memory, size_t bytes,
+        DeviceProfile* profile)
+      : all_(parallel),
+        memory_(static_cast<float*>(memory)),
+        floats_(bytes / sizeof(float)),
+        profile_(*profile) {
+    // Small, of both signs, and no zero: nothing grows or becomes subnormal.
+    for (size_t i = 0; i < floats_; ++i) {
+      memory_[i] = (static_cast<float>(i * 40503 % 1024) + 0.5f) / 1024 - 0.5f;
+    }
+  }
+
+  void Overhead() {
+    float* const x = Take(64);
+    const double call =
+        Time([&] { simd::Add(16, x, x + 16, x + 32, {}); }, 0.01);
+    profile_.overhead.call_us = call * 1e6;
+    double region = 0;
+    if (all_.threads > 1) {
+      region = Time([&] {
+        ParallelFor(all_, all_.threads, 1, [](size_t, size_t, size_t) {});
+      }, 0.05);
+    }
+    profile_.overhead.region_us = region * 1e6;
+    Clear();
+  }
+
+  void Threads() {
+    auto& threads = profile_.threads;
+    threads.compute = {1}, threads.memory = {1};
+    // A product large enough for all, and a copy that no cache holds.
+    const size_t m = 64 * all_.threads, n = 256, k = 256;
+    const size_t copy = floats_ / 2;
+    double product_one = 0, copy_one = 0;
+    for (uint32_t t = 1; t <= all_.threads; ++t) {
+      ParallelRunner some = all_;
+      some.threads = t;
+      if (t == 1) some = {};
+      float* const a = Take(m * k);
+      float* const b = Take(k * n);
+      float* const c = Take(m * n);
+      const double product = Time(
+          [&] { simd::MatMulUnpacked(m, n, k, a, k, b, n, false, c, n, some); },
+          0.05);
+      Clear();
+      const double copied = Time(
+          [&] { simd::Copy(copy, memory_, memory_ + copy, some); }, 0.05);
+      if (t == 1) {
+        product_one = product, copy_one = copied;
+        continue;
+      }
+      threads.compute.push_back(std::clamp(product_one / product, 1.0, 1.0 * t));
+      threads.memory.push_back(std::clamp(copy_one / copied, 1.0, 1.0 * t));
+    }
+  }
+
+  void Peak() {
+    double best = 0;
+    for (int i = 0; i < 20; ++i) {
+      const auto begin = Clock::now();
+      const double operations = simd::RunFmaLoop(200000);
+      best = std::max(best, operations / Seconds(begin) * 1e-9);
+    }
+    profile_.cpu.peak_gflops = best;
+  }
+
+  void Measure(Kernel kernel) {
+    Grid& grid = profile_.rates[static_cast<size_t>(kernel)].grid;
+    SetAxes(kernel, &grid);
+    grid.values.clear();
+    const auto axis = [&](uint32_t d) {
+      return grid.axes[d].empty() ? std::vector<double>{1} : grid.axes[d];
+    };
+    for (const double x : axis(0)) {
+      for (const double y : axis(1)) {
+        for (const double z : axis(2)) {
+          Clear();
+          grid.values.push_back(Point(kernel, x, y, z) * 1e-9);
+        }
+      }
+    }
+  }
+
+ private:
+  static double Seconds(Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+  // A buffer of n floats and what kernels may read behind it.
+  float* Take(size_t n) {
+    const size_t room = simd::RoundUp(n, 16) + 16;
+    // Buffers may overlap where memory is short: the time is nearly the same.
+    if (used_ + room > floats_) used_ = 0;
+    float* const p = memory_ + used_;
+    used_ += room;
+    return p;
+  }
+  float* TakeBytes(size_t bytes) { return Take(bytes / sizeof(float) + 16); }
+  void Clear() { used_ = 0; }
+
+  void SetAxes(Kernel kernel, Grid* grid) const {
+    const std::vector<double> channels = {8, 16, 32, 128, 512};
+    switch (kernel) {
+      case Kernel::kDenseForward:
+      case Kernel::kDenseInput:
+      case Kernel::kDenseWeights:
+        grid->axes[0] = {1, 8, 32, 128};
+        grid->axes[1] = grid->axes[2] = {8, 32, 128, 640};
+        return;
+      case Kernel::kPointwiseForward:
+      case Kernel::kPointwiseInput:
+      case Kernel::kPointwiseWeights:
+        grid->axes[0] = {1, 16, 64, 256, 2048};
+        grid->axes[1] = grid->axes[2] = channels;
+        return;
+      case Kernel::kConvForward:
+      case Kernel::kConvInput:
+      case Kernel::kConvWeights:
+        grid->axes[0] = {16, 256, 1024};
+        grid->axes[1] = grid->axes[2] = {8, 32, 128};
+        return;
+      case Kernel::kStridedForward:
+      case Kernel::kStridedInput:
+      case Kernel::kStridedWeights:
+        grid->axes[0] = {16, 256, 1024};
+        grid->axes[1] = grid->axes[2] = {8, 32, 128, 512};
+        return;
+      case Kernel::kFirstForward:
+      case Kernel::kFirstWeights:
+        grid->axes[0] = {256, 4096};
+        grid->axes[1] = {9, 27, 147};
+        grid->axes[2] = {8, 16, 32, 64};
+        return;
+      case Kernel::kWinogradForward:
+      case Kernel::kWinogradInput:
+      case Kernel::kWinogradWeights:
+        grid->axes[0] = {16, 64, 256, 1024};
+        grid->axes[1] = grid->axes[2] = {16, 32, 128, 512};
+        return;
+      case Kernel::kDepthwiseForward:
+      case Kernel::kDepthwiseInput:
+      case Kernel::kDepthwiseWeights:
+        grid->axes[0] = {1, 2};
+        grid->axes[1] = {3, 6, 12, 48};
+        grid->axes[2] = {8, 16, 64, 256};
+        return;
+      case Kernel::kUpdate:
+      case Kernel::kFill:
+      case Kernel::kCopy:
+        grid->axes[0] = Distances();
+        grid->axes[1] = {1};
+        return;
+      case Kernel::kSoftmax:
+        grid->axes[0] = {32768};
+        grid->axes[1] = {10, 100};
+        return;
+      default:
+        grid->axes[0] = Distances();
+        grid->axes[1] = {8, 32, 256};
+    }
+  }
+  std::vector<double> Distances() const {
+    std::vector<double> distances;
+    for (const double d : {24e3, 96e3, 384e3, 768e3, 1.5e6, 6e6, 24e6, 96e6}) {
+      if (d <= 0.7 * static_cast<double>(floats_ * sizeof(float))) {
+        distances.push_back(d);
+      }
+    }
+    return distances;
+  }
+
+  double Point(Kernel kernel, double x, double y, double z) {
+    const auto whole = [](double v) { return static_cast<uint32_t>(v); };
+    switch (InfoOf(kernel).kind) {
+      case KernelKind::kProduct:
+        return Product(kernel, whole(x), whole(y), whole(z));
+      case KernelKind::kDepthwise:
+        return Depthwise(kernel, whole(x), whole(y), whole(z));
+      case KernelKind::kStream:
+        break;
+    }
+    return Stream(kernel, static_cast<size_t>(x), whole(y));
+  }
+
+  double Product(Kernel kernel, uint32_t rows, uint32_t in, uint32_t out) {
+    switch (kernel) {
+      case Kernel::kDenseForward:
+      case Kernel::kDenseInput:
+      case Kernel::kDenseWeights:
+        return Dense(kernel, rows, in, out);
+      case Kernel::kPointwiseForward:
+      case Kernel::kPointwiseInput:
+      case Kernel::kPointwiseWeights:
+        return Conv(kernel, rows, in, out, 1, 1);
+      case Kernel::kStridedForward:
+      case Kernel::kStridedInput:
+      case Kernel::kStridedWeights:
+        return Conv(kernel, rows, in, out, 3, 2);
+      case Kernel::kFirstForward:
+      case Kernel::kFirstWeights:
+        return in == 147  ? Conv(kernel, rows, 3, out, 7, 2)
+               : in == 27 ? Conv(kernel, rows, 3, out, 3, 1)
+                          : Conv(kernel, rows, 1, out, 3, 1);
+      default:
+        return Conv(kernel, rows, in, out, 3, 1);
+    }
+  }
+
+  double Dense(Kernel kernel, uint32_t rows, uint32_t in, uint32_t out) {
+    float* const x = Take(size_t{rows} * in);
+    float* const w = Take(size_t{in} * out);
+    float* const y = Take(size_t{rows} * out);
+    float* const packed = TakeBytes(simd::PackedBytes(in, out));
+    double seconds, columns;
+    if (kernel == Kernel::kDenseForward) {
+      columns = static_cast<double>(simd::RoundUp(out, 8)) * in;
+      seconds = Time([&] {
+        simd::PackB(in, out, w, 1, in, packed, {});
+        simd::MatMul(rows, out, in, x, in, packed, nullptr, false, y, out, {});
+      });
+    } else if (kernel == Kernel::kDenseInput) {
+      columns = static_cast<double>(simd::RoundUp(in, 8)) * out;
+      seconds = Time([&] {
+        simd::MatMulUnpacked(rows, in, out, y, out, w, in, false, x, in, {});
+      });
+    } else {
+      columns = static_cast<double>(simd::RoundUp(in, 8)) * out;
+      float* const scratch =
+          TakeBytes(simd::MatMulTransposedScratch(rows, out, in));
+      seconds = Time([&] {
+        simd::MatMulTransposed(rows, out, in, y, out, x, in, w, in, scratch, {});
+      });
+    }
+    return 2.0 * rows * columns / seconds;
+  }
+
+  // A square image of `rows` output pixels, or several of 32 x 32.
+  double Conv(Kernel kernel, uint32_t rows, uint32_t in, uint32_t out,
+              uint32_t size, uint32_t stride) {
+    uint32_t side = 1;
+    while (side < 32 && (side + 1) * (side + 1) <= rows) ++side;
+    const uint32_t batch = std::max(1u, rows / (side * side));
+    simd::ConvShape s = {side * stride, side * stride, in,
+                         side,          side,          out,
+                         size,          size,          stride,
+                         stride,        size / 2,      size / 2,
+                         1,             1,             1};
+    float* const x = Take(size_t{batch} * s.in_h * s.in_w * in);
+    float* const w = Take(size_t{size} * size * in * out);
+    float* const y = Take(size_t{batch} * side * side * out);
+    const double taps = double{1} * size * size;
+    const double in8 = static_cast<double>(simd::RoundUp(in, 8));
+    double columns = in8 * out * taps;
+    double seconds = 0;
+    switch (kernel) {
+      case Kernel::kWinogradForward: {
+        float* const scratch =
+            TakeBytes(simd::WinogradForwardScratch(s, batch, 1));
+        columns = static_cast<double>(simd::RoundUp(out, 8)) * in * taps;
+        seconds = Time([&] {
+          simd::WinogradForward(s, batch, x, {}, w, nullptr, y, scratch, {});
+        });
+        break;
+      }
+      case Kernel::kWinogradInput: {
+        float* const scratch =
+            TakeBytes(simd::WinogradBackwardDataScratch(s, batch, 1));
+        seconds = Time([&] {
+          simd::WinogradBackwardData(s, batch, y, w, false, x, scratch, {});
+        });
+        break;
+      }
+      case Kernel::kWinogradWeights: {
+        float* const scratch =
+            TakeBytes(simd::WinogradBackwardWeightsScratch(s, batch, 1));
+        seconds = Time([&] {
+          simd::WinogradBackwardWeights(s, batch, x, {}, y, 0, out, w, scratch,
+                                        {});
+        });
+        break;
+      }
+      case Kernel::kPointwiseForward:
+      case Kernel::kConvForward:
+      case Kernel::kStridedForward:
+      case Kernel::kFirstForward: {
+        float* const scratch =
+            TakeBytes(simd::direct::ConvForwardScratch(s, batch, 1, false));
+        columns = static_cast<double>(simd::RoundUp(out, 8)) * in * taps;
+        seconds = Time([&] {
+          simd::direct::ConvForward(s, batch, x, {}, w, nullptr, y, scratch, {});
+        });
+        break;
+      }
+      case Kernel::kPointwiseInput:
+      case Kernel::kConvInput:
+      case Kernel::kStridedInput: {
+        float* const scratch =
+            TakeBytes(simd::direct::ConvBackwardDataScratch(s, batch, 1));
+        seconds = Time([&] {
+          simd::direct::ConvBackwardData(s, batch, y, w, false, x, scratch, {});
+        });
+        break;
+      }
+      default: {
+        float* const scratch = TakeBytes(
+            simd::direct::ConvBackwardWeightsScratch(s, batch, 1, false));
+        if (kernel == Kernel::kFirstWeights) {
+          columns = static_cast<double>(
+                        simd::RoundUp(static_cast<size_t>(in * taps), 8)) * out;
+        }
+        seconds = Time([&] {
+          simd::direct::ConvBackwardWeights(s, batch, x, {}, y, 0, out, w,
+                                            scratch, {});
+        });
+      }
+    }
+    return 2.0 * batch * side * side * columns / seconds;
+  }
+
+  double Depthwise(Kernel kernel, uint32_t stride, uint32_t side, uint32_t c) {
+    // About 32 KB of results.
+    const uint32_t batch = std::max(1u, 8192 / (side * side * c));
+    const simd::ConvShape s = {side * stride, side * stride, c, side, side, c, 3,
+                               3, stride, stride, 1, 1, 1, 1, c};
+    float* const x = Take(size_t{batch} * s.in_h * s.in_w * c);
+    float* const w = Take(size_t{9} * c);
+    float* const y = Take(size_t{batch} * side * side * c);
+    double seconds;
+    if (kernel == Kernel::kDepthwiseForward) {
+      float* const scratch =
+          TakeBytes(simd::DepthwiseForwardScratch(s, batch, 1, false));
+      seconds = Time([&] {
+        simd::DepthwiseForward(s, batch, x, {}, w, nullptr, y, scratch, {});
+      });
+    } else if (kernel == Kernel::kDepthwiseInput) {
+      seconds = Time(
+          [&] { simd::DepthwiseBackwardData(s, batch, y, w, false, x, {}); });
+    } else {
+      float* const scratch =
+          TakeBytes(simd::DepthwiseBackwardWeightsScratch(s, batch, 1, false));
+      seconds = Time([&] {
+        simd::DepthwiseBackwardWeights(s, batch, {0, batch}, x, {}, y, w,
+                                       scratch, {});
+      });
+    }
+    return 18.0 * batch * side * side * c / seconds;
+  }
+
+  // Tensors that together are `distance` bytes, gone through again and again.
+  double Stream(Kernel kernel, size_t distance, uint32_t c) {
+    const size_t floats = distance / sizeof(float);
+    // A vector per channel: 1 for scales and variances, 0 for shifts and means.
+    float* const one = Take(c);
+    float* const zero = Take(c);
+    float* const sink = Take(c);
+    float* const sink2 = Take(c);
+    std::fill_n(one, c, 1.0f);
+    std::fill_n(zero, c, 0.0f);
+    const simd::Prologue relu = {one, zero, simd::Activation::kRelu};
+    const auto rows_of = [&](size_t tensors) {
+      return std::max<size_t>(1, floats / tensors / c);
+    };
+    size_t rows = rows_of(2), bytes = 0;  // bytes: read and written
+    double seconds = 0;
+    switch (kernel) {
+      case Kernel::kForm: {
+        float *const x = Take(rows * c), *const y = Take(rows * c);
+        bytes = 8 * rows * c;
+        seconds = Time([&] { simd::ApplyPrologue(rows, c, x, relu, y); });
+        break;
+      }
+      case Kernel::kStats: {
+        rows = rows_of(1);
+        float* const x = Take(rows * c);
+        float* const scratch = TakeBytes(simd::BatchStatsScratch(rows, c));
+        bytes = 4 * rows * c;
+        seconds = Time([&] {
+          simd::BatchStats(rows, {0, rows}, c, x, sink, sink2, scratch, {});
+        });
+        break;
+      }
+      case Kernel::kSums: {
+        float *const x = Take(rows * c), *const dy = Take(rows * c);
+        float* const scratch = TakeBytes(simd::BatchNormSumsScratch(rows, c));
+        bytes = 8 * rows * c;
+        seconds = Time([&] {
+          simd::BatchNormSums(rows, {0, rows}, c, x, relu, dy, zero, one, sink,
+                              sink2, scratch, {});
+        });
+        break;
+      }
+      case Kernel::kNormGradient: {
+        float *const x = Take(rows * c), *const dy = Take(rows * c);
+        bytes = 12 * rows * c;
+        seconds = Time([&] {
+          simd::BatchNormBackward(rows, {0, rows}, c, x, relu, dy, zero, one, one,
+                                  zero, zero, false, dy, {});
+        });
+        break;
+      }
+      case Kernel::kAdd: {
+        rows = rows_of(3);
+        float *const a = Take(rows * c), *const b = Take(rows * c);
+        float* const y = Take(rows * c);
+        const simd::Prologue scale = {one, zero, simd::Activation::kNone};
+        bytes = 12 * rows * c;
+        seconds = Time([&] {
+          simd::AddThrough(rows, c, a, scale, b, {}, simd::Activation::kRelu, y,
+                           {});
+        });
+        break;
+      }
+      case Kernel::kMask: {
+        rows = rows_of(3);
+        float *const y = Take(rows * c), *const dy = Take(rows * c);
+        float* const dx = Take(rows * c);
+        bytes = 12 * rows * c;
+        seconds =
+            Time([&] { simd::ReluBackward(rows * c, y, dy, false, dx, {}); });
+        break;
+      }
+      case Kernel::kCopy: {
+        float *const x = Take(rows * c), *const y = Take(rows * c);
+        bytes = 8 * rows * c;
+        seconds = Time([&] { simd::Copy(rows * c, x, y, {}); });
+        break;
+      }
+      case Kernel::kFill: {
+        rows = rows_of(1);
+        float* const y = Take(rows * c);
+        bytes = 4 * rows * c;
+        seconds = Time([&] { simd::Fill(rows * c, 0.25f, y, {}); });
+        break;
+      }
+      case Kernel::kUpdate: {
+        rows = rows_of(3);
+        float *const g = Take(rows * c), *const w = Take(rows * c);
+        float* const v = Take(rows * c);
+        bytes = 20 * rows * c;
+        seconds = Time([&] {
+          simd::SgdUpdate(rows * c, 1e-6f, 0.9f, 5e-4f, false, g, w, v, {});
+        });
+        break;
+      }
+      case Kernel::kColumnSums: {
+        rows = rows_of(1);
+        float* const x = Take(rows * c);
+        float* const scratch = TakeBytes(simd::ColumnSumsScratch(rows, c));
+        bytes = 4 * rows * c;
+        seconds =
+            Time([&] { simd::ColumnSums(rows, c, x, sink, scratch, {}); });
+        break;
+      }
+      case Kernel::kNormalize: {
+        float *const x = Take(rows * c), *const y = Take(rows * c);
+        bytes = 8 * rows * c;
+        seconds = Time([&] {
+          simd::NormalizeF32(rows * c, c, x, 1.0f, zero, one, y, {});
+        });
+        break;
+      }
+      case Kernel::kDropout: {
+        float *const x = Take(rows * c), *const y = Take(rows * c);
+        const uint64_t id = 0;
+        bytes = 8 * rows * c;
+        seconds = Time([&] {
+          simd::Dropout(1, rows * c, x, 2.0f, 1u << 31, 1, &id, 0, 0, false, y,
+                        {});
+        });
+        break;
+      }
+      case Kernel::kSoftmax: {
+        float *const x = Take(rows * c), *const y = Take(rows * c);
+        float* const loss = Take(rows);
+        int32_t* const labels = reinterpret_cast<int32_t*>(Take(rows));
+        std::fill_n(labels, rows, 0);
+        bytes = 8 * rows * c;
+        seconds = Time([&] {
+          simd::SoftmaxCrossEntropy(rows, c, x, labels, 0.0f, y, loss, {});
+        });
+        std::fill_n(reinterpret_cast<float*>(labels), rows, 0.5f);
+        break;
+      }
+      default:
+        return Pool(kernel, distance, c);
+    }
+    return static_cast<double>(bytes) / seconds;
+  }
+
+  // Windows of 3x3 with stride 2, images of 32 x 32 or one smaller.
+  double Pool(Kernel kernel, size_t distance, uint32_t c) {
+    const bool input =
+        kernel == Kernel::kMaxPoolInput || kernel == Kernel::kAvgPoolInput;
+    const bool max =
+        kernel == Kernel::kMaxPoolInput || kernel == Kernel::kMaxPoolForward;
+    // x and y, or also dx.
+    const double pixel = (input && max ? 2.25 : 1.25) * c * sizeof(float);
+    const double pixels = static_cast<double>(distance) / pixel;
+    uint32_t side = 2;
+    while (side < 32 && (side + 2) * (side + 2) <= pixels) side += 2;
+    const uint32_t batch = std::max(
+        1u, static_cast<uint32_t>(pixels / (double{1} * side * side)));
+    const uint32_t half = side / 2;
+    const simd::ConvShape s = {side, side, c, half, half, c, 3, 3,
+                               2,    2,    1, 1,    1,    1, c};
+    const size_t in = size_t{batch} * side * side * c;
+    const size_t out = size_t{batch} * half * half * c;
+    float *const x = Take(in), *const y = Take(out);
+    float* const dx = input && max ? Take(in) : x;
+    const simd::AvgPoolOptions options = {0, 0, true};
+    double seconds;
+    if (kernel == Kernel::kMaxPoolForward) {
+      seconds = Time([&] { simd::MaxPoolForward(s, batch, x, y, {}); });
+    } else if (kernel == Kernel::kMaxPoolInput) {
+      seconds =
+          Time([&] { simd::MaxPoolBackward(s, batch, x, y, false, dx, {}); });
+    } else if (kernel == Kernel::kAvgPoolForward) {
+      seconds = Time([&] { simd::AvgPoolForward(s, options, batch, x, y, {}); });
+    } else {
+      seconds = Time(
+          [&] { simd::AvgPoolBackward(s, options, batch, y, false, x, {}); });
+    }
+    return sizeof(float) *
+           static_cast<double>(in + out + (input && max ? in : 0)) / seconds;
+  }
+
+  const ParallelRunner& all_;
+  float* const memory_;
+  const size_t floats_;
+  DeviceProfile& profile_;
+  size_t used_ = 0;
+};
+
+}  // namespace
+
+size_t MeasureBytes(uint64_t device_bytes) {
+  return static_cast<size_t>(
+      std::clamp<uint64_t>(device_bytes / 3 / kMiB * kMiB, 48 * kMiB,
+                           kMostBytes));
+}
+
+void MeasureKernels(const ParallelRunner& parallel, void* memory, size_t bytes,
+                    const std::function<void(const char*)>& progress,
+                    DeviceProfile* profile) {
+  Bench bench(parallel, memory, bytes, profile);
+  progress("peak, threads");
+  bench.Peak();
+  bench.Overhead();
+  bench.Threads();
+  for (uint32_t k = 0; k < kKernels; ++k) {
+    progress(kKernelInfo[k].name);
+    bench.Measure(static_cast<Kernel>(k));
+  }
+}
+
+}  // namespace temper::sim
