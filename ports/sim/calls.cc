@@ -116,13 +116,14 @@ class CallLister {
     call.small_calls = small_calls;
     if (call.work > 0) calls_.push_back(call);
   }
-  // A derived x is formed on its way into the kernel's buffers.
-  void FormInput(double times = 1) {
+  // A derived x is formed first. (Convolutions do it on the way into their
+  // buffers: their classes are measured so.)
+  void FormInput() {
     if (!Mode().derived_input[0]) return;
     KernelCall call = New(Kernel::kForm);
     const double bytes = static_cast<double>(X(0).bytes);
     call.x[1] = In().c;
-    call.work = 2 * bytes * times;
+    call.work = 2 * bytes;
     call.parts = bytes / sizeof(float) / simd::kElementGrain;
     calls_.push_back(call);
   }
@@ -290,7 +291,6 @@ class CallLister {
               grain, touches);
     };
     if (!IsBackward(kind_)) {
-      FormInput();
       const bool winograd = simd::WinogradForwardApplies(s);
       add(kForward, winograd, winograd ? tiles : pixels, out, {X(0), w, Y()});
       return;
@@ -303,7 +303,6 @@ class CallLister {
     if (Wants(StepKind::kBackwardWeights) && Mode().train_weights) {
       const bool winograd = simd::WinogradBackwardWeightsApplies(s);
       ForEachBlock(s.out_c, [&](uint32_t, uint32_t count, Touch dw) {
-        FormInput();
         Touch dy = Dy();
         dy.bytes = dy.bytes / s.out_c * count;
         add(kWeights, winograd, winograd ? tiles : pixels,
@@ -332,7 +331,6 @@ class CallLister {
       calls_.push_back(call);
     };
     if (!IsBackward(kind_)) {
-      FormInput();
       return add(Kernel::kDepthwiseForward, {X(0), w, Y()});
     }
     if (Wants(StepKind::kBackwardData) && Mode().need_dx[0]) {
@@ -340,7 +338,6 @@ class CallLister {
           {Dy(), w, Dx(0), n.accumulate[0] ? Dx(0) : Touch()});
     }
     if (Wants(StepKind::kBackwardWeights) && Mode().train_weights) {
-      FormInput();
       add(Kernel::kDepthwiseWeights,
           {X(0), Dy(), Tensor(n.weight_gradients[0])});
       if (p.bias) Stream(Kernel::kColumnSums, Out().c, simd::kElementGrain, {Dy()});

@@ -109,20 +109,16 @@ class Clerk {
                            (device_.RateOf(call.kernel).grid.At(call.x, false) * 1e9) /
                            Speedup(Bound::kCompute, parts);
     const Grid& copy = device_.RateOf(Kernel::kCopy).grid;
-    Cost memory;
+    cost->by[Index(Bound::kCompute)] += compute;
+    const double near[kMaxAxes] = {kNear, 1, 1};
+    const double free = 1 / copy.At(near, true);
     EachBlock(call, [&](double distance, double bytes) {
       const double own = distance / parts;
       const Bound level = LevelOf(own);
       const double x[kMaxAxes] = {own, 1, 1};
-      memory.by[Index(level)] +=
-          bytes / (copy.At(x, true) * 1e9) / Speedup(level, parts);
+      cost->by[Index(level)] += std::max(0.0, 1 / copy.At(x, true) - free) *
+                                1e-9 * bytes / Speedup(level, parts);
     });
-    const double bytes = memory.Total();
-    if (compute >= bytes) {
-      cost->by[Index(Bound::kCompute)] += compute;
-    } else {
-      cost->Add(memory);
-    }
   }
 
   const DeviceProfile& device_;

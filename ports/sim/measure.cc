@@ -63,10 +63,25 @@ class Bench {
   }
 
   void Overhead() {
-    float* const x = Take(64);
-    const double call =
-        Time([&] { simd::Add(16, x, x + 16, x + 32, {}); }, 0.01);
-    profile_.overhead.call_us = call * 1e6;
+    // Different kernels on different small vectors, as in a step, where neither
+    // code nor data were just used.
+    constexpr size_t kApart = 4096 + 64, kSets = 64;
+    float* const x = Take(kApart * kSets);
+    const simd::Prologue relu = {x, x + 64, simd::Activation::kRelu};
+    const double round = Time([&] {
+      for (size_t i = 0; i < kSets; ++i) {
+        float* const at = x + i * kApart;
+        simd::Add(16, at, at + 64, at + 128, {});
+        simd::BatchStats(4, {0, 4}, 16, at, at + 64, at + 128, at + 192, {});
+        simd::Fill(16, 0.25f, at + 128, {});
+        simd::ApplyPrologue(4, 16, at, relu, at + 192);
+        simd::SgdUpdate(16, 1e-6f, 0.9f, 0, false, at, at + 64, at + 128, {});
+        simd::Relu(16, at, at + 64, {});
+        simd::Copy(16, at, at + 128, {});
+        simd::ReluBackward(16, at, at + 64, false, at + 128, {});
+      }
+    }, 0.01);
+    profile_.overhead.call_us = round / (8 * kSets) * 1e6;
     double region = 0;
     if (all_.threads > 1) {
       region = Time([&] {
@@ -148,6 +163,13 @@ class Bench {
   }
   float* TakeBytes(size_t bytes) { return Take(bytes / sizeof(float) + 16); }
   void Clear() { used_ = 0; }
+  // What inputs behind a batch norm are formed by.
+  simd::Prologue Relu(uint32_t channels) {
+    float *const one = Take(channels), *const zero = Take(channels);
+    std::fill_n(one, channels, 1.0f);
+    std::fill_n(zero, channels, 0.0f);
+    return {one, zero, simd::Activation::kRelu};
+  }
 
   void SetAxes(Kernel kernel, Grid* grid) const {
     const std::vector<double> channels = {8, 16, 32, 128, 512};
@@ -299,6 +321,8 @@ class Bench {
     float* const x = Take(size_t{batch} * s.in_h * s.in_w * in);
     float* const w = Take(size_t{size} * size * in * out);
     float* const y = Take(size_t{batch} * side * side * out);
+    const bool samples = kernel == Kernel::kFirstForward || kernel == Kernel::kFirstWeights;
+    const simd::Prologue relu = samples ? simd::Prologue() : Relu(in);
     const double taps = double{1} * size * size;
     const double in8 = static_cast<double>(simd::RoundUp(in, 8));
     double columns = in8 * out * taps;
@@ -309,7 +333,7 @@ class Bench {
             TakeBytes(simd::WinogradForwardScratch(s, batch, 1));
         columns = static_cast<double>(simd::RoundUp(out, 8)) * in * taps;
         seconds = Time([&] {
-          simd::WinogradForward(s, batch, x, {}, w, nullptr, y, scratch, {});
+          simd::WinogradForward(s, batch, x, relu, w, nullptr, y, scratch, {});
         });
         break;
       }
@@ -325,8 +349,8 @@ class Bench {
         float* const scratch =
             TakeBytes(simd::WinogradBackwardWeightsScratch(s, batch, 1));
         seconds = Time([&] {
-          simd::WinogradBackwardWeights(s, batch, x, {}, y, 0, out, w, scratch,
-                                        {});
+          simd::WinogradBackwardWeights(s, batch, x, relu, y, 0, out, w,
+                                        scratch, {});
         });
         break;
       }
@@ -335,10 +359,10 @@ class Bench {
       case Kernel::kStridedForward:
       case Kernel::kFirstForward: {
         float* const scratch =
-            TakeBytes(simd::direct::ConvForwardScratch(s, batch, 1, false));
+            TakeBytes(simd::direct::ConvForwardScratch(s, batch, 1, true));
         columns = static_cast<double>(simd::RoundUp(out, 8)) * in * taps;
         seconds = Time([&] {
-          simd::direct::ConvForward(s, batch, x, {}, w, nullptr, y, scratch, {});
+          simd::direct::ConvForward(s, batch, x, relu, w, nullptr, y, scratch, {});
         });
         break;
       }
@@ -354,13 +378,13 @@ class Bench {
       }
       default: {
         float* const scratch = TakeBytes(
-            simd::direct::ConvBackwardWeightsScratch(s, batch, 1, false));
+            simd::direct::ConvBackwardWeightsScratch(s, batch, 1, true));
         if (kernel == Kernel::kFirstWeights) {
           columns = static_cast<double>(
                         simd::RoundUp(static_cast<size_t>(in * taps), 8)) * out;
         }
         seconds = Time([&] {
-          simd::direct::ConvBackwardWeights(s, batch, x, {}, y, 0, out, w,
+          simd::direct::ConvBackwardWeights(s, batch, x, relu, y, 0, out, w,
                                             scratch, {});
         });
       }
@@ -376,21 +400,22 @@ class Bench {
     float* const x = Take(size_t{batch} * s.in_h * s.in_w * c);
     float* const w = Take(size_t{9} * c);
     float* const y = Take(size_t{batch} * side * side * c);
+    const simd::Prologue relu = Relu(c);
     double seconds;
     if (kernel == Kernel::kDepthwiseForward) {
       float* const scratch =
-          TakeBytes(simd::DepthwiseForwardScratch(s, batch, 1, false));
+          TakeBytes(simd::DepthwiseForwardScratch(s, batch, 1, true));
       seconds = Time([&] {
-        simd::DepthwiseForward(s, batch, x, {}, w, nullptr, y, scratch, {});
+        simd::DepthwiseForward(s, batch, x, relu, w, nullptr, y, scratch, {});
       });
     } else if (kernel == Kernel::kDepthwiseInput) {
       seconds = Time(
           [&] { simd::DepthwiseBackwardData(s, batch, y, w, false, x, {}); });
     } else {
       float* const scratch =
-          TakeBytes(simd::DepthwiseBackwardWeightsScratch(s, batch, 1, false));
+          TakeBytes(simd::DepthwiseBackwardWeightsScratch(s, batch, 1, true));
       seconds = Time([&] {
-        simd::DepthwiseBackwardWeights(s, batch, {0, batch}, x, {}, y, w,
+        simd::DepthwiseBackwardWeights(s, batch, {0, batch}, x, relu, y, w,
                                        scratch, {});
       });
     }
