@@ -18,7 +18,10 @@ class Clerk {
   Clerk(const DeviceProfile& device, const Plan& plan, uint32_t threads)
       : device_(device),
         threads_(std::min(threads, device.cpu.cores)),
-        cache_(plan.arena_bytes + SampleBytes(plan)) {}
+        cache_(plan.arena_bytes + SampleBytes(plan)),
+        spread_((plan.arena_bytes + SampleBytes(plan)) / cache_.block_bytes() +
+                    1,
+                false) {}
 
   Cost Of(const KernelCall& call) {
     Cost cost;
@@ -60,10 +63,15 @@ class Clerk {
     return list[std::min<size_t>(parts, list.size()) - 1];
   }
 
-  // f(distance, bytes) for each block that the call touches, side by side.
+  // f(distance, bytes) for each block that the call touches, side by side. What
+  // is near may be near another core: if this call or the last one ran on
+  // several threads, all but one thread's share is.
   template <class F>
-  void EachBlock(const KernelCall& call, F&& f) {
+  void EachBlock(const KernelCall& call, uint32_t parts, Cost* cost, F&& f) {
     const uint64_t block = cache_.block_bytes();
+    const double elsewhere = 1.0 - 1.0 / threads_;
+    const double near = static_cast<double>(device_.memory.l2) * threads_;
+    double moved = 0;
     for (uint64_t piece = 0; piece < kPieces; ++piece) {
       for (uint32_t t = 0; t < call.touch_count; ++t) {
         const Touch& touch = call.touches[t];
@@ -76,10 +84,17 @@ class Clerk {
             static_cast<double>(touch.bytes) / static_cast<double>(count);
         for (uint64_t b = begin; b < end; ++b) {
           const uint64_t distance = cache_.Distance(first + b);
+          const bool spread = spread_[first + b];
+          spread_[first + b] = parts > 1;
+          if ((spread || parts > 1) && static_cast<double>(distance) <= near) {
+            moved += bytes * elsewhere;
+          }
           f(static_cast<double>(std::max(distance, block)), bytes);
         }
       }
     }
+    cost->by[Index(Bound::kTransfer)] +=
+        moved / (device_.threads.transfer_gbytes * 1e9) / parts;
   }
 
   void Stream(const KernelCall& call, uint32_t parts, Cost* cost) {
@@ -95,7 +110,7 @@ class Clerk {
       unique += static_cast<double>(call.touches[t].bytes);
     }
     const double times = call.work / unique;
-    EachBlock(call, [&](double distance, double bytes) {
+    EachBlock(call, parts, cost, [&](double distance, double bytes) {
       const double own = distance / parts;
       const Bound level = LevelOf(own);
       const double x[kMaxAxes] = {own, call.x[1], 1};
@@ -112,7 +127,7 @@ class Clerk {
     cost->by[Index(Bound::kCompute)] += compute;
     const double near[kMaxAxes] = {kNear, 1, 1};
     const double free = 1 / copy.At(near, true);
-    EachBlock(call, [&](double distance, double bytes) {
+    EachBlock(call, parts, cost, [&](double distance, double bytes) {
       const double own = distance / parts;
       const Bound level = LevelOf(own);
       const double x[kMaxAxes] = {own, 1, 1};
@@ -124,13 +139,14 @@ class Clerk {
   const DeviceProfile& device_;
   const uint32_t threads_;
   CacheModel cache_;
+  std::vector<bool> spread_;  // blocks that several threads touched last
 };
 
 }  // namespace
 
 const char* BoundName(Bound bound) {
   constexpr const char* kNames[] = {"compute", "L2 cache", "L3 cache", "memory",
-                                    "overhead"};
+                                    "transfer", "overhead"};
   return kNames[static_cast<size_t>(bound)];
 }
 

@@ -22,6 +22,7 @@ enum class Bound : uint32_t {
   kL2,
   kL3,
   kMemory,
+  kTransfer,  // from another core's cache
   kOverhead,  // calls and waiting for threads
   kCount
 };

@@ -96,7 +96,7 @@ class Bench {
     auto& threads = profile_.threads;
     threads.compute = {1}, threads.memory = {1};
     // A product large enough for all, and a copy that no cache holds.
-    const size_t m = 64 * all_.threads, n = 256, k = 256;
+    const size_t m = 504 * all_.threads, n = 256, k = 256;
     const size_t copy = floats_ / 2;
     double product_one = 0, copy_one = 0;
     for (uint32_t t = 1; t <= all_.threads; ++t) {
@@ -108,10 +108,10 @@ class Bench {
       float* const c = Take(m * n);
       const double product = Time(
           [&] { simd::MatMulUnpacked(m, n, k, a, k, b, n, false, c, n, some); },
-          0.05);
+          0.2);
       Clear();
       const double copied = Time(
-          [&] { simd::Copy(copy, memory_, memory_ + copy, some); }, 0.05);
+          [&] { simd::Copy(copy, memory_, memory_ + copy, some); }, 0.2);
       if (t == 1) {
         product_one = product, copy_one = copied;
         continue;
@@ -119,6 +119,36 @@ class Bench {
       threads.compute.push_back(std::clamp(product_one / product, 1.0, 1.0 * t));
       threads.memory.push_back(std::clamp(copy_one / copied, 1.0, 1.0 * t));
     }
+  }
+
+  // The same work on what the same thread, or another one, worked on last.
+  void Transfer() {
+    profile_.threads.transfer_gbytes = 1e3;
+    if (all_.threads < 2) return;
+    constexpr size_t kFloats = 32768;
+    struct Task {
+      float* data;
+      uint32_t threads;
+      size_t shift;
+    } task = {Take(kFloats * all_.threads), all_.threads, 0};
+    double seconds[2];
+    for (size_t moving = 0; moving < 2; ++moving) {
+      seconds[moving] = Time([&] {
+        task.shift += moving;
+        all_.run(
+            all_.pool,
+            [](void* context, uint32_t i) {
+              const Task& t = *static_cast<Task*>(context);
+              float* const at = t.data + (i + t.shift) % t.threads * kFloats;
+              simd::Scale(kFloats, 1.0f, at, at, {});
+            },
+            &task, all_.threads);
+      }, 0.05);
+    }
+    Clear();
+    const double more = std::max(1e-9, seconds[1] - seconds[0]);
+    profile_.threads.transfer_gbytes =
+        std::clamp(kFloats * sizeof(float) / more * 1e-9, 1e-2, 1e3);
   }
 
   void Peak() {
@@ -623,6 +653,7 @@ void MeasureKernels(const ParallelRunner& parallel, void* memory, size_t bytes,
   bench.Peak();
   bench.Overhead();
   bench.Threads();
+  bench.Transfer();
   for (uint32_t k = 0; k < kKernels; ++k) {
     progress(kKernelInfo[k].name);
     bench.Measure(static_cast<Kernel>(k));

@@ -244,6 +244,7 @@ void Read(const toml::table& root, DeviceProfile* profile) {
                            t.Path(key)));
       }
     }
+    p.threads.transfer_gbytes = t.Number("transfer_gbytes", 1e-3, 1e6);
     p.threads.provenance = t.Origins();
     t.Close();
   }
@@ -323,9 +324,9 @@ std::string ProfileToml(const DeviceProfile& p) {
   s += fmt::format("[overhead]\ncall_us = {:.4g}\nregion_us = {:.4g}\n{}\n",
                    p.overhead.call_us, p.overhead.region_us,
                    Origins(p.overhead.provenance));
-  s += fmt::format("[threads]\ncompute = {}\nmemory = {}\n{}",
+  s += fmt::format("[threads]\ncompute = {}\nmemory = {}\ntransfer_gbytes = {:.4g}\n{}",
                    List(p.threads.compute, 16), List(p.threads.memory, 16),
-                   Origins(p.threads.provenance));
+                   p.threads.transfer_gbytes, Origins(p.threads.provenance));
   for (uint32_t k = 0; k < kKernels; ++k) {
     const DeviceProfile::Rate& rate = p.rates[k];
     const KernelAxes axes = AxesOf(kKernelInfo[k].kind);

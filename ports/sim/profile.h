@@ -61,6 +61,7 @@ struct DeviceProfile {
   struct Threads {
     std::vector<double> compute;
     std::vector<double> memory;  // beyond the private caches
+    double transfer_gbytes = 1;  // from another core's cache, 10^9 bytes/s
     Provenance provenance;
   } threads;
 
