@@ -21,7 +21,8 @@ namespace {
 
 constexpr void (*kVerbs[])(Cli&) = {
     AddTrainVerb, AddFinetuneVerb, AddResumeVerb, AddEvalVerb, AddPredictVerb,
-    AddPlanVerb,  AddInspectVerb,  AddDataVerb,   AddBenchVerb};
+    AddPlanVerb,  AddInspectVerb,  AddDataVerb,   AddBenchVerb,
+    AddSimulateVerb};
 
 // What CLI11 says of a word it does not know, with the nearest one it does.
 std::string UnknownWord(Cli& cli, const std::string& message, int argc,

@@ -48,6 +48,7 @@ void AddPlanVerb(Cli& cli);
 void AddInspectVerb(Cli& cli);
 void AddDataVerb(Cli& cli);
 void AddBenchVerb(Cli& cli);
+void AddSimulateVerb(Cli& cli);
 
 }  // namespace temper::host
 

@@ -396,6 +396,18 @@ Job StartJob(const JobOptions& options) {
 
 }  // namespace
 
+Outside OutsideBytes(const Job& job) {
+  Outside o;
+  o.data = job.data.train.MemoryBytes();
+  const uint64_t sample = job.data.train.SampleBytes() + 12;
+  o.batches = 2 * job.options.batch * sample + 8 * job.data.train.size();
+  if (job.data.val) {
+    o.data += job.data.val->MemoryBytes();
+    o.batches += 2 * job.options.batch * sample + 8 * job.data.val->size();
+  }
+  return o;
+}
+
 Job PrepareJob(const JobOptions& options) {
   Job job = StartJob(options);
   const JobOptions& o = job.options;

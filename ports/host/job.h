@@ -80,6 +80,13 @@ struct Job {
   uint64_t dropped_per_epoch = 0;  // samples of a last batch that is left out
 };
 
+// What a job holds outside the arena, as far as it depends on the job: the data
+// set, and batches on their way.
+struct Outside {
+  uint64_t data = 0, batches = 0;
+};
+Outside OutsideBytes(const Job& job);
+
 // Resolves everything and loads the data. Throws Failure; kExitDoesNotFit if
 // --arena is smaller than the plan, with the size that works.
 Job PrepareJob(const JobOptions& options);

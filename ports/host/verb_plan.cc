@@ -7,7 +7,6 @@
 
 #include "ports/host/cli.h"
 #include "ports/host/failure.h"
-#include "ports/host/loader.h"
 #include "ports/host/session.h"
 #include "simd/target.h"
 
@@ -19,22 +18,6 @@ struct Arguments {
   bool all = false;
   bool quiet = false;
 };
-
-// What the job holds outside the arena, as far as it depends on the job.
-struct Outside {
-  uint64_t data = 0, batches = 0;
-};
-Outside OutsideBytes(const Job& job) {
-  Outside o;
-  o.data = job.data.train.MemoryBytes();
-  const uint64_t sample = job.data.train.SampleBytes() + 12;
-  o.batches = 2 * job.options.batch * sample + 8 * job.data.train.size();
-  if (job.data.val) {
-    o.data += job.data.val->MemoryBytes();
-    o.batches += 2 * job.options.batch * sample + 8 * job.data.val->size();
-  }
-  return o;
-}
 
 std::string LayerOf(const Plan& plan, const PlannedTensor& t) {
   if (t.node == kNoNode) return "";

@@ -1,7 +1,6 @@
 // train, finetune, resume: the verbs that run a Session.
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -83,17 +82,6 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
                r.images_per_second);
   }
   return r.exit_code;
-}
-
-// runs/train, or the first of runs/train-2, runs/train-3, ... that is not
-// taken.
-std::string FreeRunFolder(const std::string& folder) {
-  std::string path = folder;
-  std::error_code error;
-  for (int n = 2; std::filesystem::exists(path, error); ++n) {
-    path = fmt::format("{}-{}", folder, n);
-  }
-  return path;
 }
 
 // The target must be chosen before the first kernel runs.

@@ -123,14 +123,14 @@ class Clerk {
     const double compute = call.work /
                            (device_.RateOf(call.kernel).grid.At(call.x, false) * 1e9) /
                            Speedup(Bound::kCompute, parts);
-    const Grid& copy = device_.RateOf(Kernel::kCopy).grid;
+    const Grid& copy = device_.RateOf(Kernel::kForm).grid;
     cost->by[Index(Bound::kCompute)] += compute;
-    const double near[kMaxAxes] = {kNear, 1, 1};
+    const double near[kMaxAxes] = {kNear, 32, 1};
     const double free = 1 / copy.At(near, true);
     EachBlock(call, parts, cost, [&](double distance, double bytes) {
       const double own = distance / parts;
       const Bound level = LevelOf(own);
-      const double x[kMaxAxes] = {own, 1, 1};
+      const double x[kMaxAxes] = {own, 32, 1};
       cost->by[Index(level)] += std::max(0.0, 1 / copy.At(x, true) - free) *
                                 1e-9 * bytes / Speedup(level, parts);
     });

@@ -26,9 +26,11 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kMostBytes = 160 * kMiB;
 
-// Median seconds of f(). `enough`: how long to go on measuring.
+// Seconds of f(): the median, or where threads must not be disturbed at once the
+// best. `enough`: how long to go on measuring.
+enum class Take { kMedian, kBest };
 template <class F>
-double Time(F&& f, double enough = 0.006) {
+double Time(F&& f, double enough = 0.006, Take take = Take::kMedian) {
   const auto run = [&](size_t times) {
     const auto begin = Clock::now();
     for (size_t i = 0; i < times; ++i) f();
@@ -43,9 +45,8 @@ double Time(F&& f, double enough = 0.006) {
     samples.push_back(run(times) / static_cast<double>(times));
     total += samples.back() * static_cast<double>(times);
   }
-  std::nth_element(samples.begin(), samples.begin() + samples.size() / 2,
-                   samples.end());
-  return samples[samples.size() / 2];
+  std::sort(samples.begin(), samples.end());
+  return samples[take == Take::kBest ? 0 : samples.size() / 2];
 }
 
 class Bench {
@@ -66,7 +67,7 @@ class Bench {
     // Different kernels on different small vectors, as in a step, where neither
     // code nor data were just used.
     constexpr size_t kApart = 4096 + 64, kSets = 64;
-    float* const x = Take(kApart * kSets);
+    float* const x = New(kApart * kSets);
     const simd::Prologue relu = {x, x + 64, simd::Activation::kRelu};
     const double round = Time([&] {
       for (size_t i = 0; i < kSets; ++i) {
@@ -103,15 +104,16 @@ class Bench {
       ParallelRunner some = all_;
       some.threads = t;
       if (t == 1) some = {};
-      float* const a = Take(m * k);
-      float* const b = Take(k * n);
-      float* const c = Take(m * n);
+      float* const a = New(m * k);
+      float* const b = New(k * n);
+      float* const c = New(m * n);
       const double product = Time(
           [&] { simd::MatMulUnpacked(m, n, k, a, k, b, n, false, c, n, some); },
-          0.2);
+          0.2, Take::kBest);
       Clear();
       const double copied = Time(
-          [&] { simd::Copy(copy, memory_, memory_ + copy, some); }, 0.2);
+          [&] { simd::Copy(copy, memory_, memory_ + copy, some); }, 0.2,
+          Take::kBest);
       if (t == 1) {
         product_one = product, copy_one = copied;
         continue;
@@ -130,23 +132,29 @@ class Bench {
       float* data;
       uint32_t threads;
       size_t shift;
-    } task = {Take(kFloats * all_.threads), all_.threads, 0};
-    double seconds[2];
-    for (size_t moving = 0; moving < 2; ++moving) {
-      seconds[moving] = Time([&] {
-        task.shift += moving;
-        all_.run(
-            all_.pool,
-            [](void* context, uint32_t i) {
-              const Task& t = *static_cast<Task*>(context);
-              float* const at = t.data + (i + t.shift) % t.threads * kFloats;
-              simd::Scale(kFloats, 1.0f, at, at, {});
-            },
-            &task, all_.threads);
-      }, 0.05);
+    } task = {New(kFloats * all_.threads), all_.threads, 0};
+    // In turn, again and again: the differences are small.
+    std::vector<double> differences;
+    for (int round = 0; round < 9; ++round) {
+      double seconds[2];
+      for (size_t moving = 0; moving < 2; ++moving) {
+        seconds[moving] = Time([&] {
+          task.shift += moving;
+          all_.run(
+              all_.pool,
+              [](void* context, uint32_t i) {
+                const Task& t = *static_cast<Task*>(context);
+                float* const at = t.data + (i + t.shift) % t.threads * kFloats;
+                simd::Scale(kFloats, 1.0f, at, at, {});
+              },
+              &task, all_.threads);
+        });
+      }
+      differences.push_back(seconds[1] - seconds[0]);
     }
+    std::sort(differences.begin(), differences.end());
     Clear();
-    const double more = std::max(1e-9, seconds[1] - seconds[0]);
+    const double more = std::max(1e-9, differences[4]);
     profile_.threads.transfer_gbytes =
         std::clamp(kFloats * sizeof(float) / more * 1e-9, 1e-2, 1e3);
   }
@@ -183,7 +191,7 @@ class Bench {
     return std::chrono::duration<double>(Clock::now() - begin).count();
   }
   // A buffer of n floats and what kernels may read behind it.
-  float* Take(size_t n) {
+  float* New(size_t n) {
     const size_t room = simd::RoundUp(n, 16) + 16;
     // Buffers may overlap where memory is short: the time is nearly the same.
     if (used_ + room > floats_) used_ = 0;
@@ -191,11 +199,11 @@ class Bench {
     used_ += room;
     return p;
   }
-  float* TakeBytes(size_t bytes) { return Take(bytes / sizeof(float) + 16); }
+  float* NewBytes(size_t bytes) { return New(bytes / sizeof(float) + 16); }
   void Clear() { used_ = 0; }
   // What inputs behind a batch norm are formed by.
   simd::Prologue Relu(uint32_t channels) {
-    float *const one = Take(channels), *const zero = Take(channels);
+    float *const one = New(channels), *const zero = New(channels);
     std::fill_n(one, channels, 1.0f);
     std::fill_n(zero, channels, 0.0f);
     return {one, zero, simd::Activation::kRelu};
@@ -310,10 +318,10 @@ class Bench {
   }
 
   double Dense(Kernel kernel, uint32_t rows, uint32_t in, uint32_t out) {
-    float* const x = Take(size_t{rows} * in);
-    float* const w = Take(size_t{in} * out);
-    float* const y = Take(size_t{rows} * out);
-    float* const packed = TakeBytes(simd::PackedBytes(in, out));
+    float* const x = New(size_t{rows} * in);
+    float* const w = New(size_t{in} * out);
+    float* const y = New(size_t{rows} * out);
+    float* const packed = NewBytes(simd::PackedBytes(in, out));
     double seconds, columns;
     if (kernel == Kernel::kDenseForward) {
       columns = static_cast<double>(simd::RoundUp(out, 8)) * in;
@@ -329,7 +337,7 @@ class Bench {
     } else {
       columns = static_cast<double>(simd::RoundUp(in, 8)) * out;
       float* const scratch =
-          TakeBytes(simd::MatMulTransposedScratch(rows, out, in));
+          NewBytes(simd::MatMulTransposedScratch(rows, out, in));
       seconds = Time([&] {
         simd::MatMulTransposed(rows, out, in, y, out, x, in, w, in, scratch, {});
       });
@@ -348,9 +356,9 @@ class Bench {
                          size,          size,          stride,
                          stride,        size / 2,      size / 2,
                          1,             1,             1};
-    float* const x = Take(size_t{batch} * s.in_h * s.in_w * in);
-    float* const w = Take(size_t{size} * size * in * out);
-    float* const y = Take(size_t{batch} * side * side * out);
+    float* const x = New(size_t{batch} * s.in_h * s.in_w * in);
+    float* const w = New(size_t{size} * size * in * out);
+    float* const y = New(size_t{batch} * side * side * out);
     const bool samples = kernel == Kernel::kFirstForward || kernel == Kernel::kFirstWeights;
     const simd::Prologue relu = samples ? simd::Prologue() : Relu(in);
     const double taps = double{1} * size * size;
@@ -360,7 +368,7 @@ class Bench {
     switch (kernel) {
       case Kernel::kWinogradForward: {
         float* const scratch =
-            TakeBytes(simd::WinogradForwardScratch(s, batch, 1));
+            NewBytes(simd::WinogradForwardScratch(s, batch, 1));
         columns = static_cast<double>(simd::RoundUp(out, 8)) * in * taps;
         seconds = Time([&] {
           simd::WinogradForward(s, batch, x, relu, w, nullptr, y, scratch, {});
@@ -369,7 +377,7 @@ class Bench {
       }
       case Kernel::kWinogradInput: {
         float* const scratch =
-            TakeBytes(simd::WinogradBackwardDataScratch(s, batch, 1));
+            NewBytes(simd::WinogradBackwardDataScratch(s, batch, 1));
         seconds = Time([&] {
           simd::WinogradBackwardData(s, batch, y, w, false, x, scratch, {});
         });
@@ -377,7 +385,7 @@ class Bench {
       }
       case Kernel::kWinogradWeights: {
         float* const scratch =
-            TakeBytes(simd::WinogradBackwardWeightsScratch(s, batch, 1));
+            NewBytes(simd::WinogradBackwardWeightsScratch(s, batch, 1));
         seconds = Time([&] {
           simd::WinogradBackwardWeights(s, batch, x, relu, y, 0, out, w,
                                         scratch, {});
@@ -389,7 +397,7 @@ class Bench {
       case Kernel::kStridedForward:
       case Kernel::kFirstForward: {
         float* const scratch =
-            TakeBytes(simd::direct::ConvForwardScratch(s, batch, 1, true));
+            NewBytes(simd::direct::ConvForwardScratch(s, batch, 1, true));
         columns = static_cast<double>(simd::RoundUp(out, 8)) * in * taps;
         seconds = Time([&] {
           simd::direct::ConvForward(s, batch, x, relu, w, nullptr, y, scratch, {});
@@ -400,14 +408,14 @@ class Bench {
       case Kernel::kConvInput:
       case Kernel::kStridedInput: {
         float* const scratch =
-            TakeBytes(simd::direct::ConvBackwardDataScratch(s, batch, 1));
+            NewBytes(simd::direct::ConvBackwardDataScratch(s, batch, 1));
         seconds = Time([&] {
           simd::direct::ConvBackwardData(s, batch, y, w, false, x, scratch, {});
         });
         break;
       }
       default: {
-        float* const scratch = TakeBytes(
+        float* const scratch = NewBytes(
             simd::direct::ConvBackwardWeightsScratch(s, batch, 1, true));
         if (kernel == Kernel::kFirstWeights) {
           columns = static_cast<double>(
@@ -427,14 +435,14 @@ class Bench {
     const uint32_t batch = std::max(1u, 8192 / (side * side * c));
     const simd::ConvShape s = {side * stride, side * stride, c, side, side, c, 3,
                                3, stride, stride, 1, 1, 1, 1, c};
-    float* const x = Take(size_t{batch} * s.in_h * s.in_w * c);
-    float* const w = Take(size_t{9} * c);
-    float* const y = Take(size_t{batch} * side * side * c);
+    float* const x = New(size_t{batch} * s.in_h * s.in_w * c);
+    float* const w = New(size_t{9} * c);
+    float* const y = New(size_t{batch} * side * side * c);
     const simd::Prologue relu = Relu(c);
     double seconds;
     if (kernel == Kernel::kDepthwiseForward) {
       float* const scratch =
-          TakeBytes(simd::DepthwiseForwardScratch(s, batch, 1, true));
+          NewBytes(simd::DepthwiseForwardScratch(s, batch, 1, true));
       seconds = Time([&] {
         simd::DepthwiseForward(s, batch, x, relu, w, nullptr, y, scratch, {});
       });
@@ -443,7 +451,7 @@ class Bench {
           [&] { simd::DepthwiseBackwardData(s, batch, y, w, false, x, {}); });
     } else {
       float* const scratch =
-          TakeBytes(simd::DepthwiseBackwardWeightsScratch(s, batch, 1, true));
+          NewBytes(simd::DepthwiseBackwardWeightsScratch(s, batch, 1, true));
       seconds = Time([&] {
         simd::DepthwiseBackwardWeights(s, batch, {0, batch}, x, relu, y, w,
                                        scratch, {});
@@ -456,10 +464,10 @@ class Bench {
   double Stream(Kernel kernel, size_t distance, uint32_t c) {
     const size_t floats = distance / sizeof(float);
     // A vector per channel: 1 for scales and variances, 0 for shifts and means.
-    float* const one = Take(c);
-    float* const zero = Take(c);
-    float* const sink = Take(c);
-    float* const sink2 = Take(c);
+    float* const one = New(c);
+    float* const zero = New(c);
+    float* const sink = New(c);
+    float* const sink2 = New(c);
     std::fill_n(one, c, 1.0f);
     std::fill_n(zero, c, 0.0f);
     const simd::Prologue relu = {one, zero, simd::Activation::kRelu};
@@ -470,15 +478,15 @@ class Bench {
     double seconds = 0;
     switch (kernel) {
       case Kernel::kForm: {
-        float *const x = Take(rows * c), *const y = Take(rows * c);
+        float *const x = New(rows * c), *const y = New(rows * c);
         bytes = 8 * rows * c;
         seconds = Time([&] { simd::ApplyPrologue(rows, c, x, relu, y); });
         break;
       }
       case Kernel::kStats: {
         rows = rows_of(1);
-        float* const x = Take(rows * c);
-        float* const scratch = TakeBytes(simd::BatchStatsScratch(rows, c));
+        float* const x = New(rows * c);
+        float* const scratch = NewBytes(simd::BatchStatsScratch(rows, c));
         bytes = 4 * rows * c;
         seconds = Time([&] {
           simd::BatchStats(rows, {0, rows}, c, x, sink, sink2, scratch, {});
@@ -486,8 +494,8 @@ class Bench {
         break;
       }
       case Kernel::kSums: {
-        float *const x = Take(rows * c), *const dy = Take(rows * c);
-        float* const scratch = TakeBytes(simd::BatchNormSumsScratch(rows, c));
+        float *const x = New(rows * c), *const dy = New(rows * c);
+        float* const scratch = NewBytes(simd::BatchNormSumsScratch(rows, c));
         bytes = 8 * rows * c;
         seconds = Time([&] {
           simd::BatchNormSums(rows, {0, rows}, c, x, relu, dy, zero, one, sink,
@@ -496,7 +504,7 @@ class Bench {
         break;
       }
       case Kernel::kNormGradient: {
-        float *const x = Take(rows * c), *const dy = Take(rows * c);
+        float *const x = New(rows * c), *const dy = New(rows * c);
         bytes = 12 * rows * c;
         seconds = Time([&] {
           simd::BatchNormBackward(rows, {0, rows}, c, x, relu, dy, zero, one, one,
@@ -506,8 +514,8 @@ class Bench {
       }
       case Kernel::kAdd: {
         rows = rows_of(3);
-        float *const a = Take(rows * c), *const b = Take(rows * c);
-        float* const y = Take(rows * c);
+        float *const a = New(rows * c), *const b = New(rows * c);
+        float* const y = New(rows * c);
         const simd::Prologue scale = {one, zero, simd::Activation::kNone};
         bytes = 12 * rows * c;
         seconds = Time([&] {
@@ -518,30 +526,30 @@ class Bench {
       }
       case Kernel::kMask: {
         rows = rows_of(3);
-        float *const y = Take(rows * c), *const dy = Take(rows * c);
-        float* const dx = Take(rows * c);
+        float *const y = New(rows * c), *const dy = New(rows * c);
+        float* const dx = New(rows * c);
         bytes = 12 * rows * c;
         seconds =
             Time([&] { simd::ReluBackward(rows * c, y, dy, false, dx, {}); });
         break;
       }
       case Kernel::kCopy: {
-        float *const x = Take(rows * c), *const y = Take(rows * c);
+        float *const x = New(rows * c), *const y = New(rows * c);
         bytes = 8 * rows * c;
         seconds = Time([&] { simd::Copy(rows * c, x, y, {}); });
         break;
       }
       case Kernel::kFill: {
         rows = rows_of(1);
-        float* const y = Take(rows * c);
+        float* const y = New(rows * c);
         bytes = 4 * rows * c;
         seconds = Time([&] { simd::Fill(rows * c, 0.25f, y, {}); });
         break;
       }
       case Kernel::kUpdate: {
         rows = rows_of(3);
-        float *const g = Take(rows * c), *const w = Take(rows * c);
-        float* const v = Take(rows * c);
+        float *const g = New(rows * c), *const w = New(rows * c);
+        float* const v = New(rows * c);
         bytes = 20 * rows * c;
         seconds = Time([&] {
           simd::SgdUpdate(rows * c, 1e-6f, 0.9f, 5e-4f, false, g, w, v, {});
@@ -550,15 +558,15 @@ class Bench {
       }
       case Kernel::kColumnSums: {
         rows = rows_of(1);
-        float* const x = Take(rows * c);
-        float* const scratch = TakeBytes(simd::ColumnSumsScratch(rows, c));
+        float* const x = New(rows * c);
+        float* const scratch = NewBytes(simd::ColumnSumsScratch(rows, c));
         bytes = 4 * rows * c;
         seconds =
             Time([&] { simd::ColumnSums(rows, c, x, sink, scratch, {}); });
         break;
       }
       case Kernel::kNormalize: {
-        float *const x = Take(rows * c), *const y = Take(rows * c);
+        float *const x = New(rows * c), *const y = New(rows * c);
         bytes = 8 * rows * c;
         seconds = Time([&] {
           simd::NormalizeF32(rows * c, c, x, 1.0f, zero, one, y, {});
@@ -566,7 +574,7 @@ class Bench {
         break;
       }
       case Kernel::kDropout: {
-        float *const x = Take(rows * c), *const y = Take(rows * c);
+        float *const x = New(rows * c), *const y = New(rows * c);
         const uint64_t id = 0;
         bytes = 8 * rows * c;
         seconds = Time([&] {
@@ -576,9 +584,9 @@ class Bench {
         break;
       }
       case Kernel::kSoftmax: {
-        float *const x = Take(rows * c), *const y = Take(rows * c);
-        float* const loss = Take(rows);
-        int32_t* const labels = reinterpret_cast<int32_t*>(Take(rows));
+        float *const x = New(rows * c), *const y = New(rows * c);
+        float* const loss = New(rows);
+        int32_t* const labels = reinterpret_cast<int32_t*>(New(rows));
         std::fill_n(labels, rows, 0);
         bytes = 8 * rows * c;
         seconds = Time([&] {
@@ -611,8 +619,8 @@ class Bench {
                                2,    2,    1, 1,    1,    1, c};
     const size_t in = size_t{batch} * side * side * c;
     const size_t out = size_t{batch} * half * half * c;
-    float *const x = Take(in), *const y = Take(out);
-    float* const dx = input && max ? Take(in) : x;
+    float *const x = New(in), *const y = New(out);
+    float* const dx = input && max ? New(in) : x;
     const simd::AvgPoolOptions options = {0, 0, true};
     double seconds;
     if (kernel == Kernel::kMaxPoolForward) {
