@@ -10,6 +10,7 @@ namespace {
 
 // What a kernel works on in the first-level cache is as near as this.
 constexpr double kNear = 16384;
+constexpr double kChannels = 32;
 // Pieces in which the tensors of one call are gone through side by side.
 constexpr uint64_t kPieces = 64;
 
@@ -26,11 +27,12 @@ class Clerk {
   Cost Of(const KernelCall& call) {
     Cost cost;
     const KernelKind kind = InfoOf(call.kernel).kind;
+    const bool known = !device_.RateOf(call.kernel).all.empty();
     const uint32_t parts = static_cast<uint32_t>(
         std::clamp(call.parts, 1.0, double(threads_)));
     cost.by[Index(Bound::kOverhead)] =
         (1 + call.small_calls) * device_.overhead.call_us * 1e-6;
-    if (parts > 1) {
+    if (parts > 1 && !known) {
       cost.by[Index(Bound::kOverhead)] += device_.overhead.region_us * 1e-6;
     }
     if (kind == KernelKind::kStream) {
@@ -61,6 +63,21 @@ class Clerk {
                         (level == Bound::kL2 && device_.memory.l2_shared);
     const auto& list = shared ? device_.threads.memory : device_.threads.compute;
     return list[std::min<size_t>(parts, list.size()) - 1];
+  }
+
+  // Seconds per operation or byte of a kernel on `parts` threads. Between one
+  // thread and all of them, as Amdahl has it: a part that does not shrink, and
+  // one that shrinks with the threads.
+  double Unit(Kernel kernel, const double (&x)[kMaxAxes], bool levels,
+              Bound level, uint32_t parts) const {
+    const DeviceProfile::Rate& rate = device_.RateOf(kernel);
+    const double one = 1e-9 / rate.grid.At(x, levels);
+    if (parts == 1) return one;
+    if (rate.all.empty()) return one / Speedup(level, parts);
+    const double all = 1e-9 / rate.all.At(x, levels);
+    const double cores = device_.cpu.cores;
+    const double rest = (1.0 / parts - 1.0 / cores) / (1.0 - 1.0 / cores);
+    return all + (one - all) * rest;
   }
 
   // f(distance, bytes) for each block that the call touches, side by side. What
@@ -98,11 +115,10 @@ class Clerk {
   }
 
   void Stream(const KernelCall& call, uint32_t parts, Cost* cost) {
-    const Grid& rate = device_.RateOf(call.kernel).grid;
     if (call.touch_count == 0) {
       const double x[kMaxAxes] = {kNear, call.x[1], 1};
       cost->by[Index(Bound::kCompute)] +=
-          call.work / (rate.At(x, true) * 1e9) / Speedup(Bound::kCompute, parts);
+          call.work * Unit(call.kernel, x, true, Bound::kCompute, parts);
       return;
     }
     double unique = 0;
@@ -111,28 +127,26 @@ class Clerk {
     }
     const double times = call.work / unique;
     EachBlock(call, parts, cost, [&](double distance, double bytes) {
-      const double own = distance / parts;
-      const Bound level = LevelOf(own);
-      const double x[kMaxAxes] = {own, call.x[1], 1};
+      const Bound level = LevelOf(distance / parts);
+      const double x[kMaxAxes] = {distance, call.x[1], 1};
       cost->by[Index(level)] +=
-          times * bytes / (rate.At(x, true) * 1e9) / Speedup(level, parts);
+          times * bytes * Unit(call.kernel, x, true, level, parts);
     });
   }
 
   void Compute(const KernelCall& call, uint32_t parts, Cost* cost) {
-    const double compute = call.work /
-                           (device_.RateOf(call.kernel).grid.At(call.x, false) * 1e9) /
-                           Speedup(Bound::kCompute, parts);
-    const Grid& copy = device_.RateOf(Kernel::kForm).grid;
-    cost->by[Index(Bound::kCompute)] += compute;
-    const double near[kMaxAxes] = {kNear, 32, 1};
-    const double free = 1 / copy.At(near, true);
+    cost->by[Index(Bound::kCompute)] +=
+        call.work * Unit(call.kernel, call.x, false, Bound::kCompute, parts);
+    // Its rate was measured on data that were near; what comes from further away
+    // takes as much longer as it takes a kernel that does next to no arithmetic.
+    const double near[kMaxAxes] = {kNear, kChannels, 1};
+    const double free = Unit(Kernel::kForm, near, true, Bound::kCompute, parts);
     EachBlock(call, parts, cost, [&](double distance, double bytes) {
-      const double own = distance / parts;
-      const Bound level = LevelOf(own);
-      const double x[kMaxAxes] = {own, 32, 1};
-      cost->by[Index(level)] += std::max(0.0, 1 / copy.At(x, true) - free) *
-                                1e-9 * bytes / Speedup(level, parts);
+      const Bound level = LevelOf(distance / parts);
+      const double x[kMaxAxes] = {distance, kChannels, 1};
+      cost->by[Index(level)] +=
+          bytes *
+          std::max(0.0, Unit(Kernel::kForm, x, true, level, parts) - free);
     });
   }
 

@@ -170,8 +170,19 @@ class Bench {
   }
 
   void Measure(Kernel kernel) {
-    Grid& grid = profile_.rates[static_cast<size_t>(kernel)].grid;
-    SetAxes(kernel, &grid);
+    auto& rate = profile_.rates[static_cast<size_t>(kernel)];
+    SetAxes(kernel, &rate.grid);
+    run_ = {};
+    Walk(kernel, &rate.grid);
+    if (all_.threads == 1) return;
+    rate.all = rate.grid;
+    run_ = all_;
+    Walk(kernel, &rate.all);
+  }
+
+ private:
+  void Walk(Kernel kernel, Grid* out) {
+    Grid& grid = *out;
     grid.values.clear();
     const auto axis = [&](uint32_t d) {
       return grid.axes[d].empty() ? std::vector<double>{1} : grid.axes[d];
@@ -186,7 +197,6 @@ class Bench {
     }
   }
 
- private:
   static double Seconds(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
   }
@@ -326,20 +336,20 @@ class Bench {
     if (kernel == Kernel::kDenseForward) {
       columns = static_cast<double>(simd::RoundUp(out, 8)) * in;
       seconds = Time([&] {
-        simd::PackB(in, out, w, 1, in, packed, {});
-        simd::MatMul(rows, out, in, x, in, packed, nullptr, false, y, out, {});
+        simd::PackB(in, out, w, 1, in, packed, run_);
+        simd::MatMul(rows, out, in, x, in, packed, nullptr, false, y, out, run_);
       });
     } else if (kernel == Kernel::kDenseInput) {
       columns = static_cast<double>(simd::RoundUp(in, 8)) * out;
       seconds = Time([&] {
-        simd::MatMulUnpacked(rows, in, out, y, out, w, in, false, x, in, {});
+        simd::MatMulUnpacked(rows, in, out, y, out, w, in, false, x, in, run_);
       });
     } else {
       columns = static_cast<double>(simd::RoundUp(in, 8)) * out;
       float* const scratch =
           NewBytes(simd::MatMulTransposedScratch(rows, out, in));
       seconds = Time([&] {
-        simd::MatMulTransposed(rows, out, in, y, out, x, in, w, in, scratch, {});
+        simd::MatMulTransposed(rows, out, in, y, out, x, in, w, in, scratch, run_);
       });
     }
     return 2.0 * rows * columns / seconds;
@@ -368,27 +378,27 @@ class Bench {
     switch (kernel) {
       case Kernel::kWinogradForward: {
         float* const scratch =
-            NewBytes(simd::WinogradForwardScratch(s, batch, 1));
+            NewBytes(simd::WinogradForwardScratch(s, batch, run_.threads));
         columns = static_cast<double>(simd::RoundUp(out, 8)) * in * taps;
         seconds = Time([&] {
-          simd::WinogradForward(s, batch, x, relu, w, nullptr, y, scratch, {});
+          simd::WinogradForward(s, batch, x, relu, w, nullptr, y, scratch, run_);
         });
         break;
       }
       case Kernel::kWinogradInput: {
         float* const scratch =
-            NewBytes(simd::WinogradBackwardDataScratch(s, batch, 1));
+            NewBytes(simd::WinogradBackwardDataScratch(s, batch, run_.threads));
         seconds = Time([&] {
-          simd::WinogradBackwardData(s, batch, y, w, false, x, scratch, {});
+          simd::WinogradBackwardData(s, batch, y, w, false, x, scratch, run_);
         });
         break;
       }
       case Kernel::kWinogradWeights: {
         float* const scratch =
-            NewBytes(simd::WinogradBackwardWeightsScratch(s, batch, 1));
+            NewBytes(simd::WinogradBackwardWeightsScratch(s, batch, run_.threads));
         seconds = Time([&] {
           simd::WinogradBackwardWeights(s, batch, x, relu, y, 0, out, w,
-                                        scratch, {});
+                                        scratch, run_);
         });
         break;
       }
@@ -397,10 +407,10 @@ class Bench {
       case Kernel::kStridedForward:
       case Kernel::kFirstForward: {
         float* const scratch =
-            NewBytes(simd::direct::ConvForwardScratch(s, batch, 1, true));
+            NewBytes(simd::direct::ConvForwardScratch(s, batch, run_.threads, true));
         columns = static_cast<double>(simd::RoundUp(out, 8)) * in * taps;
         seconds = Time([&] {
-          simd::direct::ConvForward(s, batch, x, relu, w, nullptr, y, scratch, {});
+          simd::direct::ConvForward(s, batch, x, relu, w, nullptr, y, scratch, run_);
         });
         break;
       }
@@ -408,22 +418,22 @@ class Bench {
       case Kernel::kConvInput:
       case Kernel::kStridedInput: {
         float* const scratch =
-            NewBytes(simd::direct::ConvBackwardDataScratch(s, batch, 1));
+            NewBytes(simd::direct::ConvBackwardDataScratch(s, batch, run_.threads));
         seconds = Time([&] {
-          simd::direct::ConvBackwardData(s, batch, y, w, false, x, scratch, {});
+          simd::direct::ConvBackwardData(s, batch, y, w, false, x, scratch, run_);
         });
         break;
       }
       default: {
         float* const scratch = NewBytes(
-            simd::direct::ConvBackwardWeightsScratch(s, batch, 1, true));
+            simd::direct::ConvBackwardWeightsScratch(s, batch, run_.threads, true));
         if (kernel == Kernel::kFirstWeights) {
           columns = static_cast<double>(
                         simd::RoundUp(static_cast<size_t>(in * taps), 8)) * out;
         }
         seconds = Time([&] {
           simd::direct::ConvBackwardWeights(s, batch, x, relu, y, 0, out, w,
-                                            scratch, {});
+                                            scratch, run_);
         });
       }
     }
@@ -442,19 +452,19 @@ class Bench {
     double seconds;
     if (kernel == Kernel::kDepthwiseForward) {
       float* const scratch =
-          NewBytes(simd::DepthwiseForwardScratch(s, batch, 1, true));
+          NewBytes(simd::DepthwiseForwardScratch(s, batch, run_.threads, true));
       seconds = Time([&] {
-        simd::DepthwiseForward(s, batch, x, relu, w, nullptr, y, scratch, {});
+        simd::DepthwiseForward(s, batch, x, relu, w, nullptr, y, scratch, run_);
       });
     } else if (kernel == Kernel::kDepthwiseInput) {
       seconds = Time(
-          [&] { simd::DepthwiseBackwardData(s, batch, y, w, false, x, {}); });
+          [&] { simd::DepthwiseBackwardData(s, batch, y, w, false, x, run_); });
     } else {
       float* const scratch =
-          NewBytes(simd::DepthwiseBackwardWeightsScratch(s, batch, 1, true));
+          NewBytes(simd::DepthwiseBackwardWeightsScratch(s, batch, run_.threads, true));
       seconds = Time([&] {
         simd::DepthwiseBackwardWeights(s, batch, {0, batch}, x, relu, y, w,
-                                       scratch, {});
+                                       scratch, run_);
       });
     }
     return 18.0 * batch * side * side * c / seconds;
@@ -480,7 +490,7 @@ class Bench {
       case Kernel::kForm: {
         float *const x = New(rows * c), *const y = New(rows * c);
         bytes = 8 * rows * c;
-        seconds = Time([&] { simd::ApplyPrologue(rows, c, x, relu, y); });
+        seconds = Time([&] { simd::ApplyPrologue(rows, c, x, relu, y, run_); });
         break;
       }
       case Kernel::kStats: {
@@ -489,7 +499,7 @@ class Bench {
         float* const scratch = NewBytes(simd::BatchStatsScratch(rows, c));
         bytes = 4 * rows * c;
         seconds = Time([&] {
-          simd::BatchStats(rows, {0, rows}, c, x, sink, sink2, scratch, {});
+          simd::BatchStats(rows, {0, rows}, c, x, sink, sink2, scratch, run_);
         });
         break;
       }
@@ -499,7 +509,7 @@ class Bench {
         bytes = 8 * rows * c;
         seconds = Time([&] {
           simd::BatchNormSums(rows, {0, rows}, c, x, relu, dy, zero, one, sink,
-                              sink2, scratch, {});
+                              sink2, scratch, run_);
         });
         break;
       }
@@ -508,7 +518,7 @@ class Bench {
         bytes = 12 * rows * c;
         seconds = Time([&] {
           simd::BatchNormBackward(rows, {0, rows}, c, x, relu, dy, zero, one, one,
-                                  zero, zero, false, dy, {});
+                                  zero, zero, false, dy, run_);
         });
         break;
       }
@@ -520,7 +530,7 @@ class Bench {
         bytes = 12 * rows * c;
         seconds = Time([&] {
           simd::AddThrough(rows, c, a, scale, b, {}, simd::Activation::kRelu, y,
-                           {});
+                           run_);
         });
         break;
       }
@@ -530,20 +540,20 @@ class Bench {
         float* const dx = New(rows * c);
         bytes = 12 * rows * c;
         seconds =
-            Time([&] { simd::ReluBackward(rows * c, y, dy, false, dx, {}); });
+            Time([&] { simd::ReluBackward(rows * c, y, dy, false, dx, run_); });
         break;
       }
       case Kernel::kCopy: {
         float *const x = New(rows * c), *const y = New(rows * c);
         bytes = 8 * rows * c;
-        seconds = Time([&] { simd::Copy(rows * c, x, y, {}); });
+        seconds = Time([&] { simd::Copy(rows * c, x, y, run_); });
         break;
       }
       case Kernel::kFill: {
         rows = rows_of(1);
         float* const y = New(rows * c);
         bytes = 4 * rows * c;
-        seconds = Time([&] { simd::Fill(rows * c, 0.25f, y, {}); });
+        seconds = Time([&] { simd::Fill(rows * c, 0.25f, y, run_); });
         break;
       }
       case Kernel::kUpdate: {
@@ -552,7 +562,7 @@ class Bench {
         float* const v = New(rows * c);
         bytes = 20 * rows * c;
         seconds = Time([&] {
-          simd::SgdUpdate(rows * c, 1e-6f, 0.9f, 5e-4f, false, g, w, v, {});
+          simd::SgdUpdate(rows * c, 1e-6f, 0.9f, 5e-4f, false, g, w, v, run_);
         });
         break;
       }
@@ -562,14 +572,14 @@ class Bench {
         float* const scratch = NewBytes(simd::ColumnSumsScratch(rows, c));
         bytes = 4 * rows * c;
         seconds =
-            Time([&] { simd::ColumnSums(rows, c, x, sink, scratch, {}); });
+            Time([&] { simd::ColumnSums(rows, c, x, sink, scratch, run_); });
         break;
       }
       case Kernel::kNormalize: {
         float *const x = New(rows * c), *const y = New(rows * c);
         bytes = 8 * rows * c;
         seconds = Time([&] {
-          simd::NormalizeF32(rows * c, c, x, 1.0f, zero, one, y, {});
+          simd::NormalizeF32(rows * c, c, x, 1.0f, zero, one, y, run_);
         });
         break;
       }
@@ -579,7 +589,7 @@ class Bench {
         bytes = 8 * rows * c;
         seconds = Time([&] {
           simd::Dropout(1, rows * c, x, 2.0f, 1u << 31, 1, &id, 0, 0, false, y,
-                        {});
+                        run_);
         });
         break;
       }
@@ -590,7 +600,7 @@ class Bench {
         std::fill_n(labels, rows, 0);
         bytes = 8 * rows * c;
         seconds = Time([&] {
-          simd::SoftmaxCrossEntropy(rows, c, x, labels, 0.0f, y, loss, {});
+          simd::SoftmaxCrossEntropy(rows, c, x, labels, 0.0f, y, loss, run_);
         });
         std::fill_n(reinterpret_cast<float*>(labels), rows, 0.5f);
         break;
@@ -624,15 +634,15 @@ class Bench {
     const simd::AvgPoolOptions options = {0, 0, true};
     double seconds;
     if (kernel == Kernel::kMaxPoolForward) {
-      seconds = Time([&] { simd::MaxPoolForward(s, batch, x, y, {}); });
+      seconds = Time([&] { simd::MaxPoolForward(s, batch, x, y, run_); });
     } else if (kernel == Kernel::kMaxPoolInput) {
       seconds =
-          Time([&] { simd::MaxPoolBackward(s, batch, x, y, false, dx, {}); });
+          Time([&] { simd::MaxPoolBackward(s, batch, x, y, false, dx, run_); });
     } else if (kernel == Kernel::kAvgPoolForward) {
-      seconds = Time([&] { simd::AvgPoolForward(s, options, batch, x, y, {}); });
+      seconds = Time([&] { simd::AvgPoolForward(s, options, batch, x, y, run_); });
     } else {
       seconds = Time(
-          [&] { simd::AvgPoolBackward(s, options, batch, y, false, x, {}); });
+          [&] { simd::AvgPoolBackward(s, options, batch, y, false, x, run_); });
     }
     return sizeof(float) *
            static_cast<double>(in + out + (input && max ? in : 0)) / seconds;
@@ -642,6 +652,7 @@ class Bench {
   float* const memory_;
   const size_t floats_;
   DeviceProfile& profile_;
+  ParallelRunner run_;  // of the measurement at hand
   size_t used_ = 0;
 };
 

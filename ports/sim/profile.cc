@@ -168,7 +168,8 @@ class Table {
   std::set<std::string> asked_;
 };
 
-void ReadGrid(Table& table, const KernelAxes& axes, Grid* grid) {
+void ReadGrid(Table& table, const KernelAxes& axes, DeviceProfile::Rate* rate) {
+  Grid* const grid = &rate->grid;
   for (uint32_t d = 0; d < axes.count; ++d) {
     if (!table.Has(axes.names[d])) continue;  // the speed does not depend on it
     grid->axes[d] = table.Numbers(axes.names[d], 1, 1e15);
@@ -182,13 +183,20 @@ void ReadGrid(Table& table, const KernelAxes& axes, Grid* grid) {
       Refuse(&table.table(), table.Path("") + " has too many points");
     }
   }
-  grid->values = table.Numbers(axes.unit, 1e-6, 1e6);
-  if (grid->values.size() != grid->Points()) {
-    Refuse(table.table().get(axes.unit),
-           fmt::format("{} has {} numbers, its axes make {}",
-                       table.Path(axes.unit), grid->values.size(),
-                       grid->Points()));
-  }
+  const auto values = [&](const std::string& key) {
+    std::vector<double> numbers = table.Numbers(key.c_str(), 1e-6, 1e6);
+    if (numbers.size() != grid->Points()) {
+      Refuse(table.table().get(key),
+             fmt::format("{} has {} numbers, its axes make {}", table.Path(key),
+                         numbers.size(), grid->Points()));
+    }
+    return numbers;
+  };
+  grid->values = values(axes.unit);
+  const std::string all = std::string(axes.unit) + "_all";
+  if (!table.Has(all.c_str())) return;
+  rate->all = *grid;
+  rate->all.values = values(all);
 }
 
 void Read(const toml::table& root, DeviceProfile* profile) {
@@ -251,7 +259,7 @@ void Read(const toml::table& root, DeviceProfile* profile) {
   Table kernels = top.Sub("kernels");
   for (uint32_t k = 0; k < kKernels; ++k) {
     Table t = kernels.Sub(kKernelInfo[k].name);
-    ReadGrid(t, AxesOf(kKernelInfo[k].kind), &p.rates[k].grid);
+    ReadGrid(t, AxesOf(kKernelInfo[k].kind), &p.rates[k]);
     p.rates[k].provenance = t.Origins();
     t.Close();
   }
@@ -337,8 +345,11 @@ std::string ProfileToml(const DeviceProfile& p) {
       s += fmt::format("{} = {}\n", axes.names[d], List(rate.grid.axes[d], 16));
       row = rate.grid.axes[d].size();
     }
-    s += fmt::format("{} = {}\n{}", axes.unit, List(rate.grid.values, row),
-                     Origins(rate.provenance));
+    s += fmt::format("{} = {}\n", axes.unit, List(rate.grid.values, row));
+    if (!rate.all.empty()) {
+      s += fmt::format("{}_all = {}\n", axes.unit, List(rate.all.values, row));
+    }
+    s += Origins(rate.provenance);
   }
   return s;
 }

@@ -67,6 +67,7 @@ struct DeviceProfile {
 
   struct Rate {
     Grid grid;  // 10^9 operations or bytes per second, one thread
+    Grid all;   // the same with a thread on every core; empty: not known
     Provenance provenance;
   };
   std::array<Rate, kKernels> rates;
