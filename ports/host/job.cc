@@ -350,7 +350,7 @@ void PlanJob(Job& job) {
   PlanOptions& p = job.plan_options;
   p.batch = o.batch;
   p.threads = o.threads == 0 ? DefaultThreads() : o.threads;
-  if (p.threads > DefaultThreads()) {
+  if (p.threads > DefaultThreads() && !o.elsewhere) {
     job.notes.push_back(
         fmt::format("{} threads on {} CPUs: they will wait for each other",
                     p.threads, DefaultThreads()));
@@ -404,6 +404,11 @@ Outside OutsideBytes(const Job& job) {
   if (job.data.val) {
     o.data += job.data.val->MemoryBytes();
     o.batches += 2 * job.options.batch * sample + 8 * job.data.val->size();
+  }
+  if (EndsWith(job.options.model, ".safetensors")) {
+    for (const ModelTensor& tensor : job.values) {
+      o.model += 2 * tensor.values.size() * sizeof(float);
+    }
   }
   return o;
 }

@@ -49,6 +49,8 @@ struct JobOptions {
   std::string target;    // empty: the best
   double save_seconds = 60.0;
   bool overwrite = false;
+  // Planned for another machine, which has `threads` CPUs (simulate). Not stored.
+  bool elsewhere = false;
 };
 
 // Every option as JSON text, and back. kExitConfiguration.
@@ -74,6 +76,7 @@ struct Job {
   std::vector<std::string> notes;  // for the user
   PlanOptions plan_options;
   Plan plan;
+  uint32_t run_threads = 0;  // of the pool here, at most the plan's; 0: those
   uint64_t arena_bytes = 0;  // what --arena gives, else the plan's
   Schedule schedule;
   uint64_t steps_per_epoch = 0;
@@ -81,9 +84,11 @@ struct Job {
 };
 
 // What a job holds outside the arena, as far as it depends on the job: the data
-// set, and batches on their way.
+// set, batches on their way, and a model file that it starts from (the file while
+// it is read, and its values).
 struct Outside {
-  uint64_t data = 0, batches = 0;
+  uint64_t data = 0, batches = 0, model = 0;
+  uint64_t Total() const { return data + batches + model; }
 };
 Outside OutsideBytes(const Job& job);
 

@@ -73,9 +73,9 @@ void PrintPlan(const Job& job, bool all) {
              static_cast<double>(plan.arena_bytes) /
                  static_cast<double>(plan.lower_bound));
   fmt::print(
-      "outside the arena {:>12} bytes (data set {}, batches {}), and the "
-      "program itself\n",
-      outside.data + outside.batches, outside.data, outside.batches);
+      "outside the arena {:>12} bytes (data set {}, batches {}, model file {}), "
+      "and the program itself\n",
+      outside.Total(), outside.data, outside.batches, outside.model);
   fmt::print("steps             {:>12} per epoch of {} samples, batch {}\n",
              job.steps_per_epoch, job.data.train.size(), job.options.batch);
   const simd::Target target = simd::CurrentTarget();
@@ -95,7 +95,7 @@ int Run(const Cli& cli, const Arguments& a) {
   nlohmann::ordered_json json =
       nlohmann::ordered_json::parse(PlanJson(job.plan));
   const Outside outside = OutsideBytes(job);
-  json["outside_bytes"] = outside.data + outside.batches;
+  json["outside_bytes"] = outside.Total();
   json["steps_per_epoch"] = job.steps_per_epoch;
   json["notes"] = job.notes;
   fmt::print("{}\n", json.dump(1));

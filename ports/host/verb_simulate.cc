@@ -142,8 +142,7 @@ Prediction Predict(const sim::DeviceProfile& device, const Job& job,
   Prediction p;
   p.limit = limit;
   p.arena = job.arena_bytes;
-  const Outside outside = OutsideBytes(job);
-  p.outside = outside.data + outside.batches;
+  p.outside = OutsideBytes(job).Total();
   p.planned = p.arena + p.outside;
   const auto seconds = [&](uint64_t rows, bool training) {
     return sim::EstimateStep(device, plan, static_cast<uint32_t>(rows), threads,
@@ -315,6 +314,7 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
     Fail(kExitUsage, "--threads", fmt::format("{}", options.threads),
          fmt::format("the device has {} cores", device.cpu.cores), "");
   }
+  options.elsewhere = true;
   if (options.out.empty() && !a.no_run) {
     options.out = FreeRunFolder("runs/simulate");
   }
@@ -344,12 +344,23 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
     return kExitOk;
   }
 
+  std::fflush(stdout);
+  InstallStopHandler();
+  // More threads than CPUs would only wait for each other.
+  job.run_threads = std::min(job.plan.options.threads, DefaultThreads());
+  LimitMemory(p, job.plan.options.threads);
+  Session session(std::move(job), nullptr, a.quiet);
+  const SessionResult r = session.Run();
+  const uint64_t peak = StatusBytes("VmHWM");
+  const bool inside = peak <= limit + kProcessBytes;
   // What the repeated run ended in, if it came to its end.
   std::optional<std::string> original;
-  if (!a.run.empty() && std::filesystem::exists(LastCheckpoint(a.run))) {
+  if (!a.run.empty() && r.exit_code == 0 &&
+      std::filesystem::exists(LastCheckpoint(a.run))) {
     try {
       const ModelFile file = ReadModel(LastCheckpoint(a.run));
-      if (ReadCounters(file, job).epoch == job.options.epochs) {
+      if (ReadCounters(file, session.job()).epoch ==
+          session.job().options.epochs) {
         original = WeightsSha256(file.weights);
       }
     } catch (const Failure& failure) {
@@ -357,13 +368,6 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
                    Printable(a.run).c_str(), failure.message.c_str());
     }
   }
-  std::fflush(stdout);
-  InstallStopHandler();
-  LimitMemory(p, job.plan.options.threads);
-  Session session(std::move(job), nullptr, a.quiet);
-  const SessionResult r = session.Run();
-  const uint64_t peak = StatusBytes("VmHWM");
-  const bool inside = peak <= limit + kProcessBytes;
   const bool same = !original || *original == r.Sha256();
   if (cli.json) {
     json["out"] = session.job().options.out;

@@ -64,9 +64,9 @@ class Bench {
   }
 
   void Overhead() {
-    // Different kernels on different small vectors, as in a step, where neither
-    // code nor data were just used.
-    constexpr size_t kApart = 4096 + 64, kSets = 64;
+    // Different kernels on different small vectors, far apart as in a step, where
+    // neither code nor data were just used.
+    constexpr size_t kApart = 16384 + 64, kSets = 256;
     float* const x = New(kApart * kSets);
     const simd::Prologue relu = {x, x + 64, simd::Activation::kRelu};
     const double round = Time([&] {
