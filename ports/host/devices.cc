@@ -66,8 +66,8 @@ void ReadCaches(sim::DeviceProfile::Memory* m) {
     if (level == "3") m->l3 = bytes;
     if (level != "2") continue;
     m->l2 = bytes;
-    m->l2_shared = FirstLine(folder + "shared_cpu_list")
-                       .find_first_of(",-") != std::string::npos;
+    m->l2_shared = FirstLine(folder + "shared_cpu_list").find_first_of(",-") !=
+                   std::string::npos;
   }
   // Kernels that do not tell: what nearly every core has.
   if (m->l1 == 0) m->l1 = 32768;

@@ -217,8 +217,8 @@ int Run(const Cli& cli, const Arguments& a) {
                threads, DefaultThreads(), target.name);
     fmt::print("FMA peak {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n",
                peak, copy);
-    fmt::print("{:<24} {:>6} {:>12} {:>12} {:>12} {:>12}{}\n", "model",
-               "batch", "images/s", "ms/step", "of FMA peak", "arena MiB",
+    fmt::print("{:<24} {:>6} {:>12} {:>12} {:>12} {:>12}{}\n", "model", "batch",
+               "images/s", "ms/step", "of FMA peak", "arena MiB",
                a.device.empty() ? "" : "     estimate    off by");
   }
   for (const Case& c : cases) {

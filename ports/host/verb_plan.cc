@@ -73,7 +73,8 @@ void PrintPlan(const Job& job, bool all) {
              static_cast<double>(plan.arena_bytes) /
                  static_cast<double>(plan.lower_bound));
   fmt::print(
-      "outside the arena {:>12} bytes (data set {}, batches {}, model file {}), "
+      "outside the arena {:>12} bytes (data set {}, batches {}, model file "
+      "{}), "
       "and the program itself\n",
       outside.Total(), outside.data, outside.batches, outside.model);
   fmt::print("steps             {:>12} per epoch of {} samples, batch {}\n",

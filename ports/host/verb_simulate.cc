@@ -30,8 +30,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // What the process takes besides arena, data and batches: the program and its
-// libraries, stacks, the graph, copies of weights on their way to a file. Stated
-// in docs/simulation.md; the run is checked against it.
+// libraries, stacks, the graph, copies of weights on their way to a file.
+// Stated in docs/simulation.md; the run is checked against it.
 constexpr uint64_t kProcessBytes = uint64_t{32} << 20;
 
 struct Arguments {
@@ -45,10 +45,10 @@ struct Prediction {
   uint64_t limit = 0, planned = 0;  // bytes
   uint64_t arena = 0, outside = 0;
   sim::Estimate step;
-  double evaluation = 0;   // seconds of a whole validation
-  double steps = 0;        // seconds of all training steps
-  double saves = 0;        // seconds of all saves
-  uint64_t save_bytes = 0; // of last.safetensors, about
+  double evaluation = 0;    // seconds of a whole validation
+  double steps = 0;         // seconds of all training steps
+  double saves = 0;         // seconds of all saves
+  uint64_t save_bytes = 0;  // of last.safetensors, about
   uint64_t save_count = 0;
   double Total() const { return steps + evaluation + saves; }
 };
@@ -104,10 +104,9 @@ JobOptions OptionsOf(const Arguments& a, const CLI::App& verb) {
     return a.options;
   }
   // The folder's own options decide everything but how and where it runs here.
-  constexpr std::string_view kOwn[] = {"--device", "--memory", "--no-run",
-                                       "--all",    "--out",    "--overwrite",
-                                       "--quiet",  "--threads", "--target",
-                                       "--arena",  "--json",    "run"};
+  constexpr std::string_view kOwn[] = {
+      "--device", "--memory",  "--no-run", "--all",   "--out",  "--overwrite",
+      "--quiet",  "--threads", "--target", "--arena", "--json", "run"};
   for (const CLI::Option* option : verb.get_options()) {
     const std::string name = option->get_name();
     if (option->count() == 0 ||
@@ -152,16 +151,18 @@ Prediction Predict(const sim::DeviceProfile& device, const Job& job,
   const auto epoch = [&](uint64_t samples, bool training, bool short_batch) {
     double sum = 0;
     if (samples >= o.batch) {
-      sum += static_cast<double>(samples / o.batch) * seconds(o.batch, training);
+      sum +=
+          static_cast<double>(samples / o.batch) * seconds(o.batch, training);
     }
     const uint64_t rest = samples % o.batch;
     if (rest != 0 && short_batch) sum += seconds(rest, training);
     return sum;
   };
   p.step = sim::EstimateStep(device, plan, o.batch, threads, true);
-  p.steps = o.epochs *
-            epoch(job.data.train.size(), true, job.dropped_per_epoch == 0);
-  if (job.data.val) p.evaluation = o.epochs * epoch(job.data.val->size(), false, true);
+  p.steps =
+      o.epochs * epoch(job.data.train.size(), true, job.dropped_per_epoch == 0);
+  if (job.data.val)
+    p.evaluation = o.epochs * epoch(job.data.val->size(), false, true);
   uint64_t weights = 0, state = 0;
   for (const PlannedTensor& t : plan.tensors) {
     if (t.kind == TensorKind::kWeight) weights += t.bytes;
@@ -273,13 +274,15 @@ void Print(const sim::DeviceProfile& device, const Job& job,
              OriginName(device.memory.provenance.origin),
              OriginName(device.storage.provenance.origin));
   fmt::print(
-      "memory        {} bytes planned ({:.2f} MiB: arena {}, outside {}) of {}: "
+      "memory        {} bytes planned ({:.2f} MiB: arena {}, outside {}) of "
+      "{}: "
       "fits\n",
       p.planned, mib(p.planned), p.arena, p.outside, p.limit);
-  fmt::print("step          {:.4g} ms at batch {}, {} thread{}: {:.4g} images/s\n",
-             1e3 * p.step.seconds, job.options.batch, job.plan.options.threads,
-             job.plan.options.threads == 1 ? "" : "s",
-             job.options.batch / p.step.seconds);
+  fmt::print(
+      "step          {:.4g} ms at batch {}, {} thread{}: {:.4g} images/s\n",
+      1e3 * p.step.seconds, job.options.batch, job.plan.options.threads,
+      job.plan.options.threads == 1 ? "" : "s",
+      job.options.batch / p.step.seconds);
   fmt::print("whole job     {}: {} steps {}, validation {}, {} saves {}\n\n",
              Duration(p.Total()), job.steps_per_epoch * job.options.epochs,
              Duration(p.steps), Duration(p.evaluation), p.save_count,
@@ -295,7 +298,8 @@ void Print(const sim::DeviceProfile& device, const Job& job,
     }
     fmt::print("{:<24} {:<18} {:>10.4f} {:>10.4f} {:>10.4f} {:>6.1f}%  {}\n",
                Printable(row.name), row.kind, 1e3 * row.forward,
-               1e3 * row.backward, 1e3 * row.update, 100 * row.share, row.bound);
+               1e3 * row.backward, 1e3 * row.update, 100 * row.share,
+               row.bound);
   }
   if (left_out != 0) fmt::print("({} below 1 %: --all)\n", left_out);
   fmt::print("\n");
@@ -383,8 +387,8 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
   } else {
     fmt::print("ran here      {:.1f} s, run folder {}\n", r.seconds,
                session.job().options.out);
-    fmt::print("process       {} bytes at most, {} the limit and {} MiB\n", peak,
-               inside ? "inside" : "OUTSIDE", kProcessBytes >> 20);
+    fmt::print("process       {} bytes at most, {} the limit and {} MiB\n",
+               peak, inside ? "inside" : "OUTSIDE", kProcessBytes >> 20);
     if (original) {
       fmt::print("weights       {} the run in {}\n",
                  same ? "the same as those of" : "NOT those of", a.run);
@@ -401,7 +405,8 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
     return kExitDoesNotFit;
   }
   if (!same) {
-    std::fprintf(stderr, "temper: the weights differ from those of the run in %s\n",
+    std::fprintf(stderr,
+                 "temper: the weights differ from those of the run in %s\n",
                  Printable(a.run).c_str());
     return kExitMismatch;
   }
@@ -413,12 +418,14 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
 void AddSimulateVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
   auto self = std::make_shared<CLI::App*>(nullptr);
-  CLI::App* verb = cli.Verb(
-      "simulate", "Run a job as another device would, and estimate its time there",
-      [&cli, a, self] { return Run(cli, *a, **self); });
+  CLI::App* verb =
+      cli.Verb("simulate",
+               "Run a job as another device would, and estimate its time there",
+               [&cli, a, self] { return Run(cli, *a, **self); });
   *self = verb;
-  verb->add_option("run", a->run,
-                   "A run folder whose job is run again; or --model and --data");
+  verb->add_option(
+      "run", a->run,
+      "A run folder whose job is run again; or --model and --data");
   std::string names;
   for (const sim::BuiltInProfile& p : sim::BuiltInProfiles()) {
     names += fmt::format("{}, ", p.name);

@@ -224,8 +224,8 @@ class CallLister {
   void Dense() {
     const NodePlan& n = Planned();
     const double in = static_cast<double>(In().Count()), out = Out().c;
-    const double rows = count_, grain = static_cast<double>(
-                                    simd::MultiplyGrain(count_));
+    const double rows = count_,
+                 grain = static_cast<double>(simd::MultiplyGrain(count_));
     const Touch w = Tensor(n.weights[0]);
     if (!IsBackward(kind_)) {
       FormInput();
@@ -260,12 +260,13 @@ class CallLister {
     const double taps = double{1} * s.kernel_h * s.kernel_w;
     const double in = s.in_c / s.groups, out = s.out_c / s.groups;
     const double pixels = double{1} * count_ * s.out_h * s.out_w;
-    const double tiles = 4.0 * count_ * ((s.out_h + 1) / 2) * ((s.out_w + 1) / 2);
+    const double tiles =
+        4.0 * count_ * ((s.out_h + 1) / 2) * ((s.out_w + 1) / 2);
     const double grain = simd::kMultiplyGrain;
     const Touch w = Tensor(n.weights[0]);
     enum { kForward, kInput, kWeights };
-    const auto add = [&](int direction, bool winograd, double rows, double out_c,
-                         std::initializer_list<Touch> touches) {
+    const auto add = [&](int direction, bool winograd, double rows,
+                         double out_c, std::initializer_list<Touch> touches) {
       constexpr Kernel kClasses[][3] = {
           {Kernel::kPointwiseForward, Kernel::kPointwiseInput,
            Kernel::kPointwiseWeights},
@@ -285,8 +286,8 @@ class CallLister {
       const double sum = row == 3 ? in * taps : row == 0 ? in : in * taps / 9;
       const double macs = rows * taps * s.groups *
                           (direction == kForward ? in * Columns(out_c)
-                           : row == 3            ? Columns(in * taps) / taps * out_c
-                                                 : Columns(in) * out_c);
+                           : row == 3 ? Columns(in * taps) / taps * out_c
+                                      : Columns(in) * out_c);
       Product(kClasses[row][direction], rows, std::max(1.0, sum), out_c, macs,
               grain, touches);
     };
@@ -308,15 +309,15 @@ class CallLister {
         add(kWeights, winograd, winograd ? tiles : pixels,
             static_cast<double>(count) / s.groups, {X(0), dy, dw});
       });
-      if (p.bias) Stream(Kernel::kColumnSums, s.out_c, simd::kElementGrain, {Dy()});
+      if (p.bias)
+        Stream(Kernel::kColumnSums, s.out_c, simd::kElementGrain, {Dy()});
     }
   }
 
   // depthwise_conv2d.cc
   void Depthwise() {
     const NodePlan& n = Planned();
-    const DepthwiseConv2dParams& p =
-        NodeAt(node_).As<DepthwiseConv2dParams>();
+    const DepthwiseConv2dParams& p = NodeAt(node_).As<DepthwiseConv2dParams>();
     const double macs = double{1} * count_ * Out().h * Out().w * Out().c *
                         p.kernel_h * p.kernel_w;
     const Touch w = Tensor(n.weights[0]);
@@ -340,7 +341,8 @@ class CallLister {
     if (Wants(StepKind::kBackwardWeights) && Mode().train_weights) {
       add(Kernel::kDepthwiseWeights,
           {X(0), Dy(), Tensor(n.weight_gradients[0])});
-      if (p.bias) Stream(Kernel::kColumnSums, Out().c, simd::kElementGrain, {Dy()});
+      if (p.bias)
+        Stream(Kernel::kColumnSums, Out().c, simd::kElementGrain, {Dy()});
     }
   }
 

@@ -1,7 +1,7 @@
 // From a plan to the kernels it calls: every call of one training step (or of
 // one evaluation) with its size, its work and the memory it touches. It mirrors
-// the layers' forward and backward functions (runtime/layers/) and the trainer's
-// loop (runtime/trainer.cc). Next: cache_model.h, estimate.h.
+// the layers' forward and backward functions (runtime/layers/) and the
+// trainer's loop (runtime/trainer.cc). Next: cache_model.h, estimate.h.
 #ifndef TEMPER_PORTS_SIM_CALLS_H_
 #define TEMPER_PORTS_SIM_CALLS_H_
 
@@ -25,7 +25,7 @@ struct KernelCall {
   uint32_t node = 0;
   double x[kMaxAxes] = {1, 1, 1};  // place in the kernel's grid
   double work = 0;                 // operations or bytes
-  double parts = 1;  // how many threads its grain would give work to
+  double parts = 1;          // how many threads its grain would give work to
   uint32_t small_calls = 0;  // further kernels on vectors of a few channels
   uint32_t touch_count = 0;  // 0: what it reads is in the first-level cache
   Touch touches[kMaxTouches];

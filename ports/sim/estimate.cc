@@ -20,16 +20,16 @@ class Clerk {
       : device_(device),
         threads_(std::min(threads, device.cpu.cores)),
         cache_(plan.arena_bytes + SampleBytes(plan)),
-        spread_((plan.arena_bytes + SampleBytes(plan)) / cache_.block_bytes() +
-                    1,
-                false) {}
+        spread_(
+            (plan.arena_bytes + SampleBytes(plan)) / cache_.block_bytes() + 1,
+            false) {}
 
   Cost Of(const KernelCall& call) {
     Cost cost;
     const KernelKind kind = InfoOf(call.kernel).kind;
     const bool known = !device_.RateOf(call.kernel).all.empty();
-    const uint32_t parts = static_cast<uint32_t>(
-        std::clamp(call.parts, 1.0, double(threads_)));
+    const uint32_t parts =
+        static_cast<uint32_t>(std::clamp(call.parts, 1.0, double(threads_)));
     cost.by[Index(Bound::kOverhead)] =
         (1 + call.small_calls) * device_.overhead.call_us * 1e-6;
     if (parts > 1 && !known) {
@@ -61,7 +61,8 @@ class Clerk {
   double Speedup(Bound level, uint32_t parts) const {
     const bool shared = level == Bound::kL3 || level == Bound::kMemory ||
                         (level == Bound::kL2 && device_.memory.l2_shared);
-    const auto& list = shared ? device_.threads.memory : device_.threads.compute;
+    const auto& list =
+        shared ? device_.threads.memory : device_.threads.compute;
     return list[std::min<size_t>(parts, list.size()) - 1];
   }
 
@@ -137,8 +138,9 @@ class Clerk {
   void Compute(const KernelCall& call, uint32_t parts, Cost* cost) {
     cost->by[Index(Bound::kCompute)] +=
         call.work * Unit(call.kernel, call.x, false, Bound::kCompute, parts);
-    // Its rate was measured on data that were near; what comes from further away
-    // takes as much longer as it takes a kernel that does next to no arithmetic.
+    // Its rate was measured on data that were near; what comes from further
+    // away takes as much longer as it takes a kernel that does next to no
+    // arithmetic.
     const double near[kMaxAxes] = {kNear, kChannels, 1};
     const double free = Unit(Kernel::kForm, near, true, Bound::kCompute, parts);
     EachBlock(call, parts, cost, [&](double distance, double bytes) {
@@ -159,8 +161,8 @@ class Clerk {
 }  // namespace
 
 const char* BoundName(Bound bound) {
-  constexpr const char* kNames[] = {"compute", "L2 cache", "L3 cache", "memory",
-                                    "transfer", "overhead"};
+  constexpr const char* kNames[] = {"compute", "L2 cache", "L3 cache",
+                                    "memory",  "transfer", "overhead"};
   return kNames[static_cast<size_t>(bound)];
 }
 
@@ -204,9 +206,9 @@ Estimate EstimateStep(const DeviceProfile& device, const Plan& plan,
     LayerEstimate& layer = estimate.layers[call.node];
     const bool update =
         call.kind == StepKind::kUpdate || call.kernel == Kernel::kUpdate;
-    Cost& cost = update                   ? layer.update
+    Cost& cost = update                  ? layer.update
                  : IsBackward(call.kind) ? layer.backward
-                                          : layer.forward;
+                                         : layer.forward;
     cost.Add(costs[i]);
     estimate.seconds += costs[i].Total();
     for (uint32_t t = 0; t < call.touch_count; ++t) {

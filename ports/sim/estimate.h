@@ -18,7 +18,7 @@
 namespace temper::sim {
 
 enum class Bound : uint32_t {
-  kCompute,   // arithmetic, or the first-level cache
+  kCompute,  // arithmetic, or the first-level cache
   kL2,
   kL3,
   kMemory,

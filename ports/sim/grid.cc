@@ -26,8 +26,8 @@ Place Find(const std::vector<double>& axis, double x, bool logarithm) {
     p.low = p.high = axis.size() - 1;
     return p;
   }
-  p.high = static_cast<size_t>(
-      std::upper_bound(axis.begin(), axis.end(), x) - axis.begin());
+  p.high = static_cast<size_t>(std::upper_bound(axis.begin(), axis.end(), x) -
+                               axis.begin());
   p.low = p.high - 1;
   const double a = axis[p.low], b = axis[p.high];
   p.part = logarithm

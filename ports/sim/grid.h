@@ -1,6 +1,6 @@
 // Grid: a number that depends on up to three others, known at the points of a
-// grid. Between points the reciprocal is interpolated: linearly in 1/x, which is
-// exact for a time of a fixed part and a part per unit of work, or where the
+// grid. Between points the reciprocal is interpolated: linearly in 1/x, which
+// is exact for a time of a fixed part and a part per unit of work, or where the
 // axis is a distance in memory (kLevels) linearly in its logarithm. Outside it
 // stays what it is at the edge.
 #ifndef TEMPER_PORTS_SIM_GRID_H_

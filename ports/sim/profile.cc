@@ -82,8 +82,8 @@ class Table {
   std::string Text(const char* key, size_t most) {
     const toml::node* node = Need(key);
     const auto value = node->value<std::string_view>();
-    bool good = node->is_string() && value && !value->empty() &&
-                value->size() <= most;
+    bool good =
+        node->is_string() && value && !value->empty() && value->size() <= most;
     for (size_t i = 0; good && i < value->size(); ++i) {
       good = (*value)[i] >= ' ' && (*value)[i] <= '~';
     }
@@ -98,8 +98,8 @@ class Table {
     for (const char* known : words) {
       if (word == known) return word;
     }
-    Refuse(Need(key),
-           fmt::format("{} must be one of {}", Path(key), fmt::join(words, ", ")));
+    Refuse(Need(key), fmt::format("{} must be one of {}", Path(key),
+                                  fmt::join(words, ", ")));
   }
   std::vector<double> Numbers(const char* key, double min, double max) {
     const toml::node* node = Need(key);
@@ -129,10 +129,11 @@ class Table {
       if (asked_.count(std::string(key.str())) != 0) continue;
       std::vector<std::string_view> known(asked_.begin(), asked_.end());
       const std::string_view near = NearestName(key.str(), known);
-      Refuse(&node, fmt::format("unknown key {}{}", Path(Plain(key.str())),
-                                near.empty()
-                                    ? ""
-                                    : fmt::format("; did you mean '{}'?", near)));
+      Refuse(
+          &node,
+          fmt::format(
+              "unknown key {}{}", Path(Plain(key.str())),
+              near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
     }
   }
   const toml::table& table() const { return table_; }
@@ -332,9 +333,10 @@ std::string ProfileToml(const DeviceProfile& p) {
   s += fmt::format("[overhead]\ncall_us = {:.4g}\nregion_us = {:.4g}\n{}\n",
                    p.overhead.call_us, p.overhead.region_us,
                    Origins(p.overhead.provenance));
-  s += fmt::format("[threads]\ncompute = {}\nmemory = {}\ntransfer_gbytes = {:.4g}\n{}",
-                   List(p.threads.compute, 16), List(p.threads.memory, 16),
-                   p.threads.transfer_gbytes, Origins(p.threads.provenance));
+  s += fmt::format(
+      "[threads]\ncompute = {}\nmemory = {}\ntransfer_gbytes = {:.4g}\n{}",
+      List(p.threads.compute, 16), List(p.threads.memory, 16),
+      p.threads.transfer_gbytes, Origins(p.threads.provenance));
   for (uint32_t k = 0; k < kKernels; ++k) {
     const DeviceProfile::Rate& rate = p.rates[k];
     const KernelAxes axes = AxesOf(kKernelInfo[k].kind);

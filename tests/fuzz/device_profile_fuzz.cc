@@ -51,9 +51,25 @@ std::vector<Bytes> Seeds() {
   return seeds;
 }
 std::vector<std::string> Words() {
-  return {"cores",  "= 0",     "= -1",  "nan",  "inf",   "1e400", "[[",
-          "[1, 2]", "\"\"\"", "'''",   "{a=1}", "= true", "\\u001b", "gflops",
-          "stride", "99999999999999999999", "1979-05-27", "0x10", "[kernels.form]"};
+  return {"cores",
+          "= 0",
+          "= -1",
+          "nan",
+          "inf",
+          "1e400",
+          "[[",
+          "[1, 2]",
+          "\"\"\"",
+          "'''",
+          "{a=1}",
+          "= true",
+          "\\u001b",
+          "gflops",
+          "stride",
+          "99999999999999999999",
+          "1979-05-27",
+          "0x10",
+          "[kernels.form]"};
 }
 void Repair(Bytes*, int64_t) {}
 

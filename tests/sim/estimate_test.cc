@@ -107,8 +107,8 @@ TEST(Estimate, IsTheSumOfItsLayers) {
   const Estimate e = EstimateStep(FlatDevice(), plan, 8, 1, true);
   double sum = 0;
   for (const LayerEstimate& layer : e.layers) {
-    sum += layer.forward.Total() + layer.backward.Total() +
-           layer.update.Total();
+    sum +=
+        layer.forward.Total() + layer.backward.Total() + layer.update.Total();
   }
   EXPECT_NEAR(sum, e.seconds, 1e-12 + 1e-9 * sum);
 }

@@ -51,8 +51,7 @@ TEST(Profile, SaysWhatIsWrongAndWhere) {
   const auto wrong = [](const std::string& from, const std::string& to,
                         const std::string& words) {
     const std::string error = ErrorOf(With(from, to));
-    EXPECT_NE(error.find(words), std::string::npos)
-        << to << " gave: " << error;
+    EXPECT_NE(error.find(words), std::string::npos) << to << " gave: " << error;
     EXPECT_NE(error.find("line "), std::string::npos) << error;
   };
   wrong("cores = 2", "cores = 0", "cpu.cores must be a whole number");

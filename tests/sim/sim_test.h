@@ -42,8 +42,7 @@ inline DeviceProfile FlatDevice(uint32_t cores = 1) {
 }
 
 inline Plan PlanOf(const std::string& model, uint32_t batch,
-                   uint32_t threads = 1,
-                   Shape input = {32, 32, 3}) {
+                   uint32_t threads = 1, Shape input = {32, 32, 3}) {
   Graph graph;
   std::string error;
   EXPECT_TRUE(models::BuildModel(model, input, 10, &graph, &error).ok())
