@@ -194,6 +194,10 @@ int Run(const Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
   const uint32_t threads = a.threads == 0 ? DefaultThreads() : a.threads;
   if (a.profile) {
+    if (cli.json) {
+      Fail(kExitUsage, "--profile", "--json", "a profile is TOML",
+           "Leave out --json");
+    }
     fmt::print("{}", sim::ProfileToml(MeasureThisMachine(threads)));
     return kExitOk;
   }
@@ -297,9 +301,14 @@ void AddBenchVerb(Cli& cli) {
   verb->add_option("--device", a->device,
                    "Estimate the times, too: a device's name or its profile, "
                    "FILE.toml");
-  verb->add_flag("--profile", a->profile,
-                 "Measure kernels instead and print this machine's device "
-                 "profile (TOML); about a minute");
+  CLI::Option* profile =
+      verb->add_flag("--profile", a->profile,
+                     "Measure kernels instead and print this machine's device "
+                     "profile (TOML); about a minute");
+  for (const char* other :
+       {"--models", "--batch", "--seconds", "--arena", "--device"}) {
+    profile->excludes(verb->get_option(other));
+  }
   AddMachineOptions(verb, &a->threads, &a->target);
 }
 

@@ -38,9 +38,12 @@ std::vector<Bytes> Seeds() {
   sim::DeviceProfile p;
   if (!sim::ParseProfile(sim::BuiltInProfiles()[0].text, &p).empty()) abort();
   for (auto& rate : p.rates) {
-    for (auto& axis : rate.grid.axes) axis.resize(axis.empty() ? 0 : 1);
-    rate.grid.values.resize(1);
-    rate.provenance.source = "s";
+    for (auto& axis : rate.grid.axes) {
+      if (!axis.empty()) axis.erase(axis.begin() + 1, axis.end());
+    }
+    rate.grid.values.erase(rate.grid.values.begin() + 1,
+                           rate.grid.values.end());
+    rate.provenance.source.assign(1, 's');
   }
   auto& rate = p.rates[0];
   rate.grid.axes[0] = {1, 2};

@@ -544,6 +544,9 @@ class Simulate(Case):
         done = json.loads(run("bench", "--models", "resnet8", "--batch", 1, "--seconds", 0.01, "--threads", 1,
                               "--device", "pi-5", "--json").stdout)
         self.assertGreater(done["steps"][0]["estimated_ms_per_step"], 0)
+        for more in (["--json"], ["--models", "mlp"], ["--device", "pi-5"]):
+            self.assertIn("--profile", run("bench", "--profile", *more, expect=64).stderr)
+        run("bench", "--models", "mlp", "--device", "pi-6x", expect=66)
 
 
 if __name__ == "__main__":
