@@ -406,9 +406,15 @@ Outside OutsideBytes(const Job& job) {
     o.batches += 2 * job.options.batch * sample + 8 * job.data.val->size();
   }
   if (EndsWith(job.options.model, ".safetensors")) {
+    // The loader holds the file and what it says, before there is an arena.
+    uint64_t values = 0;
     for (const ModelTensor& tensor : job.values) {
-      o.model += 2 * tensor.values.size() * sizeof(float);
+      values += tensor.values.size() * sizeof(float);
     }
+    std::error_code error;
+    const uint64_t file = std::filesystem::file_size(job.options.model, error);
+    const uint64_t loading = error ? 0 : 2 * file;
+    o.model = std::max(values, loading - std::min(loading, job.arena_bytes));
   }
   return o;
 }

@@ -84,8 +84,8 @@ struct Job {
 };
 
 // What a job holds outside the arena, as far as it depends on the job: the data
-// set, batches on their way, and a model file that it starts from (the file while
-// it is read, and its values).
+// set, batches on their way, and the values of a model file that it starts from,
+// or what reading that file takes beyond the later arena.
 struct Outside {
   uint64_t data = 0, batches = 0, model = 0;
   uint64_t Total() const { return data + batches + model; }

@@ -64,16 +64,18 @@ uint64_t StatusBytes(const std::string& name) {
 }
 
 // Whatever asks for more than planned from here on is refused by the kernel.
-void LimitMemory(const Prediction& p, uint32_t threads) {
+// Returns the limit before.
+rlimit LimitMemory(const Prediction& p, uint32_t threads) {
   constexpr uint64_t kStack = uint64_t{8} << 20, kHugePage = uint64_t{2} << 20;
   const uint64_t now = StatusBytes("VmData");
-  if (now == 0) return;
-  rlimit limit;
-  if (getrlimit(RLIMIT_DATA, &limit) != 0) return;
+  rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+  if (getrlimit(RLIMIT_DATA, &limit) != 0 || now == 0) return limit;
+  const rlimit before = limit;
   const uint64_t wanted = now + p.arena + p.outside + 2 * kHugePage +
                           (threads + 2) * kStack + kProcessBytes;
-  limit.rlim_cur = std::min<rlim_t>(wanted, limit.rlim_max);
+  limit.rlim_cur = std::min<rlim_t>(wanted, before.rlim_cur);
   setrlimit(RLIMIT_DATA, &limit);
+  return before;
 }
 
 // The device's target where this CPU has it; else the best one here. Exact
@@ -352,9 +354,10 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
   InstallStopHandler();
   // More threads than CPUs would only wait for each other.
   job.run_threads = std::min(job.plan.options.threads, DefaultThreads());
-  LimitMemory(p, job.plan.options.threads);
+  const rlimit before = LimitMemory(p, job.plan.options.threads);
   Session session(std::move(job), nullptr, a.quiet);
   const SessionResult r = session.Run();
+  setrlimit(RLIMIT_DATA, &before);
   const uint64_t peak = StatusBytes("VmHWM");
   const bool inside = peak <= limit + kProcessBytes;
   // What the repeated run ended in, if it came to its end.
