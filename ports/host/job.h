@@ -53,6 +53,9 @@ struct JobOptions {
   bool elsewhere = false;
 };
 
+// finetune's default of lr.
+inline constexpr double kFinetuneRate = 0.01;
+
 // Every option as JSON text, and back. kExitConfiguration.
 std::string OptionsJson(const JobOptions& options);
 // Of every option that decides the result: not of paths (the data have their

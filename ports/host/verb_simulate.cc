@@ -103,7 +103,11 @@ JobOptions OptionsOf(const Arguments& a, const CLI::App& verb) {
       Fail(kExitUsage, "nothing to simulate", "",
            "a job is a run folder, or --model and --data as for train", "");
     }
-    return a.options;
+    JobOptions o = a.options;
+    // The verb's own default.
+    if (o.finetune && verb.get_option("--lr")->count() == 0)
+      o.lr = kFinetuneRate;
+    return o;
   }
   // The folder's own options decide everything but how and where it runs here.
   constexpr std::string_view kOwn[] = {

@@ -118,7 +118,7 @@ void AddTrainVerb(Cli& cli) {
 void AddFinetuneVerb(Cli& cli) {
   auto a = std::make_shared<TrainArguments>();
   a->options.finetune = true;
-  a->options.lr = 0.01;
+  a->options.lr = kFinetuneRate;
   CLI::App* verb =
       cli.Verb("finetune",
                "Train on from a model file; a new head if the classes differ",

@@ -518,8 +518,7 @@ class Simulate(Case):
         job = ["--model", self.model, "--finetune", "--data", f"{self.spec}?classes=0-1", "--batch", 16, "--epochs", 1]
         done = json.loads(self.simulate("--json", job=job, out=self.tmp / "tuned").stdout)
         self.assertTrue(done["process_inside"])
-        tuned = json.loads(run("finetune", *job[1:2], *job[3:], "--out", self.tmp / "tuned-here", "--lr", 0.05, "-q",
-                               "--json").stdout)
+        tuned = json.loads(run("finetune", *job[1:2], *job[3:], "--out", self.tmp / "tuned-here", "-q", "--json").stdout)
         self.assertEqual(done["weights_sha256"], tuned["weights_sha256"])
 
     def test_estimate_alone_writes_nothing(self):
