@@ -21,8 +21,9 @@ namespace temper::host {
 namespace {
 
 constexpr void (*kVerbs[])(Cli&) = {
-    AddTrainVerb, AddFinetuneVerb, AddResumeVerb, AddEvalVerb,  AddPredictVerb,
-    AddPlanVerb,  AddInspectVerb,  AddDataVerb,   AddBenchVerb, AddDoctorVerb};
+    AddTrainVerb,   AddFinetuneVerb, AddResumeVerb,  AddEvalVerb,
+    AddPredictVerb, AddPlanVerb,     AddInspectVerb, AddDataVerb,
+    AddBenchVerb,   AddSimulateVerb, AddDoctorVerb};
 
 // What CLI11 says of a word it does not know, with the nearest one it does.
 std::string UnknownWord(Cli& cli, const std::string& message, int argc,

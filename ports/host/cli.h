@@ -49,6 +49,7 @@ void AddInspectVerb(Cli& cli);
 void AddDataVerb(Cli& cli);
 void AddBenchVerb(Cli& cli);
 void AddDoctorVerb(Cli& cli);
+void AddSimulateVerb(Cli& cli);
 
 }  // namespace temper::host
 

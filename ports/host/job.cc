@@ -350,7 +350,7 @@ void PlanJob(Job& job) {
   PlanOptions& p = job.plan_options;
   p.batch = o.batch;
   p.threads = o.threads == 0 ? DefaultThreads() : o.threads;
-  if (p.threads > DefaultThreads()) {
+  if (p.threads > DefaultThreads() && !o.elsewhere) {
     job.notes.push_back(
         fmt::format("{} threads on {} CPUs: they will wait for each other",
                     p.threads, DefaultThreads()));
@@ -395,6 +395,29 @@ Job StartJob(const JobOptions& options) {
 }
 
 }  // namespace
+
+Outside OutsideBytes(const Job& job) {
+  Outside o;
+  o.data = job.data.train.MemoryBytes();
+  const uint64_t sample = job.data.train.SampleBytes() + 12;
+  o.batches = 2 * job.options.batch * sample + 8 * job.data.train.size();
+  if (job.data.val) {
+    o.data += job.data.val->MemoryBytes();
+    o.batches += 2 * job.options.batch * sample + 8 * job.data.val->size();
+  }
+  if (EndsWith(job.options.model, ".safetensors")) {
+    // The loader holds the file and what it says, before there is an arena.
+    uint64_t values = 0;
+    for (const ModelTensor& tensor : job.values) {
+      values += tensor.values.size() * sizeof(float);
+    }
+    std::error_code error;
+    const uint64_t file = std::filesystem::file_size(job.options.model, error);
+    const uint64_t loading = error ? 0 : 2 * file;
+    o.model = std::max(values, loading - std::min(loading, job.arena_bytes));
+  }
+  return o;
+}
 
 Job PrepareJob(const JobOptions& options) {
   Job job = StartJob(options);

@@ -49,7 +49,12 @@ struct JobOptions {
   std::string target;    // empty: the best
   double save_seconds = 60.0;
   bool overwrite = false;
+  // Planned for another machine, which has `threads` CPUs (simulate). Not stored.
+  bool elsewhere = false;
 };
+
+// finetune's default of lr.
+inline constexpr double kFinetuneRate = 0.01;
 
 // Every option as JSON text, and back. kExitConfiguration.
 std::string OptionsJson(const JobOptions& options);
@@ -74,11 +79,21 @@ struct Job {
   std::vector<std::string> notes;  // for the user
   PlanOptions plan_options;
   Plan plan;
+  uint32_t run_threads = 0;  // of the pool here, at most the plan's; 0: those
   uint64_t arena_bytes = 0;  // what --arena gives, else the plan's
   Schedule schedule;
   uint64_t steps_per_epoch = 0;
   uint64_t dropped_per_epoch = 0;  // samples of a last batch that is left out
 };
+
+// What a job holds outside the arena, as far as it depends on the job: the data
+// set, batches on their way, and the values of a model file that it starts from,
+// or what reading that file takes beyond the later arena.
+struct Outside {
+  uint64_t data = 0, batches = 0, model = 0;
+  uint64_t Total() const { return data + batches + model; }
+};
+Outside OutsideBytes(const Job& job);
 
 // Resolves everything and loads the data. Throws Failure; kExitDoesNotFit if
 // --arena is smaller than the plan, with the size that works.

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -185,6 +186,15 @@ void RunFolder::WriteFile(std::string_view name,
               "Check the permissions of the folder.");
   }
   SyncFolder(Parent(path));
+}
+
+std::string FreeRunFolder(const std::string& folder) {
+  std::string path = folder;
+  std::error_code error;
+  for (int n = 2; std::filesystem::exists(path, error); ++n) {
+    path = fmt::format("{}-{}", folder, n);
+  }
+  return path;
 }
 
 }  // namespace temper::host

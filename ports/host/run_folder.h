@@ -35,6 +35,9 @@ class RunFolder {
   int fd_ = -1;
 };
 
+// `folder`, or the first of folder-2, folder-3, ... that is not taken.
+std::string FreeRunFolder(const std::string& folder);
+
 }  // namespace temper::host
 
 #endif  // TEMPER_PORTS_HOST_RUN_FOLDER_H_

@@ -28,7 +28,8 @@ Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
     : job_(std::move(job)),
       quiet_(quiet),
       arena_(job_.arena_bytes),
-      pool_(MakeThreadPool(job_.plan.options.threads)),
+      pool_(MakeThreadPool(job_.run_threads != 0 ? job_.run_threads
+                                                 : job_.plan.options.threads)),
       loader_(job_.data.train, {job_.options.batch, job_.options.seed, true,
                                 job_.dropped_per_epoch != 0}),
       progress_(quiet ? Progress::Style::kQuiet : Progress::Style::kAuto) {

@@ -1,7 +1,9 @@
 // bench: the time of whole training steps on this machine: forward, loss,
 // backward, SGD with momentum 0.9 and weight decay 5e-4 on everything, f32,
 // batch norm live, on random samples in memory. Next to it what the machine can
-// do at best (machine.h), measured in the same process.
+// do at best (machine.h), measured in the same process. --profile measures the
+// kernels alone and prints a device profile; --device puts the estimate that a
+// profile gives beside each time.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,9 +17,11 @@
 #include "models/work.h"
 #include "ports/host/arena.h"
 #include "ports/host/cli.h"
+#include "ports/host/devices.h"
 #include "ports/host/failure.h"
 #include "ports/host/machine.h"
 #include "ports/host/threads.h"
+#include "ports/sim/estimate.h"
 #include "simd/target.h"
 #include "temper/random.h"
 #include "temper/trainer.h"
@@ -31,8 +35,9 @@ struct Arguments {
                                      "mobilenet_v2", "resnet18"};
   std::vector<uint32_t> batches = {1, 8, 32};
   uint32_t threads = 0;
-  std::string target, arena;
+  std::string target, arena, device;
   double seconds = 1.0;
+  bool profile = false;
 };
 
 // One line of the table before it is measured.
@@ -188,6 +193,16 @@ Timing Measure(const Case& c, const ParallelRunner& parallel, double seconds,
 int Run(const Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
   const uint32_t threads = a.threads == 0 ? DefaultThreads() : a.threads;
+  if (a.profile) {
+    if (cli.json) {
+      Fail(kExitUsage, "--profile", "--json", "a profile is TOML",
+           "Leave out --json");
+    }
+    fmt::print("{}", sim::ProfileToml(MeasureThisMachine(threads)));
+    return kExitOk;
+  }
+  sim::DeviceProfile device;
+  if (!a.device.empty()) device = LoadDevice(a.device);
   const std::vector<Case> cases = PlanCases(a, threads);
   if (threads > DefaultThreads()) {
     std::fprintf(stderr,
@@ -206,11 +221,17 @@ int Run(const Cli& cli, const Arguments& a) {
                threads, DefaultThreads(), target.name);
     fmt::print("FMA peak {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n",
                peak, copy);
-    fmt::print("{:<24} {:>6} {:>12} {:>12} {:>12} {:>12}\n", "model", "batch",
-               "images/s", "ms/step", "of FMA peak", "arena MiB");
+    fmt::print("{:<24} {:>6} {:>12} {:>12} {:>12} {:>12}{}\n", "model", "batch",
+               "images/s", "ms/step", "of FMA peak", "arena MiB",
+               a.device.empty() ? "" : "     estimate    off by");
   }
   for (const Case& c : cases) {
     const Timing t = Measure(c, pool->runner(), a.seconds, peak);
+    double estimate = 0;  // seconds
+    if (!a.device.empty()) {
+      estimate =
+          sim::EstimateStep(device, c.plan, c.batch, threads, true).seconds;
+    }
     if (cli.json) {
       steps.push_back({{"model", c.model},
                        {"batch", c.batch},
@@ -219,11 +240,17 @@ int Run(const Cli& cli, const Arguments& a) {
                        {"ms_per_step", 1e3 * t.seconds},
                        {"fraction_of_peak", t.peak_part},
                        {"arena_bytes", c.plan.arena_bytes}});
+      if (estimate > 0) steps.back()["estimated_ms_per_step"] = 1e3 * estimate;
     } else {
-      fmt::print("{:<24} {:>6} {:>12.1f} {:>12.3f} {:>11.1f}% {:>12.2f}\n",
+      fmt::print("{:<24} {:>6} {:>12.1f} {:>12.3f} {:>11.1f}% {:>12.2f}",
                  Printable(c.model), c.batch, c.batch / t.seconds,
                  1e3 * t.seconds, 100 * t.peak_part,
                  static_cast<double>(c.plan.arena_bytes) / 1048576.0);
+      if (estimate > 0) {
+        fmt::print(" {:>12.3f} {:>8.1f}%", 1e3 * estimate,
+                   100 * (estimate / t.seconds - 1));
+      }
+      fmt::print("\n");
       std::fflush(stdout);
     }
   }
@@ -271,6 +298,17 @@ void AddBenchVerb(Cli& cli) {
       ->capture_default_str();
   verb->add_option("--arena", a->arena,
                    "Memory that each must fit, such as 16MiB");
+  verb->add_option("--device", a->device,
+                   "Estimate the times, too: a device's name or its profile, "
+                   "FILE.toml");
+  CLI::Option* profile =
+      verb->add_flag("--profile", a->profile,
+                     "Measure kernels instead and print this machine's device "
+                     "profile (TOML); about a minute");
+  for (const char* other :
+       {"--models", "--batch", "--seconds", "--arena", "--device"}) {
+    profile->excludes(verb->get_option(other));
+  }
   AddMachineOptions(verb, &a->threads, &a->target);
 }
 

@@ -7,7 +7,6 @@
 
 #include "ports/host/cli.h"
 #include "ports/host/failure.h"
-#include "ports/host/loader.h"
 #include "ports/host/session.h"
 #include "simd/target.h"
 
@@ -19,22 +18,6 @@ struct Arguments {
   bool all = false;
   bool quiet = false;
 };
-
-// What the job holds outside the arena, as far as it depends on the job.
-struct Outside {
-  uint64_t data = 0, batches = 0;
-};
-Outside OutsideBytes(const Job& job) {
-  Outside o;
-  o.data = job.data.train.MemoryBytes();
-  const uint64_t sample = job.data.train.SampleBytes() + 12;
-  o.batches = 2 * job.options.batch * sample + 8 * job.data.train.size();
-  if (job.data.val) {
-    o.data += job.data.val->MemoryBytes();
-    o.batches += 2 * job.options.batch * sample + 8 * job.data.val->size();
-  }
-  return o;
-}
 
 std::string LayerOf(const Plan& plan, const PlannedTensor& t) {
   if (t.node == kNoNode) return "";
@@ -90,9 +73,10 @@ void PrintPlan(const Job& job, bool all) {
              static_cast<double>(plan.arena_bytes) /
                  static_cast<double>(plan.lower_bound));
   fmt::print(
-      "outside the arena {:>12} bytes (data set {}, batches {}), and the "
-      "program itself\n",
-      outside.data + outside.batches, outside.data, outside.batches);
+      "outside the arena {:>12} bytes (data set {}, batches {}, model file "
+      "{}), "
+      "and the program itself\n",
+      outside.Total(), outside.data, outside.batches, outside.model);
   fmt::print("steps             {:>12} per epoch of {} samples, batch {}\n",
              job.steps_per_epoch, job.data.train.size(), job.options.batch);
   const simd::Target target = simd::CurrentTarget();
@@ -112,7 +96,7 @@ int Run(const Cli& cli, const Arguments& a) {
   nlohmann::ordered_json json =
       nlohmann::ordered_json::parse(PlanJson(job.plan));
   const Outside outside = OutsideBytes(job);
-  json["outside_bytes"] = outside.data + outside.batches;
+  json["outside_bytes"] = outside.Total();
   json["steps_per_epoch"] = job.steps_per_epoch;
   json["notes"] = job.notes;
   fmt::print("{}\n", json.dump(1));

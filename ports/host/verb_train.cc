@@ -1,7 +1,6 @@
 // train, finetune, resume: the verbs that run a Session.
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -85,17 +84,6 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
   return r.exit_code;
 }
 
-// runs/train, or the first of runs/train-2, runs/train-3, ... that is not
-// taken.
-std::string FreeRunFolder(const std::string& folder) {
-  std::string path = folder;
-  std::error_code error;
-  for (int n = 2; std::filesystem::exists(path, error); ++n) {
-    path = fmt::format("{}-{}", folder, n);
-  }
-  return path;
-}
-
 // The target must be chosen before the first kernel runs.
 Job NewJob(JobOptions options, const std::string& folder) {
   ChooseTarget(options.target);
@@ -130,7 +118,7 @@ void AddTrainVerb(Cli& cli) {
 void AddFinetuneVerb(Cli& cli) {
   auto a = std::make_shared<TrainArguments>();
   a->options.finetune = true;
-  a->options.lr = 0.01;
+  a->options.lr = kFinetuneRate;
   CLI::App* verb =
       cli.Verb("finetune",
                "Train on from a model file; a new head if the classes differ",

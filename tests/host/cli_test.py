@@ -502,6 +502,108 @@ class Doctor(unittest.TestCase):
             self.assertIn(words, done.stderr)
 
 
+class Simulate(Case):
+    def simulate(self, *more, device="pi-4", job=None, expect=0, out=None):
+        job = job or ["--model", "mlp?hidden=16", "--data", self.spec, "--batch", 16, "--epochs", 2]
+        where = ["--out", out] if out else []
+        return run("simulate", *job, "--device", device, "-q", *where, *more, expect=expect)
+
+    def test_ends_in_the_weights_of_train(self):
+        trained = json.loads(run("inspect", self.model, "--json").stdout)["weights_sha256"]
+        for device in ("pi-zero-2w", "pi-5"):
+            done = json.loads(self.simulate("--json", device=device, out=self.tmp / f"sim-{device}").stdout)
+            self.assertEqual(done["weights_sha256"], trained)
+            self.assertEqual(done["device_target"], "neon")
+            self.assertEqual(done["threads"], 4)
+            self.assertTrue(done["fits"] and done["exact"] and done["process_inside"] and done["finished"])
+            self.assertEqual(done["planned_bytes"], done["arena_bytes"] + done["outside_bytes"])
+            self.assertLessEqual(done["process_peak_bytes"], done["memory_limit"] + done["process_constant_bytes"])
+            estimate = done["estimate"]
+            self.assertEqual(estimate["steps"], 30)
+            parts = estimate["steps_seconds"] + estimate["validation_seconds"] + estimate["save_seconds"]
+            self.assertAlmostEqual(estimate["total_seconds"], parts)
+            layers = [layer["forward_ms"] + layer["backward_ms"] + layer["update_ms"] for layer in done["layers"]]
+            self.assertAlmostEqual(sum(layers), estimate["ms_per_step"], places=6)
+            for layer in done["layers"]:
+                self.assertIn(layer["bound"], ("compute", "L2 cache", "L3 cache", "memory", "transfer", "overhead"))
+
+    def test_a_run_folder_is_a_job_and_stays_as_it_is(self):
+        before = {p: p.read_bytes() for p in self.run_folder.rglob("*") if p.is_file()}
+        done = json.loads(self.simulate("--json", job=[self.run_folder], out=self.tmp / "again").stdout)
+        self.assertTrue(done["same_as_run"])
+        self.assertEqual(done["steps"], 30)
+        self.assertEqual(before, {p: p.read_bytes() for p in self.run_folder.rglob("*") if p.is_file()})
+        text = self.simulate(job=[self.run_folder], out=self.tmp / "again-text").stdout
+        self.assertIn("the same as those of the run", text)
+        self.assertIn("bound by", text)
+        self.assertIn("kernels estimated", text)
+        for code, words, more in ((64, "--epochs|brings this option", ["--epochs", 3]),
+                                  (64, "--out|does not touch", ["--out", self.run_folder]),
+                                  (64, "the device has 4 cores", ["--threads", 5]),
+                                  (66, "config.json", [])):
+            job = [self.run_folder] if more else [self.tmp / "no-such-run"]
+            done = self.simulate(*more, job=job, expect=code)
+            for word in words.split("|"):
+                self.assertIn(word, done.stderr)
+
+    def test_memory(self):
+        plan = json.loads(run("plan", "--model", "mlp?hidden=16", "--data", self.spec, "--batch", 16, "--threads", 4,
+                              "--json").stdout)
+        need = plan["arena_bytes"] + plan["outside_bytes"]
+        out = self.tmp / "memory"
+        done = self.simulate("--memory", need - 1, out=out, expect=11)
+        self.assertIn(f"--memory {need}", done.stderr)
+        self.assertFalse(out.exists(), "a refused simulation left a folder behind")
+        done = self.simulate("--arena", plan["arena_bytes"] - 64, out=out, expect=11)
+        self.assertIn(str(plan["arena_bytes"]), done.stderr)
+        self.assertFalse(out.exists())
+        done = json.loads(self.simulate("--memory", need, "--json", out=out).stdout)
+        self.assertEqual(done["planned_bytes"], need)
+        self.assertTrue(done["process_inside"])
+        self.assertLessEqual(done["process_peak_bytes"], need + done["process_constant_bytes"])
+
+    def test_a_model_file_counts(self):
+        job = ["--model", self.model, "--finetune", "--data", f"{self.spec}?classes=0-1", "--batch", 16, "--epochs", 1]
+        done = json.loads(self.simulate("--json", job=job, out=self.tmp / "tuned").stdout)
+        self.assertTrue(done["process_inside"])
+        tuned = json.loads(run("finetune", *job[1:2], *job[3:], "--out", self.tmp / "tuned-here", "-q", "--json").stdout)
+        self.assertEqual(done["weights_sha256"], tuned["weights_sha256"])
+
+    def test_estimate_alone_writes_nothing(self):
+        done = json.loads(self.simulate("--no-run", "--json", out=self.tmp / "nothing").stdout)
+        self.assertIsNone(done["weights_sha256"])
+        self.assertGreater(done["estimate"]["ms_per_step"], 0)
+        self.assertFalse((self.tmp / "nothing").exists())
+        faster = json.loads(self.simulate("--no-run", "--json", device="pi-5").stdout)
+        self.assertLess(faster["estimate"]["ms_per_step"], done["estimate"]["ms_per_step"])
+
+    def test_devices(self):
+        self.assertIn("Did you mean 'pi-4'", self.simulate(device="pi-44", expect=66).stderr)
+        self.assertIn("--device", run("simulate", "--model", "mlp", "--data", self.spec, expect=64).stderr)
+        self.assertIn("nothing to simulate", self.simulate(job=["--model", "mlp"], expect=64).stderr)
+        profile = self.tmp / "board.toml"
+        self.simulate(device=profile, expect=66)
+        source = pathlib.Path(__file__).parents[2] / "ports" / "sim" / "devices" / "pi-4.toml"
+        good = source.read_text()
+        profile.write_text(good.replace("cores = 4", "cores = four"))
+        self.assertIn("line", self.simulate(device=profile, expect=65).stderr)
+        profile.write_text(good.replace("cores = 4", "cors = 4"))
+        self.assertIn("did you mean 'cores'", self.simulate(device=profile, expect=65).stderr)
+        # A 32-bit board has no fused multiply-add: its bits are its own.
+        profile.write_text(good.replace('"aarch64"', '"armv7"'))
+        done = json.loads(self.simulate("--no-run", "--json", device=profile).stdout)
+        self.assertFalse(done["exact"])
+        self.assertIn("differ", " ".join(done["notes"]))
+
+    def test_bench_estimates(self):
+        done = json.loads(run("bench", "--models", "resnet8", "--batch", 1, "--seconds", 0.01, "--threads", 1,
+                              "--device", "pi-5", "--json").stdout)
+        self.assertGreater(done["steps"][0]["estimated_ms_per_step"], 0)
+        for more in (["--json"], ["--models", "mlp"], ["--device", "pi-5"]):
+            self.assertIn("--profile", run("bench", "--profile", *more, expect=64).stderr)
+        run("bench", "--models", "mlp", "--device", "pi-6x", expect=66)
+
+
 if __name__ == "__main__":
     TEMPER = os.path.abspath(sys.argv.pop(1))
     unittest.main(verbosity=2)

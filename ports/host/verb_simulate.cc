@@ -1,0 +1,454 @@
+// simulate: runs a job here under the constraints of another device (memory,
+// cores, SIMD target), and estimates from the device's profile how long the
+// steps, the saves and the whole job take there. The run is that of `train`: on
+// exact targets it ends in the weights that the device would end in.
+// Next: ports/sim/estimate.h, docs/simulation.md.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "ports/host/arena.h"
+#include "ports/host/cli.h"
+#include "ports/host/devices.h"
+#include "ports/host/failure.h"
+#include "ports/host/session.h"
+#include "ports/host/signals.h"
+#include "ports/host/threads.h"
+#include "ports/sim/estimate.h"
+#include "simd/target.h"
+
+namespace temper::host {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What the process takes besides arena, data and batches: the program and its
+// libraries, stacks, the graph, copies of weights on their way to a file.
+// Stated in docs/simulation.md; the run is checked against it.
+constexpr uint64_t kProcessBytes = uint64_t{32} << 20;
+
+struct Arguments {
+  JobOptions options;
+  std::string run, device, memory;
+  bool no_run = false, all = false, quiet = false;
+};
+
+// All that is known before the run.
+struct Prediction {
+  uint64_t limit = 0, planned = 0;  // bytes
+  uint64_t arena = 0, outside = 0;
+  sim::Estimate step;
+  double evaluation = 0;    // seconds of a whole validation
+  double steps = 0;         // seconds of all training steps
+  double saves = 0;         // seconds of all saves
+  uint64_t save_bytes = 0;  // of last.safetensors, about
+  uint64_t save_count = 0;
+  double Total() const { return steps + evaluation + saves; }
+};
+
+// Bytes of a field of /proc/self/status, 0 where there is none.
+uint64_t StatusBytes(const std::string& name) {
+  std::ifstream file("/proc/self/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind(name + ":", 0) != 0) continue;
+    return std::strtoull(line.c_str() + name.size() + 1, nullptr, 10) << 10;
+  }
+  return 0;
+}
+
+// Whatever asks for more than planned from here on is refused by the kernel.
+// Returns the limit before.
+rlimit LimitMemory(const Prediction& p, uint32_t threads) {
+  constexpr uint64_t kStack = uint64_t{8} << 20, kHugePage = uint64_t{2} << 20;
+  const uint64_t now = StatusBytes("VmData");
+  rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+  if (getrlimit(RLIMIT_DATA, &limit) != 0 || now == 0) return limit;
+  const rlimit before = limit;
+  const uint64_t wanted = now + p.arena + p.outside + 2 * kHugePage +
+                          (threads + 2) * kStack + kProcessBytes;
+  limit.rlim_cur = std::min<rlim_t>(wanted, before.rlim_cur);
+  setrlimit(RLIMIT_DATA, &limit);
+  return before;
+}
+
+// The device's target where this CPU has it; else the best one here. Exact
+// targets give the same bits, so that only speed differs.
+std::string ChooseDeviceTarget(const sim::DeviceProfile& device,
+                               const std::string& asked) {
+  if (!asked.empty()) {
+    ChooseTarget(asked);
+  } else if (!simd::ForceTarget(device.cpu.target.c_str())) {
+    ChooseTarget("");
+  }
+  const simd::Target target = simd::CurrentTarget();
+  if (target.name == device.cpu.target) return "";
+  return fmt::format(
+      "runs with {} in place of the device's {}: {}", target.name,
+      device.cpu.target,
+      device.Exact() && target.exact
+          ? "both are exact, the weights are the same"
+          : "not both are exact, the device's weights will differ slightly");
+}
+
+JobOptions OptionsOf(const Arguments& a, const CLI::App& verb) {
+  if (a.run.empty()) {
+    if (a.options.model.empty() || a.options.data.empty()) {
+      Fail(kExitUsage, "nothing to simulate", "",
+           "a job is a run folder, or --model and --data as for train", "");
+    }
+    JobOptions o = a.options;
+    // The verb's own default.
+    if (o.finetune && verb.get_option("--lr")->count() == 0)
+      o.lr = kFinetuneRate;
+    return o;
+  }
+  // The folder's own options decide everything but how and where it runs here.
+  constexpr std::string_view kOwn[] = {
+      "--device", "--memory",  "--no-run", "--all",   "--out",  "--overwrite",
+      "--quiet",  "--threads", "--target", "--arena", "--json", "run"};
+  for (const CLI::Option* option : verb.get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() == 0 ||
+        std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn)) {
+      continue;
+    }
+    Fail(kExitUsage, name, "", "a run folder brings this option itself",
+         "Leave it out, or give --model and --data instead of the folder");
+  }
+  JobOptions o = ReadRunOptions(a.run);
+  if (!a.options.out.empty()) {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(a.options.out, a.run, ignored)) {
+      Fail(kExitUsage, "--out", Printable(a.options.out),
+           "a simulation does not touch the run that it repeats",
+           "Choose another folder");
+    }
+  }
+  o.out = a.options.out;
+  o.overwrite = a.options.overwrite;
+  o.threads = a.options.threads;
+  o.target = a.options.target;
+  if (!a.options.arena.empty()) o.arena = a.options.arena;
+  return o;
+}
+
+Prediction Predict(const sim::DeviceProfile& device, const Job& job,
+                   uint64_t limit) {
+  const Plan& plan = job.plan;
+  const uint32_t threads = plan.options.threads;
+  const JobOptions& o = job.options;
+  Prediction p;
+  p.limit = limit;
+  p.arena = job.arena_bytes;
+  p.outside = OutsideBytes(job).Total();
+  p.planned = p.arena + p.outside;
+  const auto seconds = [&](uint64_t rows, bool training) {
+    return sim::EstimateStep(device, plan, static_cast<uint32_t>(rows), threads,
+                             training)
+        .seconds;
+  };
+  const auto epoch = [&](uint64_t samples, bool training, bool short_batch) {
+    double sum = 0;
+    if (samples >= o.batch) {
+      sum +=
+          static_cast<double>(samples / o.batch) * seconds(o.batch, training);
+    }
+    const uint64_t rest = samples % o.batch;
+    if (rest != 0 && short_batch) sum += seconds(rest, training);
+    return sum;
+  };
+  p.step = sim::EstimateStep(device, plan, o.batch, threads, true);
+  p.steps =
+      o.epochs * epoch(job.data.train.size(), true, job.dropped_per_epoch == 0);
+  if (job.data.val)
+    p.evaluation = o.epochs * epoch(job.data.val->size(), false, true);
+  uint64_t weights = 0, state = 0;
+  for (const PlannedTensor& t : plan.tensors) {
+    if (t.kind == TensorKind::kWeight) weights += t.bytes;
+    if (t.kind == TensorKind::kOptimizer) state += t.bytes;
+  }
+  // last: at the start, after every epoch, and every save_seconds within one;
+  // best: at most once an epoch, or at the end.
+  p.save_bytes = weights + state;
+  p.save_count = 1 + uint64_t{o.epochs};
+  if (o.save_seconds > 0) {
+    p.save_count += uint64_t{o.epochs} *
+                    static_cast<uint64_t>(p.steps / o.epochs / o.save_seconds);
+  }
+  const uint64_t best = job.data.val ? o.epochs : 1;
+  p.saves = static_cast<double>(p.save_count) *
+                sim::EstimateSave(device, p.save_bytes) +
+            static_cast<double>(best) * sim::EstimateSave(device, weights);
+  return p;
+}
+
+struct LayerRow {
+  std::string name, kind, bound;
+  double forward, backward, update, share;  // seconds; of the step
+  double operations, bytes;
+};
+std::vector<LayerRow> LayersOf(const Plan& plan, const sim::Estimate& e) {
+  std::vector<LayerRow> rows;
+  for (size_t i = 0; i < e.layers.size(); ++i) {
+    const sim::LayerEstimate& layer = e.layers[i];
+    sim::Cost all = layer.forward;
+    all.Add(layer.backward);
+    all.Add(layer.update);
+    if (all.Total() <= 0) continue;
+    const Node& node = plan.graph.nodes[i];
+    rows.push_back({node.name, LayerName(node.kind), BoundName(all.Most()),
+                    layer.forward.Total(), layer.backward.Total(),
+                    layer.update.Total(), all.Total() / e.seconds,
+                    layer.operations, layer.bytes});
+  }
+  return rows;
+}
+
+Json JsonOf(const sim::DeviceProfile& device, const Job& job,
+            const Prediction& p, const std::vector<std::string>& notes) {
+  Json layers = Json::array();
+  for (const LayerRow& row : LayersOf(job.plan, p.step)) {
+    layers.push_back({{"layer", row.name},
+                      {"kind", row.kind},
+                      {"forward_ms", 1e3 * row.forward},
+                      {"backward_ms", 1e3 * row.backward},
+                      {"update_ms", 1e3 * row.update},
+                      {"share", row.share},
+                      {"operations", row.operations},
+                      {"bytes", row.bytes},
+                      {"bound", row.bound}});
+  }
+  Json provenance = Json::object();
+  const auto add = [&](const char* name, const sim::Provenance& origin) {
+    provenance[name] = {{"origin", OriginName(origin.origin)},
+                        {"source", origin.source}};
+  };
+  add("cpu", device.cpu.provenance);
+  add("memory", device.memory.provenance);
+  add("storage", device.storage.provenance);
+  add("overhead", device.overhead.provenance);
+  add("threads", device.threads.provenance);
+  add("kernels", device.rates[0].provenance);
+  return {{"device", device.name},
+          {"device_target", device.cpu.target},
+          {"target", simd::CurrentTarget().name},
+          {"exact", device.Exact() && simd::CurrentTarget().exact},
+          {"threads", job.plan.options.threads},
+          {"fits", true},  // what does not is refused
+          {"memory_limit", p.limit},
+          {"arena_bytes", p.arena},
+          {"outside_bytes", p.outside},
+          {"planned_bytes", p.planned},
+          {"process_constant_bytes", kProcessBytes},
+          {"estimate",
+           {{"ms_per_step", 1e3 * p.step.seconds},
+            {"images_per_second", job.options.batch / p.step.seconds},
+            {"steps", job.steps_per_epoch * job.options.epochs},
+            {"steps_seconds", p.steps},
+            {"validation_seconds", p.evaluation},
+            {"save_seconds", p.saves},
+            {"saves", p.save_count},
+            {"total_seconds", p.Total()}}},
+          {"layers", layers},
+          {"provenance", provenance},
+          {"notes", notes}};
+}
+
+std::string Duration(double seconds) {
+  if (seconds < 120) return fmt::format("{:.3g} s", seconds);
+  if (seconds < 7200) return fmt::format("{:.1f} min", seconds / 60);
+  return fmt::format("{:.1f} h", seconds / 3600);
+}
+
+void Print(const sim::DeviceProfile& device, const Job& job,
+           const Prediction& p, bool all) {
+  const auto mib = [](uint64_t bytes) {
+    return static_cast<double>(bytes) / 1048576.0;
+  };
+  fmt::print("device        {}: {} core{}, {}, {:.0f} MiB for programs\n",
+             device.name, device.cpu.cores, device.cpu.cores == 1 ? "" : "s",
+             device.cpu.target, mib(device.memory.bytes));
+  fmt::print("numbers       kernels {}, memory {}, storage {}\n",
+             OriginName(device.rates[0].provenance.origin),
+             OriginName(device.memory.provenance.origin),
+             OriginName(device.storage.provenance.origin));
+  fmt::print(
+      "memory        {} bytes planned ({:.2f} MiB: arena {}, outside {}) of "
+      "{}: "
+      "fits\n",
+      p.planned, mib(p.planned), p.arena, p.outside, p.limit);
+  fmt::print(
+      "step          {:.4g} ms at batch {}, {} thread{}: {:.4g} images/s\n",
+      1e3 * p.step.seconds, job.options.batch, job.plan.options.threads,
+      job.plan.options.threads == 1 ? "" : "s",
+      job.options.batch / p.step.seconds);
+  fmt::print("whole job     {}: {} steps {}, validation {}, {} saves {}\n\n",
+             Duration(p.Total()), job.steps_per_epoch * job.options.epochs,
+             Duration(p.steps), Duration(p.evaluation), p.save_count,
+             Duration(p.saves));
+  std::vector<LayerRow> rows = LayersOf(job.plan, p.step);
+  fmt::print("{:<24} {:<18} {:>10} {:>10} {:>10} {:>7}  {}\n", "layer", "kind",
+             "forward ms", "backward", "update", "share", "bound by");
+  size_t left_out = 0;
+  for (const LayerRow& row : rows) {
+    if (!all && row.share < 0.01) {
+      ++left_out;
+      continue;
+    }
+    fmt::print("{:<24} {:<18} {:>10.4f} {:>10.4f} {:>10.4f} {:>6.1f}%  {}\n",
+               Printable(row.name), row.kind, 1e3 * row.forward,
+               1e3 * row.backward, 1e3 * row.update, 100 * row.share,
+               row.bound);
+  }
+  if (left_out != 0) fmt::print("({} below 1 %: --all)\n", left_out);
+  fmt::print("\n");
+}
+
+int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
+  const sim::DeviceProfile device = LoadDevice(a.device);
+  JobOptions options = OptionsOf(a, verb);
+  const uint64_t limit =
+      a.memory.empty() ? device.memory.bytes : ParseBytes(a.memory);
+  std::vector<std::string> notes;
+  const std::string target_note = ChooseDeviceTarget(device, options.target);
+  if (!target_note.empty()) notes.push_back(target_note);
+  if (options.threads == 0) options.threads = device.cpu.cores;
+  if (options.threads > device.cpu.cores) {
+    Fail(kExitUsage, "--threads", fmt::format("{}", options.threads),
+         fmt::format("the device has {} cores", device.cpu.cores), "");
+  }
+  options.elsewhere = true;
+  if (options.out.empty() && !a.no_run) {
+    options.out = FreeRunFolder("runs/simulate");
+  }
+  Job job = PrepareJob(options);
+  for (const std::string& note : job.notes) notes.push_back(note);
+  const Prediction p = Predict(device, job, limit);
+  if (p.planned > limit) {
+    Fail(kExitDoesNotFit, "the job does not fit the device",
+         a.memory.empty() ? device.name : "--memory " + Printable(a.memory),
+         fmt::format("arena {} and {} outside it (data, batches) are {} bytes, "
+                     "the limit is {}",
+                     p.arena, p.outside, p.planned, limit),
+         fmt::format("Use --memory {}, a smaller --batch, or --freeze",
+                     p.planned));
+  }
+  Json json;
+  if (cli.json) json = JsonOf(device, job, p, notes);
+  if (!cli.json) {
+    Print(device, job, p, a.all);
+    for (const std::string& note : notes) fmt::print("note: {}\n", note);
+  }
+  if (a.no_run) {
+    if (cli.json) {
+      json["weights_sha256"] = nullptr;
+      fmt::print("{}\n", json.dump(1));
+    }
+    return kExitOk;
+  }
+
+  std::fflush(stdout);
+  InstallStopHandler();
+  // More threads than CPUs would only wait for each other.
+  job.run_threads = std::min(job.plan.options.threads, DefaultThreads());
+  const rlimit before = LimitMemory(p, job.plan.options.threads);
+  Session session(std::move(job), nullptr, a.quiet);
+  const SessionResult r = session.Run();
+  setrlimit(RLIMIT_DATA, &before);
+  const uint64_t peak = StatusBytes("VmHWM");
+  const bool inside = peak <= limit + kProcessBytes;
+  // What the repeated run ended in, if it came to its end.
+  std::optional<std::string> original;
+  if (!a.run.empty() && r.exit_code == 0 &&
+      std::filesystem::exists(LastCheckpoint(a.run))) {
+    try {
+      const ModelFile file = ReadModel(LastCheckpoint(a.run));
+      if (ReadCounters(file, session.job()).epoch ==
+          session.job().options.epochs) {
+        original = WeightsSha256(file.weights);
+      }
+    } catch (const Failure& failure) {
+      std::fprintf(stderr, "note: not compared with the run in %s: %s\n",
+                   Printable(a.run).c_str(), failure.message.c_str());
+    }
+  }
+  const bool same = !original || *original == r.Sha256();
+  if (cli.json) {
+    json["out"] = session.job().options.out;
+    json["finished"] = r.exit_code == 0;
+    json["steps"] = r.steps_done;
+    json["host_seconds"] = r.seconds;
+    json["arena_peak_bytes"] = r.peak_bytes;
+    json["process_peak_bytes"] = peak;
+    json["process_inside"] = inside;
+    json["same_as_run"] = original ? Json(same) : Json();
+    json["weights_sha256"] = r.Sha256();
+    fmt::print("{}\n", json.dump(1));
+  } else {
+    fmt::print("ran here      {:.1f} s, run folder {}\n", r.seconds,
+               session.job().options.out);
+    fmt::print("process       {} bytes at most, {} the limit and {} MiB\n",
+               peak, inside ? "inside" : "OUTSIDE", kProcessBytes >> 20);
+    if (original) {
+      fmt::print("weights       {} the run in {}\n",
+                 same ? "the same as those of" : "NOT those of", a.run);
+    }
+    fmt::print("sha256        {}\n", r.Sha256());
+  }
+  if (r.exit_code != 0) return r.exit_code;
+  if (!inside) {
+    std::fprintf(stderr,
+                 "temper: the process took %llu bytes, more than the limit and "
+                 "%llu\n",
+                 static_cast<unsigned long long>(peak),
+                 static_cast<unsigned long long>(kProcessBytes));
+    return kExitDoesNotFit;
+  }
+  if (!same) {
+    std::fprintf(stderr,
+                 "temper: the weights differ from those of the run in %s\n",
+                 Printable(a.run).c_str());
+    return kExitMismatch;
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddSimulateVerb(Cli& cli) {
+  auto a = std::make_shared<Arguments>();
+  auto self = std::make_shared<CLI::App*>(nullptr);
+  CLI::App* verb =
+      cli.Verb("simulate",
+               "Run a job as another device would, and estimate its time there",
+               [&cli, a, self] { return Run(cli, *a, **self); });
+  *self = verb;
+  verb->add_option(
+      "run", a->run,
+      "A run folder whose job is run again; or --model and --data");
+  std::string names;
+  for (const sim::BuiltInProfile& p : sim::BuiltInProfiles()) {
+    names += fmt::format("{}, ", p.name);
+  }
+  verb->add_option("--device", a->device,
+                   fmt::format("{}or a profile, FILE.toml", names))
+      ->required();
+  verb->add_option("--memory", a->memory,
+                   "Memory for the job, data included (default: the device's)");
+  verb->add_flag("--no-run", a->no_run, "Estimate only");
+  verb->add_flag("--all", a->all, "Small layers, too");
+  verb->add_option("--model", a->options.model, "As for train or finetune");
+  verb->add_flag("--finetune", a->options.finetune,
+                 "As finetune: a new head if the classes differ");
+  AddJobOptions(verb, &a->options);
+  AddRunOptions(verb, &a->options, &a->quiet);
+}
+
+}  // namespace temper::host

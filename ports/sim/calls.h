@@ -1,0 +1,50 @@
+// From a plan to the kernels it calls: every call of one training step (or of
+// one evaluation) with its size, its work and the memory it touches. It mirrors
+// the layers' forward and backward functions (runtime/layers/) and the
+// trainer's loop (runtime/trainer.cc). Next: cache_model.h, estimate.h.
+#ifndef TEMPER_PORTS_SIM_CALLS_H_
+#define TEMPER_PORTS_SIM_CALLS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "ports/sim/kernels.h"
+#include "temper/plan.h"
+
+namespace temper::sim {
+
+// Bytes [begin, begin + bytes) of the arena; samples lie behind its end.
+struct Touch {
+  uint64_t begin = 0, bytes = 0;
+};
+inline constexpr uint32_t kMaxTouches = 6;
+
+struct KernelCall {
+  Kernel kernel = Kernel::kCopy;
+  StepKind kind = StepKind::kForward;
+  uint32_t node = 0;
+  double x[kMaxAxes] = {1, 1, 1};  // place in the kernel's grid
+  double work = 0;                 // operations or bytes
+  double parts = 1;          // how many threads its grain would give work to
+  uint32_t small_calls = 0;  // further kernels on vectors of a few channels
+  uint32_t touch_count = 0;  // 0: what it reads is in the first-level cache
+  Touch touches[kMaxTouches];
+
+  // What is touched twice (read and written) is listed once.
+  void Add(Touch touch) {
+    for (uint32_t i = 0; i < touch_count; ++i) {
+      if (touches[i].begin == touch.begin) return;
+    }
+    if (touch.bytes != 0 && touch_count < kMaxTouches) {
+      touches[touch_count++] = touch;
+    }
+  }
+};
+
+// The calls of a step over `rows` samples. `training` false: forward and loss
+// alone.
+std::vector<KernelCall> CallsOf(const Plan& plan, uint32_t rows, bool training);
+
+}  // namespace temper::sim
+
+#endif  // TEMPER_PORTS_SIM_CALLS_H_

@@ -1,0 +1,129 @@
+// Reading and writing device profiles, and what is built in.
+#include "ports/sim/profile.h"
+
+#include "tests/sim/sim_test.h"
+
+namespace temper::sim {
+namespace {
+
+// The text of a good profile with one piece replaced.
+std::string With(const std::string& from, const std::string& to) {
+  std::string text = ProfileToml(FlatDevice(2));
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  if (at != std::string::npos) text.replace(at, from.size(), to);
+  return text;
+}
+std::string ErrorOf(const std::string& text) {
+  DeviceProfile profile;
+  profile.name = "untouched";
+  const std::string error = ParseProfile(text, &profile);
+  if (!error.empty()) {
+    EXPECT_EQ(profile.name, "untouched");
+  }
+  return error;
+}
+
+TEST(Profile, SurvivesWritingAndReading) {
+  const std::string text = ProfileToml(FlatDevice(2));
+  DeviceProfile read;
+  ASSERT_EQ(ParseProfile(text, &read), "");
+  EXPECT_EQ(ProfileToml(read), text);
+  EXPECT_EQ(read.cpu.cores, 2u);
+  EXPECT_EQ(read.threads.compute, (std::vector<double>{1, 2}));
+  EXPECT_EQ(read.RateOf(Kernel::kForm).grid.values,
+            (std::vector<double>{10, 5, 1}));
+  EXPECT_TRUE(read.RateOf(Kernel::kForm).all.empty());
+}
+
+TEST(Profile, KeepsTheRatesOfAllThreads) {
+  DeviceProfile p = FlatDevice(2);
+  auto& rate = p.rates[static_cast<size_t>(Kernel::kConvForward)];
+  rate.all = rate.grid;
+  rate.all.values = {1.9};
+  DeviceProfile read;
+  ASSERT_EQ(ParseProfile(ProfileToml(p), &read), "");
+  EXPECT_EQ(read.RateOf(Kernel::kConvForward).all.values,
+            (std::vector<double>{1.9}));
+}
+
+TEST(Profile, SaysWhatIsWrongAndWhere) {
+  const auto wrong = [](const std::string& from, const std::string& to,
+                        const std::string& words) {
+    const std::string error = ErrorOf(With(from, to));
+    EXPECT_NE(error.find(words), std::string::npos) << to << " gave: " << error;
+    EXPECT_NE(error.find("line "), std::string::npos) << error;
+  };
+  wrong("cores = 2", "cores = 0", "cpu.cores must be a whole number");
+  wrong("cores = 2", "cores = -1", "cpu.cores must be a whole number");
+  wrong("cores = 2", "cores = 2.0", "cpu.cores must be a whole number");
+  wrong("cores = 2", "core = 2", "unknown key cpu.core; did you mean 'cores'?");
+  wrong("cores = 2", "cores = 3", "threads.compute must have one number");
+  wrong("peak_gflops = 2", "peak_gflops = nan", "cpu.peak_gflops");
+  wrong("peak_gflops = 2", "peak_gflops = 0", "cpu.peak_gflops");
+  wrong("\"x86_64\"", "\"vax\"", "cpu.arch must be one of x86_64");
+  wrong("\"estimated\"", "\"guessed\"", "cpu.provenance must be one of");
+  wrong("source = \"made for a test\"\n", "", "cpu.source is missing");
+  wrong("source = \"made for a test\"", "source = \"a\\u001b[1m\"",
+        "cpu.source must be text");
+  wrong("l2_shared = false", "l2_shared = 0", "must be true or false");
+  wrong("gbytes = [10", "gbytes = [-10", "must be a number");
+  wrong("distance = [6.554e+04", "distance = [9e9", "must ascend");
+  wrong("gbytes = [10, 5, 1]", "gbytes = [10, 5]", "has 2 numbers");
+  wrong("gflops = [1]", "gflops = []", "must be a list of numbers");
+  wrong("gflops = [1]", "gflops = [1]\ngflops_all = [1, 2]", "has 2 numbers");
+  wrong("[kernels.form]", "[kernels.fome]", "kernels.form must be a table");
+  wrong("version = 1", "version = 2", "version");
+  wrong("[storage]", "[storage", "line ");
+  EXPECT_NE(ErrorOf(""), "");
+  EXPECT_NE(ErrorOf("cpu = 1"), "");
+  EXPECT_NE(ErrorOf(std::string((1 << 20) + 1, '#')), "");
+}
+
+TEST(Profile, BuiltInOnesAreGoodAndSayWhereTheirNumbersComeFrom) {
+  ASSERT_GE(BuiltInProfiles().size(), 4u);
+  for (const BuiltInProfile& built_in : BuiltInProfiles()) {
+    DeviceProfile p;
+    ASSERT_EQ(ParseProfile(built_in.text, &p), "") << built_in.name;
+    EXPECT_TRUE(p.Exact()) << built_in.name;
+    EXPECT_EQ(p.cpu.cores, 4u);
+    EXPECT_NE(p.cpu.provenance.origin, Origin::kMeasured);
+    for (const auto& rate : p.rates) {
+      EXPECT_EQ(rate.provenance.origin, Origin::kEstimated);
+      EXPECT_GT(rate.provenance.source.size(), 10u);
+    }
+  }
+}
+
+TEST(Profile, ExactnessFollowsTheTarget) {
+  DeviceProfile p = FlatDevice();
+  EXPECT_TRUE(p.Exact());
+  p.cpu.target = "sse4";
+  EXPECT_FALSE(p.Exact());
+  p.cpu = {"armv7", "neon", 4, 1, {}};
+  EXPECT_FALSE(p.Exact());
+  p.cpu.arch = "aarch64";
+  EXPECT_TRUE(p.Exact());
+}
+
+TEST(Grid, InterpolatesTimes) {
+  Grid g;
+  g.axes[0] = {1, 4};
+  g.values = {1, 2};
+  // Times per unit 1 and 1/2, linear in 1/x.
+  EXPECT_DOUBLE_EQ(g.At({1, 1, 1}, false), 1);
+  EXPECT_DOUBLE_EQ(g.At({4, 1, 1}, false), 2);
+  EXPECT_DOUBLE_EQ(g.At({0.1, 1, 1}, false), 1);
+  EXPECT_DOUBLE_EQ(g.At({1e9, 1, 1}, false), 2);
+  const double part = (1 / 2.0 - 1) / (1 / 4.0 - 1);
+  EXPECT_DOUBLE_EQ(g.At({2, 7, 7}, false), 1 / (1 + part * (0.5 - 1)));
+  // By the logarithm: 2 lies in the middle.
+  EXPECT_DOUBLE_EQ(g.At({2, 1, 1}, true), 1 / 0.75);
+  g.axes[2] = {8, 16};
+  g.values = {1, 10, 2, 20};
+  EXPECT_DOUBLE_EQ(g.At({4, 1, 8}, false), 2);
+  EXPECT_DOUBLE_EQ(g.At({4, 1, 16}, false), 20);
+}
+
+}  // namespace
+}  // namespace temper::sim
