@@ -62,7 +62,7 @@ struct TailVector : VectorOps<D> {
     hn::BlendedStore(v, hn::FirstN(D(), count), D(), p);
 #else
     // Without store masks a blend would write the neighbour's bytes.
-    HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)];
+    HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)] = {};
     hn::Store(v, D(), lanes);
     for (size_t i = 0; i < count; ++i) p[i] = lanes[i];
 #endif

@@ -150,7 +150,7 @@ class CallLister {
     const NodePlan& n = Planned();
     for (uint32_t w = n.gradient_rows != 0 ? 1 : 0; w < n.weight_count; ++w) {
       if (n.weight_gradients[w] == kNoTensor) continue;
-      Stream(Kernel::kFill, 1, simd::kWeightGrain,
+      Stream(Kernel::kFill, 1, simd::kElementGrain,
              {Tensor(n.weight_gradients[w])});
     }
   }
@@ -166,7 +166,7 @@ class CallLister {
     const Touch state = part(Tensor(n.optimizer[w][0]));
     gradient.bytes = std::min(gradient.bytes, weight.bytes);
     // Weights and state are read and written.
-    Stream(Kernel::kUpdate, 1, simd::kWeightGrain,
+    Stream(Kernel::kUpdate, 1, simd::kElementGrain,
            {gradient, weight, state, weight, state});
   }
 
@@ -182,7 +182,7 @@ class CallLister {
     for (uint32_t first = 0; first < total; first += n.gradient_rows) {
       const uint32_t count = std::min(n.gradient_rows, total - first);
       const Touch dw = {Tensor(n.weight_gradients[0]).begin, row * count};
-      Stream(Kernel::kFill, 1, simd::kWeightGrain, {dw});
+      Stream(Kernel::kFill, 1, simd::kElementGrain, {dw});
       make(first, count, dw);
       Update(0, first, count, total);
     }
@@ -225,7 +225,7 @@ class CallLister {
     const NodePlan& n = Planned();
     const double in = static_cast<double>(In().Count()), out = Out().c;
     const double rows = count_,
-                 grain = static_cast<double>(simd::MultiplyGrain(count_));
+                 grain = static_cast<double>(simd::kMultiplyGrain);
     const Touch w = Tensor(n.weights[0]);
     if (!IsBackward(kind_)) {
       FormInput();
