@@ -12,6 +12,7 @@
 #   C  resnet8 and mobilenet_v1 at width 0.25, batch 8, 100 steps (x86 and NEON)
 # Programs: build/release, build/pi-aarch64 (Debian 12: Highway 1.0.3, GCC),
 # build/x86-64-debian13, build/pi-aarch64-debian13 (Highway 1.2.0, Clang).
+# Rows of target "simulate" are what `temper simulate` says that the board will do.
 # ARMv7 and SSE4 lack fused multiply-add and are exact on no machine: not here.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -75,17 +76,22 @@ job_arguments() {
 # One run: JOB PRESET CPU TARGET THREADS. Writes a row "job|columns...|sha256".
 run() {
   local job=$1 preset=$2 cpu=$3 target=$4 threads=$5
-  local folder="$work/$1-$2-$3-$4-$5" program="build/$2/bin/temper" version hash
+  local folder="$work/$1-$2-$3-$4-$5" program="build/$2/bin/temper" version hash ran
+  local verb=(train --target "$target")
+  if [ "$preset" = simulate ]; then
+    program=build/release/bin/temper
+    verb=(simulate --device "$cpu")
+  fi
   local command=($(prefix "$preset") "$program")
   if [ ! -x "$program" ]; then
     echo "exact.sh: $program is missing: leave out --no-build, or build preset $preset" >&2
     return 1
   fi
   local emulated=()
-  [ "$cpu" = host ] || emulated=(env "QEMU_CPU=$cpu")
+  [ "$cpu" = host ] || [ "$preset" = simulate ] || emulated=(env "QEMU_CPU=$cpu")
   version=$("${emulated[@]}" "${command[@]}" --version)
-  if ! "${emulated[@]}" "${command[@]}" train $(job_arguments "$job") --seed 7 \
-      --target "$target" --threads "$threads" --out "$folder" --json --quiet \
+  if ! "${emulated[@]}" "${command[@]}" "${verb[@]}" $(job_arguments "$job") \
+      --seed 7 --threads "$threads" --out "$folder" --json --quiet \
       >"$folder.json" 2>"$folder.err"; then
     echo "exact.sh: job $job on $preset, $cpu, $target failed:" >&2
     cat "$folder.err" "$folder.json" >&2
@@ -93,11 +99,12 @@ run() {
   fi
   hash=$(sed -n 's/.*"weights_sha256": "\([0-9a-f]\{64\}\)".*/\1/p' "$folder.json")
   ran=$(sed -n 's/.*"target": "\([a-z0-9]*\)".*/\1/p' "$folder.json")
-  if [ "$ran" != "$target" ] || [ -z "$hash" ]; then
+  if [ -z "$hash" ] || { [ "$ran" != "$target" ] && [ "$preset" != simulate ]; }; then
     echo "exact.sh: asked for target $target, ran '$ran'; hash '$hash'" >&2
     return 1
   fi
-  printf '%-14s  %-7s  %-17s  %-8s  %-20s  %s  %s\n' "$job" "$target" "$cpu" \
+  [ "$preset" != simulate ] || target=simulate
+  printf '%-14s  %-8s  %-17s  %-8s  %-20s  %s  %s\n' "$job" "$target" "$cpu" \
     "$(sed -n 's/.*Highway \([0-9.]*\).*/\1/p' <<<"$version")" \
     "$(sed -n 's/.*Highway [0-9.]*, \(.*\))$/\1/p' <<<"$version")" "$threads" "$hash" \
     | tee "$folder.row"
@@ -157,8 +164,13 @@ for preset in "${native[@]}"; do
     done
   done
 done
+for job in A B; do
+  for device in pi-zero-2w pi-3 pi-4 pi-5; do
+    rows+=("$job simulate $device best 4")
+  done
+done
 
-printf '%-14s  %-7s  %-17s  %-8s  %-20s  %s  %s\n' job target core Highway compiler T \
+printf '%-14s  %-8s  %-17s  %-8s  %-20s  %s  %s\n' job target core Highway compiler T \
   weights_sha256
 status=0
 printf '%s\n' "${rows[@]}" |
