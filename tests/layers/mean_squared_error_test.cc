@@ -71,7 +71,7 @@ TEST(MeanSquaredError, TwinMatchesCentralDifferences) {
   for (const bool two : {false, true}) {
     uint32_t checked = 0;
     for (const LayerCase& c : Cases(two)) {
-      if (testing::TwinWork(c) > 2000000) continue;
+      if (testing::TwinWork(c) > 1200000) continue;
       CheckTwin(c, kTwin);
       ++checked;
     }
