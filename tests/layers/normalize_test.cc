@@ -55,7 +55,7 @@ std::vector<LayerCase> Cases() {
     for (const uint32_t per_pixel : {0u, 1u}) {
       add({1, 1, 1}, {1.0f / 255.0f, per_pixel}, 1, 1);
       add({28, 28, 1}, {1.0f / 255.0f, per_pixel}, 3, 4);
-      add({96, 96, 3}, {1.0f, per_pixel}, 4, 4);  // enough for three threads
+      add({48, 48, 3}, {1.0f, per_pixel}, 4, 4);  // enough for three threads
       add({3, 3, 17}, {-0.5f, per_pixel}, 2, 2);
       add({3, 3, 17}, {0.0f, per_pixel}, 2, 2);
     }

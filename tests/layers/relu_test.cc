@@ -57,7 +57,7 @@ std::vector<LayerCase> Cases(bool six) {
                         : testing::MakeCase(ReluParams{}, {in}, rows, batch));
   };
   add({1, 1, 1}, 1, 1);
-  add({24, 19, 113}, 2, 3);  // enough for three threads
+  add({12, 19, 55}, 2, 3);  // enough for three threads
   while (cases.size() < 26) {
     const uint32_t rows = draw(1, 5), batch = rows + draw(0, 3);
     add({draw(1, 7), draw(1, 7), draw(1, 35)}, rows, batch);

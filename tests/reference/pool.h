@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "simd/pool.h"
+#include "tests/testing/flops.h"
 
 namespace temper::reference {
 
@@ -19,6 +20,7 @@ void ForEachPoolTap(const simd::ConvShape& s, size_t n, size_t oh, size_t ow,
     for (size_t kw = 0; kw < s.kernel_w; ++kw) {
       const long ih = long(oh * s.stride_h + kh) - long(s.pad_top);
       const long iw = long(ow * s.stride_w + kw) - long(s.pad_left);
+      testing::CountFlops(1);
       if (ih < 0 || ih >= long(s.in_h) || iw < 0 || iw >= long(s.in_w))
         continue;
       tap(((n * s.in_h + size_t(ih)) * s.in_w + size_t(iw)) * s.in_c + c);
@@ -123,6 +125,7 @@ void AvgPoolBackward(const simd::ConvShape& s,
 template <class T>
 void GlobalAvgPoolForward(size_t batch, size_t pixels, size_t channels,
                           const T* x, T* y) {
+  testing::CountFlops(batch * pixels * channels);
   for (size_t n = 0; n < batch; ++n) {
     for (size_t c = 0; c < channels; ++c) {
       T sum = 0;
@@ -136,6 +139,7 @@ void GlobalAvgPoolForward(size_t batch, size_t pixels, size_t channels,
 template <class T>
 void GlobalAvgPoolBackward(size_t batch, size_t pixels, size_t channels,
                            const T* dy, bool accumulate, T* dx) {
+  testing::CountFlops(2 * batch * pixels * channels);
   for (size_t n = 0; n < batch; ++n) {
     for (size_t p = 0; p < pixels; ++p) {
       for (size_t c = 0; c < channels; ++c) {

@@ -254,7 +254,16 @@ TEST(GlobalAvgPool, MatchesTheTwinOnEveryTarget) {
                                       dx, {});
           EXPECT_TRUE(y.GuardsIntact() && dx.GuardsIntact());
           EXPECT_EQ(Wrong(y, expected, 2e-6, 1e-7), 0u);
-          EXPECT_EQ(Wrong(dx, expected_dx, 2e-6, 1e-9), 0u);
+          // dx + dy / pixels: where both nearly cancel, what is left has the
+          // error of the share, which targets without FMA round twice.
+          for (size_t i = 0; i < nx; ++i) {
+            const double share =
+                std::fabs(
+                    dy[i / (pixels * channels) * channels + i % channels]) /
+                static_cast<double>(pixels);
+            ASSERT_TRUE(Near(dx[i], expected_dx[i], 0x1p-23, 0x1p-23 * share))
+                << i;
+          }
         });
       }
     }

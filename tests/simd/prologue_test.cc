@@ -172,13 +172,13 @@ TEST(ApplyPrologue, WritesItsRowsOnly) {
 
 TEST(ApplyPrologue, SameBitsOverThreads) {
   uint32_t parts = 0;
-  for (const auto& [rows, channels] : {std::pair<size_t, size_t>{70, 5000},
-                                       {70, 1031},
-                                       {400, 257},
-                                       {3001, 24},
-                                       {30011, 3},
-                                       {70001, 1},
-                                       {2, 40000}}) {
+  for (const auto& [rows, channels] : {std::pair<size_t, size_t>{6, 5000},
+                                       {25, 1031},
+                                       {100, 257},
+                                       {1101, 24},
+                                       {9011, 3},
+                                       {25001, 1},
+                                       {2, 14000}}) {
     SCOPED_TRACE(::testing::Message() << rows << " x " << channels);
     const Tensor t(rows, channels, rows);
     for (const Activation activation : kActivations) {
@@ -320,10 +320,10 @@ TEST(AddThrough, TheSameTensorTwice) {
 
 TEST(AddThrough, SameBitsOverThreads) {
   uint32_t parts = 0;
-  for (const auto& [rows, channels] : {std::pair<size_t, size_t>{40, 5000},
-                                       {70, 1031},
-                                       {3001, 24},
-                                       {70001, 1}}) {
+  for (const auto& [rows, channels] : {std::pair<size_t, size_t>{6, 5000},
+                                       {25, 1031},
+                                       {1101, 24},
+                                       {25001, 1}}) {
     SCOPED_TRACE(::testing::Message() << rows << " x " << channels);
     const Tensor a(rows, channels, 1), b(rows, channels, 2);
     ForEachKind(a, b,

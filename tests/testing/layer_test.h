@@ -139,18 +139,12 @@ Twin RunTwin(const LayerCase& c, const LayerData& d, const LayerTwin& twin,
 
 struct Expected {
   Twin values;
+  Twin sizes, terms;  // of the sum of each number, if the twin is linear
   Bounds bounds;
 };
-inline Expected Expect(const LayerCase& c, const LayerData& d,
-                       const LayerTwin& twin, bool accumulate) {
-  Expected e{RunTwin(c, d, twin, accumulate, [](double v) { return v; }), {}};
-  const Twin& t = e.values;
-  Twin sizes, terms;
-  if (twin.linear) {
-    sizes =
-        RunTwin(c, d, twin, accumulate, [](double v) { return std::fabs(v); });
-    terms = RunTwin(c, d, twin, accumulate, [](double) { return 1.0; });
-  }
+inline void SetBounds(const LayerTwin& twin, Expected* expected) {
+  Expected& e = *expected;
+  const Twin &t = e.values, &sizes = e.sizes, &terms = e.terms;
   const auto bound = [&](const Values& value, const Values* size,
                          const Values* count) {
     Values b(value.size());
@@ -176,6 +170,32 @@ inline Expected Expect(const LayerCase& c, const LayerData& d,
   e.bounds.dw = bounds(t.dw, sizes.dw, terms.dw);
   e.bounds.weights = bounds(t.weights, t.weights, t.weights);
   if (twin.bounds != nullptr) twin.bounds(t, &e.bounds);
+}
+inline Expected Expect(const LayerCase& c, const LayerData& d,
+                       const LayerTwin& twin, bool accumulate) {
+  const auto run = [&](auto&& f) { return RunTwin(c, d, twin, accumulate, f); };
+  Expected e;
+  e.values = run([](double v) { return v; });
+  if (twin.linear) {
+    e.sizes = run([](double v) { return std::fabs(v); });
+    e.terms = run([](double) { return 1.0; });
+  }
+  SetBounds(twin, &e);
+  return e;
+}
+// The same with dx added to what is there: of a linear twin, one term more.
+inline Expected Accumulated(Expected e, const LayerCase& c, const LayerData& d,
+                            const LayerTwin& twin) {
+  if (!twin.linear) return Expect(c, d, twin, true);
+  if (!c.mode.backward || !c.training) return e;
+  for (size_t k = 0; k < d.dx.size(); ++k) {
+    for (size_t i = 0; i < d.dx[k].size(); ++i) {
+      e.values.dx[k][i] += d.dx[k][i];
+      e.sizes.dx[k][i] += std::fabs(d.dx[k][i]);
+      e.terms.dx[k][i] += 1.0;
+    }
+  }
+  SetBounds(twin, &e);
   return e;
 }
 
@@ -248,8 +268,10 @@ inline void TestLayer(const LayerCase& c, const LayerTwin& twin,
   LayerCase evaluation = c;
   evaluation.training = false;
   const Expected plain = Expect(c, data, twin, false),
-                 added = Expect(c, data, twin, true),
-                 evaluated = Expect(evaluation, data, twin, false);
+                 added = Accumulated(plain, c, data, twin),
+                 evaluated = twin.linear
+                                 ? plain  // the same y
+                                 : Expect(evaluation, data, twin, false);
   std::vector<LayerRun> exact;  // of the first exact target
   ForEachTarget([&](simd::Target target) {
     std::vector<LayerRun> first;  // of this target
