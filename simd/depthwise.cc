@@ -11,11 +11,13 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "simd/depthwise-inl.h"
+#include "simd/depthwise_strided-inl.h"
 #include "simd/depthwise_weights-inl.h"
 
 #if HWY_ONCE
 namespace temper::simd {
-HWY_EXPORT(RunSweep);
+HWY_EXPORT(RunSweeps);
+HWY_EXPORT(RunStrided);
 HWY_EXPORT(WeightChunk);
 HWY_EXPORT(AddFloats);
 
@@ -118,10 +120,10 @@ size_t StageBytes(const Staging& cut) {
   return RoundUp(cut.floats * sizeof(float), 64) + kTailBytes;
 }
 
-// One output row: rows_x points at row first_row of the image.
-void ForwardRow(const ConvShape& s, size_t oh, const float* rows_x,
-                size_t first_row, size_t row_floats, const float* w, float* y,
-                size_t channels, Sweep sweep) {
+// The sweep of one output row; rows_x points at row first_row of the image.
+Sweep ForwardRow(const ConvShape& s, size_t oh, const float* rows_x,
+                 size_t first_row, size_t row_floats, const float* w, float* y,
+                 Sweep sweep) {
   const ptrdiff_t top = Signed(oh * s.stride_h) - Signed(s.pad_top);
   size_t kh = 0, kh_end = s.kernel_h;
   while (kh < kh_end && top + Signed(kh * s.dilation_h) < 0) ++kh;
@@ -136,8 +138,27 @@ void ForwardRow(const ConvShape& s, size_t oh, const float* rows_x,
   sweep.x = rows_x + (ih - first_row) * row_floats;
   sweep.w = w + kh * s.kernel_w * s.in_c;
   sweep.y = y;
-  HWY_DYNAMIC_DISPATCH(RunSweep)(sweep, channels);
+  return sweep;
 }
+
+// Sweeps wait here and are run some at a time.
+class SweepQueue {
+ public:
+  explicit SweepQueue(size_t channels) : channels_(channels) {}
+  void Add(const Sweep& sweep) {
+    sweeps_[count_++] = sweep;
+    if (count_ == kMostSweeps) Run();
+  }
+  void Run() {
+    if (count_ != 0) HWY_DYNAMIC_DISPATCH(RunSweeps)(sweeps_, count_, channels_);
+    count_ = 0;
+  }
+
+ private:
+  Sweep sweeps_[kMostSweeps];
+  size_t count_ = 0;
+  const size_t channels_;
+};
 
 }  // namespace
 
@@ -175,12 +196,13 @@ void DepthwiseForward(const ConvShape& s, uint32_t batch, const float* x,
   if (prologue.IsIdentity()) {
     ParallelFor(parallel, size_t{batch} * s.out_h, RowGrain(s, s.out_w),
                 [&](size_t begin, size_t end, size_t) {
+                  SweepQueue queue(channels);
                   for (size_t i = begin; i < end; ++i) {
-                    ForwardRow(s, i % s.out_h,
-                               x + i / s.out_h * s.in_h * row_floats, 0,
-                               row_floats, w, y + i * s.out_w * channels,
-                               channels, row);
+                    queue.Add(ForwardRow(
+                        s, i % s.out_h, x + i / s.out_h * s.in_h * row_floats,
+                        0, row_floats, w, y + i * s.out_w * channels, row));
                   }
+                  queue.Run();
                 });
     return;
   }
@@ -207,11 +229,13 @@ void DepthwiseForward(const ConvShape& s, uint32_t batch, const float* x,
           sweep.x_row = Signed(size_t{s.dilation_h} * s.in_w * count);
           sweep.x_col = Signed(count);
           if (bias != nullptr) sweep.bias = bias + c;
+          SweepQueue queue(count);
           for (size_t r = oh; r < stop; ++r) {
-            ForwardRow(s, r, stage, span.begin, s.in_w * count, w + c,
-                       y + (n * s.out_h + r) * s.out_w * channels + c, count,
-                       sweep);
+            queue.Add(ForwardRow(s, r, stage, span.begin, s.in_w * count, w + c,
+                                 y + (n * s.out_h + r) * s.out_w * channels + c,
+                                 sweep));
           }
+          queue.Run();
         }
       });
 }
@@ -221,9 +245,26 @@ void DepthwiseBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
                            const ParallelRunner& parallel) {
   const size_t channels = s.in_c;
   const size_t out_row = s.out_w * channels;
+  if (s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 2 &&
+      s.stride_w == 2 && s.dilation_h == 1 && s.dilation_w == 1) {
+    ParallelFor(parallel, size_t{batch} * s.in_h, RowGrain(s, s.in_w),
+                [&](size_t begin, size_t end, size_t) {
+                  while (begin < end) {
+                    const size_t n = begin / s.in_h, ih = begin % s.in_h;
+                    const size_t rows =
+                        end - begin < s.in_h - ih ? end - begin : s.in_h - ih;
+                    HWY_DYNAMIC_DISPATCH(RunStrided)
+                    (s, ih, ih + rows, dy + n * s.out_h * out_row, w,
+                     accumulate, dx + n * s.in_h * s.in_w * channels);
+                    begin += rows;
+                  }
+                });
+    return;
+  }
   ParallelFor(
       parallel, size_t{batch} * s.in_h, RowGrain(s, s.in_w),
       [&](size_t begin, size_t end, size_t) {
+        SweepQueue queue(channels);
         Sweep sweep;
         sweep.x_col = -Signed(channels);
         sweep.pixel = 1;
@@ -272,9 +313,10 @@ void DepthwiseBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
             sweep.y =
                 dx + (i * s.in_w + phase + (sweep.count - 1) * s.stride_w) *
                          channels;
-            HWY_DYNAMIC_DISPATCH(RunSweep)(sweep, channels);
+            queue.Add(sweep);
           }
         }
+        queue.Run();
       });
 }
 
