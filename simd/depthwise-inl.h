@@ -192,7 +192,9 @@ HWY_INLINE size_t ClampIndex(size_t value, size_t low, size_t high) {
 // long walk with a wide stride falls on few sets of the first-level cache.
 template <class Body>
 HWY_INLINE void ForEachSegment(const Sweep& s, size_t channels, Body&& body) {
-  const size_t length = channels < 512 ? 2048 / channels / 4 * 4 : 4;
+  size_t length = s.count;
+  if (length * channels > 2048)
+    length = channels < 512 ? 2048 / channels / 4 * 4 : 4;
   for (size_t begin = 0; begin < s.count; begin += length) {
     const size_t end = s.count - begin < length ? s.count : begin + length;
     ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
@@ -239,7 +241,7 @@ HWY_INLINE V EdgeOutput(Access access, const float* HWY_RESTRICT x0,
   };
   const ptrdiff_t at = column * x_col, col = tap * x_col;
   x0 += at, x1 += at, x2 += at;
-#define TEMPER_TAPS(begin, end)                                            \
+#define TEMPER_TAPS(begin, end)                                               \
   TapRows<kRows, (begin), (end)>(access, x0, x1, x2, col, w00, w01, w02, w10, \
                                  w11, w12, w20, w21, w22, acc)
   if (inside(0)) {
@@ -393,51 +395,6 @@ void RunSweep(const Sweep& s, size_t channels) {
   if (s.taps == 5 && one) return RunFive<5, 1>(s, channels);
   if (s.taps == 5 && two) return RunFive<5, 2>(s, channels);
   RunAny(s, channels);
-}
-
-// Sweeps of 3 x 3 taps, or those of its border: all sweeps of one channel
-// vector in turn.
-template <int kStep>
-void RunTogether(const Sweep* sweeps, size_t count, size_t channels) {
-  ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
-    for (size_t i = 0; i < count; ++i) {
-      const Sweep s = sweeps[i];
-      if (s.rows == 3) {
-        SmallSweep<3, 3, kStep>(access, s, c, 0, s.count);
-      } else if (s.rows == 2) {
-        SmallSweep<2, 3, kStep>(access, s, c, 0, s.count);
-      } else {
-        SmallSweep<1, 3, kStep>(access, s, c, 0, s.count);
-      }
-    }
-  });
-}
-
-// Sweeps of the same number and distance of taps and outputs.
-void RunSweeps(const Sweep* sweeps, size_t count, size_t channels) {
-  // Short rows are taken together, as many as the first cache holds: a row
-  // alone is over before it has paid for its beginning.
-  const size_t most = 4096 / (channels * sweeps[0].count);
-  bool together = sweeps[0].taps == 3 && most > 1;
-  for (size_t i = 0; i < count; ++i) {
-    const Sweep& s = sweeps[i];
-    together = together && s.taps == 3 && s.rows >= 1 && s.rows <= 3 &&
-               s.count == sweeps[0].count && s.pixel == sweeps[0].pixel &&
-               s.tap == sweeps[0].tap &&
-               (s.pixel == s.tap || s.pixel == 2 * s.tap);
-  }
-  if (!together) {
-    for (size_t i = 0; i < count; ++i) RunSweep(sweeps[i], channels);
-    return;
-  }
-  for (size_t i = 0; i < count; i += most) {
-    const size_t n = count - i < most ? count - i : most;
-    if (sweeps[0].pixel == sweeps[0].tap) {
-      RunTogether<1>(sweeps + i, n, channels);
-    } else {
-      RunTogether<2>(sweeps + i, n, channels);
-    }
-  }
 }
 
 }  // namespace HWY_NAMESPACE

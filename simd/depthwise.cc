@@ -16,7 +16,7 @@
 
 #if HWY_ONCE
 namespace temper::simd {
-HWY_EXPORT(RunSweeps);
+HWY_EXPORT(RunSweep);
 HWY_EXPORT(RunStrided);
 HWY_EXPORT(WeightChunk);
 HWY_EXPORT(AddFloats);
@@ -120,10 +120,10 @@ size_t StageBytes(const Staging& cut) {
   return RoundUp(cut.floats * sizeof(float), 64) + kTailBytes;
 }
 
-// The sweep of one output row; rows_x points at row first_row of the image.
-Sweep ForwardRow(const ConvShape& s, size_t oh, const float* rows_x,
-                 size_t first_row, size_t row_floats, const float* w, float* y,
-                 Sweep sweep) {
+// One output row: rows_x points at row first_row of the image.
+void ForwardRow(const ConvShape& s, size_t oh, const float* rows_x,
+                size_t first_row, size_t row_floats, const float* w, float* y,
+                size_t channels, Sweep sweep) {
   const ptrdiff_t top = Signed(oh * s.stride_h) - Signed(s.pad_top);
   size_t kh = 0, kh_end = s.kernel_h;
   while (kh < kh_end && top + Signed(kh * s.dilation_h) < 0) ++kh;
@@ -138,27 +138,8 @@ Sweep ForwardRow(const ConvShape& s, size_t oh, const float* rows_x,
   sweep.x = rows_x + (ih - first_row) * row_floats;
   sweep.w = w + kh * s.kernel_w * s.in_c;
   sweep.y = y;
-  return sweep;
+  HWY_DYNAMIC_DISPATCH(RunSweep)(sweep, channels);
 }
-
-// Sweeps wait here and are run some at a time.
-class SweepQueue {
- public:
-  explicit SweepQueue(size_t channels) : channels_(channels) {}
-  void Add(const Sweep& sweep) {
-    sweeps_[count_++] = sweep;
-    if (count_ == kMostSweeps) Run();
-  }
-  void Run() {
-    if (count_ != 0) HWY_DYNAMIC_DISPATCH(RunSweeps)(sweeps_, count_, channels_);
-    count_ = 0;
-  }
-
- private:
-  Sweep sweeps_[kMostSweeps];
-  size_t count_ = 0;
-  const size_t channels_;
-};
 
 }  // namespace
 
@@ -196,13 +177,12 @@ void DepthwiseForward(const ConvShape& s, uint32_t batch, const float* x,
   if (prologue.IsIdentity()) {
     ParallelFor(parallel, size_t{batch} * s.out_h, RowGrain(s, s.out_w),
                 [&](size_t begin, size_t end, size_t) {
-                  SweepQueue queue(channels);
                   for (size_t i = begin; i < end; ++i) {
-                    queue.Add(ForwardRow(
-                        s, i % s.out_h, x + i / s.out_h * s.in_h * row_floats,
-                        0, row_floats, w, y + i * s.out_w * channels, row));
+                    ForwardRow(s, i % s.out_h,
+                               x + i / s.out_h * s.in_h * row_floats, 0,
+                               row_floats, w, y + i * s.out_w * channels,
+                               channels, row);
                   }
-                  queue.Run();
                 });
     return;
   }
@@ -229,13 +209,11 @@ void DepthwiseForward(const ConvShape& s, uint32_t batch, const float* x,
           sweep.x_row = Signed(size_t{s.dilation_h} * s.in_w * count);
           sweep.x_col = Signed(count);
           if (bias != nullptr) sweep.bias = bias + c;
-          SweepQueue queue(count);
           for (size_t r = oh; r < stop; ++r) {
-            queue.Add(ForwardRow(s, r, stage, span.begin, s.in_w * count, w + c,
-                                 y + (n * s.out_h + r) * s.out_w * channels + c,
-                                 sweep));
+            ForwardRow(s, r, stage, span.begin, s.in_w * count, w + c,
+                       y + (n * s.out_h + r) * s.out_w * channels + c, count,
+                       sweep);
           }
-          queue.Run();
         }
       });
 }
@@ -264,7 +242,6 @@ void DepthwiseBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
   ParallelFor(
       parallel, size_t{batch} * s.in_h, RowGrain(s, s.in_w),
       [&](size_t begin, size_t end, size_t) {
-        SweepQueue queue(channels);
         Sweep sweep;
         sweep.x_col = -Signed(channels);
         sweep.pixel = 1;
@@ -313,10 +290,9 @@ void DepthwiseBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
             sweep.y =
                 dx + (i * s.in_w + phase + (sweep.count - 1) * s.stride_w) *
                          channels;
-            queue.Add(sweep);
+            HWY_DYNAMIC_DISPATCH(RunSweep)(sweep, channels);
           }
         }
-        queue.Run();
       });
 }
 

@@ -27,9 +27,6 @@ struct Sweep {
   size_t inner_begin, inner_end;  // outputs whose taps are all inside
 };
 
-// Sweeps that may be run together.
-inline constexpr size_t kMostSweeps = 8;
-
 // Where the weight gradient reads: element (n, ih, iw, c) lies at
 //   x[(n - first_image) * image + (ih - first_row) * row + iw * pixel
 //     + c - channel]
