@@ -29,12 +29,37 @@ HWY_INLINE void PutGradient(Access access, bool accumulate,
   access.Store(accumulate ? hn::Add(access.Load(y), acc) : acc, y);
 }
 
-// The column pairs [begin, end) of one input row and one channel vector. d0,
-// d1: gradient rows, with the kernel rows w0, w1; y: column 0 of the input row.
-// All at the channel. kRows of them count.
+// Pairs of columns of a row, the same for all channels.
+struct Pairs {
+  size_t begin, end;
+  size_t low,
+      high;        // both columns in the row, both outputs in theirs; or empty
+  bool first_odd;  // before low lies one pair, of which column 0 is the odd one
+  bool last_even;  // after high lies one pair: the even column, after output b
+};
+HWY_INLINE Pairs CutPairs(size_t begin, size_t end, size_t pad, size_t in_w,
+                          size_t out_w) {
+  Pairs p{begin, end, (pad + 1) / 2, (in_w + pad) / 2, false, false};
+  if (p.low < 1) p.low = 1;
+  if (p.high > out_w) p.high = out_w;
+  if (p.low < begin) p.low = begin;
+  if (p.high > end) p.high = end;
+  if (p.low >= p.high) {
+    p.low = p.high = end;
+    return p;
+  }
+  p.first_odd = pad == 1 && begin == 0 && p.low == 1;
+  p.last_even =
+      p.high + 1 == end && p.high == out_w && 2 * p.high + 1 == in_w + pad;
+  return p;
+}
+
+// One input row and one channel vector. d0, d1: gradient rows, with the kernel
+// rows w0, w1; y: column 0 of the input row. All at the channel. kRows of them
+// count.
 template <int kRows, class Access>
 HWY_INLINE void StridedRow(Access access, size_t channels, size_t pad,
-                           size_t in_w, size_t out_w, size_t begin, size_t end,
+                           size_t in_w, size_t out_w, Pairs pairs,
                            const float* HWY_RESTRICT d0,
                            const float* HWY_RESTRICT d1,
                            const float* HWY_RESTRICT w0,
@@ -48,19 +73,20 @@ HWY_INLINE void StridedRow(Access access, size_t channels, size_t pad,
   const V w11 = kRows > 1 ? access.Load(w1 + channels) : w00;
   const V w12 = kRows > 1 ? access.Load(w1 + 2 * channels) : w00;
 
-  // Pairs with both columns in the row and both outputs in theirs.
-  size_t low = (pad + 1) / 2, high = (in_w + pad) / 2;
-  if (low < 1) low = 1;
-  if (high > out_w) high = out_w;
-  if (low < begin) low = begin;
-  if (high > end) high = end;
-  for (size_t b = begin; b < end; ++b) {
-    if (b == low && low < high) {
-      const float* HWY_RESTRICT x0 = d0 + (low - 1) * channels;
-      const float* HWY_RESTRICT x1 = d1 + (low - 1) * channels;
-      float* HWY_RESTRICT even = y + (2 * low - pad) * channels;
+  size_t b = pairs.begin;
+  if (pairs.first_odd) {
+    V o = hn::MulAdd(access.Load(d0), w01, zero);
+    if constexpr (kRows > 1) o = hn::MulAdd(access.Load(d1), w11, o);
+    PutGradient(access, accumulate, o, y);
+    b = 1;
+  }
+  for (; b < pairs.end; ++b) {
+    if (b == pairs.low) {
+      const float* HWY_RESTRICT x0 = d0 + (b - 1) * channels;
+      const float* HWY_RESTRICT x1 = d1 + (b - 1) * channels;
+      float* HWY_RESTRICT even = y + (2 * b - pad) * channels;
       V p0 = access.Load(x0), p1 = kRows > 1 ? access.Load(x1) : p0;
-      for (; b < high; ++b) {
+      for (; b < pairs.high; ++b) {
         x0 += channels;
         const V v0 = access.Load(x0);
         V e = hn::MulAdd(v0, w00, zero), o = hn::MulAdd(v0, w01, zero);
@@ -78,7 +104,12 @@ HWY_INLINE void StridedRow(Access access, size_t channels, size_t pad,
         PutGradient(access, accumulate, o, even + channels);
         even += 2 * channels;
       }
-      if (b == end) return;
+      if (pairs.last_even) {
+        V e = hn::MulAdd(p0, w02, zero);
+        if constexpr (kRows > 1) e = hn::MulAdd(p1, w12, e);
+        return PutGradient(access, accumulate, e, even);
+      }
+      if (b == pairs.end) return;
     }
     const bool now = b < out_w, before = b >= 1 && b <= out_w;
     V e = zero, o = zero;
@@ -131,22 +162,23 @@ void RunStrided(const ConvShape& shape, size_t begin, size_t end,
     }
     float* const y = dx + ih * in_w * channels;
     for (size_t b = first; b < last; b += pairs) {
-      const size_t b_end = last - b < pairs ? last : b + pairs;
+      const Pairs part =
+          CutPairs(b, last - b < pairs ? last : b + pairs, pad, in_w, out_w);
       if (now && before) {
         ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
-          StridedRow<2>(access, channels, pad, in_w, out_w, b, b_end, d0 + c,
+          StridedRow<2>(access, channels, pad, in_w, out_w, part, d0 + c,
                         d1 + c, w0 + c, w1 + c, accumulate, y + c);
         });
       } else if (now || before) {
         ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
-          StridedRow<1>(access, channels, pad, in_w, out_w, b, b_end, d0 + c,
+          StridedRow<1>(access, channels, pad, in_w, out_w, part, d0 + c,
                         d0 + c, w0 + c, w0 + c, accumulate, y + c);
         });
       } else {
         // No output reads this row: sums of nothing.
         ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
           for (size_t iw = 2 * b < pad ? 0 : 2 * b - pad;
-               iw < in_w && iw + pad < 2 * b_end; ++iw)
+               iw < in_w && iw + pad < 2 * part.end; ++iw)
             PutGradient(access, accumulate, access.Zero(),
                         y + iw * channels + c);
         });
