@@ -192,7 +192,9 @@ HWY_INLINE size_t ClampIndex(size_t value, size_t low, size_t high) {
 // long walk with a wide stride falls on few sets of the first-level cache.
 template <class Body>
 HWY_INLINE void ForEachSegment(const Sweep& s, size_t channels, Body&& body) {
-  const size_t length = channels < 512 ? 2048 / channels / 4 * 4 : 4;
+  size_t length = s.count;
+  if (length * channels > 2048)
+    length = channels < 512 ? 2048 / channels / 4 * 4 : 4;
   for (size_t begin = 0; begin < s.count; begin += length) {
     const size_t end = s.count - begin < length ? s.count : begin + length;
     ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
@@ -201,23 +203,54 @@ HWY_INLINE void ForEachSegment(const Sweep& s, size_t channels, Body&& body) {
   }
 }
 
-// One row of at most three taps of an output whose taps may be outside.
-template <int kTaps, class Access, class V>
-HWY_INLINE V EdgeRow(Access access, const float* HWY_RESTRICT x,
-                     ptrdiff_t column, ptrdiff_t tap, ptrdiff_t width,
-                     ptrdiff_t x_col, V w0, V w1, V w2, V acc) {
-  if (column >= 0 && column < width)
-    acc = hn::MulAdd(access.Load(x + column * x_col), w0, acc);
-  if constexpr (kTaps > 1) {
-    column += tap;
-    if (column >= 0 && column < width)
-      acc = hn::MulAdd(access.Load(x + column * x_col), w1, acc);
+// Taps [kBegin, kEnd) of one row of at most three, all inside.
+template <int kBegin, int kEnd, class Access, class V>
+HWY_INLINE V TapRow(Access access, const float* HWY_RESTRICT x, ptrdiff_t tap,
+                    V w0, V w1, V w2, V acc) {
+  if constexpr (kBegin == 0) acc = hn::MulAdd(access.Load(x), w0, acc);
+  if constexpr (kBegin <= 1 && kEnd > 1)
+    acc = hn::MulAdd(access.Load(x + tap), w1, acc);
+  if constexpr (kBegin <= 2 && kEnd > 2)
+    acc = hn::MulAdd(access.Load(x + 2 * tap), w2, acc);
+  return acc;
+}
+template <int kRows, int kBegin, int kEnd, class Access, class V>
+HWY_INLINE V TapRows(Access access, const float* HWY_RESTRICT x0,
+                     const float* HWY_RESTRICT x1, const float* HWY_RESTRICT x2,
+                     ptrdiff_t tap, V w00, V w01, V w02, V w10, V w11, V w12,
+                     V w20, V w21, V w22, V acc) {
+  acc = TapRow<kBegin, kEnd>(access, x0, tap, w00, w01, w02, acc);
+  if constexpr (kRows > 1)
+    acc = TapRow<kBegin, kEnd>(access, x1, tap, w10, w11, w12, acc);
+  if constexpr (kRows > 2)
+    acc = TapRow<kBegin, kEnd>(access, x2, tap, w20, w21, w22, acc);
+  return acc;
+}
+
+// One output that may lie at an edge: column is that of its first tap. Taps
+// inside follow each other, so one choice serves all rows.
+template <int kRows, int kTaps, class Access, class V>
+HWY_INLINE V EdgeOutput(Access access, const float* HWY_RESTRICT x0,
+                        const float* HWY_RESTRICT x1,
+                        const float* HWY_RESTRICT x2, ptrdiff_t column,
+                        ptrdiff_t width, ptrdiff_t tap, ptrdiff_t x_col, V w00,
+                        V w01, V w02, V w10, V w11, V w12, V w20, V w21, V w22,
+                        V acc) {
+  const auto inside = [&](int t) {
+    return t < kTaps && column + t * tap >= 0 && column + t * tap < width;
+  };
+  const ptrdiff_t at = column * x_col, col = tap * x_col;
+  x0 += at, x1 += at, x2 += at;
+#define TEMPER_TAPS(begin, end)                                               \
+  TapRows<kRows, (begin), (end)>(access, x0, x1, x2, col, w00, w01, w02, w10, \
+                                 w11, w12, w20, w21, w22, acc)
+  if (inside(0)) {
+    if (inside(2)) return TEMPER_TAPS(0, 3);
+    return inside(1) ? TEMPER_TAPS(0, 2) : TEMPER_TAPS(0, 1);
   }
-  if constexpr (kTaps > 2) {
-    column += tap;
-    if (column >= 0 && column < width)
-      acc = hn::MulAdd(access.Load(x + column * x_col), w2, acc);
-  }
+  if (inside(1)) return inside(2) ? TEMPER_TAPS(1, 3) : TEMPER_TAPS(1, 2);
+  if (inside(2)) return TEMPER_TAPS(2, 3);
+#undef TEMPER_TAPS
   return acc;
 }
 
@@ -247,61 +280,58 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
   const float* HWY_RESTRICT x2 = kRows > 2 ? x1 + s.x_row : x0;
   float* y = s.y + channel + static_cast<ptrdiff_t>(begin) * s.y_pixel;
 
-  const auto edges = [&](size_t from, size_t to) HWY_ATTR {
-    for (size_t j = from; j < to; ++j, y += s.y_pixel) {
-      const ptrdiff_t column = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
-      V acc = EdgeRow<kTaps>(access, x0, column, s.tap, s.width, s.x_col, w00,
-                             w01, w02, start);
-      if constexpr (kRows > 1)
-        acc = EdgeRow<kTaps>(access, x1, column, s.tap, s.width, s.x_col, w10,
-                             w11, w12, acc);
-      if constexpr (kRows > 2)
-        acc = EdgeRow<kTaps>(access, x2, column, s.tap, s.width, s.x_col, w20,
-                             w21, w22, acc);
-      Put(access, s, acc, y);
-    }
-  };
-
   const size_t inner_begin = ClampIndex(s.inner_begin, begin, end);
   const size_t inner_end = ClampIndex(s.inner_end, begin, end);
-  edges(begin, inner_begin);
-  size_t left = inner_end - inner_begin;
-  // Source offset of the block's first tap.
-  ptrdiff_t at =
-      (s.first + static_cast<ptrdiff_t>(inner_begin) * s.pixel) * s.x_col;
-  V a0 = start, a1 = start, a2 = start, a3 = start, unused = start;
-  for (; left >= 4; left -= 4, at += 4 * pixel) {
-    a0 = start, a1 = start, a2 = start, a3 = start;
-    Columns<0, kTaps, kStep, 4>(access, x0 + at, col, w00, w01, w02, w00, w00,
-                                a0, a1, a2, a3, unused, unused);
-    if constexpr (kRows > 1)
-      Columns<0, kTaps, kStep, 4>(access, x1 + at, col, w10, w11, w12, w00, w00,
-                                  a0, a1, a2, a3, unused, unused);
-    if constexpr (kRows > 2)
-      Columns<0, kTaps, kStep, 4>(access, x2 + at, col, w20, w21, w22, w00, w00,
-                                  a0, a1, a2, a3, unused, unused);
-    Put(access, s, a0, y);
-    Put(access, s, a1, y + s.y_pixel);
-    Put(access, s, a2, y + 2 * s.y_pixel);
-    Put(access, s, a3, y + 3 * s.y_pixel);
-    y += 4 * s.y_pixel;
+  for (size_t j = begin; j < end;) {
+    if (j == inner_begin) {
+      // Source offset of the block's first tap.
+      ptrdiff_t at = (s.first + static_cast<ptrdiff_t>(j) * s.pixel) * s.x_col;
+      V a0 = start, a1 = start, a2 = start, a3 = start, unused = start;
+      for (; j + 4 <= inner_end; j += 4, at += 4 * pixel) {
+        a0 = start, a1 = start, a2 = start, a3 = start;
+        Columns<0, kTaps, kStep, 4>(access, x0 + at, col, w00, w01, w02, w00,
+                                    w00, a0, a1, a2, a3, unused, unused);
+        if constexpr (kRows > 1)
+          Columns<0, kTaps, kStep, 4>(access, x1 + at, col, w10, w11, w12, w00,
+                                      w00, a0, a1, a2, a3, unused, unused);
+        if constexpr (kRows > 2)
+          Columns<0, kTaps, kStep, 4>(access, x2 + at, col, w20, w21, w22, w00,
+                                      w00, a0, a1, a2, a3, unused, unused);
+        Put(access, s, a0, y);
+        Put(access, s, a1, y + s.y_pixel);
+        Put(access, s, a2, y + 2 * s.y_pixel);
+        Put(access, s, a3, y + 3 * s.y_pixel);
+        y += 4 * s.y_pixel;
+      }
+      if (j + 2 <= inner_end) {
+        a0 = start, a1 = start;
+        Columns<0, kTaps, kStep, 2>(access, x0 + at, col, w00, w01, w02, w00,
+                                    w00, a0, a1, unused, unused, unused,
+                                    unused);
+        if constexpr (kRows > 1)
+          Columns<0, kTaps, kStep, 2>(access, x1 + at, col, w10, w11, w12, w00,
+                                      w00, a0, a1, unused, unused, unused,
+                                      unused);
+        if constexpr (kRows > 2)
+          Columns<0, kTaps, kStep, 2>(access, x2 + at, col, w20, w21, w22, w00,
+                                      w00, a0, a1, unused, unused, unused,
+                                      unused);
+        Put(access, s, a0, y);
+        Put(access, s, a1, y + s.y_pixel);
+        y += 2 * s.y_pixel;
+        j += 2;
+      }
+      if (j == end) return;
+    }
+    const ptrdiff_t column = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
+    Put(access, s,
+        EdgeOutput<kRows, kTaps>(access, x0, x1, x2, column, s.width, s.tap,
+                                 s.x_col, w00, w01, w02, w10, w11, w12, w20,
+                                 w21, w22, start),
+        y);
+    y += s.y_pixel;
+    ++j;
   }
-  if (left >= 2) {
-    a0 = start, a1 = start;
-    Columns<0, kTaps, kStep, 2>(access, x0 + at, col, w00, w01, w02, w00, w00,
-                                a0, a1, unused, unused, unused, unused);
-    if constexpr (kRows > 1)
-      Columns<0, kTaps, kStep, 2>(access, x1 + at, col, w10, w11, w12, w00, w00,
-                                  a0, a1, unused, unused, unused, unused);
-    if constexpr (kRows > 2)
-      Columns<0, kTaps, kStep, 2>(access, x2 + at, col, w20, w21, w22, w00, w00,
-                                  a0, a1, unused, unused, unused, unused);
-    Put(access, s, a0, y);
-    Put(access, s, a1, y + s.y_pixel);
-    y += 2 * s.y_pixel;
-    left -= 2, at += 2 * pixel;
-  }
-  edges(inner_end - left, end);
 }
 
 template <int kRows, int kTaps, int kStep>

@@ -11,11 +11,13 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "simd/depthwise-inl.h"
+#include "simd/depthwise_strided-inl.h"
 #include "simd/depthwise_weights-inl.h"
 
 #if HWY_ONCE
 namespace temper::simd {
 HWY_EXPORT(RunSweep);
+HWY_EXPORT(RunStrided);
 HWY_EXPORT(WeightChunk);
 HWY_EXPORT(AddFloats);
 
@@ -221,6 +223,22 @@ void DepthwiseBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
                            const ParallelRunner& parallel) {
   const size_t channels = s.in_c;
   const size_t out_row = s.out_w * channels;
+  if (s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 2 &&
+      s.stride_w == 2 && s.dilation_h == 1 && s.dilation_w == 1) {
+    ParallelFor(parallel, size_t{batch} * s.in_h, RowGrain(s, s.in_w),
+                [&](size_t begin, size_t end, size_t) {
+                  while (begin < end) {
+                    const size_t n = begin / s.in_h, ih = begin % s.in_h;
+                    const size_t rows =
+                        end - begin < s.in_h - ih ? end - begin : s.in_h - ih;
+                    HWY_DYNAMIC_DISPATCH(RunStrided)
+                    (s, ih, ih + rows, dy + n * s.out_h * out_row, w,
+                     accumulate, dx + n * s.in_h * s.in_w * channels);
+                    begin += rows;
+                  }
+                });
+    return;
+  }
   ParallelFor(
       parallel, size_t{batch} * s.in_h, RowGrain(s, s.in_w),
       [&](size_t begin, size_t end, size_t) {

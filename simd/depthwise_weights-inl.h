@@ -23,10 +23,12 @@ namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Which taps, and where the outputs are whose taps are all inside.
+// Which taps, where the outputs are whose taps are all inside, and which output
+// is the first one.
 struct TapGroup {
   size_t kernel_row, kernel_col;  // the first tap
   size_t inner_begin, inner_end;  // output columns
+  size_t n, oh, ow;               // the first output
 };
 
 // acc + v * dy of the output whose tap kT is source column kI, if there is one.
@@ -61,6 +63,15 @@ HWY_INLINE void DyColumns(Access access, const float* HWY_RESTRICT x,
     DyColumns<kI + 1, kTaps, kStep, kPixels>(access, x, col, d0, d1, d2, d3, a0,
                                              a1, a2, a3, a4);
   }
+}
+
+// One output, taps [kBegin, kEnd) of one row; x: at tap 0.
+template <int kBegin, int kEnd, class Access, class V>
+HWY_INLINE void DyTaps(Access access, const float* HWY_RESTRICT x,
+                       ptrdiff_t col, V dy, V& a0, V& a1, V& a2) {
+  if constexpr (kBegin == 0) a0 = hn::MulAdd(access.Load(x), dy, a0);
+  a1 = hn::MulAdd(access.Load(x + col), dy, a1);
+  if constexpr (kEnd > 2) a2 = hn::MulAdd(access.Load(x + 2 * col), dy, a2);
 }
 
 // One output, each tap of one row tested: column is tap 0's.
@@ -135,8 +146,7 @@ HWY_INLINE void WeightPass(Access access, const ConvShape& s,
   if constexpr (kRows > 2)
     LoadTaps<kTaps>(access, p2, stride, a20, a21, a22, a23, a24);
 
-  size_t ow = begin % s.out_w, oh = begin / s.out_w % s.out_h;
-  size_t n = begin / s.out_w / s.out_h;
+  size_t ow = group.ow, oh = group.oh, n = group.n;
   const float* HWY_RESTRICT g = dy + begin * s.in_c + channel;
   for (size_t left = end - begin; left != 0;) {
     const size_t row_end = s.out_w - ow < left ? s.out_w : ow + left;
@@ -162,58 +172,73 @@ HWY_INLINE void WeightPass(Access access, const ConvShape& s,
                        static_cast<ptrdiff_t>(s.pad_left) +
                        static_cast<ptrdiff_t>(group.kernel_col) * tap;
 
-    const auto edges = [&](size_t to) HWY_ATTR {
-      for (; ow < to; ++ow, column += s.stride_w, g += channels) {
-        const V dv = access.Load(g);
-        if (in0)
-          DyEdge<kTaps>(access, x0, column, tap, width, pixel, dv, a00, a01,
-                        a02, a03, a04);
-        if (in1)
-          DyEdge<kTaps>(access, x1, column, tap, width, pixel, dv, a10, a11,
-                        a12, a13, a14);
-        if (in2)
-          DyEdge<kTaps>(access, x2, column, tap, width, pixel, dv, a20, a21,
-                        a22, a23, a24);
-      }
-    };
     const size_t inner_begin =
         group.inner_begin < row_end ? group.inner_begin : row_end;
     const size_t inner_end =
         group.inner_end < row_end ? group.inner_end : row_end;
-    edges(inner_begin);
-    if constexpr (kStep != 0) {
-      for (; ow + 4 <= inner_end;
-           ow += 4, column += 4 * s.stride_w, g += 4 * channels) {
-        const V d0 = access.Load(g);
-        const V d1 = access.Load(g + channels);
-        const V d2 = access.Load(g + 2 * channels);
-        const V d3 = access.Load(g + 3 * channels);
-        const ptrdiff_t at = column * pixel;
-        if (in0)
-          DyColumns<0, kTaps, kStep, 4>(access, x0 + at, col, d0, d1, d2, d3,
-                                        a00, a01, a02, a03, a04);
-        if (in1)
-          DyColumns<0, kTaps, kStep, 4>(access, x1 + at, col, d0, d1, d2, d3,
-                                        a10, a11, a12, a13, a14);
-        if (in2)
-          DyColumns<0, kTaps, kStep, 4>(access, x2 + at, col, d0, d1, d2, d3,
-                                        a20, a21, a22, a23, a24);
+    for (; ow < row_end; ++ow, column += s.stride_w, g += channels) {
+      if (ow == inner_begin) {
+        if constexpr (kStep != 0) {
+          for (; ow + 4 <= inner_end;
+               ow += 4, column += 4 * s.stride_w, g += 4 * channels) {
+            const V d0 = access.Load(g);
+            const V d1 = access.Load(g + channels);
+            const V d2 = access.Load(g + 2 * channels);
+            const V d3 = access.Load(g + 3 * channels);
+            const ptrdiff_t at = column * pixel;
+            if (in0)
+              DyColumns<0, kTaps, kStep, 4>(access, x0 + at, col, d0, d1, d2,
+                                            d3, a00, a01, a02, a03, a04);
+            if (in1)
+              DyColumns<0, kTaps, kStep, 4>(access, x1 + at, col, d0, d1, d2,
+                                            d3, a10, a11, a12, a13, a14);
+            if (in2)
+              DyColumns<0, kTaps, kStep, 4>(access, x2 + at, col, d0, d1, d2,
+                                            d3, a20, a21, a22, a23, a24);
+          }
+        }
+        for (; ow < inner_end; ++ow, column += s.stride_w, g += channels) {
+          const V dv = access.Load(g);
+          const ptrdiff_t at = column * pixel;
+          if (in0)
+            DyColumns<0, kTaps, 1, 1>(access, x0 + at, col, dv, dv, dv, dv, a00,
+                                      a01, a02, a03, a04);
+          if (in1)
+            DyColumns<0, kTaps, 1, 1>(access, x1 + at, col, dv, dv, dv, dv, a10,
+                                      a11, a12, a13, a14);
+          if (in2)
+            DyColumns<0, kTaps, 1, 1>(access, x2 + at, col, dv, dv, dv, dv, a20,
+                                      a21, a22, a23, a24);
+        }
+        if (ow == row_end) break;
       }
-    }
-    for (; ow < inner_end; ++ow, column += s.stride_w, g += channels) {
       const V dv = access.Load(g);
-      const ptrdiff_t at = column * pixel;
+      if constexpr (kTaps == 3) {
+        // The usual edges: the first or the last tap is outside.
+        const ptrdiff_t at = column * pixel;
+        if (column == -tap && column + 2 * tap < width) {
+          if (in0) DyTaps<1, 3>(access, x0 + at, col, dv, a00, a01, a02);
+          if (in1) DyTaps<1, 3>(access, x1 + at, col, dv, a10, a11, a12);
+          if (in2) DyTaps<1, 3>(access, x2 + at, col, dv, a20, a21, a22);
+          continue;
+        }
+        if (column >= 0 && column + 2 * tap == width) {
+          if (in0) DyTaps<0, 2>(access, x0 + at, col, dv, a00, a01, a02);
+          if (in1) DyTaps<0, 2>(access, x1 + at, col, dv, a10, a11, a12);
+          if (in2) DyTaps<0, 2>(access, x2 + at, col, dv, a20, a21, a22);
+          continue;
+        }
+      }
       if (in0)
-        DyColumns<0, kTaps, 1, 1>(access, x0 + at, col, dv, dv, dv, dv, a00,
-                                  a01, a02, a03, a04);
+        DyEdge<kTaps>(access, x0, column, tap, width, pixel, dv, a00, a01, a02,
+                      a03, a04);
       if (in1)
-        DyColumns<0, kTaps, 1, 1>(access, x1 + at, col, dv, dv, dv, dv, a10,
-                                  a11, a12, a13, a14);
+        DyEdge<kTaps>(access, x1, column, tap, width, pixel, dv, a10, a11, a12,
+                      a13, a14);
       if (in2)
-        DyColumns<0, kTaps, 1, 1>(access, x2 + at, col, dv, dv, dv, dv, a20,
-                                  a21, a22, a23, a24);
+        DyEdge<kTaps>(access, x2, column, tap, width, pixel, dv, a20, a21, a22,
+                      a23, a24);
     }
-    edges(row_end);
     ow = 0;
     if (++oh == s.out_h) oh = 0, ++n;
   }
@@ -281,6 +306,9 @@ void WeightChunk(const ConvShape& s, const WeightSource& source, size_t begin,
         if (s.kernel_w == 3 && s.kernel_h - kh >= 3) rows = 3;
         if (s.kernel_w == 5 && s.kernel_h - kh >= 2 && shared) rows = 2;
         TapGroup group;
+        group.n = begin / s.out_w / s.out_h;
+        group.oh = begin / s.out_w % s.out_h;
+        group.ow = begin % s.out_w;
         group.kernel_row = kh;
         group.kernel_col = kw;
         InnerRange(static_cast<ptrdiff_t>(kw * s.dilation_w) -
