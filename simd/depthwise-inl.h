@@ -70,10 +70,14 @@ HWY_INLINE void Columns(Access access, const float* HWY_RESTRICT x,
   }
 }
 
+template <bool kAccumulate, class Access>
+HWY_INLINE void Put(Access access, typename Access::V acc, float* y) {
+  access.Store(kAccumulate ? hn::Add(access.Load(y), acc) : acc, y);
+}
 template <class Access>
 HWY_INLINE void Put(Access access, const Sweep& s, typename Access::V acc,
                     float* y) {
-  access.Store(s.accumulate ? hn::Add(access.Load(y), acc) : acc, y);
+  s.accumulate ? Put<true>(access, acc, y) : Put<false>(access, acc, y);
 }
 
 template <class Access>
@@ -256,7 +260,7 @@ HWY_INLINE V EdgeOutput(Access access, const float* HWY_RESTRICT x0,
 
 // The outputs [begin, end) of a sweep of at most 3 x 3 taps, one channel
 // vector, with the weights in registers.
-template <int kRows, int kTaps, int kStep, class Access>
+template <int kRows, int kTaps, int kStep, bool kAccumulate, class Access>
 HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
                            size_t begin, size_t end) {
   using V = typename Access::V;
@@ -297,10 +301,10 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
         if constexpr (kRows > 2)
           Columns<0, kTaps, kStep, 4>(access, x2 + at, col, w20, w21, w22, w00,
                                       w00, a0, a1, a2, a3, unused, unused);
-        Put(access, s, a0, y);
-        Put(access, s, a1, y + s.y_pixel);
-        Put(access, s, a2, y + 2 * s.y_pixel);
-        Put(access, s, a3, y + 3 * s.y_pixel);
+        Put<kAccumulate>(access, a0, y);
+        Put<kAccumulate>(access, a1, y + s.y_pixel);
+        Put<kAccumulate>(access, a2, y + 2 * s.y_pixel);
+        Put<kAccumulate>(access, a3, y + 3 * s.y_pixel);
         y += 4 * s.y_pixel;
       }
       if (j + 2 <= inner_end) {
@@ -316,16 +320,15 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
           Columns<0, kTaps, kStep, 2>(access, x2 + at, col, w20, w21, w22, w00,
                                       w00, a0, a1, unused, unused, unused,
                                       unused);
-        Put(access, s, a0, y);
-        Put(access, s, a1, y + s.y_pixel);
+        Put<kAccumulate>(access, a0, y);
+        Put<kAccumulate>(access, a1, y + s.y_pixel);
         y += 2 * s.y_pixel;
         j += 2;
       }
       if (j == end) return;
     }
     const ptrdiff_t column = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
-    Put(access, s,
-        EdgeOutput<kRows, kTaps>(access, x0, x1, x2, column, s.width, s.tap,
+    Put<kAccumulate>(access, EdgeOutput<kRows, kTaps>(access, x0, x1, x2, column, s.width, s.tap,
                                  s.x_col, w00, w01, w02, w10, w11, w12, w20,
                                  w21, w22, start),
         y);
@@ -334,13 +337,13 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
   }
 }
 
-template <int kRows, int kTaps, int kStep>
+template <int kRows, int kTaps, int kStep, bool kAccumulate>
 void RunSmall(const Sweep& in, size_t channels) {
   // A copy whose address nobody has stays in registers across stores to y.
   const Sweep s = in;
   ForEachSegment(s, channels,
                  [&](auto access, size_t c, size_t begin, size_t end) HWY_ATTR {
-                   SmallSweep<kRows, kTaps, kStep>(access, s, c, begin, end);
+                   SmallSweep<kRows, kTaps, kStep, kAccumulate>(access, s, c, begin, end);
                  });
 }
 
@@ -371,14 +374,20 @@ void RunAny(const Sweep& in, size_t channels) {
       });
 }
 
+template <int kRows, int kTaps, int kStep>
+void RunSmallRow(const Sweep& s, size_t channels) {
+  if (s.accumulate) return RunSmall<kRows, kTaps, kStep, true>(s, channels);
+  RunSmall<kRows, kTaps, kStep, false>(s, channels);
+}
+
 template <int kTaps, int kStep>
 void RunSmallRows(const Sweep& s, size_t channels) {
   // Fewer than three taps come from strided gradients, with fewer rows too.
   if constexpr (kTaps == 3) {
-    if (s.rows == 3) return RunSmall<3, kTaps, kStep>(s, channels);
+    if (s.rows == 3) return RunSmallRow<3, kTaps, kStep>(s, channels);
   }
-  if (s.rows == 2) return RunSmall<2, kTaps, kStep>(s, channels);
-  RunSmall<1, kTaps, kStep>(s, channels);
+  if (s.rows == 2) return RunSmallRow<2, kTaps, kStep>(s, channels);
+  RunSmallRow<1, kTaps, kStep>(s, channels);
 }
 
 // One sweep over all channels.
