@@ -258,6 +258,42 @@ HWY_INLINE V EdgeOutput(Access access, const float* HWY_RESTRICT x0,
   return acc;
 }
 
+// Outputs of a block, so many that their chains fill the pipelines. Nine
+// weights stay in registers beside them.
+#if HWY_ARCH_ARM_V7 || (HWY_ARCH_X86 && HWY_MAX_BYTES < 64)
+inline constexpr int kSmallBlock = 4;  // of 16 registers
+#else
+inline constexpr int kSmallBlock = 6;
+#endif
+
+template <int kRows, int kTaps, int kStep, int kPixels, bool kAccumulate,
+          class Access, class V>
+HWY_INLINE void SmallBlock(Access access, const float* HWY_RESTRICT x0,
+                           const float* HWY_RESTRICT x1,
+                           const float* HWY_RESTRICT x2, ptrdiff_t col, V w00,
+                           V w01, V w02, V w10, V w11, V w12, V w20, V w21,
+                           V w22, V start, float* y, ptrdiff_t y_pixel) {
+  V a0 = start, a1 = start, a2 = start, a3 = start, a4 = start, a5 = start;
+  Columns<0, kTaps, kStep, kPixels>(access, x0, col, w00, w01, w02, w00, w00,
+                                    a0, a1, a2, a3, a4, a5);
+  if constexpr (kRows > 1)
+    Columns<0, kTaps, kStep, kPixels>(access, x1, col, w10, w11, w12, w00, w00,
+                                      a0, a1, a2, a3, a4, a5);
+  if constexpr (kRows > 2)
+    Columns<0, kTaps, kStep, kPixels>(access, x2, col, w20, w21, w22, w00, w00,
+                                      a0, a1, a2, a3, a4, a5);
+  Put<kAccumulate>(access, a0, y);
+  Put<kAccumulate>(access, a1, y + y_pixel);
+  if constexpr (kPixels > 2) {
+    Put<kAccumulate>(access, a2, y + 2 * y_pixel);
+    Put<kAccumulate>(access, a3, y + 3 * y_pixel);
+  }
+  if constexpr (kPixels > 4) {
+    Put<kAccumulate>(access, a4, y + 4 * y_pixel);
+    Put<kAccumulate>(access, a5, y + 5 * y_pixel);
+  }
+}
+
 // The outputs [begin, end) of a sweep of at most 3 x 3 taps, one channel
 // vector, with the weights in registers.
 template <int kRows, int kTaps, int kStep, bool kAccumulate, class Access>
@@ -290,48 +326,29 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
     if (j == inner_begin) {
       // Source offset of the block's first tap.
       ptrdiff_t at = (s.first + static_cast<ptrdiff_t>(j) * s.pixel) * s.x_col;
-      V a0 = start, a1 = start, a2 = start, a3 = start, unused = start;
-      for (; j + 4 <= inner_end; j += 4, at += 4 * pixel) {
-        a0 = start, a1 = start, a2 = start, a3 = start;
-        Columns<0, kTaps, kStep, 4>(access, x0 + at, col, w00, w01, w02, w00,
-                                    w00, a0, a1, a2, a3, unused, unused);
-        if constexpr (kRows > 1)
-          Columns<0, kTaps, kStep, 4>(access, x1 + at, col, w10, w11, w12, w00,
-                                      w00, a0, a1, a2, a3, unused, unused);
-        if constexpr (kRows > 2)
-          Columns<0, kTaps, kStep, 4>(access, x2 + at, col, w20, w21, w22, w00,
-                                      w00, a0, a1, a2, a3, unused, unused);
-        Put<kAccumulate>(access, a0, y);
-        Put<kAccumulate>(access, a1, y + s.y_pixel);
-        Put<kAccumulate>(access, a2, y + 2 * s.y_pixel);
-        Put<kAccumulate>(access, a3, y + 3 * s.y_pixel);
-        y += 4 * s.y_pixel;
+#define TEMPER_BLOCK(pixels)                                                \
+  SmallBlock<kRows, kTaps, kStep, (pixels), kAccumulate>(                   \
+      access, x0 + at, x1 + at, x2 + at, col, w00, w01, w02, w10, w11, w12, \
+      w20, w21, w22, start, y, s.y_pixel);                                  \
+  j += (pixels), at += (pixels)*pixel, y += (pixels)*s.y_pixel
+      while (j + kSmallBlock <= inner_end) {
+        TEMPER_BLOCK(kSmallBlock);
+      }
+      if (kSmallBlock > 4 && j + 4 <= inner_end) {
+        TEMPER_BLOCK(4);
       }
       if (j + 2 <= inner_end) {
-        a0 = start, a1 = start;
-        Columns<0, kTaps, kStep, 2>(access, x0 + at, col, w00, w01, w02, w00,
-                                    w00, a0, a1, unused, unused, unused,
-                                    unused);
-        if constexpr (kRows > 1)
-          Columns<0, kTaps, kStep, 2>(access, x1 + at, col, w10, w11, w12, w00,
-                                      w00, a0, a1, unused, unused, unused,
-                                      unused);
-        if constexpr (kRows > 2)
-          Columns<0, kTaps, kStep, 2>(access, x2 + at, col, w20, w21, w22, w00,
-                                      w00, a0, a1, unused, unused, unused,
-                                      unused);
-        Put<kAccumulate>(access, a0, y);
-        Put<kAccumulate>(access, a1, y + s.y_pixel);
-        y += 2 * s.y_pixel;
-        j += 2;
+        TEMPER_BLOCK(2);
       }
+#undef TEMPER_BLOCK
       if (j == end) return;
     }
     const ptrdiff_t column = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
-    Put<kAccumulate>(access, EdgeOutput<kRows, kTaps>(access, x0, x1, x2, column, s.width, s.tap,
-                                 s.x_col, w00, w01, w02, w10, w11, w12, w20,
-                                 w21, w22, start),
-        y);
+    Put<kAccumulate>(access,
+                     EdgeOutput<kRows, kTaps>(
+                         access, x0, x1, x2, column, s.width, s.tap, s.x_col,
+                         w00, w01, w02, w10, w11, w12, w20, w21, w22, start),
+                     y);
     y += s.y_pixel;
     ++j;
   }
@@ -343,7 +360,8 @@ void RunSmall(const Sweep& in, size_t channels) {
   const Sweep s = in;
   ForEachSegment(s, channels,
                  [&](auto access, size_t c, size_t begin, size_t end) HWY_ATTR {
-                   SmallSweep<kRows, kTaps, kStep, kAccumulate>(access, s, c, begin, end);
+                   SmallSweep<kRows, kTaps, kStep, kAccumulate>(access, s, c,
+                                                                begin, end);
                  });
 }
 

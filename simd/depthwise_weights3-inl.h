@@ -3,8 +3,7 @@
 // and which taps are inside is found once and then used by all channel vectors.
 // A short row is over in the time of that.
 // Next: depthwise_weights-inl.h calls it.
-#if defined(TEMPER_SIMD_DEPTHWISE_WEIGHTS3_INL_H_) == \
-    defined(HWY_TARGET_TOGGLE)
+#if defined(TEMPER_SIMD_DEPTHWISE_WEIGHTS3_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_SIMD_DEPTHWISE_WEIGHTS3_INL_H_
 #undef TEMPER_SIMD_DEPTHWISE_WEIGHTS3_INL_H_
 #else
@@ -24,11 +23,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // A row of outputs, or a part of one.
 struct WeightRow {
-  ptrdiff_t x;        // tap (0, 0) of the first output, in floats
-  size_t dy;          // the first output, in floats
-  size_t inner;       // outputs whose columns are all inside
-  bool left, right;   // before: one without tap 0; after: one without tap 2
-  bool top, bottom;   // kernel row 0 or 2 is inside; row 1 always is
+  ptrdiff_t x;       // tap (0, 0) of the first output, in floats
+  size_t dy;         // the first output, in floats
+  size_t inner;      // outputs whose columns are all inside
+  bool left, right;  // before: one without tap 0; after: one without tap 2
+  bool top, bottom;  // kernel row 0 or 2 is inside; row 1 always is
 };
 
 // How far apart things lie, in floats.
@@ -172,8 +171,8 @@ bool WeightPiece3(const ConvShape& s, const WeightSource& source, size_t begin,
   for (size_t at = begin; at < end;) {
     ptrdiff_t row_end = ow + static_cast<ptrdiff_t>(end - at);
     if (row_end > out_w) row_end = out_w;
-    const ptrdiff_t ih = static_cast<ptrdiff_t>(oh * kStep) -
-                         static_cast<ptrdiff_t>(s.pad_top);
+    const ptrdiff_t ih =
+        static_cast<ptrdiff_t>(oh * kStep) - static_cast<ptrdiff_t>(s.pad_top);
     if (ih + 1 < 0 || ih + 1 >= height || count == kDepthwisePiece + 2)
       return false;
     WeightRow& row = rows[count++];
