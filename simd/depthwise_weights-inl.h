@@ -266,10 +266,13 @@ void WeightChunk(const ConvShape& s, const WeightSource& source, size_t begin,
                  float* partial, size_t stride) {
   const bool shared =
       s.stride_w == s.dilation_w || s.stride_w == 2 * s.dilation_w;
+  // Many channels: pixels lie so far apart that they fall on few sets of the
+  // first cache, and what another channel vector has read is soon gone.
+  const size_t piece = source.pixel < 512 ? kDepthwisePiece : 4;
   while (begin < end) {
     // A piece of whole output rows that stays in the cache while every group
     // and channel vector walks over it.
-    size_t stop = (begin + kDepthwisePiece + s.out_w - 1) / s.out_w * s.out_w;
+    size_t stop = (begin + piece + s.out_w - 1) / s.out_w * s.out_w;
     if (stop > end) stop = end;
     if (WeightPiece(s, source, begin, stop, c0, c1, dy, partial, stride)) {
       begin = stop;
