@@ -5,10 +5,10 @@
 // input gradient is swept from right to left, so that its taps, too, step
 // forward in ascending kernel order; with stride s it is s sweeps of every s-th
 // column with every s-th tap. Outputs whose taps are all inside go in blocks of
-// four (3x3 and less, weights in registers) or six (5 taps) that share source
-// columns, the others test each tap; the order of taps is the same.
-// Next: depthwise.cc makes the sweeps, depthwise_weights-inl.h the gradient of
-// the weights.
+// four or six that share source columns (3x3 and less: weights in registers),
+// the others test their taps; the order of taps is the same. Next: depthwise.cc
+// makes the sweeps, depthwise_strided-inl.h has the input gradient of 3x3
+// kernels with stride 2, depthwise_weights-inl.h the gradient of the weights.
 #if defined(TEMPER_SIMD_DEPTHWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_SIMD_DEPTHWISE_INL_H_
 #undef TEMPER_SIMD_DEPTHWISE_INL_H_
