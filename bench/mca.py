@@ -31,7 +31,7 @@ TILE = r"::Tile<.*\b6, 4, .*Mode\){}>"
 KERNELS = [("product, rows of A (GEMM, 1x1)", "gemm", TILE.format(1)),
            ("product, pointers (convolution)", "gemm", TILE.format(0)),
            ("product, columns of A (weight gradient)", "gemm", TILE.format(2)),
-           ("depthwise 3x3", "depthwise", r"RunSmall<1, 3, 1>"),
+           ("depthwise 3x3", "depthwise", r"RunSmall<3, 3, 1, false>"),
            ("depthwise 5x5", "depthwise", r"RunFive<5, 1>")]
 ROUNDS = 200
 

@@ -5,10 +5,10 @@
 // input gradient is swept from right to left, so that its taps, too, step
 // forward in ascending kernel order; with stride s it is s sweeps of every s-th
 // column with every s-th tap. Outputs whose taps are all inside go in blocks of
-// four (3x3 and less, weights in registers) or six (5 taps) that share source
-// columns, the others test each tap; the order of taps is the same.
-// Next: depthwise.cc makes the sweeps, depthwise_weights-inl.h the gradient of
-// the weights.
+// four or six that share source columns (3x3 and less: weights in registers),
+// the others test their taps; the order of taps is the same. Next: depthwise.cc
+// makes the sweeps, depthwise_strided-inl.h has the input gradient of 3x3
+// kernels with stride 2, depthwise_weights-inl.h the gradient of the weights.
 #if defined(TEMPER_SIMD_DEPTHWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_SIMD_DEPTHWISE_INL_H_
 #undef TEMPER_SIMD_DEPTHWISE_INL_H_
@@ -70,10 +70,14 @@ HWY_INLINE void Columns(Access access, const float* HWY_RESTRICT x,
   }
 }
 
+template <bool kAccumulate, class Access>
+HWY_INLINE void Put(Access access, typename Access::V acc, float* y) {
+  access.Store(kAccumulate ? hn::Add(access.Load(y), acc) : acc, y);
+}
 template <class Access>
 HWY_INLINE void Put(Access access, const Sweep& s, typename Access::V acc,
                     float* y) {
-  access.Store(s.accumulate ? hn::Add(access.Load(y), acc) : acc, y);
+  s.accumulate ? Put<true>(access, acc, y) : Put<false>(access, acc, y);
 }
 
 template <class Access>
@@ -254,9 +258,45 @@ HWY_INLINE V EdgeOutput(Access access, const float* HWY_RESTRICT x0,
   return acc;
 }
 
+// Outputs of a block, so many that their chains fill the pipelines. Nine
+// weights stay in registers beside them.
+#if HWY_ARCH_ARM_V7 || (HWY_ARCH_X86 && HWY_MAX_BYTES < 64)
+inline constexpr int kSmallBlock = 4;  // of 16 registers
+#else
+inline constexpr int kSmallBlock = 6;
+#endif
+
+template <int kRows, int kTaps, int kStep, int kPixels, bool kAccumulate,
+          class Access, class V>
+HWY_INLINE void SmallBlock(Access access, const float* HWY_RESTRICT x0,
+                           const float* HWY_RESTRICT x1,
+                           const float* HWY_RESTRICT x2, ptrdiff_t col, V w00,
+                           V w01, V w02, V w10, V w11, V w12, V w20, V w21,
+                           V w22, V start, float* y, ptrdiff_t y_pixel) {
+  V a0 = start, a1 = start, a2 = start, a3 = start, a4 = start, a5 = start;
+  Columns<0, kTaps, kStep, kPixels>(access, x0, col, w00, w01, w02, w00, w00,
+                                    a0, a1, a2, a3, a4, a5);
+  if constexpr (kRows > 1)
+    Columns<0, kTaps, kStep, kPixels>(access, x1, col, w10, w11, w12, w00, w00,
+                                      a0, a1, a2, a3, a4, a5);
+  if constexpr (kRows > 2)
+    Columns<0, kTaps, kStep, kPixels>(access, x2, col, w20, w21, w22, w00, w00,
+                                      a0, a1, a2, a3, a4, a5);
+  Put<kAccumulate>(access, a0, y);
+  Put<kAccumulate>(access, a1, y + y_pixel);
+  if constexpr (kPixels > 2) {
+    Put<kAccumulate>(access, a2, y + 2 * y_pixel);
+    Put<kAccumulate>(access, a3, y + 3 * y_pixel);
+  }
+  if constexpr (kPixels > 4) {
+    Put<kAccumulate>(access, a4, y + 4 * y_pixel);
+    Put<kAccumulate>(access, a5, y + 5 * y_pixel);
+  }
+}
+
 // The outputs [begin, end) of a sweep of at most 3 x 3 taps, one channel
 // vector, with the weights in registers.
-template <int kRows, int kTaps, int kStep, class Access>
+template <int kRows, int kTaps, int kStep, bool kAccumulate, class Access>
 HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
                            size_t begin, size_t end) {
   using V = typename Access::V;
@@ -286,61 +326,42 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
     if (j == inner_begin) {
       // Source offset of the block's first tap.
       ptrdiff_t at = (s.first + static_cast<ptrdiff_t>(j) * s.pixel) * s.x_col;
-      V a0 = start, a1 = start, a2 = start, a3 = start, unused = start;
-      for (; j + 4 <= inner_end; j += 4, at += 4 * pixel) {
-        a0 = start, a1 = start, a2 = start, a3 = start;
-        Columns<0, kTaps, kStep, 4>(access, x0 + at, col, w00, w01, w02, w00,
-                                    w00, a0, a1, a2, a3, unused, unused);
-        if constexpr (kRows > 1)
-          Columns<0, kTaps, kStep, 4>(access, x1 + at, col, w10, w11, w12, w00,
-                                      w00, a0, a1, a2, a3, unused, unused);
-        if constexpr (kRows > 2)
-          Columns<0, kTaps, kStep, 4>(access, x2 + at, col, w20, w21, w22, w00,
-                                      w00, a0, a1, a2, a3, unused, unused);
-        Put(access, s, a0, y);
-        Put(access, s, a1, y + s.y_pixel);
-        Put(access, s, a2, y + 2 * s.y_pixel);
-        Put(access, s, a3, y + 3 * s.y_pixel);
-        y += 4 * s.y_pixel;
+#define TEMPER_BLOCK(pixels)                                                \
+  SmallBlock<kRows, kTaps, kStep, (pixels), kAccumulate>(                   \
+      access, x0 + at, x1 + at, x2 + at, col, w00, w01, w02, w10, w11, w12, \
+      w20, w21, w22, start, y, s.y_pixel);                                  \
+  j += (pixels), at += (pixels)*pixel, y += (pixels)*s.y_pixel
+      while (j + kSmallBlock <= inner_end) {
+        TEMPER_BLOCK(kSmallBlock);
+      }
+      if (kSmallBlock > 4 && j + 4 <= inner_end) {
+        TEMPER_BLOCK(4);
       }
       if (j + 2 <= inner_end) {
-        a0 = start, a1 = start;
-        Columns<0, kTaps, kStep, 2>(access, x0 + at, col, w00, w01, w02, w00,
-                                    w00, a0, a1, unused, unused, unused,
-                                    unused);
-        if constexpr (kRows > 1)
-          Columns<0, kTaps, kStep, 2>(access, x1 + at, col, w10, w11, w12, w00,
-                                      w00, a0, a1, unused, unused, unused,
-                                      unused);
-        if constexpr (kRows > 2)
-          Columns<0, kTaps, kStep, 2>(access, x2 + at, col, w20, w21, w22, w00,
-                                      w00, a0, a1, unused, unused, unused,
-                                      unused);
-        Put(access, s, a0, y);
-        Put(access, s, a1, y + s.y_pixel);
-        y += 2 * s.y_pixel;
-        j += 2;
+        TEMPER_BLOCK(2);
       }
+#undef TEMPER_BLOCK
       if (j == end) return;
     }
     const ptrdiff_t column = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
-    Put(access, s,
-        EdgeOutput<kRows, kTaps>(access, x0, x1, x2, column, s.width, s.tap,
-                                 s.x_col, w00, w01, w02, w10, w11, w12, w20,
-                                 w21, w22, start),
-        y);
+    Put<kAccumulate>(access,
+                     EdgeOutput<kRows, kTaps>(
+                         access, x0, x1, x2, column, s.width, s.tap, s.x_col,
+                         w00, w01, w02, w10, w11, w12, w20, w21, w22, start),
+                     y);
     y += s.y_pixel;
     ++j;
   }
 }
 
-template <int kRows, int kTaps, int kStep>
+template <int kRows, int kTaps, int kStep, bool kAccumulate>
 void RunSmall(const Sweep& in, size_t channels) {
   // A copy whose address nobody has stays in registers across stores to y.
   const Sweep s = in;
   ForEachSegment(s, channels,
                  [&](auto access, size_t c, size_t begin, size_t end) HWY_ATTR {
-                   SmallSweep<kRows, kTaps, kStep>(access, s, c, begin, end);
+                   SmallSweep<kRows, kTaps, kStep, kAccumulate>(access, s, c,
+                                                                begin, end);
                  });
 }
 
@@ -371,14 +392,20 @@ void RunAny(const Sweep& in, size_t channels) {
       });
 }
 
+template <int kRows, int kTaps, int kStep>
+void RunSmallRow(const Sweep& s, size_t channels) {
+  if (s.accumulate) return RunSmall<kRows, kTaps, kStep, true>(s, channels);
+  RunSmall<kRows, kTaps, kStep, false>(s, channels);
+}
+
 template <int kTaps, int kStep>
 void RunSmallRows(const Sweep& s, size_t channels) {
   // Fewer than three taps come from strided gradients, with fewer rows too.
   if constexpr (kTaps == 3) {
-    if (s.rows == 3) return RunSmall<3, kTaps, kStep>(s, channels);
+    if (s.rows == 3) return RunSmallRow<3, kTaps, kStep>(s, channels);
   }
-  if (s.rows == 2) return RunSmall<2, kTaps, kStep>(s, channels);
-  RunSmall<1, kTaps, kStep>(s, channels);
+  if (s.rows == 2) return RunSmallRow<2, kTaps, kStep>(s, channels);
+  RunSmallRow<1, kTaps, kStep>(s, channels);
 }
 
 // One sweep over all channels.

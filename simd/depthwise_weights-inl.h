@@ -17,6 +17,8 @@
 #include "simd/channels-inl.h"
 #include "simd/conv.h"
 #include "simd/depthwise_sweep.h"
+#include "simd/depthwise_taps-inl.h"
+#include "simd/depthwise_weights3-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::simd {
@@ -30,49 +32,6 @@ struct TapGroup {
   size_t inner_begin, inner_end;  // output columns
   size_t n, oh, ow;               // the first output
 };
-
-// acc + v * dy of the output whose tap kT is source column kI, if there is one.
-template <int kI, int kT, int kTaps, int kStep, int kPixels, class V>
-HWY_INLINE V DyIf(V acc, V v, V d0, V d1, V d2, V d3) {
-  constexpr int kAt = kI - kT;
-  if constexpr (kT >= kTaps || kAt < 0 || kAt % kStep != 0 ||
-                kAt / kStep >= kPixels) {
-    return acc;
-  } else {
-    constexpr int kPixel = kAt / kStep;
-    if constexpr (kPixel == 0) return hn::MulAdd(v, d0, acc);
-    if constexpr (kPixel == 1) return hn::MulAdd(v, d1, acc);
-    if constexpr (kPixel == 2) return hn::MulAdd(v, d2, acc);
-    return hn::MulAdd(v, d3, acc);
-  }
-}
-
-// Source columns kI and up of one tap row, each given to all taps that use it.
-// An accumulator meets its outputs in ascending order.
-template <int kI, int kTaps, int kStep, int kPixels, class Access, class V>
-HWY_INLINE void DyColumns(Access access, const float* HWY_RESTRICT x,
-                          ptrdiff_t col, V d0, V d1, V d2, V d3, V& a0, V& a1,
-                          V& a2, V& a3, V& a4) {
-  const V v = access.Load(x + kI * col);
-  a0 = DyIf<kI, 0, kTaps, kStep, kPixels>(a0, v, d0, d1, d2, d3);
-  a1 = DyIf<kI, 1, kTaps, kStep, kPixels>(a1, v, d0, d1, d2, d3);
-  a2 = DyIf<kI, 2, kTaps, kStep, kPixels>(a2, v, d0, d1, d2, d3);
-  a3 = DyIf<kI, 3, kTaps, kStep, kPixels>(a3, v, d0, d1, d2, d3);
-  a4 = DyIf<kI, 4, kTaps, kStep, kPixels>(a4, v, d0, d1, d2, d3);
-  if constexpr (kI + 1 < kStep * (kPixels - 1) + kTaps) {
-    DyColumns<kI + 1, kTaps, kStep, kPixels>(access, x, col, d0, d1, d2, d3, a0,
-                                             a1, a2, a3, a4);
-  }
-}
-
-// One output, taps [kBegin, kEnd) of one row; x: at tap 0.
-template <int kBegin, int kEnd, class Access, class V>
-HWY_INLINE void DyTaps(Access access, const float* HWY_RESTRICT x,
-                       ptrdiff_t col, V dy, V& a0, V& a1, V& a2) {
-  if constexpr (kBegin == 0) a0 = hn::MulAdd(access.Load(x), dy, a0);
-  a1 = hn::MulAdd(access.Load(x + col), dy, a1);
-  if constexpr (kEnd > 2) a2 = hn::MulAdd(access.Load(x + 2 * col), dy, a2);
-}
 
 // One output, each tap of one row tested: column is tap 0's.
 template <int kTaps, class Access, class V>
@@ -286,6 +245,20 @@ void RunGroup(const ConvShape& s, const WeightSource& source,
   run(WeightGroup<1, 1, 0>);
 }
 
+// A piece of the usual kind, if it is one.
+bool WeightPiece(const ConvShape& s, const WeightSource& source, size_t begin,
+                 size_t end, size_t c0, size_t c1, const float* dy,
+                 float* partial, size_t stride) {
+  if (s.kernel_h != 3 || s.kernel_w != 3 || s.dilation_h != 1 ||
+      s.dilation_w != 1 || s.stride_h != s.stride_w)
+    return false;
+  if (s.stride_w == 1)
+    return WeightPiece3<1>(s, source, begin, end, c0, c1, dy, partial, stride);
+  if (s.stride_w == 2)
+    return WeightPiece3<2>(s, source, begin, end, c0, c1, dy, partial, stride);
+  return false;
+}
+
 // Adds the outputs [begin, end) of one chunk, channels [c0, c1), to partial
 // (kernel_h * kernel_w rows of `stride` >= RoundUp(channels, 16) floats).
 void WeightChunk(const ConvShape& s, const WeightSource& source, size_t begin,
@@ -293,11 +266,18 @@ void WeightChunk(const ConvShape& s, const WeightSource& source, size_t begin,
                  float* partial, size_t stride) {
   const bool shared =
       s.stride_w == s.dilation_w || s.stride_w == 2 * s.dilation_w;
+  // Many channels: pixels lie so far apart that they fall on few sets of the
+  // first cache, and what another channel vector has read is soon gone.
+  const size_t piece = source.pixel < 512 ? kDepthwisePiece : 4;
   while (begin < end) {
     // A piece of whole output rows that stays in the cache while every group
     // and channel vector walks over it.
-    size_t stop = (begin + kDepthwisePiece + s.out_w - 1) / s.out_w * s.out_w;
+    size_t stop = (begin + piece + s.out_w - 1) / s.out_w * s.out_w;
     if (stop > end) stop = end;
+    if (WeightPiece(s, source, begin, stop, c0, c1, dy, partial, stride)) {
+      begin = stop;
+      continue;
+    }
     for (size_t kh = 0; kh < s.kernel_h;) {
       size_t rows = 1;
       for (size_t kw = 0; kw < s.kernel_w;) {

@@ -69,6 +69,16 @@ std::vector<ConvShape> Shapes() {
              draw(9, 1, 3), draw(10, 1, 3));
     if (s.out_h != 0 && s.out_w != 0) shapes.push_back(s);
   }
+  // Images and rows so small that nothing lies inside, more padding than usual.
+  for (uint32_t side : {1, 2, 3, 4, 6}) {
+    for (uint32_t pad = 0; pad < 4; ++pad) {
+      for (uint32_t stride : {1, 2}) {
+        const ConvShape s =
+            Make(side, side + pad % 2, 9, 3, 3, stride, stride, pad, pad / 2);
+        if (s.out_h != 0 && s.out_w != 0) shapes.push_back(s);
+      }
+    }
+  }
   return shapes;
 }
 
