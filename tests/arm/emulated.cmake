@@ -1,7 +1,21 @@
 # Which tests of a cross build run under qemu, and as which CPU. Label "emulated" is
-# what `ctest --preset pi-...` and ./test run; "unit" is everything:
-#   QEMU_CPU=max ctest --test-dir build/pi-aarch64 -L unit
+# what `ctest --preset pi-...` and ./test run. "full" is every test of the build once
+# (unit, slow, host), as the CPU that is named:
+#   ctest --preset pi-aarch64-full                          # Cortex-A53
+#   QEMU_CPU=max ctest --test-dir build/pi-aarch64 -L full  # SVE
 # Without a CPU in its name a test runs as $QEMU_CPU, which the test presets set.
+
+# The command line from outside; the script takes one program.
+if(TARGET temper)
+  string(REPLACE ";" " " temper_emulator "${CMAKE_CROSSCOMPILING_EMULATOR}")
+  file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/emulated_temper
+    CONTENT "#!/bin/sh\nexec ${temper_emulator} $<TARGET_FILE:temper> \"$@\"\n"
+    FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+  add_test(NAME host/cli_test COMMAND ${Python3_EXECUTABLE}
+    ${CMAKE_CURRENT_SOURCE_DIR}/host/cli_test.py
+    ${CMAKE_CURRENT_BINARY_DIR}/emulated_temper)
+  set_tests_properties(host/cli_test PROPERTIES LABELS host)
+endif()
 
 # Whole models in many variants: minutes each under qemu, and what they ask is asked
 # of each layer and kernel by the others.
@@ -21,9 +35,11 @@ endfunction()
 get_property(temper_all DIRECTORY PROPERTY TESTS)
 set(temper_kernels "")
 foreach(test IN LISTS temper_all)
+  get_test_property(${test} LABELS labels)
+  set_tests_properties(${test} PROPERTIES LABELS "${labels};full" TIMEOUT 3600)
   if(test MATCHES "^(simd|layers|models|runtime|host|fuzz)/" AND NOT test IN_LIST temper_long
      AND NOT test MATCHES "_slow_test$|/session_test$")
-    set_tests_properties(${test} PROPERTIES LABELS "unit;emulated")
+    set_tests_properties(${test} PROPERTIES LABELS "unit;emulated;full" TIMEOUT 600)
     if(test MATCHES "^simd/")
       list(APPEND temper_kernels ${test})
     endif()

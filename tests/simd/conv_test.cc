@@ -237,7 +237,8 @@ TEST(Conv, SameBitsWithAnyThreads) {
     const Buffer dx0 = p.ChainBackwardData(false);
     const Buffer dw0 = p.ChainBackwardWeights();
     testing::ForEachTarget([&](simd::Target target) {
-      if (!target.exact) return;
+      // Where the chain is not promised, one thread says what is.
+      Buffer y1 = y0, dx1 = dx0, dw1 = dw0;
       for (const uint32_t threads : {1u, 2u, 3u, 7u}) {
         SCOPED_TRACE(threads);
         const ParallelRunner runner = testing::CountedRunner(threads, &parts);
@@ -258,9 +259,10 @@ TEST(Conv, SameBitsWithAnyThreads) {
                                           runner);
         EXPECT_TRUE(forward.GuardsIntact() && data.GuardsIntact() &&
                     weights.GuardsIntact());
-        EXPECT_TRUE(y.SameBits(y0));
-        EXPECT_TRUE(dx.SameBits(dx0));
-        EXPECT_TRUE(dw.SameBits(dw0));
+        if (!target.exact && threads == 1) y1 = y, dx1 = dx, dw1 = dw;
+        EXPECT_TRUE(y.SameBits(y1));
+        EXPECT_TRUE(dx.SameBits(dx1));
+        EXPECT_TRUE(dw.SameBits(dw1));
       }
     });
   }

@@ -324,13 +324,19 @@ TEST(Winograd, SameBitsWithAnyThreads) {
     const Buffer y = p.TwinForward(p.bias), dx = p.TwinBackwardData(false);
     const Buffer dw = p.TwinBackwardWeights();
     testing::ForEachTarget([&](simd::Target target) {
-      if (!target.exact) return;
+      // Where the twin's bits are not promised, one thread says what is.
+      Buffer y1 = y, dx1 = dx, dw1 = dw;
+      if (!target.exact) {
+        y1 = p.Forward(p.x, {}, p.bias, {});
+        dx1 = p.BackwardData(false, {});
+        dw1 = p.BackwardWeights(p.x, {}, {});
+      }
       for (const uint32_t threads : {1u, 2u, 3u, 4u, 9u}) {
         SCOPED_TRACE(threads);
         const ParallelRunner runner = testing::CountedRunner(threads, &parts);
-        EXPECT_TRUE(p.Forward(p.x, {}, p.bias, runner).SameBits(y));
-        EXPECT_TRUE(p.BackwardData(false, runner).SameBits(dx));
-        EXPECT_TRUE(p.BackwardWeights(p.x, {}, runner).SameBits(dw));
+        EXPECT_TRUE(p.Forward(p.x, {}, p.bias, runner).SameBits(y1));
+        EXPECT_TRUE(p.BackwardData(false, runner).SameBits(dx1));
+        EXPECT_TRUE(p.BackwardWeights(p.x, {}, runner).SameBits(dw1));
       }
     });
   }

@@ -69,7 +69,8 @@ template <class Params>
 Params DrawWindow(Draw* draw, Shape* in) {
   Params p;
   if constexpr (requires { p.dilation_h; }) {
-    p = Dilated(p, (*draw)(1, 3), (*draw)(1, 3));
+    const uint32_t dilation_w = (*draw)(1, 3), dilation_h = (*draw)(1, 3);
+    p = Dilated(p, dilation_h, dilation_w);
   }
   do {
     p.kernel_h = (*draw)(1, 5), p.kernel_w = (*draw)(1, 5);
