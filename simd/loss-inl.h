@@ -29,6 +29,7 @@ inline constexpr size_t kColumnGroup = 64;
 #include <type_traits>
 
 #include "hwy/highway.h"
+#include "simd/channels-inl.h"
 #include "simd/lanes-inl.h"
 #include "simd/math-inl.h"
 #include "simd/rows.h"
@@ -319,7 +320,7 @@ void SoftmaxCrossEntropyBackwardRows(size_t begin, size_t end, size_t classes,
 }
 
 // out[j] = chain over `rows` rows of x[r * stride + j], for kVectors vectors of
-// columns. Loads may reach past the last column, stores too (out is scratch).
+// columns.
 template <int kVectors>
 HWY_INLINE void ColumnChains(size_t rows, size_t stride, const float* x,
                              float* out) {
@@ -356,23 +357,31 @@ HWY_INLINE void ColumnChains(size_t rows, size_t stride, const float* x,
 }
 
 // One chunk of rows, columns [begin, end) of `columns`, begin a multiple of 16.
-// Writes RoundUp(end - begin, 16) floats at most.
+// Writes RoundUp(end - begin, 16) floats at most, but reads no column past the
+// last: behind the last row another thread may be writing.
 void ColumnSumsChunk(size_t rows, size_t columns, size_t begin, size_t end,
                      const float* x, float* partial) {
   const size_t N = hn::Lanes(Lanes16());
   size_t j = begin;
-  for (; j + 7 * N < end; j += 8 * N) {
+  for (; j + 8 * N <= end; j += 8 * N) {
     ColumnChains<8>(rows, columns, x + j, partial + j);
   }
-  for (; j + 3 * N < end; j += 4 * N) {
+  for (; j + 4 * N <= end; j += 4 * N) {
     ColumnChains<4>(rows, columns, x + j, partial + j);
   }
-  for (; j + N < end; j += 2 * N) {
+  for (; j + 2 * N <= end; j += 2 * N) {
     ColumnChains<2>(rows, columns, x + j, partial + j);
   }
-  for (; j < end; j += N) {
+  for (; j + N <= end; j += N) {
     ColumnChains<1>(rows, columns, x + j, partial + j);
   }
+  if (j == end) return;
+  const TailVector<Lanes16> tail(end - j);
+  auto sum = hn::Zero(Lanes16());
+  for (size_t r = 0; r < rows; ++r) {
+    sum = hn::Add(sum, tail.Load(x + r * columns + j));
+  }
+  hn::StoreU(sum, Lanes16(), partial + j);
 }
 
 void AddPartialRange(size_t n, const float* from, float* to) {
