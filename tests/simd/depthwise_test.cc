@@ -357,7 +357,7 @@ TEST(DepthwiseTwin, MatchesCentralDifferences) {
   size_t checked = 0;
   for (const ConvShape& s : shapes) {
     const Sizes size = SizesOf(s, 1);
-    if (size.x > 250 || size.w > 200) continue;
+    if (size.x > 200 || size.w > 200) continue;
     SCOPED_TRACE(Name(s));
     ++checked;
     const std::vector<double> x = Doubles(Buffer(size.x).Randomize(1)),
