@@ -88,7 +88,10 @@ std::string ChooseDeviceTarget(const sim::DeviceProfile& device,
     ChooseTarget("");
   }
   const simd::Target target = simd::CurrentTarget();
-  if (target.name == device.cpu.target) return "";
+  // 32-bit ARM's NEON has the name of the 64-bit one, but not its bits.
+  if (target.name == device.cpu.target && target.exact == device.Exact()) {
+    return "";
+  }
   return fmt::format(
       "runs with {} in place of the device's {}: {}", target.name,
       device.cpu.target,
