@@ -32,7 +32,12 @@ using Json = nlohmann::ordered_json;
 // What the process takes besides arena, data and batches: the program and its
 // libraries, stacks, the graph, copies of weights on their way to a file.
 // Stated in docs/simulation.md; the run is checked against it.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// The sanitizer's shadow of the memory, its own heap and what it keeps back.
+constexpr uint64_t kProcessBytes = uint64_t{1} << 30;
+#else
 constexpr uint64_t kProcessBytes = uint64_t{32} << 20;
+#endif
 
 struct Arguments {
   JobOptions options;
