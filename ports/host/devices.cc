@@ -10,13 +10,13 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <vector>
 
 #include "ports/host/arena.h"
 #include "ports/host/failure.h"
 #include "ports/host/file_io.h"
 #include "ports/host/machine.h"
+#include "ports/host/system.h"
 #include "ports/host/threads.h"
 #include "ports/sim/measure.h"
 #include "simd/target.h"
@@ -34,40 +34,24 @@ constexpr const char* kArch = "aarch64";
 constexpr const char* kArch = "armv7";
 #endif
 
-// kB of a line of /proc/meminfo, as bytes; 0 if there is none.
-uint64_t MemoryLine(const std::string& name) {
-  std::ifstream file("/proc/meminfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind(name + ":", 0) != 0) continue;
-    return std::strtoull(line.c_str() + name.size() + 1, nullptr, 10) << 10;
-  }
-  return 0;
-}
-
-std::string FirstLine(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
 void ReadCaches(sim::DeviceProfile::Memory* m) {
   m->l1 = m->l2 = m->l3 = 0;
   for (int i = 0; i < 8; ++i) {
     const std::string folder =
         fmt::format("/sys/devices/system/cpu/cpu0/cache/index{}/", i);
-    const std::string type = FirstLine(folder + "type");
+    const std::string type = FirstLine(ReadText(folder + "type"));
     if (type != "Data" && type != "Unified") continue;
-    const std::string level = FirstLine(folder + "level");
-    const std::string size = FirstLine(folder + "size");  // 1024K
+    const std::string level = FirstLine(ReadText(folder + "level"));
+    const std::string size = FirstLine(ReadText(folder + "size"));  // 1024K
     const uint64_t bytes = std::strtoull(size.c_str(), nullptr, 10)
                            << (size.find('M') != std::string::npos ? 20 : 10);
     if (level == "1") m->l1 = bytes;
     if (level == "3") m->l3 = bytes;
     if (level != "2") continue;
     m->l2 = bytes;
-    m->l2_shared = FirstLine(folder + "shared_cpu_list").find_first_of(",-") !=
-                   std::string::npos;
+    m->l2_shared =
+        FirstLine(ReadText(folder + "shared_cpu_list")).find_first_of(",-") !=
+        std::string::npos;
   }
   // Kernels that do not tell: what nearly every core has.
   if (m->l1 == 0) m->l1 = 32768;
@@ -160,8 +144,10 @@ sim::DeviceProfile MeasureThisMachine(uint32_t threads) {
   p.cpu.arch = kArch;
   p.cpu.target = target.name;
   p.cpu.cores = threads;
-  const uint64_t total = MemoryLine("MemTotal");
-  const uint64_t available = MemoryLine("MemAvailable");
+  const std::string memory_text = ReadText("/proc/meminfo");
+  const uint64_t total = MemInfoBytes(memory_text, "MemTotal").value_or(0);
+  const uint64_t available =
+      MemInfoBytes(memory_text, "MemAvailable").value_or(0);
   p.memory.bytes = available != 0 ? available : uint64_t{1} << 30;
   p.memory.reserved = total > available ? total - available : 0;
   ReadCaches(&p.memory);

@@ -49,7 +49,8 @@ struct JobOptions {
   std::string target;    // empty: the best
   double save_seconds = 60.0;
   bool overwrite = false;
-  // Planned for another machine, which has `threads` CPUs (simulate). Not stored.
+  // Planned for another machine, which has `threads` CPUs (simulate). Not
+  // stored.
   bool elsewhere = false;
 };
 
@@ -87,8 +88,8 @@ struct Job {
 };
 
 // What a job holds outside the arena, as far as it depends on the job: the data
-// set, batches on their way, and the values of a model file that it starts from,
-// or what reading that file takes beyond the later arena.
+// set, batches on their way, and the values of a model file that it starts
+// from, or what reading that file takes beyond the later arena.
 struct Outside {
   uint64_t data = 0, batches = 0, model = 0;
   uint64_t Total() const { return data + batches + model; }

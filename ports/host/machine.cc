@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <new>
 
 #include "ports/host/failure.h"
+#include "ports/host/system.h"
 #include "simd/machine.h"
 
 namespace temper::host {
@@ -85,16 +85,7 @@ double CopyGbytesPerSecond(const ParallelRunner& parallel) {
 }
 
 std::string CpuName() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    // x86 says "model name", 64-bit ARM only the board's "Model", at the end.
-    if (line.rfind("model name", 0) != 0 && line.rfind("Model", 0) != 0) {
-      continue;
-    }
-    const size_t colon = line.find(": ");
-    if (colon != std::string::npos) return Printable(line.substr(colon + 2));
-  }
-  return "";
+  return Printable(CpuNameOf(ReadText("/proc/cpuinfo")));
 }
 
 }  // namespace temper::host

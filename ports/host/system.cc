@@ -21,7 +21,8 @@ namespace {
 constexpr size_t kMostBytes = size_t{1} << 20;
 constexpr uint32_t kMajorOfMmc = 179;  // the kernel's list of devices
 
-// The beginning of a file; "" if it is not a regular file that can be read.
+}  // namespace
+
 std::string ReadText(const std::string& path) {
   // Without O_NONBLOCK a FIFO would wait for its writer.
   const int fd =
@@ -41,6 +42,8 @@ std::string ReadText(const std::string& path) {
   close(fd);
   return text;
 }
+
+namespace {
 
 // Names in a folder that begin and end so, sorted.
 std::vector<std::string> Names(const std::string& path, std::string_view begin,

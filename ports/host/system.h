@@ -44,6 +44,10 @@ struct SystemFacts {
   std::optional<bool> clock_synchronized;
 };
 
+// The beginning of a file, at most 1 MiB; "" if it is not a regular file that
+// can be read.
+std::string ReadText(const std::string& path);
+
 // `root`: "/" for this system. In another tree the folder is a name that nobody
 // resolves, and free bytes and the kernel's clock, which only system calls
 // tell, are unknown. `folder`: where runs are written.

@@ -33,7 +33,8 @@ std::string CpuNameOf(std::string_view cpuinfo);
 // A value of os-release, quotes removed; "" if it is not there.
 std::string OsReleaseValue(std::string_view text, std::string_view key);
 
-// Bytes of one line of /proc/meminfo, such as "MemAvailable".
+// Bytes of one line of /proc/meminfo, such as "MemAvailable", or of
+// /proc/self/status, such as "VmHWM".
 std::optional<uint64_t> MemInfoBytes(std::string_view text,
                                      std::string_view name);
 

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,6 +19,7 @@
 #include "ports/host/failure.h"
 #include "ports/host/session.h"
 #include "ports/host/signals.h"
+#include "ports/host/system.h"
 #include "ports/host/threads.h"
 #include "ports/sim/estimate.h"
 #include "simd/target.h"
@@ -59,13 +59,8 @@ struct Prediction {
 };
 
 // Bytes of a field of /proc/self/status, 0 where there is none.
-uint64_t StatusBytes(const std::string& name) {
-  std::ifstream file("/proc/self/status");
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind(name + ":", 0) != 0) continue;
-    return std::strtoull(line.c_str() + name.size() + 1, nullptr, 10) << 10;
-  }
-  return 0;
+uint64_t StatusBytes(const char* name) {
+  return MemInfoBytes(ReadText("/proc/self/status"), name).value_or(0);
 }
 
 // Whatever asks for more than planned from here on is refused by the kernel.

@@ -13,7 +13,8 @@
 # Programs: build/release, build/pi-aarch64 (Debian 12: Highway 1.0.3, GCC),
 # build/x86-64-debian13, build/pi-aarch64-debian13 (Highway 1.2.0, Clang).
 # Rows of target "simulate" are what `temper simulate` says that the board will do.
-# ARMv7 and SSE4 lack fused multiply-add and are exact on no machine: not here.
+# Not here: SSE4, which has no fused multiply-add, and 32-bit ARM, which flushes
+# subnormals. Their weights differ slightly.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 form=long build=yes
@@ -49,31 +50,33 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# How a preset's program is run here: emulator and folder of libraries.
+# How a preset's program is run here: emulator and folder of libraries, a word a line.
 prefix() {
   local root=$PWD/build/sysroot
   case "$1" in
-    release) ;;
-    pi-aarch64) echo "qemu-aarch64 -L $root/debian-12-arm64" ;;
-    pi-aarch64-debian13) echo "qemu-aarch64 -L $root/debian-13-arm64" ;;
+    pi-aarch64) printf '%s\n' qemu-aarch64 -L "$root/debian-12-arm64" ;;
+    pi-aarch64-debian13) printf '%s\n' qemu-aarch64 -L "$root/debian-13-arm64" ;;
     x86-64-debian13)
       root=$root/debian-13-amd64
-      echo "$root/lib64/ld-linux-x86-64.so.2 --library-path $root/usr/lib/x86_64-linux-gnu" ;;
+      printf '%s\n' "$root/lib64/ld-linux-x86-64.so.2" --library-path \
+        "$root/usr/lib/x86_64-linux-gnu" ;;
   esac
 }
 
+# The arguments of a job, one a line.
 job_arguments() {
   case "$1" in
-    A) echo "--model resnet8 --data idx:$data?limit=32 --batch 8 --epochs 1" ;;
-    B) echo "--model ports/sim/jobs/small.json --data idx:$data?limit=130 --batch 32" \
-         "--epochs 2 --lr 0.02 --nesterov --wd-all --warmup 3" ;;
-    C-resnet8) echo "--model resnet8 --data idx:$data?limit=800 --batch 8 --epochs 1" ;;
-    C-mobilenet_v1) echo "--model mobilenet_v1?width=0.25 --data idx:$data?limit=800" \
-         "--batch 8 --epochs 1" ;;
+    A) printf '%s\n' --model resnet8 --data "idx:$data?limit=32" --batch 8 --epochs 1 ;;
+    B) printf '%s\n' --model ports/sim/jobs/small.json --data "idx:$data?limit=130" \
+         --batch 32 --epochs 2 --lr 0.02 --nesterov --wd-all --warmup 3 ;;
+    C-resnet8) printf '%s\n' --model resnet8 --data "idx:$data?limit=800" --batch 8 \
+         --epochs 1 ;;
+    C-mobilenet_v1) printf '%s\n' --model 'mobilenet_v1?width=0.25' \
+         --data "idx:$data?limit=800" --batch 8 --epochs 1 ;;
   esac
 }
 
-# One run: JOB PRESET CPU TARGET THREADS. Writes a row "job|columns...|sha256".
+# One run: JOB PRESET CPU TARGET THREADS. Prints its row and keeps it for the end.
 run() {
   local job=$1 preset=$2 cpu=$3 target=$4 threads=$5
   local folder="$work/$1-$2-$3-$4-$5" program="build/$2/bin/temper" version hash ran
@@ -82,7 +85,10 @@ run() {
     program=build/release/bin/temper
     verb=(simulate --device "$cpu")
   fi
-  local command=($(prefix "$preset") "$program")
+  local command=() arguments=() word
+  while IFS= read -r word; do command+=("$word"); done < <(prefix "$preset")
+  command+=("$program")
+  while IFS= read -r word; do arguments+=("$word"); done < <(job_arguments "$job")
   if [ ! -x "$program" ]; then
     echo "exact.sh: $program is missing: leave out --no-build, or build preset $preset" >&2
     return 1
@@ -90,7 +96,7 @@ run() {
   local emulated=()
   [ "$cpu" = host ] || [ "$preset" = simulate ] || emulated=(env "QEMU_CPU=$cpu")
   version=$("${emulated[@]}" "${command[@]}" --version)
-  if ! "${emulated[@]}" "${command[@]}" "${verb[@]}" $(job_arguments "$job") \
+  if ! "${emulated[@]}" "${command[@]}" "${verb[@]}" "${arguments[@]}" \
       --seed 7 --threads "$threads" --out "$folder" --json --quiet \
       >"$folder.json" 2>"$folder.err"; then
     echo "exact.sh: job $job on $preset, $cpu, $target failed:" >&2

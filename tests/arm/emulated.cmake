@@ -37,7 +37,7 @@ set(temper_kernels "")
 foreach(test IN LISTS temper_all)
   get_test_property(${test} LABELS labels)
   set_tests_properties(${test} PROPERTIES LABELS "${labels};full" TIMEOUT 3600)
-  if(test MATCHES "^(simd|layers|models|runtime|host|fuzz)/" AND NOT test IN_LIST temper_long
+  if(test MATCHES "^(simd|layers|models|runtime|sim|host|fuzz)/" AND NOT test IN_LIST temper_long
      AND NOT test MATCHES "_slow_test$|/session_test$")
     set_tests_properties(${test} PROPERTIES LABELS "unit;emulated;full" TIMEOUT 600)
     if(test MATCHES "^simd/")

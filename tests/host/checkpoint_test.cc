@@ -15,7 +15,7 @@ using ::temper::testing::ExpectFailure;
 ModelFile OfVersion(const std::string& arithmetic) {
   ModelFile file;
   file.training["arithmetic"] = arithmetic;
-  file.training["program_hash"] = "0";
+  file.training["program_hash"] = std::string(1, '0');
   return file;
 }
 
