@@ -72,7 +72,9 @@ std::vector<std::string> Words() {
           "99999999999999999999",
           "1979-05-27",
           "0x10",
-          "[kernels.form]"};
+          "[kernels.form]",
+          "[.",
+          "[[,"};
 }
 void Repair(Bytes*, int64_t) {}
 

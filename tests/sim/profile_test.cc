@@ -75,6 +75,10 @@ TEST(Profile, SaysWhatIsWrongAndWhere) {
   wrong("[kernels.form]", "[kernels.fome]", "kernels.form must be a table");
   wrong("version = 1", "version = 2", "version");
   wrong("[storage]", "[storage", "line ");
+  // The parser's assertions would end the program (profile.cc).
+  for (const char* name : {"[.storage]", "[=]", "[[.a]]", "[,", "[#]"}) {
+    wrong("[storage]", name, "line ");
+  }
   EXPECT_NE(ErrorOf(""), "");
   EXPECT_NE(ErrorOf("cpu = 1"), "");
   EXPECT_NE(ErrorOf(std::string((1 << 20) + 1, '#')), "");
