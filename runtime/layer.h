@@ -79,6 +79,9 @@ class Needs {
   // `work` is the number of terms in each of its sums: few of them make small
   // blocks cheap.
   void GradientInBlocks(uint64_t work) { gradient_work = work; }
+  // The gradient of weight 0 can be handed over in pieces, from any thread
+  // (Call::pieces): it needs no memory at all.
+  void GradientInPieces() { gradient_in_pieces = true; }
   // Live statistics over fewer rows have no meaning.
   void MinimumRows(uint32_t rows) { minimum_rows = rows; }
 
@@ -94,6 +97,7 @@ class Needs {
   simd::Activation activation = simd::Activation::kNone;
   uint64_t saved_bytes = 0, forward_scratch = 0, backward_scratch = 0;
   uint64_t gradient_work = 0;
+  bool gradient_in_pieces = false;
   uint32_t minimum_rows = 1;
 };
 
@@ -108,6 +112,16 @@ struct GradientBlocks {
   void (*begin)(void* trainer, uint32_t node, uint32_t count) = nullptr;
   void (*end)(void* trainer, uint32_t node, uint32_t first,
               uint32_t count) = nullptr;
+};
+
+// The same without dw[0], for a layer that said GradientInPieces: the optimizer
+// takes a piece of the gradient as soon as it is made.
+struct GradientPieces {
+  void* trainer = nullptr;  // null: dw[0] is there
+  // Elements [first, first + count) of the weight; g holds their gradients. Any
+  // thread may call it, once for each element.
+  void (*take)(void* trainer, uint32_t node, uint64_t first, uint64_t count,
+               const float* g) = nullptr;
 };
 
 // What a step is about: the same for all layers of the step.
@@ -165,6 +179,7 @@ struct Call {
   const bool* accumulate;  // dx[i] += instead of dx[i] =
   float* const* dw;        // dw += always; null where not trained
   GradientBlocks gradient = {};
+  GradientPieces pieces = {};
 
   template <class Params>
   const Params& As() const {

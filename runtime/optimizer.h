@@ -27,7 +27,9 @@ struct OptimizerOp {
   // Names of the state tensors a weight needs, each the weight's size; writes
   // at most kMaxStates and returns how many.
   uint32_t (*states)(const Optimizer& optimizer, const char** names);
-  // Updates w from g. True if a weight or state became non-finite.
+  // Updates w from g. True if a weight or state became non-finite. Several
+  // threads may call it at once, each with its own part of a weight: a new
+  // value depends on nothing but the element's own.
   bool (*update)(const UpdateCall& call);
   // Factor of the 1/2 |w|^2 penalty on a weight of this role.
   float (*decay)(const Optimizer& optimizer, WeightRole role);

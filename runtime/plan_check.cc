@@ -75,8 +75,9 @@ Status CheckWeights(const Plan& plan, uint32_t i, const Needs& needs) {
         !Known(plan, n.weights[w], bytes)) {
       return Fail("a weight is missing, too small or of another shape", i);
     }
-    if (trained ? !Known(plan, n.weight_gradients[w], 1)
-                : n.weight_gradients[w] != kNoTensor) {
+    const bool whole = trained && !(w == 0 && n.gradient_pieces);
+    if (whole ? !Known(plan, n.weight_gradients[w], 1)
+              : n.weight_gradients[w] != kNoTensor) {
       return Fail("a weight has a gradient without need, or none", i);
     }
     for (uint32_t s = 0; s < kMaxStates; ++s) {
@@ -90,6 +91,10 @@ Status CheckWeights(const Plan& plan, uint32_t i, const Needs& needs) {
   if (n.gradient_rows != 0 &&
       (needs.gradient_work == 0 || n.gradient_rows > n.specs[0].dims[0])) {
     return Fail("a gradient cannot be made in these blocks", i);
+  }
+  if (n.gradient_pieces &&
+      (!needs.gradient_in_pieces || n.gradient_rows != 0)) {
+    return Fail("a gradient cannot be made in pieces", i);
   }
   return Ok();
 }
@@ -248,7 +253,8 @@ Status CheckStep(const Plan& plan, size_t step) {
       const uint64_t made = w == 0 && n.gradient_rows != 0
                                 ? size / n.specs[0].dims[0] * n.gradient_rows
                                 : size;
-      if (!Usable(plan, n.weight_gradients[w], step, made)) {
+      if (!(w == 0 && n.gradient_pieces) &&
+          !Usable(plan, n.weight_gradients[w], step, made)) {
         return Fail("a weight gradient is missing, dead or too small", s.node);
       }
       for (const uint32_t state : n.optimizer[w]) {

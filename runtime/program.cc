@@ -610,6 +610,10 @@ class ProgramMaker {
       if (!node.mode.train_weights) continue;
       for (uint32_t w = 0; w < node.weight_count; ++w) {
         if (!IsTrained(node.specs[w].role)) continue;
+        if (w == 0 && needs.gradient_in_pieces) {
+          node.gradient_pieces = true;
+          continue;
+        }
         if (w == 0) node.gradient_rows = BlockRows(i);
         const uint64_t count =
             w == 0 && node.gradient_rows != 0

@@ -201,7 +201,8 @@ void Trainer::CallLayer(const ProgramStep& program_step,
       dx,
       n.accumulate,
       dw,
-      Blocks(index)};
+      Blocks(index),
+      Pieces(index)};
   if (backward) {
     OpOf(node.kind).backward(call);
   } else {
@@ -213,7 +214,7 @@ void Trainer::CallLayer(const ProgramStep& program_step,
 void Trainer::ClearGradients(const ProgramStep& step) {
   if (!IsBackward(step.kind) || step.kind == StepKind::kBackwardData) return;
   const NodePlan& n = plan_.nodes[step.node];
-  for (uint32_t w = n.gradient_rows != 0 ? 1 : 0; w < n.weight_count; ++w) {
+  for (uint32_t w = n.FirstWholeGradient(); w < n.weight_count; ++w) {
     const uint32_t gradient = n.weight_gradients[w];
     if (gradient == kNoTensor) continue;
     simd::Fill(plan_.tensors[gradient].bytes / sizeof(float), 0.0f,
@@ -241,7 +242,8 @@ void Trainer::RunGroup(uint32_t s, const void* step_context) {
 
 // Elements [first, first + count) of weight w, whose gradients are at hand.
 bool Trainer::UpdateWeight(uint32_t index, uint32_t w, uint64_t first,
-                           uint64_t count) {
+                           uint64_t count, const float* gradient,
+                           const ParallelRunner& parallel) {
   const NodePlan& n = plan_.nodes[index];
   float* state[kMaxStates];
   for (uint32_t s = 0; s < kMaxStates; ++s) {
@@ -250,17 +252,17 @@ bool Trainer::UpdateWeight(uint32_t index, uint32_t w, uint64_t first,
   }
   return OpOf(plan_.options.optimizer.kind)
       .update({plan_.options.optimizer, n.specs[w].role, count, learning_rate_,
-               At(n.weight_gradients[w]), At(n.weights[w]) + first, state,
-               parallel_});
+               gradient, At(n.weights[w]) + first, state, parallel});
 }
 
 bool Trainer::UpdateNode(uint32_t index) {
   const NodePlan& n = plan_.nodes[index];
   bool bad = block_bad_;
   block_bad_ = false;
-  for (uint32_t w = n.gradient_rows != 0 ? 1 : 0; w < n.weight_count; ++w) {
+  for (uint32_t w = n.FirstWholeGradient(); w < n.weight_count; ++w) {
     if (n.weight_gradients[w] == kNoTensor) continue;
-    bad |= UpdateWeight(index, w, 0, n.specs[w].Count());
+    bad |= UpdateWeight(index, w, 0, n.specs[w].Count(),
+                        At(n.weight_gradients[w]), parallel_);
   }
   return bad;
 }
@@ -277,10 +279,23 @@ GradientBlocks Trainer::Blocks(uint32_t index) {
           },
           [](void* trainer, uint32_t node, uint32_t first, uint32_t count) {
             Trainer& self = *static_cast<Trainer*>(trainer);
-            const WeightSpec& spec = self.plan_.nodes[node].specs[0];
-            const uint64_t row = spec.Count() / spec.dims[0];
-            self.block_bad_ |=
-                self.UpdateWeight(node, 0, first * row, count * row);
+            const NodePlan& n = self.plan_.nodes[node];
+            const uint64_t row = n.specs[0].Count() / n.specs[0].dims[0];
+            self.block_bad_ |= self.UpdateWeight(
+                node, 0, first * row, count * row,
+                self.At(n.weight_gradients[0]), self.parallel_);
+          }};
+}
+
+GradientPieces Trainer::Pieces(uint32_t index) {
+  if (!plan_.nodes[index].gradient_pieces) return {};
+  return {this, [](void* trainer, uint32_t node, uint64_t first, uint64_t count,
+                   const float* g) {
+            Trainer& self = *static_cast<Trainer*>(trainer);
+            if (self.UpdateWeight(node, 0, first, count, g, {})) {
+              std::atomic_ref<bool>(self.block_bad_)
+                  .store(true, std::memory_order_relaxed);
+            }
           }};
 }
 

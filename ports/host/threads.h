@@ -1,5 +1,5 @@
 // ThreadPool: a ParallelRunner (temper/parallel.h) on std::thread. Why not an
-// installed pool: docs/design/007-thread-pool.md (measured).
+// installed pool: docs/design/008-thread-pool.md (measured).
 //
 // A call's indices are cut into one piece per thread. Piece 0 belongs to the
 // caller, piece i to worker i, so that the same weights stay in the same core's

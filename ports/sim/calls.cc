@@ -148,7 +148,7 @@ class CallLister {
     }
     node_ = step.node, kind_ = step.kind;
     const NodePlan& n = Planned();
-    for (uint32_t w = n.gradient_rows != 0 ? 1 : 0; w < n.weight_count; ++w) {
+    for (uint32_t w = n.FirstWholeGradient(); w < n.weight_count; ++w) {
       if (n.weight_gradients[w] == kNoTensor) continue;
       Stream(Kernel::kFill, 1, simd::kElementGrain,
              {Tensor(n.weight_gradients[w])});
@@ -192,7 +192,7 @@ class CallLister {
     node_ = step.node, kind_ = step.kind, first_ = first, count_ = count;
     if (kind_ == StepKind::kUpdate) {
       const NodePlan& n = Planned();
-      for (uint32_t w = n.gradient_rows != 0 ? 1 : 0; w < n.weight_count; ++w) {
+      for (uint32_t w = n.FirstWholeGradient(); w < n.weight_count; ++w) {
         if (n.weight_gradients[w] != kNoTensor) Update(w, 0, 1, 1);
       }
       return;
@@ -239,12 +239,18 @@ class CallLister {
     }
     if (Wants(StepKind::kBackwardWeights) && Mode().train_weights) {
       FormInput();
-      ForEachBlock(Out().c, [&](uint32_t, uint32_t count, Touch dw) {
-        Touch dy = Dy();
-        dy.bytes = dy.bytes / Out().c * count;
-        Product(Kernel::kDenseWeights, rows, in, count,
-                rows * Columns(in) * count, grain, {X(0), dy, dw});
-      });
+      if (n.gradient_pieces) {
+        Product(Kernel::kDenseWeights, rows, in, out, rows * Columns(in) * out,
+                grain, {X(0), Dy()});
+        Update(0, 0, 1, 1);
+      } else {
+        ForEachBlock(Out().c, [&](uint32_t, uint32_t count, Touch dw) {
+          Touch dy = Dy();
+          dy.bytes = dy.bytes / Out().c * count;
+          Product(Kernel::kDenseWeights, rows, in, count,
+                  rows * Columns(in) * count, grain, {X(0), dy, dw});
+        });
+      }
       if (n.weight_count > 1) {
         Stream(Kernel::kColumnSums, out, simd::kElementGrain, {Dy()});
       }

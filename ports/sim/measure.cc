@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "simd/conv.h"
+#include "simd/dense.h"
 #include "simd/depthwise.h"
 #include "simd/elementwise.h"
 #include "simd/gemm.h"
@@ -362,9 +363,7 @@ class Bench {
     if (kernel == Kernel::kDenseForward) {
       columns = static_cast<double>(simd::RoundUp(out, 8)) * in;
       seconds = Timed([&] {
-        simd::PackB(in, out, w, 1, in, packed, run_);
-        simd::MatMul(rows, out, in, x, in, packed, nullptr, false, y, out,
-                     run_);
+        simd::DenseForward(rows, in, out, x, w, nullptr, packed, y, run_);
       });
     } else if (kernel == Kernel::kDenseInput) {
       columns = static_cast<double>(simd::RoundUp(in, 8)) * out;
@@ -373,11 +372,10 @@ class Bench {
       });
     } else {
       columns = static_cast<double>(simd::RoundUp(in, 8)) * out;
-      float* const scratch =
-          NewBytes(simd::MatMulTransposedScratch(rows, out, in));
+      const auto take = [](void*, size_t, size_t, const float*) {};
       seconds = Timed([&] {
-        simd::MatMulTransposed(rows, out, in, y, out, x, in, w, in, scratch,
-                               run_);
+        simd::DenseBackward(rows, in, out, x, w, y, false, nullptr,
+                            {take, nullptr}, run_);
       });
     }
     return 2.0 * rows * columns / seconds;

@@ -3,8 +3,10 @@
 //   dx = dy W      dW += dy^T x            db += sum over rows of dy
 // Memory: keeps x if W is trained; scratch for W packed by columns of W^T and
 // for a derived x.
-// Kernels: simd/gemm.h, simd/loss.h (ColumnSums). Reference:
+// Kernels: simd/dense.h, simd/gemm.h, simd/loss.h (ColumnSums). Reference:
 // tests/reference/gemm.h.
+#include "simd/dense.h"
+
 #include <algorithm>
 
 #include "runtime/layer.h"
@@ -42,7 +44,11 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   needs->ForwardScratch(simd::PackedBytes(in, out) + formed);
   if (call.mode.train_weights) {
     needs->KeepInput(0);
-    needs->GradientInBlocks(call.batch);
+    if (call.batch <= simd::kMaxSweepRows) {
+      needs->GradientInPieces();
+    } else {
+      needs->GradientInBlocks(call.batch);
+    }
     needs->BackwardScratch(
         formed + std::max(simd::MatMulTransposedScratch(call.batch, out, in),
                           simd::ColumnSumsScratch(call.batch, out)));
@@ -63,34 +69,43 @@ void Forward(const Call& call) {
   const DenseParams& p = call.As<DenseParams>();
   const size_t in = call.in[0].Count(), out = p.out_features;
   float* packed = static_cast<float*>(call.scratch);
-  simd::PackB(in, out, call.weights[0], 1, in, packed, call.parallel);
   const float* const x = FormInput(
       call, static_cast<uint8_t*>(call.scratch) + simd::PackedBytes(in, out));
-  simd::MatMul(call.rows, out, in, x, in, packed,
-               p.bias ? call.weights[1] : nullptr, false, call.y, out,
-               call.parallel);
+  simd::DenseForward(call.rows, in, out, x, call.weights[0],
+                     p.bias ? call.weights[1] : nullptr, packed, call.y,
+                     call.parallel);
 }
 
 void Backward(const Call& call) {
   const DenseParams& p = call.As<DenseParams>();
   const size_t in = call.in[0].Count(), out = p.out_features;
-  if (call.dx[0] != nullptr) {
+  const bool pieces = call.pieces.trainer != nullptr;
+  if (call.dx[0] != nullptr && !pieces) {
     simd::MatMulUnpacked(call.rows, in, out, call.dy, out, call.weights[0], in,
                          call.accumulate[0], call.dx[0], in, call.parallel);
   }
-  if (call.dw[0] != nullptr) {
-    const float* const x = FormInput(call, call.scratch);
-    void* const scratch = static_cast<uint8_t*>(call.scratch) +
-                          FormedBytes(call.mode, uint64_t{call.rows} * in);
+  if (!call.mode.train_weights) return;
+  const float* const x = FormInput(call, call.scratch);
+  void* const scratch = static_cast<uint8_t*>(call.scratch) +
+                        FormedBytes(call.mode, uint64_t{call.rows} * in);
+  if (pieces) {
+    const auto take = [](void* c, size_t first, size_t n, const float* g) {
+      const Call& of = *static_cast<const Call*>(c);
+      of.pieces.take(of.pieces.trainer, of.node_index, first, n, g);
+    };
+    simd::DenseBackward(call.rows, in, out, x, call.weights[0], call.dy,
+                        call.accumulate[0], call.dx[0],
+                        {take, const_cast<Call*>(&call)}, call.parallel);
+  } else {
     call.ForEachGradientBlock(
         p.out_features, [&](uint32_t first, uint32_t count, float* dw) {
           simd::MatMulTransposed(call.rows, count, in, call.dy + first, out, x,
                                  in, dw, in, scratch, call.parallel);
         });
-    if (p.bias) {
-      simd::ColumnSums(call.rows, out, call.dy, call.dw[1], scratch,
-                       call.parallel);
-    }
+  }
+  if (p.bias) {
+    simd::ColumnSums(call.rows, out, call.dy, call.dw[1], scratch,
+                     call.parallel);
   }
 }
 

@@ -203,9 +203,17 @@ void MakeWholeGradients(Plan* plan) {
   for (PlannedTensor& t : plan->tensors) {
     if (t.kind == TensorKind::kStepState) state = &t;
   }
+  const auto at = static_cast<uint32_t>(state - plan->tensors.data());
   for (NodePlan& n : plan->nodes) {
-    if (n.gradient_rows == 0) continue;
+    if (n.FirstWholeGradient() == 0) continue;
     n.gradient_rows = 0;
+    if (n.gradient_pieces) {  // alive as long as the weight: forever
+      n.gradient_pieces = false;
+      n.weight_gradients[0] = static_cast<uint32_t>(plan->tensors.size());
+      plan->tensors.push_back(plan->tensors[n.weights[0]]);
+      plan->tensors.back().kind = TensorKind::kWeightGradient;
+    }
+    state = &plan->tensors[at];
     PlannedTensor& t = plan->tensors[n.weight_gradients[0]];
     t.bytes = n.specs[0].Count() * sizeof(float);
     t.offset = state->offset;
@@ -444,8 +452,18 @@ TEST(Slabs, DamagedPlansAreRefused) {
               [&](Plan* p) { p->nodes[at(name)].gradient_rows = 1; });
     }
   }
+  refused("pieces of what is made as a whole",
+          [&](Plan* p) { p->nodes[at("pw2")].gradient_pieces = true; });
+  refused("a whole that is made in pieces",
+          [&](Plan* p) { p->nodes[at("head")].gradient_pieces = false; });
+  refused("pieces that also have a memory", [&](Plan* p) {
+    NodePlan& n = p->nodes[at("head")];
+    n.weight_gradients[0] = n.weights[0];
+  });
+  refused("blocks of what is made in pieces",
+          [&](Plan* p) { p->nodes[at("head")].gradient_rows = 2; });
   refused("blocks that are larger than the whole",
-          [&](Plan* p) { p->nodes[at("head")].gradient_rows = 6; });
+          [&](Plan* p) { p->nodes[at("pw2")].gradient_rows = 10000; });
   refused("a gradient of what is not trained",
           [&](Plan* p) { p->nodes[at("pw")].mode.train_weights = false; });
   refused("an output that does not exist",
@@ -480,9 +498,13 @@ TEST(Blocks, ChangeNoBit) {
       options.optimizer = Optimizer(SgdParams{0.9f, 1e-3f, nesterov, 1});
       Plan plan;
       ASSERT_TRUE(MakePlan(graph, options, &plan).ok());
-      uint32_t blocks = 0;
-      for (const NodePlan& n : plan.nodes) blocks += n.gradient_rows != 0;
-      EXPECT_EQ(blocks, batch == 3 ? 4u : 3u);
+      uint32_t blocks = 0, pieces = 0;
+      for (const NodePlan& n : plan.nodes) {
+        blocks += n.gradient_rows != 0;
+        pieces += n.gradient_pieces;
+      }
+      EXPECT_EQ(blocks, batch == 3 ? 2u : 1u);  // convolutions
+      EXPECT_EQ(pieces, 3u);                    // dense layers
       const auto run = [&](uint32_t threads, const Change& change, bool check) {
         return RunSteps(graph, data, options, testing::ThreadRunner(threads),
                         change, check);
@@ -509,7 +531,7 @@ TEST(Blocks, ABadUpdateNamesItsLayer) {
   for (const char* const name : {"dense2", "dense", "conv3", "conv2"}) {
     testing::Fill(&t);
     const uint32_t node = graph.Find(name);
-    ASSERT_NE(t.plan().nodes[node].gradient_rows, 0u);
+    ASSERT_NE(t.plan().nodes[node].FirstWholeGradient(), 0u);
     // Finite in forward; infinite when the momentum is added.
     for (const StateView& v : t.States()) {
       const TensorView& of = t.Tensors()[v.tensor];

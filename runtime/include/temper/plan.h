@@ -165,6 +165,12 @@ struct NodePlan {
   // The gradient of weight 0 is made and used up in blocks of this many rows
   // (of dims[0]); 0: as a whole.
   uint32_t gradient_rows = 0;
+  // Or in pieces that lie nowhere: weight 0 has no gradient tensor.
+  bool gradient_pieces = false;
+  // The first weight whose gradient the update step finds as a whole.
+  uint32_t FirstWholeGradient() const {
+    return gradient_rows != 0 || gradient_pieces ? 1 : 0;
+  }
   uint32_t optimizer[kMaxWeights][kMaxStates];
 };
 

@@ -66,6 +66,7 @@ struct StateView {
 };
 
 struct GradientBlocks;
+struct GradientPieces;
 
 class Trainer {
  public:
@@ -123,8 +124,10 @@ class Trainer {
   void RunGroup(uint32_t first_step, const void* step_context);
   void ClearGradients(const ProgramStep& step);
   GradientBlocks Blocks(uint32_t node);
+  GradientPieces Pieces(uint32_t node);
   bool UpdateWeight(uint32_t node, uint32_t slot, uint64_t first,
-                    uint64_t count);
+                    uint64_t count, const float* gradient,
+                    const ParallelRunner& parallel);
   bool UpdateNode(uint32_t node);
   void PoisonDead(uint32_t step, bool before);
 

@@ -1,0 +1,95 @@
+// Dense layers on few samples. Contract: dense.h; loops: tile.h.
+#include "simd/dense.h"
+
+#include <algorithm>
+
+#include "simd/elementwise.h"
+#include "simd/gemm.h"
+#include "simd/grain.h"
+#include "simd/tile.h"
+
+namespace temper::simd {
+namespace {
+
+// A piece of a gradient: rows of it (in fours, as tiles like them), or a part of
+// a row. 24 KB.
+constexpr size_t kPieceFloats = 6144;
+
+Product RowProduct(size_t rows, size_t k, const float* a, float* c,
+                   size_t ldc) {
+  Product p;
+  p.cols = rows;
+  p.a = a;
+  p.a_col = k;
+  p.walk.count = k;
+  p.walk.cols = std::max<size_t>(k, 1);
+  p.c = c;
+  p.c_col = ldc;
+  return p;
+}
+
+}  // namespace
+
+void DenseForward(size_t rows, size_t in, size_t out, const float* x,
+                  const float* w, const float* bias, float* packed, float* y,
+                  const ParallelRunner& parallel) {
+  // What the cache holds of x while the panels of w pass by.
+  constexpr size_t kMostFloats = 32768;
+  if (rows * in > kMostFloats) {
+    PackB(in, out, w, 1, in, packed, parallel);
+    MatMul(rows, out, in, x, in, packed, bias, false, y, out, parallel);
+    return;
+  }
+  Product p = RowProduct(rows, in, x, y, out);
+  p.b = packed;
+  p.b_panel = in * kPanel;
+  p.b_step = kPanel;
+  p.bias = bias;
+  const size_t unit = (rows + 1) * kPanel * (in + 1);
+  ParallelFor(parallel, DivUp(out, kPanel), DivUp(kMultiplyGrain, unit),
+              [&](size_t begin, size_t end, size_t) {
+                const size_t first = begin * kPanel;
+                const size_t last = std::min(out, end * kPanel);
+                PackB(in, last - first, w + first * in, 1, in,
+                      packed + first * in, {});
+                RunProduct(p, 0, rows, first, last);
+              });
+}
+
+void DenseBackward(size_t rows, size_t in, size_t out, const float* x,
+                   const float* w, const float* dy, bool accumulate, float* dx,
+                   const GradientTaker& taker, const ParallelRunner& parallel) {
+  if (rows == 0 || in == 0 || out == 0) return;
+  if (dx != nullptr) {
+    MatMulUnpacked(rows, in, out, dy, out, w, in, accumulate, dx, in, parallel);
+  }
+  const size_t cols = std::min(in, kPieceFloats);
+  size_t most = std::min(kMaxTileRows, kPieceFloats / cols);
+  if (most > 4) most -= most % 4;
+  const size_t unit = rows * kPanel * in;
+  ParallelFor(
+      parallel, DivUp(out, kPanel), DivUp(kMultiplyGrain, unit),
+      [&](size_t begin, size_t end, size_t) {
+        alignas(64) float piece[kPieceFloats];
+        const size_t last = std::min(out, end * kPanel);
+        for (size_t row = begin * kPanel; row < last; row += most) {
+          Reduction r;
+          r.rows = std::min(most, last - row);
+          r.a = dy + row;
+          r.dense_step = out;
+          r.walk.count = r.walk.cols = rows;
+          r.walk.col_step = in;
+          r.c = piece;
+          r.add = true;  // to +0, as where a gradient has memory of its own
+          for (size_t col = 0; col < in; col += cols) {
+            r.b = x + col;
+            r.cols = r.ldc = std::min(cols, in - col);
+            Fill(r.rows * r.cols, 0.0f, piece, {});
+            RunReduction(r);
+            taker.take(taker.context, row * in + col, r.rows * r.cols, piece);
+          }
+        }
+      });
+}
+
+}  // namespace temper::simd
