@@ -51,7 +51,7 @@ HWY_INLINE V TapIf(V acc, V v, V w0, V w1, V w2, V w3, V w4) {
 template <int kI, int kTaps, int kStep, int kPixels, class Access, class V>
 HWY_INLINE void Columns(Access access, const float* HWY_RESTRICT x,
                         ptrdiff_t col, V w0, V w1, V w2, V w3, V w4, V& a0,
-                        V& a1, V& a2, V& a3, V& a4, V& a5) {
+                        V& a1, V& a2, V& a3, V& a4, V& a5, V& a6, V& a7) {
   const V v = access.Load(x + kI * col);
   a0 = TapIf<kI, kTaps>(a0, v, w0, w1, w2, w3, w4);
   if constexpr (kPixels > 1)
@@ -64,15 +64,59 @@ HWY_INLINE void Columns(Access access, const float* HWY_RESTRICT x,
     a4 = TapIf<kI - 4 * kStep, kTaps>(a4, v, w0, w1, w2, w3, w4);
   if constexpr (kPixels > 5)
     a5 = TapIf<kI - 5 * kStep, kTaps>(a5, v, w0, w1, w2, w3, w4);
+  if constexpr (kPixels > 6)
+    a6 = TapIf<kI - 6 * kStep, kTaps>(a6, v, w0, w1, w2, w3, w4);
+  if constexpr (kPixels > 7)
+    a7 = TapIf<kI - 7 * kStep, kTaps>(a7, v, w0, w1, w2, w3, w4);
   if constexpr (kI + 1 < kStep * (kPixels - 1) + kTaps) {
     Columns<kI + 1, kTaps, kStep, kPixels>(access, x, col, w0, w1, w2, w3, w4,
-                                           a0, a1, a2, a3, a4, a5);
+                                           a0, a1, a2, a3, a4, a5, a6, a7);
   }
+}
+
+// On 64-bit Arm the vector pipes are the narrow ones: stores and copies between
+// registers run on them too, beside the multiply-adds. The Cortex-A76 spends
+// two of their slots on a `str` of a vector but one on an `st1`, and none on a
+// load (LLVM's model, bench/mca.md). Compilers choose the other ones.
+#if HWY_ARCH_ARM_A64 && !HWY_HAVE_SCALABLE && HWY_TARGET != HWY_SCALAR && \
+    HWY_TARGET != HWY_EMU128
+template <class D, class V>
+HWY_INLINE void StoreVector(WholeVector<D>, V v, float* y) {
+  __asm__("st1 {%1.4s}, [%2]"
+          : "=m"(*reinterpret_cast<float(*)[4]>(y))
+          : "w"(v.raw), "r"(y));
+}
+// `start`, which also lies at `memory`.
+template <class D, class V>
+HWY_INLINE V Copy(WholeVector<D>, V, const float* memory) {
+  V copy;
+  __asm__ volatile("ldr %q0, %1"
+                   : "=w"(copy.raw)
+                   : "m"(*reinterpret_cast<const float(*)[4]>(memory)));
+  return copy;
+}
+#else
+template <class D, class V>
+HWY_INLINE void StoreVector(WholeVector<D> access, V v, float* y) {
+  access.Store(v, y);
+}
+template <class D, class V>
+HWY_INLINE V Copy(WholeVector<D>, V start, const float*) {
+  return start;
+}
+#endif
+template <class D, class V>
+HWY_INLINE void StoreVector(TailVector<D> access, V v, float* y) {
+  access.Store(v, y);
+}
+template <class D, class V>
+HWY_INLINE V Copy(TailVector<D>, V start, const float*) {
+  return start;
 }
 
 template <bool kAccumulate, class Access>
 HWY_INLINE void Put(Access access, typename Access::V acc, float* y) {
-  access.Store(kAccumulate ? hn::Add(access.Load(y), acc) : acc, y);
+  StoreVector(access, kAccumulate ? hn::Add(access.Load(y), acc) : acc, y);
 }
 template <class Access>
 HWY_INLINE void Put(Access access, const Sweep& s, typename Access::V acc,
@@ -98,7 +142,7 @@ HWY_INLINE size_t Blocks(Access access, const Sweep& s, size_t channel,
     const ptrdiff_t first = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
     const float* HWY_RESTRICT x = s.x + channel + first * s.x_col;
     V a0 = Start(access, s, channel);
-    V a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
+    V a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0;
     for (size_t r = 0; r < s.rows; ++r) {
       const float* HWY_RESTRICT wr = w + static_cast<ptrdiff_t>(r) * s.w_row;
       const V w0 = access.Load(wr);
@@ -108,7 +152,7 @@ HWY_INLINE size_t Blocks(Access access, const Sweep& s, size_t channel,
       const V w4 = kTaps > 4 ? access.Load(wr + 4 * s.w_tap) : w0;
       Columns<0, kTaps, kStep, kPixels>(
           access, x + static_cast<ptrdiff_t>(r) * s.x_row, col, w0, w1, w2, w3,
-          w4, a0, a1, a2, a3, a4, a5);
+          w4, a0, a1, a2, a3, a4, a5, a6, a7);
     }
     float* y = s.y + channel + static_cast<ptrdiff_t>(j) * s.y_pixel;
     Put(access, s, a0, y);
@@ -117,6 +161,8 @@ HWY_INLINE size_t Blocks(Access access, const Sweep& s, size_t channel,
     if constexpr (kPixels > 3) Put(access, s, a3, y + 3 * s.y_pixel);
     if constexpr (kPixels > 4) Put(access, s, a4, y + 4 * s.y_pixel);
     if constexpr (kPixels > 5) Put(access, s, a5, y + 5 * s.y_pixel);
+    if constexpr (kPixels > 6) Put(access, s, a6, y + 6 * s.y_pixel);
+    if constexpr (kPixels > 7) Put(access, s, a7, y + 7 * s.y_pixel);
   }
   return j;
 }
@@ -179,10 +225,19 @@ HWY_NOINLINE void Edge(Access access, const Sweep& s, size_t channel, size_t j,
   }
 }
 
+// Chains that fill the pipelines of a core whose multiply-adds take four cycles
+// (Arm: two of them at once).
+#if HWY_ARCH_ARM_A64
+inline constexpr int kLongBlock = 8;
+#else
+inline constexpr int kLongBlock = 6;
+#endif
+
 template <int kTaps, int kStep, class Access>
 HWY_INLINE void Interior(Access access, const Sweep& s, size_t channel,
                          size_t j, size_t end) {
-  j = Blocks<kTaps, kStep, 6>(access, s, channel, j, end);
+  j = Blocks<kTaps, kStep, kLongBlock>(access, s, channel, j, end);
+  if (kLongBlock > 6) j = Blocks<kTaps, kStep, 4>(access, s, channel, j, end);
   j = Blocks<kTaps, kStep, 2>(access, s, channel, j, end);
   Blocks<kTaps, kStep, 1>(access, s, channel, j, end);
 }
@@ -262,6 +317,8 @@ HWY_INLINE V EdgeOutput(Access access, const float* HWY_RESTRICT x0,
 // weights stay in registers beside them.
 #if HWY_ARCH_ARM_V7 || (HWY_ARCH_X86 && HWY_MAX_BYTES < 64)
 inline constexpr int kSmallBlock = 4;  // of 16 registers
+#elif HWY_ARCH_ARM_A64
+inline constexpr int kSmallBlock = kLongBlock;
 #else
 inline constexpr int kSmallBlock = 6;
 #endif
@@ -272,16 +329,24 @@ HWY_INLINE void SmallBlock(Access access, const float* HWY_RESTRICT x0,
                            const float* HWY_RESTRICT x1,
                            const float* HWY_RESTRICT x2, ptrdiff_t col, V w00,
                            V w01, V w02, V w10, V w11, V w12, V w20, V w21,
-                           V w22, V start, float* y, ptrdiff_t y_pixel) {
-  V a0 = start, a1 = start, a2 = start, a3 = start, a4 = start, a5 = start;
+                           V w22, V start, const float* start_memory, float* y,
+                           ptrdiff_t y_pixel) {
+  V a0 = Copy(access, start, start_memory);
+  V a1 = Copy(access, start, start_memory);
+  V a2 = Copy(access, start, start_memory);
+  V a3 = Copy(access, start, start_memory);
+  V a4 = kPixels > 4 ? Copy(access, start, start_memory) : start;
+  V a5 = kPixels > 4 ? Copy(access, start, start_memory) : start;
+  V a6 = kPixels > 6 ? Copy(access, start, start_memory) : start;
+  V a7 = kPixels > 6 ? Copy(access, start, start_memory) : start;
   Columns<0, kTaps, kStep, kPixels>(access, x0, col, w00, w01, w02, w00, w00,
-                                    a0, a1, a2, a3, a4, a5);
+                                    a0, a1, a2, a3, a4, a5, a6, a7);
   if constexpr (kRows > 1)
     Columns<0, kTaps, kStep, kPixels>(access, x1, col, w10, w11, w12, w00, w00,
-                                      a0, a1, a2, a3, a4, a5);
+                                      a0, a1, a2, a3, a4, a5, a6, a7);
   if constexpr (kRows > 2)
     Columns<0, kTaps, kStep, kPixels>(access, x2, col, w20, w21, w22, w00, w00,
-                                      a0, a1, a2, a3, a4, a5);
+                                      a0, a1, a2, a3, a4, a5, a6, a7);
   Put<kAccumulate>(access, a0, y);
   Put<kAccumulate>(access, a1, y + y_pixel);
   if constexpr (kPixels > 2) {
@@ -291,6 +356,10 @@ HWY_INLINE void SmallBlock(Access access, const float* HWY_RESTRICT x0,
   if constexpr (kPixels > 4) {
     Put<kAccumulate>(access, a4, y + 4 * y_pixel);
     Put<kAccumulate>(access, a5, y + 5 * y_pixel);
+  }
+  if constexpr (kPixels > 6) {
+    Put<kAccumulate>(access, a6, y + 6 * y_pixel);
+    Put<kAccumulate>(access, a7, y + 7 * y_pixel);
   }
 }
 
@@ -313,6 +382,8 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
   const V w21 = kRows > 2 && kTaps > 1 ? access.Load(w + s.w_tap) : w00;
   const V w22 = kRows > 2 && kTaps > 2 ? access.Load(w + 2 * s.w_tap) : w00;
   const V start = Start(access, s, channel);
+  HWY_ALIGN float start_memory[16];
+  access.StoreAll(start, start_memory);
   const ptrdiff_t col = (kTaps == 1 ? s.pixel : s.tap) * s.x_col;
   const ptrdiff_t pixel = s.pixel * s.x_col;
   const float* HWY_RESTRICT x0 = s.x + channel;
@@ -329,7 +400,7 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
 #define TEMPER_BLOCK(pixels)                                                \
   SmallBlock<kRows, kTaps, kStep, (pixels), kAccumulate>(                   \
       access, x0 + at, x1 + at, x2 + at, col, w00, w01, w02, w10, w11, w12, \
-      w20, w21, w22, start, y, s.y_pixel);                                  \
+      w20, w21, w22, start, start_memory, y, s.y_pixel);                    \
   j += (pixels), at += (pixels)*pixel, y += (pixels)*s.y_pixel
       while (j + kSmallBlock <= inner_end) {
         TEMPER_BLOCK(kSmallBlock);
