@@ -113,7 +113,7 @@ Checkpoint::Checkpoint(const Job& job, const Trainer& trainer, std::string path,
   for (const TensorView& view : trainer.Tensors()) {
     weights.push_back({TensorName(job.plan, view),
                        TensorDims(view),
-                       {view.data, view.count}});
+                       {view.data, static_cast<size_t>(view.count)}});
   }
   std::vector<CounterField> counters;
   for (const auto& field : kFields)
@@ -122,7 +122,7 @@ Checkpoint::Checkpoint(const Job& job, const Trainer& trainer, std::string path,
     for (const StateView& view : trainer.States()) {
       state.push_back({StateName(job.plan, trainer, view),
                        TensorDims(trainer.Tensors()[view.tensor]),
-                       {view.data, view.count}});
+                       {view.data, static_cast<size_t>(view.count)}});
     }
   }
   const FileError error = writer_.Prepare(info, weights, state, counters);

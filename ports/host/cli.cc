@@ -177,6 +177,10 @@ void AddJobOptions(CLI::App* verb, JobOptions* o) {
       ->check(InRange(0, 0.999, "at least 0 and below 1"));
   verb->add_option("--label-smoothing", o->label_smoothing, "0 up to below 1")
       ->check(InRange(0, 0.999, "at least 0 and below 1"));
+  verb->add_option("--augment", o->augment,
+                   "Training samples varied: hflip, vflip, crop=4, "
+                   "brightness=0.2, contrast=0.2, cutout=8, separated by "
+                   "commas, in this order");
   verb->add_option_function<std::string>(
       "--freeze",
       [o](const std::string& list) {

@@ -13,6 +13,7 @@
 #include "models/graph_json.h"
 #include "models/models.h"
 #include "ports/host/arena.h"
+#include "ports/host/augment_spec.h"
 #include "ports/host/failure.h"
 #include "ports/host/file_io.h"
 #include "ports/host/stats.h"
@@ -374,6 +375,7 @@ void PlanJob(Job& job) {
   const Status status = MakePlan(job.info.graph, p, &job.plan);
   if (!status.ok()) FailStatus(status, job.info.graph, "plan");
   MakeSchedule(job);
+  job.augment = ParseAugmentations(o.augment, job.data.train.shape);
   job.arena_bytes = job.plan.arena_bytes;
   if (o.arena.empty()) return;
   job.arena_bytes = ParseBytes(o.arena) / kTensorAlign * kTensorAlign;

@@ -38,6 +38,7 @@ struct JobOptions {
   std::string init = "auto";
   std::optional<double> dropout;
   std::optional<double> label_smoothing;
+  std::string augment;  // augment_spec.h; empty: samples as they are
   std::vector<std::string> freeze;
   std::string bn = "train";
   std::string normalize = "channel";
@@ -83,6 +84,7 @@ struct Job {
   uint32_t run_threads = 0;  // of the pool here, at most the plan's; 0: those
   uint64_t arena_bytes = 0;  // what --arena gives, else the plan's
   Schedule schedule;
+  std::vector<Augmentation> augment;  // of training samples
   uint64_t steps_per_epoch = 0;
   uint64_t dropped_per_epoch = 0;  // samples of a last batch that is left out
 };

@@ -68,6 +68,7 @@ void Loader::StartEpoch(uint32_t epoch, uint64_t first_batch) {
     next_gather_ = batches_;
     changed_.wait(lock, [this] { return !working_; });
   }
+  epoch_ = epoch;
   for (size_t i = 0; i < order_.size(); ++i) {
     uint32_t word = 0;
     if (options_.shuffle) {
@@ -136,8 +137,11 @@ void Loader::Gather(uint64_t batch, Slot& slot) const {
   for (size_t i = begin; i < end; ++i) {
     const size_t from = order_[i].index;
     const size_t row = i - begin;
-    std::memcpy(slot.input.data() + row * sample_bytes, data_.Sample(from),
-                sample_bytes);
+    uint8_t* const sample = slot.input.data() + row * sample_bytes;
+    std::memcpy(sample, data_.Sample(from), sample_bytes);
+    Augment(options_.augment.data(),
+            static_cast<uint32_t>(options_.augment.size()), data_.shape,
+            options_.seed, data_.ids[from], epoch_, sample);
     slot.labels[row] = data_.labels[from];
     slot.ids[row] = data_.ids[from];
   }

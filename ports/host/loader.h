@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "ports/host/dataset.h"
+#include "temper/augment.h"
 
 namespace temper::host {
 
@@ -33,6 +34,8 @@ struct LoaderOptions {
   uint64_t seed = 0;
   bool shuffle = false;
   bool drop_last = false;  // leave out a short last batch
+  // What happens to every sample, by this seed and the epoch.
+  std::vector<Augmentation> augment = {};
 };
 
 class Loader {
@@ -74,6 +77,7 @@ class Loader {
   const Dataset& data_;
   const LoaderOptions options_;
   uint64_t batches_ = 0;
+  uint32_t epoch_ = 0;  // changes only while the worker rests
   std::vector<Key> order_;
   Slot slots_[2];  // batch k lives in slot k % 2
 

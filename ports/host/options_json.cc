@@ -35,6 +35,7 @@ void VisitOptions(Options& o, Visit&& visit) {
   visit("init", o.init);
   visit("dropout", o.dropout);
   visit("label_smoothing", o.label_smoothing);
+  visit("augment", o.augment);
   visit("freeze", o.freeze);
   visit("bn", o.bn);
   visit("normalize", o.normalize);

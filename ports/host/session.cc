@@ -31,14 +31,14 @@ Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
       pool_(MakeThreadPool(job_.run_threads != 0 ? job_.run_threads
                                                  : job_.plan.options.threads)),
       loader_(job_.data.train, {job_.options.batch, job_.options.seed, true,
-                                job_.dropped_per_epoch != 0}),
+                                job_.dropped_per_epoch != 0, job_.augment}),
       progress_(quiet ? Progress::Style::kQuiet : Progress::Style::kAuto) {
   const Status status =
       trainer_.Create(job_.plan, arena_.data(), arena_.size(), pool_->runner());
   if (!status.ok()) FailStatus(status, job_.info.graph, "arena");
   if (job_.data.val) {
     val_loader_ = std::make_unique<Loader>(
-        *job_.data.val, LoaderOptions{job_.options.batch, 0, false, false});
+        *job_.data.val, LoaderOptions{job_.options.batch, 0, false, false, {}});
   }
   const bool resume = checkpoint != nullptr;
   folder_ = std::make_unique<RunFolder>(

@@ -7,8 +7,9 @@
 #   exact.sh --no-build use what is built; a missing program is an error
 # Jobs (data: Debian's dataset-fashion-mnist, 28x28x1):
 #   A  resnet8, batch 8, 4 steps
-#   B  ports/sim/jobs/small.json: depthwise, pools, a residual sum, dropout, a short last
-#      batch; Nesterov momentum, weight decay, warm-up, cosine; 0.5 GFLOP
+#   B  ports/sim/jobs/small.json: depthwise, pools, a residual sum, dropout, every
+#      augmentation, a short last batch; Nesterov momentum, weight decay, warm-up,
+#      cosine; 0.5 GFLOP
 #   C  resnet8 and mobilenet_v1 at width 0.25, batch 8, 100 steps (x86 and NEON)
 # Programs: build/release, build/pi-aarch64 (Debian 12: Highway 1.0.3, GCC),
 # build/x86-64-debian13, build/pi-aarch64-debian13 (Highway 1.2.0, Clang).
@@ -68,7 +69,8 @@ job_arguments() {
   case "$1" in
     A) printf '%s\n' --model resnet8 --data "idx:$data?limit=32" --batch 8 --epochs 1 ;;
     B) printf '%s\n' --model ports/sim/jobs/small.json --data "idx:$data?limit=130" \
-         --batch 32 --epochs 2 --lr 0.02 --nesterov --wd-all --warmup 3 ;;
+         --batch 32 --epochs 2 --lr 0.02 --nesterov --wd-all --warmup 3 \
+         --augment hflip,vflip=0.1,crop=2,brightness=0.2,contrast=0.2,cutout=5 ;;
     C-resnet8) printf '%s\n' --model resnet8 --data "idx:$data?limit=800" --batch 8 \
          --epochs 1 ;;
     C-mobilenet_v1) printf '%s\n' --model 'mobilenet_v1?width=0.25' \

@@ -249,6 +249,22 @@ class Exactness(Case):
         self.assertEqual(files[0], files[1])
 
 
+    def test_augment(self):
+        def weights(name, *extra, threads=1):
+            done = run("train", "--model", "mlp?hidden=16", "--data", self.spec + "?val=0.25", "--batch", 16, "--epochs", 2,
+                       "--threads", threads, "--out", self.tmp / name, "--json", *extra)
+            return json.loads(done.stdout)["weights_sha256"]
+        augment = ("--augment", "hflip,crop=2,contrast=0.4")
+        plain, once = weights("plain"), weights("once", *augment)
+        self.assertNotEqual(plain, once)
+        self.assertEqual(once, weights("twice", *augment, threads=2))
+        self.assertNotEqual(once, weights("other", "--augment", "crop=2,hflip,contrast=0.4"))
+        self.assertEqual(json.loads((self.tmp / "once" / "config.json").read_text())["augment"], augment[1])
+        done = self.train(self.tmp / "no", "--epochs", 1, "--augment", "hflip,corp=2", expect=64)
+        self.assertIn("crop", done.stderr)
+        self.assertFalse((self.tmp / "no").exists())
+
+
 class Memory(Case):
     def test_arena(self):
         plan = json.loads(run("plan", "--model", "mlp?hidden=16", "--data", self.spec, "--batch", 16, "--threads", 1,
@@ -266,7 +282,7 @@ class Memory(Case):
 
 
 class Resume(Case):
-    JOB = ["--epochs", 6, "--lr", 0.02, "--dropout", 0.2]
+    JOB = ["--epochs", 6, "--lr", 0.02, "--dropout", 0.2, "--augment", "hflip,crop=2,brightness=0.3,cutout=4"]
 
     def whole(self):
         out = self.tmp / "whole"

@@ -73,6 +73,42 @@ TEST(Loader, KeepsTheOrderWithoutShuffle) {
   }
 }
 
+// A sample's fate is its id's and the epoch's: the same in batches of any size,
+// in any order, and after a start in the middle of the epoch.
+TEST(Loader, AugmentsBySampleAndEpoch) {
+  const Dataset data = MakeDataset(23, {6, 5, 3, ElementType::kU8});
+  const std::vector<Augmentation> list = {{AugmentKind::kHFlip, 0.5f},
+                                          {AugmentKind::kCrop, 2.0f},
+                                          {AugmentKind::kContrast, 0.5f}};
+  const size_t bytes = data.SampleBytes();
+  for (const uint32_t batch : {1u, 4u, 23u}) {
+    for (const bool shuffle : {false, true}) {
+      Loader loader(
+          data,
+          {.batch = batch, .seed = 5, .shuffle = shuffle, .augment = list});
+      for (const uint32_t epoch : {0u, 3u}) {
+        const uint64_t first = epoch == 0 ? 0 : loader.BatchesPerEpoch() / 2;
+        loader.StartEpoch(epoch, first);
+        size_t changed = 0, seen = 0;
+        for (; const HostBatch* b = loader.Next();) {
+          for (uint32_t r = 0; r < b->rows; ++r, ++seen) {
+            const size_t i = static_cast<size_t>(b->sample_ids[r] / 3);
+            std::vector<uint8_t> expected(data.Sample(i),
+                                          data.Sample(i) + bytes);
+            Augment(list.data(), 3, data.shape, 5, data.ids[i], epoch,
+                    expected.data());
+            const auto* got = static_cast<const uint8_t*>(b->input) + r * bytes;
+            ASSERT_EQ(0, std::memcmp(got, expected.data(), bytes));
+            changed += std::memcmp(got, data.Sample(i), bytes) != 0;
+          }
+        }
+        EXPECT_EQ(seen, 23 - first * batch);
+        EXPECT_GT(changed, seen * 3 / 4);
+      }
+    }
+  }
+}
+
 TEST(Loader, DropsAShortLastBatch) {
   const Dataset data = MakeDataset(10);
   Loader loader(data, {.batch = 4, .drop_last = true});

@@ -4,9 +4,11 @@
 //   trainer.h       running it            schedules.h   learning rates
 //   optimizers.h    updates               initializers.h  first values
 //   parallel.h      threads, handed in    random.h      counter-based numbers
+//   augment.h       samples varied
 #ifndef TEMPER_TEMPER_H_
 #define TEMPER_TEMPER_H_
 
+#include "temper/augment.h"
 #include "temper/graph.h"
 #include "temper/initializers.h"
 #include "temper/layers.h"

@@ -1,0 +1,77 @@
+// What an augmentation is: one file in augment/ fills in one AugmentOp.
+// Arithmetic is one rounded operation after the other (no contraction, no
+// transcendental functions, sums in the order of memory), so that all machines
+// agree.
+#ifndef TEMPER_RUNTIME_AUGMENT_H_
+#define TEMPER_RUNTIME_AUGMENT_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "temper/augment.h"
+
+namespace temper {
+
+struct AugmentCall {
+  float amount;
+  const Shape& shape;
+  std::array<uint32_t, 4> random;  // this sample's, in this epoch
+  void* sample;
+};
+
+struct AugmentOp {
+  const char* name;
+  float default_amount;  // NaN: must be given
+  float min, max;        // of the amount
+  bool pixels;           // the amount is a whole number of pixels
+  const char* range;     // both, for the user
+  void (*apply)(const AugmentCall& call);
+};
+
+inline constexpr float kNoDefault = std::numeric_limits<float>::quiet_NaN();
+
+// Calls body(T* sample) with the sample's element type.
+template <class Body>
+void WithElements(const AugmentCall& call, Body&& body) {
+  if (call.shape.type == ElementType::kU8) {
+    body(static_cast<uint8_t*>(call.sample));
+  } else {
+    body(static_cast<float*>(call.sample));
+  }
+}
+
+// Uniform in [0, n).
+inline uint32_t Below(uint32_t word, uint32_t n) {
+  return static_cast<uint32_t>((uint64_t{word} * n) >> 32);
+}
+// Uniform in [max(0, 1 - amount), 1 + amount).
+inline float Factor(uint32_t word, float amount) {
+  const float low = amount < 1.0f ? 1.0f - amount : 0.0f;
+  const float unit = static_cast<float>(word >> 8) * 0x1p-24f;
+  const float width = (1.0f + amount) - low;
+  return low + unit * width;
+}
+// True with probability p.
+inline bool Happens(uint32_t word, float p) {
+  return static_cast<double>(word) < static_cast<double>(p) * 0x1p32;
+}
+
+// A computed value as an element: u8 clamped and truncated, as torchvision
+// does.
+template <class T>
+T Element(float value) {
+  if constexpr (std::is_same_v<T, uint8_t>) {
+    return static_cast<uint8_t>(value <= 0.0f     ? 0.0f
+                                : value >= 255.0f ? 255.0f
+                                                  : value);
+  } else {
+    return value;
+  }
+}
+
+}  // namespace temper
+
+#endif  // TEMPER_RUNTIME_AUGMENT_H_
