@@ -1,132 +1,329 @@
-// Element-wise and loss kernels on one thread, next to std::memcpy over
-// the same buffers: what is as fast as the copy is bound by memory. "GB/s"
-// counts bytes read plus bytes written. Sizes: 16 Ki floats stay in L2, 4 Mi
-// floats do not.
-#include <benchmark/benchmark.h>
-
-#include <cstddef>
-#include <cstdint>
+// Element-wise, loss and summing kernels as a part of the copy's bandwidth in
+// the same process, one thread, every exact target. Verified against the twins
+// in double with the bounds of elementwise.h, math.h and loss.h before timing.
+// "memcpy": the same elements copied, for sizes that lie in caches.
+//   TARGET/KERNEL/elements
+#include <cmath>
 #include <cstring>
+#include <functional>
+#include <string>
 #include <vector>
 
+#include "bench/bench_support.h"
 #include "simd/elementwise.h"
 #include "simd/loss.h"
 #include "simd/math.h"
 #include "simd/rows.h"
+#include "tests/reference/elementwise.h"
+#include "tests/reference/loss.h"
 
 namespace temper {
 namespace {
 
-constexpr size_t kTail = simd::kTailBytes / sizeof(float);
-
-std::vector<float> Values(size_t n, float scale) {
-  std::vector<float> x(n + kTail);
-  for (size_t i = 0; i < x.size(); ++i) {
-    x[i] = scale * (static_cast<float>(i * 2654435761u % 1000) / 500 - 1);
-  }
-  return x;
-}
-
-// body(n, x, y) touches `bytes` bytes per element.
-template <class Body>
-void Run(benchmark::State& state, double bytes, Body&& body, float scale = 8) {
-  const size_t n = static_cast<size_t>(state.range(0));
-  const std::vector<float> x = Values(n, scale);
-  std::vector<float> y = Values(n, 1);
-  for (auto _ : state) {
-    body(n, x.data(), y.data());
-    benchmark::ClobberMemory();
-  }
-  state.counters["GB/s"] =
-      benchmark::Counter(bytes * static_cast<double>(n) * 1e-9,
-                         benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["ns/element"] =
-      benchmark::Counter(static_cast<double>(n) * 1e-9,
-                         benchmark::Counter::kIsIterationInvariantRate |
-                             benchmark::Counter::kInvert);
-}
-
-#define TEMPER_BENCH(Name, bytes, scale, ...)     \
-  void Name(benchmark::State& state) {            \
-    Run(                                          \
-        state, bytes,                             \
-        [&](size_t n, const float* x, float* y) { \
-          (void)n, (void)x, (void)y;              \
-          __VA_ARGS__;                            \
-        },                                        \
-        scale);                                   \
-  }                                               \
-  BENCHMARK(Name)->Arg(16 << 10)->Arg(4 << 20)
-
-TEMPER_BENCH(Memcpy, 8, 8, std::memcpy(y, x, n * sizeof(float)));
-TEMPER_BENCH(Copy, 8, 8, simd::Copy(n, x, y, {}));
-TEMPER_BENCH(Fill, 4, 8, simd::Fill(n, 1.0f, y, {}));
-TEMPER_BENCH(Scale, 8, 8, simd::Scale(n, 0.5f, x, y, {}));
-TEMPER_BENCH(Add, 12, 8, simd::Add(n, x, y, y, {}));
-TEMPER_BENCH(Relu, 8, 8, simd::Relu(n, x, y, {}));
-TEMPER_BENCH(Relu6, 8, 8, simd::Relu6(n, x, y, {}));
-TEMPER_BENCH(ReluBackward, 12, 8, simd::ReluBackward(n, x, y, false, y, {}));
+using bench::Floats;
+using Doubles = std::vector<double>;
 
 constexpr float kMean[] = {0.485f, 0.456f, 0.406f};
 constexpr float kStd[] = {0.229f, 0.224f, 0.225f};
-TEMPER_BENCH(NormalizeU8Period1, 5, 8,
-             simd::NormalizeU8(n, 1, reinterpret_cast<const uint8_t*>(x),
-                               1 / 255.0f, kMean, kStd, y, {}));
-TEMPER_BENCH(NormalizeU8Period3, 5, 8,
-             simd::NormalizeU8(n, 3, reinterpret_cast<const uint8_t*>(x),
-                               1 / 255.0f, kMean, kStd, y, {}));
-TEMPER_BENCH(NormalizeU8MeanImage, 5, 8, {
-  static const std::vector<float> image = Values(3072, 1);
-  simd::NormalizeU8(n, 3072, reinterpret_cast<const uint8_t*>(x), 1 / 255.0f,
-                    image.data(), image.data(), y, {});
-});
-TEMPER_BENCH(NormalizeF32Period3, 8, 8,
-             simd::NormalizeF32(n, 3, x, 1 / 255.0f, kMean, kStd, y, {}));
-TEMPER_BENCH(Dropout, 8, 8, {
-  const uint64_t id = 7;
-  simd::Dropout(1, n, x, 2.0f, 0x80000000u, 1, &id, 0, 0x20000u, false, y, {});
-});
+constexpr double kEps = 0x1p-24;
 
-TEMPER_BENCH(Exp, 8, 80, simd::Exp(n, x, y));
-TEMPER_BENCH(Log, 8, 80, simd::Log(n, x, y));
-TEMPER_BENCH(Tanh, 8, 8, simd::Tanh(n, x, y));
-TEMPER_BENCH(Sin, 8, 80, simd::Sin(n, x, y));
-TEMPER_BENCH(Cos, 8, 80, simd::Cos(n, x, y));
+// x in [-scale, scale), or above 0; y in [-1, 1).
+struct Data {
+  Data(size_t count, float scale, bool positive)
+      : n(count),
+        x(count, 1),
+        y(count, 2),
+        image(3072, 3),
+        bytes(count + simd::kTailBytes),
+        labels(count / 10 + 1, 1),
+        row_loss(count / 10 + 1),
+        scratch(simd::ColumnSumsScratch(count / 10, 10) / sizeof(float) +
+                simd::ColumnSumsScratch(count / 1000 + 1, 1000) /
+                    sizeof(float)) {
+    for (size_t i = 0; i < n; ++i) {
+      x.data()[i] *= scale;
+      if (positive) x.data()[i] = std::fabs(x.data()[i]) + 1e-6f;
+      bytes[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
+    }
+    for (size_t i = 0; i < 3072; ++i) image.data()[i] += 2;  // a deviation
+  }
+  size_t n;
+  Floats x, y, image;
+  std::vector<uint8_t> bytes;
+  std::vector<int32_t> labels;
+  Floats row_loss, scratch;
+};
 
-TEMPER_BENCH(Sum, 4, 8, benchmark::DoNotOptimize(simd::Sum(n, x)));
-TEMPER_BENCH(SumOfSquares, 4, 8,
-             benchmark::DoNotOptimize(simd::SumOfSquares(n, x)));
-TEMPER_BENCH(MeanSquaredErrorBackward, 12, 8,
-             simd::MeanSquaredErrorBackward(1, n, x, y, 0.5f, false, y, {}));
+struct Kernel {
+  const char* name;
+  double operations, bytes;  // per element
+  void (*run)(Data& d);      // into y, of which `results` elements count
+  // The twin's y (from y as it was), and what one rounding of it may be off by.
+  void (*twin)(const Data& d, Doubles* y, Doubles* magnitude);
+  // Roundings of 2^-24 of the magnitude: so many, and so many per element.
+  double roundings, per_element = 0;
+  float scale = 8;        // of x
+  bool positive = false;  // x is
+};
+
+// A magnitude that is the result's own.
+void OwnMagnitude(const Doubles& y, Doubles* magnitude) {
+  for (size_t i = 0; i < y.size(); ++i) (*magnitude)[i] = std::fabs(y[i]);
+}
+
+template <void (*kTwin)(size_t, const double*, double*)>
+void Unary(const Data& d, Doubles* y, Doubles* magnitude) {
+  kTwin(d.n, d.x.Doubles().data(), y->data());
+  OwnMagnitude(*y, magnitude);
+}
+template <double (*kFunction)(double)>
+void Function(const Data& d, Doubles* y, Doubles* magnitude) {
+  for (size_t i = 0; i < d.n; ++i) (*y)[i] = kFunction(double{d.x.data()[i]});
+  // Subnormal results round to 2^-149.
+  for (size_t i = 0; i < d.n; ++i) {
+    (*magnitude)[i] = std::fabs((*y)[i]) + 0x1p-126;
+  }
+}
+double Exp(double x) { return std::exp(x); }
+double Log(double x) { return std::log(x); }
+double Tanh(double x) { return std::tanh(x); }
+double Sin(double x) { return std::sin(x); }
+double Cos(double x) { return std::cos(x); }
+
+template <class X>
+void NormalizeTwin(const Data& d, size_t period, const X* x, const float* mean,
+                   const float* std, Doubles* y, Doubles* magnitude) {
+  const Doubles m(mean, mean + period), s(std, std + period);
+  reference::Normalize<double>(d.n, period, x, double{1 / 255.0f}, m.data(),
+                               s.data(), y->data());
+  for (size_t i = 0; i < d.n; ++i) {
+    (*magnitude)[i] =
+        (std::fabs(double(x[i])) / 255 + std::fabs(m[i % period])) /
+        std::fabs(s[i % period]);
+  }
+}
+
+// rtol 2e-6, atol 1e-6 in units of 2^-24.
+constexpr double kLossRoundings = 2e-6 / kEps;
+void LossMagnitude(const Doubles& y, Doubles* magnitude) {
+  for (size_t i = 0; i < y.size(); ++i) {
+    (*magnitude)[i] = std::fabs(y[i]) + 0.5;
+  }
+}
 
 template <size_t kClasses>
-void SoftmaxForward(size_t n, const float* x, float* y) {
-  static const std::vector<int32_t> labels((4 << 20) / kClasses, 1);
-  static std::vector<float> loss(labels.size() + kTail);
-  simd::SoftmaxCrossEntropy(n / kClasses, kClasses, x, labels.data(), 0.1f, y,
-                            loss.data(), {});
+void Softmax(Data& d) {
+  simd::SoftmaxCrossEntropy(d.n / kClasses, kClasses, d.x.data(),
+                            d.labels.data(), 0.1f, d.y.data(),
+                            d.row_loss.data(), {});
 }
-TEMPER_BENCH(Softmax10, 8, 8, SoftmaxForward<10>(n, x, y));
-TEMPER_BENCH(Softmax1000, 8, 8, SoftmaxForward<1000>(n, x, y));
-
 template <size_t kClasses>
-void SoftmaxBackward(size_t n, const float* x, float* y) {
-  static const std::vector<int32_t> labels((4 << 20) / kClasses, 1);
-  simd::SoftmaxCrossEntropyBackward(n / kClasses, kClasses, x, labels.data(),
-                                    0.1f, 0.01f, false, y, {});
+void SoftmaxTwin(const Data& d, Doubles* y, Doubles* magnitude) {
+  Doubles loss(d.n / kClasses);
+  reference::SoftmaxCrossEntropy<double>(d.n / kClasses, kClasses,
+                                         d.x.Doubles().data(), d.labels.data(),
+                                         double{0.1f}, y->data(), loss.data());
+  LossMagnitude(*y, magnitude);
 }
-TEMPER_BENCH(SoftmaxBackward10, 8, 8, SoftmaxBackward<10>(n, x, y));
-TEMPER_BENCH(SoftmaxBackward1000, 8, 8, SoftmaxBackward<1000>(n, x, y));
-
+template <size_t kClasses>
+void SoftmaxBackward(Data& d) {
+  simd::SoftmaxCrossEntropyBackward(d.n / kClasses, kClasses, d.x.data(),
+                                    d.labels.data(), 0.1f, 0.01f, false,
+                                    d.y.data(), {});
+}
+template <size_t kClasses>
+void SoftmaxBackwardTwin(const Data& d, Doubles* y, Doubles* magnitude) {
+  reference::SoftmaxCrossEntropyBackward<double>(
+      d.n / kClasses, kClasses, d.x.Doubles().data(), d.labels.data(),
+      double{0.1f}, double{0.01f}, false, y->data());
+  LossMagnitude(*y, magnitude);
+}
 template <size_t kColumns>
-void Columns(size_t n, const float* x, float* y) {
-  static std::vector<float> scratch(
-      simd::ColumnSumsScratch((4 << 20) / kColumns, kColumns) / sizeof(float));
-  simd::ColumnSums(n / kColumns, kColumns, x, y, scratch.data(), {});
+void Columns(Data& d) {
+  simd::ColumnSums(d.n / kColumns, kColumns, d.x.data(), d.y.data(),
+                   d.scratch.data(), {});
 }
-TEMPER_BENCH(ColumnSums10, 4, 8, Columns<10>(n, x, y));
-TEMPER_BENCH(ColumnSums64, 4, 8, Columns<64>(n, x, y));
-TEMPER_BENCH(ColumnSums1000, 4, 8, Columns<1000>(n, x, y));
+template <size_t kColumns>
+void ColumnsTwin(const Data& d, Doubles* y, Doubles* magnitude) {
+  reference::ColumnSums<double>(d.n / kColumns, kColumns, d.x.Doubles().data(),
+                                y->data());
+  const Doubles sizes = d.x.Magnitudes();
+  for (size_t i = 0; i < d.n; ++i) {
+    (*magnitude)[i] = i < kColumns ? std::fabs(d.y.data()[i]) : 1;
+  }
+  reference::ColumnSums<double>(d.n / kColumns, kColumns, sizes.data(),
+                                magnitude->data());
+}
+
+const Kernel kKernels[] = {
+    {"memcpy", 0, 8,
+     [](Data& d) { std::memcpy(d.y.data(), d.x.data(), d.n * sizeof(float)); },
+     [](const Data& d, Doubles* y, Doubles*) { *y = d.x.Doubles(); }, 0},
+    {"copy", 0, 8, [](Data& d) { simd::Copy(d.n, d.x.data(), d.y.data(), {}); },
+     [](const Data& d, Doubles* y, Doubles*) { *y = d.x.Doubles(); }, 0},
+    {"fill", 0, 4, [](Data& d) { simd::Fill(d.n, 1.0f, d.y.data(), {}); },
+     [](const Data& d, Doubles* y, Doubles*) { y->assign(d.n, 1.0); }, 0},
+    {"scale", 1, 8,
+     [](Data& d) { simd::Scale(d.n, 0.3f, d.x.data(), d.y.data(), {}); },
+     [](const Data& d, Doubles* y, Doubles* m) {
+       reference::Scale<double>(d.n, double{0.3f}, d.x.Doubles().data(),
+                                y->data());
+       OwnMagnitude(*y, m);
+     },
+     1},
+    {"add", 1, 12,
+     [](Data& d) { simd::Add(d.n, d.x.data(), d.y.data(), d.y.data(), {}); },
+     [](const Data& d, Doubles* y, Doubles* m) {
+       reference::Add<double>(d.n, d.x.Doubles().data(), d.y.Doubles().data(),
+                              y->data());
+       OwnMagnitude(*y, m);
+     },
+     1},
+    {"relu", 1, 8, [](Data& d) { simd::Relu(d.n, d.x.data(), d.y.data(), {}); },
+     Unary<reference::Relu<double>>, 0},
+    {"relu6", 2, 8,
+     [](Data& d) { simd::Relu6(d.n, d.x.data(), d.y.data(), {}); },
+     Unary<reference::Relu6<double>>, 0},
+    {"relu_backward", 1, 12,
+     [](Data& d) {
+       simd::ReluBackward(d.n, d.x.data(), d.y.data(), false, d.y.data(), {});
+     },
+     [](const Data& d, Doubles* y, Doubles*) {
+       reference::ReluBackward<double>(d.n, d.x.Doubles().data(),
+                                       d.y.Doubles().data(), false, y->data());
+     },
+     0},
+    {"normalize_u8_1", 3, 5,
+     [](Data& d) {
+       simd::NormalizeU8(d.n, 1, d.bytes.data(), 1 / 255.0f, kMean, kStd,
+                         d.y.data(), {});
+     },
+     [](const Data& d, Doubles* y, Doubles* m) {
+       NormalizeTwin(d, 1, d.bytes.data(), kMean, kStd, y, m);
+     },
+     3},
+    {"normalize_u8_3", 3, 5,
+     [](Data& d) {
+       simd::NormalizeU8(d.n, 3, d.bytes.data(), 1 / 255.0f, kMean, kStd,
+                         d.y.data(), {});
+     },
+     [](const Data& d, Doubles* y, Doubles* m) {
+       NormalizeTwin(d, 3, d.bytes.data(), kMean, kStd, y, m);
+     },
+     3},
+    {"normalize_u8_image", 3, 5,
+     [](Data& d) {
+       simd::NormalizeU8(d.n, 3072, d.bytes.data(), 1 / 255.0f, d.image.data(),
+                         d.image.data(), d.y.data(), {});
+     },
+     [](const Data& d, Doubles* y, Doubles* m) {
+       NormalizeTwin(d, 3072, d.bytes.data(), d.image.data(), d.image.data(), y,
+                     m);
+     },
+     3},
+    {"normalize_f32_3", 3, 8,
+     [](Data& d) {
+       simd::NormalizeF32(d.n, 3, d.x.data(), 1 / 255.0f, kMean, kStd,
+                          d.y.data(), {});
+     },
+     [](const Data& d, Doubles* y, Doubles* m) {
+       NormalizeTwin(d, 3, d.x.data(), kMean, kStd, y, m);
+     },
+     3},
+    {"dropout", 1, 8,
+     [](Data& d) {
+       const uint64_t id = 7;
+       simd::Dropout(1, d.n, d.x.data(), 2.0f, 0x80000000u, 1, &id, 0, 0x20000u,
+                     false, d.y.data(), {});
+     },
+     [](const Data& d, Doubles* y, Doubles*) {
+       const uint64_t id = 7;
+       reference::Dropout<double>(1, d.n, d.x.Doubles().data(), 2.0,
+                                  0x80000000u, 1, &id, 0, 0x20000u, false,
+                                  y->data());
+     },
+     0},
+    // The bounds of math.h; one unit in the last place is two of 2^-24.
+    {"exp", 1, 8, [](Data& d) { simd::Exp(d.n, d.x.data(), d.y.data()); },
+     Function<Exp>, 2 * 1.05, 0, 80},
+    {"log", 1, 8, [](Data& d) { simd::Log(d.n, d.x.data(), d.y.data()); },
+     Function<Log>, 2 * 0.85, 0, 80, true},
+    {"tanh", 1, 8, [](Data& d) { simd::Tanh(d.n, d.x.data(), d.y.data()); },
+     Function<Tanh>, 2 * 2.55},
+    {"sin", 1, 8, [](Data& d) { simd::Sin(d.n, d.x.data(), d.y.data()); },
+     Function<Sin>, 2 * 1.6, 0, 80},
+    {"cos", 1, 8, [](Data& d) { simd::Cos(d.n, d.x.data(), d.y.data()); },
+     Function<Cos>, 2 * 1.6, 0, 80},
+    {"sum", 1, 4, [](Data& d) { d.y.data()[0] = simd::Sum(d.n, d.x.data()); },
+     [](const Data& d, Doubles* y, Doubles* m) {
+       const Doubles sizes = d.x.Magnitudes();
+       (*y)[0] = reference::Sum<double>(d.n, d.x.Doubles().data());
+       (*m)[0] = reference::Sum<double>(d.n, sizes.data());
+     },
+     5, 1.0 / 16},
+    {"sum_of_squares", 2, 4,
+     [](Data& d) { d.y.data()[0] = simd::SumOfSquares(d.n, d.x.data()); },
+     [](const Data& d, Doubles* y, Doubles* m) {
+       (*y)[0] = (*m)[0] =
+           reference::SumOfSquares<double>(d.n, d.x.Doubles().data());
+     },
+     5, 1.0 / 16},
+    {"mse_backward", 2, 12,
+     [](Data& d) {
+       simd::MeanSquaredErrorBackward(1, d.n, d.x.data(), d.y.data(), 0.5f,
+                                      false, d.y.data(), {});
+     },
+     [](const Data& d, Doubles* y, Doubles* m) {
+       reference::MeanSquaredErrorBackward<double>(1, d.n, d.x.Doubles().data(),
+                                                   d.y.Doubles().data(), 0.5,
+                                                   false, y->data());
+       LossMagnitude(*y, m);
+     },
+     kLossRoundings},
+    {"softmax_10", 6, 8, Softmax<10>, SoftmaxTwin<10>, kLossRoundings},
+    {"softmax_1000", 6, 8, Softmax<1000>, SoftmaxTwin<1000>, kLossRoundings},
+    {"softmax_backward_10", 2, 8, SoftmaxBackward<10>, SoftmaxBackwardTwin<10>,
+     kLossRoundings},
+    {"softmax_backward_1000", 2, 8, SoftmaxBackward<1000>,
+     SoftmaxBackwardTwin<1000>, kLossRoundings},
+    {"column_sums_10", 1, 4, Columns<10>, ColumnsTwin<10>, 2, 1.0 / 10},
+    {"column_sums_64", 1, 4, Columns<64>, ColumnsTwin<64>, 2, 1.0 / 64},
+    {"column_sums_1000", 1, 4, Columns<1000>, ColumnsTwin<1000>, 2, 1.0 / 1000},
+};
+
+void Register(const std::string& target, const Kernel& k, size_t n) {
+  const std::string name = target + "/" + k.name + "/" + std::to_string(n);
+  benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+    const bench::Yardsticks& yard = bench::UseTarget(target);
+    Data d(n, k.scale, k.positive);
+    if (bench::NeedsCheck(name)) {
+      Doubles expected = d.y.Doubles(), magnitude(n, 0.0);
+      k.twin(d, &expected, &magnitude);
+      k.run(d);
+      const double most = k.roundings + k.per_element * static_cast<double>(n);
+      if (!bench::Within(state, name, d.y.data(), expected, magnitude,
+                         most * kEps)) {
+        return;
+      }
+    }
+    const double seconds = bench::Time(state, [&] { k.run(d); });
+    bench::Report(state, yard, seconds, k.operations * static_cast<double>(n),
+                  k.bytes * static_cast<double>(n));
+    state.counters["ns/element"] = 1e9 * seconds / static_cast<double>(n);
+  });
+}
 
 }  // namespace
 }  // namespace temper
+
+int main(int argc, char** argv) {
+  temper::bench::ForEachExactTarget([](const std::string& target) {
+    for (const temper::Kernel& k : temper::kKernels) {
+      // In the second-level cache, and in none.
+      for (const size_t n : {size_t{16000}, size_t{4000000}}) {
+        temper::Register(target, k, n);
+      }
+    }
+  });
+  return temper::bench::Finish(argc, argv);
+}
