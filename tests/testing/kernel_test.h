@@ -55,8 +55,10 @@ class Buffer {
   float* data() { return storage_.data() + kGuard; }
   const float* data() const { return storage_.data() + kGuard; }
   size_t size() const { return n_; }
-  float& operator[](size_t i) { return data()[i]; }
-  float operator[](size_t i) const { return data()[i]; }
+  // ptrdiff_t like the built-in operator that the conversions below offer, too:
+  // with size_t, buffer[0] is ambiguous where int is ptrdiff_t (32 bits).
+  float& operator[](ptrdiff_t i) { return data()[i]; }
+  float operator[](ptrdiff_t i) const { return data()[i]; }
   operator float*() { return data(); }
   operator const float*() const { return data(); }
 
