@@ -11,22 +11,9 @@
 namespace temper::simd {
 namespace {
 
-// A piece of a gradient: rows of it (in fours, as tiles like them), or a part of
-// a row. 24 KB.
+// A piece of a gradient: rows of it (in fours, as tiles like them), or a part
+// of a row. 24 KB.
 constexpr size_t kPieceFloats = 6144;
-
-Product RowProduct(size_t rows, size_t k, const float* a, float* c,
-                   size_t ldc) {
-  Product p;
-  p.cols = rows;
-  p.a = a;
-  p.a_col = k;
-  p.walk.count = k;
-  p.walk.cols = std::max<size_t>(k, 1);
-  p.c = c;
-  p.c_col = ldc;
-  return p;
-}
 
 }  // namespace
 
@@ -40,19 +27,16 @@ void DenseForward(size_t rows, size_t in, size_t out, const float* x,
     MatMul(rows, out, in, x, in, packed, bias, false, y, out, parallel);
     return;
   }
-  Product p = RowProduct(rows, in, x, y, out);
-  p.b = packed;
-  p.b_panel = in * kPanel;
-  p.b_step = kPanel;
-  p.bias = bias;
   const size_t unit = (rows + 1) * kPanel * (in + 1);
   ParallelFor(parallel, DivUp(out, kPanel), DivUp(kMultiplyGrain, unit),
               [&](size_t begin, size_t end, size_t) {
                 const size_t first = begin * kPanel;
                 const size_t last = std::min(out, end * kPanel);
-                PackB(in, last - first, w + first * in, 1, in,
-                      packed + first * in, {});
-                RunProduct(p, 0, rows, first, last);
+                float* const panels = packed + first * in;
+                PackB(in, last - first, w + first * in, 1, in, panels, {});
+                MatMul(rows, last - first, in, x, in, panels,
+                       bias == nullptr ? nullptr : bias + first, false,
+                       y + first, out, {});
               });
 }
 

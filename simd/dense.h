@@ -18,9 +18,9 @@
 
 namespace temper::simd {
 
-// Most samples: their sums are one chunk, so that a gradient needs no partial
+// Most samples of a gradient in pieces: its sums are one chunk, without partial
 // sums.
-inline constexpr size_t kMaxSweepRows = kChunkUnit;
+inline constexpr size_t kMaxPieceRows = kChunkUnit;
 
 // y (rows, out) = x (rows, in) w^T + bias; w (out, in), bias may be null.
 // packed: PackedBytes(in, out) bytes. Any number of rows.
@@ -37,7 +37,7 @@ struct GradientTaker {
 };
 
 // dx (rows, in) = or += dy (rows, out) w, if dx is not null; dw = dy^T x goes
-// to `taker`, which may write the same elements of w. rows <= kMaxSweepRows.
+// to `taker`, which may write the same elements of w. rows <= kMaxPieceRows.
 void DenseBackward(size_t rows, size_t in, size_t out, const float* x,
                    const float* w, const float* dy, bool accumulate, float* dx,
                    const GradientTaker& taker, const ParallelRunner& parallel);

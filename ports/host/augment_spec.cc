@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
+#include "ports/host/data_spec.h"
 #include "ports/host/failure.h"
 
 namespace temper::host {
@@ -17,17 +19,13 @@ namespace {
 }
 
 float Amount(std::string_view item, std::string_view text) {
-  // A subset of what from_chars takes: no sign, exponent, inf or nan.
-  const bool plain =
-      text.find_first_not_of("0123456789.") == std::string_view::npos;
-  float value = 0.0f;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), value);
-  if (!plain || error != std::errc() || end != text.data() + text.size()) {
+  const std::optional<double> value = ParseDecimal(text);
+  if (!value) {
     Bad(item, fmt::format("'{}' is not a decimal number", Printable(text)),
         "Write an amount such as 4 or 0.2.");
   }
-  return value;
+  // No amount comes near a float's limits.
+  return static_cast<float>(std::min(*value, 1e30));
 }
 
 }  // namespace

@@ -54,22 +54,16 @@ uint64_t Number(std::string_view option, std::string_view text, uint64_t min) {
 }
 
 double Fraction(std::string_view option, std::string_view text) {
-  // A subset of what from_chars takes: no sign, exponent, inf or nan. The
-  // locale plays no part.
-  const bool plain =
-      text.find_first_not_of("0123456789.") == std::string_view::npos;
-  double value = 0.0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), value);
-  if (!plain || error != std::errc() || end != text.data() + text.size()) {
+  const std::optional<double> value = ParseDecimal(text);
+  if (!value) {
     BadSpec(option, fmt::format("'{}' is not a fraction", Printable(text)),
             "Write a decimal fraction such as 0.1.");
   }
-  if (!(value > 0.0 && value < 1.0)) {
+  if (!(*value > 0.0 && *value < 1.0)) {
     BadSpec(option, fmt::format("{} is out of range", Printable(text)),
             "Use a fraction above 0 and below 1.");
   }
-  return value;
+  return *value;
 }
 
 std::vector<DataSpec::PerClass> PerClassList(std::string_view option,
@@ -141,6 +135,19 @@ void CheckContradictions(const DataSpec& spec) {
 }
 
 }  // namespace
+
+std::optional<double> ParseDecimal(std::string_view text) {
+  if (text.find_first_not_of("0123456789.") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  double value = 0.0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return value;
+}
 
 std::optional<uint64_t> ParseCount(std::string_view text, uint64_t max) {
   if (text.empty() ||

@@ -62,6 +62,10 @@ DataSpec ParseDataSpec(std::string_view text,
 // Decimal digits only, at most `max`; nullopt for anything else.
 std::optional<uint64_t> ParseCount(std::string_view text, uint64_t max);
 
+// Digits with at most one point, such as 4 or 0.25; no sign, exponent, inf or
+// nan. The locale plays no part. Empty if it is anything else.
+std::optional<double> ParseDecimal(std::string_view text);
+
 }  // namespace temper::host
 
 #endif  // TEMPER_PORTS_HOST_DATA_SPEC_H_

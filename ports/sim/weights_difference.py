@@ -7,6 +7,7 @@ Prints the largest difference and its tensor: |a - b| over the largest |a| of th
 variance of 1e-3 counts like a weight of 0.5). Exit 1 if it is not below LIMIT (NaN never is), 65 if the files do
 not hold the same tensors. For machines without fused multiply-adds or subnormals, whose weights are not the
 same bits."""
+import argparse
 import array
 import json
 import math
@@ -34,15 +35,12 @@ def read(path):
 
 
 def main():
-    arguments = sys.argv[1:]
-    limit = math.inf
-    if "--below" in arguments:
-        at = arguments.index("--below")
-        limit = float(arguments[at + 1])
-        del arguments[at:at + 2]
-    if len(arguments) != 2:
-        sys.exit(__doc__)
-    one, other = map(read, arguments)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("one")
+    parser.add_argument("other")
+    parser.add_argument("--below", type=float, default=math.inf, metavar="LIMIT")
+    options = parser.parse_args()
+    one, other = read(options.one), read(options.other)
     if {n: t[0] for n, t in one.items()} != {n: t[0] for n, t in other.items()}:
         print("weights_difference: the files hold different tensors", file=sys.stderr)
         sys.exit(65)
@@ -59,7 +57,7 @@ def main():
         if math.isnan(worst):
             break
     print(f"{worst:.2e} {where}")
-    sys.exit(0 if worst < limit else 1)
+    sys.exit(0 if worst < options.below else 1)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   needs->ForwardScratch(simd::PackedBytes(in, out) + formed);
   if (call.mode.train_weights) {
     needs->KeepInput(0);
-    if (call.batch <= simd::kMaxSweepRows) {
+    if (call.batch <= simd::kMaxPieceRows) {
       needs->GradientInPieces();
     } else {
       needs->GradientInBlocks(call.batch);
