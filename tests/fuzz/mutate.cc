@@ -9,7 +9,9 @@ namespace temper::fuzz {
 void Mutate(Bytes* input, uint64_t seed) {
   static const std::vector<std::string> words = Words();
   std::mt19937_64 random(seed);
-  const auto below = [&](size_t n) { return n == 0 ? 0 : random() % n; };
+  const auto below = [&](size_t n) -> size_t {
+    return n == 0 ? 0 : static_cast<size_t>(random() % n);
+  };
   const size_t before = input->size();
   for (size_t edits = 1 + below(4); edits > 0; --edits) {
     Bytes& b = *input;

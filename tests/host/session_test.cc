@@ -48,7 +48,12 @@ JobOptions SmallJob(const TempFolder& folder, const char* model) {
 
 // From here on any of these system calls, by any thread, ends the process.
 bool ForbidMemoryCalls() {
-  constexpr int kForbidden[] = {SYS_brk, SYS_mmap, SYS_mremap, SYS_munmap};
+#ifdef SYS_mmap2  // 32 bits: there is no other on ARM
+  constexpr int kMap = SYS_mmap2;
+#else
+  constexpr int kMap = SYS_mmap;
+#endif
+  constexpr int kForbidden[] = {SYS_brk, kMap, SYS_mremap, SYS_munmap};
   sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kForbidden[0], 4, 0),
