@@ -87,3 +87,13 @@ if(TEMPER_STATIC_DISPATCH)
     $<TARGET_FILE:small_training> 1500000)
   set_tests_properties(arm/size_test PROPERTIES LABELS emulated)
 endif()
+
+# What those with the label "emulated" need: not the long ones.
+set(temper_emulated_targets ${temper_test_targets})
+list(FILTER temper_emulated_targets EXCLUDE REGEX "_slow_test$|_session_test$")
+string(REPLACE / _ temper_long_targets "${temper_long}")
+list(REMOVE_ITEM temper_emulated_targets ${temper_long_targets})
+add_custom_target(emulated_tests DEPENDS ${temper_emulated_targets})
+if(TARGET temper)
+  add_dependencies(emulated_tests temper)
+endif()
