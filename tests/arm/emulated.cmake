@@ -3,6 +3,7 @@
 # (unit, slow, host) but simd/math_slow_test, as the CPU that is named:
 #   ctest --preset pi-aarch64-full                          # Cortex-A53
 #   QEMU_CPU=max ctest --test-dir build/pi-aarch64 -L full  # SVE
+# It needs everything built, the label "emulated" only the target emulated_tests.
 # Without a CPU in its name a test runs as $QEMU_CPU, which the test presets set.
 
 # The command line from outside; the script takes one program.
