@@ -70,45 +70,40 @@ struct TailVector : VectorOps<D> {
   size_t count;
 };
 
+template <class Access>
+HWY_INLINE void StoreVector(Access access, typename Access::V v, float* y) {
+  access.Store(v, y);
+}
+// `start`, which also lies at `memory`.
+template <class Access>
+HWY_INLINE typename Access::V Copy(Access, typename Access::V start,
+                                   const float*) {
+  return start;
+}
 // On 64-bit Arm the vector pipes are the narrow ones: stores and copies between
 // registers run on them too, beside the multiply-adds. The Cortex-A76 spends
 // two of their slots on a `str` of a vector but one on an `st1`, and none on a
 // load (LLVM's model, bench/mca.md). Compilers choose the other ones.
 #if HWY_ARCH_ARM_A64 && !HWY_HAVE_SCALABLE && HWY_TARGET != HWY_SCALAR && \
     HWY_TARGET != HWY_EMU128
-template <class D, class V>
-HWY_INLINE void StoreVector(WholeVector<D>, V v, float* y) {
+template <class D>
+HWY_INLINE void StoreVector(WholeVector<D>, typename WholeVector<D>::V v,
+                            float* y) {
   __asm__("st1 {%1.4s}, [%2]"
           : "=m"(*reinterpret_cast<float(*)[4]>(y))
           : "w"(v.raw), "r"(y));
 }
-// `start`, which also lies at `memory`.
-template <class D, class V>
-HWY_INLINE V Copy(WholeVector<D>, V, const float* memory) {
-  V copy;
+template <class D>
+HWY_INLINE typename WholeVector<D>::V Copy(WholeVector<D>,
+                                           typename WholeVector<D>::V,
+                                           const float* memory) {
+  typename WholeVector<D>::V copy;
   __asm__ volatile("ldr %q0, %1"
                    : "=w"(copy.raw)
                    : "m"(*reinterpret_cast<const float(*)[4]>(memory)));
   return copy;
 }
-#else
-template <class D, class V>
-HWY_INLINE void StoreVector(WholeVector<D> access, V v, float* y) {
-  access.Store(v, y);
-}
-template <class D, class V>
-HWY_INLINE V Copy(WholeVector<D>, V start, const float*) {
-  return start;
-}
 #endif
-template <class D, class V>
-HWY_INLINE void StoreVector(TailVector<D> access, V v, float* y) {
-  access.Store(v, y);
-}
-template <class D, class V>
-HWY_INLINE V Copy(TailVector<D>, V start, const float*) {
-  return start;
-}
 
 // Eight channels are common and sixteen lanes are too many for them.
 using Lanes8 = hn::CappedTag<float, 8>;
