@@ -13,6 +13,7 @@
 
 #include <cstddef>
 
+#include "simd/prologue.h"
 #include "simd/rows.h"
 #include "temper/parallel.h"
 
@@ -22,9 +23,29 @@ namespace temper::simd {
 // sums.
 inline constexpr size_t kMaxPieceRows = kChunkUnit;
 
+// Most floats of x that every thread forms for itself where x is derived: that
+// costs less than to wait for one thread that forms it, and to fetch it from
+// there.
+inline constexpr size_t kMaxOwnFloats = 4096;
+
+// x (rows, in) of a dense layer.
+struct DenseInput {
+  const float* x;
+  // Where x is derived: the prologue over a matrix of `channels` columns.
+  Prologue prologue = {};
+  size_t channels = 1;
+  // DenseInputBytes(rows * in) bytes where x is derived.
+  float* formed = nullptr;
+};
+constexpr size_t DenseInputBytes(size_t floats) {
+  return floats <= kMaxOwnFloats
+             ? 0
+             : RoundUp(floats * sizeof(float), 64) + kTailBytes;
+}
+
 // y (rows, out) = x (rows, in) w^T + bias; w (out, in), bias may be null.
 // packed: PackedBytes(in, out) bytes. Any number of rows.
-void DenseForward(size_t rows, size_t in, size_t out, const float* x,
+void DenseForward(size_t rows, size_t in, size_t out, const DenseInput& x,
                   const float* w, const float* bias, float* packed, float* y,
                   const ParallelRunner& parallel);
 
@@ -38,7 +59,7 @@ struct GradientTaker {
 
 // dx (rows, in) = or += dy (rows, out) w, if dx is not null; dw = dy^T x goes
 // to `taker`, which may write the same elements of w. rows <= kMaxPieceRows.
-void DenseBackward(size_t rows, size_t in, size_t out, const float* x,
+void DenseBackward(size_t rows, size_t in, size_t out, const DenseInput& x,
                    const float* w, const float* dy, bool accumulate, float* dx,
                    const GradientTaker& taker, const ParallelRunner& parallel);
 

@@ -363,7 +363,7 @@ class Bench {
     if (kernel == Kernel::kDenseForward) {
       columns = static_cast<double>(simd::RoundUp(out, 8)) * in;
       seconds = Timed([&] {
-        simd::DenseForward(rows, in, out, x, w, nullptr, packed, y, run_);
+        simd::DenseForward(rows, in, out, {x}, w, nullptr, packed, y, run_);
       });
     } else if (kernel == Kernel::kDenseInput) {
       columns = static_cast<double>(simd::RoundUp(in, 8)) * out;
@@ -374,7 +374,7 @@ class Bench {
       columns = static_cast<double>(simd::RoundUp(in, 8)) * out;
       const auto take = [](void*, size_t, size_t, const float*) {};
       seconds = Timed([&] {
-        simd::DenseBackward(rows, in, out, x, w, y, false, nullptr,
+        simd::DenseBackward(rows, in, out, {x}, w, y, false, nullptr,
                             {take, nullptr}, run_);
       });
     }

@@ -27,7 +27,7 @@ Status InferShape(const Node& node, const Shape*, Shape* out) {
   return Ok();
 }
 
-// A derived x is small (a row per sample) and is formed as a whole.
+// A derived x is small (a row per sample).
 uint64_t FormedBytes(const NodeMode& mode, uint64_t count) {
   if (!mode.derived_input[0]) return 0;
   return simd::RoundUp(count * sizeof(float), 64) + simd::kTailBytes;
@@ -41,7 +41,9 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   if (p.bias) needs->Weight("bias", WeightRole::kBias, {out});
   needs->AcceptDerived(0);
   const uint64_t formed = FormedBytes(call.mode, uint64_t{call.batch} * in);
-  needs->ForwardScratch(simd::PackedBytes(in, out) + formed);
+  needs->ForwardScratch(
+      simd::PackedBytes(in, out) +
+      std::min(formed, simd::DenseInputBytes(uint64_t{call.batch} * in)));
   if (call.mode.train_weights) {
     needs->KeepInput(0);
     if (call.batch <= simd::kMaxPieceRows) {
@@ -55,25 +57,22 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   }
 }
 
-// x, or where it is derived the whole of it, formed in `scratch`.
-const float* FormInput(const Call& call, void* scratch) {
-  if (!call.mode.derived_input[0]) return call.x[0];
-  const Shape& s = call.in[0];
-  float* const x = static_cast<float*>(scratch);
-  simd::ApplyPrologue(size_t{call.rows} * s.h * s.w, s.c, call.x[0],
-                      call.prologue[0], x, call.parallel);
-  return x;
+// `scratch`: DenseInputBytes.
+simd::DenseInput InputOf(const Call& call, void* scratch) {
+  if (!call.mode.derived_input[0]) return {call.x[0]};
+  return {call.x[0], call.prologue[0], call.in[0].c,
+          static_cast<float*>(scratch)};
 }
 
 void Forward(const Call& call) {
   const DenseParams& p = call.As<DenseParams>();
   const size_t in = call.in[0].Count(), out = p.out_features;
   float* packed = static_cast<float*>(call.scratch);
-  const float* const x = FormInput(
-      call, static_cast<uint8_t*>(call.scratch) + simd::PackedBytes(in, out));
-  simd::DenseForward(call.rows, in, out, x, call.weights[0],
-                     p.bias ? call.weights[1] : nullptr, packed, call.y,
-                     call.parallel);
+  simd::DenseForward(call.rows, in, out,
+                     InputOf(call, static_cast<uint8_t*>(call.scratch) +
+                                       simd::PackedBytes(in, out)),
+                     call.weights[0], p.bias ? call.weights[1] : nullptr,
+                     packed, call.y, call.parallel);
 }
 
 void Backward(const Call& call) {
@@ -85,7 +84,7 @@ void Backward(const Call& call) {
                          call.accumulate[0], call.dx[0], in, call.parallel);
   }
   if (!call.mode.train_weights) return;
-  const float* const x = FormInput(call, call.scratch);
+  const simd::DenseInput x = InputOf(call, call.scratch);
   void* const scratch = static_cast<uint8_t*>(call.scratch) +
                         FormedBytes(call.mode, uint64_t{call.rows} * in);
   if (pieces) {
@@ -97,10 +96,16 @@ void Backward(const Call& call) {
                         call.accumulate[0], call.dx[0],
                         {take, const_cast<Call*>(&call)}, call.parallel);
   } else {
+    const float* from = x.x;
+    if (call.mode.derived_input[0]) {
+      simd::ApplyPrologue(call.rows * in / x.channels, x.channels, x.x,
+                          x.prologue, x.formed, call.parallel);
+      from = x.formed;
+    }
     call.ForEachGradientBlock(
         p.out_features, [&](uint32_t first, uint32_t count, float* dw) {
-          simd::MatMulTransposed(call.rows, count, in, call.dy + first, out, x,
-                                 in, dw, in, scratch, call.parallel);
+          simd::MatMulTransposed(call.rows, count, in, call.dy + first, out,
+                                 from, in, dw, in, scratch, call.parallel);
         });
   }
   if (p.bias) {

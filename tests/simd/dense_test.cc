@@ -71,7 +71,7 @@ TEST(DenseForward, HasTheBitsOfTheProduct) {
                      s.out, {});
         for (const uint32_t threads : {1u, 2u, 5u}) {
           Buffer again(packed.size()), y(s.rows * s.out);
-          simd::DenseForward(s.rows, s.in, s.out, p.x, p.w, b, again, y,
+          simd::DenseForward(s.rows, s.in, s.out, {p.x}, p.w, b, again, y,
                              testing::CountedRunner(threads, &most_parts));
           EXPECT_TRUE(y.SameBits(expected)) << threads;
           EXPECT_TRUE(y.GuardsIntact() && again.GuardsIntact());
@@ -97,8 +97,8 @@ TEST(DenseBackward, HasTheBitsOfTheProducts) {
         for (const uint32_t threads : {1u, 2u, 5u}) {
           Buffer w = p.w, dx = p.dx;
           Taken taken(s, w);
-          simd::DenseBackward(s.rows, s.in, s.out, p.x, w, p.dy, accumulate, dx,
-                              {Taken::Take, &taken},
+          simd::DenseBackward(s.rows, s.in, s.out, {p.x}, w, p.dy, accumulate,
+                              dx, {Taken::Take, &taken},
                               testing::CountedRunner(threads, &most_parts));
           EXPECT_TRUE(dx.SameBits(dx_expected)) << threads;
           EXPECT_TRUE(taken.dw.SameBits(dw_expected)) << threads;
@@ -109,6 +109,49 @@ TEST(DenseBackward, HasTheBitsOfTheProducts) {
     });
   }
   EXPECT_EQ(most_parts, 5u);
+}
+
+// A derived input: the bits of the one that is formed first; small ones have no
+// memory, large ones are formed where the caller says.
+TEST(Dense, FormsADerivedInput) {
+  for (const Size& s : kSizes) {
+    for (const size_t channels : {s.in, size_t{1}}) {
+      SCOPED_TRACE(::testing::Message()
+                   << s.rows << " " << s.in << " " << s.out << " " << channels);
+      const Problem p(s);
+      const Buffer scale = Buffer(channels).Randomize(6);
+      const Buffer shift = Buffer(channels).Randomize(7);
+      const simd::Prologue prologue = {scale, shift, simd::Activation::kRelu};
+      testing::ForEachTarget([&](simd::Target) {
+        const size_t floats = s.rows * s.in;
+        Buffer x(floats), packed(simd::PackedBytes(s.in, s.out) / 4);
+        simd::ApplyPrologue(floats / channels, channels, p.x, prologue, x);
+        Buffer y_expected(s.rows * s.out), w = p.w;
+        simd::DenseForward(s.rows, s.in, s.out, {x}, w, p.bias, packed,
+                           y_expected, {});
+        Taken expected(s, w);
+        simd::DenseBackward(s.rows, s.in, s.out, {x}, w, p.dy, false, nullptr,
+                            {Taken::Take, &expected}, {});
+        for (const uint32_t threads : {1u, 2u, 5u}) {
+          uint32_t parts = 0;
+          const ParallelRunner run = testing::CountedRunner(threads, &parts);
+          Buffer y(s.rows * s.out), again = p.w;
+          Buffer formed(simd::DenseInputBytes(floats) / sizeof(float));
+          const simd::DenseInput input = {
+              p.x, prologue, channels,
+              formed.size() == 0 ? nullptr : formed.data()};
+          simd::DenseForward(s.rows, s.in, s.out, input, again, p.bias, packed,
+                             y, run);
+          Taken taken(s, again);
+          simd::DenseBackward(s.rows, s.in, s.out, input, again, p.dy, false,
+                              nullptr, {Taken::Take, &taken}, run);
+          EXPECT_TRUE(y.SameBits(y_expected)) << threads;
+          EXPECT_TRUE(taken.dw.SameBits(expected.dw)) << threads;
+          EXPECT_TRUE(formed.GuardsIntact());
+        }
+      });
+    }
+  }
 }
 
 // Against the twin, without the input's gradient.
@@ -123,7 +166,7 @@ TEST(DenseBackward, MatchesTheTwin) {
   testing::ForEachTarget([&](simd::Target) {
     Buffer w = p.w;
     Taken taken(s, w);
-    simd::DenseBackward(s.rows, s.in, s.out, p.x, w, p.dy, false, nullptr,
+    simd::DenseBackward(s.rows, s.in, s.out, {p.x}, w, p.dy, false, nullptr,
                         {Taken::Take, &taken}, {});
     for (size_t i = 0; i < expected.size(); ++i) {
       // Terms are below 1: their magnitudes add up to at most s.rows.
@@ -143,7 +186,7 @@ TEST(DenseBackward, AddsToPlusZero) {
     for (size_t i = 0; i < 3; ++i) p.x[i] = 0x1p-100f;
     for (size_t i = 0; i < 2; ++i) p.dy[i] = -0x1p-100f;
     Taken taken(s, p.w);
-    simd::DenseBackward(s.rows, s.in, s.out, p.x, p.w, p.dy, false, nullptr,
+    simd::DenseBackward(s.rows, s.in, s.out, {p.x}, p.w, p.dy, false, nullptr,
                         {Taken::Take, &taken}, {});
     for (size_t i = 0; i < taken.dw.size(); ++i) {
       ASSERT_EQ(taken.dw[i], 0.0f);
