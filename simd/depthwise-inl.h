@@ -323,8 +323,8 @@ HWY_INLINE void SmallBlock(Access access, const float* HWY_RESTRICT x0,
   }
 }
 
-// The outputs [begin, end) of a sweep of at most 3 x 3 taps, one channel
-// vector, with the weights in registers.
+// The outputs [begin, end) of every line of a sweep of at most 3 x 3 taps, one
+// channel vector, with the weights in registers.
 template <int kRows, int kTaps, int kStep, bool kAccumulate, class Access>
 HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
                            size_t begin, size_t end) {
@@ -346,42 +346,46 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
   access.StoreAll(start, start_memory);
   const ptrdiff_t col = (kTaps == 1 ? s.pixel : s.tap) * s.x_col;
   const ptrdiff_t pixel = s.pixel * s.x_col;
-  const float* HWY_RESTRICT x0 = s.x + channel;
-  const float* HWY_RESTRICT x1 = kRows > 1 ? x0 + s.x_row : x0;
-  const float* HWY_RESTRICT x2 = kRows > 2 ? x1 + s.x_row : x0;
-  float* y = s.y + channel + static_cast<ptrdiff_t>(begin) * s.y_pixel;
-
   const size_t inner_begin = ClampIndex(s.inner_begin, begin, end);
   const size_t inner_end = ClampIndex(s.inner_end, begin, end);
-  for (size_t j = begin; j < end;) {
-    if (j == inner_begin) {
-      // Source offset of the block's first tap.
-      ptrdiff_t at = (s.first + static_cast<ptrdiff_t>(j) * s.pixel) * s.x_col;
+  for (size_t line = 0; line < s.lines; ++line) {
+    const ptrdiff_t i = static_cast<ptrdiff_t>(line);
+    const float* HWY_RESTRICT x0 = s.x + channel + i * s.x_line;
+    const float* HWY_RESTRICT x1 = kRows > 1 ? x0 + s.x_row : x0;
+    const float* HWY_RESTRICT x2 = kRows > 2 ? x1 + s.x_row : x0;
+    float* y = s.y + channel + i * s.y_line +
+               static_cast<ptrdiff_t>(begin) * s.y_pixel;
+    for (size_t j = begin; j < end;) {
+      if (j == inner_begin) {
+        // Source offset of the block's first tap.
+        ptrdiff_t at =
+            (s.first + static_cast<ptrdiff_t>(j) * s.pixel) * s.x_col;
 #define TEMPER_BLOCK(pixels)                                                \
   SmallBlock<kRows, kTaps, kStep, (pixels), kAccumulate>(                   \
       access, x0 + at, x1 + at, x2 + at, col, w00, w01, w02, w10, w11, w12, \
       w20, w21, w22, start, start_memory, y, s.y_pixel);                    \
   j += (pixels), at += (pixels)*pixel, y += (pixels)*s.y_pixel
-      while (j + kSmallBlock <= inner_end) {
-        TEMPER_BLOCK(kSmallBlock);
-      }
-      if (kSmallBlock > 4 && j + 4 <= inner_end) {
-        TEMPER_BLOCK(4);
-      }
-      if (j + 2 <= inner_end) {
-        TEMPER_BLOCK(2);
-      }
+        while (j + kSmallBlock <= inner_end) {
+          TEMPER_BLOCK(kSmallBlock);
+        }
+        if (kSmallBlock > 4 && j + 4 <= inner_end) {
+          TEMPER_BLOCK(4);
+        }
+        if (j + 2 <= inner_end) {
+          TEMPER_BLOCK(2);
+        }
 #undef TEMPER_BLOCK
-      if (j == end) return;
+        if (j == end) break;
+      }
+      const ptrdiff_t column = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
+      Put<kAccumulate>(access,
+                       EdgeOutput<kRows, kTaps>(
+                           access, x0, x1, x2, column, s.width, s.tap, s.x_col,
+                           w00, w01, w02, w10, w11, w12, w20, w21, w22, start),
+                       y);
+      y += s.y_pixel;
+      ++j;
     }
-    const ptrdiff_t column = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
-    Put<kAccumulate>(access,
-                     EdgeOutput<kRows, kTaps>(
-                         access, x0, x1, x2, column, s.width, s.tap, s.x_col,
-                         w00, w01, w02, w10, w11, w12, w20, w21, w22, start),
-                     y);
-    y += s.y_pixel;
-    ++j;
   }
 }
 
@@ -439,7 +443,7 @@ void RunSmallRows(const Sweep& s, size_t channels) {
   RunSmallRow<1, kTaps, kStep>(s, channels);
 }
 
-// One sweep over all channels.
+// One sweep over all channels and lines.
 void RunSweep(const Sweep& s, size_t channels) {
   // Source columns are shared between outputs if their distance is a multiple
   // of the distance of taps.
@@ -450,9 +454,17 @@ void RunSweep(const Sweep& s, size_t channels) {
   if (small && s.taps == 3 && two) return RunSmallRows<3, 2>(s, channels);
   if (small && s.taps == 2 && one) return RunSmallRows<2, 1>(s, channels);
   if (small && s.taps == 1) return RunSmallRows<1, 1>(s, channels);
-  if (s.taps == 5 && one) return RunFive<5, 1>(s, channels);
-  if (s.taps == 5 && two) return RunFive<5, 2>(s, channels);
-  RunAny(s, channels);
+  Sweep line = s;
+  for (size_t i = 0; i < s.lines; ++i) {
+    if (s.taps == 5 && one) {
+      RunFive<5, 1>(line, channels);
+    } else if (s.taps == 5 && two) {
+      RunFive<5, 2>(line, channels);
+    } else {
+      RunAny(line, channels);
+    }
+    line.x += s.x_line, line.y += s.y_line;
+  }
 }
 
 }  // namespace HWY_NAMESPACE

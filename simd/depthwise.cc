@@ -42,6 +42,12 @@ size_t RowGrain(const ConvShape& s, size_t row_pixels) {
 struct TapChain {
   size_t first, step, count;
   ptrdiff_t origin, back;
+  // The same taps, `distance` output positions further on.
+  bool Follows(const TapChain& before, ptrdiff_t distance) const {
+    return first == before.first && step == before.step &&
+           count == before.count && back == before.back &&
+           origin == before.origin + distance;
+  }
 };
 
 TapChain TapsReaching(size_t at, size_t kernel, size_t stride,
@@ -61,9 +67,23 @@ TapChain TapsReaching(size_t at, size_t kernel, size_t stride,
   return chain;
 }
 
-}  // namespace
-
-namespace {
+// Of the rows: those that lie in the output. Later taps come from earlier
+// output rows; both ends are cut.
+TapChain TapRowsReaching(const ConvShape& s, size_t ih) {
+  TapChain rows =
+      TapsReaching(ih + s.pad_top, s.kernel_h, s.stride_h, s.dilation_h);
+  while (rows.count > 0 && rows.origin >= Signed(s.out_h)) {
+    rows.origin -= rows.back;
+    rows.first += rows.step;
+    --rows.count;
+  }
+  while (rows.count > 0 &&
+         rows.origin - Signed(rows.count - 1) * rows.back < 0) {
+    --rows.count;
+  }
+  if (rows.count == 0) rows.origin = 0, rows.first = 0;
+  return rows;
+}
 
 // Source rows that the output rows [begin, end) of an image read.
 struct RowSpan {
@@ -120,25 +140,49 @@ size_t StageBytes(const Staging& cut) {
   return RoundUp(cut.floats * sizeof(float), 64) + kTailBytes;
 }
 
-// One output row: rows_x points at row first_row of the image.
-void ForwardRow(const ConvShape& s, size_t oh, const float* rows_x,
-                size_t first_row, size_t row_floats, const float* w, float* y,
-                size_t channels, Sweep sweep) {
+// The kernel rows that meet the image from output row oh.
+struct KernelRows {
+  size_t begin, end;
+  bool operator==(const KernelRows&) const = default;
+};
+KernelRows KernelRowsAt(const ConvShape& s, size_t oh) {
   const ptrdiff_t top = Signed(oh * s.stride_h) - Signed(s.pad_top);
-  size_t kh = 0, kh_end = s.kernel_h;
-  while (kh < kh_end && top + Signed(kh * s.dilation_h) < 0) ++kh;
-  while (kh < kh_end &&
-         top + Signed((kh_end - 1) * s.dilation_h) >= Signed(s.in_h)) {
-    --kh_end;
+  KernelRows k{0, s.kernel_h};
+  while (k.begin < k.end && top + Signed(k.begin * s.dilation_h) < 0) ++k.begin;
+  while (k.begin < k.end &&
+         top + Signed((k.end - 1) * s.dilation_h) >= Signed(s.in_h)) {
+    --k.end;
   }
-  sweep.rows = kh_end - kh;
-  const size_t ih = sweep.rows == 0
-                        ? first_row
-                        : static_cast<size_t>(top + Signed(kh * s.dilation_h));
-  sweep.x = rows_x + (ih - first_row) * row_floats;
-  sweep.w = w + kh * s.kernel_w * s.in_c;
-  sweep.y = y;
-  HWY_DYNAMIC_DISPATCH(RunSweep)(sweep, channels);
+  return k;
+}
+
+// The output rows [begin, end) of one image: rows_x points at its row
+// first_row, y at output row begin; `row` is the sweep that they share.
+void ForwardRows(const ConvShape& s, size_t begin, size_t end,
+                 const float* rows_x, size_t first_row, size_t row_floats,
+                 const float* w, float* y, size_t y_row, size_t channels,
+                 const Sweep& row) {
+  Sweep sweep = row;
+  sweep.x_line = Signed(s.stride_h * row_floats);
+  sweep.y_line = Signed(y_row);
+  const size_t most = MostLines(s.stride_h * row_floats);
+  for (size_t oh = begin; oh < end; oh += sweep.lines) {
+    const KernelRows k = KernelRowsAt(s, oh);
+    sweep.lines = 1;
+    sweep.rows = k.end - k.begin;
+    size_t ih = first_row;
+    if (sweep.rows != 0) {
+      ih = oh * s.stride_h + k.begin * s.dilation_h - s.pad_top;
+      while (sweep.lines < most && oh + sweep.lines < end &&
+             KernelRowsAt(s, oh + sweep.lines) == k) {
+        ++sweep.lines;
+      }
+    }
+    sweep.x = rows_x + (ih - first_row) * row_floats;
+    sweep.w = w + k.begin * s.kernel_w * s.in_c;
+    sweep.y = y + (oh - begin) * y_row;
+    HWY_DYNAMIC_DISPATCH(RunSweep)(sweep, channels);
+  }
 }
 
 }  // namespace
@@ -177,11 +221,15 @@ void DepthwiseForward(const ConvShape& s, uint32_t batch, const float* x,
   if (prologue.IsIdentity()) {
     ParallelFor(parallel, size_t{batch} * s.out_h, RowGrain(s, s.out_w),
                 [&](size_t begin, size_t end, size_t) {
-                  for (size_t i = begin; i < end; ++i) {
-                    ForwardRow(s, i % s.out_h,
-                               x + i / s.out_h * s.in_h * row_floats, 0,
-                               row_floats, w, y + i * s.out_w * channels,
-                               channels, row);
+                  while (begin < end) {
+                    const size_t n = begin / s.out_h, oh = begin % s.out_h;
+                    const size_t left = s.out_h - oh;
+                    const size_t rows = end - begin < left ? end - begin : left;
+                    ForwardRows(s, oh, oh + rows, x + n * s.in_h * row_floats,
+                                0, row_floats, w,
+                                y + begin * s.out_w * channels,
+                                s.out_w * channels, channels, row);
+                    begin += rows;
                   }
                 });
     return;
@@ -209,11 +257,9 @@ void DepthwiseForward(const ConvShape& s, uint32_t batch, const float* x,
           sweep.x_row = Signed(size_t{s.dilation_h} * s.in_w * count);
           sweep.x_col = Signed(count);
           if (bias != nullptr) sweep.bias = bias + c;
-          for (size_t r = oh; r < stop; ++r) {
-            ForwardRow(s, r, stage, span.begin, s.in_w * count, w + c,
-                       y + (n * s.out_h + r) * s.out_w * channels + c, count,
-                       sweep);
-          }
+          ForwardRows(s, oh, stop, stage, span.begin, s.in_w * count, w + c,
+                      y + (n * s.out_h + oh) * s.out_w * channels + c,
+                      s.out_w * channels, count, sweep);
         }
       });
 }
@@ -249,21 +295,19 @@ void DepthwiseBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
         sweep.bias = nullptr;
         sweep.accumulate = accumulate;
         sweep.y_pixel = -Signed(s.stride_w * channels);
-        for (size_t i = begin; i < end; ++i) {
+        const size_t most = s.stride_h == 1 ? MostLines(out_row) : 1;
+        sweep.x_line = Signed(out_row);
+        sweep.y_line = Signed(s.in_w * channels);
+        for (size_t i = begin; i < end; i += sweep.lines) {
           const size_t n = i / s.in_h, ih = i % s.in_h;
-          TapChain rows = TapsReaching(ih + s.pad_top, s.kernel_h, s.stride_h,
-                                       s.dilation_h);
-          // Later taps come from earlier output rows; cut both ends.
-          while (rows.count > 0 && rows.origin >= Signed(s.out_h)) {
-            rows.origin -= rows.back;
-            rows.first += rows.step;
-            --rows.count;
+          const TapChain rows = TapRowsReaching(s, ih);
+          sweep.lines = 1;
+          while (rows.count > 0 && sweep.lines < most &&
+                 i + sweep.lines < end && ih + sweep.lines < s.in_h &&
+                 TapRowsReaching(s, ih + sweep.lines)
+                     .Follows(rows, Signed(sweep.lines))) {
+            ++sweep.lines;
           }
-          while (rows.count > 0 &&
-                 rows.origin - Signed(rows.count - 1) * rows.back < 0) {
-            --rows.count;
-          }
-          if (rows.count == 0) rows.origin = 0, rows.first = 0;
           sweep.rows = rows.count;
           sweep.x_row = -rows.back * Signed(out_row);
           sweep.w_row = Signed(rows.step * s.kernel_w * channels);

@@ -1,5 +1,6 @@
-// Sweep: what one row of depthwise outputs needs to know. Private to
-// depthwise.cc (which fills it in) and depthwise-inl.h (which runs it).
+// Sweep: what one row of depthwise outputs, or a few alike, need to know.
+// Private to depthwise.cc (which fills it in) and depthwise-inl.h (which runs
+// it).
 #ifndef TEMPER_SIMD_DEPTHWISE_SWEEP_H_
 #define TEMPER_SIMD_DEPTHWISE_SWEEP_H_
 
@@ -25,7 +26,16 @@ struct Sweep {
   size_t count;
   bool accumulate;                // y += instead
   size_t inner_begin, inner_end;  // outputs whose taps are all inside
+  // Rows of outputs with the same tap rows, and the way from one to the next.
+  size_t lines = 1;
+  ptrdiff_t x_line = 0, y_line = 0;
 };
+
+// Most lines of a sweep: what a channel vector walks over stays in the
+// first-level cache. line: floats of the source between two lines.
+constexpr size_t MostLines(size_t line) {
+  return line == 0 || line > 4096 ? 1 : 4096 / line;
+}
 
 // Where the weight gradient reads: element (n, ih, iw, c) lies at
 //   x[(n - first_image) * image + (ih - first_row) * row + iw * pixel
