@@ -1,7 +1,8 @@
 // GFLOP/s of the matrix products and of the convolutions in all three
 // directions, on one thread, per target, next to the FMA peak that a loop on
-// registers alone reaches in the same process. Every kernel's result is checked
-// against one FMA chain per element (sampled) before it is timed.
+// registers alone reaches in the same process. Before it is timed, a product is
+// checked element by element against the sum in double, a convolution on
+// samples (all of it in conv_bench).
 //
 //   TARGET/gemm/M_N_K          products; the constant B is packed beforehand
 //   TARGET/pack/N_K            what that packing costs (GB/s of B)
@@ -21,36 +22,19 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <string>
 #include <vector>
 
-#include "ports/host/machine.h"
+#include "bench/bench_support.h"
 #include "simd/conv.h"
 #include "simd/gemm.h"
-#include "simd/target.h"
-#include "temper/random.h"
 
 namespace temper {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using bench::Floats;
 using simd::ConvShape;
-
-struct Floats {
-  std::vector<float> storage;
-  explicit Floats(size_t n, uint64_t seed = 0) : storage(n + 32) {
-    for (size_t i = 0; i < n; ++i) {
-      data()[i] = static_cast<float>(static_cast<int32_t>(
-                      RandomWord(seed, static_cast<uint32_t>(i), 0, 0, 0))) *
-                  0x1p-31f;
-    }
-  }
-  float* data() {  // 64-byte aligned, as in an arena; 64 bytes behind
-    return reinterpret_cast<float*>(
-        (reinterpret_cast<uintptr_t>(storage.data()) + 63) / 64 * 64);
-  }
-};
 
 [[noreturn]] void Wrong(const std::string& what) {
   std::fprintf(stderr, "wrong result: %s\n", what.c_str());
@@ -72,12 +56,6 @@ std::vector<Result>& Results() {
   return results;
 }
 
-double ThreadSeconds() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
 template <class Run>
 double Best(benchmark::State& state, const char* target, Run&& run) {
   simd::ForceTarget(target);
@@ -86,12 +64,12 @@ double Best(benchmark::State& state, const char* target, Run&& run) {
   // runs are interrupted by it; there the processor's time counts.
   double best = 1e9;
   for (auto _ : state) {
-    const double cpu_begin = ThreadSeconds();
+    const double cpu_begin = bench::ThreadSeconds();
     const auto begin = Clock::now();
     run();
     const double wall =
         std::chrono::duration<double>(Clock::now() - begin).count();
-    const double cpu = ThreadSeconds() - cpu_begin;
+    const double cpu = bench::ThreadSeconds() - cpu_begin;
     best = std::min(best, wall < 1e-4 ? wall : std::min(wall, cpu));
   }
   return best;
@@ -138,6 +116,26 @@ void Summarise() {
   }
 }
 
+// Every element against the sum in double.
+bool CheckMatMul(benchmark::State& state, const std::string& name, size_t m,
+                 size_t n, size_t k, const Floats& a, const Floats& b,
+                 const Floats& c) {
+  if (!bench::NeedsCheck(name)) return true;
+  std::vector<double> expected(m * n), magnitude(m * n);
+  for (size_t i = 0; i < m; ++i) {
+    for (size_t p = 0; p < k; ++p) {
+      const double factor = a.data()[i * k + p];
+      const float* const row = b.data() + p * n;
+      for (size_t j = 0; j < n; ++j) {
+        expected[i * n + j] += factor * row[j];
+        magnitude[i * n + j] += std::fabs(factor * row[j]);
+      }
+    }
+  }
+  return bench::Verify(state, name, c.data(), expected, magnitude,
+                       static_cast<double>(k));
+}
+
 void RegisterMatMul(const char* target, double peak, size_t m, size_t n,
                     size_t k) {
   const std::string name = std::string(target) + "/gemm/" + std::to_string(m) +
@@ -152,12 +150,7 @@ void RegisterMatMul(const char* target, double peak, size_t m, size_t n,
     simd::ForceTarget(target);
     simd::PackB(k, n, b.data(), n, 1, packed.data(), {});
     run();
-    for (size_t i = 0; i < m * n; i += 61) {
-      double sum = 0;
-      for (size_t p = 0; p < k; ++p)
-        sum += double{a.data()[i / n * k + p]} * b.data()[p * n + i % n];
-      Compare(name, c.data()[i], sum);
-    }
+    if (!CheckMatMul(state, name, m, n, k, a, b, c)) return;
     const double flops = 2.0 * static_cast<double>(m * n * k);
     state.counters["flop/B"] =
         flops / (4.0 * static_cast<double>(m * n + n * k + m * k));
@@ -461,9 +454,8 @@ void RegisterAll() {
 }  // namespace temper
 
 int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
   temper::RegisterAll();
-  benchmark::RunSpecifiedBenchmarks();
+  const int code = temper::bench::Finish(argc, argv);
   temper::Summarise();
-  benchmark::Shutdown();
+  return code;
 }
