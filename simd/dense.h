@@ -12,6 +12,7 @@
 #define TEMPER_SIMD_DENSE_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "simd/prologue.h"
 #include "simd/rows.h"
@@ -37,10 +38,10 @@ struct DenseInput {
   // DenseInputBytes(rows * in) bytes where x is derived.
   float* formed = nullptr;
 };
-constexpr size_t DenseInputBytes(size_t floats) {
+constexpr uint64_t DenseInputBytes(uint64_t floats) {
   return floats <= kMaxOwnFloats
              ? 0
-             : RoundUp(floats * sizeof(float), 64) + kTailBytes;
+             : (floats * sizeof(float) + 63) / 64 * 64 + kTailBytes;
 }
 
 // y (rows, out) = x (rows, in) w^T + bias; w (out, in), bias may be null.
