@@ -323,8 +323,12 @@ HWY_INLINE void SmallBlock(Access access, const float* HWY_RESTRICT x0,
   }
 }
 
-// The outputs [begin, end) of every line of a sweep of at most 3 x 3 taps, one
-// channel vector, with the weights in registers.
+// Do all lines of a sweep use the weights once they are in registers? On A64
+// the loop over lines would take registers that the loop over blocks needs.
+inline constexpr bool kLinesInside = !HWY_ARCH_ARM_A64;
+
+// The outputs [begin, end) of every line of a sweep (A64: of the first) of at
+// most 3 x 3 taps, one channel vector, with the weights in registers.
 template <int kRows, int kTaps, int kStep, bool kAccumulate, class Access>
 HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
                            size_t begin, size_t end) {
@@ -348,8 +352,8 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
   const ptrdiff_t pixel = s.pixel * s.x_col;
   const size_t inner_begin = ClampIndex(s.inner_begin, begin, end);
   const size_t inner_end = ClampIndex(s.inner_end, begin, end);
-  for (size_t line = 0; line < s.lines; ++line) {
-    const ptrdiff_t i = static_cast<ptrdiff_t>(line);
+  for (size_t line = 0; line < (kLinesInside ? s.lines : 1); ++line) {
+    const ptrdiff_t i = kLinesInside ? static_cast<ptrdiff_t>(line) : 0;
     const float* HWY_RESTRICT x0 = s.x + channel + i * s.x_line;
     const float* HWY_RESTRICT x1 = kRows > 1 ? x0 + s.x_row : x0;
     const float* HWY_RESTRICT x2 = kRows > 2 ? x1 + s.x_row : x0;
@@ -375,7 +379,10 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
           TEMPER_BLOCK(2);
         }
 #undef TEMPER_BLOCK
-        if (j == end) break;
+        if (j == end) {
+          if constexpr (!kLinesInside) return;
+          break;
+        }
       }
       const ptrdiff_t column = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
       Put<kAccumulate>(access,
@@ -390,7 +397,7 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
 }
 
 template <int kRows, int kTaps, int kStep, bool kAccumulate>
-void RunSmall(const Sweep& in, size_t channels) {
+HWY_NOINLINE void RunSmall(const Sweep& in, size_t channels) {
   // A copy whose address nobody has stays in registers across stores to y.
   const Sweep s = in;
   ForEachSegment(s, channels,
@@ -428,19 +435,26 @@ void RunAny(const Sweep& in, size_t channels) {
 }
 
 template <int kRows, int kTaps, int kStep>
-void RunSmallRow(const Sweep& s, size_t channels) {
-  if (s.accumulate) return RunSmall<kRows, kTaps, kStep, true>(s, channels);
-  RunSmall<kRows, kTaps, kStep, false>(s, channels);
+void RunSmallLines(const Sweep& s, size_t channels) {
+  Sweep line = s;
+  for (size_t i = 0; i < (kLinesInside ? 1 : s.lines); ++i) {
+    if (s.accumulate) {
+      RunSmall<kRows, kTaps, kStep, true>(line, channels);
+    } else {
+      RunSmall<kRows, kTaps, kStep, false>(line, channels);
+    }
+    line.x += s.x_line, line.y += s.y_line;
+  }
 }
 
 template <int kTaps, int kStep>
 void RunSmallRows(const Sweep& s, size_t channels) {
   // Fewer than three taps come from strided gradients, with fewer rows too.
   if constexpr (kTaps == 3) {
-    if (s.rows == 3) return RunSmallRow<3, kTaps, kStep>(s, channels);
+    if (s.rows == 3) return RunSmallLines<3, kTaps, kStep>(s, channels);
   }
-  if (s.rows == 2) return RunSmallRow<2, kTaps, kStep>(s, channels);
-  RunSmallRow<1, kTaps, kStep>(s, channels);
+  if (s.rows == 2) return RunSmallLines<2, kTaps, kStep>(s, channels);
+  RunSmallLines<1, kTaps, kStep>(s, channels);
 }
 
 // One sweep over all channels and lines.
