@@ -12,8 +12,7 @@
 //
 // At the end: geometric mean and minimum per target, of the shapes that ran.
 // Roofline: "flop/B" counts each operand and result once; below about 10 a
-// product that does not lie in the cache is bound by memory, not by FMAs (this
-// machine: about 118 GFLOP/s and 12 GB/s per core).
+// product that does not lie in the cache is bound by memory, not by FMAs.
 // Run: build/bench/bin/gemm_bench [--benchmark_filter=avx3/.*]
 #include <benchmark/benchmark.h>
 

@@ -435,26 +435,19 @@ void RunAny(const Sweep& in, size_t channels) {
 }
 
 template <int kRows, int kTaps, int kStep>
-void RunSmallLines(const Sweep& s, size_t channels) {
-  Sweep line = s;
-  for (size_t i = 0; i < (kLinesInside ? 1 : s.lines); ++i) {
-    if (s.accumulate) {
-      RunSmall<kRows, kTaps, kStep, true>(line, channels);
-    } else {
-      RunSmall<kRows, kTaps, kStep, false>(line, channels);
-    }
-    line.x += s.x_line, line.y += s.y_line;
-  }
+void RunSmallRow(const Sweep& s, size_t channels) {
+  if (s.accumulate) return RunSmall<kRows, kTaps, kStep, true>(s, channels);
+  RunSmall<kRows, kTaps, kStep, false>(s, channels);
 }
 
 template <int kTaps, int kStep>
 void RunSmallRows(const Sweep& s, size_t channels) {
   // Fewer than three taps come from strided gradients, with fewer rows too.
   if constexpr (kTaps == 3) {
-    if (s.rows == 3) return RunSmallLines<3, kTaps, kStep>(s, channels);
+    if (s.rows == 3) return RunSmallRow<3, kTaps, kStep>(s, channels);
   }
-  if (s.rows == 2) return RunSmallLines<2, kTaps, kStep>(s, channels);
-  RunSmallLines<1, kTaps, kStep>(s, channels);
+  if (s.rows == 2) return RunSmallRow<2, kTaps, kStep>(s, channels);
+  RunSmallRow<1, kTaps, kStep>(s, channels);
 }
 
 // One sweep over all channels and lines.
@@ -463,14 +456,19 @@ void RunSweep(const Sweep& s, size_t channels) {
   // of the distance of taps.
   const bool one = s.taps == 1 || s.pixel == s.tap;
   const bool two = s.pixel == 2 * s.tap;
-  const bool small = s.rows >= 1 && s.rows <= (s.taps == 3 ? 3 : 2);
-  if (small && s.taps == 3 && one) return RunSmallRows<3, 1>(s, channels);
-  if (small && s.taps == 3 && two) return RunSmallRows<3, 2>(s, channels);
-  if (small && s.taps == 2 && one) return RunSmallRows<2, 1>(s, channels);
-  if (small && s.taps == 1) return RunSmallRows<1, 1>(s, channels);
+  const bool small = s.taps >= 1 && s.taps <= 3 && s.rows >= 1 &&
+                     s.rows <= (s.taps == 3 ? 3 : 2) &&
+                     (one || (two && s.taps == 3));
   Sweep line = s;
-  for (size_t i = 0; i < s.lines; ++i) {
-    if (s.taps == 5 && one) {
+  for (size_t i = 0; i < (small && kLinesInside ? 1 : s.lines); ++i) {
+    if (small && s.taps == 3) {
+      one ? RunSmallRows<3, 1>(line, channels)
+          : RunSmallRows<3, 2>(line, channels);
+    } else if (small && s.taps == 2) {
+      RunSmallRows<2, 1>(line, channels);
+    } else if (small && s.taps == 1) {
+      RunSmallRows<1, 1>(line, channels);
+    } else if (s.taps == 5 && one) {
       RunFive<5, 1>(line, channels);
     } else if (s.taps == 5 && two) {
       RunFive<5, 2>(line, channels);

@@ -114,6 +114,7 @@ TEST(DenseBackward, HasTheBitsOfTheProducts) {
 // A derived input: the bits of the one that is formed first; small ones have no
 // memory, large ones are formed where the caller says.
 TEST(Dense, FormsADerivedInput) {
+  uint32_t own_parts = 0, shared_parts = 0;
   for (const Size& s : kSizes) {
     for (const size_t channels : {s.in, size_t{1}}) {
       SCOPED_TRACE(::testing::Message()
@@ -133,8 +134,9 @@ TEST(Dense, FormsADerivedInput) {
         simd::DenseBackward(s.rows, s.in, s.out, {x}, w, p.dy, false, nullptr,
                             {Taken::Take, &expected}, {});
         for (const uint32_t threads : {1u, 2u, 5u}) {
-          uint32_t parts = 0;
-          const ParallelRunner run = testing::CountedRunner(threads, &parts);
+          const ParallelRunner run = testing::CountedRunner(
+              threads,
+              simd::DenseInputBytes(floats) == 0 ? &own_parts : &shared_parts);
           Buffer y(s.rows * s.out), again = p.w;
           Buffer formed(simd::DenseInputBytes(floats) / sizeof(float));
           const simd::DenseInput input = {
@@ -152,6 +154,8 @@ TEST(Dense, FormsADerivedInput) {
       });
     }
   }
+  EXPECT_GT(own_parts, 1u);
+  EXPECT_EQ(shared_parts, 5u);
 }
 
 // Against the twin, without the input's gradient.
