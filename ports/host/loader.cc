@@ -41,6 +41,7 @@ Loader::Loader(const Dataset& data, const LoaderOptions& options)
   order_.resize(data.size());
   next_gather_ = next_deliver_ = batches_;
   worker_ = std::thread([this] { Run(); });
+  begun_.wait();
 }
 
 Loader::~Loader() {
@@ -109,6 +110,7 @@ const HostBatch* Loader::Next() {
 }
 
 void Loader::Run() {
+  begun_.count_down();
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] {

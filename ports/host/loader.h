@@ -1,6 +1,6 @@
 // Loader: batches of a Dataset, one ahead. While the trainer works on a batch,
 // a second thread gathers the samples of the next one into the other of two
-// buffers. All memory and the thread exist after construction; an epoch
+// buffers. All memory exists and the thread runs after construction; an epoch
 // allocates nothing.
 //
 // The order of an epoch is a function of (seed, epoch, sample ids) alone: sort
@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <latch>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -90,6 +91,7 @@ class Loader {
   bool holding_ = false;       // the consumer holds batch next_deliver_ - 1
   bool working_ = false;
   bool stop_ = false;
+  std::latch begun_{1};
   std::thread worker_;
 };
 

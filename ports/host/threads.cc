@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <latch>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -49,7 +50,8 @@ void Await(const std::atomic<uint32_t>& word, uint32_t old,
 
 class Pool final : public ThreadPool {
  public:
-  explicit Pool(uint32_t threads) : threads_(threads) {
+  explicit Pool(uint32_t threads)
+      : threads_(threads), begun_(static_cast<ptrdiff_t>(threads) - 1) {
     workers_.reserve(threads - 1);
     try {
       for (uint32_t i = 1; i < threads; ++i) {
@@ -60,6 +62,7 @@ class Pool final : public ThreadPool {
       Fail(kExitUnsupported, "cannot start the threads", "--threads",
            fmt::format("the system refuses {}", threads), "Use fewer.");
     }
+    begun_.wait();
     runner_ = {&Run, this, threads};
   }
   ~Pool() override { Stop(); }
@@ -123,6 +126,7 @@ class Pool final : public ThreadPool {
   }
 
   void Work(uint32_t own) {
+    begun_.count_down();
     std::atomic<uint32_t>& state = pieces_[own].state;
     // A worker that comes too late again and again counts as idle: probably it
     // shares a core with the caller, and the system finds it a better one when
@@ -156,6 +160,7 @@ class Pool final : public ThreadPool {
   alignas(128) Call call_{};
   uint32_t ticket_ = 0;
   std::atomic<bool> stop_{false};
+  std::latch begun_;
   std::vector<std::thread> workers_;
 };
 

@@ -36,7 +36,8 @@ class ThreadPool {
 };
 
 // `threads` counts the calling thread. kExitUsage unless 1 to kMaxThreads;
-// kExitUnsupported where the system refuses to start them.
+// kExitUnsupported where the system refuses to start them. All of them run when
+// it returns: what starting a thread costs does not fall into a step.
 std::unique_ptr<ThreadPool> MakeThreadPool(uint32_t threads);
 
 }  // namespace temper::host

@@ -3,7 +3,8 @@
 # (unit, slow, host) but simd/math_slow_test, as the CPU that is named:
 #   ctest --preset pi-aarch64-full                          # Cortex-A53
 #   QEMU_CPU=max ctest --test-dir build/pi-aarch64 -L full  # SVE
-# It needs everything built, the label "emulated" only the target emulated_tests.
+# It needs everything built, the label "emulated" only the target emulated_tests, and
+# "smoke", a few tests of everything, only smoke_tests.
 # Without a CPU in its name a test runs as $QEMU_CPU, which the test presets set.
 
 # The command line from outside; the script takes one program.
@@ -51,9 +52,13 @@ foreach(test IN LISTS temper_all)
     endif()
   endif()
 endforeach()
+set(temper_smoke simd/gemm_test simd/depthwise_test simd/norm_test
+  layers/conv2d_test runtime/readme_test)
+foreach(test IN LISTS temper_smoke)
+  get_test_property(${test} LABELS labels)
+  set_tests_properties(${test} PROPERTIES LABELS "${labels};smoke")
+endforeach()
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64" AND NOT TEMPER_STATIC_DISPATCH)
-  set(temper_smoke simd/gemm_test simd/depthwise_test simd/norm_test
-    layers/conv2d_test runtime/readme_test)
   temper_emulate(max ${temper_kernels})  # SVE
   temper_emulate(cortex-a72 ${temper_smoke})
   temper_emulate(cortex-a76 ${temper_smoke})
@@ -97,4 +102,10 @@ list(REMOVE_ITEM temper_emulated_targets ${temper_long_targets})
 add_custom_target(emulated_tests DEPENDS ${temper_emulated_targets})
 if(TARGET temper)
   add_dependencies(emulated_tests temper)
+endif()
+
+string(REPLACE / _ temper_smoke_targets "${temper_smoke}")
+add_custom_target(smoke_tests DEPENDS ${temper_smoke_targets})
+if(TARGET temper)
+  add_dependencies(smoke_tests temper)
 endif()
