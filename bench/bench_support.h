@@ -75,9 +75,11 @@ inline const Yardsticks& UseTarget(const std::string& target) {
   const double copy = known.empty() ? host::CopyGbytesPerSecond({})
                                     : known.begin()->second.copy_gbytes;
   const Yardsticks y{host::FmaPeakGflops({}), copy};
-  std::printf("%s: FMA peak %.1f GFLOP/s, copy %.1f GB/s, ridge %.1f flop/B\n",
-              target.c_str(), y.peak_gflops, y.copy_gbytes,
-              y.peak_gflops / y.copy_gbytes);
+  // Not to stdout: there --benchmark_format=json writes.
+  std::fprintf(stderr,
+               "%s: FMA peak %.1f GFLOP/s, copy %.1f GB/s, ridge %.1f flop/B\n",
+               target.c_str(), y.peak_gflops, y.copy_gbytes,
+               y.peak_gflops / y.copy_gbytes);
   return known[target] = y;
 }
 
