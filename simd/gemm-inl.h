@@ -21,6 +21,7 @@
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "simd/gemm.h"
+#include "simd/gemm_half-inl.h"
 #include "simd/lanes-inl.h"
 #include "simd/tile.h"
 #include "simd/tile_macros.h"
@@ -156,7 +157,8 @@ HWY_NOINLINE void Tile(const TileArgs& t) {
       const float* p12 = kRows > 12 ? p9 + 3 * a_step : p0;
       const float* p15 = kRows > 15 ? p12 + 3 * a_step : p0;
       size_t i = length;
-#if !HWY_ARCH_ARM  // GCC spills where two steps follow each other (bench/mca.md)
+#if !HWY_ARCH_ARM  // GCC spills where two steps follow each other
+                   // (bench/mca.md)
       for (; i >= 2; i -= 2) {
         TEMPER_TILE_STEP(dense, TEMPER_TILE_FMA_ROWS);
         dense += dense_step;
@@ -382,6 +384,7 @@ void ProductColumns(const Product& p, size_t pixel_begin, size_t pixel_end,
 
 void ProductRange(const Product& p, size_t pixel_begin, size_t pixel_end,
                   size_t col_begin, size_t col_end) {
+  col_end = HalfColumns(p, pixel_begin, pixel_end, col_begin, col_end);
   const size_t whole = col_end - TailColumns(col_end - col_begin);
   if (col_begin != whole) {
     ProductColumns<Lanes16>(p, pixel_begin, pixel_end, col_begin, whole);
@@ -432,8 +435,9 @@ void ReductionColumns(const Reduction& r) {
 }
 
 void ReductionRange(const Reduction& r) {
-  const size_t tail = TailColumns(r.cols);
   Reduction part = r;
+  part.cols = HalfColumns(r);
+  const size_t tail = TailColumns(part.cols);
   part.cols -= tail;
   if (part.cols != 0) ReductionColumns<Lanes16>(part);
   if (tail != 0) {

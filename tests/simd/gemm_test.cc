@@ -3,6 +3,7 @@
 #include "simd/gemm.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "simd/partials.h"
 #include "tests/reference/gemm.h"
@@ -37,12 +38,22 @@ std::vector<double> Magnitudes(const Buffer& from) {
 struct Size {
   size_t m, n, k;
 };
-const Size kSizes[] = {
-    {1, 1, 1},    {1, 16, 3},   {2, 17, 1},   {3, 5, 7},    {4, 15, 2},
-    {5, 31, 8},   {6, 33, 13},  {7, 8, 4},    {8, 64, 5},   {9, 48, 17},
-    {11, 7, 31},  {12, 24, 3},  {13, 16, 64}, {14, 32, 9},  {15, 65, 6},
-    {16, 10, 27}, {17, 47, 33}, {28, 13, 1},  {29, 80, 12}, {31, 3, 100},
-    {57, 96, 19}, {61, 37, 41}, {127, 1, 8},  {113, 49, 2}, {3, 4, 0}};
+// Every height of a tile of a vector and a half of columns, and beyond.
+void AddHalves(size_t k, std::vector<Size>& sizes) {
+  for (size_t m = 1; m <= 18; ++m)
+    for (const size_t n : {17, 24, 39, 56}) sizes.push_back({m, n, k});
+}
+
+const std::vector<Size> kSizes = [] {
+  std::vector<Size> sizes = {
+      {1, 1, 1},    {1, 16, 3},   {2, 17, 1},   {3, 5, 7},    {4, 15, 2},
+      {5, 31, 8},   {6, 33, 13},  {7, 8, 4},    {8, 64, 5},   {9, 48, 17},
+      {11, 7, 31},  {12, 24, 3},  {13, 16, 64}, {14, 32, 9},  {15, 65, 6},
+      {16, 10, 27}, {17, 47, 33}, {28, 13, 1},  {29, 80, 12}, {31, 3, 100},
+      {57, 96, 19}, {61, 37, 41}, {127, 1, 8},  {113, 49, 2}, {3, 4, 0}};
+  AddHalves(5, sizes);
+  return sizes;
+}();
 
 enum class Start { kZero, kBias, kAccumulate };
 
@@ -228,12 +239,13 @@ Buffer ChunkedChain(size_t rows, size_t m, size_t n, const Buffer& a,
 }
 
 TEST(MatMulTransposed, MatchesTheTwinAndTheChunkedChain) {
-  const Size sizes[] = {// m, n, rows
-                        {1, 1, 1},      {3, 5, 2},      {8, 48, 7},
-                        {14, 32, 33},   {15, 33, 100},  {16, 16, 504},
-                        {9, 49, 505},   {10, 17, 1009}, {29, 65, 63},
-                        {64, 10, 1600}, {5, 7, 3600},   {2, 3, 7560},
-                        {3, 17, 8064},  {4, 18, 8065},  {3, 2, 20000}};
+  std::vector<Size> sizes = {// m, n, rows
+                             {1, 1, 1},      {3, 5, 2},      {8, 48, 7},
+                             {14, 32, 33},   {15, 33, 100},  {16, 16, 504},
+                             {9, 49, 505},   {10, 17, 1009}, {29, 65, 63},
+                             {64, 10, 1600}, {5, 7, 3600},   {2, 3, 7560},
+                             {3, 17, 8064},  {4, 18, 8065},  {3, 2, 20000}};
+  AddHalves(29, sizes);
   for (const Size s : sizes) {
     const size_t rows = s.k, lda = s.m + 2, ldb = s.n + 1, ldc = s.n + 5;
     const Buffer a = Buffer(rows * lda).Randomize(7);
