@@ -6,6 +6,12 @@ target_compile_features(temper_flags INTERFACE cxx_std_20)
 target_compile_options(temper_flags INTERFACE
   -Wall -Wextra -Wshadow -Wno-psabi -ffp-contract=off -fno-math-errno
   $<$<BOOL:${TEMPER_WERROR}>:-Werror>)
+# 32 bits: folders and files of any size can be read, and time goes on after 2038.
+# Without the first, readdir() fails on file systems with 64-bit positions.
+if(CMAKE_SIZEOF_VOID_P EQUAL 4)
+  target_compile_definitions(temper_flags INTERFACE
+    _FILE_OFFSET_BITS=64 _TIME_BITS=64)
+endif()
 if(TEMPER_SANITIZE)
   target_compile_options(temper_flags INTERFACE
     -fsanitize=${TEMPER_SANITIZE} -fno-omit-frame-pointer

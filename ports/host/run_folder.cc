@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -63,15 +64,30 @@ void MakeFolders(const std::string& path) {
             "Choose another --out.");
 }
 
+// Nothing if there is no such folder. One that cannot be read is not an empty
+// one: what lies in it would be written over.
 template <class F>
 void ForEachEntry(const std::string& path, F&& f) {
-  DIR* folder = opendir(path.c_str());
-  if (folder == nullptr) return;
-  while (const dirent* entry = readdir(folder)) {
+  const auto fail = [&](int error) {
+    FailErrno(kExitCannotCreate, error, "cannot read the folder", path,
+              "Check its permissions, or choose another --out.");
+  };
+  struct Closer {
+    void operator()(DIR* folder) const { closedir(folder); }
+  };
+  const std::unique_ptr<DIR, Closer> folder(opendir(path.c_str()));
+  if (folder == nullptr) {
+    if (errno == ENOENT) return;
+    fail(errno);
+  }
+  for (;;) {
+    errno = 0;
+    const dirent* entry = readdir(folder.get());
+    if (entry == nullptr) break;
     const std::string_view name = entry->d_name;
     if (name != "." && name != "..") f(name);
   }
-  closedir(folder);
+  if (errno != 0) fail(errno);
 }
 
 void WriteAll(int fd, const char* text, size_t size, const std::string& path) {

@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import struct
@@ -22,6 +23,7 @@ import time
 import unittest
 
 TEMPER = ""
+EXACT = True  # does this build compute the exact bits?
 
 
 def run(*arguments, expect=0, cwd=None):
@@ -477,7 +479,9 @@ class Doctor(unittest.TestCase):
     def test_this_machine(self):
         facts = json.loads(self.doctor("--json").stdout)
         self.assertIn(facts["target"], facts["targets"])
-        self.assertEqual(facts["exact"], facts["target"] not in ("sse4", "scalar"))
+        # 32-bit ARM flushes subnormals.
+        self.assertEqual(facts["exact"], facts["target"] not in ("sse4", "scalar")
+                         and not re.fullmatch("armv[78]l", facts["machine"]))
         self.assertGreater(facts["available_bytes"], 0)
         self.assertGreater(facts["folder"]["free_bytes"], 0)
         self.assertIn(facts["target"], self.doctor().stdout)
@@ -531,7 +535,8 @@ class Simulate(Case):
             self.assertEqual(done["weights_sha256"], trained)
             self.assertEqual(done["device_target"], "neon")
             self.assertEqual(done["threads"], 4)
-            self.assertTrue(done["fits"] and done["exact"] and done["process_inside"] and done["finished"])
+            self.assertTrue(done["fits"] and done["process_inside"] and done["finished"])
+            self.assertEqual(done["exact"], EXACT)
             self.assertEqual(done["planned_bytes"], done["arena_bytes"] + done["outside_bytes"])
             self.assertLessEqual(done["process_peak_bytes"], done["memory_limit"] + done["process_constant_bytes"])
             estimate = done["estimate"]
@@ -605,11 +610,12 @@ class Simulate(Case):
         self.assertIn("line", self.simulate(device=profile, expect=65).stderr)
         profile.write_text(good.replace("cores = 4", "cors = 4"))
         self.assertIn("did you mean 'cores'", self.simulate(device=profile, expect=65).stderr)
-        # A 32-bit board has no fused multiply-add: its bits are its own.
+        # A 32-bit board's bits are its own.
         profile.write_text(good.replace('"aarch64"', '"armv7"'))
         done = json.loads(self.simulate("--no-run", "--json", device=profile).stdout)
         self.assertFalse(done["exact"])
-        self.assertIn("differ", " ".join(done["notes"]))
+        if EXACT:
+            self.assertIn("differ", " ".join(done["notes"]))
 
     def test_bench_estimates(self):
         done = json.loads(run("bench", "--models", "resnet8", "--batch", 1, "--seconds", 0.01, "--threads", 1,
@@ -622,4 +628,5 @@ class Simulate(Case):
 
 if __name__ == "__main__":
     TEMPER = os.path.abspath(sys.argv.pop(1))
+    EXACT = json.loads(run("doctor", "--json").stdout)["exact"]
     unittest.main(verbosity=2)
