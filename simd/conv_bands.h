@@ -139,6 +139,10 @@ inline Band BandAt(const BandCut& cut, size_t i) {
 // prologue (of these channels) makes of them, to contiguous pixels.
 inline void StagePixels(size_t pixels, size_t step, size_t c, const float* from,
                         const Prologue& prologue, float* to) {
+  if (step != c && !prologue.IsIdentity()) {
+    StagePrologue(pixels, step, 0, c, from, prologue, to);
+    return;
+  }
   if (step != c) {
     float* at = to;
     for (size_t i = 0; i < pixels; ++i, from += step, at += c) {
@@ -148,11 +152,9 @@ inline void StagePixels(size_t pixels, size_t step, size_t c, const float* from,
       }
       for (; j < c; ++j) at[j] = from[j];
     }
-    from = to;
-  }
-  if (!prologue.IsIdentity()) {
+  } else if (!prologue.IsIdentity()) {
     ApplyPrologue(pixels, c, from, prologue, to);
-  } else if (step == c) {
+  } else {
     std::memcpy(to, from, pixels * c * sizeof(float));
   }
 }
