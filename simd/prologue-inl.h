@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "simd/activation-inl.h"
 #include "simd/channels-inl.h"
@@ -60,8 +61,8 @@ template <Activation kActivation>
 void StageLoop(size_t pixels, size_t stride, size_t count,
                const float* HWY_RESTRICT x, const float* HWY_RESTRICT scale,
                const float* HWY_RESTRICT shift, float* HWY_RESTRICT y) {
-  // Four vectors side by side: pixels far apart are fetched whole cache lines at
-  // a time.
+  // Four vectors side by side: pixels far apart are fetched whole cache lines
+  // at a time.
   const WholeVector<Lanes16> full;
   const size_t N = hn::Lanes(Lanes16());
   size_t begin = 0;
@@ -79,7 +80,11 @@ void StageLoop(size_t pixels, size_t stride, size_t count,
       full.Store(Activate<kActivation>(hn::MulAdd(full.Load(from + at), a, b)),
                  to + at);
     };
+    // So many pixels ahead: no processor foresees pieces of rows far apart.
+    const float* HWY_RESTRICT ahead = from + 12 * stride;
     for (size_t i = 0; i < pixels; ++i, from += stride, to += count) {
+      for (size_t k = 0; k < 4 * N; k += 16) hwy::Prefetch(ahead + k);
+      ahead += stride;
       stage(a0, b0, 0);
       stage(a1, b1, N);
       stage(a2, b2, 2 * N);
