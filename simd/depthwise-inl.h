@@ -459,22 +459,26 @@ void RunSweep(const Sweep& s, size_t channels) {
   const bool small = s.taps >= 1 && s.taps <= 3 && s.rows >= 1 &&
                      s.rows <= (s.taps == 3 ? 3 : 2) &&
                      (one || (two && s.taps == 3));
-  Sweep line = s;
-  for (size_t i = 0; i < (small && kLinesInside ? 1 : s.lines); ++i) {
+  const auto run = [&](const Sweep& part) {
     if (small && s.taps == 3) {
-      one ? RunSmallRows<3, 1>(line, channels)
-          : RunSmallRows<3, 2>(line, channels);
+      one ? RunSmallRows<3, 1>(part, channels)
+          : RunSmallRows<3, 2>(part, channels);
     } else if (small && s.taps == 2) {
-      RunSmallRows<2, 1>(line, channels);
+      RunSmallRows<2, 1>(part, channels);
     } else if (small && s.taps == 1) {
-      RunSmallRows<1, 1>(line, channels);
+      RunSmallRows<1, 1>(part, channels);
     } else if (s.taps == 5 && one) {
-      RunFive<5, 1>(line, channels);
+      RunFive<5, 1>(part, channels);
     } else if (s.taps == 5 && two) {
-      RunFive<5, 2>(line, channels);
+      RunFive<5, 2>(part, channels);
     } else {
-      RunAny(line, channels);
+      RunAny(part, channels);
     }
+  };
+  if (s.lines == 1 || (small && kLinesInside)) return run(s);
+  Sweep line = s;
+  for (size_t i = 0; i < s.lines; ++i) {
+    run(line);
     line.x += s.x_line, line.y += s.y_line;
   }
 }

@@ -448,9 +448,10 @@ void DepthwiseBackwardWeights(const ConvShape& s, uint32_t batch, RowRange part,
     HWY_DYNAMIC_DISPATCH(AddFloats)
     (taps * stride, partial + i * taps * stride, partial + j * taps * stride);
   });
-  for (size_t t = 0; t < taps; ++t) {
+  const size_t lines = stride == s.in_c ? 1 : taps;
+  for (size_t t = 0; t < lines; ++t) {
     HWY_DYNAMIC_DISPATCH(AddFloats)
-    (s.in_c, dw + t * s.in_c, partial + t * stride);
+    (taps / lines * s.in_c, dw + t * s.in_c, partial + t * stride);
   }
 }
 
