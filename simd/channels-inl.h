@@ -162,21 +162,29 @@ HWY_INLINE void ReduceRows(size_t rows, size_t stride, size_t count,
   }
 }
 
+// Do coefficients of four vectors stay in registers? Then rows are walked four
+// vectors side by side: from memory that lies further away, whole pieces of a
+// row come faster than a cache line of every row.
+inline constexpr bool kFourAbreast =
+    (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) || HWY_ARCH_ARM_A64;
+
 inline constexpr size_t kTableLength = 512;
 
 // Calls body(access, i, stride, count, table) for columns of vectors that cover
 // the rows [begin, end) of a rows x channels matrix: the vectors at the flat
 // indices i, i + stride, ..., `count` of them. They share their coefficients:
 // coefficient k of the lanes is table[k * kTableLength], to be loaded once per
-// call. fill(first_channel, count, tables) computes the coefficients.
+// call. fill(first_channel, count, tables) computes the coefficients. With
+// kFourAbreast, abreast(i, stride, count, table) does four neighbouring columns
+// of whole vectors at once.
 //
 // Few channels: the coefficients are repeated until they fill whole vectors and
 // the matrix is walked as one flat array, so that 8 channels use 16 lanes and 3
 // channels waste none. Many channels: block after block of kTableLength. Rows
 // are taken in tiles that stay in the first-level cache.
-template <size_t kTables, class Fill, class Body>
+template <size_t kTables, class Fill, class Body, class Abreast>
 HWY_INLINE void ForEachColumn(size_t begin, size_t end, size_t channels,
-                              Fill&& fill, Body&& body) {
+                              Fill&& fill, Body&& body, Abreast&& abreast) {
   HWY_ALIGN float tables[kTables * kTableLength];
   const size_t N = hn::Lanes(Lanes16());
   // The least common multiple: N is a power of two.
@@ -194,7 +202,11 @@ HWY_INLINE void ForEachColumn(size_t begin, size_t end, size_t channels,
     const size_t tile = 4 + 4096 / unit;
     for (size_t line = 0; line < lines; line += tile) {
       const size_t count = lines - line < tile ? lines - line : tile;
-      for (size_t j = 0; j < unit; j += N) {
+      size_t j = 0;
+      for (; kFourAbreast && j + 4 * N <= unit; j += 4 * N) {
+        abreast(i + j, unit, count, tables + j);
+      }
+      for (; j < unit; j += N) {
         body(WholeVector<Lanes16>(), i + j, unit, count, tables + j);
       }
       i += count * unit;
@@ -212,11 +224,29 @@ HWY_INLINE void ForEachColumn(size_t begin, size_t end, size_t channels,
     const size_t tile = 4 + 4096 / columns;
     for (size_t r = begin; r < end; r += tile) {
       const size_t count = end - r < tile ? end - r : tile;
-      ForEachChannelVector(0, columns, [&](auto access, size_t j) HWY_ATTR {
-        body(access, r * channels + first + j, channels, count, tables + j);
+      const size_t i = r * channels + first;
+      size_t j = 0;
+      for (; kFourAbreast && j + 4 * N <= columns; j += 4 * N) {
+        abreast(i + j, channels, count, tables + j);
+      }
+      ForEachChannelVector(j, columns, [&](auto access, size_t k) HWY_ATTR {
+        body(access, i + k, channels, count, tables + k);
       });
     }
   }
+}
+
+// With nothing to gain from four columns at once.
+template <size_t kTables, class Fill, class Body>
+HWY_INLINE void ForEachColumn(size_t begin, size_t end, size_t channels,
+                              Fill&& fill, Body&& body) {
+  ForEachColumn<kTables>(
+      begin, end, channels, fill, body,
+      [&](size_t i, size_t stride, size_t count, const float* table) HWY_ATTR {
+        const size_t N = hn::Lanes(Lanes16());
+        for (size_t v = 0; v < 4 * N; v += N)
+          body(WholeVector<Lanes16>(), i + v, stride, count, table + v);
+      });
 }
 
 }  // namespace HWY_NAMESPACE

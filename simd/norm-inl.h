@@ -241,6 +241,51 @@ HWY_INLINE void TileSums(Access access, size_t rows, size_t stride,
   access.StoreAll(p, product);
 }
 
+// The sums of one tile of four neighbouring vectors.
+template <Activation kActivation>
+HWY_INLINE void TileSumsFour(size_t rows, size_t stride,
+                             const float* HWY_RESTRICT x,
+                             const float* HWY_RESTRICT dy, const float* mean,
+                             const float* scale, const float* shift,
+                             float* HWY_RESTRICT product,
+                             float* HWY_RESTRICT dbeta) {
+  constexpr bool kMask = kActivation != Activation::kNone;
+  const WholeVector<Lanes16> full;
+  const size_t N = hn::Lanes(Lanes16());
+  const auto m0 = full.Load(mean), m1 = full.Load(mean + N),
+             m2 = full.Load(mean + 2 * N), m3 = full.Load(mean + 3 * N);
+  const auto load = [&](const float* from, size_t column) HWY_ATTR {
+    return full.Load((kMask ? from : mean) + column);
+  };
+  const auto s0 = load(scale, 0), s1 = load(scale, N), s2 = load(scale, 2 * N),
+             s3 = load(scale, 3 * N);
+  const auto t0 = load(shift, 0), t1 = load(shift, N), t2 = load(shift, 2 * N),
+             t3 = load(shift, 3 * N);
+  auto b0 = full.Zero(), b1 = b0, b2 = b0, b3 = b0;
+  auto p0 = b0, p1 = b0, p2 = b0, p3 = b0;
+  const auto add = [&](size_t i, auto s, auto t, auto m, auto& b,
+                       auto& p) HWY_ATTR {
+    const auto v = full.Load(x + i);
+    const auto g =
+        ActivationGradient<kActivation>(hn::MulAdd(v, s, t), full.Load(dy + i));
+    b = hn::Add(b, g);
+    p = hn::MulAdd(g, hn::Sub(v, m), p);
+  };
+  for (size_t r = 0, i = 0; r < rows; ++r, i += stride) {
+    add(i, s0, t0, m0, b0, p0);
+    add(i + N, s1, t1, m1, b1, p1);
+    add(i + 2 * N, s2, t2, m2, b2, p2);
+    add(i + 3 * N, s3, t3, m3, b3, p3);
+  }
+  const auto join = [&](float* sums, size_t column, auto v) HWY_ATTR {
+    full.Store(hn::Add(full.Load(sums + column), v), sums + column);
+  };
+  join(dbeta, 0, b0), join(product, 0, p0);
+  join(dbeta, N, b1), join(product, N, p1);
+  join(dbeta, 2 * N, b2), join(product, 2 * N, p2);
+  join(dbeta, 3 * N, b3), join(product, 3 * N, p3);
+}
+
 // Adds one chunk's sums to padded, zeroed dbeta and product (g * (x - mean)),
 // where g is dy behind the activation's gradient. scale and shift are those of
 // the prologue; unused without an activation.
@@ -251,9 +296,19 @@ void ChunkSumsLoop(size_t rows, size_t stride, size_t count,
                    const float* HWY_RESTRICT dy, const float* HWY_RESTRICT mean,
                    float* HWY_RESTRICT product, float* HWY_RESTRICT dbeta) {
   constexpr bool kMask = kActivation != Activation::kNone;
+  const size_t N = hn::Lanes(Lanes16());
+  const size_t fours = kFourAbreast ? count / (4 * N) * (4 * N) : 0;
+  for (size_t r = 0; fours != 0 && r < rows; r += kSumTile) {
+    const size_t n = rows - r < kSumTile ? rows - r : kSumTile;
+    for (size_t j = 0; j < fours; j += 4 * N) {
+      TileSumsFour<kActivation>(n, stride, x + r * stride + j,
+                                dy + r * stride + j, mean + j, scale + j,
+                                shift + j, product + j, dbeta + j);
+    }
+  }
   for (size_t begin = 0; begin < rows; begin += 4 * kSumTile) {
     const size_t left = rows - begin;
-    ForEachChannelVector(0, count, [&](auto access, size_t j) HWY_ATTR {
+    ForEachChannelVector(fours, count, [&](auto access, size_t j) HWY_ATTR {
       const auto m = access.Load(mean + j);
       const auto a = kMask ? access.Load(scale + j) : m;
       const auto b = kMask ? access.Load(shift + j) : m;
@@ -326,6 +381,16 @@ void BackwardLoop(size_t begin, size_t end, size_t rows, size_t channels,
                   const float* HWY_RESTRICT dgamma,
                   const float* HWY_RESTRICT dbeta, float* dx) {
   constexpr bool kMask = kActivation != Activation::kNone;
+  const auto one = [&](auto access, size_t i, auto a, auto b, auto c, auto m,
+                       auto y0) HWY_ATTR {
+    const auto v = access.Load(x + i);
+    const auto g = ActivationGradient<kActivation>(hn::MulAdd(v, a, y0),
+                                                   access.Load(dy + i));
+    auto d = hn::MulSub(hn::Sub(v, m), c, b);
+    d = hn::MulAdd(a, g, d);
+    if constexpr (kAccumulate) d = hn::Add(access.Load(dx + i), d);
+    access.Store(d, dx + i);
+  };
   ForEachColumn<5>(
       begin, end, channels,
       [&](size_t first, size_t count, float* tables) HWY_ATTR {
@@ -356,13 +421,30 @@ void BackwardLoop(size_t begin, size_t end, size_t rows, size_t channels,
         const auto m = access.LoadAll(table + 3 * kTableLength);
         const auto y0 = kMask ? access.LoadAll(table + 4 * kTableLength) : m;
         for (const size_t stop = i + count * stride; i != stop; i += stride) {
-          const auto v = access.Load(x + i);
-          const auto g = ActivationGradient<kActivation>(hn::MulAdd(v, a, y0),
-                                                         access.Load(dy + i));
-          auto d = hn::MulSub(hn::Sub(v, m), c, b);
-          d = hn::MulAdd(a, g, d);
-          if constexpr (kAccumulate) d = hn::Add(access.Load(dx + i), d);
-          access.Store(d, dx + i);
+          one(access, i, a, b, c, m, y0);
+        }
+      },
+      [&](size_t i, size_t stride, size_t count, const float* table) HWY_ATTR {
+        const WholeVector<Lanes16> full;
+        const size_t N = hn::Lanes(Lanes16());
+        const auto load = [&](size_t k, size_t column) HWY_ATTR {
+          return full.Load(table + k * kTableLength + column);
+        };
+        const auto a0 = load(0, 0), b0 = load(1, 0), c0 = load(2, 0),
+                   m0 = load(3, 0), y0 = kMask ? load(4, 0) : m0;
+        const auto a1 = load(0, N), b1 = load(1, N), c1 = load(2, N),
+                   m1 = load(3, N), y1 = kMask ? load(4, N) : m1;
+        const auto a2 = load(0, 2 * N), b2 = load(1, 2 * N),
+                   c2 = load(2, 2 * N), m2 = load(3, 2 * N),
+                   y2 = kMask ? load(4, 2 * N) : m2;
+        const auto a3 = load(0, 3 * N), b3 = load(1, 3 * N),
+                   c3 = load(2, 3 * N), m3 = load(3, 3 * N),
+                   y3 = kMask ? load(4, 3 * N) : m3;
+        for (const size_t stop = i + count * stride; i != stop; i += stride) {
+          one(full, i, a0, b0, c0, m0, y0);
+          one(full, i + N, a1, b1, c1, m1, y1);
+          one(full, i + 2 * N, a2, b2, c2, m2, y2);
+          one(full, i + 3 * N, a3, b3, c3, m3, y3);
         }
       });
 }

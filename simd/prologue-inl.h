@@ -19,6 +19,33 @@ namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+// Four vectors of `rows` rows, from_step and to_step floats apart.
+template <Activation kActivation>
+HWY_INLINE void StageFour(size_t rows, size_t from_step, size_t to_step,
+                          const float* from, const float* HWY_RESTRICT scale,
+                          const float* HWY_RESTRICT shift, float* to) {
+  const WholeVector<Lanes16> full;
+  const size_t N = hn::Lanes(Lanes16());
+  const auto a0 = full.Load(scale), b0 = full.Load(shift);
+  const auto a1 = full.Load(scale + N), b1 = full.Load(shift + N);
+  const auto a2 = full.Load(scale + 2 * N), b2 = full.Load(shift + 2 * N);
+  const auto a3 = full.Load(scale + 3 * N), b3 = full.Load(shift + 3 * N);
+  const auto stage = [&](auto a, auto b, size_t at) HWY_ATTR {
+    full.Store(Activate<kActivation>(hn::MulAdd(full.Load(from + at), a, b)),
+               to + at);
+  };
+  // So many rows ahead: no processor foresees pieces of rows far apart.
+  const float* ahead = from + 12 * from_step;
+  for (size_t i = 0; i < rows; ++i, from += from_step, to += to_step) {
+    for (size_t k = 0; k < 4 * N; k += 16) hwy::Prefetch(ahead + k);
+    ahead += from_step;
+    stage(a0, b0, 0);
+    stage(a1, b1, N);
+    stage(a2, b2, 2 * N);
+    stage(a3, b3, 3 * N);
+  }
+}
+
 template <Activation kActivation>
 void PrologueLoop(size_t rows, size_t channels, const float* x,
                   const float* HWY_RESTRICT scale,
@@ -39,6 +66,10 @@ void PrologueLoop(size_t rows, size_t channels, const float* x,
               Activate<kActivation>(hn::MulAdd(access.Load(x + i), a, b)),
               y + i);
         }
+      },
+      [&](size_t i, size_t stride, size_t count, const float* table) HWY_ATTR {
+        StageFour<kActivation>(count, stride, stride, x + i, table,
+                               table + kTableLength, y + i);
       });
 }
 
@@ -61,35 +92,11 @@ template <Activation kActivation>
 void StageLoop(size_t pixels, size_t stride, size_t count,
                const float* HWY_RESTRICT x, const float* HWY_RESTRICT scale,
                const float* HWY_RESTRICT shift, float* HWY_RESTRICT y) {
-  // Four vectors side by side: pixels far apart are fetched whole cache lines
-  // at a time.
-  const WholeVector<Lanes16> full;
   const size_t N = hn::Lanes(Lanes16());
   size_t begin = 0;
   for (; begin + 4 * N <= count; begin += 4 * N) {
-    const auto a0 = full.Load(scale + begin), b0 = full.Load(shift + begin);
-    const auto a1 = full.Load(scale + begin + N),
-               b1 = full.Load(shift + begin + N);
-    const auto a2 = full.Load(scale + begin + 2 * N),
-               b2 = full.Load(shift + begin + 2 * N);
-    const auto a3 = full.Load(scale + begin + 3 * N),
-               b3 = full.Load(shift + begin + 3 * N);
-    const float* HWY_RESTRICT from = x + begin;
-    float* HWY_RESTRICT to = y + begin;
-    const auto stage = [&](auto a, auto b, size_t at) HWY_ATTR {
-      full.Store(Activate<kActivation>(hn::MulAdd(full.Load(from + at), a, b)),
-                 to + at);
-    };
-    // So many pixels ahead: no processor foresees pieces of rows far apart.
-    const float* HWY_RESTRICT ahead = from + 12 * stride;
-    for (size_t i = 0; i < pixels; ++i, from += stride, to += count) {
-      for (size_t k = 0; k < 4 * N; k += 16) hwy::Prefetch(ahead + k);
-      ahead += stride;
-      stage(a0, b0, 0);
-      stage(a1, b1, N);
-      stage(a2, b2, 2 * N);
-      stage(a3, b3, 3 * N);
-    }
+    StageFour<kActivation>(pixels, stride, count, x + begin, scale + begin,
+                           shift + begin, y + begin);
   }
   ForEachChannelVector(begin, count, [&](auto access, size_t c) HWY_ATTR {
     const auto a = access.Load(scale + c);
