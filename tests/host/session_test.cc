@@ -105,18 +105,22 @@ int Child(const JobOptions& options, bool filter, bool allocate) {
   return WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+// Sanitizers map memory themselves, and qemu's user mode has no such filters:
+// there the count of allocations alone decides.
+bool FilterWorks() {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kFilter = false;  // sanitizers map memory themselves
+  return false;
 #else
-constexpr bool kFilter = true;
+  return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0;
 #endif
+}
 
 TEST(Session, ARunOfAThousandStepsAllocatesNothing) {
   for (const char* model : {"resnet8", "mlp"}) {
     SCOPED_TRACE(model);
     TempFolder folder;
     WriteData(folder);
-    EXPECT_EQ(Child(SmallJob(folder, model), kFilter, false), kClean);
+    EXPECT_EQ(Child(SmallJob(folder, model), FilterWorks(), false), kClean);
   }
 }
 
@@ -124,7 +128,7 @@ TEST(Session, TheTrapTraps) {
   TempFolder folder;
   WriteData(folder);
   JobOptions options = SmallJob(folder, "mlp");
-  if (kFilter) {
+  if (FilterWorks()) {
     EXPECT_EQ(Child(options, true, true), 1000 + SIGSYS);
   }
   options.out = folder.File("run2");
