@@ -39,6 +39,7 @@ class Checkpoint {
   // file stays), kExitIo.
   void Save(const Counters& counters);
 
+  uint64_t file_bytes() const { return writer_.file_bytes(); }
   std::array<char, 64> WeightsSha256() const { return writer_.WeightsSha256(); }
 
  private:

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "models/graph_json.h"
 #include "ports/host/failure.h"
@@ -75,7 +77,7 @@ Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
     events_->Begin("note").Field("text", note).Write();
   }
   // From the first moment there is something to go on from.
-  if (!resume) last_->Save(counters_);
+  if (!resume) Write(*last_);
 }
 
 void Session::WriteStartFiles() {
@@ -250,8 +252,23 @@ void Session::EndEpoch() {
   Save("epoch");
 }
 
+void Session::Write(Checkpoint& to) {
+  const auto start = Clock::now();
+  to.Save(counters_);
+  // Slower storage than there is here; a stop is not kept waiting.
+  const double seconds =
+      job_.slow_storage.per_save +
+      job_.slow_storage.per_byte * static_cast<double>(to.file_bytes());
+  for (double left; (left = seconds - Since(start)) > 0 && !StopRequested();) {
+    std::this_thread::sleep_for(
+        std::chrono::duration<double>(std::min(left, 0.05)));
+  }
+  result_.save_seconds += Since(start);
+  ++result_.saves;
+}
+
 void Session::Save(const char* why) {
-  last_->Save(counters_);
+  Write(*last_);
   events_->Begin("save")
       .Field("why", why)
       .Field("epoch", counters_.epoch)
@@ -259,7 +276,7 @@ void Session::Save(const char* why) {
       .Write();
 }
 
-void Session::SaveBest() { best_->Save(counters_); }
+void Session::SaveBest() { Write(*best_); }
 
 void Session::Diverged(const Status& status, uint64_t step) {
   progress_.Clear();

@@ -34,7 +34,9 @@ struct SessionResult {
   double val_loss = -1, val_accuracy = -1;    // negative: no validation data
   uint32_t best_epoch = 0;
   double best_accuracy = -1, best_loss = 0;
-  double seconds = 0;            // of this process
+  double seconds = 0;       // of this process
+  double save_seconds = 0;  // of it, for so many saves
+  uint64_t saves = 0;
   double images_per_second = 0;  // while training, validation not counted
   uint64_t peak_bytes = 0;       // measured
   std::array<char, 64> weights_sha256 = {};
@@ -66,6 +68,7 @@ class Session {
   bool TrainEpoch();  // false: stopped
   void EndEpoch();
   Sums Validate();
+  void Write(Checkpoint& to);  // no faster than job.slow_storage
   void Save(const char* why);
   void SaveBest();
   [[noreturn]] void Diverged(const Status& status, uint64_t step);

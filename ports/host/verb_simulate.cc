@@ -359,6 +359,8 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
 
   std::fflush(stdout);
   InstallStopHandler();
+  job.slow_storage.per_save = device.storage.fsync_ms * 1e-3;
+  job.slow_storage.per_byte = 1e-6 / device.storage.write_mbytes;
   // More threads than CPUs would only wait for each other.
   job.run_threads = std::min(job.plan.options.threads, DefaultThreads());
   const rlimit before = LimitMemory(p, job.plan.options.threads);
@@ -388,6 +390,8 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
     json["finished"] = r.exit_code == 0;
     json["steps"] = r.steps_done;
     json["host_seconds"] = r.seconds;
+    json["host_saves"] = r.saves;
+    json["host_save_seconds"] = r.save_seconds;
     json["arena_peak_bytes"] = r.peak_bytes;
     json["process_peak_bytes"] = peak;
     json["process_inside"] = inside;
@@ -395,8 +399,11 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
     json["weights_sha256"] = r.Sha256();
     fmt::print("{}\n", json.dump(1));
   } else {
-    fmt::print("ran here      {:.1f} s, run folder {}\n", r.seconds,
-               session.job().options.out);
+    fmt::print(
+        "ran here      {:.1f} s, of which {} saves {:.2f} s at the speed of "
+        "the "
+        "device's storage; run folder {}\n",
+        r.seconds, r.saves, r.save_seconds, session.job().options.out);
     fmt::print("process       {} bytes at most, {} the limit and {} MiB\n",
                peak, inside ? "inside" : "OUTSIDE", kProcessBytes >> 20);
     if (original) {

@@ -617,6 +617,17 @@ class Simulate(Case):
         if EXACT:
             self.assertIn("differ", " ".join(done["notes"]))
 
+    def test_saves_are_as_slow_as_the_storage(self):
+        source = pathlib.Path(__file__).parents[2] / "ports" / "sim" / "devices" / "pi-4.toml"
+        profile = self.tmp / "slow-card.toml"
+        slow, changed = re.subn(r"(?m)^fsync_ms = .*$", "fsync_ms = 200", source.read_text())
+        self.assertEqual(changed, 1)
+        profile.write_text(slow)
+        done = json.loads(self.simulate("--json", device=profile, out=self.tmp / "slow-card").stdout)
+        self.assertEqual(done["host_saves"], 4)  # at the start, after both epochs, and the best
+        self.assertGreaterEqual(done["host_save_seconds"], 0.8)
+        self.assertGreaterEqual(done["estimate"]["save_seconds"], 0.8)
+
     def test_bench_estimates(self):
         done = json.loads(run("bench", "--models", "resnet8", "--batch", 1, "--seconds", 0.01, "--threads", 1,
                               "--device", "pi-5", "--json").stdout)
