@@ -352,6 +352,17 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
   const ptrdiff_t pixel = s.pixel * s.x_col;
   const size_t inner_begin = ClampIndex(s.inner_begin, begin, end);
   const size_t inner_end = ClampIndex(s.inner_end, begin, end);
+  const auto column = [&](size_t j) {
+    return s.first + static_cast<ptrdiff_t>(j) * s.pixel;
+  };
+  // The usual edges: one output without its first tap, one without its last.
+  const bool left = kTaps == 3 && inner_begin == begin + 1 &&
+                    column(begin) + s.tap == 0 && 2 * s.tap <= s.width;
+  const bool right = kTaps == 3 && inner_end + 1 == end &&
+                     column(inner_end) >= 0 &&
+                     column(inner_end) + 2 * s.tap == s.width;
+  // Source offset of the first output's first tap.
+  const ptrdiff_t start_at = column(begin) * s.x_col;
   for (size_t line = 0; line < (kLinesInside ? s.lines : 1); ++line) {
     const ptrdiff_t i = kLinesInside ? static_cast<ptrdiff_t>(line) : 0;
     const float* HWY_RESTRICT x0 = s.x + channel + i * s.x_line;
@@ -359,40 +370,54 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
     const float* HWY_RESTRICT x2 = kRows > 2 ? x1 + s.x_row : x0;
     float* y = s.y + channel + i * s.y_line +
                static_cast<ptrdiff_t>(begin) * s.y_pixel;
-    for (size_t j = begin; j < end;) {
-      if (j == inner_begin) {
-        // Source offset of the block's first tap.
-        ptrdiff_t at =
-            (s.first + static_cast<ptrdiff_t>(j) * s.pixel) * s.x_col;
+    ptrdiff_t at = start_at;
+    size_t j = begin;
+#define TEMPER_OUTPUT(first, last)                                            \
+  Put<kAccumulate>(access,                                                    \
+                   TapRows<kRows, (first), (last)>(                           \
+                       access, x0 + at, x1 + at, x2 + at, col, w00, w01, w02, \
+                       w10, w11, w12, w20, w21, w22, start),                  \
+                   y);                                                        \
+  ++j, at += pixel, y += s.y_pixel
+#define TEMPER_EDGE()                                                          \
+  Put<kAccumulate>(access,                                                     \
+                   EdgeOutput<kRows, kTaps>(                                   \
+                       access, x0, x1, x2, column(j), s.width, s.tap, s.x_col, \
+                       w00, w01, w02, w10, w11, w12, w20, w21, w22, start),    \
+                   y);                                                         \
+  ++j, at += pixel, y += s.y_pixel
 #define TEMPER_BLOCK(pixels)                                                \
   SmallBlock<kRows, kTaps, kStep, (pixels), kAccumulate>(                   \
       access, x0 + at, x1 + at, x2 + at, col, w00, w01, w02, w10, w11, w12, \
       w20, w21, w22, start, start_memory, y, s.y_pixel);                    \
   j += (pixels), at += (pixels)*pixel, y += (pixels)*s.y_pixel
-        while (j + kSmallBlock <= inner_end) {
-          TEMPER_BLOCK(kSmallBlock);
-        }
-        if (kSmallBlock > 4 && j + 4 <= inner_end) {
-          TEMPER_BLOCK(4);
-        }
-        if (j + 2 <= inner_end) {
-          TEMPER_BLOCK(2);
-        }
-#undef TEMPER_BLOCK
-        if (j == end) {
-          if constexpr (!kLinesInside) return;
-          break;
-        }
-      }
-      const ptrdiff_t column = s.first + static_cast<ptrdiff_t>(j) * s.pixel;
-      Put<kAccumulate>(access,
-                       EdgeOutput<kRows, kTaps>(
-                           access, x0, x1, x2, column, s.width, s.tap, s.x_col,
-                           w00, w01, w02, w10, w11, w12, w20, w21, w22, start),
-                       y);
-      y += s.y_pixel;
-      ++j;
+    if (left) {
+      TEMPER_OUTPUT(1, 3);
     }
+    while (j < inner_begin) {
+      TEMPER_EDGE();
+    }
+    while (j + kSmallBlock <= inner_end) {
+      TEMPER_BLOCK(kSmallBlock);
+    }
+    if (kSmallBlock > 4 && j + 4 <= inner_end) {
+      TEMPER_BLOCK(4);
+    }
+    if (j + 2 <= inner_end) {
+      TEMPER_BLOCK(2);
+    }
+    if (j < inner_end) {
+      TEMPER_OUTPUT(0, kTaps);
+    }
+    if (right) {
+      TEMPER_OUTPUT(0, 2);
+    }
+    while (j < end) {
+      TEMPER_EDGE();
+    }
+#undef TEMPER_OUTPUT
+#undef TEMPER_EDGE
+#undef TEMPER_BLOCK
   }
 }
 
