@@ -15,6 +15,7 @@
 #define TEMPER_SIMD_GEMM_HALF_INL_H_
 #endif
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "simd/lanes-inl.h"
 #include "simd/tile.h"
@@ -43,7 +44,7 @@ struct HalfTileArgs {
 
 #define TEMPER_HALF_PAIRS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
-// The first row of pair r: base pointers serve three rows each.
+// This step's element of a row of A: base pointers serve three rows each.
 #define TEMPER_HALF_A(row) \
   ((row) / 3 == 0   ? p0   \
    : (row) / 3 == 1 ? p3   \
@@ -51,7 +52,7 @@ struct HalfTileArgs {
    : (row) / 3 == 3 ? p9   \
    : (row) / 3 == 4 ? p12  \
                     : p15)[(row) % 3 * a_row]
-// The second one; an odd last row is its own partner.
+// The second row of pair r; an odd last row is its own partner.
 #define TEMPER_HALF_SECOND(r) (2 * (r) + 1 < kRows ? 2 * (r) + 1 : 2 * (r))
 
 #define TEMPER_HALF_DECLARE(r) \
