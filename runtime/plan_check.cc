@@ -28,6 +28,19 @@ bool Usable(const Plan& plan, uint32_t tensor, size_t step, uint64_t bytes) {
   return t.first <= first && last <= t.last && t.bytes >= bytes;
 }
 
+// Of the bytes behind a tensor that vector loads may read, so that no thread
+// may write there: activations are read in rows of their channels.
+uint64_t TailBytes(const Plan& plan, const PlannedTensor& t) {
+  if (t.kind == TensorKind::kOptimizer || t.kind == TensorKind::kStepState) {
+    return 0;
+  }
+  const bool rows = t.kind == TensorKind::kActivation ||
+                    t.kind == TensorKind::kActivationGradient;
+  const bool whole = rows && t.node < plan.shapes.size() &&
+                     plan.shapes[t.node].c * sizeof(float) % 64 == 0;
+  return whole ? 0 : simd::kTailBytes;
+}
+
 // Of one of a derived tensor's two vectors.
 uint64_t CoefficientBytes(uint64_t channels) {
   return (channels * sizeof(float) + kTensorAlign - 1) / kTensorAlign *
@@ -301,14 +314,15 @@ Status CheckPlan(const Plan& plan) {
       const PlannedTensor& b = plan.tensors[j];
       const bool same_time = !(a.last < b.first || b.last < a.first);
       const bool same_place =
-          !(a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset);
+          a.offset < b.offset + b.bytes + TailBytes(plan, b) &&
+          b.offset < a.offset + a.bytes + TailBytes(plan, a);
       if (same_time && same_place) {
-        return Fail("two live buffers overlap", a.node);
+        return Fail("two live buffers overlap, or one lies in the other's tail",
+                    a.node);
       }
     }
   }
-  // The bytes behind the last buffer are the step state's: vector loads that
-  // run past the end of any other buffer stay inside the arena.
+  // So that vector loads behind any other buffer stay inside the arena.
   if (count == 0) return Fail("the plan has no buffers");
   uint32_t states = 0;
   for (const PlannedTensor& t : plan.tensors) {

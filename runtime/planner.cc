@@ -18,10 +18,6 @@ namespace {
 
 constexpr uint32_t kRestarts = 64;
 
-uint64_t Rounded(const PlannedTensor& t) {
-  return (t.bytes + kTensorAlign - 1) / kTensorAlign * kTensorAlign;
-}
-
 bool IsPersistent(const PlannedTensor& t) {
   return t.kind == TensorKind::kWeight || t.kind == TensorKind::kOptimizer ||
          t.kind == TensorKind::kStepState;
@@ -41,7 +37,7 @@ uint64_t Place(const std::vector<PlannedTensor>& tensors,
   uint64_t used = 0;
   for (const uint32_t index : order) {
     const PlannedTensor& t = tensors[index];
-    const uint64_t size = Rounded(t);
+    const uint64_t size = Extent(t);
     // Walk the neighbours in time by offset and remember the tightest gap.
     uint64_t end = 0, best = 0, best_gap = ~uint64_t{0};
     for (const uint32_t other : *by_offset) {
@@ -51,7 +47,7 @@ uint64_t Place(const std::vector<PlannedTensor>& tensors,
         best_gap = start - end;
         best = end;
       }
-      end = std::max(end, start + Rounded(tensors[other]));
+      end = std::max(end, start + Extent(tensors[other]));
     }
     const uint64_t offset = best_gap == ~uint64_t{0} ? end : best;
     (*offsets)[index] = offset;
@@ -67,12 +63,16 @@ uint64_t Place(const std::vector<PlannedTensor>& tensors,
 
 }  // namespace
 
+uint64_t Extent(const PlannedTensor& t) {
+  return (t.bytes + t.tail + kTensorAlign - 1) / kTensorAlign * kTensorAlign;
+}
+
 uint64_t LowerBound(const Plan& plan) {
   uint64_t most = 0;
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     uint64_t bytes = 0;
     for (const PlannedTensor& t : plan.tensors) {
-      if (t.first <= s && s <= t.last) bytes += Rounded(t);
+      if (t.first <= s && s <= t.last) bytes += Extent(t);
     }
     most = std::max(most, bytes);
   }
@@ -85,7 +85,7 @@ void LayOut(Plan* plan) {
   uint64_t persistent_bytes = 0;
   for (uint32_t i = 0; i < tensors.size(); ++i) {
     if (IsPersistent(tensors[i])) {
-      persistent_bytes += Rounded(tensors[i]);
+      persistent_bytes += Extent(tensors[i]);
     } else {
       transient.push_back(i);
     }
@@ -95,7 +95,7 @@ void LayOut(Plan* plan) {
 
   // Largest first; ties by time, so that the order is total.
   std::sort(transient.begin(), transient.end(), [&](uint32_t a, uint32_t b) {
-    const uint64_t size_a = Rounded(tensors[a]), size_b = Rounded(tensors[b]);
+    const uint64_t size_a = Extent(tensors[a]), size_b = Extent(tensors[b]);
     if (size_a != size_b) return size_a > size_b;
     if (tensors[a].first != tensors[b].first)
       return tensors[a].first < tensors[b].first;
@@ -117,7 +117,7 @@ void LayOut(Plan* plan) {
       std::vector<double> key(tensors.size());
       for (const uint32_t i : transient) {
         const double u = RandomWord(restart, i, 0, 0, 0) * 0x1p-32;
-        key[i] = static_cast<double>(Rounded(tensors[i])) * (1.0 + 1.5 * u);
+        key[i] = static_cast<double>(Extent(tensors[i])) * (1.0 + 1.5 * u);
       }
       std::stable_sort(order.begin(), order.end(),
                        [&](uint32_t a, uint32_t b) { return key[a] > key[b]; });
@@ -138,7 +138,7 @@ void LayOut(Plan* plan) {
   for (uint32_t i = 0; i < tensors.size(); ++i) {
     if (IsPersistent(tensors[i])) {
       tensors[i].offset = end;
-      end += Rounded(tensors[i]);
+      end += Extent(tensors[i]);
     } else {
       tensors[i].offset = best_offsets[i];
     }

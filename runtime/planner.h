@@ -10,7 +10,11 @@ namespace temper {
 // and layout_hash.
 void LayOut(Plan* plan);
 
-// The most bytes alive at any step, each buffer rounded up to kTensorAlign.
+// What a buffer takes in the arena: its bytes and its tail, rounded up to
+// kTensorAlign.
+uint64_t Extent(const PlannedTensor& t);
+
+// The most bytes alive at any step, each buffer with its extent.
 uint64_t LowerBound(const Plan& plan);
 
 }  // namespace temper

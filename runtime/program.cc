@@ -378,6 +378,23 @@ class ProgramMaker {
     }
   }
 
+  // Kernels read activations row by row, a row being the channels of a pixel,
+  // in vectors of at most 16 floats that begin at a multiple of 16 in the row:
+  // only rows that are no whole number of them are read past the end. The
+  // optimizer loads what it stores and no more.
+  uint64_t TailBytes(TensorKind kind, uint32_t node) const {
+    switch (kind) {
+      case TensorKind::kOptimizer:
+      case TensorKind::kStepState:
+        return 0;
+      case TensorKind::kActivation:
+      case TensorKind::kActivationGradient:
+        return plan_.shapes[node].c % 16 == 0 ? 0 : simd::kTailBytes;
+      default:
+        return simd::kTailBytes;
+    }
+  }
+
   uint32_t AddTensor(TensorKind kind, uint32_t node, uint32_t slot,
                      uint64_t bytes, uint32_t first, uint32_t last) {
     PlannedTensor t;
@@ -385,6 +402,7 @@ class ProgramMaker {
     t.node = node;
     t.slot = slot;
     t.bytes = bytes;
+    t.tail = TailBytes(kind, node);
     t.first = first;
     t.last = last;
     plan_.tensors.push_back(t);

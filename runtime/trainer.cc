@@ -10,6 +10,7 @@
 
 #include "runtime/layer.h"
 #include "runtime/optimizer.h"
+#include "runtime/planner.h"
 #include "runtime/step_state.h"
 #include "simd/elementwise.h"
 #include "simd/loss.h"
@@ -17,10 +18,6 @@
 
 namespace temper {
 namespace {
-
-uint64_t RoundedBytes(const PlannedTensor& t) {
-  return (t.bytes + kTensorAlign - 1) / kTensorAlign * kTensorAlign;
-}
 
 // Every thread that will compute must round to nearest and keep subnormals.
 bool AllThreadsExact(const ParallelRunner& parallel) {
@@ -415,20 +412,19 @@ void Trainer::PoisonDead(uint32_t s, bool before) {
     if (forever) continue;
     uint8_t* p = memory_ + t.offset;
     if (before && t.first == s) {
-      for (uint64_t i = 0; i + 4 <= RoundedBytes(t); i += 4) {
+      for (uint64_t i = 0; i + 4 <= Extent(t); i += 4) {
         std::memcpy(p + i, &kNan, 4);
       }
     }
     if (!before && t.first <= s && s <= t.last) {
-      for (uint64_t i = (t.bytes + 3) / 4 * 4; i + 4 <= RoundedBytes(t);
-           i += 4) {
+      for (uint64_t i = (t.bytes + 3) / 4 * 4; i + 4 <= Extent(t); i += 4) {
         if (std::memcmp(p + i, &kNan, 4) != 0 && memory_fault_ == kNoNode) {
           memory_fault_ = plan_.steps[s].node;
         }
       }
     }
     if (!before && t.last == s && plan_.steps[s].kind != StepKind::kLoss) {
-      for (uint64_t i = 0; i + 4 <= RoundedBytes(t); i += 4) {
+      for (uint64_t i = 0; i + 4 <= Extent(t); i += 4) {
         std::memcpy(p + i, &kNan, 4);
       }
     }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 
+#include "runtime/planner.h"
 #include "simd/target.h"
 #include "temper/trainer.h"
 #include "tests/testing/graph_test.h"
@@ -217,7 +218,7 @@ void MakeWholeGradients(Plan* plan) {
     PlannedTensor& t = plan->tensors[n.weight_gradients[0]];
     t.bytes = n.specs[0].Count() * sizeof(float);
     t.offset = state->offset;
-    state->offset += (t.bytes + kTensorAlign - 1) / kTensorAlign * kTensorAlign;
+    state->offset += Extent(t);
   }
   plan->arena_bytes = state->offset + kTensorAlign;
 }

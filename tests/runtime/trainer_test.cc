@@ -108,7 +108,7 @@ TEST(Memory, SharingChangesNothing) {
         continue;
       }
       t.offset = end;
-      end += (t.bytes + 63) / 64 * 64;
+      end += (t.bytes + t.tail + 63) / 64 * 64;
     }
     last->offset = end;
     plan.arena_bytes = end + 64;
