@@ -11,6 +11,14 @@
 namespace temper::simd {
 namespace {
 
+// What the cache holds of x while the panels of w pass by.
+constexpr size_t kMostFloats = 32768;
+static_assert(kMaxOwnFloats <= kMostFloats);
+
+// Panels that a thread packs and uses before it goes on to the next: as many as
+// tiles have vectors side by side, and few enough to stay in the caches.
+constexpr size_t kOwnPanels = 2;
+
 // A piece of a gradient: rows of it (in fours, as tiles like them), or a part
 // of a row. 24 KB.
 constexpr size_t kPieceFloats = 6144;
@@ -36,12 +44,19 @@ DenseInput Shared(size_t floats, const DenseInput& input,
 
 }  // namespace
 
+size_t DenseForwardScratch(size_t rows, size_t in, size_t out,
+                           uint32_t threads) {
+  const size_t panels = DivUp(out, kPanel);
+  const size_t slots = std::min<size_t>(threads, panels);
+  const size_t own = slots * std::min(kOwnPanels, panels);
+  // Fewer rows than planned may come.
+  return std::max(rows * in > kMostFloats ? panels : 0, own) * kPanel * in *
+         sizeof(float);
+}
+
 void DenseForward(size_t rows, size_t in, size_t out, const DenseInput& input,
                   const float* w, const float* bias, float* packed, float* y,
                   const ParallelRunner& parallel) {
-  // What the cache holds of x while the panels of w pass by.
-  constexpr size_t kMostFloats = 32768;
-  static_assert(kMaxOwnFloats <= kMostFloats);
   const DenseInput shared = Shared(rows * in, input, parallel);
   if (rows * in > kMostFloats) {
     PackB(in, out, w, 1, in, packed, parallel);
@@ -49,16 +64,20 @@ void DenseForward(size_t rows, size_t in, size_t out, const DenseInput& input,
     return;
   }
   const size_t unit = (rows + 1) * kPanel * (in + 1);
+  const size_t group = std::min(kOwnPanels, DivUp(out, kPanel));
   ParallelFor(parallel, DivUp(out, kPanel), DivUp(kMultiplyGrain, unit),
-              [&](size_t begin, size_t end, size_t) {
-                const size_t first = begin * kPanel;
-                const size_t last = std::min(out, end * kPanel);
-                float* const panels = packed + first * in;
-                PackB(in, last - first, w + first * in, 1, in, panels, {});
+              [&](size_t begin, size_t end, size_t slot) {
+                float* const panels = packed + slot * group * kPanel * in;
                 WithOwnInput(rows * in, shared, [&](const float* x) {
-                  MatMul(rows, last - first, in, x, in, panels,
-                         bias == nullptr ? nullptr : bias + first, false,
-                         y + first, out, {});
+                  for (size_t panel = begin; panel < end; panel += group) {
+                    const size_t first = panel * kPanel;
+                    const size_t last =
+                        std::min(out, std::min(end, panel + group) * kPanel);
+                    PackB(in, last - first, w + first * in, 1, in, panels, {});
+                    MatMul(rows, last - first, in, x, in, panels,
+                           bias == nullptr ? nullptr : bias + first, false,
+                           y + first, out, {});
+                  }
                 });
               });
 }

@@ -45,7 +45,9 @@ constexpr uint64_t DenseInputBytes(uint64_t floats) {
 }
 
 // y (rows, out) = x (rows, in) w^T + bias; w (out, in), bias may be null.
-// packed: PackedBytes(in, out) bytes. Any number of rows.
+// packed: DenseForwardScratch bytes, for at least as many rows and threads.
+size_t DenseForwardScratch(size_t rows, size_t in, size_t out,
+                           uint32_t threads);
 void DenseForward(size_t rows, size_t in, size_t out, const DenseInput& x,
                   const float* w, const float* bias, float* packed, float* y,
                   const ParallelRunner& parallel);

@@ -42,7 +42,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   needs->AcceptDerived(0);
   const uint64_t formed = FormedBytes(call.mode, uint64_t{call.batch} * in);
   needs->ForwardScratch(
-      simd::PackedBytes(in, out) +
+      simd::DenseForwardScratch(call.batch, in, out, call.threads) +
       std::min(formed, simd::DenseInputBytes(uint64_t{call.batch} * in)));
   if (call.mode.train_weights) {
     needs->KeepInput(0);
@@ -67,12 +67,14 @@ simd::DenseInput InputOf(const Call& call, void* scratch) {
 void Forward(const Call& call) {
   const DenseParams& p = call.As<DenseParams>();
   const size_t in = call.in[0].Count(), out = p.out_features;
-  float* packed = static_cast<float*>(call.scratch);
-  simd::DenseForward(call.rows, in, out,
-                     InputOf(call, static_cast<uint8_t*>(call.scratch) +
-                                       simd::PackedBytes(in, out)),
-                     call.weights[0], p.bias ? call.weights[1] : nullptr,
-                     packed, call.y, call.parallel);
+  const simd::DenseInput x = InputOf(call, call.scratch);
+  const uint64_t formed = call.mode.derived_input[0]
+                              ? simd::DenseInputBytes(uint64_t{call.rows} * in)
+                              : 0;
+  void* const packed = static_cast<uint8_t*>(call.scratch) + formed;
+  simd::DenseForward(call.rows, in, out, x, call.weights[0],
+                     p.bias ? call.weights[1] : nullptr,
+                     static_cast<float*>(packed), call.y, call.parallel);
 }
 
 void Backward(const Call& call) {

@@ -70,7 +70,9 @@ TEST(DenseForward, HasTheBitsOfTheProduct) {
         simd::MatMul(s.rows, s.out, s.in, p.x, s.in, packed, b, false, expected,
                      s.out, {});
         for (const uint32_t threads : {1u, 2u, 5u}) {
-          Buffer again(packed.size()), y(s.rows * s.out);
+          Buffer again(simd::DenseForwardScratch(s.rows, s.in, s.out, threads) /
+                       sizeof(float));
+          Buffer y(s.rows * s.out);
           simd::DenseForward(s.rows, s.in, s.out, {p.x}, p.w, b, again, y,
                              testing::CountedRunner(threads, &most_parts));
           EXPECT_TRUE(y.SameBits(expected)) << threads;
@@ -125,7 +127,9 @@ TEST(Dense, FormsADerivedInput) {
       const simd::Prologue prologue = {scale, shift, simd::Activation::kRelu};
       testing::ForEachTarget([&](simd::Target) {
         const size_t floats = s.rows * s.in;
-        Buffer x(floats), packed(simd::PackedBytes(s.in, s.out) / 4);
+        Buffer x(floats);
+        Buffer packed(simd::DenseForwardScratch(s.rows, s.in, s.out, 5) /
+                      sizeof(float));
         simd::ApplyPrologue(floats / channels, channels, p.x, prologue, x);
         Buffer y_expected(s.rows * s.out), w = p.w;
         simd::DenseForward(s.rows, s.in, s.out, {x}, w, p.bias, packed,
