@@ -583,7 +583,8 @@ class ProgramMaker {
   }
   // Rows of a block of node i's gradient, 0 for all at once. A block should
   // stay in the second-level cache; more work per block than 64 terms a sum
-  // pays for what each block reads again. Shape only.
+  // pays for what each block reads again. Whole vectors of 16, so that kernels
+  // read dy from places that TailBytes() counts on. Shape only.
   uint32_t BlockRows(uint32_t i) const {
     constexpr uint64_t kFloats = 64 * 1024, kWork = 64;
     if (needs_[i].gradient_work == 0) return 0;
@@ -593,7 +594,9 @@ class ProgramMaker {
     const uint64_t rows = std::max<uint64_t>(1, floats / RowCount(spec));
     const uint64_t blocks = (spec.dims[0] + rows - 1) / rows;
     if (blocks == 1) return 0;
-    return static_cast<uint32_t>((spec.dims[0] + blocks - 1) / blocks);
+    const uint64_t even = (spec.dims[0] + blocks - 1) / blocks;
+    const uint64_t whole = (even + 15) / 16 * 16;
+    return whole < spec.dims[0] ? static_cast<uint32_t>(whole) : 0;
   }
 
   void AddPrivateTensors() {

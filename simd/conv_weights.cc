@@ -218,10 +218,12 @@ struct WeightGradient {
     for (size_t i = block.block; i < block.block_end; ++i) {
       const float* from = dy + i * cut.rows;
       float* to = packed + (i - block.block) * unit_step;
-      // Whole vectors: what is too much, the next pixel overwrites.
-      for (size_t p = 0; p < count; ++p, from += s.out_c, to += cut.rows) {
+      // Whole vectors: what is too much, the next pixel overwrites. Of the last
+      // pixel only the rows: another thread may write behind dy.
+      for (size_t p = 1; p < count; ++p, from += s.out_c, to += cut.rows) {
         std::memcpy(to, from, kPanel * sizeof(float));
       }
+      std::memcpy(to, from, cut.At(i, 0).rows * sizeof(float));
     }
     return {packed, unit_step};
   }
