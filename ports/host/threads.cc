@@ -68,16 +68,18 @@ class Pool final : public ThreadPool {
   ~Pool() override { Stop(); }
 
  private:
-  // 2 * call: open; 2 * call + 1: taken (or never offered). A piece has a cache
-  // line of its own, which is also where its worker waits.
-  struct alignas(128) Piece {
-    std::atomic<uint32_t> state{1};
-  };
   struct Call {
     ParallelRunner::Task task;
     void* context;
     uint32_t count, pieces;
     uint32_t ticket;  // the state of its open pieces
+  };
+  // A piece has cache lines of its own, with all that its worker must know: it
+  // waits there, and what a call costs is lines that go from core to core.
+  struct alignas(128) Piece {
+    // 2 * call: open; 2 * call + 1: taken (or never offered).
+    std::atomic<uint32_t> state{1};
+    Call call{};
   };
 
   static void Run(void* pool, ParallelRunner::Task task, void* context,
@@ -89,15 +91,16 @@ class Pool final : public ThreadPool {
     call.pieces = std::min(call.count, threads_);
     if (call.pieces == 0) return;
     call.ticket = ticket_ += 2;
-    call_ = call;
     left_.store(call.pieces - 1, std::memory_order_relaxed);
     for (uint32_t i = 1; i < call.pieces; ++i) {
+      pieces_[i].call = call;
       // Sequentially consistent, as notify requires: it looks for sleepers only
       // after the store can be seen.
       pieces_[i].state.store(call.ticket);
       pieces_[i].state.notify_one();
     }
     Do(call, 0);
+    if (left_.load(std::memory_order_acquire) == 0) return;
     for (uint32_t i = 1; i < call.pieces; ++i) (void)Take(i, call.ticket);
     for (uint32_t left; (left = left_.load(std::memory_order_acquire)) != 0;) {
       Await(left_, left, Clock::now());
@@ -112,7 +115,7 @@ class Pool final : public ThreadPool {
   }
 
   // Does piece i if it is still open under this ticket. While a piece is taken
-  // and not done, its call is not over: call_ stays what it is.
+  // and not done, its call is not over: the piece stays what it is.
   bool Take(uint32_t i, uint32_t ticket) {
     uint32_t open = ticket;
     if (!pieces_[i].state.compare_exchange_strong(open, ticket + 1,
@@ -120,7 +123,7 @@ class Pool final : public ThreadPool {
                                                   std::memory_order_relaxed)) {
       return false;
     }
-    Do(call_, i);
+    Do(pieces_[i].call, i);
     if (left_.fetch_sub(1) == 1) left_.notify_one();
     return true;
   }
@@ -157,8 +160,7 @@ class Pool final : public ThreadPool {
   const uint32_t threads_;
   std::array<Piece, kMaxThreads> pieces_;
   alignas(128) std::atomic<uint32_t> left_{0};
-  alignas(128) Call call_{};
-  uint32_t ticket_ = 0;
+  alignas(128) uint32_t ticket_ = 0;
   std::atomic<bool> stop_{false};
   std::latch begun_;
   std::vector<std::thread> workers_;
