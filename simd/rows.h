@@ -21,7 +21,9 @@ inline constexpr size_t kMaxChunks = 16;
 
 // Every buffer handed to a kernel is followed by at least this many readable
 // bytes, whose content does not matter: vector loads may run past the end.
-// Stores never do.
+// Stores never do. Behind activations whose rows are a multiple of 16 floats
+// other threads may be writing: vectors of such rows begin at multiples of 16
+// and are not loaded past the end (the planner's tails count on it).
 inline constexpr size_t kTailBytes = 64;
 
 constexpr size_t ChunkRows(size_t rows) {

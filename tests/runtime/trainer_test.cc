@@ -104,6 +104,14 @@ void LayOutApart(Plan* plan) {
   plan->arena_bytes = end + kLine;
 }
 
+void StartApart(const Plan& plan, Bench* bench) {
+  bench->memory = std::make_unique<testing::Memory>(plan.arena_bytes);
+  ASSERT_TRUE(
+      bench->trainer.Create(plan, bench->memory->data(), plan.arena_bytes)
+          .ok());
+  bench->trainer.Initialize(7);
+}
+
 #ifdef __SANITIZE_ADDRESS__
 // Tensors without a tail may be followed by what another thread writes: no
 // kernel reads past their end.
@@ -128,11 +136,7 @@ TEST(Memory, NothingIsReadBehindATensorWithoutTail) {
     LayOutApart(&plan);
     testing::ForEachTarget([&](simd::Target) {
       Bench bench;
-      bench.memory = std::make_unique<testing::Memory>(plan.arena_bytes);
-      ASSERT_TRUE(
-          bench.trainer.Create(plan, bench.memory->data(), plan.arena_bytes)
-              .ok());
-      bench.trainer.Initialize(7);
+      ASSERT_NO_FATAL_FAILURE(StartApart(plan, &bench));
       uint32_t without = 0;
       for (const PlannedTensor& t : plan.tensors) {
         if (t.kind == TensorKind::kStepState) continue;
@@ -175,11 +179,7 @@ TEST(Memory, SharingChangesNothing) {
     LayOutApart(&plan);
     ASSERT_TRUE(CheckPlan(plan).ok());
     Bench bench;
-    bench.memory = std::make_unique<testing::Memory>(plan.arena_bytes);
-    ASSERT_TRUE(
-        bench.trainer.Create(plan, bench.memory->data(), plan.arena_bytes)
-            .ok());
-    bench.trainer.Initialize(7);
+    ASSERT_NO_FATAL_FAILURE(StartApart(plan, &bench));
     for (uint32_t s = 0; s < 5; ++s) {
       const TestBatch data(input, 10, 4, s + 1);
       bench.trainer.SetRandom(7, s / 4);

@@ -114,8 +114,7 @@ struct PlannedTensor {
   uint32_t node = kNoNode;
   uint32_t slot =
       0;  // index of the weight; for kOptimizer weight * kMaxStates + state
-  uint64_t bytes =
-      0;  // exact; with the tail, the plan rounds up to kTensorAlign
+  uint64_t bytes = 0;  // exact; the plan rounds bytes + tail up to kTensorAlign
   // Bytes behind the end that vector loads may read, 0 or 64: no other living
   // tensor lies there, because one thread may write it while another reads.
   uint64_t tail = 0;
