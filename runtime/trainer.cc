@@ -25,7 +25,7 @@ bool AllThreadsExact(const ParallelRunner& parallel) {
   if (parallel.run != nullptr) {
     parallel.run(
         parallel.pool,
-        [](void* context, uint32_t) {
+        [](void* context, uint32_t, uint32_t) {
           if (!simd::FloatEnvironmentIsExact()) {
             static_cast<std::atomic<bool>*>(context)->store(false);
           }

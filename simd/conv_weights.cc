@@ -444,7 +444,7 @@ void direct::ConvBackwardWeights(const ConvShape& shape, uint32_t batch,
   const size_t at_once = g.UnitsAtOnce();
   const size_t work = g.pixels * g.unit_floats;
   ParallelFor(parallel, g.Units(), DivUp(kMultiplyGrain, work),
-              [&](size_t begin, size_t end, size_t slot) {
+              Handing::kAtOnce, [&](size_t begin, size_t end, size_t slot) {
                 alignas(64) float stack[kMaxPartials * kMaxUnitFloats];
                 float* partials = stack;
                 float* stage = nullptr;

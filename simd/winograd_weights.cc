@@ -222,9 +222,10 @@ void WinogradBackwardWeights(const ConvShape& s, uint32_t batch, const float* x,
               gradient.tiles * 4 * DivUp(count, parts) * gradient.columns);
     const WeightGradient::Slot slot = gradient.SlotOf(
         cut, count,
-        gradient.MostRows(units, ParallelRanges(parallel, units, grain)));
+        gradient.MostRows(units, ParallelShares(parallel, units, grain)));
     ParallelFor(
-        parallel, units, grain, [&](size_t begin, size_t end, size_t index) {
+        parallel, units, grain, Handing::kAtOnce,
+        [&](size_t begin, size_t end, size_t index) {
           float* const at = slots + index * (slot.Bytes() / sizeof(float));
           while (begin < end) {
             const size_t part = begin / 4, row = begin % 4;

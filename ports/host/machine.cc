@@ -34,14 +34,14 @@ double FmaPeakGflops(const ParallelRunner& parallel) {
   struct Context {
     double operations[kMaxThreads];
   } context = {};
-  const auto task = [](void* opaque, uint32_t i) {
+  const auto task = [](void* opaque, uint32_t i, uint32_t) {
     static_cast<Context*>(opaque)->operations[i] = simd::RunFmaLoop(kSteps);
   };
   double best = 0;
   for (int run = 0; run < kRuns; ++run) {
     const auto begin = Clock::now();
     if (parallel.run == nullptr) {
-      task(&context, 0);
+      task(&context, 0, 0);
     } else {
       parallel.run(parallel.pool, task, &context, parallel.threads);
     }

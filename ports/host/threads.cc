@@ -68,82 +68,128 @@ class Pool final : public ThreadPool {
   ~Pool() override { Stop(); }
 
  private:
+  // What whoever takes part must know of a call.
   struct Call {
     ParallelRunner::Task task;
     void* context;
-    uint32_t count, pieces;
-    uint32_t ticket;  // the state of its open pieces
+    uint32_t base;           // of the indices that the pieces count
+    uint32_t count, pieces;  // count <= kMostIndices
   };
-  // A piece has cache lines of its own, with all that its worker must know: it
-  // waits there, and what a call costs is lines that go from core to core.
+  // A share of a call. It has cache lines of its own, with all that its worker
+  // must know: it waits there, and what a call costs is lines that go from core
+  // to core.
   struct alignas(128) Piece {
-    // 2 * call: open; 2 * call + 1: taken (or never offered).
-    std::atomic<uint32_t> state{1};
+    std::atomic<uint32_t> offered{0};  // the last call's ticket
+    // What nobody has begun: ticket, first index, end.
+    std::atomic<uint64_t> open{0};
     Call call{};
   };
+  static constexpr uint32_t kMostIndices = 0xffff;
 
   static void Run(void* pool, ParallelRunner::Task task, void* context,
                   uint32_t count) {
-    static_cast<Pool*>(pool)->Run({task, context, count, 0, 0});
+    for (uint32_t base = 0; base < count; base += kMostIndices) {
+      const uint32_t part = std::min(count - base, kMostIndices);
+      static_cast<Pool*>(pool)->Run({task, context, base, part, 0});
+    }
   }
 
   void Run(Call call) {
     call.pieces = std::min(call.count, threads_);
-    if (call.pieces == 0) return;
-    call.ticket = ticket_ += 2;
-    left_.store(call.pieces - 1, std::memory_order_relaxed);
-    for (uint32_t i = 1; i < call.pieces; ++i) {
-      pieces_[i].call = call;
+    const uint32_t ticket = ++ticket_;
+    left_.store(call.count, std::memory_order_relaxed);
+    for (uint32_t i = 0; i < call.pieces; ++i) {
+      Piece& piece = pieces_[i];
+      piece.call = call;
+      const uint32_t first = call.count * i / call.pieces;
+      const uint32_t end = call.count * (i + 1) / call.pieces;
+      piece.open.store(uint64_t{ticket} << 32 | first << 16 | end,
+                       std::memory_order_release);
+      if (i == 0) continue;
       // Sequentially consistent, as notify requires: it looks for sleepers only
       // after the store can be seen.
-      pieces_[i].state.store(call.ticket);
-      pieces_[i].state.notify_one();
+      piece.offered.store(ticket);
+      piece.offered.notify_one();
     }
-    Do(call, 0);
-    if (left_.load(std::memory_order_acquire) == 0) return;
-    for (uint32_t i = 1; i < call.pieces; ++i) (void)Take(i, call.ticket);
-    for (uint32_t left; (left = left_.load(std::memory_order_acquire)) != 0;) {
+    // What the caller does it counts for itself: `left_` is a line that the
+    // workers write.
+    uint32_t own = TakeFrom(0, ticket, 0).done;
+    for (uint32_t i = 1; i < call.pieces; ++i) {
+      if (left_.load(std::memory_order_acquire) == own) return;
+      own += TakeFrom(i, ticket, 0).done;
+    }
+    for (uint32_t left;
+         (left = left_.load(std::memory_order_acquire)) != own;) {
       Await(left_, left, Clock::now());
     }
   }
 
-  static void Do(const Call& call, uint32_t piece) {
-    const uint64_t count = call.count;
-    const auto begin = static_cast<uint32_t>(count * piece / call.pieces);
-    const auto end = static_cast<uint32_t>(count * (piece + 1) / call.pieces);
-    for (uint32_t i = begin; i < end; ++i) call.task(call.context, i);
+  // Takes one index of a piece, if its call is the one of the ticket: the owner
+  // the first one, anybody else the last.
+  static bool TakeIndex(Piece& piece, uint32_t ticket, bool owner,
+                        uint32_t* index) {
+    uint64_t open = piece.open.load(std::memory_order_acquire);
+    for (;;) {
+      const uint32_t first = open >> 16 & 0xffff, end = open & 0xffff;
+      if (open >> 32 != ticket || first == end) return false;
+      *index = owner ? first : end - 1;
+      if (piece.open.compare_exchange_weak(
+              open, owner ? open + 0x10000 : open - 1,
+              std::memory_order_acq_rel, std::memory_order_acquire)) {
+        return true;
+      }
+    }
   }
 
-  // Does piece i if it is still open under this ticket. While a piece is taken
-  // and not done, its call is not over: the piece stays what it is.
-  bool Take(uint32_t i, uint32_t ticket) {
-    uint32_t open = ticket;
-    if (!pieces_[i].state.compare_exchange_strong(open, ticket + 1,
-                                                  std::memory_order_acq_rel,
-                                                  std::memory_order_relaxed)) {
-      return false;
+  struct Taken {
+    uint32_t done = 0;
+    uint32_t count = 0;  // of the call; 0 if nothing was done
+  };
+  // Does what nobody has begun of piece i. While an index is taken and not done,
+  // its call is not over, and the piece stays what it is.
+  Taken TakeFrom(uint32_t i, uint32_t ticket, uint32_t slot) {
+    Piece& piece = pieces_[i];
+    Taken taken;
+    for (uint32_t index; TakeIndex(piece, ticket, i == slot, &index);) {
+      const Call& call = piece.call;
+      taken.count = call.count;
+      call.task(call.context, call.base + index, slot);
+      ++taken.done;
     }
-    Do(pieces_[i].call, i);
-    if (left_.fetch_sub(1) == 1) left_.notify_one();
-    return true;
+    return taken;
+  }
+
+  // The same for a worker. Returns the number of indices of the call.
+  uint32_t Help(uint32_t i, uint32_t ticket, uint32_t slot) {
+    const Taken taken = TakeFrom(i, ticket, slot);
+    if (taken.done != 0) {
+      left_.fetch_sub(taken.done);
+      left_.notify_one();
+    }
+    return taken.count;
   }
 
   void Work(uint32_t own) {
     begun_.count_down();
-    std::atomic<uint32_t>& state = pieces_[own].state;
+    std::atomic<uint32_t>& offered = pieces_[own].offered;
     // A worker that comes too late again and again counts as idle: probably it
     // shares a core with the caller, and the system finds it a better one when
     // it wakes up.
     Clock::time_point idle_since = Clock::now();
-    for (;;) {
-      const uint32_t seen = state.load(std::memory_order_acquire);
+    for (uint32_t last = 0;;) {
+      const uint32_t ticket = offered.load(std::memory_order_acquire);
       if (stop_.load(std::memory_order_relaxed)) return;
-      if (seen & 1) {
-        Await(state, seen, idle_since);
+      if (ticket == last) {
+        Await(offered, ticket, idle_since);
         continue;
       }
-      bool useful = Take(own, seen);
-      for (uint32_t i = 1; i < threads_; ++i) useful |= Take(i, seen);
+      last = ticket;
+      const uint32_t count = Help(own, ticket, own);
+      bool useful = count != 0;
+      // With one index each the caller has begun its own, and a look at it
+      // would take its line away.
+      for (uint32_t i = count > threads_ ? 0 : 1; i < threads_; ++i)
+        if (i != own && Help(i, ticket, own) != 0) useful = true;
       if (useful) idle_since = Clock::now();
     }
   }
@@ -151,8 +197,8 @@ class Pool final : public ThreadPool {
   void Stop() {
     stop_.store(true, std::memory_order_relaxed);
     for (uint32_t i = 1; i < threads_; ++i) {
-      pieces_[i].state.fetch_add(2);  // no call is under way: odd stays odd
-      pieces_[i].state.notify_one();
+      pieces_[i].offered.fetch_add(1);  // no call is under way
+      pieces_[i].offered.notify_one();
     }
     for (std::thread& worker : workers_) worker.join();
   }

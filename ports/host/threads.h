@@ -3,7 +3,8 @@
 //
 // A call's indices are cut into one piece per thread. Piece 0 belongs to the
 // caller, piece i to worker i, so that the same weights stay in the same core's
-// cache from call to call; whoever is done early takes what nobody has begun.
+// cache from call to call; whoever is done early takes the last index of another
+// piece that nobody has begun, one after the other.
 // The caller never waits for a thread that has not begun: where the system
 // gives a core to somebody else, a call takes longer, but does not stand still.
 // Waiting threads spin for a short time, then sleep. One thread needs no pool:

@@ -155,7 +155,7 @@ class Bench {
               task.shift += moving;
               all_.run(
                   all_.pool,
-                  [](void* context, uint32_t i) {
+                  [](void* context, uint32_t i, uint32_t) {
                     const Task& t = *static_cast<Task*>(context);
                     float* const at =
                         t.data + (i + t.shift) % t.threads * kFloats;

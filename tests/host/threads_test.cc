@@ -1,9 +1,11 @@
 // The thread pool: every index once, any count, and no allocation in a call.
 #include "ports/host/threads.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/host/count_allocations.h"
@@ -21,19 +23,21 @@ TEST(Threads, RunEveryIndexOnce) {
     const ParallelRunner& runner = pool->runner();
     EXPECT_EQ(runner.threads, threads);
     ASSERT_NE(runner.run, nullptr);
-    for (const uint32_t count : {0u, 1u, 2u, 7u, 64u, 1000u}) {
+    for (const uint32_t count : {0u, 1u, 2u, 7u, 64u, 1000u, 140'000u}) {
       std::vector<int> hits(count, 0);
       runner.run(
           runner.pool,
-          [](void* context, uint32_t i) { ++static_cast<int*>(context)[i]; },
+          [](void* context, uint32_t i, uint32_t) {
+            ++static_cast<int*>(context)[i];
+          },
           hits.data(), count);
       EXPECT_EQ(hits, std::vector<int>(count, 1));
     }
   }
 }
 
-// Calls as short and as many as those of a training step, with more threads than
-// most machines have: every call is complete when it returns.
+// Calls as short and as many as those of a training step, with more threads
+// than most machines have: every call is complete when it returns.
 TEST(Threads, ManyShortCalls) {
   for (const uint32_t threads : {2u, 5u}) {
     const auto pool = MakeThreadPool(threads);
@@ -57,7 +61,9 @@ TEST(Threads, WorkAfterAPause) {
     std::vector<int> hits(3, 0);
     pool->runner().run(
         pool->runner().pool,
-        [](void* context, uint32_t i) { ++static_cast<int*>(context)[i]; },
+        [](void* context, uint32_t i, uint32_t) {
+          ++static_cast<int*>(context)[i];
+        },
         hits.data(), 3);
     ASSERT_EQ(hits, std::vector<int>(3, 1));
   }
@@ -71,7 +77,7 @@ TEST(Threads, NobodyWaitsForWhoHasNotBegun) {
     std::atomic<uint32_t> done{0};
     pool->runner().run(
         pool->runner().pool,
-        [](void* context, uint32_t i) {
+        [](void* context, uint32_t i, uint32_t) {
           auto& count = *static_cast<std::atomic<uint32_t>*>(context);
           count.fetch_add(1);
           // Piece 1 ends only when all others have been done by somebody else.
@@ -81,6 +87,61 @@ TEST(Threads, NobodyWaitsForWhoHasNotBegun) {
         },
         &done, 4);
     ASSERT_EQ(done.load(), 4u);
+  }
+}
+
+// Whoever is done takes the rest of who is slow, also of the caller: index
+// `slow`, the first of its owner, ends when all others are done.
+TEST(Threads, TheRestOfTheSlowIsTaken) {
+  struct Context {
+    std::atomic<uint32_t> done{0};
+    uint32_t slow = 0, others = 0;
+  };
+  for (const uint32_t threads : {2u, 3u}) {
+    const auto pool = MakeThreadPool(threads);
+    const uint32_t count = 4 * threads;
+    for (uint32_t round = 0; round < 200; ++round) {
+      Context context;
+      context.slow = round % threads * 4;
+      context.others = count - 1;
+      pool->runner().run(
+          pool->runner().pool,
+          [](void* opaque, uint32_t i, uint32_t) {
+            auto& c = *static_cast<Context*>(opaque);
+            while (i == c.slow && c.done.load() != c.others)
+              std::this_thread::yield();
+            c.done.fetch_add(1);
+          },
+          &context, count);
+      ASSERT_EQ(context.done.load(), count);
+    }
+  }
+}
+
+// A slot picks a scratch buffer: two tasks at one time never have the same one.
+TEST(Threads, SlotsAreNotShared) {
+  struct Context {
+    std::atomic<uint32_t> users[kMaxThreads] = {};
+    std::atomic<uint32_t> wrong{0};
+    uint32_t slots = 0;
+  };
+  for (const uint32_t threads : {2u, 5u}) {
+    const auto pool = MakeThreadPool(threads);
+    for (uint32_t round = 0; round < 2'000; ++round) {
+      Context context;
+      const uint32_t count = 1 + round % (4 * threads);
+      context.slots = std::min(count, threads);
+      pool->runner().run(
+          pool->runner().pool,
+          [](void* opaque, uint32_t, uint32_t slot) {
+            auto& c = *static_cast<Context*>(opaque);
+            if (slot >= c.slots || c.users[slot].fetch_add(1) != 0) ++c.wrong;
+            for (int i = 0; i < 50; ++i) (void)c.users[slot].load();
+            c.users[slot].fetch_sub(1);
+          },
+          &context, count);
+      ASSERT_EQ(context.wrong.load(), 0u);
+    }
   }
 }
 
@@ -110,6 +171,52 @@ TEST(Threads, WorkAsParallelForAndAllocateNothing) {
   for (uint32_t round = 2; round <= 20; ++round) work(round);
   EXPECT_EQ(allocations.load(), before);
   EXPECT_EQ(out, std::vector<uint32_t>(out.size(), 210));
+}
+
+// The ranges that ParallelFor makes, in the order of their numbers.
+std::vector<std::pair<size_t, size_t>> Ranges(uint32_t threads, size_t items,
+                                              size_t grain, Handing handing) {
+  ParallelRunner runner;
+  runner.threads = threads;
+  runner.run = [](void*, ParallelRunner::Task task, void* context,
+                  uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) task(context, i, 0);
+  };
+  std::vector<std::pair<size_t, size_t>> ranges;
+  ParallelFor(runner, items, grain, handing,
+              [&](size_t begin, size_t end, size_t) {
+                ranges.emplace_back(begin, end);
+              });
+  return ranges;
+}
+
+TEST(ParallelForRanges, PartsWhereThereIsMuchToDo) {
+  using Expected = std::vector<std::pair<size_t, size_t>>;
+  EXPECT_EQ(Ranges(2, 63, 1, Handing::kInParts), (Expected{{0, 31}, {31, 63}}));
+  EXPECT_EQ(Ranges(2, 64, 1, Handing::kInParts), (Expected{{0, 16},
+                                                           {16, 24},
+                                                           {24, 28},
+                                                           {28, 32},
+                                                           {32, 48},
+                                                           {48, 56},
+                                                           {56, 60},
+                                                           {60, 64}}));
+  EXPECT_EQ(Ranges(2, 64, 1, Handing::kAtOnce), (Expected{{0, 32}, {32, 64}}));
+  EXPECT_EQ(Ranges(3, 10, 5, Handing::kInParts), (Expected{{0, 5}, {5, 10}}));
+  EXPECT_EQ(Ranges(3, 9, 5, Handing::kInParts), (Expected{{0, 9}}));
+  EXPECT_EQ(Ranges(3, 0, 5, Handing::kInParts), Expected());
+  for (const uint32_t threads : {2u, 3u, 64u}) {
+    for (const size_t items : {size_t{4097}, size_t{100'003}}) {
+      size_t at = 0;
+      for (const auto& [begin, end] :
+           Ranges(threads, items, 2, Handing::kInParts)) {
+        EXPECT_EQ(begin, at);
+        EXPECT_GE(end - begin, 2u);
+        at = end;
+      }
+      EXPECT_EQ(at, items);
+    }
+  }
 }
 
 TEST(Threads, RefuseWrongCounts) {

@@ -11,13 +11,13 @@
 #include <cstring>
 #include <limits>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "simd/rows.h"
 #include "simd/target.h"
 #include "temper/parallel.h"
 #include "temper/random.h"
+#include "tests/testing/thread_runner.h"
 
 namespace temper::testing {
 
@@ -87,35 +87,6 @@ class Buffer {
   size_t n_;
   std::vector<float> storage_;
 };
-
-// Starts `threads` threads for every call: slow, but visible to TSan and in an
-// order nobody controls.
-inline ParallelRunner ThreadRunner(uint32_t threads) {
-  ParallelRunner runner;
-  runner.threads = threads;
-  runner.run = [](void*, ParallelRunner::Task task, void* context,
-                  uint32_t count) {
-    std::vector<std::thread> pool;
-    for (uint32_t i = 0; i < count; ++i) pool.emplace_back(task, context, i);
-    for (std::thread& t : pool) t.join();
-  };
-  return runner;
-}
-
-// A runner of several threads that notes into how many parts work was split at
-// most: a test whose every case is too small to split tests no threads.
-inline ParallelRunner CountedRunner(uint32_t threads, uint32_t* most_parts) {
-  ParallelRunner runner;
-  runner.threads = threads;
-  runner.pool = most_parts;
-  runner.run = [](void* pool, ParallelRunner::Task task, void* context,
-                  uint32_t count) {
-    uint32_t* const most = static_cast<uint32_t*>(pool);
-    *most = std::max(*most, count);
-    ThreadRunner(count).run(nullptr, task, context, count);
-  };
-  return runner;
-}
 
 // |actual - expected| <= atol + rtol * |expected|; NaN only equals NaN.
 inline ::testing::AssertionResult Near(double actual, double expected,

@@ -1,11 +1,13 @@
 // ParallelRunner: the only thing temper knows about threads. The platform
 // hands one in; the default runs everything on the calling thread.
 //
-// Contract: run(pool, task, context, count) calls task(context, i) exactly once
-// for every i in [0, count), in any order, on any threads, and returns when all
-// are done. It must not allocate. Work is always split so that the result does
-// not depend on `threads`, on the order, or on who runs what.
-// This header is a leaf: kernels, runtime and ports may all include it.
+// Contract: run(pool, task, context, count) calls task(context, i, slot)
+// exactly once for every i in [0, count), in any order, on any threads, and
+// returns when all are done. Calls that run at the same time have different
+// slots, all below min(threads, count). It must not allocate. Work is always
+// split so that the result does not depend on `threads`, on the order, or on
+// who runs what. This header is a leaf: kernels, runtime and ports may all
+// include it.
 #ifndef TEMPER_PARALLEL_H_
 #define TEMPER_PARALLEL_H_
 
@@ -16,7 +18,7 @@
 namespace temper {
 
 struct ParallelRunner {
-  using Task = void (*)(void* context, uint32_t index);
+  using Task = void (*)(void* context, uint32_t index, uint32_t slot);
   void (*run)(void* pool, Task task, void* context, uint32_t count) = nullptr;
   void* pool = nullptr;
   uint32_t threads = 1;  // 1 to kMaxThreads
@@ -24,41 +26,65 @@ struct ParallelRunner {
 
 inline constexpr uint32_t kMaxThreads = 64;
 
-// Number of ranges ParallelFor makes of `items`: at most `threads`, each with
-// at least `grain` items (except that there is always one range).
-constexpr size_t ParallelRanges(const ParallelRunner& parallel, size_t items,
+// Number of shares ParallelFor makes of `items`: at most `threads`, each with
+// at least `grain` items (except that there is always one share).
+constexpr size_t ParallelShares(const ParallelRunner& parallel, size_t items,
                                 size_t grain) {
   const size_t by_grain = items / (grain == 0 ? 1 : grain);
-  const size_t ranges =
+  const size_t shares =
       by_grain < parallel.threads ? by_grain : size_t{parallel.threads};
-  return ranges == 0 ? 1 : ranges;
+  return shares == 0 ? 1 : shares;
 }
 
-// Splits [0, items) into contiguous ranges and calls f(begin, end, slot), where
-// slot < parallel.threads is the range's own number: use it to pick a scratch
-// buffer. The items must be independent of each other.
+// How the items of a share are handed out.
+enum class Handing {
+  kAtOnce,  // one range: each begins with work of its own
+  // Where there is much to do: a half, a quarter and two eighths, so that who
+  // is done takes the rest of who is slow (a small core, or a core that
+  // somebody else uses too).
+  kInParts,
+};
+
+// Splits [0, items) into contiguous ranges and calls f(begin, end, slot), with
+// different slots below ParallelShares() at any one time: use them to pick
+// scratch buffers. The items must be independent of each other.
 template <class F>
 void ParallelFor(const ParallelRunner& parallel, size_t items, size_t grain,
-                 F&& f) {
+                 Handing handing, F&& f) {
   if (items == 0) return;
-  const size_t ranges = ParallelRanges(parallel, items, grain);
-  if (ranges == 1 || parallel.run == nullptr) {
+  const size_t shares = ParallelShares(parallel, items, grain);
+  if (shares == 1 || parallel.run == nullptr) {
     f(size_t{0}, items, size_t{0});
     return;
   }
+  // The smallest part, an eighth, has at least four grains.
+  constexpr size_t kMuch = 32;
   struct Context {
     std::remove_reference_t<F>* f;
-    size_t items, ranges;
-  } context{&f, items, ranges};
+    size_t items, shares, parts;
+    // Where a part of a share begins.
+    size_t Begin(size_t i) const {
+      const size_t share = i / parts;
+      const size_t begin = items * share / shares;
+      const size_t end = items * (share + 1) / shares;
+      constexpr size_t kEighths[] = {0, 4, 6, 7};
+      return begin + (end - begin) * kEighths[i % parts] / 8;
+    }
+  } context{&f, items, shares, 1};
+  if (handing == Handing::kInParts && items / kMuch >= grain * shares)
+    context.parts = 4;
   parallel.run(
       parallel.pool,
-      [](void* opaque, uint32_t i) {
+      [](void* opaque, uint32_t i, uint32_t slot) {
         const Context& c = *static_cast<const Context*>(opaque);
-        const size_t begin = c.items * i / c.ranges;
-        const size_t end = c.items * (i + 1) / c.ranges;
-        (*c.f)(begin, end, size_t{i});
+        (*c.f)(c.Begin(i), c.Begin(size_t{i} + 1), size_t{slot});
       },
-      &context, static_cast<uint32_t>(ranges));
+      &context, static_cast<uint32_t>(shares * context.parts));
+}
+template <class F>
+void ParallelFor(const ParallelRunner& parallel, size_t items, size_t grain,
+                 F&& f) {
+  ParallelFor(parallel, items, grain, Handing::kInParts, f);
 }
 
 }  // namespace temper
