@@ -1,6 +1,6 @@
 // From graph to program: which nodes take part in backward, the straight list
 // of steps, and every buffer with its lifetime. Offsets are the planner's.
-// Next: planner.h.
+// Next: program_draft.h (the parts of it), planner.h.
 #ifndef TEMPER_RUNTIME_PROGRAM_H_
 #define TEMPER_RUNTIME_PROGRAM_H_
 

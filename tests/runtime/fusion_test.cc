@@ -2,7 +2,7 @@
 // graph is run twice: as it is, and with a dropout of rate 0 behind each batch
 // norm and add, which forbids both. Losses, weights, optimizer state and
 // outputs must be the same; which nodes are fused is said by each graph.
-// Next: runtime/program.cc (ChooseFusion); simd/prologue_test.cc.
+// Next: runtime/program_nodes.cc (ChooseFusion); simd/prologue_test.cc.
 #include <set>
 
 #include "simd/target.h"

@@ -3,7 +3,8 @@
 // short batches and evaluations in between; and once with nothing fused, which
 // has no groups and other lifetimes. Gradients in blocks are compared with
 // whole ones.
-// Next: runtime/program.cc (SlabOf, ListGroup, BlockRows); fusion_test.cc.
+// Next: runtime/program_steps.cc (SlabOf, ListGroup), program_tensors.cc
+// (BlockRows); fusion_test.cc.
 #include <functional>
 #include <limits>
 

@@ -1,0 +1,156 @@
+// What every node does in a step: whether it trains and passes gradients on,
+// what of it is absorbed or derived, and what it needs. See program_draft.h.
+#include "runtime/program_draft.h"
+
+namespace temper {
+namespace {
+
+class NodeDecider {
+ public:
+  explicit NodeDecider(ProgramDraft* draft) : d_(*draft) {}
+
+  Status Decide() {
+    d_.plan.nodes.assign(d_.count, NodePlan());
+    d_.needs.assign(d_.count, Needs());
+    ChooseModes();
+    ChooseFusion();
+    return CollectNeeds();
+  }
+
+ private:
+  // A gradient reaches a node if something below it, or the node itself,
+  // trains.
+  void ChooseModes() {
+    if (!d_.plan.options.training) return;
+    // A gradient can only come from the loss, through its first input.
+    std::vector<bool> feeds_loss(d_.count, false);
+    feeds_loss[d_.count - 1] = true;
+    for (uint32_t i = d_.count; i-- > 0;) {
+      for (uint32_t k = 0; k < d_.NodeAt(i).input_count && feeds_loss[i]; ++k) {
+        if (!IsLoss(d_.NodeAt(i).kind) || k == 0)
+          feeds_loss[d_.NodeAt(i).inputs[k]] = true;
+      }
+    }
+    std::vector<bool> wants_gradient(d_.count, false);
+    for (uint32_t i = 0; i < d_.count; ++i) {
+      NodeMode& mode = d_.plan.nodes[i].mode;
+      mode.train_weights =
+          !d_.Frozen(i) && feeds_loss[i] && HasTrainedWeights(i);
+      mode.live_statistics =
+          mode.train_weights && d_.NodeAt(i).kind == LayerKind::kBatchNorm &&
+          d_.plan.options.batch_norm == BatchNormMode::kTrain;
+      bool below = false;
+      for (uint32_t k = 0; k < d_.NodeAt(i).input_count; ++k) {
+        mode.need_dx[k] =
+            feeds_loss[i] && wants_gradient[d_.NodeAt(i).inputs[k]];
+        // The target of a loss is given, not computed: nothing flows into it.
+        if (IsLoss(d_.NodeAt(i).kind) && k > 0) mode.need_dx[k] = false;
+        below = below || mode.need_dx[k];
+      }
+      mode.backward = mode.train_weights || below;
+      wants_gradient[i] = mode.backward && OpOf(d_.NodeAt(i).kind).backward;
+    }
+  }
+
+  // Which activations are absorbed and which outputs are derived. A function of
+  // the graph, so that bits and memory do not depend on the machine.
+  void ChooseFusion() {
+    std::vector<Needs> needs(d_.count);
+    std::vector<uint32_t> readers(d_.count, 0), reader(d_.count, kNoNode);
+    for (uint32_t i = 0; i < d_.count; ++i) {
+      d_.StateNeeds(i, &needs[i]);
+      for (uint32_t k = 0; k < d_.NodeAt(i).input_count; ++k) {
+        ++readers[d_.NodeAt(i).inputs[k]];
+        reader[d_.NodeAt(i).inputs[k]] = i;
+      }
+    }
+    for (uint32_t i = 0; i < d_.count; ++i) {
+      const simd::Activation act = needs[i].activation;
+      if (act == simd::Activation::kNone) continue;
+      const uint32_t from = d_.NodeAt(i).inputs[0];
+      NodeMode& source = d_.plan.nodes[from].mode;
+      if (!needs[from].absorb_activation || readers[from] != 1 ||
+          source.absorbed) {
+        continue;
+      }
+      d_.plan.nodes[i].mode.absorbed = true;
+      source.activation = static_cast<uint32_t>(act);
+    }
+    for (uint32_t i = 0; i < d_.count; ++i) {
+      if (!needs[i].derivable) continue;
+      // What it is formed from must stay where it is until it is read.
+      const uint32_t from = d_.NodeAt(i).inputs[0];
+      if (from == 0 || needs[from].recompute) continue;
+      const bool tail = d_.plan.nodes[i].mode.activation != 0;
+      const uint32_t last = tail ? reader[i] : i;
+      bool all = true;
+      const auto each_reader = [&](auto&& f) {
+        for (uint32_t c = last + 1; c < d_.count; ++c) {
+          for (uint32_t k = 0; k < d_.NodeAt(c).input_count; ++k) {
+            if (d_.NodeAt(c).inputs[k] == last) f(c, k);
+          }
+        }
+      };
+      each_reader([&](uint32_t c, uint32_t k) {
+        all = all && needs[c].accept_derived[k];
+      });
+      if (!all) continue;
+      d_.plan.nodes[i].mode.derived = true;
+      each_reader([&](uint32_t c, uint32_t k) {
+        d_.plan.nodes[c].mode.derived_input[k] = true;
+      });
+    }
+  }
+
+  bool HasTrainedWeights(uint32_t i) const {
+    Needs needs;
+    d_.StateNeeds(i, &needs);
+    for (uint32_t w = 0; w < needs.weight_count; ++w) {
+      if (IsTrained(needs.weights[w].role)) return true;
+    }
+    return false;
+  }
+
+  Status CollectNeeds() {
+    bool trains = false;
+    for (uint32_t i = 0; i < d_.count; ++i) {
+      NodePlan& node = d_.plan.nodes[i];
+      if (!node.mode.absorbed) d_.StateNeeds(i, &d_.needs[i]);
+      node.weight_count = d_.needs[i].weight_count;
+      for (uint32_t w = 0; w < node.weight_count; ++w) {
+        node.specs[w] = d_.needs[i].weights[w];
+        if (node.specs[w].Count() > kMaxElements) {
+          return Error(StatusCode::kInvalidArgument, "a weight is too large",
+                       i);
+        }
+      }
+      trains = trains || node.mode.train_weights;
+      if (d_.ActivationBytes(i) / sizeof(float) > kMaxElements) {
+        return Error(StatusCode::kInvalidArgument,
+                     "a tensor is too large: use a smaller batch", i);
+      }
+      if (d_.needs[i].minimum_rows > d_.plan.options.batch) {
+        return Error(StatusCode::kInvalidArgument,
+                     "this batch norm would see one value per channel, which "
+                     "has no variance: use a batch of 2 or more, or frozen "
+                     "statistics (--bn frozen)",
+                     i);
+      }
+      d_.plan.minimum_rows =
+          std::max(d_.plan.minimum_rows, d_.needs[i].minimum_rows);
+    }
+    if (d_.plan.options.training && !trains) {
+      return Error(StatusCode::kInvalidArgument,
+                   "nothing is left to train: every layer is frozen");
+    }
+    return Ok();
+  }
+
+  ProgramDraft& d_;
+};
+
+}  // namespace
+
+Status DecideNodes(ProgramDraft* draft) { return NodeDecider(draft).Decide(); }
+
+}  // namespace temper
