@@ -2,7 +2,7 @@
 // same order: mathematics, fields, shape, needs, forward, backward, table.
 //
 // A layer never sees the arena and has no loop over elements. It states what it
-// needs by the verbs of Needs; the program (program.cc) turns them into buffers
+// needs by the verbs of Needs; program_tensors.cc turns them into buffers
 // with lifetimes, the planner into offsets, and Call hands them back as
 // pointers. Next: layers/relu.cc (the shortest), layers/conv2d.cc, program.cc.
 #ifndef TEMPER_RUNTIME_LAYER_H_

@@ -30,7 +30,7 @@ bool AllThreadsExact(const ParallelRunner& parallel) {
             static_cast<std::atomic<bool>*>(context)->store(false);
           }
         },
-        &exact, parallel.threads);
+        &exact, parallel.threads, parallel.threads);
   }
   return exact.load();
 }

@@ -107,9 +107,11 @@ void ForEachBand(const Source& source, const float* x, const Prologue& prologue,
   }
   const size_t bands = source.cut.Count();
   const size_t slot_floats = SlotBytes(source, panels) / sizeof(float);
+  // A thread that packs for itself packs for every range.
   ParallelFor(
       parallel, bands * panels.groups * panels.count,
       DivUp(kMultiplyGrain, unit_work + 1),
+      panels.shared ? Handing::kInParts : Handing::kAtOnce,
       [&](size_t begin, size_t end, size_t slot) {
         float* const block =
             shared + panels.SharedFloats() + slot * slot_floats;

@@ -43,7 +43,8 @@ double FmaPeakGflops(const ParallelRunner& parallel) {
     if (parallel.run == nullptr) {
       task(&context, 0, 0);
     } else {
-      parallel.run(parallel.pool, task, &context, parallel.threads);
+      parallel.run(parallel.pool, task, &context, parallel.threads,
+                   parallel.threads);
     }
     const double seconds = SecondsSince(begin);
     double operations = 0;

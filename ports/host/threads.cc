@@ -72,8 +72,9 @@ class Pool final : public ThreadPool {
   struct Call {
     ParallelRunner::Task task;
     void* context;
-    uint32_t base;           // of the indices that the pieces count
-    uint32_t count, pieces;  // count <= kMostIndices
+    uint32_t base;    // of the indices that the pieces count
+    uint32_t count;   // at most kMostIndices
+    uint32_t pieces;  // at most as many as there are slots
   };
   // A share of a call. It has cache lines of its own, with all that its worker
   // must know: it waits there, and what a call costs is lines that go from core
@@ -85,17 +86,18 @@ class Pool final : public ThreadPool {
     Call call{};
   };
   static constexpr uint32_t kMostIndices = 0xffff;
+  static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
   static void Run(void* pool, ParallelRunner::Task task, void* context,
-                  uint32_t count) {
+                  uint32_t count, uint32_t slots) {
     for (uint32_t base = 0; base < count; base += kMostIndices) {
       const uint32_t part = std::min(count - base, kMostIndices);
-      static_cast<Pool*>(pool)->Run({task, context, base, part, 0});
+      static_cast<Pool*>(pool)->Run({task, context, base, part, slots});
     }
   }
 
   void Run(Call call) {
-    call.pieces = std::min(call.count, threads_);
+    call.pieces = std::min({call.count, call.pieces, threads_});
     const uint32_t ticket = ++ticket_;
     left_.store(call.count, std::memory_order_relaxed);
     for (uint32_t i = 0; i < call.pieces; ++i) {
@@ -113,10 +115,10 @@ class Pool final : public ThreadPool {
     }
     // What the caller does it counts for itself: `left_` is a line that the
     // workers write.
-    uint32_t own = TakeFrom(0, ticket, 0).done;
+    uint32_t own = TakeFrom(0, ticket, 0, &call);
     for (uint32_t i = 1; i < call.pieces; ++i) {
       if (left_.load(std::memory_order_acquire) == own) return;
-      own += TakeFrom(i, ticket, 0).done;
+      own += TakeFrom(i, ticket, 0, &call);
     }
     for (uint32_t left;
          (left = left_.load(std::memory_order_acquire)) != own;) {
@@ -135,38 +137,32 @@ class Pool final : public ThreadPool {
       *index = owner ? first : end - 1;
       if (piece.open.compare_exchange_weak(
               open, owner ? open + 0x10000 : open - 1,
-              std::memory_order_acq_rel, std::memory_order_acquire)) {
+              std::memory_order_acquire, std::memory_order_acquire)) {
         return true;
       }
     }
   }
 
-  struct Taken {
-    uint32_t done = 0;
-    uint32_t count = 0;  // of the call; 0 if nothing was done
-  };
-  // Does what nobody has begun of piece i. While an index is taken and not done,
-  // its call is not over, and the piece stays what it is.
-  Taken TakeFrom(uint32_t i, uint32_t ticket, uint32_t slot) {
+  // Does what nobody has begun of piece i and returns how much that was. While
+  // an index is taken and not done, its call is not over, and the piece stays
+  // what it is.
+  uint32_t TakeFrom(uint32_t i, uint32_t ticket, uint32_t slot, Call* call) {
     Piece& piece = pieces_[i];
-    Taken taken;
-    for (uint32_t index; TakeIndex(piece, ticket, i == slot, &index);) {
-      const Call& call = piece.call;
-      taken.count = call.count;
-      call.task(call.context, call.base + index, slot);
-      ++taken.done;
+    uint32_t done = 0;
+    for (uint32_t index; TakeIndex(piece, ticket, i == slot, &index); ++done) {
+      *call = piece.call;
+      call->task(call->context, call->base + index, slot);
     }
-    return taken;
+    return done;
   }
 
-  // The same for a worker. Returns the number of indices of the call.
-  uint32_t Help(uint32_t i, uint32_t ticket, uint32_t slot) {
-    const Taken taken = TakeFrom(i, ticket, slot);
-    if (taken.done != 0) {
-      left_.fetch_sub(taken.done);
-      left_.notify_one();
-    }
-    return taken.count;
+  // The same for a worker. True, and the call is known, if it did something.
+  bool Help(uint32_t i, uint32_t ticket, uint32_t slot, Call* call) {
+    const uint32_t done = TakeFrom(i, ticket, slot, call);
+    if (done == 0) return false;
+    left_.fetch_sub(done);
+    left_.notify_one();
+    return true;
   }
 
   void Work(uint32_t own) {
@@ -184,12 +180,14 @@ class Pool final : public ThreadPool {
         continue;
       }
       last = ticket;
-      const uint32_t count = Help(own, ticket, own);
-      bool useful = count != 0;
-      // With one index each the caller has begun its own, and a look at it
-      // would take its line away.
-      for (uint32_t i = count > threads_ ? 0 : 1; i < threads_; ++i)
-        if (i != own && Help(i, ticket, own) != 0) useful = true;
+      Call call{};
+      bool useful = Help(own, ticket, own, &call);
+      for (uint32_t i = 1; i < threads_; ++i)
+        if (i != own && Help(i, ticket, own, &call)) useful = true;
+      // The caller last. With one index each it has begun its own, and a look
+      // at it would take its line away.
+      if (call.count > call.pieces && Help(0, ticket, own, &call))
+        useful = true;
       if (useful) idle_since = Clock::now();
     }
   }
@@ -207,7 +205,7 @@ class Pool final : public ThreadPool {
   std::array<Piece, kMaxThreads> pieces_;
   alignas(128) std::atomic<uint32_t> left_{0};
   alignas(128) uint32_t ticket_ = 0;
-  std::atomic<bool> stop_{false};
+  alignas(128) std::atomic<bool> stop_{false};
   std::latch begun_;
   std::vector<std::thread> workers_;
 };

@@ -161,7 +161,7 @@ class Bench {
                         t.data + (i + t.shift) % t.threads * kFloats;
                     simd::Scale(kFloats, 1.0f, at, at, {});
                   },
-                  &task, all_.threads);
+                  &task, all_.threads, all_.threads);
             },
             Take::kBest);
       }

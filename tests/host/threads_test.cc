@@ -30,7 +30,7 @@ TEST(Threads, RunEveryIndexOnce) {
           [](void* context, uint32_t i, uint32_t) {
             ++static_cast<int*>(context)[i];
           },
-          hits.data(), count);
+          hits.data(), count, threads);
       EXPECT_EQ(hits, std::vector<int>(count, 1));
     }
   }
@@ -64,7 +64,7 @@ TEST(Threads, WorkAfterAPause) {
         [](void* context, uint32_t i, uint32_t) {
           ++static_cast<int*>(context)[i];
         },
-        hits.data(), 3);
+        hits.data(), 3, 3);
     ASSERT_EQ(hits, std::vector<int>(3, 1));
   }
 }
@@ -85,7 +85,7 @@ TEST(Threads, NobodyWaitsForWhoHasNotBegun) {
             while (count.load() != 4) std::this_thread::yield();
           }
         },
-        &done, 4);
+        &done, 4, 4);
     ASSERT_EQ(done.load(), 4u);
   }
 }
@@ -112,7 +112,7 @@ TEST(Threads, TheRestOfTheSlowIsTaken) {
               std::this_thread::yield();
             c.done.fetch_add(1);
           },
-          &context, count);
+          &context, count, threads);
       ASSERT_EQ(context.done.load(), count);
     }
   }
@@ -139,7 +139,7 @@ TEST(Threads, SlotsAreNotShared) {
             for (int i = 0; i < 50; ++i) (void)c.users[slot].load();
             c.users[slot].fetch_sub(1);
           },
-          &context, count);
+          &context, count, threads);
       ASSERT_EQ(context.wrong.load(), 0u);
     }
   }
@@ -173,13 +173,39 @@ TEST(Threads, WorkAsParallelForAndAllocateNothing) {
   EXPECT_EQ(out, std::vector<uint32_t>(out.size(), 210));
 }
 
+// A runner that was told of fewer threads than its pool has: scratch buffers
+// are planned for those.
+TEST(Threads, FewerThanThePoolHas) {
+  const auto pool = MakeThreadPool(4);
+  ParallelRunner some = pool->runner();
+  some.threads = 2;
+  std::atomic<uint32_t> most{0}, running{0}, most_running{0};
+  const auto raise = [](std::atomic<uint32_t>& to, uint32_t value) {
+    uint32_t old = to.load();
+    while (old < value && !to.compare_exchange_weak(old, value)) {
+    }
+  };
+  for (int round = 0; round < 500; ++round) {
+    ParallelFor(some, 64, 1, [&](size_t, size_t, size_t slot) {
+      raise(most_running, running.fetch_add(1) + 1);
+      raise(most, static_cast<uint32_t>(slot));
+      std::this_thread::yield();
+      running.fetch_sub(1);
+    });
+  }
+  EXPECT_LE(most.load(), 1u);
+  EXPECT_LE(most_running.load(), 2u);
+}
+
 // The ranges that ParallelFor makes, in the order of their numbers.
 std::vector<std::pair<size_t, size_t>> Ranges(uint32_t threads, size_t items,
-                                              size_t grain, Handing handing) {
+                                              size_t grain, Handing handing,
+                                              uint32_t parts_from = 32) {
   ParallelRunner runner;
+  runner.parts_from = parts_from;
   runner.threads = threads;
   runner.run = [](void*, ParallelRunner::Task task, void* context,
-                  uint32_t count) {
+                  uint32_t count, uint32_t) {
     for (uint32_t i = 0; i < count; ++i) task(context, i, 0);
   };
   std::vector<std::pair<size_t, size_t>> ranges;
@@ -205,6 +231,10 @@ TEST(ParallelForRanges, PartsWhereThereIsMuchToDo) {
   EXPECT_EQ(Ranges(3, 10, 5, Handing::kInParts), (Expected{{0, 5}, {5, 10}}));
   EXPECT_EQ(Ranges(3, 9, 5, Handing::kInParts), (Expected{{0, 9}}));
   EXPECT_EQ(Ranges(3, 0, 5, Handing::kInParts), Expected());
+  EXPECT_EQ(Ranges(2, 2, 0, Handing::kInParts), (Expected{{0, 1}, {1, 2}}));
+  // Nothing of an empty part.
+  EXPECT_EQ(Ranges(2, 5, 1, Handing::kInParts, 1),
+            (Expected{{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}}));
   for (const uint32_t threads : {2u, 3u, 64u}) {
     for (const size_t items : {size_t{4097}, size_t{100'003}}) {
       size_t at = 0;

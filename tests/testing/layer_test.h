@@ -258,7 +258,7 @@ inline void ExpectSameBits(const LayerRun& a, const LayerRun& b, uint32_t parts,
 }
 
 // Everything at the top of this file for one case. most_parts (may be null)
-// rises to the number of parts that a thread was given work for.
+// rises to the number of threads that were given work.
 inline void TestLayer(const LayerCase& c, const LayerTwin& twin,
                       uint32_t* most_parts = nullptr) {
   SCOPED_TRACE(NameOf(c));

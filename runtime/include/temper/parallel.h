@@ -19,9 +19,12 @@ namespace temper {
 
 struct ParallelRunner {
   using Task = void (*)(void* context, uint32_t index, uint32_t slot);
-  void (*run)(void* pool, Task task, void* context, uint32_t count) = nullptr;
+  void (*run)(void* pool, Task task, void* context, uint32_t count,
+              uint32_t slots) = nullptr;
   void* pool = nullptr;
-  uint32_t threads = 1;  // 1 to kMaxThreads
+  uint32_t threads = 1;  // 1 to kMaxThreads; fewer than the pool has is allowed
+  // A thread's share of at least this many grains comes in parts; 1 or more.
+  uint32_t parts_from = 32;
 };
 
 inline constexpr uint32_t kMaxThreads = 64;
@@ -52,13 +55,12 @@ template <class F>
 void ParallelFor(const ParallelRunner& parallel, size_t items, size_t grain,
                  Handing handing, F&& f) {
   if (items == 0) return;
+  if (grain == 0) grain = 1;
   const size_t shares = ParallelShares(parallel, items, grain);
   if (shares == 1 || parallel.run == nullptr) {
     f(size_t{0}, items, size_t{0});
     return;
   }
-  // The smallest part, an eighth, has at least four grains.
-  constexpr size_t kMuch = 32;
   struct Context {
     std::remove_reference_t<F>* f;
     size_t items, shares, parts;
@@ -71,15 +73,18 @@ void ParallelFor(const ParallelRunner& parallel, size_t items, size_t grain,
       return begin + (end - begin) * kEighths[i % parts] / 8;
     }
   } context{&f, items, shares, 1};
-  if (handing == Handing::kInParts && items / kMuch >= grain * shares)
+  if (handing == Handing::kInParts &&
+      items / parallel.parts_from >= grain * shares)
     context.parts = 4;
   parallel.run(
       parallel.pool,
       [](void* opaque, uint32_t i, uint32_t slot) {
         const Context& c = *static_cast<const Context*>(opaque);
-        (*c.f)(c.Begin(i), c.Begin(size_t{i} + 1), size_t{slot});
+        const size_t begin = c.Begin(i), end = c.Begin(size_t{i} + 1);
+        if (begin < end) (*c.f)(begin, end, size_t{slot});
       },
-      &context, static_cast<uint32_t>(shares * context.parts));
+      &context, static_cast<uint32_t>(shares * context.parts),
+      static_cast<uint32_t>(shares));
 }
 template <class F>
 void ParallelFor(const ParallelRunner& parallel, size_t items, size_t grain,
