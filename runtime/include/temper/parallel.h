@@ -1,13 +1,14 @@
 // ParallelRunner: the only thing temper knows about threads. The platform
 // hands one in; the default runs everything on the calling thread.
 //
-// Contract: run(pool, task, context, count) calls task(context, i, slot)
+// Contract: run(pool, task, context, count, slots) calls task(context, i, slot)
 // exactly once for every i in [0, count), in any order, on any threads, and
-// returns when all are done. Calls that run at the same time have different
-// slots, all below min(threads, count). It must not allocate. Work is always
-// split so that the result does not depend on `threads`, on the order, or on
-// who runs what. This header is a leaf: kernels, runtime and ports may all
-// include it.
+// returns when all are done. Tasks that run at the same time have different
+// slots, all below min(slots, count): no more than that many run at once. slots
+// is 1 to `threads`. It must not allocate. Work is always split so that the
+// result does not depend on `threads`, on the order, or on who runs what.
+//
+// This header is a leaf: kernels, runtime and ports may all include it.
 #ifndef TEMPER_PARALLEL_H_
 #define TEMPER_PARALLEL_H_
 
