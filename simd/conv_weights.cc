@@ -18,6 +18,11 @@
 //   dw += result
 //
 // Without staging a unit's partial sums fit the stack and there are no bands.
+//
+// Threads that share units all read, stage and pack the same pixels. So with
+// many pixels they share those first (PixelShare): each sums nodes of the tree
+// of chunks, for all units or a part of them, and the nodes are combined at the
+// end. The additions are the same.
 // Next: partials.h, conv_bands.h, gemm-inl.h.
 #include <algorithm>
 #include <cstring>
@@ -127,15 +132,54 @@ struct WeightGradient {
   size_t Units() const { return s.groups * slices * SliceUnits(); }
   // Partials alive at once, for this many pixels or fewer.
   size_t Partials() const { return PartialCount(MostChunks(pixels)); }
+  // Pixels of chunks [begin, end).
+  size_t PixelsOf(size_t begin, size_t end) const {
+    const size_t chunk = ChunkRows(pixels);
+    return std::min(pixels, end * chunk) - begin * chunk;
+  }
+  size_t AllUnitFloats() const { return Units() * unit_floats; }
+  // Most floats that nodes may take: a small part of what is summed.
+  size_t MostNodeFloats() const {
+    return source.staged ? pixels * (s.in_c + s.out_c) / 4 : 0;
+  }
+  // How `threads` threads share the work: `parts` ranges of chunks times
+  // threads / parts ranges of units. One part: units only.
+  ChunkParts PixelShare(size_t threads) const {
+    const size_t chunks = ChunkCount(pixels);
+    for (size_t parts = threads; parts > 1; --parts) {
+      const ChunkParts share{chunks, parts};
+      if (threads % parts != 0 || parts > chunks) continue;
+      if (threads / parts > Units()) break;
+      size_t most = 0;
+      for (size_t i = 0; i < parts; ++i) {
+        most = std::max(most, PixelsOf(share.Begin(i), share.Begin(i + 1)));
+      }
+      if (most * parts * 4 <= pixels * 5 &&
+          share.Nodes() * AllUnitFloats() <= MostNodeFloats()) {
+        return share;
+      }
+    }
+    return {chunks, 1};
+  }
+  // Of all batches up to this one and as many threads or fewer.
+  size_t NodeBytes(size_t threads) const {
+    size_t nodes = 0;
+    for (size_t chunks = 2; chunks <= MostChunks(pixels); ++chunks) {
+      for (size_t parts = 2; parts <= std::min(threads, chunks); ++parts) {
+        nodes = std::max(nodes, ChunkParts{chunks, parts}.Nodes());
+      }
+    }
+    return PartBytes(std::min(nodes * AllUnitFloats(), MostNodeFloats()));
+  }
   // Floats of partial results that a thread may keep.
   size_t MostFloats() const {
     return slices > 1 ? kSlicedFloats : kWholeFloats;
   }
   // Units whose partial results are kept at the same time. Without staging
   // there is nothing to share between units: one, on the stack.
-  size_t UnitsAtOnce() const {
+  size_t UnitsAtOnce(size_t partials) const {
     if (!source.staged) return 1;
-    return std::clamp<size_t>(MostFloats() / (Partials() * unit_floats), 1,
+    return std::clamp<size_t>(MostFloats() / (partials * unit_floats), 1,
                               block_rows * runs * cut.col_units);
   }
   // Parts of a thread's scratch. They grow with the batch and the filters, as
@@ -325,16 +369,29 @@ struct WeightGradient {
     return walk;
   }
 
-  // Units [begin, end) of one block. Partial i lies at partials + i * stride.
-  void RunUnits(size_t begin, size_t end, const float* x, Prologue prologue,
-                const float* dy, float* dw, float* partials, size_t stride,
-                float* stage, float* packed) const {
+  // Partial sums of some units: the first one, which becomes the result, and
+  // the others side by side.
+  struct Sums {
+    float* result;
+    float* others;
+    size_t stride;
+    float* At(size_t i) const {
+      return i == 0 ? result : others + (i - 1) * stride;
+    }
+  };
+  // Sums chunks [first_chunk, first_chunk + chunks), a node of the tree or all
+  // of them, of the units [begin, end) of one block. True if the result went to
+  // dw at once.
+  bool SumUnits(size_t begin, size_t end, size_t first_chunk, size_t chunks,
+                const float* x, Prologue prologue, const float* dy, float* dw,
+                const Sums& sums, float* stage, float* packed) const {
     const size_t out_w = static_cast<size_t>(s.out_w);
     const size_t out_h = static_cast<size_t>(s.out_h);
     const size_t chunk = ChunkRows(pixels);
+    const size_t first = first_chunk * chunk;
+    const size_t last = first + PixelsOf(first_chunk, first_chunk + chunks);
     const auto merge = [&](size_t into, size_t from) {
-      AddFloats((end - begin) * unit_floats, partials + from * stride,
-                partials + into * stride);
+      AddFloats((end - begin) * unit_floats, sums.At(from), sums.At(into));
     };
     // Without staging all pixels are one band.
     BandCut bands = source.cut;
@@ -361,19 +418,20 @@ struct WeightGradient {
       r.add = true;
     }
     PartialStack stack;
-    Band band = BandAt(bands, 0);
-    Window window = source.Open(x, prologue, band, stage);
-    size_t next_band = 1;
-    size_t band_begin = 0, band_end = band.images * band.rows * out_w;
-    for (size_t from = 0; from < pixels; from += chunk) {
-      float* const sums = partials + stack.Top() * stride;
-      const size_t to = std::min(pixels, from + chunk);
+    Band band;
+    Window window;
+    size_t next_band = 0, band_begin = 0, band_end = 0;
+    for (size_t from = first; from < last; from += chunk) {
+      float* const top = sums.At(stack.Top());
+      const size_t to = std::min(last, from + chunk);
       for (size_t at = from; at < to;) {
-        if (at == band_end) {
-          band = BandAt(bands, next_band++);
+        if (at >= band_end) {
+          while (at >= band_end) {
+            band = BandAt(bands, next_band++);
+            band_begin = band_end;
+            band_end += band.images * band.rows * out_w;
+          }
           window = source.Open(x, prologue, band, stage);
-          band_begin = band_end;
-          band_end += band.images * band.rows * out_w;
         }
         const size_t stop = std::min(to, band_end);
         // Several images in a band are whole ones: pixels follow each other.
@@ -391,7 +449,7 @@ struct WeightGradient {
         Place place = first_place;
         for (size_t i = begin; i < end; ++i, Next(place)) {
           r.cols = RoundUp(place.unit.cols, kPanel / 2);
-          r.c = sums + (i - begin) * unit_floats;
+          r.c = top + (i - begin) * unit_floats;
           if (direct) {
             r.cols = place.unit.cols;
             r.c = ColumnAt(place, place.unit.col, dw);
@@ -402,11 +460,16 @@ struct WeightGradient {
       }
       stack.Push(merge);
     }
-    if (direct) return;
     stack.Finish(merge);
-    Place place = first_place;
+    return direct;
+  }
+
+  // Adds what SumUnits left in `result` to dw.
+  void AddUnits(size_t begin, size_t end, const float* result,
+                float* dw) const {
+    Place place = At(begin);
     for (size_t i = begin; i < end; ++i, Next(place)) {
-      AddTo(place, partials + (i - begin) * unit_floats, dw);
+      AddTo(place, result + (i - begin) * unit_floats, dw);
     }
   }
 };
@@ -429,6 +492,9 @@ size_t direct::ConvBackwardWeightsScratch(const ConvShape& shape,
     if (n == 0) continue;
     const WeightGradient g(shape, n, prologue, shape.out_c / shape.groups);
     bytes = std::max(bytes, SlotCount(g.Units(), threads) * g.SlotBytes());
+    if (const size_t nodes = g.NodeBytes(threads); nodes != 0) {
+      bytes = std::max(bytes, threads * g.SlotBytes() + nodes);
+    }
   }
   return bytes;
 }
@@ -441,28 +507,83 @@ void direct::ConvBackwardWeights(const ConvShape& shape, uint32_t batch,
   if (batch == 0 || filters == 0) return;
   const WeightGradient g(shape, batch, !prologue.IsIdentity(),
                          filters / shape.groups);
-  const size_t at_once = g.UnitsAtOnce();
   const size_t work = g.pixels * g.unit_floats;
-  ParallelFor(parallel, g.Units(), DivUp(kMultiplyGrain, work),
-              Handing::kAtOnce, [&](size_t begin, size_t end, size_t slot) {
-                alignas(64) float stack[kMaxPartials * kMaxUnitFloats];
-                float* partials = stack;
-                float* stage = nullptr;
-                float* packed = nullptr;
-                if (g.source.staged) {
-                  partials = static_cast<float*>(scratch) +
-                             slot * (g.SlotBytes() / sizeof(float));
-                  stage = partials + g.PartialBytes() / sizeof(float);
-                  packed = stage +
-                           PartBytes(g.source.StagedFloats()) / sizeof(float);
+  const size_t grain = DivUp(kMultiplyGrain, work);
+  const size_t slot_floats = g.SlotBytes() / sizeof(float);
+  float* const slots = static_cast<float*>(scratch);
+  // The parts of a thread's scratch.
+  struct Slot {
+    float *partials, *stage, *packed;
+  };
+  const auto slot_at = [&](size_t slot) {
+    Slot at = {};
+    at.partials = slots + slot * slot_floats;
+    at.stage = at.partials + g.PartialBytes() / sizeof(float);
+    at.packed = at.stage + PartBytes(g.source.StagedFloats()) / sizeof(float);
+    return at;
+  };
+  const ChunkParts share =
+      g.PixelShare(ParallelShares(parallel, work * g.Units(), kMultiplyGrain));
+  if (share.parts == 1) {
+    const size_t at_once = g.UnitsAtOnce(g.Partials());
+    ParallelFor(parallel, g.Units(), grain, Handing::kAtOnce,
+                [&](size_t begin, size_t end, size_t slot) {
+                  alignas(64) float stack[kMaxPartials * kMaxUnitFloats];
+                  Slot at = {stack, nullptr, nullptr};
+                  if (g.source.staged) at = slot_at(slot);
+                  const size_t stride = at_once * g.unit_floats;
+                  while (begin < end) {
+                    const size_t stop =
+                        std::min({end, begin + at_once, g.BlockEnd(begin)});
+                    if (!g.SumUnits(begin, stop, 0, share.chunks, x, prologue,
+                                    dy + first, dw,
+                                    {at.partials, at.partials + stride, stride},
+                                    at.stage, at.packed)) {
+                      g.AddUnits(begin, stop, at.partials, dw);
+                    }
+                    begin = stop;
+                  }
+                });
+    return;
+  }
+  // Threads share pixels.
+  const size_t threads = ParallelShares(parallel, work * g.Units(),
+                                        kMultiplyGrain);
+  const size_t ranges = threads / share.parts;
+  const size_t all = g.AllUnitFloats();
+  float* const nodes = slots + threads * slot_floats;
+  // The result of a node is in its own place, so one buffer less.
+  const size_t others = PartialCount(share.MostChunksOfNode()) - 1;
+  const size_t at_once = g.UnitsAtOnce(std::max<size_t>(1, others));
+  const auto sum = [&](size_t part, size_t range, const Slot& at) {
+    size_t begin = g.Units() * range / ranges;
+    const size_t end = g.Units() * (range + 1) / ranges;
+    while (begin < end) {
+      const size_t stop = std::min({end, begin + at_once, g.BlockEnd(begin)});
+      share.ForEachNode(part, [&](size_t node, size_t chunk, size_t chunks) {
+        g.SumUnits(begin, stop, chunk, chunks, x, prologue, dy + first, dw,
+                   {nodes + node * all + begin * g.unit_floats, at.partials,
+                    at_once * g.unit_floats},
+                   at.stage, at.packed);
+      });
+      begin = stop;
+    }
+  };
+  ParallelFor(parallel, threads, 1, Handing::kAtOnce,
+              [&](size_t begin, size_t end, size_t slot) {
+                for (size_t i = begin; i < end; ++i) {
+                  sum(i / ranges, i % ranges, slot_at(slot));
                 }
-                while (begin < end) {
-                  const size_t stop =
-                      std::min({end, begin + at_once, g.BlockEnd(begin)});
-                  g.RunUnits(begin, stop, x, prologue, dy + first, dw, partials,
-                             at_once * g.unit_floats, stage, packed);
-                  begin = stop;
-                }
+              });
+  ParallelFor(parallel, g.Units(),
+              DivUp(kElementGrain, share.Nodes() * g.unit_floats),
+              [&](size_t begin, size_t end, size_t) {
+                float* const at = nodes + begin * g.unit_floats;
+                share.Combine([&](size_t into, size_t from) {
+                  AddFloats((end - begin) * g.unit_floats, at + from * all,
+                            at + into * all);
+                });
+                g.AddUnits(begin, end, at, dw);
               });
 }
 

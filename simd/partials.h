@@ -58,6 +58,68 @@ class PartialStack {
   size_t depth_ = 0, chunks_ = 0;
 };
 
+// Chunks [0, chunks) in `parts` ranges, for as many threads. What a range can
+// sum by itself are nodes of the tree: runs of 2^k chunks that begin at a
+// multiple of 2^k.
+struct ChunkParts {
+  size_t chunks, parts;  // parts <= chunks
+
+  constexpr size_t Begin(size_t part) const { return chunks * part / parts; }
+  // Chunks of the node that begins at chunk `first` of a range that ends at
+  // `end`.
+  static constexpr size_t NodeAt(size_t first, size_t end) {
+    size_t size = 1;
+    while (first % (2 * size) == 0 && first + 2 * size <= end) size *= 2;
+    return size;
+  }
+  // Calls f(node, first chunk, chunks) for the nodes of a part; all nodes are
+  // numbered in their order.
+  template <class F>
+  constexpr void ForEachNode(size_t part, F&& f) const {
+    size_t node = 0;
+    for (size_t i = 0; i <= part; ++i) {
+      const size_t end = Begin(i + 1);
+      for (size_t at = Begin(i); at < end; at += NodeAt(at, end), ++node) {
+        if (i == part) f(node, at, NodeAt(at, end));
+      }
+    }
+  }
+  constexpr size_t Nodes() const {
+    size_t count = 0;
+    ForEachNode(parts - 1, [&](size_t node, size_t, size_t) {
+      count = node + 1;
+    });
+    return count;
+  }
+  // Chunks of the largest node.
+  constexpr size_t MostChunksOfNode() const {
+    size_t most = 0;
+    for (size_t i = 0; i < parts; ++i) {
+      ForEachNode(i, [&](size_t, size_t, size_t size) {
+        most = std::max(most, size);
+      });
+    }
+    return most;
+  }
+  // merge(into, from) must add node `from` to node `into`. The result ends in
+  // node 0; the additions are those of CombineTree.
+  template <class Merge>
+  void Combine(Merge&& merge) const {
+    size_t held[kMaxChunks], depth = 0, done = 0;
+    for (size_t i = 0; i < parts; ++i) {
+      ForEachNode(i, [&](size_t node, size_t, size_t size) {
+        for (size_t carry = done / size; carry & 1; carry >>= 1) {
+          merge(held[--depth], node);
+          node = held[depth];
+        }
+        held[depth++] = node;
+        done += size;
+      });
+    }
+    for (; depth > 1; --depth) merge(held[depth - 2], held[depth - 1]);
+  }
+};
+
 inline void AddFloats(size_t n, const float* from, float* into) {
   for (size_t i = 0; i < n; ++i) into[i] += from[i];
 }
