@@ -10,6 +10,7 @@
 #define HWY_TARGET_INCLUDE "simd/depthwise.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "simd/chunk_tasks.h"
 #include "simd/depthwise-inl.h"
 #include "simd/depthwise_strided-inl.h"
 #include "simd/depthwise_weights-inl.h"
@@ -386,14 +387,11 @@ void DepthwiseBackwardWeights(const ConvShape& s, uint32_t batch, RowRange part,
     const size_t share = RoundUp(s.in_c / parallel.threads + 1, 16);
     if (share < width) width = share;
   }
-  const size_t blocks = DivideUp(s.in_c, width);
-  const size_t height = part_end - part_begin;
-  const size_t task = (height < step ? height : step) * taps * width;
-  const auto run = [&](size_t chunk, size_t c, float* stage) {
+  const auto run = [&](size_t chunk, size_t begin, size_t end, size_t block,
+                       size_t slot) {
+    float* const stage = stages + slot * stage_floats;
+    const size_t c = block * width;
     const size_t c_end = s.in_c - c < width ? s.in_c : c + width;
-    size_t begin = chunk * step, end = begin + step;
-    if (begin < part_begin) begin = part_begin;
-    if (end > part_end) end = part_end;
     float* const sums = partial + chunk * taps * stride;
     WeightSource source;
     source.x = x;
@@ -436,13 +434,9 @@ void DepthwiseBackwardWeights(const ConvShape& s, uint32_t batch, RowRange part,
       at = stop;
     }
   };
-  ParallelFor(parallel, touched * blocks, DivideUp(kMultiplyGrain, task),
-              [&](size_t begin, size_t end, size_t slot) {
-                for (size_t i = begin; i < end; ++i) {
-                  run(first_chunk + i / blocks, i % blocks * width,
-                      stages + slot * stage_floats);
-                }
-              });
+  ForEachChunkTask(parallel, rows, part_begin, part_end,
+                   DivideUp(s.in_c, width),
+                   DivideUp(kMultiplyGrain, taps * width), run);
   if (part.End() != batch) return;
   CombineTree(chunks, [&](size_t i, size_t j) {
     HWY_DYNAMIC_DISPATCH(AddFloats)

@@ -2,12 +2,14 @@
 // chunks are combined. The loops are in norm-inl.h.
 #include "simd/norm.h"
 
+#include <algorithm>
 #include <cstring>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "simd/norm.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "simd/chunk_tasks.h"
 #include "simd/norm-inl.h"
 
 #if HWY_ONCE
@@ -53,20 +55,13 @@ void ForEachChunkBlock(size_t rows, size_t begin, size_t end, size_t channels,
     const size_t share = RoundUp(channels / parallel.threads + 1, 16);
     if (share < width) width = share;
   }
-  const size_t blocks = (channels + width - 1) / width;
-  const size_t height = end - begin < step ? end - begin : step;
-  const size_t work = (channels < width ? channels : width) * height;
-  ParallelFor(parallel, chunks * blocks, (kElementGrain + work - 1) / work,
-              [&](size_t first, size_t last, size_t) {
-                for (size_t item = first; item < last; ++item) {
-                  const size_t chunk = first_chunk + item / blocks;
-                  const size_t channel = item % blocks * width;
-                  const size_t from = chunk * step, to = from + step;
-                  f(chunk, from < begin ? begin : from, to < end ? to : end,
-                    channel,
-                    channels - channel < width ? channels - channel : width);
-                }
-              });
+  ForEachChunkTask(
+      parallel, rows, begin, end, (channels + width - 1) / width,
+      RowGrain(std::min(channels, width)),
+      [&](size_t chunk, size_t first, size_t last, size_t block, size_t) {
+        const size_t channel = block * width;
+        f(chunk, first, last, channel, std::min(width, channels - channel));
+      });
 }
 
 }  // namespace
