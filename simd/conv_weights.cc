@@ -140,7 +140,7 @@ struct WeightGradient {
   size_t AllUnitFloats() const { return Units() * unit_floats; }
   // Most floats that nodes may take: a small part of what is summed.
   size_t MostNodeFloats() const {
-    return source.staged ? pixels * (s.in_c + s.out_c) / 4 : 0;
+    return pixels * (s.in_c + s.out_c) / 4;
   }
   // How `threads` threads share the work: `parts` ranges of chunks times
   // threads / parts ranges of units. One part: units only.
@@ -511,12 +511,13 @@ void direct::ConvBackwardWeights(const ConvShape& shape, uint32_t batch,
   const size_t grain = DivUp(kMultiplyGrain, work);
   const size_t slot_floats = g.SlotBytes() / sizeof(float);
   float* const slots = static_cast<float*>(scratch);
-  // The parts of a thread's scratch.
+  // Where a thread works: parts of the scratch, or without staging its stack.
   struct Slot {
     float *partials, *stage, *packed;
   };
-  const auto slot_at = [&](size_t slot) {
-    Slot at = {};
+  const auto slot_at = [&](size_t slot, float* stack) {
+    Slot at = {stack, nullptr, nullptr};
+    if (!g.source.staged) return at;
     at.partials = slots + slot * slot_floats;
     at.stage = at.partials + g.PartialBytes() / sizeof(float);
     at.packed = at.stage + PartBytes(g.source.StagedFloats()) / sizeof(float);
@@ -529,8 +530,7 @@ void direct::ConvBackwardWeights(const ConvShape& shape, uint32_t batch,
     ParallelFor(parallel, g.Units(), grain, Handing::kAtOnce,
                 [&](size_t begin, size_t end, size_t slot) {
                   alignas(64) float stack[kMaxPartials * kMaxUnitFloats];
-                  Slot at = {stack, nullptr, nullptr};
-                  if (g.source.staged) at = slot_at(slot);
+                  const Slot at = slot_at(slot, stack);
                   const size_t stride = at_once * g.unit_floats;
                   while (begin < end) {
                     const size_t stop =
@@ -571,8 +571,9 @@ void direct::ConvBackwardWeights(const ConvShape& shape, uint32_t batch,
   };
   ParallelFor(parallel, threads, 1, Handing::kAtOnce,
               [&](size_t begin, size_t end, size_t slot) {
+                alignas(64) float stack[kMaxPartials * kMaxUnitFloats];
                 for (size_t i = begin; i < end; ++i) {
-                  sum(i / ranges, i % ranges, slot_at(slot));
+                  sum(i / ranges, i % ranges, slot_at(slot, stack));
                 }
               });
   ParallelFor(parallel, g.Units(),
