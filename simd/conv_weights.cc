@@ -132,16 +132,9 @@ struct WeightGradient {
   size_t Units() const { return s.groups * slices * SliceUnits(); }
   // Partials alive at once, for this many pixels or fewer.
   size_t Partials() const { return PartialCount(MostChunks(pixels)); }
-  // Pixels of chunks [begin, end).
-  size_t PixelsOf(size_t begin, size_t end) const {
-    const size_t chunk = ChunkRows(pixels);
-    return std::min(pixels, end * chunk) - begin * chunk;
-  }
   size_t AllUnitFloats() const { return Units() * unit_floats; }
   // Most floats that nodes may take: a small part of what is summed.
-  size_t MostNodeFloats() const {
-    return pixels * (s.in_c + s.out_c) / 4;
-  }
+  size_t MostNodeFloats() const { return pixels * (s.in_c + s.out_c) / 4; }
   // How `threads` threads share the work: `parts` ranges of chunks times
   // threads / parts ranges of units. One part: units only.
   ChunkParts PixelShare(size_t threads) const {
@@ -150,11 +143,7 @@ struct WeightGradient {
       const ChunkParts share{chunks, parts};
       if (threads % parts != 0 || parts > chunks) continue;
       if (threads / parts > Units()) break;
-      size_t most = 0;
-      for (size_t i = 0; i < parts; ++i) {
-        most = std::max(most, PixelsOf(share.Begin(i), share.Begin(i + 1)));
-      }
-      if (most * parts * 4 <= pixels * 5 &&
+      if (share.Balanced(pixels) &&
           share.Nodes() * AllUnitFloats() <= MostNodeFloats()) {
         return share;
       }
@@ -369,27 +358,18 @@ struct WeightGradient {
     return walk;
   }
 
-  // Partial sums of some units: the first one, which becomes the result, and
-  // the others side by side.
-  struct Sums {
-    float* result;
-    float* others;
-    size_t stride;
-    float* At(size_t i) const {
-      return i == 0 ? result : others + (i - 1) * stride;
-    }
-  };
   // Sums chunks [first_chunk, first_chunk + chunks), a node of the tree or all
   // of them, of the units [begin, end) of one block. True if the result went to
   // dw at once.
   bool SumUnits(size_t begin, size_t end, size_t first_chunk, size_t chunks,
                 const float* x, Prologue prologue, const float* dy, float* dw,
-                const Sums& sums, float* stage, float* packed) const {
+                const PartialBuffers& sums, float* stage, float* packed) const {
     const size_t out_w = static_cast<size_t>(s.out_w);
     const size_t out_h = static_cast<size_t>(s.out_h);
     const size_t chunk = ChunkRows(pixels);
     const size_t first = first_chunk * chunk;
-    const size_t last = first + PixelsOf(first_chunk, first_chunk + chunks);
+    const size_t last =
+        first + ChunkParts::RowsOf(pixels, first_chunk, first_chunk + chunks);
     const auto merge = [&](size_t into, size_t from) {
       AddFloats((end - begin) * unit_floats, sums.At(from), sums.At(into));
     };
@@ -467,9 +447,12 @@ struct WeightGradient {
   // Adds what SumUnits left in `result` to dw.
   void AddUnits(size_t begin, size_t end, const float* result,
                 float* dw) const {
-    Place place = At(begin);
-    for (size_t i = begin; i < end; ++i, Next(place)) {
-      AddTo(place, result + (i - begin) * unit_floats, dw);
+    while (begin < end) {
+      const size_t stop = std::min(end, BlockEnd(begin));
+      Place place = At(begin);
+      for (; begin < stop; ++begin, Next(place), result += unit_floats) {
+        AddTo(place, result, dw);
+      }
     }
   }
 };
@@ -547,25 +530,25 @@ void direct::ConvBackwardWeights(const ConvShape& shape, uint32_t batch,
     return;
   }
   // Threads share pixels.
-  const size_t threads = ParallelShares(parallel, work * g.Units(),
-                                        kMultiplyGrain);
+  const size_t threads =
+      ParallelShares(parallel, work * g.Units(), kMultiplyGrain);
   const size_t ranges = threads / share.parts;
   const size_t all = g.AllUnitFloats();
   float* const nodes = slots + threads * slot_floats;
-  // The result of a node is in its own place, so one buffer less.
-  const size_t others = PartialCount(share.MostChunksOfNode()) - 1;
-  const size_t at_once = g.UnitsAtOnce(std::max<size_t>(1, others));
+  const size_t at_once = g.UnitsAtOnce(std::max<size_t>(1, share.Others()));
   const auto sum = [&](size_t part, size_t range, const Slot& at) {
     size_t begin = g.Units() * range / ranges;
     const size_t end = g.Units() * (range + 1) / ranges;
     while (begin < end) {
       const size_t stop = std::min({end, begin + at_once, g.BlockEnd(begin)});
-      share.ForEachNode(part, [&](size_t node, size_t chunk, size_t chunks) {
-        g.SumUnits(begin, stop, chunk, chunks, x, prologue, dy + first, dw,
-                   {nodes + node * all + begin * g.unit_floats, at.partials,
-                    at_once * g.unit_floats},
-                   at.stage, at.packed);
-      });
+      share.ForEachNode(
+          [&](size_t of, size_t node, size_t chunk, size_t chunks) {
+            if (of != part) return;
+            g.SumUnits(begin, stop, chunk, chunks, x, prologue, dy + first, dw,
+                       {nodes + node * all + begin * g.unit_floats, at.partials,
+                        at_once * g.unit_floats},
+                       at.stage, at.packed);
+          });
       begin = stop;
     }
   };

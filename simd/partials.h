@@ -72,51 +72,71 @@ struct ChunkParts {
     while (first % (2 * size) == 0 && first + 2 * size <= end) size *= 2;
     return size;
   }
-  // Calls f(node, first chunk, chunks) for the nodes of a part; all nodes are
-  // numbered in their order.
+  // Calls f(part, node, first chunk, chunks) for all nodes, which are numbered
+  // in their order.
   template <class F>
-  constexpr void ForEachNode(size_t part, F&& f) const {
+  constexpr void ForEachNode(F&& f) const {
     size_t node = 0;
-    for (size_t i = 0; i <= part; ++i) {
-      const size_t end = Begin(i + 1);
-      for (size_t at = Begin(i); at < end; at += NodeAt(at, end), ++node) {
-        if (i == part) f(node, at, NodeAt(at, end));
+    for (size_t part = 0; part < parts; ++part) {
+      const size_t end = Begin(part + 1);
+      for (size_t at = Begin(part); at < end; ++node) {
+        const size_t size = NodeAt(at, end);
+        f(part, node, at, size);
+        at += size;
       }
     }
   }
   constexpr size_t Nodes() const {
     size_t count = 0;
-    ForEachNode(parts - 1, [&](size_t node, size_t, size_t) {
-      count = node + 1;
-    });
+    ForEachNode([&](size_t, size_t, size_t, size_t) { ++count; });
     return count;
   }
-  // Chunks of the largest node.
-  constexpr size_t MostChunksOfNode() const {
+  // Partial sums that the largest node needs beside its result.
+  constexpr size_t Others() const {
+    size_t most = 1;
+    ForEachNode([&](size_t, size_t, size_t, size_t size) {
+      most = std::max(most, PartialCount(size));
+    });
+    return most - 1;
+  }
+  // Rows of a sum over `rows` rows that chunks [begin, end) have.
+  static constexpr size_t RowsOf(size_t rows, size_t begin, size_t end) {
+    const size_t chunk = ChunkRows(rows);
+    return std::min(rows, end * chunk) - begin * chunk;
+  }
+  // Does no part have much more rows than the average?
+  constexpr bool Balanced(size_t rows) const {
     size_t most = 0;
     for (size_t i = 0; i < parts; ++i) {
-      ForEachNode(i, [&](size_t, size_t, size_t size) {
-        most = std::max(most, size);
-      });
+      most = std::max(most, RowsOf(rows, Begin(i), Begin(i + 1)));
     }
-    return most;
+    return most * parts * 4 <= rows * 5;
   }
   // merge(into, from) must add node `from` to node `into`. The result ends in
   // node 0; the additions are those of CombineTree.
   template <class Merge>
   void Combine(Merge&& merge) const {
     size_t held[kMaxChunks], depth = 0, done = 0;
-    for (size_t i = 0; i < parts; ++i) {
-      ForEachNode(i, [&](size_t node, size_t, size_t size) {
-        for (size_t carry = done / size; carry & 1; carry >>= 1) {
-          merge(held[--depth], node);
-          node = held[depth];
-        }
-        held[depth++] = node;
-        done += size;
-      });
-    }
+    ForEachNode([&](size_t, size_t node, size_t, size_t size) {
+      for (size_t carry = done / size; carry & 1; carry >>= 1) {
+        merge(held[--depth], node);
+        node = held[depth];
+      }
+      held[depth++] = node;
+      done += size;
+    });
     for (; depth > 1; --depth) merge(held[depth - 2], held[depth - 1]);
+  }
+};
+
+// The buffers of a PartialStack: the first one, which becomes the result, and
+// the others side by side.
+struct PartialBuffers {
+  float* result;
+  float* others;
+  size_t stride;
+  float* At(size_t i) const {
+    return i == 0 ? result : others + (i - 1) * stride;
   }
 };
 

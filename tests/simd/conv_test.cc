@@ -269,6 +269,49 @@ TEST(Conv, SameBitsWithAnyThreads) {
   EXPECT_EQ(parts, 7u);
 }
 
+// Weight gradients of four or five chunks: staged or not, either orientation of
+// the lanes, slices, groups. More threads than units take part.
+TEST(ConvBackwardWeights, ThreadsSharePixels) {
+  const struct {
+    Case c;
+    bool one_unit;
+  } cases[] = {
+      {{1, {42, 48, 1, 42, 48, 9, 3, 3, 1, 1, 1, 1, 1, 1, 1}}, true},
+      {{2, {42, 48, 3, 21, 48, 7, 3, 1, 2, 1, 1, 0, 1, 1, 1}}, true},
+      {{9, {15, 15, 16, 15, 15, 16, 1, 1, 1, 1, 0, 0, 1, 1, 1}}, true},
+      {{1, {44, 46, 40, 44, 46, 3, 1, 1, 1, 1, 0, 0, 1, 1, 1}}, false},
+      {{2, {33, 33, 66, 35, 35, 6, 1, 1, 1, 1, 1, 1, 1, 1, 1}}, false},
+      {{1, {46, 44, 8, 46, 44, 8, 1, 3, 1, 1, 0, 1, 1, 1, 4}}, false},
+  };
+  for (const auto& [c, one_unit] : cases) {
+    SCOPED_TRACE(Name(c));
+    const Problem p(c);
+    const Buffer dw0 = p.ChainBackwardWeights();
+    testing::ForEachTarget([&](simd::Target target) {
+      Buffer dw1 = dw0;
+      for (const uint32_t threads : {1u, 2u, 3u, 4u, 8u}) {
+        SCOPED_TRACE(threads);
+        uint32_t parts = 0;
+        const ParallelRunner runner = testing::CountedRunner(threads, &parts);
+        Buffer dw = p.dw;
+        Buffer scratch(simd::direct::ConvBackwardWeightsScratch(
+                           p.s, p.batch, threads, false) /
+                       4);
+        simd::direct::ConvBackwardWeights(p.s, p.batch, p.x, {}, p.dy, 0,
+                                          p.s.out_c, dw, scratch.data(),
+                                          runner);
+        EXPECT_TRUE(dw.GuardsIntact() && scratch.GuardsIntact());
+        if (!target.exact && threads == 1) dw1 = dw;
+        EXPECT_TRUE(dw.SameBits(dw1));
+        // Nothing but pixels can be shared.
+        if (one_unit && threads == 4) {
+          EXPECT_EQ(parts, 4u);
+        }
+      }
+    });
+  }
+}
+
 // What a prologue forms on the way equals what it stored before, bit for bit.
 TEST(Conv, PrologueEqualsMaterialised) {
   std::vector<Case> cases(std::begin(kCases), std::end(kCases));

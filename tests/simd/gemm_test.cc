@@ -314,6 +314,47 @@ TEST(PartialStack, MakesTheAdditionsOfCombineTree) {
   }
 }
 
+// However chunks are shared, the additions are those.
+TEST(ChunkParts, MakeTheAdditionsOfCombineTree) {
+  for (size_t chunks = 1; chunks <= simd::kMaxChunks; ++chunks) {
+    std::vector<std::string> tree(chunks);
+    for (size_t i = 0; i < chunks; ++i) tree[i] = std::to_string(i);
+    const std::vector<std::string> leaves = tree;
+    simd::CombineTree(chunks, [&](size_t into, size_t from) {
+      Join(tree[into], tree[from]);
+    });
+    for (size_t parts = 1; parts <= chunks; ++parts) {
+      SCOPED_TRACE(std::to_string(chunks) + " in " + std::to_string(parts));
+      const simd::ChunkParts share = {chunks, parts};
+      std::vector<std::string> nodes(share.Nodes());
+      size_t done = 0;
+      share.ForEachNode(
+          [&](size_t part, size_t node, size_t first, size_t size) {
+            EXPECT_EQ(first, done);
+            EXPECT_GE(first, share.Begin(part));
+            EXPECT_LE(first + size, share.Begin(part + 1));
+            done += size;
+            std::vector<std::string> held(1 + share.Others());
+            const auto merge = [&](size_t into, size_t from) {
+              Join(held.at(into), held.at(from));
+            };
+            simd::PartialStack stack;
+            for (size_t i = first; i < first + size; ++i) {
+              held.at(stack.Top()) = leaves[i];
+              stack.Push(merge);
+            }
+            stack.Finish(merge);
+            nodes.at(node) = held[0];
+          });
+      EXPECT_EQ(done, chunks);
+      share.Combine([&](size_t into, size_t from) {
+        Join(nodes.at(into), nodes.at(from));
+      });
+      EXPECT_EQ(nodes[0], tree[0]);
+    }
+  }
+}
+
 TEST(UnitCut, CoversTheMatrixOnce) {
   for (size_t rows : {1, 2, 8, 9, 14, 15, 16, 27, 64, 100}) {
     for (size_t cols : {1, 15, 16, 17, 33, 48, 49, 64, 80, 97, 192}) {
