@@ -18,6 +18,7 @@ struct UpdateCall {
   const float* g;
   float* w;
   float* const* state;  // kMaxStates, null where there is none
+  bool w_shared;        // other threads may have read w (simd/update.h)
   const ParallelRunner& parallel;
 };
 

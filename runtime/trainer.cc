@@ -249,7 +249,8 @@ bool Trainer::UpdateWeight(uint32_t index, uint32_t w, uint64_t first,
   }
   return OpOf(plan_.options.optimizer.kind)
       .update({plan_.options.optimizer, n.specs[w].role, count, learning_rate_,
-               gradient, At(n.weights[w]) + first, state, parallel});
+               gradient, At(n.weights[w]) + first, state, parallel_.threads > 1,
+               parallel});
 }
 
 bool Trainer::UpdateNode(uint32_t index) {

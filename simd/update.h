@@ -14,9 +14,10 @@ namespace temper::simd {
 
 // PyTorch's SGD: g' = g + decay * w; v = momentum * v + g';
 // step = nesterov ? g' + momentum * v : v; w = w - lr * step. Each line is one
-// FMA. With momentum 0, v is null and step = g'.
+// FMA. With momentum 0, v is null and step = g'. w_shared: other threads may
+// have read w since it was written; speed only.
 bool SgdUpdate(size_t n, float lr, float momentum, float decay, bool nesterov,
-               const float* g, float* w, float* v,
+               const float* g, float* w, float* v, bool w_shared,
                const ParallelRunner& parallel);
 
 }  // namespace temper::simd

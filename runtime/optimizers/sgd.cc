@@ -37,7 +37,8 @@ bool Update(const UpdateCall& call) {
   const SgdParams& p = call.optimizer.As<SgdParams>();
   return simd::SgdUpdate(call.count, call.learning_rate, p.momentum,
                          Decay(call.optimizer, call.role), p.nesterov != 0,
-                         call.g, call.w, call.state[0], call.parallel);
+                         call.g, call.w, call.state[0], call.w_shared,
+                         call.parallel);
 }
 
 }  // namespace

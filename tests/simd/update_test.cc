@@ -23,7 +23,7 @@ TEST(Sgd, MatchesTheTwinOnEveryTarget) {
           Buffer aw = fw, av = fv;
           EXPECT_FALSE(simd::SgdUpdate(n, 0.05f, momentum, 5e-4f, nesterov, fg,
                                        aw, momentum == 0 ? nullptr : av.data(),
-                                       {}));
+                                       nesterov, {}));
           EXPECT_TRUE(aw.GuardsIntact() && av.GuardsIntact());
           for (size_t i = 0; i < n; ++i) {
             EXPECT_TRUE(testing::Near(aw[i], w[i], 3e-7, 3e-8)) << i;
@@ -48,6 +48,7 @@ TEST(Sgd, SameBitsOnExactTargetsAndAnyThreads) {
     for (uint32_t threads : {1u, 2u, 3u}) {
       Buffer w = w0, v = v0;
       EXPECT_FALSE(simd::SgdUpdate(n, 0.1f, 0.9f, 1e-4f, true, g, w, v,
+                                   threads != 1,
                                    testing::ThreadRunner(threads)));
       if (!have) first_w = w, first_v = v, have = true;
       EXPECT_TRUE(w.SameBits(first_w) && v.SameBits(first_v));
@@ -62,7 +63,8 @@ TEST(Sgd, ReportsNonFiniteWeights) {
       testing::ForEachTarget([&](simd::Target) {
         Buffer g(37, 0.0f), w(37, 1.0f), v(37, 0.0f);
         g[at] = bad;
-        EXPECT_TRUE(simd::SgdUpdate(37, 0.1f, 0.9f, 0.0f, false, g, w, v, {}));
+        EXPECT_TRUE(
+            simd::SgdUpdate(37, 0.1f, 0.9f, 0.0f, false, g, w, v, true, {}));
       });
     }
   }
@@ -71,7 +73,8 @@ TEST(Sgd, ReportsNonFiniteWeights) {
 TEST(Sgd, FlushesTinyMomentum) {
   testing::ForEachTarget([&](simd::Target) {
     Buffer g(5, 0.0f), w(5, 1.0f), v(5, 1.05e-30f);
-    EXPECT_FALSE(simd::SgdUpdate(5, 0.1f, 0.9f, 0.0f, false, g, w, v, {}));
+    EXPECT_FALSE(
+        simd::SgdUpdate(5, 0.1f, 0.9f, 0.0f, false, g, w, v, true, {}));
     for (size_t i = 0; i < 5; ++i) EXPECT_EQ(v[i], 0.0f);
   });
 }
