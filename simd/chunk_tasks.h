@@ -24,7 +24,7 @@ void ForEachChunkTask(const ParallelRunner& parallel, size_t rows, size_t begin,
   const size_t step = ChunkRows(rows);
   const size_t first_chunk = begin / step, last_chunk = (end - 1) / step + 1;
   const size_t items = (end - begin) * blocks;
-  // No more shares than tasks.
+  // About as many shares as tasks, at most.
   const size_t most = (last_chunk - first_chunk) * blocks;
   ParallelFor(parallel, items, std::max(grain, items / most),
               [&](size_t from, size_t to, size_t slot) {

@@ -18,8 +18,9 @@
 // (up to 640 KB all of them; else per thread a block of columns, 256 KB or two
 // panels; none for the input gradient of few pixels) and per thread a band
 // (mostly 48 KB). Weight gradient: per thread a band, partial sums (at most
-// 256 KB) and packed dy (at most 128 KB). Nothing survives the call. Null if
-// the size is 0.
+// 256 KB) and packed dy (mostly 128 KB at most), and where threads share pixels
+// results of parts of the pixels, at most a quarter of x and dy. Nothing
+// survives the call. Null if the size is 0.
 // Next: conv_bands.h, runtime/layers/conv2d.cc, tests/reference/conv.h.
 #ifndef TEMPER_SIMD_CONV_H_
 #define TEMPER_SIMD_CONV_H_

@@ -133,7 +133,7 @@ struct WeightGradient {
   // Partials alive at once, for this many pixels or fewer.
   size_t Partials() const { return PartialCount(MostChunks(pixels)); }
   size_t AllUnitFloats() const { return Units() * unit_floats; }
-  // Most floats that nodes may take: a small part of what is summed.
+  // Most floats that nodes may take: a quarter of what is summed.
   size_t MostNodeFloats() const { return pixels * (s.in_c + s.out_c) / 4; }
   // How `threads` threads share the work: `parts` ranges of chunks times
   // threads / parts ranges of units. One part: units only.
@@ -180,9 +180,11 @@ struct WeightGradient {
   }
   size_t PackedDyBytes() const {
     if (!pack_dy) return 0;
-    const size_t unit = source.cut.pixels * cut.rows;
+    // Fewer filters may be cut into units of more rows.
     return PartBytes(
-        std::max(unit, std::min(kPackedDyFloats, unit * cut.row_units)));
+        std::max(source.cut.pixels * kMaxTileRows,
+                 std::min(kPackedDyFloats,
+                          source.cut.pixels * cut.rows * cut.row_units)));
   }
   size_t SlotBytes() const {
     if (!source.staged) return 0;
@@ -478,6 +480,12 @@ size_t direct::ConvBackwardWeightsScratch(const ConvShape& shape,
     if (const size_t nodes = g.NodeBytes(threads); nodes != 0) {
       bytes = std::max(bytes, threads * g.SlotBytes() + nodes);
     }
+    // Without a prologue after all, x may need no staging: other units.
+    if (prologue) {
+      const WeightGradient plain(shape, n, false, shape.out_c / shape.groups);
+      bytes = std::max(bytes,
+                       threads * plain.SlotBytes() + plain.NodeBytes(threads));
+    }
   }
   return bytes;
 }
@@ -506,8 +514,9 @@ void direct::ConvBackwardWeights(const ConvShape& shape, uint32_t batch,
     at.packed = at.stage + PartBytes(g.source.StagedFloats()) / sizeof(float);
     return at;
   };
-  const ChunkParts share =
-      g.PixelShare(ParallelShares(parallel, work * g.Units(), kMultiplyGrain));
+  const size_t threads = ParallelShares(
+      parallel, Saturated(uint64_t{work} * g.Units()), kMultiplyGrain);
+  const ChunkParts share = g.PixelShare(threads);
   if (share.parts == 1) {
     const size_t at_once = g.UnitsAtOnce(g.Partials());
     ParallelFor(parallel, g.Units(), grain, Handing::kAtOnce,
@@ -530,8 +539,6 @@ void direct::ConvBackwardWeights(const ConvShape& shape, uint32_t batch,
     return;
   }
   // Threads share pixels.
-  const size_t threads =
-      ParallelShares(parallel, work * g.Units(), kMultiplyGrain);
   const size_t ranges = threads / share.parts;
   const size_t all = g.AllUnitFloats();
   float* const nodes = slots + threads * slot_floats;

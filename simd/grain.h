@@ -4,6 +4,7 @@
 #define TEMPER_SIMD_GRAIN_H_
 
 #include <cstddef>
+#include <cstdint>
 
 namespace temper::simd {
 
@@ -12,6 +13,11 @@ namespace temper::simd {
 inline constexpr size_t kElementGrain = 8192;
 // Multiply-adds worth one task.
 inline constexpr size_t kMultiplyGrain = 65536;
+
+// A number of them, as far as size_t goes.
+constexpr size_t Saturated(uint64_t work) {
+  return work < SIZE_MAX ? static_cast<size_t>(work) : SIZE_MAX;
+}
 
 }  // namespace temper::simd
 

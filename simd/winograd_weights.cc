@@ -269,9 +269,10 @@ void WinogradBackwardWeights(const ConvShape& s, uint32_t batch, const float* x,
   if (batch == 0 || filters == 0) return;
   const WeightGradient gradient(s, batch);
   const size_t columns = gradient.columns;
-  const size_t threads =
-      ParallelShares(parallel, gradient.tiles * kPositions * filters * columns,
-                     kMultiplyGrain);
+  const size_t threads = ParallelShares(
+      parallel,
+      Saturated(uint64_t{gradient.tiles} * kPositions * filters * columns),
+      kMultiplyGrain);
   const WeightGradient::Sharing whole = gradient.Share(filters, threads);
   const size_t most = gradient.GroupFilters(whole.Sums(), whole.chunks.parts);
   float* const sums = static_cast<float*>(scratch);

@@ -312,6 +312,31 @@ TEST(ConvBackwardWeights, ThreadsSharePixels) {
   }
 }
 
+// The scratch does for a call without the planned prologue, and for fewer
+// filters, which may be cut into units of more rows.
+TEST(ConvBackwardWeights, ThePlannedScratchDoesForOtherCalls) {
+  const struct {
+    Case c;
+    bool prologue;
+    uint32_t filters;
+  } cases[] = {
+      {{8, {14, 14, 112, 14, 14, 512, 1, 1, 1, 1, 0, 0, 1, 1, 1}}, true, 512},
+      {{1, {50, 50, 3, 50, 50, 65, 5, 5, 1, 1, 2, 2, 1, 1, 1}}, false, 64},
+  };
+  for (const auto& [c, prologue, filters] : cases) {
+    for (const uint32_t threads : {2u, 4u, 8u}) {
+      // Only sizes: the products are too large for a unit test.
+      const auto bytes = [&](bool with, uint32_t n) {
+        simd::ConvShape s = c.s;
+        s.out_c = n;
+        return simd::direct::ConvBackwardWeightsScratch(s, c.batch, threads,
+                                                        with);
+      };
+      EXPECT_GE(bytes(prologue, c.s.out_c), bytes(false, filters));
+    }
+  }
+}
+
 // What a prologue forms on the way equals what it stored before, bit for bit.
 TEST(Conv, PrologueEqualsMaterialised) {
   std::vector<Case> cases(std::begin(kCases), std::end(kCases));
