@@ -320,7 +320,7 @@ TEST(ConvBackwardWeights, ThePlannedScratchDoesForOtherCalls) {
     bool prologue;
     uint32_t filters;
   } cases[] = {
-      {{8, {14, 14, 112, 14, 14, 512, 1, 1, 1, 1, 0, 0, 1, 1, 1}}, true, 512},
+      {{16, {14, 14, 112, 14, 14, 512, 1, 1, 1, 1, 0, 0, 1, 1, 1}}, true, 512},
       {{1, {50, 50, 3, 50, 50, 65, 5, 5, 1, 1, 2, 2, 1, 1, 1}}, false, 64},
   };
   for (const auto& [c, prologue, filters] : cases) {
