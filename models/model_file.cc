@@ -27,15 +27,6 @@ FileError Refuse(std::string_view why) {
   return {StatusCode::kBadFile, Text("model file: ", why)};
 }
 
-std::string DimsText(std::span<const uint32_t> dims) {
-  std::string out = "(";
-  for (size_t i = 0; i < dims.size(); ++i) {
-    if (i != 0) out += ", ";
-    AppendText(&out, dims[i]);
-  }
-  return out + ")";
-}
-
 // The memory law of limits.h, applied before each allocation whose size is in
 // the file. The sums include what the allocator adds.
 class Budget {
@@ -81,7 +72,9 @@ FileError CheckVersion(const SafetensorsView& view) {
   if (version == nullptr) {
     return Refuse(
         "there is no \"format_version\" in its metadata, so temper did not "
-        "write it; import it to use its weights");
+        "write it: it has tensors but no graph to run them. Weights of other "
+        "programs cannot be read yet; start from a ready model or a "
+        "graph.json");
   }
   if (version->value != std::to_string(kModelFormatVersion)) {
     return {StatusCode::kUnsupported,
@@ -92,22 +85,92 @@ FileError CheckVersion(const SafetensorsView& view) {
   return {};
 }
 
-FileError CheckChecksum(std::span<const uint8_t> file,
-                        const SafetensorsView& view) {
-  const SafetensorsMetadata* stored = view.FindMetadata("checksum");
-  if (stored == nullptr) return Refuse("no \"checksum\" in its metadata");
-  if (stored->bytes != 16) {
-    return Refuse(Text("the checksum ", Quoted(stored->value),
-                       " does not have 16 digits"));
+// What a wrong checksum means. A program that reads a file and writes it again
+// keeps names and values, but not the order of the metadata or the padding.
+FileError WrongChecksum(bool our_form, std::string_view computed,
+                        std::string_view stored) {
+  return Refuse(
+      Text("the checksum is ", computed, ", the file says ", Quoted(stored),
+           our_form ? "; it is damaged, restore it from a copy"
+                    : "; another program changed it or saved it again "
+                      "after temper wrote it, so nobody vouches for its "
+                      "values: use the file that temper wrote"));
+}
+
+// Keys in ascending order and values at a multiple of 64: see model_writer.cc.
+bool HasOurForm(const SafetensorsView& view) {
+  return view.data_offset % 64 == 0 &&
+         std::is_sorted(
+             view.metadata.begin(), view.metadata.end(),
+             [](const SafetensorsMetadata& a, const SafetensorsMetadata& b) {
+               return a.key < b.key;
+             });
+}
+
+constexpr std::string_view kNoDigits = "0000000000000000";
+
+// Hashes a file from front to back, with the checksum's digits as '0'.
+class FileHash {
+ public:
+  explicit FileHash(uint64_t digits_offset) : digits_(digits_offset) {}
+
+  void Update(const void* data, size_t size) {
+    const char* bytes = static_cast<const char*>(data);
+    while (size > 0) {
+      uint64_t run = size;
+      const bool inside =
+          offset_ >= digits_ && offset_ < digits_ + kNoDigits.size();
+      if (inside) {
+        run = std::min<uint64_t>(run, digits_ + kNoDigits.size() - offset_);
+      } else if (offset_ < digits_) {
+        run = std::min<uint64_t>(run, digits_ - offset_);
+      }
+      hash_.Update(inside ? kNoDigits.data() : bytes, static_cast<size_t>(run));
+      offset_ += run;
+      bytes += run;
+      size -= static_cast<size_t>(run);
+    }
   }
-  const auto digits = HexDigits(FileChecksum(file, stored->offset));
-  const std::string_view computed(digits.data(), digits.size());
-  if (stored->value != computed) {
-    return Refuse(Text("the checksum is ", computed, ", the file says ",
-                       Quoted(stored->value),
-                       "; it is damaged, restore it from a copy"));
+  uint64_t Digest() const { return hash_.Digest(); }
+  std::array<char, 16> Digits() const { return HexDigits(Digest()); }
+
+ private:
+  const uint64_t digits_;
+  uint64_t offset_ = 0;
+  Xxh3 hash_;
+};
+
+constexpr size_t kBlock = 4096;  // values at a time
+
+FileError Unreadable() { return {StatusCode::kIoError, "cannot read it"}; }
+
+// Updates `hash` with the bytes [0, end) of the file.
+FileError HashUpTo(const ByteReader& file, uint64_t end, FileHash* hash) {
+  float block[kBlock];
+  for (uint64_t at = 0; at < end;) {
+    const size_t n =
+        static_cast<size_t>(std::min<uint64_t>(end - at, sizeof(block)));
+    if (!file.read(file.context, at, block, n)) return Unreadable();
+    hash->Update(block, n);
+    at += n;
   }
   return {};
+}
+
+// An error in a file whose checksum is wrong, too, is only a consequence.
+FileError UnlessDamaged(const ByteReader& file, uint64_t file_bytes,
+                        const SafetensorsView& view, FileError error) {
+  const SafetensorsMetadata* stored = view.FindMetadata("checksum");
+  if (error.ok() || stored == nullptr || stored->bytes != kNoDigits.size()) {
+    return error;
+  }
+  FileHash hash(stored->offset);
+  TEMPER_RETURN_IF_FILE_ERROR(HashUpTo(file, file_bytes, &hash));
+  const auto digits = hash.Digits();
+  const std::string_view computed(digits.data(), digits.size());
+  return computed == stored->value
+             ? error
+             : WrongChecksum(HasOurForm(view), computed, stored->value);
 }
 
 FileError CheckKeys(const SafetensorsView& view) {
@@ -124,6 +187,11 @@ FileError CheckKeys(const SafetensorsView& view) {
     if (view.FindMetadata(key) == nullptr) {
       return Refuse(Text("no metadata ", Quoted(key)));
     }
+  }
+  const SafetensorsMetadata* checksum = view.FindMetadata("checksum");
+  if (checksum->bytes != kNoDigits.size()) {
+    return Refuse(Text("the checksum ", Quoted(checksum->value),
+                       " does not have 16 digits"));
   }
   return {};
 }
@@ -187,82 +255,6 @@ FileError CopyTensor(std::span<const uint8_t> file,
   return {};
 }
 
-// Nodes and weights by name.
-template <class T>
-class NameMap {
- public:
-  explicit NameMap(size_t count) { rows_.reserve(count); }
-  void Add(std::string_view name, const T* value) {
-    rows_.emplace_back(name, value);
-  }
-  void Sort() { std::sort(rows_.begin(), rows_.end()); }
-  const T* Find(std::string_view name) const {
-    const auto row = std::lower_bound(
-        rows_.begin(), rows_.end(), name,
-        [](const auto& a, std::string_view b) { return a.first < b; });
-    return row == rows_.end() || row->first != name ? nullptr : row->second;
-  }
-  static constexpr size_t kRowBytes = sizeof(std::pair<std::string_view, T*>);
-
- private:
-  std::vector<std::pair<std::string_view, const T*>> rows_;
-};
-
-FileError ReadTensors(std::span<const uint8_t> file,
-                      const SafetensorsView& view, Budget* budget,
-                      ModelFile* model) {
-  const Graph& graph = model->graph;
-  size_t weights = 0;
-  for (const SafetensorsTensor& tensor : view.tensors) {
-    weights += !IsOptimizerState(tensor.name);
-    if (!budget->Take(tensor)) return TooSmall();
-  }
-  if (!budget->Take(graph.nodes.size() * NameMap<Node>::kRowBytes +
-                    weights * NameMap<SafetensorsTensor>::kRowBytes)) {
-    return TooSmall();
-  }
-  NameMap<Node> nodes(graph.nodes.size());
-  for (const Node& node : graph.nodes) nodes.Add(node.name, &node);
-  nodes.Sort();
-  NameMap<SafetensorsTensor> named(weights);
-  model->weights.reserve(weights);
-  model->optimizer_state.reserve(view.tensors.size() - weights);
-  for (const SafetensorsTensor& tensor : view.tensors) {
-    const auto refuse = [&](std::string_view why) {
-      return Refuse(Text("tensor ", Quoted(tensor.name), ": ", why));
-    };
-    if (tensor.type != SafetensorsType::kF32) {
-      return refuse(Text("dtype ", SafetensorsTypeName(tensor.type),
-                         ", a model holds F32 only"));
-    }
-    const bool state = IsOptimizerState(tensor.name);
-    const std::string_view weight = WeightOfTensor(tensor.name);
-    const Node* const node = nodes.Find(NodeOfWeight(weight));
-    if (weight.empty() || node == nullptr) {
-      return refuse("it belongs to no node of the graph");
-    }
-    ValueRule rule = ValueRule::kFinite;
-    if (state) {
-      if (model->optimizer_state.empty()) named.Sort();
-      if (named.Find(weight) == nullptr) {
-        return refuse(
-            "optimizer state of a weight that the file does not have");
-      }
-    } else {
-      if (!model->optimizer_state.empty()) {
-        return refuse("a weight behind the optimizer's state");
-      }
-      rule = RuleFor(*node, weight.substr(NodeOfWeight(weight).size() + 1));
-      named.Add(tensor.name, &tensor);
-    }
-    ModelTensor copy;
-    TEMPER_RETURN_IF_FILE_ERROR(CopyTensor(file, tensor, rule, &copy));
-    (state ? model->optimizer_state : model->weights)
-        .push_back(std::move(copy));
-  }
-  return {};
-}
-
 }  // namespace
 
 bool IsModelFile(const SafetensorsView& view) {
@@ -272,43 +264,182 @@ bool IsModelFile(const SafetensorsView& view) {
 }
 
 uint64_t FileChecksum(std::span<const uint8_t> file, uint64_t digits_offset) {
-  constexpr char kZeros[] = "0000000000000000";
-  constexpr size_t kDigits = sizeof(kZeros) - 1;
-  const size_t offset =
-      static_cast<size_t>(std::min<uint64_t>(digits_offset, file.size()));
-  const size_t rest = std::min(offset + kDigits, file.size());
-  Xxh3 hash;
-  hash.Update(file.data(), offset);
-  hash.Update(kZeros, rest - offset);
-  hash.Update(file.data() + rest, file.size() - rest);
+  FileHash hash(digits_offset);
+  hash.Update(file.data(), file.size());
   return hash.Digest();
+}
+
+namespace {
+
+// What the file says of itself, once its version is known to be ours.
+FileError ReadDescription(const SafetensorsView& view, Budget* budget,
+                          ModelHeader* header) {
+  TEMPER_RETURN_IF_FILE_ERROR(CheckKeys(view));
+  if (!budget->Take(view)) return TooSmall();
+  TEMPER_RETURN_IF_FILE_ERROR(ReadGraphJson(view.FindMetadata("graph")->value,
+                                            &header->graph, budget->left()));
+  if (!budget->Take(header->graph.nodes.size() * sizeof(Node))) {
+    return TooSmall();
+  }
+  TEMPER_RETURN_IF_FILE_ERROR(ReadPreprocessing(
+      view.FindMetadata("preprocessing")->value, &header->preprocessing));
+  TEMPER_RETURN_IF_FILE_ERROR(
+      CheckPreprocessing(header->preprocessing, header->graph));
+  TEMPER_RETURN_IF_FILE_ERROR(ReadClasses(view.FindMetadata("classes")->value,
+                                          budget, &header->classes));
+  TEMPER_RETURN_IF_FILE_ERROR(CheckClasses(header->classes, header->graph));
+  for (const SafetensorsMetadata& entry : view.metadata) {
+    if (!entry.key.starts_with(kTrainingPrefix)) continue;
+    if (!budget->Take(kMapNodeBytes + entry.key.size() + entry.value.size())) {
+      return TooSmall();
+    }
+    header->training.emplace(entry.key.substr(kTrainingPrefix.size()),
+                             entry.value);
+  }
+  return MatchTensors(view, header->graph, budget->left(), &header->weights,
+                      &header->optimizer_state);
+}
+
+FileError ReadHeader(const ByteReader& file, uint64_t file_bytes,
+                     SafetensorsView view, ModelHeader* header) {
+  TEMPER_RETURN_IF_FILE_ERROR(CheckVersion(view));
+  Budget budget(file_bytes);
+  ModelHeader read;
+  TEMPER_RETURN_IF_FILE_ERROR(UnlessDamaged(
+      file, file_bytes, view, ReadDescription(view, &budget, &read)));
+  const SafetensorsMetadata* checksum = view.FindMetadata("checksum");
+  read.file_bytes = file_bytes;
+  read.data_offset = view.data_offset;
+  read.checksum_offset = checksum->offset;
+  read.checksum = checksum->value;
+  read.our_form = HasOurForm(view);
+  read.names = std::move(view.names);  // stays where it is
+  *header = std::move(read);
+  return {};
+}
+
+}  // namespace
+
+FileError ReadModelHeader(const ByteReader& file, uint64_t file_bytes,
+                          ModelHeader* header) {
+  SafetensorsView view;
+  TEMPER_RETURN_IF_FILE_ERROR(ReadSafetensors(file, file_bytes, &view));
+  return ReadHeader(file, file_bytes, std::move(view), header);
+}
+
+FileError ReadModelTensors(const ByteReader& file, const ModelHeader& header,
+                           const TensorSink& sink) {
+  FileHash hash(header.checksum_offset);
+  TEMPER_RETURN_IF_FILE_ERROR(HashUpTo(file, header.data_offset, &hash));
+  float block[kBlock];
+  FileError bad;
+  const auto read = [&](const StoredTensor& tensor, bool state) -> FileError {
+    uint64_t wrong = 0, where = 0;
+    for (uint64_t first = 0; first < tensor.count;) {
+      const size_t n =
+          static_cast<size_t>(std::min<uint64_t>(kBlock, tensor.count - first));
+      if (!file.read(file.context, tensor.offset + first * sizeof(float), block,
+                     n * sizeof(float))) {
+        return Unreadable();
+      }
+      hash.Update(block, n * sizeof(float));
+      uint64_t at = 0;
+      const uint64_t count = CountBad(tensor.rule, block, n, &at);
+      if (count != 0 && wrong == 0) where = first + at;
+      wrong += count;
+      if (count == 0 && bad.ok()) {
+        sink.take(sink.context, tensor, state, first, block, n);
+      }
+      first += n;
+    }
+    if (wrong != 0 && bad.ok()) {
+      bad = Refuse(Text("tensor ", Quoted(tensor.name), ": ", wrong, " of ",
+                        tensor.count, " values are not ", RuleText(tensor.rule),
+                        ", the first at index ", where));
+    }
+    return {};
+  };
+  for (const StoredTensor& tensor : header.weights) {
+    TEMPER_RETURN_IF_FILE_ERROR(read(tensor, false));
+  }
+  for (const StoredTensor& tensor : header.optimizer_state) {
+    TEMPER_RETURN_IF_FILE_ERROR(read(tensor, true));
+  }
+  // Values that a damaged file must not have are a consequence of the damage.
+  const auto digits = hash.Digits();
+  const std::string_view computed(digits.data(), digits.size());
+  if (computed != header.checksum) {
+    return WrongChecksum(header.our_form, computed, header.checksum);
+  }
+  return bad;
 }
 
 FileError LoadModelFile(std::span<const uint8_t> file, ModelFile* model) {
   SafetensorsView view;
   TEMPER_RETURN_IF_FILE_ERROR(ParseSafetensors(file, &view));
-  TEMPER_RETURN_IF_FILE_ERROR(CheckVersion(view));
-  TEMPER_RETURN_IF_FILE_ERROR(CheckChecksum(file, view));
-  TEMPER_RETURN_IF_FILE_ERROR(CheckKeys(view));
-  Budget budget(file.size());
-  if (!budget.Take(view)) return TooSmall();
-  ModelFile loaded;
-  TEMPER_RETURN_IF_FILE_ERROR(ReadGraphJson(view.FindMetadata("graph")->value,
-                                            &loaded.graph, budget.left()));
-  if (!budget.Take(loaded.graph.nodes.size() * sizeof(Node))) return TooSmall();
-  TEMPER_RETURN_IF_FILE_ERROR(ReadPreprocessing(
-      view.FindMetadata("preprocessing")->value, &loaded.preprocessing));
+  auto memory = file;
+  const ByteReader reader = {
+      [](void* context, uint64_t offset, void* to, size_t size) {
+        const auto& bytes = *static_cast<std::span<const uint8_t>*>(context);
+        if (offset > bytes.size() || size > bytes.size() - offset) return false;
+        std::memcpy(to, bytes.data() + offset, size);
+        return true;
+      },
+      &memory};
+  ModelHeader header;
   TEMPER_RETURN_IF_FILE_ERROR(
-      CheckPreprocessing(loaded.preprocessing, loaded.graph));
-  TEMPER_RETURN_IF_FILE_ERROR(ReadClasses(view.FindMetadata("classes")->value,
-                                          &budget, &loaded.classes));
-  for (SafetensorsMetadata& entry : view.metadata) {
-    if (!entry.key.starts_with(kTrainingPrefix)) continue;
-    if (!budget.Take(kMapNodeBytes + entry.key.size())) return TooSmall();
-    loaded.training.emplace(entry.key.substr(kTrainingPrefix.size()),
-                            std::move(entry.value));
+      ReadHeader(reader, file.size(), std::move(view), &header));
+  Budget budget(file.size());
+  uint64_t kept = header.names.size() +
+                  header.graph.nodes.size() * sizeof(Node) +
+                  header.weights.size() * sizeof(StoredTensor) +
+                  header.optimizer_state.size() * sizeof(StoredTensor);
+  for (const std::string& name : header.classes) {
+    kept += sizeof(name) + name.size() + Budget::kBlock;
   }
-  TEMPER_RETURN_IF_FILE_ERROR(ReadTensors(file, view, &budget, &loaded));
+  for (const auto& [key, value] : header.training) {
+    kept += kMapNodeBytes + key.size() + value.size();
+  }
+  bool fits = budget.Take(kept);
+  ModelFile loaded;
+  const auto make = [&](const std::vector<StoredTensor>& from,
+                        std::vector<ModelTensor>* to) {
+    for (const StoredTensor& tensor : from) {
+      fits = fits &&
+             budget.Take(sizeof(ModelTensor) + tensor.name.size() +
+                         tensor.count * sizeof(float) +
+                         tensor.rank * sizeof(uint32_t) + 3 * Budget::kBlock);
+    }
+    if (!fits) return;
+    to->reserve(from.size());
+    for (const StoredTensor& tensor : from) {
+      to->push_back({std::string(tensor.name),
+                     {tensor.shape().begin(), tensor.shape().end()},
+                     std::vector<float>(static_cast<size_t>(tensor.count))});
+    }
+  };
+  make(header.weights, &loaded.weights);
+  make(header.optimizer_state, &loaded.optimizer_state);
+  if (!fits) return TooSmall();
+  struct Place {
+    const ModelHeader& header;
+    ModelFile& model;
+  } place{header, loaded};
+  TEMPER_RETURN_IF_FILE_ERROR(ReadModelTensors(
+      reader, header,
+      {[](void* context, const StoredTensor& tensor, bool state, uint64_t first,
+          const float* values, size_t count) {
+         const Place& to = *static_cast<Place*>(context);
+         const auto& list =
+             state ? to.header.optimizer_state : to.header.weights;
+         auto& out = state ? to.model.optimizer_state : to.model.weights;
+         ModelTensor& at = out[static_cast<size_t>(&tensor - list.data())];
+         std::copy(values, values + count,
+                   at.values.begin() + static_cast<ptrdiff_t>(first));
+       },
+       &place}));
+  static_cast<ModelDescription&>(loaded) =
+      static_cast<ModelDescription&&>(header);
   *model = std::move(loaded);
   return {};
 }
@@ -344,42 +475,6 @@ FileError SaveModelFile(const ModelFile& model, std::vector<uint8_t>* file) {
   }
   *file = std::move(bytes);
   return {};
-}
-
-FileError CheckTensors(std::span<const ModelTensor> tensors,
-                       std::span<const ExpectedTensor> expected) {
-  const auto mismatch = [](std::string_view why) {
-    return FileError{StatusCode::kShapeMismatch, Text("model file: ", why)};
-  };
-  NameMap<ModelTensor> named(tensors.size());
-  for (const ModelTensor& tensor : tensors) named.Add(tensor.name, &tensor);
-  named.Sort();
-  for (const ExpectedTensor& want : expected) {
-    const ModelTensor* const tensor = named.Find(want.name);
-    if (tensor == nullptr) {
-      Nearest nearest(want.name);
-      for (const ModelTensor& t : tensors) nearest.Offer(t.name);
-      return mismatch(Text("no tensor ", Quoted(want.name),
-                           ", which the graph ", "needs with shape ",
-                           DimsText(want.dims), nearest.Suggestion()));
-    }
-    if (tensor->dims != want.dims) {
-      return mismatch(Text("tensor ", Quoted(want.name), " has shape ",
-                           DimsText(tensor->dims), ", the graph needs ",
-                           DimsText(want.dims)));
-    }
-  }
-  if (tensors.size() == expected.size()) return {};
-  NameMap<ExpectedTensor> wanted(expected.size());
-  for (const ExpectedTensor& want : expected) wanted.Add(want.name, &want);
-  wanted.Sort();
-  for (const ModelTensor& tensor : tensors) {
-    if (wanted.Find(tensor.name) == nullptr) {
-      return mismatch(
-          Text("tensor ", Quoted(tensor.name), " is not used by the graph"));
-    }
-  }
-  return mismatch("two tensors have the same name");
 }
 
 FileError LoadTensors(std::span<const uint8_t> file,

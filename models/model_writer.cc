@@ -80,6 +80,7 @@ FileError CheckInfo(const ModelDescription& info,
       return Refuse(Text("two training fields ", Quoted(counter.name)));
     }
   }
+  TEMPER_RETURN_IF_FILE_ERROR(CheckClasses(info.classes, info.graph));
   return CheckPreprocessing(info.preprocessing, info.graph);
 }
 
@@ -189,16 +190,6 @@ FileError ModelWriter::Prepare(const ModelDescription& info,
   std::string graph;
   TEMPER_RETURN_IF_FILE_ERROR(WriteGraphJson(info.graph, &graph));
   TEMPER_RETURN_IF_FILE_ERROR(CheckInfo(info, counters));
-  for (const TensorSource& state : optimizer_state) {
-    const std::string_view weight = WeightOfTensor(state.name);
-    const bool found =
-        std::any_of(weights.begin(), weights.end(),
-                    [&](const TensorSource& w) { return w.name == weight; });
-    if (!found) {
-      return Refuse(Text("tensor ", Quoted(state.name),
-                         " is the state of a weight that is not written"));
-    }
-  }
   uint64_t data_bytes = 0;
   header_.assign(kLengthBytes, 0);
   Append(&header_, "{");
@@ -218,11 +209,13 @@ FileError ModelWriter::Prepare(const ModelDescription& info,
   }
   const uint64_t file_bytes = header_.size() + data_bytes;
   if (error.ok()) {
-    // The reader has the last word on names, counts and sizes.
+    // The readers have the last word on names, counts, sizes and shapes.
     SafetensorsView view;
     error = ParseSafetensorsHeader(
         {header_.data() + kLengthBytes, static_cast<size_t>(length)},
         file_bytes, &view);
+    std::vector<StoredTensor> w, s;
+    if (error.ok()) error = MatchTensors(view, info.graph, UINT64_MAX, &w, &s);
     if (!error.ok()) error = Refuse(error.message);
   }
   if (!error.ok()) {

@@ -26,7 +26,7 @@ static_assert(std::size(kTypes) ==
               static_cast<size_t>(SafetensorsType::kCount));
 
 constexpr std::string_view kMetadataKey = "__metadata__";
-constexpr uint64_t kLengthBytes = 8;
+constexpr size_t kLengthBytes = 8;
 
 FileError Refuse(uint64_t file_offset, std::string_view why,
                  std::string_view remedy =
@@ -330,6 +330,27 @@ class HeaderParser {
   size_t name_bytes_ = 0;
 };
 
+// The length that a file of `file_bytes` bytes begins with; it fits the file.
+FileError HeaderLength(const uint8_t (&first)[kLengthBytes],
+                       uint64_t file_bytes, uint64_t* length) {
+  if (file_bytes < kLengthBytes) {
+    return Refuse(file_bytes, Text("the file has only ", file_bytes, " bytes"));
+  }
+  uint64_t value = 0;
+  for (size_t i = 0; i < kLengthBytes; ++i)
+    value |= uint64_t{first[i]} << (8 * i);
+  if (value > limits::kHeaderBytes) {
+    return Refuse(0, Text("the header length is ", value, ", the limit is ",
+                          limits::kHeaderBytes));
+  }
+  if (value > file_bytes - kLengthBytes) {
+    return Refuse(0, Text("the header length is ", value, ", but only ",
+                          file_bytes - kLengthBytes, " bytes follow"));
+  }
+  *length = value;
+  return {};
+}
+
 }  // namespace
 
 const char* SafetensorsTypeName(SafetensorsType type) {
@@ -376,26 +397,32 @@ FileError ParseSafetensorsHeader(std::string_view header, uint64_t file_bytes,
 
 FileError ParseSafetensors(std::span<const uint8_t> file,
                            SafetensorsView* view) {
-  if (file.size() < kLengthBytes) {
-    return Refuse(file.size(),
-                  Text("the file has only ", file.size(), " bytes"));
-  }
+  uint8_t first[kLengthBytes] = {};
+  std::copy_n(file.data(), std::min(file.size(), kLengthBytes), first);
   uint64_t length = 0;
-  for (size_t i = 0; i < kLengthBytes; ++i)
-    length |= uint64_t{file[i]} << (8 * i);
-  if (length > limits::kHeaderBytes) {
-    return Refuse(0, Text("the header length is ", length, ", the limit is ",
-                          limits::kHeaderBytes));
-  }
-  if (length > file.size() - kLengthBytes) {
-    return Refuse(0, Text("the header length is ", length, ", but only ",
-                          file.size() - kLengthBytes, " bytes follow"));
-  }
+  TEMPER_RETURN_IF_FILE_ERROR(HeaderLength(first, file.size(), &length));
   // Characters may alias any bytes.
   const std::string_view header(
       reinterpret_cast<const char*>(file.data()) + kLengthBytes,
       static_cast<size_t>(length));
   return ParseSafetensorsHeader(header, file.size(), view);
+}
+
+FileError ReadSafetensors(const ByteReader& file, uint64_t file_bytes,
+                          SafetensorsView* view) {
+  const FileError unreadable = {StatusCode::kIoError, "cannot read it"};
+  uint8_t first[kLengthBytes] = {};
+  if (file_bytes >= kLengthBytes &&
+      !file.read(file.context, 0, first, kLengthBytes)) {
+    return unreadable;
+  }
+  uint64_t length = 0;
+  TEMPER_RETURN_IF_FILE_ERROR(HeaderLength(first, file_bytes, &length));
+  std::string header(static_cast<size_t>(length), '\0');
+  if (!file.read(file.context, kLengthBytes, header.data(), header.size())) {
+    return unreadable;
+  }
+  return ParseSafetensorsHeader(header, file_bytes, view);
 }
 
 }  // namespace temper

@@ -188,7 +188,7 @@ TEST_F(ModelWriterTest, PrepareRefusesWhatLoadingWould) {
   model_.weights[0].dims.assign(7, 1);
   expect("too many dimensions");
   model_.optimizer_state[0].name = "optimizer.momentum.fc.other";
-  expect("the state of a weight that is not written");
+  expect("optimizer state of a weight that the file does not have");
   model_.optimizer_state[0].name = "fc.weight";
   expect("is not named optimizer.<state>.<node>.<weight>");
   model_.graph.nodes.pop_back();

@@ -94,14 +94,6 @@ inline ModelFile SmallModel() {
   return model;
 }
 
-inline std::vector<ExpectedTensor> SmallModelTensors() {
-  std::vector<ExpectedTensor> list;
-  for (const ModelTensor& t : SmallModel().weights) {
-    list.push_back({t.name, t.dims});
-  }
-  return list;
-}
-
 }  // namespace temper::testing
 
 #endif  // TEMPER_TESTS_TESTING_MODEL_FILES_H_

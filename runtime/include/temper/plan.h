@@ -79,6 +79,14 @@ struct WeightSpec {
   }
 };
 
+// Calls visit(context, node, slot, spec) for every stored tensor of a graph, by
+// node and slot: what a model file of this graph must hold, no more and no
+// less. Needs no plan. Fails as Graph::Check does, before the first call.
+Status VisitWeights(const Graph& graph,
+                    void (*visit)(void* context, uint32_t node, uint32_t slot,
+                                  const WeightSpec& spec),
+                    void* context);
+
 // How a node takes part in this program.
 struct NodeMode {
   bool backward = false;       // a gradient reaches this node
