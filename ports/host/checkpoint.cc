@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
-#include <cstring>
 #include <iterator>
 
 #include "ports/host/failure.h"
@@ -49,7 +49,8 @@ void Format(const Counters& c, Texts* out) {
   }
 }
 
-uint64_t ReadField(const ModelFile& file, const char* name, bool hexadecimal) {
+uint64_t ReadField(const ModelDescription& file, const char* name,
+                   bool hexadecimal) {
   const auto at = file.training.find(name);
   if (at == file.training.end() || at->second.empty()) {
     Fail(kExitBadData, "the checkpoint lacks a counter", name, "",
@@ -89,7 +90,7 @@ std::string ArithmeticOf() {
   return target.exact ? "exact" : target.name;
 }
 
-const std::string& TextField(const ModelFile& file, const char* name) {
+const std::string& TextField(const ModelDescription& file, const char* name) {
   static const std::string none;
   const auto at = file.training.find(name);
   return at == file.training.end() ? none : at->second;
@@ -97,9 +98,9 @@ const std::string& TextField(const ModelFile& file, const char* name) {
 
 }  // namespace
 
-Checkpoint::Checkpoint(const Job& job, const Trainer& trainer, std::string path,
-                       bool with_state)
-    : job_(job), path_(path), file_(std::move(path)) {
+Checkpoint::Checkpoint(const Job& job, const Trainer& trainer,
+                       const FilePlace& place, bool with_state)
+    : job_(job), path_(place.shown), file_(place) {
   ModelDescription info = job.info;
   info.training["arithmetic"] = std::to_string(kArithmeticVersion);
   info.training["seed"] = std::to_string(job.options.seed);
@@ -147,7 +148,7 @@ void Checkpoint::Save(const Counters& counters) {
   });
 }
 
-Counters ReadCounters(const ModelFile& file, const Job& job) {
+Counters ReadCounters(const ModelDescription& file, const Job& job) {
   const uint64_t arithmetic = ReadField(file, "arithmetic", false);
   if (arithmetic != kArithmeticVersion) {
     Fail(kExitMismatch, "the checkpoint was computed by another version", "",
@@ -196,22 +197,33 @@ Counters ReadCounters(const ModelFile& file, const Job& job) {
   return c;
 }
 
-void RestoreState(const ModelFile& file, Trainer& trainer) {
-  CopyTensors(file.weights, false, trainer);
-  if (file.optimizer_state.size() != trainer.States().size()) {
-    Fail(kExitMismatch, "the checkpoint has other optimizer state", "", "", "");
+void RestoreState(ModelSource& file, Trainer& trainer) {
+  const std::vector<StoredTensor>& stored = file.header().optimizer_state;
+  const std::vector<StateView>& states = trainer.States();
+  if (stored.size() != states.size()) {
+    Fail(kExitMismatch, "the checkpoint has other optimizer state",
+         Printable(file.path()),
+         fmt::format("{} tensors, the plan has {}", stored.size(),
+                     states.size()),
+         "Resume with the options that the run began with");
   }
-  for (size_t i = 0; i < trainer.States().size(); ++i) {
-    const StateView& view = trainer.States()[i];
-    const ModelTensor& tensor = file.optimizer_state[i];
-    const std::string name = StateName(trainer.plan(), trainer, view);
-    if (tensor.name != name || tensor.values.size() != view.count) {
+  for (size_t i = 0; i < states.size(); ++i) {
+    const std::string name = StateName(trainer.plan(), trainer, states[i]);
+    if (stored[i].name != name || stored[i].count != states[i].count) {
       Fail(kExitMismatch, "optimizer state does not fit",
-           Printable(tensor.name),
-           fmt::format("expected \"{}\" with {} values", name, view.count), "");
+           Printable(stored[i].name),
+           fmt::format("expected \"{}\" with {} values", name, states[i].count),
+           "Resume with the options that the run began with");
     }
-    std::memcpy(view.data, tensor.values.data(), view.count * sizeof(float));
   }
+  const WeightPlaces weights(trainer, file.header().graph);
+  file.Read([&](const StoredTensor& tensor, bool state, uint64_t first,
+                std::span<const float> values) {
+    float* const to =
+        state ? states[static_cast<size_t>(&tensor - stored.data())].data
+              : weights.At(tensor);
+    std::copy(values.begin(), values.end(), to + first);
+  });
 }
 
 }  // namespace temper::host

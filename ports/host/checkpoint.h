@@ -14,6 +14,7 @@
 #include "models/model_writer.h"
 #include "ports/host/file_io.h"
 #include "ports/host/job.h"
+#include "ports/host/model_source.h"
 
 namespace temper::host {
 
@@ -32,29 +33,33 @@ struct Counters {
 class Checkpoint {
  public:
   // With optimizer state and all counters, or the weights alone.
-  Checkpoint(const Job& job, const Trainer& trainer, std::string path,
+  Checkpoint(const Job& job, const Trainer& trainer, const FilePlace& place,
              bool with_state);
 
   // Replaces the file. Throws Failure: kExitDiverged (NaN in a weight; the old
   // file stays), kExitIo.
   void Save(const Counters& counters);
 
+  // The folder of the next saves.
+  void MoveTo(int folder) { file_.MoveTo(folder); }
+
   uint64_t file_bytes() const { return writer_.file_bytes(); }
   std::array<char, 64> WeightsSha256() const { return writer_.WeightsSha256(); }
 
  private:
   const Job& job_;
-  std::string path_;
+  const std::string path_;
   AtomicFile file_;
   ModelWriter writer_;
 };
 
 // Counters from the training fields of a checkpoint. kExitMismatch if it is of
 // another program or arithmetic version than `job`.
-Counters ReadCounters(const ModelFile& file, const Job& job);
+Counters ReadCounters(const ModelDescription& file, const Job& job);
 
-// Weights and optimizer state into a trainer of the same plan.
-void RestoreState(const ModelFile& file, Trainer& trainer);
+// Weights and optimizer state into a trainer of the same plan, straight from
+// the file. kExitMismatch if the optimizer has other state than the file.
+void RestoreState(ModelSource& file, Trainer& trainer);
 
 }  // namespace temper::host
 

@@ -22,13 +22,13 @@ std::vector<uint8_t> ReadFileOrFail(const std::string& path,
                                     uint64_t max_bytes);
 
 // Opens `file`, lets write(sink) fill it (it returns false if the sink refused)
-// and commits. Throws Failure (kExitIo) with the target untouched; also if
-// `write` throws. Allocates nothing on the way to success.
+// and commits. Throws Failure (kExitIo) that says what became of the target,
+// which is as it was if `write` throws. Allocates nothing on the way to success.
 template <class Write>
 void SaveOrFail(AtomicFile& file, Write&& write) {
   const auto refuse = [&] {
-    throw Failure(kExitIo, std::string(file.error()) +
-                               "\n  The file that was there is untouched.");
+    throw Failure(kExitIo, std::string(file.error()) + "\n  " +
+                               file.consequence());
   };
   if (!file.Open().ok()) refuse();
   bool written = false;

@@ -38,18 +38,32 @@ void CopyPrintable(const std::string& from, char* to, size_t size) {
 
 }  // namespace
 
-AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
-  const size_t slash = path_.rfind('/');
-  name_ = slash == std::string::npos ? path_ : path_.substr(slash + 1);
-  folder_ = slash == std::string::npos ? "."
-            : slash == 0               ? "/"
-                                       : path_.substr(0, slash);
+FilePlace::FilePlace(std::string path)
+    : folder(AT_FDCWD), name(path), shown(std::move(path)) {}
+
+AtomicFile::AtomicFile(FilePlace place)
+    : path_(std::move(place.shown)), name_(std::move(place.name)) {
+  if (place.folder == AT_FDCWD) {
+    const size_t slash = name_.rfind('/');
+    folder_ = slash == std::string::npos ? "."
+              : slash == 0               ? "/"
+                                         : name_.substr(0, slash);
+    if (slash != std::string::npos) name_.erase(0, slash + 1);
+  } else {
+    given_folder_ = place.folder;
+  }
   temporary_ = "." + name_ + ".tmp";
 }
 
 AtomicFile::~AtomicFile() { Abort(); }
 
-Status AtomicFile::Fail(StatusCode code, const char* what, int number) {
+Status AtomicFile::Fail(StatusCode code, const char* what, int number,
+                        const char* consequence) {
+  struct stat folder;
+  const bool gone = folder_fd_ >= 0 && fstat(folder_fd_, &folder) == 0 &&
+                    folder.st_nlink == 0;
+  consequence_ = gone ? "Its folder was deleted, so there is nowhere to save."
+                      : consequence;
   char reason[128] = "";
   char shown[512];
   CopyPrintable(path_, shown, sizeof(shown));
@@ -73,7 +87,7 @@ void AtomicFile::Close() {
   // Nothing that close() could report matters here: either the data is on the
   // disk already or the file is given up.
   if (fd_ >= 0) close(fd_);
-  if (folder_fd_ >= 0) close(folder_fd_);
+  if (folder_fd_ >= 0 && folder_fd_ != given_folder_) close(folder_fd_);
   fd_ = folder_fd_ = -1;
 }
 
@@ -125,10 +139,14 @@ Status AtomicFile::Open() {
   if (name_.empty()) {
     return Fail(StatusCode::kInvalidArgument, "the path names no file", 0);
   }
-  folder_fd_ = open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  folder_fd_ = given_folder_ >= 0
+                   ? given_folder_
+                   : open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder_fd_ < 0) {
-    return Fail(errno == ENOENT ? StatusCode::kNotFound : StatusCode::kIoError,
-                "cannot open its folder", errno);
+    const bool missing = errno == ENOENT;
+    return Fail(missing ? StatusCode::kNotFound : StatusCode::kIoError,
+                "cannot open its folder", errno,
+                missing ? "There is no such folder." : kUntouched);
   }
   const char* what;
   const int number = OpenTemporary(&what);
@@ -183,7 +201,7 @@ Status AtomicFile::Commit() {
     return Fail(StatusCode::kIoError,
                 "the new file is in place, but its folder cannot be brought to "
                 "the disk (fsync)",
-                errno);
+                errno, "After a power cut the old file may be back.");
   }
   Close();
   return Ok();
@@ -196,33 +214,77 @@ ByteSink AtomicFile::Sink() {
           this};
 }
 
-FileError ReadWholeFile(const std::string& path, uint64_t max_bytes,
-                        std::vector<uint8_t>* data) {
-  const auto fail = [&](StatusCode code, std::string_view why) {
-    return FileError{code, Text(Quoted(path), ": ", why)};
-  };
-  const auto system = [&](const char* what, int number) {
-    char reason[128] = "";
-    const bool missing = number == ENOENT || number == ENOTDIR;
-    return fail(missing ? StatusCode::kNotFound : StatusCode::kIoError,
+ReadableFile::~ReadableFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+FileError ReadableFile::Refuse(StatusCode code, std::string_view why) const {
+  return {code, Text(Quoted(shown_), ": ", why)};
+}
+
+FileError ReadableFile::System(const char* what, int number) const {
+  char reason[128] = "";
+  const bool missing = number == ENOENT || number == ENOTDIR;
+  return Refuse(missing ? StatusCode::kNotFound : StatusCode::kIoError,
                 Text(what, ": ", ErrorText(number, reason)));
-  };
+}
+
+FileError ReadableFile::Open(const FilePlace& place) {
+  if (fd_ >= 0) close(fd_);
+  shown_ = place.shown;
   // Without O_NONBLOCK a FIFO would wait for its writer.
-  const int fd =
-      open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0) return system("cannot open it", errno);
-  struct Closer {
-    int fd;
-    ~Closer() { close(fd); }
-  } closer{fd};
+  fd_ = openat(place.folder, place.name.c_str(),
+               O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd_ < 0) return System("cannot open it", errno);
   struct stat status;
-  if (fstat(fd, &status) != 0) return system("cannot read its size", errno);
+  if (fstat(fd_, &status) != 0) return System("cannot read its size", errno);
   if (!S_ISREG(status.st_mode)) {
-    return fail(StatusCode::kBadFile, S_ISDIR(status.st_mode)
-                                          ? "it is a folder, not a file"
-                                          : "it is not a regular file");
+    return Refuse(StatusCode::kBadFile, S_ISDIR(status.st_mode)
+                                            ? "it is a folder, not a file"
+                                            : "it is not a regular file");
   }
-  const uint64_t size = static_cast<uint64_t>(status.st_size);
+  size_ = static_cast<uint64_t>(status.st_size);
+  return {};
+}
+
+bool ReadableFile::ReadAt(uint64_t offset, void* to, size_t n) {
+  char* at = static_cast<char*>(to);
+  while (n > 0) {
+    const ssize_t got = pread(fd_, at, n < kMostPerCall ? n : kMostPerCall,
+                              static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      error_ = System("cannot read it", errno);
+      return false;
+    }
+    if (got == 0) {
+      error_ = Refuse(StatusCode::kIoError,
+                      "it changed its size while it was read; try again");
+      return false;
+    }
+    at += got;
+    offset += static_cast<uint64_t>(got);
+    n -= static_cast<size_t>(got);
+  }
+  return true;
+}
+
+ByteReader ReadableFile::Reader() {
+  return {[](void* context, uint64_t offset, void* to, size_t size) {
+            return static_cast<ReadableFile*>(context)->ReadAt(offset, to,
+                                                               size);
+          },
+          this};
+}
+
+FileError ReadWholeFile(const FilePlace& place, uint64_t max_bytes,
+                        std::vector<uint8_t>* data) {
+  ReadableFile file;
+  TEMPER_RETURN_IF_FILE_ERROR(file.Open(place));
+  const uint64_t size = file.size();
+  const auto fail = [&](StatusCode code, std::string_view why) {
+    return FileError{code, Text(Quoted(place.shown), ": ", why)};
+  };
   if (size > max_bytes || size > SIZE_MAX) {
     return fail(StatusCode::kBadFile,
                 Text("it has ", size, " bytes, the limit is ", max_bytes));
@@ -234,21 +296,11 @@ FileError ReadWholeFile(const std::string& path, uint64_t max_bytes,
     return fail(StatusCode::kIoError,
                 Text("not enough memory for its ", size, " bytes"));
   }
+  if (!file.ReadAt(0, bytes.data(), bytes.size())) return file.error();
   uint8_t beyond;  // one byte more than expected: the file has grown
-  size_t done = 0;
-  while (true) {
-    const bool full = done == bytes.size();
-    const size_t want = full ? 1 : bytes.size() - done;
-    const ssize_t n = read(fd, full ? &beyond : bytes.data() + done,
-                           want < kMostPerCall ? want : kMostPerCall);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return system("cannot read it", errno);
-    if (n == 0 && full) break;
-    if (n == 0 || full) {
-      return fail(StatusCode::kIoError,
-                  "it changed its size while it was read; try again");
-    }
-    done += static_cast<size_t>(n);
+  if (file.ReadAt(size, &beyond, 1)) {
+    return fail(StatusCode::kIoError,
+                "it changed its size while it was read; try again");
   }
   *data = std::move(bytes);
   return {};

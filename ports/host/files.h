@@ -16,12 +16,26 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/error.h"
+#include "models/model_file.h"
 #include "models/model_writer.h"
 
 namespace temper::host {
+
+// Where a file is: a name in an open folder, which must stay open, so that the
+// folder may be moved meanwhile; and the path that messages name. A path alone
+// is a place, too.
+struct FilePlace {
+  FilePlace(std::string path);
+  FilePlace(const char* path) : FilePlace(std::string(path)) {}
+  FilePlace(int in, std::string file, std::string text)
+      : folder(in), name(std::move(file)), shown(std::move(text)) {}
+  int folder;  // a descriptor, or AT_FDCWD
+  std::string name, shown;
+};
 
 // One target, saved as often as wanted: Open, Write..., Commit. On the first
 // failure the temporary file is gone, the target is as it was, and every call
@@ -29,7 +43,7 @@ namespace temper::host {
 // alone.
 class AtomicFile {
  public:
-  explicit AtomicFile(std::string path);
+  explicit AtomicFile(FilePlace place);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -48,24 +62,63 @@ class AtomicFile {
 
   // What the last failure was, with path and the system's reason; "" if none.
   const char* error() const { return error_; }
+  // What became of the target by it, as a sentence.
+  const char* consequence() const { return consequence_; }
   const std::string& path() const { return path_; }
 
+  // Saves go to this folder from now on. Only while not open.
+  void MoveTo(int folder) { given_folder_ = folder; }
+
  private:
-  Status Fail(StatusCode code, const char* what, int number);
+  static constexpr const char* kUntouched =
+      "What was there before is untouched.";
+
+  Status Fail(StatusCode code, const char* what, int number,
+              const char* consequence = kUntouched);
   bool OwnsTemporary() const;
   int OpenTemporary(const char** what);
   void Close();
 
   std::string path_, folder_, name_, temporary_;
+  int given_folder_ = -1;  // not ours to close
   int folder_fd_ = -1, fd_ = -1;
   char error_[1024] = "";
+  const char* consequence_ = "";
+};
+
+// A regular file that is read at any place. Opened once: a file that takes its
+// name later does not matter.
+class ReadableFile {
+ public:
+  ReadableFile() = default;
+  ~ReadableFile();
+  ReadableFile(const ReadableFile&) = delete;
+  ReadableFile& operator=(const ReadableFile&) = delete;
+
+  // kNotFound, kBadFile (not a regular file), kIoError.
+  FileError Open(const FilePlace& place);
+  uint64_t size() const { return size_; }
+  // Exactly n bytes, or false: then error() says why.
+  bool ReadAt(uint64_t offset, void* to, size_t n);
+  const FileError& error() const { return error_; }
+  // For ReadModelHeader and ReadModelTensors.
+  ByteReader Reader();
+
+ private:
+  FileError Refuse(StatusCode code, std::string_view why) const;
+  FileError System(const char* what, int number) const;
+
+  std::string shown_;
+  int fd_ = -1;
+  uint64_t size_ = 0;
+  FileError error_;
 };
 
 // The whole of a regular file of at most max_bytes bytes. kNotFound: it does
 // not exist. kBadFile: not a regular file, or too large. kIoError: it cannot be
 // read, or it changed its size meanwhile. Reads a private copy: what happens to
 // the file later does not matter.
-FileError ReadWholeFile(const std::string& path, uint64_t max_bytes,
+FileError ReadWholeFile(const FilePlace& place, uint64_t max_bytes,
                         std::vector<uint8_t>* data);
 
 }  // namespace temper::host

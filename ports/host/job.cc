@@ -28,14 +28,6 @@ bool EndsWith(std::string_view text, std::string_view end) {
          text.substr(text.size() - end.size()) == end;
 }
 
-const ModelTensor* FindTensor(const std::vector<ModelTensor>& values,
-                              const std::string& name) {
-  for (const ModelTensor& tensor : values) {
-    if (tensor.name == name) return &tensor;
-  }
-  return nullptr;
-}
-
 // The model's own classes if the data has no others, so that labels mean what
 // the model learnt; else the data's, which needs a new head.
 void ResolveClasses(Job& job, const std::vector<std::string>& model_classes) {
@@ -138,8 +130,8 @@ void NewModel(Job& job) {
       std::vector<uint32_t> dims = {p.c};
       if (stats.per_pixel) dims = {p.h, p.w, p.c};
       const std::string name = node.name;
-      job.values.push_back({name + ".mean", dims, stats.mean});
-      job.values.push_back({name + ".std", dims, stats.std});
+      job.statistics.push_back({name + ".mean", dims, stats.mean});
+      job.statistics.push_back({name + ".std", dims, stats.std});
       job.notes.insert(job.notes.end(), stats.notes.begin(), stats.notes.end());
     }
     std::memcpy(node.params, &params, sizeof(params));
@@ -149,10 +141,9 @@ void NewModel(Job& job) {
 
 // From a model file: its weights, its preprocessing, its classes.
 void OldModel(Job& job) {
-  ModelFile file = ReadModel(job.options.model);
-  job.info = static_cast<ModelDescription&>(file);
+  job.source = std::make_unique<ModelSource>(job.options.model);
+  job.info = job.source->header();
   job.info.training.clear();
-  job.values = std::move(file.weights);
   CheckInput(job);
   if (!models::IsClassifier(job.info.graph)) {
     job.classes = job.data.train.class_names;
@@ -296,14 +287,6 @@ Graph BuildModelOrFail(const std::string& spec, const Shape& input,
   return graph;
 }
 
-ModelFile ReadModel(const std::string& path) {
-  const std::vector<uint8_t> bytes = ReadFileOrFail(path, uint64_t{1} << 32);
-  ModelFile model;
-  const FileError error = LoadModelFile(bytes, &model);
-  if (!error.ok()) FailFile(error, path);
-  return model;
-}
-
 void ChooseTarget(const std::string& name) {
   if (simd::ForceTarget(name.c_str())) return;
   simd::Target targets[32];
@@ -407,16 +390,9 @@ Outside OutsideBytes(const Job& job) {
     o.data += job.data.val->MemoryBytes();
     o.batches += 2 * job.options.batch * sample + 8 * job.data.val->size();
   }
-  if (EndsWith(job.options.model, ".safetensors")) {
-    // The loader holds the file and what it says, before there is an arena.
-    uint64_t values = 0;
-    for (const ModelTensor& tensor : job.values) {
-      values += tensor.values.size() * sizeof(float);
-    }
-    std::error_code error;
-    const uint64_t file = std::filesystem::file_size(job.options.model, error);
-    const uint64_t loading = error ? 0 : 2 * file;
-    o.model = std::max(values, loading - std::min(loading, job.arena_bytes));
+  if (job.source) o.model = job.source->MemoryBytes();
+  for (const ModelTensor& tensor : job.statistics) {
+    o.model += tensor.values.size() * sizeof(float);
   }
   return o;
 }
@@ -424,7 +400,8 @@ Outside OutsideBytes(const Job& job) {
 Job PrepareJob(const JobOptions& options) {
   Job job = StartJob(options);
   const JobOptions& o = job.options;
-  if (EndsWith(o.model, ".safetensors")) {
+  // A file's content says what it is, not its name.
+  if (EndsWith(o.model, ".safetensors") || IsSafetensors(o.model)) {
     std::error_code ignored;
     const std::string model =
         std::filesystem::weakly_canonical(o.model, ignored).string();
@@ -458,9 +435,11 @@ Job PrepareJob(const JobOptions& options) {
   return job;
 }
 
-Job PrepareResume(const JobOptions& options, const ModelFile& checkpoint) {
+Job PrepareResume(const JobOptions& options,
+                  std::unique_ptr<ModelSource> checkpoint) {
   Job job = StartJob(options);
-  job.info = checkpoint;
+  job.source = std::move(checkpoint);
+  job.info = job.source->header();
   job.info.training.clear();
   CheckInput(job);
   if (models::IsClassifier(job.info.graph)) {
@@ -487,69 +466,129 @@ std::vector<uint32_t> TensorDims(const TensorView& view) {
   return {view.spec->dims, view.spec->dims + view.spec->rank};
 }
 
-void CopyTensors(const std::vector<ModelTensor>& values, bool partial,
-                 Trainer& trainer) {
-  size_t used = 0;
+WeightPlaces::WeightPlaces(const Trainer& trainer, const Graph& stored)
+    : first_(stored.nodes.size(), SIZE_MAX) {
+  // Tensors come by node and slot.
+  const Graph& graph = trainer.plan().graph;
   for (const TensorView& view : trainer.Tensors()) {
-    const std::string name = TensorName(trainer.plan(), view);
-    const ModelTensor* tensor = FindTensor(values, name);
-    if (tensor == nullptr) {
-      if (partial) continue;
-      Fail(kExitMismatch, "the model file lacks a tensor", Printable(name), "",
-           "The file and its graph do not belong together");
+    if (view.slot == 0) {
+      const uint32_t node = stored.Find(graph.nodes[view.node].name);
+      if (node != kNoNode) first_[node] = places_.size();
     }
-    ++used;
-    if (tensor->dims != TensorDims(view)) {
-      Fail(kExitMismatch, "a tensor has another shape than its layer",
-           Printable(name),
-           fmt::format("file ({}), layer ({})", fmt::join(tensor->dims, ", "),
-                       fmt::join(TensorDims(view), ", ")),
-           "");
-    }
-    std::memcpy(view.data, tensor->values.data(), view.count * sizeof(float));
-  }
-  if (!partial && used != values.size()) {
-    Fail(kExitMismatch, "the model file has tensors of no layer", "",
-         fmt::format("{} of {} are used", used, values.size()), "");
+    places_.push_back(view.data);
   }
 }
 
-void SetWeights(const Job& job, Trainer& trainer) {
-  InitializeOptions init;
-  init.kernel = InitializerByName(job.options.init);
-  trainer.Initialize(job.options.seed, init);
-  if (job.head_rows.empty()) {
-    CopyTensors(job.values, true, trainer);
-    return;
+void ReadWeights(ModelSource& source, Trainer& trainer) {
+  const WeightPlaces places(trainer, source.header().graph);
+  source.Read([&](const StoredTensor& tensor, bool state, uint64_t first,
+                  std::span<const float> values) {
+    if (state) return;
+    std::copy(values.begin(), values.end(), places.At(tensor) + first);
+  });
+}
+
+namespace {
+
+// The head of a model with other classes: rows that the old one has, too, are
+// copied, the others drawn anew.
+class HeadRows {
+ public:
+  // `old_rows`: of the old head.
+  HeadRows(const Job& job, uint64_t old_rows) : rows_(job.head_rows) {
+    new_row_.assign(old_rows, -1);
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      if (rows_[i] >= 0) {
+        new_row_[static_cast<size_t>(rows_[i])] = static_cast<int32_t>(i);
+      }
+    }
   }
-  // All but the head by name; the head row by row.
-  const uint32_t head = models::HeadNode(job.info.graph);
-  const std::string prefix = std::string(job.info.graph.nodes[head].name) + ".";
-  std::vector<ModelTensor> body;
-  for (const ModelTensor& tensor : job.values) {
-    if (tensor.name.compare(0, prefix.size(), prefix) != 0)
-      body.push_back(tensor);
-  }
-  CopyTensors(body, true, trainer);
-  for (const TensorView& view : trainer.Tensors()) {
-    if (view.node != head) continue;
-    const ModelTensor* old =
-        FindTensor(job.values, TensorName(trainer.plan(), view));
+
+  void Draw(const TensorView& view, const Job& job,
+            const InitializeOptions& init) const {
     const uint64_t row = view.count / view.spec->dims[0];
-    for (size_t i = 0; i < job.head_rows.size(); ++i) {
-      float* to = view.data + i * row;
-      const int32_t from = job.head_rows[i];
-      if (old != nullptr && from >= 0) {
-        std::memcpy(to, old->values.data() + from * row, row * sizeof(float));
-      } else if (view.spec->role == WeightRole::kKernel) {
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      if (rows_[i] >= 0) continue;
+      float* const to = view.data + i * row;
+      if (view.spec->role == WeightRole::kKernel) {
         InitializeNormal(job.options.seed,
-                         RandomStream(RandomUse::kNewHead, head), view.slot,
-                         init.head_std, i * row, row, to);
+                         RandomStream(RandomUse::kNewHead, view.node),
+                         view.slot, init.head_std, i * row, row, to);
       } else {
         std::fill_n(to, row, 0.0f);
       }
     }
   }
+
+  // Values of the old head from number `first` on, which may begin and end
+  // within a row.
+  void Copy(const StoredTensor& old, uint64_t first,
+            std::span<const float> values, float* head) const {
+    const uint64_t row = old.count / old.dims[0];
+    while (!values.empty()) {
+      const uint64_t within = first % row;
+      const size_t n =
+          static_cast<size_t>(std::min<uint64_t>(row - within, values.size()));
+      const int32_t to = new_row_[static_cast<size_t>(first / row)];
+      if (to >= 0) {
+        std::copy_n(values.begin(), n,
+                    head + static_cast<uint64_t>(to) * row + within);
+      }
+      first += n;
+      values = values.subspan(n);
+    }
+  }
+
+ private:
+  const std::vector<int32_t>& rows_;
+  std::vector<int32_t> new_row_;  // of each old row, or -1
+};
+
+void SetStatistics(const std::vector<ModelTensor>& statistics,
+                   Trainer& trainer) {
+  for (const TensorView& view : trainer.Tensors()) {
+    const std::string name = TensorName(trainer.plan(), view);
+    for (const ModelTensor& tensor : statistics) {
+      if (tensor.name != name) continue;
+      std::copy(tensor.values.begin(), tensor.values.end(), view.data);
+    }
+  }
+}
+
+}  // namespace
+
+void SetWeights(Job& job, Trainer& trainer) {
+  InitializeOptions init;
+  init.kernel = InitializerByName(job.options.init);
+  trainer.Initialize(job.options.seed, init);
+  SetStatistics(job.statistics, trainer);
+  if (!job.source) return;
+  if (job.head_rows.empty()) {
+    ReadWeights(*job.source, trainer);
+    return;
+  }
+  const uint32_t head = models::HeadNode(job.info.graph);
+  const Graph& old = job.source->header().graph;
+  const uint32_t old_head = models::HeadNode(old);
+  uint64_t old_rows = 0;
+  for (const StoredTensor& tensor : job.source->header().weights) {
+    if (tensor.node == old_head) old_rows = tensor.dims[0];
+  }
+  const HeadRows rows(job, old_rows);
+  for (const TensorView& view : trainer.Tensors()) {
+    if (view.node == head) rows.Draw(view, job, init);
+  }
+  const WeightPlaces places(trainer, job.source->header().graph);
+  job.source->Read([&](const StoredTensor& tensor, bool state, uint64_t first,
+                       std::span<const float> values) {
+    if (state) return;
+    float* const to = places.At(tensor);
+    if (tensor.node == old_head) {
+      rows.Copy(tensor, first, values, to);
+    } else {
+      std::copy(values.begin(), values.end(), to + first);
+    }
+  });
 }
 
 }  // namespace temper::host

@@ -7,12 +7,14 @@
 #define TEMPER_PORTS_HOST_JOB_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "models/model_file.h"
 #include "ports/host/dataset.h"
+#include "ports/host/model_source.h"
 #include "temper/temper.h"
 
 namespace temper::host {
@@ -50,6 +52,8 @@ struct JobOptions {
   std::string target;    // empty: the best
   double save_seconds = 60.0;
   bool overwrite = false;
+  bool numbered =
+      false;  // `out` or the first of out-2, out-3, ... that is free
   // Planned for another machine, which has `threads` CPUs (simulate). Not
   // stored.
   bool elsewhere = false;
@@ -71,9 +75,11 @@ struct Job {
   std::vector<std::string> classes;
   ModelDescription
       info;  // graph, preprocessing, classes; `training` is the session's
-  // Values that are known before training: from a model file, or the statistics
-  // of the training data. Named "<node>.<weight>".
-  std::vector<ModelTensor> values;
+  // The model file that it starts from or goes on with; null for a new model.
+  std::unique_ptr<ModelSource> source;
+  // Statistics of the training data, for a new model's normalize layer. Named
+  // "<node>.<weight>".
+  std::vector<ModelTensor> statistics;
   // Rows of the head that are copied from a model with other classes:
   // head_rows[new class] = old class, or -1. Empty: the head is copied whole or
   // drawn whole.
@@ -95,8 +101,8 @@ struct Job {
 };
 
 // What a job holds outside the arena, as far as it depends on the job: the data
-// set, batches on their way, and the values of a model file that it starts
-// from, or what reading that file takes beyond the later arena.
+// set, batches on their way, and the header of a model file, whose values go
+// straight into the arena.
 struct Outside {
   uint64_t data = 0, batches = 0, model = 0;
   uint64_t Total() const { return data + batches + model; }
@@ -109,10 +115,12 @@ Job PrepareJob(const JobOptions& options);
 // The same for the continuation of a run: graph, preprocessing and classes are
 // the checkpoint's, so that neither a deleted source model nor a new version's
 // builders can change the run.
-Job PrepareResume(const JobOptions& options, const ModelFile& checkpoint);
+Job PrepareResume(const JobOptions& options,
+                  std::unique_ptr<ModelSource> checkpoint);
 
-// Fills a trainer made from job.plan: draws, then what is known.
-void SetWeights(const Job& job, Trainer& trainer);
+// Fills a trainer made from job.plan: draws, then what is known; reads
+// job.source.
+void SetWeights(Job& job, Trainer& trainer);
 
 // "<node>.<weight>" of a stored tensor; "optimizer.<state>.<node>.<weight>".
 std::string TensorName(const Plan& plan, const TensorView& view);
@@ -120,13 +128,23 @@ std::string StateName(const Plan& plan, const Trainer& trainer,
                       const StateView& view);
 std::vector<uint32_t> TensorDims(const TensorView& view);
 
-// Copies values into a trainer by name. kExitMismatch with the name if one is
-// missing (unless `partial`), unknown or of another shape.
-void CopyTensors(const std::vector<ModelTensor>& values, bool partial,
-                 Trainer& trainer);
+// Where the weights of a model file of graph `stored` belong in a trainer,
+// whose graph has the same layers and may have more (SetDropout).
+class WeightPlaces {
+ public:
+  WeightPlaces(const Trainer& trainer, const Graph& stored);
+  float* At(const StoredTensor& tensor) const {
+    return places_[first_[tensor.node] + tensor.slot];
+  }
 
-// A model file from disk.
-ModelFile ReadModel(const std::string& path);
+ private:
+  std::vector<size_t> first_;  // of each node of `stored`
+  std::vector<float*> places_;
+};
+
+// The weights of a model file into a trainer of its graph. Throws as
+// ModelSource::Read; then the trainer must not be used.
+void ReadWeights(ModelSource& source, Trainer& trainer);
 
 // The graph that a spec names (models/models.h). kExitNotFound for an unknown
 // model, kExitUsage for a wrong option, kExitMismatch for a sample too small.

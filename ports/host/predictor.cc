@@ -8,9 +8,11 @@
 
 namespace temper::host {
 
-Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads)
-    : model_(ReadModel(path)),
-      pool_(MakeThreadPool(threads == 0 ? DefaultThreads() : threads)) {
+Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
+                     const std::string& arena)
+    : pool_(MakeThreadPool(threads == 0 ? DefaultThreads() : threads)) {
+  ModelSource source(path);
+  model_ = source.header();
   PlanOptions options;
   options.batch = batch;
   options.threads = pool_->runner().threads;
@@ -18,11 +20,19 @@ Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads)
   Plan plan;
   Status status = MakePlan(model_.graph, options, &plan);
   if (!status.ok()) FailStatus(status, model_.graph, path);
+  if (!arena.empty() && ParseBytes(arena) < plan.arena_bytes) {
+    Fail(kExitDoesNotFit, "the model does not fit the arena",
+         fmt::format("--arena {}", Printable(arena)),
+         fmt::format("batch {} on {} threads needs {} bytes", batch,
+                     options.threads, plan.arena_bytes),
+         fmt::format("Use --arena {}, a smaller --batch or fewer --threads",
+                     plan.arena_bytes));
+  }
   arena_ = std::make_unique<HostArena>(plan.arena_bytes);
   status = trainer_.Create(std::move(plan), arena_->data(), arena_->size(),
                            pool_->runner());
   if (!status.ok()) FailStatus(status, model_.graph, path);
-  CopyTensors(model_.weights, false, trainer_);
+  ReadWeights(source, trainer_);
   classifier_ = models::IsClassifier(model_.graph);
   outputs_ = static_cast<uint32_t>(trainer_.plan().shapes.back().Count());
 }

@@ -15,14 +15,17 @@ namespace temper::host {
 
 class Predictor {
  public:
-  Predictor(const std::string& path, uint32_t batch, uint32_t threads);
+  // `arena`: the most bytes it may take, as --arena gives them; "": what it
+  // needs. kExitDoesNotFit with the size that works.
+  Predictor(const std::string& path, uint32_t batch, uint32_t threads,
+            const std::string& arena = "");
 
   // rows samples (at most the batch); returns rows x Outputs() values that hold
   // until the next call. labels may be null; -1 is a class the model lacks.
   StepResult Run(const void* input, const int32_t* labels, uint32_t rows);
   const float* Output() const { return trainer_.Output(); }
 
-  const ModelFile& model() const { return model_; }
+  const ModelDescription& model() const { return model_; }
   bool classifier() const { return classifier_; }
   uint32_t outputs() const { return outputs_; }  // per sample
   Shape input() const { return trainer_.plan().shapes[0]; }
@@ -38,7 +41,7 @@ class Predictor {
   void CheckShape(const Shape& shape, const std::string& where) const;
 
  private:
-  ModelFile model_;
+  ModelDescription model_;
   std::unique_ptr<HostArena> arena_;
   std::unique_ptr<ThreadPool> pool_;
   Trainer trainer_;

@@ -1,4 +1,4 @@
-// The folder of a run: created, locked, and cleared of an older run.
+// The folder of a run: created, locked, and taken over from an older run.
 // What survives a crash: run_folder.h.
 #include "ports/host/run_folder.h"
 
@@ -9,13 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "ports/host/failure.h"
+#include "ports/host/file_io.h"
 
 namespace temper::host {
 namespace {
@@ -24,9 +25,17 @@ namespace {
 constexpr const char* kRunFiles[] = {
     "config.json",  "config.toml", "plan.json",   "metrics.csv",
     "events.jsonl", "report.html", "report.json", "confusion.csv"};
+constexpr const char* kNew = ".run.new";
+constexpr const char* kComplete = ".run.complete";
+constexpr const char* kMoving = ".run.moving";
+constexpr const char* kWeights = "weights";
+constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+
+// Some file systems have no fsync for folders; they say EINVAL.
+bool Sync(int folder) { return fsync(folder) == 0 || errno == EINVAL; }
 
 void SyncFolder(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int fd = open(path.c_str(), kFolderFlags);
   if (fd < 0) return;  // no permission to read it: nothing to be done
   fsync(fd);
   close(fd);
@@ -39,68 +48,90 @@ std::string Parent(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// mkdir -p. Each new entry is synced in its parent: a folder that a power
-// failure takes away takes everything in it along.
-void MakeFolders(const std::string& path) {
-  if (mkdir(path.c_str(), 0777) == 0) {
-    SyncFolder(Parent(path));
-    return;
-  }
-  const int error = errno;
+bool IsFolder(const std::string& path) {
   struct stat info;
-  if (error == EEXIST && stat(path.c_str(), &info) == 0 &&
-      S_ISDIR(info.st_mode)) {
-    return;
-  }
-  const std::string parent = Parent(path);
-  if (error == ENOENT && parent != path && parent != ".") {
-    MakeFolders(parent);
-    if (mkdir(path.c_str(), 0777) == 0) {
-      SyncFolder(parent);
-      return;
-    }
-  }
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+[[noreturn]] void CannotCreate(int error, const std::string& path) {
   FailErrno(kExitCannotCreate, error, "cannot create the run folder", path,
             "Choose another --out.");
 }
 
-// Nothing if there is no such folder. One that cannot be read is not an empty
-// one: what lies in it would be written over.
+// mkdir -p; what is new goes to `created`. Each new entry is synced in its
+// parent: a folder that a power failure takes away takes everything in it
+// along. Returns false if the folder was there before.
+bool MakeFolders(const std::string& path, std::vector<std::string>* created) {
+  int error = mkdir(path.c_str(), 0777) == 0 ? 0 : errno;
+  if (error == ENOENT) {
+    const std::string parent = Parent(path);
+    if (parent != path && parent != ".") {
+      MakeFolders(parent, created);
+      error = mkdir(path.c_str(), 0777) == 0 ? 0 : errno;
+    }
+  }
+  if (error == 0) {
+    created->push_back(path);
+    SyncFolder(Parent(path));
+    return true;
+  }
+  if (error == EEXIST && IsFolder(path)) return false;
+  CannotCreate(error, path);
+}
+
+// Calls f for every name in an open folder. One that cannot be read is not an
+// empty one: what lies in it would be written over. Returns errno, or 0.
 template <class F>
-void ForEachEntry(const std::string& path, F&& f) {
-  const auto fail = [&](int error) {
-    FailErrno(kExitCannotCreate, error, "cannot read the folder", path,
-              "Check its permissions, or choose another --out.");
-  };
+int ForEachEntry(int folder, F&& f) {
   struct Closer {
-    void operator()(DIR* folder) const { closedir(folder); }
+    void operator()(DIR* open_folder) const { closedir(open_folder); }
   };
-  const std::unique_ptr<DIR, Closer> folder(opendir(path.c_str()));
-  if (folder == nullptr) {
-    if (errno == ENOENT) return;
-    fail(errno);
+  // A descriptor of its own: reading moves the place in the folder.
+  const int own = openat(folder, ".", kFolderFlags);
+  if (own < 0) return errno;
+  const std::unique_ptr<DIR, Closer> entries(fdopendir(own));
+  if (entries == nullptr) {
+    const int error = errno;
+    close(own);
+    return error;
   }
   for (;;) {
     errno = 0;
-    const dirent* entry = readdir(folder.get());
-    if (entry == nullptr) break;
+    const dirent* entry = readdir(entries.get());
+    if (entry == nullptr) return errno;
     const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") f(name);
+    if (name != "." && name != "..") f(entry->d_name);
   }
-  if (errno != 0) fail(errno);
 }
 
-void WriteAll(int fd, const char* text, size_t size, const std::string& path) {
-  while (size > 0) {
-    const ssize_t done = write(fd, text, size);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) {
-      FailErrno(kExitIo, errno, "cannot write the file", path,
-                "Check the free space and the storage device.");
-    }
-    text += done;
-    size -= static_cast<size_t>(done);
+std::vector<std::string> Entries(int folder, const std::string& shown) {
+  std::vector<std::string> names;
+  const int error =
+      ForEachEntry(folder, [&](const char* name) { names.push_back(name); });
+  if (error != 0) {
+    FailErrno(kExitCannotCreate, error, "cannot read the folder", shown,
+              "Check its permissions, or choose another --out.");
   }
+  return names;
+}
+
+// Descriptor of a folder in an open folder, or -1.
+int OpenFolder(int folder, const char* name) {
+  return openat(folder, name, kFolderFlags | O_NOFOLLOW);
+}
+
+// A folder and what is in it; as much of it as can be removed.
+void RemoveTree(int folder, const char* name) {
+  const int fd = OpenFolder(folder, name);
+  if (fd >= 0) {
+    std::vector<std::string> names;
+    ForEachEntry(fd, [&](const char* entry) { names.push_back(entry); });
+    for (const std::string& entry : names) {
+      if (unlinkat(fd, entry.c_str(), 0) != 0) RemoveTree(fd, entry.c_str());
+    }
+    close(fd);
+  }
+  unlinkat(folder, name, AT_REMOVEDIR);
 }
 
 // A file descriptor that an exception closes.
@@ -111,6 +142,14 @@ struct Descriptor {
   }
 };
 
+bool Exists(int folder, const char* name) {
+  return faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool IsOurs(std::string_view name) {
+  return name == kNew || name == kComplete || name == kMoving;
+}
+
 }  // namespace
 
 RunFolder::RunFolder(std::string path, FolderMode mode)
@@ -119,98 +158,237 @@ RunFolder::RunFolder(std::string path, FolderMode mode)
     Fail(kExitUsage, "cannot create the run folder", "--out", "it is empty",
          "Name a folder.");
   }
-  struct stat info;
-  const bool exists = stat(path_.c_str(), &info) == 0;
-  if (exists && !S_ISDIR(info.st_mode)) {
-    Fail(kExitCannotCreate, "cannot create the run folder", path_,
-         "there is a file of this name", "Choose another --out.");
-  }
-  if (mode == FolderMode::kResume && !exists) {
-    Fail(kExitNotFound, "cannot resume", path_, "there is no such run folder",
-         "Check the path.");
-  }
-  if (mode == FolderMode::kNew && exists) {
-    bool empty = true;
-    ForEachEntry(path_, [&](std::string_view) { empty = false; });
-    if (!empty) {
-      Fail(kExitCannotCreate, "cannot create the run folder", path_,
-           "it exists and is not empty",
-           "Choose another --out, resume the run, or give --overwrite.");
+  try {
+    if (mode == FolderMode::kNumbered) {
+      // mkdir decides who gets a name, not a look that comes before it.
+      const std::string base = path_;
+      if (const std::string parent = Parent(base); parent != ".") {
+        MakeFolders(parent, &created_);
+      }
+      for (int n = 2; mkdir(path_.c_str(), 0777) != 0; ++n) {
+        if (errno != EEXIST) CannotCreate(errno, path_);
+        path_ = fmt::format("{}-{}", base, n);
+      }
+      created_.push_back(path_);
+      SyncFolder(Parent(path_));
+    } else if (mode == FolderMode::kResume) {
+      struct stat info;
+      if (stat(path_.c_str(), &info) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR) {
+          FailErrno(kExitIo, errno, "cannot resume", path_,
+                    "Check the permissions of the folder.");
+        }
+        Fail(kExitNotFound, "cannot resume", path_,
+             "there is no such run folder", "Check the path.");
+      }
+      if (!S_ISDIR(info.st_mode)) {
+        Fail(kExitNotFound, "cannot resume", path_, "it is a file",
+             "Name the folder of the run.");
+      }
+    } else {
+      struct stat info;
+      if (stat(path_.c_str(), &info) == 0 && !S_ISDIR(info.st_mode)) {
+        Fail(kExitCannotCreate, "cannot create the run folder", path_,
+             "there is a file of this name", "Choose another --out.");
+      }
+      MakeFolders(path_, &created_);
     }
-  }
-  MakeFolders(path_);
-  Descriptor folder{open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (folder.fd < 0) {
-    FailErrno(kExitCannotCreate, errno, "cannot open the run folder", path_,
-              "Check its permissions.");
-  }
-  // File systems without locks (some network ones) go unlocked.
-  if (flock(folder.fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    Fail(kExitCannotCreate, "cannot use the run folder", path_,
-         "another process is writing into it",
-         "Wait for it to end, or choose another --out.");
-  }
-  if (mode == FolderMode::kOverwrite) {
-    const auto remove = [](const std::string& file) {
-      if (unlink(file.c_str()) != 0 && errno != ENOENT) {
-        FailErrno(kExitCannotCreate, errno, "cannot remove the old run", file,
-                  "Choose another --out.");
+    Lock();
+    Finish();
+    RemoveTree(fd_, kNew);  // of a job that was killed; the lock was free
+    if (mode == FolderMode::kResume) {
+      OpenWeights(fd_);
+      return;
+    }
+    if (mode != FolderMode::kOverwrite) {
+      for (const std::string& name : Entries(fd_, path_)) {
+        if (IsOurs(name)) continue;
+        Fail(kExitCannotCreate, "cannot create the run folder", path_,
+             "it exists and is not empty",
+             "Choose another --out, resume the run, or give --overwrite.");
       }
-    };
-    for (const char* name : kRunFiles) remove(File(name));
-    std::vector<std::string> weights;
-    ForEachEntry(File("weights"), [&](std::string_view name) {
-      if (name.ends_with(".safetensors")) {
-        weights.push_back(File("weights/" + std::string(name)));
-      }
-    });
-    for (const std::string& file : weights) remove(file);
+    }
+    CreateStaging();
+  } catch (...) {
+    Discard();
+    throw;
   }
-  MakeFolders(File("weights"));
-  fd_ = std::exchange(folder.fd, -1);
 }
 
-RunFolder::~RunFolder() {
-  if (fd_ >= 0) close(fd_);
+RunFolder::~RunFolder() { Discard(); }
+
+void RunFolder::Lock() {
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    fd_ = open(path_.c_str(), kFolderFlags);
+    if (fd_ < 0) {
+      FailErrno(kExitCannotCreate, errno, "cannot open the run folder", path_,
+                "Check its permissions.");
+    }
+    // File systems without locks (some network ones) go unlocked.
+    if (flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      created_.clear();  // it is in use, whoever made it
+      Fail(kExitCannotCreate, "cannot use the run folder", path_,
+           "another process is writing into it",
+           "Wait for it to end, or choose another --out.");
+    }
+    // A job that failed may have removed the folder before the lock was taken.
+    struct stat info;
+    if (fstat(fd_, &info) == 0 && info.st_nlink > 0) return;
+    close(std::exchange(fd_, -1));
+    MakeFolders(path_, &created_);
+  }
+  Fail(kExitCannotCreate, "cannot use the run folder", path_,
+       "other processes keep removing it", "Choose another --out.");
+}
+
+void RunFolder::OpenWeights(int folder) {
+  if (mkdirat(folder, kWeights, 0777) == 0) {
+    Sync(folder);
+  } else if (errno != EEXIST) {
+    FailErrno(kExitCannotCreate, errno, "cannot create the folder",
+              File(kWeights), "Check the permissions of the run folder.");
+  }
+  const int fd = openat(folder, kWeights, kFolderFlags);
+  if (fd < 0) {
+    FailErrno(kExitCannotCreate, errno, "cannot open the folder",
+              File(kWeights), "Check its permissions.");
+  }
+  if (weights_fd_ >= 0) close(weights_fd_);
+  weights_fd_ = fd;
+}
+
+void RunFolder::CreateStaging() {
+  if (mkdirat(fd_, kNew, 0777) != 0) CannotCreate(errno, File(kNew));
+  staging_fd_ = OpenFolder(fd_, kNew);
+  if (staging_fd_ < 0) CannotCreate(errno, File(kNew));
+  OpenWeights(staging_fd_);
+}
+
+void RunFolder::Publish() {
+  const auto fail = [&](int error) {
+    FailErrno(kExitIo, error, "cannot begin the run", path_,
+              "What was in the folder is untouched. Check the free space and "
+              "the storage device.");
+  };
+  if (!Sync(weights_fd_) || !Sync(staging_fd_)) fail(errno);
+  if (renameat(fd_, kNew, fd_, kComplete) != 0) fail(errno);
+  // From here on the new run is the one of this folder, whatever happens.
+  close(std::exchange(staging_fd_, -1));
+  created_.clear();
+  if (!Sync(fd_)) {
+    FailErrno(kExitIo, errno, "cannot bring the run folder to the disk", path_,
+              "The new run is complete: `temper resume` goes on with it.");
+  }
+  Finish();
+  OpenWeights(fd_);
+}
+
+void RunFolder::Finish() {
+  const auto fail = [&](int error, std::string_view what,
+                        const std::string& name) {
+    FailErrno(kExitIo, error, what, File(name),
+              "The new run is complete: once this is repaired, `temper resume` "
+              "goes on with it.");
+  };
+  const auto remove = [&](int folder, const std::string& name,
+                          const std::string& shown) {
+    if (unlinkat(folder, name.c_str(), 0) != 0 && errno != ENOENT) {
+      fail(errno, "cannot remove the old run", shown);
+    }
+  };
+  if (Exists(fd_, kComplete)) {
+    for (const char* name : kRunFiles) remove(fd_, name, name);
+    const Descriptor weights{openat(fd_, kWeights, kFolderFlags)};
+    if (weights.fd >= 0) {
+      for (const std::string& name : Entries(weights.fd, File(kWeights))) {
+        if (!name.ends_with(".safetensors") &&
+            !name.ends_with(".safetensors.tmp")) {
+          continue;
+        }
+        remove(weights.fd, name, fmt::format("{}/{}", kWeights, name));
+      }
+      Sync(weights.fd);
+    }
+    if (!Sync(fd_) || renameat(fd_, kComplete, fd_, kMoving) != 0) {
+      fail(errno, "cannot rename the new run", kComplete);
+    }
+  }
+  const Descriptor from{OpenFolder(fd_, kMoving)};
+  if (from.fd < 0) {
+    if (errno == ENOENT) return;
+    fail(errno, "cannot open the new run", kMoving);
+  }
+  const auto move_all = [&](int source, int target, const char* skip) {
+    for (const std::string& name : Entries(source, File(kMoving))) {
+      if (name == skip) continue;
+      if (renameat(source, name.c_str(), target, name.c_str()) != 0) {
+        fail(errno, "cannot move a file of the new run", name);
+      }
+    }
+    if (!Sync(target)) fail(errno, "cannot bring to the disk", ".");
+  };
+  {
+    const Descriptor source{OpenFolder(from.fd, kWeights)};
+    if (source.fd >= 0) {
+      if (mkdirat(fd_, kWeights, 0777) != 0 && errno != EEXIST) {
+        fail(errno, "cannot create the folder", kWeights);
+      }
+      const Descriptor target{openat(fd_, kWeights, kFolderFlags)};
+      if (target.fd < 0) fail(errno, "cannot open the folder", kWeights);
+      move_all(source.fd, target.fd, "");
+    }
+  }
+  unlinkat(from.fd, kWeights, AT_REMOVEDIR);
+  move_all(from.fd, fd_, kWeights);
+  if (unlinkat(fd_, kMoving, AT_REMOVEDIR) != 0) {
+    fail(errno, "cannot remove the folder", kMoving);
+  }
+  Sync(fd_);
+}
+
+void RunFolder::Discard() noexcept {
+  if (staging_fd_ >= 0) {
+    close(std::exchange(staging_fd_, -1));
+    RemoveTree(fd_, kNew);
+  }
+  // Only what is still the folder that was made here, and only if it is empty.
+  struct stat mine, named;
+  const bool same =
+      fd_ < 0 || (fstat(fd_, &mine) == 0 && stat(path_.c_str(), &named) == 0 &&
+                  mine.st_dev == named.st_dev && mine.st_ino == named.st_ino);
+  if (same) {
+    for (size_t i = created_.size(); i > 0; --i) rmdir(created_[i - 1].c_str());
+  }
+  if (weights_fd_ >= 0) close(std::exchange(weights_fd_, -1));
+  if (fd_ >= 0) close(std::exchange(fd_, -1));
+}
+
+FilePlace RunFolder::Place(const std::string& name) const {
+  return {fd(), name, File(name)};
+}
+
+FilePlace RunFolder::Weights(const std::string& name) const {
+  return {weights_fd(), name, fmt::format("{}/{}/{}", path_, kWeights, name)};
 }
 
 std::string RunFolder::File(std::string_view name) const {
   return fmt::format("{}/{}", path_, name);
 }
 
-void RunFolder::WriteFile(std::string_view name,
+void RunFolder::WriteFile(const std::string& name,
                           std::string_view content) const {
-  const std::string path = File(name);
-  const std::string temporary = path + ".tmp";
-  {
-    Descriptor file{open(temporary.c_str(),
-                         O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                         0666)};
-    if (file.fd < 0) {
-      FailErrno(kExitCannotCreate, errno, "cannot create the file", temporary,
-                "Check the permissions of the folder.");
-    }
-    WriteAll(file.fd, content.data(), content.size(), temporary);
-    // Never repeated: after a failed fsync the kernel calls the pages clean.
-    if (fsync(file.fd) != 0) {
-      FailErrno(kExitIo, errno, "cannot write the file", temporary,
-                "Check the storage device.");
-    }
-  }
-  if (rename(temporary.c_str(), path.c_str()) != 0) {
-    FailErrno(kExitIo, errno, "cannot rename the file", path,
-              "Check the permissions of the folder.");
-  }
-  SyncFolder(Parent(path));
+  AtomicFile file(Place(name));
+  SaveOrFail(file, [&](const ByteSink& sink) {
+    return sink.write(sink.context, content.data(), content.size());
+  });
 }
 
-std::string FreeRunFolder(const std::string& folder) {
-  std::string path = folder;
-  std::error_code error;
-  for (int n = 2; std::filesystem::exists(path, error); ++n) {
-    path = fmt::format("{}-{}", folder, n);
-  }
-  return path;
+std::vector<uint8_t> RunFolder::ReadFile(const std::string& name,
+                                         uint64_t max_bytes) const {
+  std::vector<uint8_t> data;
+  const FileError error = ReadWholeFile(Place(name), max_bytes, &data);
+  if (!error.ok()) FailFile(error, File(name));
+  return data;
 }
 
 }  // namespace temper::host

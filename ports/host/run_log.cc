@@ -27,17 +27,17 @@ constexpr uint64_t kMaxLog = uint64_t{1} << 30;
 
 }  // namespace
 
-AppendFile::AppendFile(const std::string& path) : path_(path) {
-  fd_ = open(path.c_str(),
-             O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
+AppendFile::AppendFile(const FilePlace& place) : path_(place.shown) {
+  fd_ = openat(place.folder, place.name.c_str(),
+               O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
   if (fd_ < 0) {
-    FailErrno(kExitCannotCreate, errno, "cannot open the file", path,
+    FailErrno(kExitCannotCreate, errno, "cannot open the file", path_,
               "Check the permissions of the folder.");
   }
   struct stat info;
   if (fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) {
     close(fd_);
-    Fail(kExitCannotCreate, "cannot open the file", path,
+    Fail(kExitCannotCreate, "cannot open the file", path_,
          "it is not a regular file", "Remove it.");
   }
   size_ = static_cast<uint64_t>(info.st_size);
@@ -137,12 +137,12 @@ size_t LeadingLines(std::string_view text, Keep&& keep) {
 
 }  // namespace
 
-MetricsLog::MetricsLog(const std::string& path) : file_(path) {
+MetricsLog::MetricsLog(const FilePlace& place) : file_(place) {
   file_.Truncate(0);
   file_.Append(kMetricsHeader.data(), kMetricsHeader.size());
 }
 
-MetricsLog::MetricsLog(const std::string& path, uint32_t epochs) : file_(path) {
+MetricsLog::MetricsLog(const FilePlace& place, uint32_t epochs) : file_(place) {
   const std::string text = file_.ReadAll();
   if (text.size() < kMetricsHeader.size() && kMetricsHeader.starts_with(text)) {
     dropped_ = text.empty() ? 0 : 1;
@@ -152,7 +152,7 @@ MetricsLog::MetricsLog(const std::string& path, uint32_t epochs) : file_(path) {
     return;
   }
   if (!text.starts_with(kMetricsHeader)) {
-    Fail(kExitBadData, "cannot go on with the metrics", path,
+    Fail(kExitBadData, "cannot go on with the metrics", file_.path(),
          "its first line names other columns",
          "Move the file away; a new one will be started.");
   }
@@ -194,7 +194,7 @@ void MetricsLog::Append(const MetricsRow& row) {
   file_.Append(line, static_cast<size_t>(end - line));
 }
 
-EventLog::EventLog(const std::string& path, bool resume) : file_(path) {
+EventLog::EventLog(const FilePlace& place, bool resume) : file_(place) {
   if (!resume) {
     file_.Truncate(0);
     return;

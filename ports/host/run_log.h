@@ -17,13 +17,15 @@
 #include <string>
 #include <string_view>
 
+#include "ports/host/files.h"
+
 namespace temper::host {
 
 // A file that lines are appended to. Shared by the two logs.
 class AppendFile {
  public:
   // Opens or creates the file; kExitCannotCreate.
-  explicit AppendFile(const std::string& path);
+  explicit AppendFile(const FilePlace& place);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
@@ -58,11 +60,11 @@ struct MetricsRow {
 class MetricsLog {
  public:
   // A new file with its header; an existing one is emptied.
-  explicit MetricsLog(const std::string& path);
+  explicit MetricsLog(const FilePlace& place);
   // Goes on after `epochs` finished epochs: keeps the leading valid rows up to
   // that epoch and drops everything behind. kExitBadData if the header is not
   // ours; a missing file is made anew.
-  MetricsLog(const std::string& path, uint32_t epochs);
+  MetricsLog(const FilePlace& place, uint32_t epochs);
 
   void Append(const MetricsRow& row);
   void Sync() { file_.Sync(); }
@@ -77,7 +79,7 @@ class MetricsLog {
 class EventLog {
  public:
   // `resume` keeps what is there, less a half last line.
-  EventLog(const std::string& path, bool resume);
+  EventLog(const FilePlace& place, bool resume);
 
   // log.Begin("best").Field("epoch", 3).Field("val_loss", 0.31).Write();
   // Names are identifiers of ours; string values may be anything and are cut

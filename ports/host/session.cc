@@ -26,7 +26,7 @@ double Since(Clock::time_point start) {
 
 }  // namespace
 
-Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
+Session::Session(Job job, std::unique_ptr<RunFolder> resumed, bool quiet)
     : job_(std::move(job)),
       quiet_(quiet),
       arena_(job_.arena_bytes),
@@ -34,6 +34,7 @@ Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
                                                  : job_.plan.options.threads)),
       loader_(job_.data.train, {job_.options.batch, job_.options.seed, true,
                                 job_.dropped_per_epoch != 0, job_.augment}),
+      folder_(std::move(resumed)),
       progress_(quiet ? Progress::Style::kQuiet : Progress::Style::kAuto) {
   const Status status =
       trainer_.Create(job_.plan, arena_.data(), arena_.size(), pool_->runner());
@@ -42,33 +43,10 @@ Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
     val_loader_ = std::make_unique<Loader>(
         *job_.data.val, LoaderOptions{job_.options.batch, 0, false, false, {}});
   }
-  const bool resume = checkpoint != nullptr;
-  folder_ = std::make_unique<RunFolder>(
-      job_.options.out, resume                   ? FolderMode::kResume
-                        : job_.options.overwrite ? FolderMode::kOverwrite
-                                                 : FolderMode::kNew);
-  if (resume) {
-    counters_ = ReadCounters(*checkpoint, job_);
-    RestoreState(*checkpoint, trainer_);
-  } else {
-    SetWeights(job_, trainer_);
-    WriteStartFiles();
-  }
-  last_ = std::make_unique<Checkpoint>(job_, trainer_,
-                                       LastCheckpoint(folder_->path()), true);
-  best_ = std::make_unique<Checkpoint>(
-      job_, trainer_, folder_->File("weights/best.safetensors"), false);
-  const std::string metrics = folder_->File("metrics.csv");
-  metrics_ = resume ? std::make_unique<MetricsLog>(metrics, counters_.epoch)
-                    : std::make_unique<MetricsLog>(metrics);
-  events_ = std::make_unique<EventLog>(folder_->File("events.jsonl"), resume);
-  events_->Begin(resume ? "resume" : "start")
-      .Field("epoch", counters_.epoch)
-      .Field("step", counters_.step)
-      .Field("target", simd::CurrentTarget().name)
-      .Field("threads", job_.plan.options.threads)
-      .Field("arena_bytes", job_.plan.arena_bytes)
-      .Write();
+  folder_ ? Resume() : Begin();
+  // What a model file says is in the trainer now.
+  job_.source.reset();
+  job_.statistics = {};
   if (!quiet_) {
     for (const std::string& note : job_.data.train.notes) progress_.Line(note);
     for (const std::string& note : job_.notes) progress_.Line(note);
@@ -76,13 +54,51 @@ Session::Session(Job job, const ModelFile* checkpoint, bool quiet)
   for (const std::string& note : job_.notes) {
     events_->Begin("note").Field("text", note).Write();
   }
-  // From the first moment there is something to go on from.
-  if (!resume) Write(*last_);
 }
 
-void Session::WriteStartFiles() {
+void Session::Begin() {
+  // All that can fail without a folder comes before there is one.
+  SetWeights(job_, trainer_);
+  folder_ = std::make_unique<RunFolder>(
+      job_.options.out, job_.options.numbered    ? FolderMode::kNumbered
+                        : job_.options.overwrite ? FolderMode::kOverwrite
+                                                 : FolderMode::kNew);
+  job_.options.out = folder_->path();
   folder_->WriteFile("config.json", OptionsJson(job_.options));
   folder_->WriteFile("plan.json", PlanJson(job_.plan));
+  OpenLogs(false);
+  // From the first moment there is something to go on from; and an older run is
+  // only replaced when that is on the disk.
+  Write(*last_);
+  metrics_->Sync();
+  events_->Sync();
+  folder_->Publish();
+  last_->MoveTo(folder_->weights_fd());
+  best_->MoveTo(folder_->weights_fd());
+}
+
+void Session::Resume() {
+  counters_ = ReadCounters(job_.source->header(), job_);
+  RestoreState(*job_.source, trainer_);
+  OpenLogs(true);
+}
+
+void Session::OpenLogs(bool resume) {
+  last_ = std::make_unique<Checkpoint>(job_, trainer_,
+                                       folder_->Weights(kLastCheckpoint), true);
+  best_ = std::make_unique<Checkpoint>(job_, trainer_,
+                                       folder_->Weights(kBestWeights), false);
+  const FilePlace metrics = folder_->Place("metrics.csv");
+  metrics_ = resume ? std::make_unique<MetricsLog>(metrics, counters_.epoch)
+                    : std::make_unique<MetricsLog>(metrics);
+  events_ = std::make_unique<EventLog>(folder_->Place("events.jsonl"), resume);
+  events_->Begin(resume ? "resume" : "start")
+      .Field("epoch", counters_.epoch)
+      .Field("step", counters_.step)
+      .Field("target", simd::CurrentTarget().name)
+      .Field("threads", job_.plan.options.threads)
+      .Field("arena_bytes", job_.plan.arena_bytes)
+      .Write();
 }
 
 SessionResult Session::Run() {
@@ -296,19 +312,35 @@ void Session::Diverged(const Status& status, uint64_t step) {
   Fail(
       kExitDiverged, "training diverged", where, status.message,
       fmt::format("The last saved state is {}. Use a smaller --lr, or --warmup",
-                  folder_->File("weights/last.safetensors")));
+                  LastCheckpoint(folder_->path())));
 }
 
 std::string LastCheckpoint(const std::string& folder) {
-  return folder + "/weights/last.safetensors";
+  return folder + "/weights/" + kLastCheckpoint;
 }
 
-JobOptions ReadRunOptions(const std::string& folder) {
-  const std::string path = folder + "/config.json";
-  const std::vector<uint8_t> bytes = ReadFileOrFail(path, 1u << 20);
-  JobOptions options = OptionsFromJson({bytes.begin(), bytes.end()}, path);
+namespace {
+
+constexpr const char* kConfig = "config.json";
+constexpr uint64_t kMostConfig = 1u << 20;
+
+JobOptions OptionsOfRun(const std::vector<uint8_t>& bytes,
+                        const std::string& folder) {
+  JobOptions options =
+      OptionsFromJson({bytes.begin(), bytes.end()}, folder + "/" + kConfig);
   options.out = folder;
   return options;
+}
+
+}  // namespace
+
+JobOptions ReadRunOptions(const std::string& folder) {
+  return OptionsOfRun(ReadFileOrFail(folder + "/" + kConfig, kMostConfig),
+                      folder);
+}
+
+JobOptions ReadRunOptions(const RunFolder& folder) {
+  return OptionsOfRun(folder.ReadFile(kConfig, kMostConfig), folder.path());
 }
 
 std::string PlanJson(const Plan& plan) {

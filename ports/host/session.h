@@ -48,9 +48,10 @@ struct SessionResult {
 
 class Session {
  public:
-  // A new run in job.options.out, or with a checkpoint the continuation of the
-  // run there. `quiet`: no progress and notes on stderr.
-  Session(Job job, const ModelFile* checkpoint, bool quiet);
+  // A new run in job.options.out; or, with the folder of a run, its
+  // continuation from the checkpoint job.source. `quiet`: no progress and notes
+  // on stderr.
+  Session(Job job, std::unique_ptr<RunFolder> resumed, bool quiet);
 
   // Trains until the end or a stop signal, without allocating. Throws Failure:
   // kExitDiverged, kExitIo.
@@ -64,7 +65,9 @@ class Session {
     double loss = 0;
     uint64_t correct = 0, samples = 0;
   };
-  void WriteStartFiles();
+  void Begin();   // a new run: its folder, files and first checkpoint
+  void Resume();  // an old one
+  void OpenLogs(bool resume);
   bool TrainEpoch();  // false: stopped
   void EndEpoch();
   Sums Validate();
@@ -80,7 +83,6 @@ class Session {
   Trainer trainer_;
   Loader loader_;
   std::unique_ptr<Loader> val_loader_;
-  // Last: an older run is only replaced once nothing else can fail.
   std::unique_ptr<RunFolder> folder_;
   Progress progress_;
   Counters counters_;
@@ -94,7 +96,10 @@ class Session {
 
 // Reads config.json of a run folder; options.out is the folder.
 JobOptions ReadRunOptions(const std::string& folder);
+JobOptions ReadRunOptions(const RunFolder& folder);
 // Where a run's state lies.
+inline constexpr const char* kLastCheckpoint = "last.safetensors";
+inline constexpr const char* kBestWeights = "best.safetensors";
 std::string LastCheckpoint(const std::string& folder);
 
 // plan.json: the plan as data.

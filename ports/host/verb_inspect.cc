@@ -12,6 +12,7 @@
 #include "models/work.h"
 #include "ports/host/cli.h"
 #include "ports/host/file_io.h"
+#include "ports/host/model_source.h"
 
 namespace temper::host {
 namespace {
@@ -50,17 +51,26 @@ int ListTensors(const Cli& cli, const SafetensorsView& view) {
   return kExitOk;
 }
 
-int Run(const Cli& cli, const Arguments& a) {
-  const std::vector<uint8_t> bytes = ReadFileOrFail(a.file, uint64_t{1} << 32);
+// The header of any safetensors file.
+SafetensorsView ReadView(const std::string& path) {
+  ReadableFile file;
   SafetensorsView view;
-  FileError error = ParseSafetensors(bytes, &view);
-  if (!error.ok()) FailFile(error, a.file);
-  if (!IsModelFile(view) && !a.graph) return ListTensors(cli, view);
-  ModelFile model;
-  error = LoadModelFile(bytes, &model);
-  if (!error.ok()) FailFile(error, a.file);
+  FileError error = file.Open(path);
+  if (error.ok()) error = ReadSafetensors(file.Reader(), file.size(), &view);
+  if (!file.error().ok()) error = file.error();
+  if (!error.ok()) FailFile(error, path);
+  return view;
+}
+
+int Run(const Cli& cli, const Arguments& a) {
+  {
+    const SafetensorsView view = ReadView(a.file);
+    if (!IsModelFile(view) && !a.graph) return ListTensors(cli, view);
+  }
+  ModelSource source(a.file);
+  const ModelHeader& model = source.header();
   std::string graph;
-  error = WriteGraphJson(model.graph, &graph);
+  FileError error = WriteGraphJson(model.graph, &graph);
   if (!error.ok()) FailFile(error, a.file);
   if (a.graph) {
     fmt::print("{}\n", nlohmann::ordered_json::parse(graph).dump(1));
@@ -72,7 +82,7 @@ int Run(const Cli& cli, const Arguments& a) {
   Plan plan;
   const Status status = MakePlan(model.graph, options, &plan);
   if (!status.ok()) FailStatus(status, model.graph, a.file);
-  const std::string sha256 = WeightsSha256(model.weights);
+  const std::string sha256 = source.WeightsSha256();
   uint64_t trained = 0, buffers = 0, work = 0;
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
   if (!cli.json) {

@@ -30,7 +30,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // What the process takes besides arena, data and batches: the program and its
-// libraries, stacks, the graph, copies of weights on their way to a file.
+// libraries, stacks, the graph.
 // Stated in docs/simulation.md; the run is checked against it.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 // The sanitizer's shadow of the memory, its own heap and what it keeps back.
@@ -329,7 +329,8 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
   }
   options.elsewhere = true;
   if (options.out.empty() && !a.no_run) {
-    options.out = FreeRunFolder("runs/simulate");
+    options.out = "runs/simulate";
+    options.numbered = true;
   }
   Job job = PrepareJob(options);
   for (const std::string& note : job.notes) notes.push_back(note);
@@ -374,10 +375,10 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
   if (!a.run.empty() && r.exit_code == 0 &&
       std::filesystem::exists(LastCheckpoint(a.run))) {
     try {
-      const ModelFile file = ReadModel(LastCheckpoint(a.run));
-      if (ReadCounters(file, session.job()).epoch ==
+      ModelSource file(LastCheckpoint(a.run));
+      if (ReadCounters(file.header(), session.job()).epoch ==
           session.job().options.epochs) {
-        original = WeightsSha256(file.weights);
+        original = file.WeightsSha256();
       }
     } catch (const Failure& failure) {
       std::fprintf(stderr, "note: not compared with the run in %s: %s\n",

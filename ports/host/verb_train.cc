@@ -13,7 +13,7 @@
 namespace temper::host {
 namespace {
 
-int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
+int RunSession(const Cli& cli, Job job, std::unique_ptr<RunFolder> resumed,
                bool quiet) {
   InstallStopHandler();
   if (!quiet) {
@@ -29,9 +29,11 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
                static_cast<double>(job.plan.arena_bytes) / 1048576.0,
                job.plan.lower_bound,
                static_cast<double>(job.data.train.MemoryBytes()) / 1048576.0);
-    fmt::print(stderr, "run folder {}\n", job.options.out);
   }
-  Session session(std::move(job), checkpoint, quiet);
+  Session session(std::move(job), std::move(resumed), quiet);
+  if (!quiet) {
+    fmt::print(stderr, "run folder {}\n", session.job().options.out);
+  }
   const SessionResult r = session.Run();
   const Job& j = session.job();
   if (cli.json) {
@@ -87,7 +89,10 @@ int RunSession(const Cli& cli, Job job, const ModelFile* checkpoint,
 // The target must be chosen before the first kernel runs.
 Job NewJob(JobOptions options, const std::string& folder) {
   ChooseTarget(options.target);
-  if (options.out.empty()) options.out = FreeRunFolder(folder);
+  if (options.out.empty()) {
+    options.out = folder;
+    options.numbered = true;
+  }
   return PrepareJob(options);
 }
 
@@ -142,15 +147,17 @@ void AddResumeVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
   CLI::App* verb = cli.Verb(
       "resume", "Go on with a run that was stopped, bit for bit", [&cli, a] {
-        JobOptions options = ReadRunOptions(a->run);
+        auto folder = std::make_unique<RunFolder>(a->run, FolderMode::kResume);
+        JobOptions options = ReadRunOptions(*folder);
         if (a->threads != 0) options.threads = a->threads;
         // A target without FMA has bits of its own: the run keeps the one it
         // was given, unless told otherwise.
         if (!a->target.empty()) options.target = a->target;
         ChooseTarget(options.target);
-        const ModelFile checkpoint = ReadModel(LastCheckpoint(a->run));
-        return RunSession(cli, PrepareResume(options, checkpoint), &checkpoint,
-                          a->quiet);
+        auto checkpoint =
+            std::make_unique<ModelSource>(folder->Weights(kLastCheckpoint));
+        return RunSession(cli, PrepareResume(options, std::move(checkpoint)),
+                          std::move(folder), a->quiet);
       });
   verb->add_option("run", a->run, "The run folder")->required();
   AddMachineOptions(verb, &a->threads, &a->target);

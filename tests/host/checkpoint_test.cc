@@ -12,8 +12,8 @@ namespace {
 
 using ::temper::testing::ExpectFailure;
 
-ModelFile OfVersion(const std::string& arithmetic) {
-  ModelFile file;
+ModelDescription OfVersion(const std::string& arithmetic) {
+  ModelDescription file;
   file.training["arithmetic"] = arithmetic;
   file.training["program_hash"] = std::string(1, '0');
   return file;

@@ -25,7 +25,7 @@ namespace {
 struct Faults {
   int write_after = -1, write_errno = 0;
   size_t most_per_write = SIZE_MAX;
-  int interrupts = 0;  // so many calls of write and read fail with EINTR first
+  int interrupts = 0;  // so many calls of write and pread fail with EINTR first
   size_t most_per_read = SIZE_MAX;
   int fdatasync_errno = 0, rename_errno = 0, fsync_errno = 0;
   int fdatasync_calls = 0, fsync_calls = 0;
@@ -54,8 +54,9 @@ ssize_t write(int fd, const void* data, size_t size) {
   }
   return real(fd, data, std::min(size, faults.most_per_write));
 }
-ssize_t read(int fd, void* data, size_t size) {
-  static const auto real = Next<ssize_t(int, void*, size_t)>("read");
+ssize_t pread(int fd, void* data, size_t size, off_t offset) {
+  static const auto real =
+      Next<ssize_t(int, void*, size_t, off64_t)>("pread64");
   if (faults.interrupts > 0) {
     --faults.interrupts;
     errno = EINTR;
@@ -63,7 +64,7 @@ ssize_t read(int fd, void* data, size_t size) {
   }
   if (faults.before_read != nullptr)
     std::exchange(faults.before_read, nullptr)();
-  return real(fd, data, std::min(size, faults.most_per_read));
+  return real(fd, data, std::min(size, faults.most_per_read), offset);
 }
 int fdatasync(int fd) {
   static const auto real = Next<int(int)>("fdatasync");

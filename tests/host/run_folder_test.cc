@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <csignal>
 #include <limits>
+#include <memory>
 
+#include "ports/host/file_io.h"
 #include "ports/host/run_log.h"
 #include "tests/host/count_allocations.h"
 #include "tests/host/host_test.h"
@@ -41,18 +43,46 @@ MetricsRow Row(uint32_t epoch) {
   return row;
 }
 
+void Save(const FilePlace& place, std::string_view text) {
+  AtomicFile file(place);
+  SaveOrFail(file, [&](const ByteSink& sink) {
+    return sink.write(sink.context, text.data(), text.size());
+  });
+}
+
+// A run of one file and one checkpoint.
+void MakeRun(const std::string& path, FolderMode mode, std::string_view text) {
+  RunFolder folder(path, mode);
+  folder.WriteFile("config.json", text);
+  Save(folder.Weights("last.safetensors"), text);
+  folder.Publish();
+}
+
 TEST(RunFolder, CreatesAndRefuses) {
   const TempFolder temp;
   const std::string path = temp.File("runs/a/b");
   {
-    const RunFolder folder(path, FolderMode::kNew);
-    EXPECT_TRUE(std::filesystem::is_directory(path + "/weights"));
+    RunFolder folder(path, FolderMode::kNew);
     EXPECT_EQ(folder.File("plan.json"), path + "/plan.json");
     folder.WriteFile("plan.json", "{}");
     folder.WriteFile("plan.json", "{\"a\":1}");
+    Save(folder.Weights("last.safetensors"), "w");
+    EXPECT_FALSE(std::filesystem::exists(path + "/plan.json"));
+    folder.Publish();
     EXPECT_EQ(temp.Read("runs/a/b/plan.json"), "{\"a\":1}");
-    EXPECT_FALSE(std::filesystem::exists(path + "/plan.json.tmp"));
+    EXPECT_EQ(temp.Read("runs/a/b/weights/last.safetensors"), "w");
+    // Later files go to the same place.
+    Save(folder.Weights("best.safetensors"), "b");
+    EXPECT_EQ(temp.Read("runs/a/b/weights/best.safetensors"), "b");
+    folder.WriteFile("report.json", "{}");
+    EXPECT_EQ(temp.Read("runs/a/b/report.json"), "{}");
   }
+  size_t entries = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    EXPECT_FALSE(entry.path().filename().string().starts_with("."));
+    ++entries;
+  }
+  EXPECT_EQ(entries, 3u);
   ExpectFailure(kExitCannotCreate, {path, "not empty"},
                 [&] { RunFolder again(path, FolderMode::kNew); });
   ExpectFailure(kExitNotFound, {"no such run folder"},
@@ -62,10 +92,11 @@ TEST(RunFolder, CreatesAndRefuses) {
   EXPECT_EQ(temp.Read("runs/a/b/plan.json"), "{\"a\":1}");
   std::filesystem::create_directory(temp.File("empty"));
   { const RunFolder empty(temp.File("empty"), FolderMode::kNew); }
+  EXPECT_TRUE(std::filesystem::is_empty(temp.File("empty")));  // not removed
   temp.Write("file", "x");
   ExpectFailure(kExitCannotCreate, {"file of this name"},
                 [&] { RunFolder f(temp.File("file"), FolderMode::kNew); });
-  ExpectFailure(kExitCannotCreate, {"file/x"},
+  ExpectFailure(kExitCannotCreate, {"file/x", "Not a directory"},
                 [&] { RunFolder f(temp.File("file/x"), FolderMode::kNew); });
   ExpectFailure(kExitUsage, {"--out"},
                 [&] { RunFolder f("", FolderMode::kNew); });
@@ -73,35 +104,92 @@ TEST(RunFolder, CreatesAndRefuses) {
                 [&] { RunFolder f("/proc/no-run", FolderMode::kNew); });
 }
 
+TEST(RunFolder, WhatIsNotPublishedLeavesNothing) {
+  const TempFolder temp;
+  {
+    RunFolder folder(temp.File("a/b/c"), FolderMode::kNew);
+    folder.WriteFile("config.json", "{}");
+    Save(folder.Weights("last.safetensors"), "w");
+  }
+  EXPECT_FALSE(std::filesystem::exists(temp.File("a")));
+  MakeRun(temp.File("run"), FolderMode::kNew, "old");
+  {
+    RunFolder folder(temp.File("run"), FolderMode::kOverwrite);
+    folder.WriteFile("config.json", "new");
+    EXPECT_EQ(temp.Read("run/config.json"), "old");
+  }
+  EXPECT_EQ(temp.Read("run/config.json"), "old");
+  EXPECT_EQ(temp.Read("run/weights/last.safetensors"), "old");
+  EXPECT_FALSE(std::filesystem::exists(temp.File("run/.run.new")));
+}
+
 TEST(RunFolder, OverwriteRemovesTheOldRunOnly) {
   const TempFolder temp;
   const std::string path = temp.File("run");
-  {
-    const RunFolder folder(path, FolderMode::kNew);
-    for (const char* name : {"metrics.csv", "plan.json", "notes.txt",
-                             "weights/last.safetensors", "weights/mine.bin"}) {
-      folder.WriteFile(name, "old");
-    }
+  MakeRun(path, FolderMode::kNew, "old");
+  for (const char* name : {"metrics.csv", "report.html", "notes.txt",
+                           "weights/best.safetensors", "weights/mine.bin"}) {
+    temp.Write(std::string("run/") + name, "old");
   }
-  const RunFolder folder(path, FolderMode::kOverwrite);
+  MakeRun(path, FolderMode::kOverwrite, "new");
   const auto exists = [&](const char* name) {
-    return std::filesystem::exists(folder.File(name));
+    return std::filesystem::exists(path + "/" + name);
   };
   EXPECT_FALSE(exists("metrics.csv"));
-  EXPECT_FALSE(exists("plan.json"));
-  EXPECT_FALSE(exists("weights/last.safetensors"));
+  EXPECT_FALSE(exists("report.html"));
+  EXPECT_FALSE(exists("weights/best.safetensors"));
   EXPECT_TRUE(exists("notes.txt"));
   EXPECT_TRUE(exists("weights/mine.bin"));
+  EXPECT_EQ(temp.Read("run/config.json"), "new");
+  EXPECT_EQ(temp.Read("run/weights/last.safetensors"), "new");
+}
+
+TEST(RunFolder, NumbersAreGivenByMkdir) {
+  const TempFolder temp;
+  const std::string base = temp.File("runs/train");
+  std::vector<std::unique_ptr<RunFolder>> folders;
+  for (int i = 0; i < 20; ++i) {
+    folders.push_back(std::make_unique<RunFolder>(base, FolderMode::kNumbered));
+  }
+  EXPECT_EQ(folders[0]->path(), base);
+  EXPECT_EQ(folders[1]->path(), base + "-2");
+  EXPECT_EQ(folders[19]->path(), base + "-20");
+  // The first one made runs/: it goes last.
+  while (!folders.empty()) folders.pop_back();
+  EXPECT_FALSE(std::filesystem::exists(temp.File("runs")));
 }
 
 TEST(RunFolder, IsLocked) {
   const TempFolder temp;
   const RunFolder folder(temp.File("run"), FolderMode::kNew);
   // flock belongs to the open folder, so a second one in this process counts.
-  for (const FolderMode mode : {FolderMode::kResume, FolderMode::kOverwrite}) {
+  for (const FolderMode mode :
+       {FolderMode::kNew, FolderMode::kResume, FolderMode::kOverwrite}) {
     ExpectFailure(kExitCannotCreate, {"another process"},
                   [&] { RunFolder second(folder.path(), mode); });
   }
+}
+
+TEST(RunFolder, AFolderThatIsMovedTakesItsRunAlong) {
+  const TempFolder temp;
+  RunFolder folder(temp.File("run"), FolderMode::kNew);
+  folder.WriteFile("config.json", "first");
+  Save(folder.Weights("last.safetensors"), "first");
+  folder.Publish();
+  AtomicFile last(folder.Weights("last.safetensors"));
+  std::filesystem::rename(temp.File("run"), temp.File("moved"));
+  MakeRun(temp.File("run"), FolderMode::kNew, "second");
+  SaveOrFail(last, [](const ByteSink& sink) {
+    return sink.write(sink.context, "later", 5);
+  });
+  EXPECT_EQ(temp.Read("run/weights/last.safetensors"), "second");
+  EXPECT_EQ(temp.Read("moved/weights/last.safetensors"), "later");
+  std::filesystem::remove_all(temp.File("moved"));
+  ExpectFailure(kExitIo, {"Its folder was deleted"}, [&] {
+    SaveOrFail(last, [](const ByteSink& sink) {
+      return sink.write(sink.context, "gone", 4);
+    });
+  });
 }
 
 TEST(MetricsLog, WritesRows) {

@@ -166,7 +166,7 @@ TEST(Session, ABufferThatThePlanForgotIsSeen) {
   TempFolder folder;
   WriteData(folder);
   JobOptions options = SmallJob(folder, "mlp");
-  const Job job = PrepareJob(options);
+  Job job = PrepareJob(options);
   HostArena arena(job.plan.arena_bytes + 8192);
   Trainer trainer;
   ASSERT_TRUE(trainer.Create(job.plan, arena.data(), arena.size()).ok());
