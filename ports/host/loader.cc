@@ -40,7 +40,7 @@ Loader::Loader(const Dataset& data, const LoaderOptions& options)
   }
   order_.resize(data.size());
   next_gather_ = next_deliver_ = batches_;
-  worker_ = std::thread([this] { Run(); });
+  worker_ = Thread([this] { Run(); });
   begun_.wait();
 }
 

@@ -14,10 +14,10 @@
 #include <cstdint>
 #include <latch>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "ports/host/dataset.h"
+#include "ports/host/thread.h"
 #include "temper/augment.h"
 
 namespace temper::host {
@@ -92,7 +92,7 @@ class Loader {
   bool working_ = false;
   bool stop_ = false;
   std::latch begun_{1};
-  std::thread worker_;
+  Thread worker_;
 };
 
 }  // namespace temper::host

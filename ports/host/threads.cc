@@ -10,10 +10,10 @@
 #include <chrono>
 #include <latch>
 #include <system_error>
-#include <thread>
 #include <vector>
 
 #include "ports/host/failure.h"
+#include "ports/host/thread.h"
 
 namespace temper::host {
 namespace {
@@ -198,7 +198,7 @@ class Pool final : public ThreadPool {
       pieces_[i].offered.fetch_add(1);  // no call is under way
       pieces_[i].offered.notify_one();
     }
-    for (std::thread& worker : workers_) worker.join();
+    for (Thread& worker : workers_) worker.join();
   }
 
   const uint32_t threads_;
@@ -207,7 +207,7 @@ class Pool final : public ThreadPool {
   alignas(128) uint32_t ticket_ = 0;
   alignas(128) std::atomic<bool> stop_{false};
   std::latch begun_;
-  std::vector<std::thread> workers_;
+  std::vector<Thread> workers_;
 };
 
 }  // namespace
