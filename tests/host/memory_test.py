@@ -1,0 +1,170 @@
+"""What the command takes beside its arena, seen from outside.
+
+Every verb that holds a model stays within what `temper plan` (or the verb's own
+JSON) announces: arena, data, batches and the model's header, and a constant for
+the process. A run that fits a limit of the process's data is resumed within it.
+"""
+
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TEMPER = None
+MIB = 1 << 20
+# Beside what is announced: the process itself, and each thread's stack.
+PROCESS = 4 * MIB
+PER_THREAD = MIB // 2
+FASHION = "/usr/share/datasets/fashion-mnist"
+
+
+def run(*arguments, limit=None):
+    """The verb's JSON; under a limit of the process's data, if there is one."""
+    set_limit = None
+    if limit is not None:
+        def set_limit():
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    done = subprocess.run([TEMPER, *arguments], capture_output=True, text=True,
+                          preexec_fn=set_limit, check=False)
+    return done
+
+
+def data_at_start():
+    """The least limit of data under which the command starts at all."""
+    low, high = 0, 64 * MIB
+    while high - low > 65536:
+        middle = (low + high) // 2
+        if run("--version", limit=middle).returncode == 0:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def begun(folder):
+    """How often the run in this folder was started or resumed."""
+    try:
+        with open(os.path.join(folder, "events.jsonl"), encoding="utf-8") as file:
+            text = file.read()
+    except OSError:
+        return 0
+    return text.count('"event":"start"') + text.count('"event":"resume"')
+
+
+def peak_anonymous(arguments, folder):
+    """The most anonymous memory that the process was seen with, and its output.
+
+    The run in `folder` is stopped by SIGTERM once it has begun and its memory
+    has not grown for half a second."""
+    before = begun(folder)
+    stopped = False
+    process = subprocess.Popen([TEMPER, *arguments], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    peak, grown = 0, time.monotonic()
+    while process.poll() is None:
+        try:
+            with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+                found = re.search(r"RssAnon:\s+(\d+) kB", file.read())
+        except OSError:
+            break
+        now = int(found[1]) * 1024 if found else 0
+        if now > peak:
+            peak, grown = now, time.monotonic()
+        if (not stopped and time.monotonic() > grown + 0.5
+                and begun(folder) > before):
+            process.send_signal(signal.SIGTERM)
+            stopped = True
+        time.sleep(0.001)
+    out, err = process.communicate()
+    return peak, out, err, process.returncode
+
+
+@unittest.skipUnless(os.path.exists(FASHION), "needs Debian's dataset-fashion-mnist")
+class Memory(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="temper-memory-")
+        self.addCleanup(shutil.rmtree, self.folder, True)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def announced(self, *job):
+        done = run("plan", "--json", *job)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        plan = json.loads(done.stdout)
+        return plan["arena_bytes"] + plan["outside_bytes"]
+
+    def check(self, what, peak, announced, threads):
+        allowed = announced + PROCESS + threads * PER_THREAD
+        self.assertLessEqual(peak, allowed, what)
+        # The measurement sees something: the arena is touched as a whole.
+        self.assertGreater(peak, announced // 2, what)
+
+    def test_training_and_resuming(self):
+        """resnet18: weights and optimizer state are most of its memory."""
+        for threads in (1, 2):
+            out = self.path(f"run{threads}")
+            job = ["--model", "resnet18", "--batch", "8",
+                   "--data", f"idx:{FASHION}?limit=300&val=0.1",
+                   "--threads", str(threads)]
+            announced = self.announced(*job)
+            begin = ["train", *job, "--epochs", "900", "-q", "--out", out]
+            peak, _, err, code = peak_anonymous(begin, out)
+            self.assertEqual(code, 75, err)
+            self.check("train", peak, announced, threads)
+            go_on = ["resume", out, "-q", "--threads", str(threads)]
+            peak, _, err, code = peak_anonymous(go_on, out)
+            self.assertEqual(code, 75, err)
+            self.check("resume", peak, announced, threads)
+
+    def test_a_run_that_fits_a_limit_is_resumed_within_it(self):
+        out = self.path("run")
+        job = ["--model", "resnet18", "--batch", "8", "--threads", "1",
+               "--data", f"idx:{FASHION}?limit=16"]
+        limit = data_at_start() + self.announced(*job) + PROCESS + 8 * MIB
+        done = run("train", *job, "--epochs", "1", "-q", "--out", out, limit=limit)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        # Back to the start of its last epoch: the first checkpoint of a run.
+        again = self.path("again")
+        process = subprocess.Popen(
+            [TEMPER, "train", *job, "--epochs", "3", "-q", "--out", again],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not os.path.exists(os.path.join(again, "weights/last.safetensors")):
+            self.assertIsNone(process.poll())
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+        done = run("resume", again, "-q", limit=limit)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        # The limit is one that a second copy of the weights would not fit.
+        weights = os.path.getsize(os.path.join(again, "weights/last.safetensors"))
+        done = run("resume", again, "-q", limit=limit - weights // 2)
+        self.assertNotEqual(done.returncode, 0)
+
+    def test_fine_tuning(self):
+        out = self.path("run")
+        first = ["--model", "resnet18", "--data", f"idx:{FASHION}?limit=64",
+                 "--batch", "8", "--threads", "1"]
+        done = run("train", *first, "--epochs", "1", "-q", "--out", out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        model = os.path.join(out, "weights/last.safetensors")
+        job = ["--data", f"idx:{FASHION}?limit=300&classes=0-4", "--batch", "8",
+               "--threads", "1", "--freeze", "body"]
+        announced = self.announced("--model", model, "--finetune", *job)
+        peak, _, err, code = peak_anonymous(
+            ["finetune", model, *job, "--epochs", "900", "-q",
+             "--out", self.path("tuned")], self.path("tuned"))
+        self.assertEqual(code, 75, err)
+        self.check("finetune", peak, announced, 1)
+
+
+if __name__ == "__main__":
+    TEMPER = os.path.abspath(sys.argv.pop(1))
+    unittest.main()
