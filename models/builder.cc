@@ -28,10 +28,8 @@ void Builder::Pad(uint32_t size, uint32_t kernel, uint32_t stride,
 Tensor Builder::Input() {
   InputParams input{input_.h, input_.w, input_.c,
                     static_cast<uint32_t>(input_.type)};
-  NormalizeParams normalize;
-  if (input_.type == ElementType::kF32) normalize.scale = 1.0f;
   const uint32_t node = graph_.Add("input", input);
-  return {graph_.Add("normalize", normalize, node), input_.h, input_.w,
+  return {graph_.Add("normalize", NormalizeParams{}, node), input_.h, input_.w,
           input_.c};
 }
 

@@ -271,6 +271,7 @@ class GraphReader {
       seen |= bit;
       TEMPER_RETURN_IF_FILE_ERROR(Value(*field, node->params));
     }
+    graph_.SettleParams(node);
     return {};
   }
 

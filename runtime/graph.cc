@@ -41,8 +41,25 @@ uint32_t Graph::AddNode(LayerKind kind, std::string_view name,
     params_size = 0;
   }
   if (params_size != 0) std::memcpy(node.params, params, params_size);
+  SettleParams(&node);
   nodes.push_back(node);
   return index;
+}
+
+void Graph::SettleParams(Node* node) const {
+  if (static_cast<uint32_t>(node->kind) >=
+          static_cast<uint32_t>(LayerKind::kCount) ||
+      OpOf(node->kind).settle == nullptr) {
+    return;
+  }
+  ElementType type = ElementType::kF32;  // of all nodes but an input
+  if (node->input_count != 0 && node->inputs[0] < nodes.size()) {
+    const Node& from = nodes[node->inputs[0]];
+    if (from.kind == LayerKind::kInput) {
+      type = static_cast<ElementType>(from.As<InputParams>().element_type);
+    }
+  }
+  OpOf(node->kind).settle(type, node->params);
 }
 
 uint32_t Graph::Find(std::string_view name) const {

@@ -72,6 +72,8 @@ std::vector<bool> ResidualClosers(const Plan& plan) {
 
 void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
   if (memory_ == nullptr) return;
+  seed_ = seed;
+  weights_are_set_ = true;
   uint32_t head = kNoNode;
   for (uint32_t i = 0; i < plan_.nodes.size(); ++i) {
     if (HasKernel(plan_.nodes[i])) head = i;

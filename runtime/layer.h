@@ -223,6 +223,9 @@ struct LayerOp {
   void (*needs)(const NeedsCall& call, Needs* needs);
   void (*forward)(const Call& call);
   void (*backward)(const Call& call);  // null: nothing flows back
+  // Puts numbers in the place of parameters that stand for "what an input of
+  // this type needs". Null: there are none.
+  void (*settle)(ElementType input, void* params) = nullptr;
 };
 
 // The table behind TEMPER_LAYERS.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -35,14 +36,35 @@ bool AllThreadsExact(const ParallelRunner& parallel) {
   return exact.load();
 }
 
+// What a weight holds that nobody has written: not a number, and one that no
+// arithmetic makes.
+constexpr uint32_t kUnset = 0x7fc7e37eu;
+
+float FirstValue(WeightRole role) {
+  switch (role) {
+    case WeightRole::kKernel:
+      return std::bit_cast<float>(kUnset);
+    case WeightRole::kGamma:
+    case WeightRole::kBufferOne:
+      return 1.0f;
+    case WeightRole::kBias:
+    case WeightRole::kBeta:
+    case WeightRole::kBufferZero:
+      break;
+  }
+  return 0.0f;
+}
+
 }  // namespace
 
 Status Trainer::Create(Plan plan, void* memory, size_t bytes,
                        const ParallelRunner& parallel) {
   TEMPER_RETURN_IF_ERROR(CheckPlan(plan));
   if (bytes < plan.arena_bytes) {
-    return Error(StatusCode::kArenaTooSmall,
-                 "the memory is smaller than the plan");
+    Status status = Error(StatusCode::kArenaTooSmall,
+                          "the memory is smaller than the plan");
+    status.bytes = plan.arena_bytes;
+    return status;
   }
   if (memory == nullptr ||
       reinterpret_cast<uintptr_t>(memory) % kTensorAlign != 0) {
@@ -60,7 +82,7 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
                  "default rounding mode");
   }
   plan_ = std::move(plan);
-  memory_ = static_cast<uint8_t*>(memory);
+  memory_.reset(static_cast<uint8_t*>(memory));
   parallel_ = parallel;
   forward_steps_ = 0;
   while (plan_.steps[forward_steps_++].kind != StepKind::kLoss) {
@@ -87,22 +109,26 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
   }
   // A normalize layer that nobody fills is the identity on scaled samples.
   for (const TensorView& view : tensors_) {
-    const bool one = view.spec->role == WeightRole::kBufferOne;
-    simd::Fill(view.count, one ? 1.0f : 0.0f, view.data, {});
+    simd::Fill(view.count, FirstValue(view.spec->role), view.data, {});
   }
   for (const StateView& view : states_) {
     std::memset(view.data, 0, view.count * sizeof(float));
   }
   default_ids_.resize(plan_.options.batch);
   for (uint32_t i = 0; i < plan_.options.batch; ++i) default_ids_[i] = i;
-  *StepStateOf(plan_, memory_) = StepState{};
+  *StepStateOf(plan_, memory_.get()) = StepState{};
+  seed_ = 0;
+  draws_ = 0;
+  weights_are_set_ = false;
   memory_fault_ = kNoNode;
   return Ok();
 }
 
 Status Trainer::CheckBatch(const Batch& batch, bool training) const {
   if (memory_ == nullptr) {
-    return Error(StatusCode::kWrongState, "Create has not succeeded");
+    return Error(StatusCode::kWrongState,
+                 "this trainer has no memory: Create has not succeeded, or it "
+                 "was moved away");
   }
   if (training && !plan_.options.training) {
     return Error(StatusCode::kWrongState, "the plan is for evaluation only");
@@ -111,6 +137,11 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
       batch.rows > plan_.options.batch) {
     return Error(StatusCode::kInvalidArgument,
                  "a batch needs input and 1 to the planned number of rows");
+  }
+  if (batch.random && batch.sample_ids == nullptr) {
+    return Error(StatusCode::kInvalidArgument,
+                 "a random key needs sample_ids: without them every batch of "
+                 "an epoch would draw the same");
   }
   if (training && batch.rows < plan_.minimum_rows) {
     return Error(StatusCode::kInvalidArgument,
@@ -136,6 +167,22 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
   } else if (training && loss.input_count == 1 && batch.targets == nullptr) {
     return Error(StatusCode::kInvalidArgument, "targets are missing");
   }
+  return Ok();
+}
+
+// Every weight that has no first value of its own was written by somebody.
+Status Trainer::CheckWeights() {
+  for (const TensorView& view : tensors_) {
+    if (view.spec->role != WeightRole::kKernel) continue;
+    for (uint64_t i = 0; i < view.count; ++i) {
+      if (std::bit_cast<uint32_t>(view.data[i]) != kUnset) continue;
+      return Error(StatusCode::kWrongState,
+                   "its weights were never set: call Initialize, or fill all "
+                   "of Tensors()",
+                   view.node);
+    }
+  }
+  weights_are_set_ = true;
   return Ok();
 }
 
@@ -301,16 +348,21 @@ StepResult Trainer::Run(const Batch& batch, bool training,
                         float learning_rate) {
   StepResult result;
   result.status = CheckBatch(batch, training);
+  if (result.status.ok() && !weights_are_set_) result.status = CheckWeights();
   if (!result.status.ok()) return result;
+  // A step that fails has drawn too: the next one draws anew.
+  const uint64_t draw = training ? draws_++ : draws_;
+  const RandomKey key = batch.random.value_or(
+      RandomKey{seed_ + (draw >> 32), static_cast<uint32_t>(draw)});
   result.rows = batch.rows;
   learning_rate_ = learning_rate;
   block_bad_ = false;
   const StepContext context = {
-      batch.input,    batch.labels,
-      batch.targets,  batch.sample_ids ? batch.sample_ids : default_ids_.data(),
-      batch.rows,     context_seed_,
-      context_epoch_, training};
-  StepState& state = *StepStateOf(plan_, memory_);
+      batch.input,   batch.labels,
+      batch.targets, batch.sample_ids ? batch.sample_ids : default_ids_.data(),
+      batch.rows,    key.seed,
+      key.epoch,     training};
+  StepState& state = *StepStateOf(plan_, memory_.get());
   const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
   const size_t steps = training ? plan_.steps.size() : forward_steps_;
   for (uint32_t s = 0; s < steps; ++s) {
@@ -387,7 +439,9 @@ StepResult Trainer::Evaluate(const Batch& batch) {
   return Run(batch, false, 0.0f);
 }
 
-const float* Trainer::Output() const { return At(plan_.nodes.back().output); }
+const float* Trainer::Output() const {
+  return memory_ == nullptr ? nullptr : At(plan_.nodes.back().output);
+}
 
 double Trainer::Penalty() const {
   const Optimizer& optimizer = plan_.options.optimizer;
@@ -411,7 +465,7 @@ void Trainer::PoisonDead(uint32_t s, bool before) {
                          t.kind == TensorKind::kOptimizer ||
                          t.kind == TensorKind::kStepState;
     if (forever) continue;
-    uint8_t* p = memory_ + t.offset;
+    uint8_t* p = memory_.get() + t.offset;
     if (before && t.first == s) {
       for (uint64_t i = 0; i + 4 <= Extent(t); i += 4) {
         std::memcpy(p + i, &kNan, 4);

@@ -60,13 +60,24 @@ HostArena::HostArena(uint64_t bytes) {
 
 HostArena::~HostArena() { munmap(mapping_, mapped_); }
 
-uint64_t HostArena::PeakBytes() const {
+bool HostArena::Touched(uint64_t line) const {
   uint8_t untouched[kLine];
   std::memset(untouched, kPattern, kLine);
-  for (uint64_t end = size_; end > 0; end -= kLine) {
-    if (std::memcmp(data_ + end - kLine, untouched, kLine) != 0) return end;
+  return std::memcmp(data_ + line, untouched, kLine) != 0;
+}
+
+uint64_t HostArena::TouchedBytes() const {
+  uint64_t bytes = 0;
+  for (uint64_t line = 0; line < size_; line += kLine) {
+    if (Touched(line)) bytes += kLine;
   }
-  return 0;
+  return bytes;
+}
+
+uint64_t HostArena::TouchedEnd() const {
+  uint64_t end = size_;
+  while (end > 0 && !Touched(end - kLine)) end -= kLine;
+  return end;
 }
 
 uint64_t ParseBytes(std::string_view text) {

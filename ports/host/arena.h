@@ -1,7 +1,7 @@
 // HostArena: the block of memory that a job runs in, and proof of how much of
 // it was touched. The block ends at a page that may not be accessed, so a write
 // behind it is a crash and not a surprise; it starts out filled with a pattern,
-// so the highest 64-byte line that has changed says what was really used.
+// so the 64-byte lines that have changed say what was really used.
 #ifndef TEMPER_PORTS_HOST_ARENA_H_
 #define TEMPER_PORTS_HOST_ARENA_H_
 
@@ -23,10 +23,17 @@ class HostArena {
   uint8_t* data() const { return data_; }
   uint64_t size() const { return size_; }
 
-  // End of the highest 64-byte line that no longer holds the pattern.
-  uint64_t PeakBytes() const;
+  // Bytes of the lines that no longer hold the pattern: what a job really used.
+  // Less than its plan if batches are never full.
+  uint64_t TouchedBytes() const;
+  // End of the highest such line: behind the plan if somebody wrote where
+  // nobody planned. A whole run always ends at its plan's end, where the
+  // trainer's own state lies.
+  uint64_t TouchedEnd() const;
 
  private:
+  bool Touched(uint64_t line) const;  // the line that begins at this byte
+
   void* mapping_ = nullptr;
   size_t mapped_ = 0;
   uint8_t* data_ = nullptr;

@@ -131,7 +131,7 @@ SessionResult Session::Run() {
       train_seconds_ > 0
           ? static_cast<double>(trained_samples_) / train_seconds_
           : 0.0;
-  result_.peak_bytes = arena_.PeakBytes();
+  result_.peak_bytes = arena_.TouchedBytes();
   result_.weights_sha256 = last_->WeightsSha256();
   return result_;
 }
@@ -139,7 +139,6 @@ SessionResult Session::Run() {
 bool Session::TrainEpoch() {
   const JobOptions& o = job_.options;
   loader_.StartEpoch(counters_.epoch, counters_.batch);
-  trainer_.SetRandom(o.seed, counters_.epoch);
   ProgressState shown;
   shown.epoch = counters_.epoch + 1;
   shown.epochs = o.epochs;
@@ -159,6 +158,7 @@ bool Session::TrainEpoch() {
     b.labels = batch->labels;
     b.sample_ids = batch->sample_ids;
     b.rows = batch->rows;
+    b.random = RandomKey{o.seed, counters_.epoch};
     const StepResult r = trainer_.Step(b, static_cast<float>(lr));
     if (!r.status.ok()) Diverged(r.status, counters_.step);
     counters_.loss_sum += double{r.loss} * r.rows;

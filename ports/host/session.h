@@ -38,7 +38,7 @@ struct SessionResult {
   double save_seconds = 0;  // of it, for so many saves
   uint64_t saves = 0;
   double images_per_second = 0;  // while training, validation not counted
-  uint64_t peak_bytes = 0;       // measured
+  uint64_t peak_bytes = 0;       // of the arena, touched: measured
   std::array<char, 64> weights_sha256 = {};
 
   std::string Sha256() const {

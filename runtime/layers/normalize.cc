@@ -3,6 +3,7 @@
 // mean and std are buffers: computed once from the training split, stored in
 // the model, never trained. It is the one path from samples to tensors, so
 // training, validation and prediction cannot differ. Nothing flows back.
+// Scale 0 never runs: it stands for 1/255 (u8) or 1 (f32).
 // Memory: y is not kept for the first layer's weight gradient but made again.
 // Kernels: simd/elementwise.h. Reference: tests/reference/elementwise.h.
 #include "runtime/layer.h"
@@ -16,7 +17,17 @@ constexpr Field kFields[] = {
     TEMPER_FIELD_U32(NormalizeParams, per_pixel, 0, 1),
 };
 
-Status InferShape(const Node&, const Shape* in, Shape* out) {
+void Settle(ElementType input, void* params) {
+  NormalizeParams& p = *static_cast<NormalizeParams*>(params);
+  if (p.scale != 0.0f) return;
+  p.scale = input == ElementType::kU8 ? 1.0f / 255.0f : 1.0f;
+}
+
+Status InferShape(const Node& node, const Shape* in, Shape* out) {
+  if (node.As<NormalizeParams>().scale == 0.0f) {
+    return Error(StatusCode::kInvalidArgument,
+                 "scale 0 would make all samples the same");
+  }
   *out = in[0];
   out->type = ElementType::kF32;
   return Ok();
@@ -60,6 +71,7 @@ const LayerOp kNormalizeOp = {"normalize",
                               InferShape,
                               StateNeeds,
                               Forward,
-                              nullptr};
+                              nullptr,
+                              Settle};
 
 }  // namespace temper

@@ -32,10 +32,11 @@ std::vector<float> Train(const Graph& graph, const PlanOptions& options,
   const uint32_t classes = bench.trainer.plan().shapes.back().c;
   for (uint32_t s = 0; s < steps; ++s) {
     const TestBatch data(input, classes, options.batch, s + 1);
-    bench.trainer.SetRandom(7, s / 4);
     // Every fifth batch is short.
     const uint32_t rows = s % 5 == 4 ? options.batch - 3 : options.batch;
-    const StepResult r = bench.trainer.Step(data.View(rows), lr);
+    Batch view = data.View(rows);
+    view.random = RandomKey{7, s / 4};
+    const StepResult r = bench.trainer.Step(view, lr);
     EXPECT_TRUE(r.status.ok()) << r.status.message << " at step " << s;
   }
   EXPECT_EQ(bench.trainer.MemoryFault(), kNoNode);
@@ -182,9 +183,10 @@ TEST(Memory, SharingChangesNothing) {
     ASSERT_NO_FATAL_FAILURE(StartApart(plan, &bench));
     for (uint32_t s = 0; s < 5; ++s) {
       const TestBatch data(input, 10, 4, s + 1);
-      bench.trainer.SetRandom(7, s / 4);
       const uint32_t rows = s % 5 == 4 ? 1 : 4;
-      ASSERT_TRUE(bench.trainer.Step(data.View(rows), 0.01f).status.ok());
+      Batch view = data.View(rows);
+      view.random = RandomKey{7, s / 4};
+      ASSERT_TRUE(bench.trainer.Step(view, 0.01f).status.ok());
     }
     EXPECT_TRUE(testing::SameBits(bench.State(), packed));
   }

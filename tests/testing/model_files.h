@@ -67,7 +67,7 @@ inline ModelFile SmallModel() {
                          4,
                          1,
                          ElementType::kU8,
-                         NormalizeParams{}.scale,
+                         1.0f / 255.0f,
                          Preprocessing::Kind::kMeanStd};
   model.classes = {"cat", "dog \"rex\"", "\xc3\xa4pfel\n"};
   model.training = {{"optimizer", "sgd"}, {"epoch", "3"}, {"note", "a\\b\"c"}};

@@ -4,6 +4,20 @@
 // Normalize: what is padded or cut out is 0 (black), u8 results are clamped to
 // 0..255 and truncated. f32 samples have no known range and are not clamped.
 //
+// Example: each sample of a data set, changed anew in each epoch.
+//
+//   const temper::Augmentation list[] = {
+//       {temper::AugmentKind::kHFlip, 0.5f},
+//       {temper::AugmentKind::kCrop, 2.0f},
+//   };
+//   const temper::Shape shape{28, 28, 1, temper::ElementType::kU8};
+//   static uint8_t sample[28 * 28];
+//   for (uint32_t epoch = 0; epoch < 3; ++epoch) {
+//     for (uint64_t i = 0; i < 100; ++i) {  // sample i lies in `sample`
+//       temper::Augment(list, 2, shape, /*seed=*/1, i, epoch, sample);
+//     }
+//   }
+//
 // What happens to a sample is a function of (seed, index of the sample in its
 // data set, epoch, place in the list): batch size, order, threads, target and
 // resume do not matter. One file each in runtime/augment/.
@@ -20,9 +34,8 @@ namespace temper {
 
 // hflip:      left and right swapped with probability `amount` (0.5)
 // vflip:      top and bottom swapped with probability `amount` (0.5)
-// crop:       padded by `amount` zeros on each side, then cut back to its size
-// at
-//             a random place (torchvision: RandomCrop(size, padding))
+// crop:       padded by `amount` zeros on each side, then cut back to its
+//             size at a random place (torchvision: RandomCrop(size, padding))
 // brightness: x * f, f uniform in [max(0, 1 - amount), 1 + amount]
 //             (torchvision: ColorJitter(brightness))
 // contrast:   mean + f * (x - mean), f likewise; mean: that of the sample, of

@@ -3,16 +3,22 @@
 // only read nodes before it, so the list is its own topological order and has
 // no cycles. The first node is an input, the last one a loss.
 //
+// Example:
+//
 //   temper::Graph g;
 //   uint32_t x = g.Add("input", temper::InputParams{28, 28, 1});
 //   x = g.Add("normalize", temper::NormalizeParams{}, x);
-//   x = g.Add("fc", temper::DenseParams{10}, x);
+//   x = g.Add("fc1", temper::DenseParams{32}, x);
+//   x = g.Add("relu", temper::ReluParams{}, x);
+//   x = g.Add("dropout", temper::DropoutParams{0.2f}, x);
+//   x = g.Add("fc2", temper::DenseParams{10}, x);
 //   g.Add("loss", temper::SoftmaxCrossEntropyParams{}, x);
 //
 // Next: plan.h, which turns a graph into an exact memory plan.
 #ifndef TEMPER_GRAPH_H_
 #define TEMPER_GRAPH_H_
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -48,8 +54,12 @@ struct Node {
   char name[kMaxNameLength + 1] = {};
   alignas(4) uint8_t params[64] = {};
 
+  // The parameters of a layer of this kind. Another kind's: an assertion, and
+  // without assertions numbers that mean nothing.
   template <class Params>
   const Params& As() const {
+    static_assert(kIsLayerParams<Params>, "not the parameters of a layer");
+    assert(kind == LayerKindOf<Params>::value);
     return *reinterpret_cast<const Params*>(params);
   }
 };
@@ -59,8 +69,11 @@ class Graph {
   // Appends a node and returns its index. A name that is empty, too long or
   // already taken, or an input that does not exist, is remembered and reported
   // by Check(), so that builders need no error handling of their own.
+  // Parameters that stand for "what the input needs" are settled here
+  // (NormalizeParams::scale).
   template <class Params, class... Inputs>
   uint32_t Add(std::string_view name, const Params& params, Inputs... inputs) {
+    static_assert(kIsLayerParams<Params>, "not the parameters of a layer");
     static_assert(std::is_trivially_copyable_v<Params>);
     static_assert(sizeof(Params) <= sizeof(Node::params));
     static_assert(sizeof...(inputs) <= kMaxInputs);
@@ -72,6 +85,10 @@ class Graph {
   uint32_t AddNode(LayerKind kind, std::string_view name, const void* params,
                    size_t params_size, const uint32_t* inputs,
                    uint32_t input_count);
+
+  // What Add does to parameters that stand for "what the input needs": for
+  // nodes that are filled in by hand. The nodes it reads must be there.
+  void SettleParams(Node* node) const;
 
   // Index of the node with this name, or kNoNode.
   uint32_t Find(std::string_view name) const;
@@ -106,7 +123,8 @@ struct FieldList {
 };
 FieldList LayerFields(LayerKind kind);
 
-// Fills `params` (sizeof(Node::params) bytes) with the layer's defaults.
+// Fills `params` (sizeof(Node::params) bytes) with the layer's defaults, before
+// Graph::SettleParams.
 void DefaultParams(LayerKind kind, void* params);
 
 // True for layers that end a graph: softmax_cross_entropy, mean_squared_error.

@@ -22,9 +22,11 @@ struct InputParams {
 
 // y = (x * scale - mean) / std, with mean and std stored in the model:
 // per channel (per_pixel = 0, shape (c)) or per element (1, shape (h, w, c)).
-// The only layer that reads u8. Not trained.
+// The only layer that reads u8. Not trained. scale 0 stands for what the
+// input's type needs, 1/255 for u8 and 1 for f32; Graph::Add puts that number
+// in.
 struct NormalizeParams {
-  float scale = 1.0f / 255.0f;
+  float scale = 0.0f;
   uint32_t per_pixel = 0;
 };
 
@@ -131,11 +133,15 @@ enum class LayerKind : uint32_t {
 
 template <class Params>
 struct LayerKindOf;
+template <class Params>
+inline constexpr bool kIsLayerParams = false;
 #define TEMPER_LAYER_KIND(Name, file)                      \
   template <>                                              \
   struct LayerKindOf<Name##Params> {                       \
     static constexpr LayerKind value = LayerKind::k##Name; \
-  };
+  };                                                       \
+  template <>                                              \
+  inline constexpr bool kIsLayerParams<Name##Params> = true;
 TEMPER_LAYERS(TEMPER_LAYER_KIND)
 #undef TEMPER_LAYER_KIND
 

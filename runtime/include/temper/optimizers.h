@@ -4,6 +4,7 @@
 #ifndef TEMPER_OPTIMIZERS_H_
 #define TEMPER_OPTIMIZERS_H_
 
+#include <cassert>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -30,16 +31,34 @@ enum class OptimizerKind : uint32_t {
       kCount
 };
 
+template <class Params>
+struct OptimizerKindOf;
+template <class Params>
+inline constexpr bool kIsOptimizerParams = false;
+#define TEMPER_OPTIMIZER_KIND(Name, file)                          \
+  template <>                                                      \
+  struct OptimizerKindOf<Name##Params> {                           \
+    static constexpr OptimizerKind value = OptimizerKind::k##Name; \
+  };                                                               \
+  template <>                                                      \
+  inline constexpr bool kIsOptimizerParams<Name##Params> = true;
+TEMPER_OPTIMIZERS(TEMPER_OPTIMIZER_KIND)
+#undef TEMPER_OPTIMIZER_KIND
+
 // An optimizer with its parameters, as plain data.
 struct Optimizer {
   OptimizerKind kind = OptimizerKind::kSgd;
   alignas(4) uint8_t params[32] = {};
 
-  Optimizer() : Optimizer(OptimizerKind::kSgd, SgdParams{}) {}
+  Optimizer() : Optimizer(SgdParams{}) {}
   Optimizer(const SgdParams& p) : Optimizer(OptimizerKind::kSgd, p) {}
 
+  // The parameters of an optimizer of this kind. Another kind's: an assertion.
   template <class Params>
   const Params& As() const {
+    static_assert(kIsOptimizerParams<Params>,
+                  "not the parameters of an optimizer");
+    assert(kind == OptimizerKindOf<Params>::value);
     return *reinterpret_cast<const Params*>(params);
   }
 

@@ -2,9 +2,8 @@
 // list of steps, every buffer with its lifetime and offset, and the exact
 // bytes. Plain data, made once by MakePlan; nothing is allocated after it.
 //
-//   arena:  [ buffers that share memory over time | weights, state | step state
-//   ]
-//           0                          transient_bytes arena_bytes
+//   arena: [ buffers that share memory | weights, state | step state ]
+//          0                           transient_bytes          arena_bytes
 //
 // An arena of arena_bytes works, one of 64 bytes less is refused. The plan does
 // not depend on the SIMD target; with the thread count only scratch changes.
@@ -41,14 +40,14 @@ struct PlanOptions {
   uint32_t threads = 1;  // most threads that will run it
   bool training = true;  // false: forward only, for evaluation and prediction
   BatchNormMode batch_norm = BatchNormMode::kTrain;
-  Optimizer optimizer;
+  Optimizer optimizer{};
   // Layers whose inputs, outputs and gradients take more bytes than this run in
   // slabs of samples: about the last-level cache. Changes speed and memory, no
   // bit of a result.
   uint64_t cache_bytes = uint64_t{32} << 20;
   // One entry per node, nonzero = frozen altogether (weights and statistics);
   // empty = nothing is frozen.
-  std::vector<uint8_t> frozen;
+  std::vector<uint8_t> frozen{};
 };
 
 // What a stored tensor is to its layer: decides its first value, whether weight

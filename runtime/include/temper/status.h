@@ -1,5 +1,6 @@
 // Status: the outcome of every call that can fail. One code, the graph node it
-// concerns (or kNoNode) and a static sentence; no heap, no formatting.
+// concerns (or kNoNode), a static sentence and, where memory was too small, how
+// much it must be; no heap, no formatting.
 // Next: graph.h (what is planned), plan.h (where most failures are found).
 #ifndef TEMPER_STATUS_H_
 #define TEMPER_STATUS_H_
@@ -12,7 +13,7 @@ enum class StatusCode : uint32_t {
   kOk = 0,
   kInvalidArgument,  // an option or parameter is out of its range
   kShapeMismatch,    // shapes or counts that must agree do not
-  kArenaTooSmall,    // the memory given is smaller than the plan
+  kArenaTooSmall,    // the memory given is smaller than the plan: Status::bytes
   kUnsupported,      // valid, but this build cannot do it
   kBadData,          // a label or sample that the model cannot take
   kBadFile,          // a file breaks its format
@@ -30,6 +31,7 @@ struct [[nodiscard]] Status {
   StatusCode code = StatusCode::kOk;
   uint32_t node = kNoNode;  // index into Graph::nodes
   const char* message = "";
+  uint64_t bytes = 0;  // kArenaTooSmall: the size that works
 
   constexpr bool ok() const { return code == StatusCode::kOk; }
 };
@@ -37,7 +39,7 @@ struct [[nodiscard]] Status {
 constexpr Status Ok() { return Status{}; }
 constexpr Status Error(StatusCode code, const char* message,
                        uint32_t node = kNoNode) {
-  return Status{code, node, message};
+  return Status{code, node, message, 0};
 }
 
 }  // namespace temper

@@ -1,14 +1,28 @@
 // Trainer: runs a plan inside the caller's memory. After Create nothing is
 // allocated, by anybody.
 //
+// Example, after graph.h's:
+//
+//   alignas(64) static uint8_t memory[1 << 20];
 //   temper::Plan plan;
-//   if (!temper::MakePlan(graph, {.batch = 32}, &plan).ok()) ...
-//   alignas(64) static uint8_t memory[kBytes];   // plan.arena_bytes
+//   temper::Status status = temper::MakePlan(g, {.batch = 32}, &plan);
+//   if (!status.ok()) return 1;  // status.message says why
 //   temper::Trainer trainer;
-//   if (!trainer.Create(plan, memory, sizeof(memory)).ok()) ...
-//   trainer.Initialize(seed);
-//   temper::StepResult r = trainer.Step({.input = x, .labels = t, .rows = 32},
-//   lr);
+//   status = trainer.Create(plan, memory, sizeof(memory));
+//   if (!status.ok()) return 2;  // too small: status.bytes would do
+//   trainer.Initialize(/*seed=*/1);
+//   static float samples[32 * 28 * 28];  // yours, new ones for each step
+//   static int32_t labels[32];
+//   for (int step = 0; step < 5; ++step) {
+//     const temper::StepResult r = trainer.Step(
+//         {.input = samples, .labels = labels, .rows = 32}, 0.1f);
+//     if (!r.status.ok()) return 3;
+//   }
+//
+// What is used beside that memory: MakePlan and Create keep the plan and lists
+// of tensors on the heap, 1 to 2 KiB a node while MakePlan runs and about half
+// of that afterwards; Step and Evaluate use the stack of the thread that calls
+// them and of the runner's threads.
 //
 // Not thread-safe; several trainers may live side by side.
 // Next: runtime/trainer.cc, tests/runtime/readme_test.cc (a whole program).
@@ -17,6 +31,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "temper/initializers.h"
@@ -26,15 +42,27 @@
 
 namespace temper {
 
+// With a sample's id, what its dropout draws are a function of: the same key
+// and id, the same mask.
+struct RandomKey {
+  uint64_t seed = 0;
+  uint32_t epoch = 0;  // of the run, or whatever counts its passes
+};
+
 // One batch, in the caller's memory; read only, exactly rows samples.
 struct Batch {
   const void* input = nullptr;  // rows x (h, w, c) of the input's element type
   const int32_t* labels = nullptr;  // rows class indices, for cross-entropy
   const float* targets = nullptr;   // rows x outputs, for squared error
-  // Index of each sample in its data set: the key of its dropout and
-  // augmentation. Null: the position in the batch.
+  // Index of each sample in its data set, for its random draws. Null: the
+  // position in the batch.
   const uint64_t* sample_ids = nullptr;
   uint32_t rows = 0;
+  // None: every training step draws anew, from Initialize's seed and the number
+  // of steps that this trainer has taken. Given: a run whose masks do not
+  // depend on batch size, order or where it was interrupted; needs sample_ids,
+  // and a new epoch whenever a sample comes again.
+  std::optional<RandomKey> random{};
 };
 
 struct StepResult {
@@ -68,32 +96,34 @@ struct StateView {
 struct GradientBlocks;
 struct GradientPieces;
 
+// Movable, not copyable: one trainer has one memory. One that was moved from is
+// as one before Create: calls that can fail return kWrongState, and another
+// Create makes it a trainer again.
 class Trainer {
  public:
   // Takes the plan and the memory: `bytes` at `memory`, aligned to 64. Checks
   // the plan and the floating-point environment of all threads. The runner may
   // have at most plan.options.threads threads. kArenaTooSmall: the size that
-  // works is plan.arena_bytes. Weights hold zeros until Initialize or a loader
-  // fills them; running variances and the normalize layer's std hold ones.
+  // works is in Status::bytes, and is plan.arena_bytes.
+  //
+  // Biases, statistics and what else has one first value (WeightRole) hold it
+  // now; the weights of dense and convolution layers hold nothing yet. Step and
+  // Evaluate return kWrongState until Initialize has drawn them, or somebody
+  // has written all of them through Tensors(): from a file, or by hand.
   Status Create(Plan plan, void* memory, size_t bytes,
                 const ParallelRunner& parallel = {});
 
   // First values for weights and buffers; optimizer state becomes zero. Keeps
-  // the normalize layer's mean and std.
+  // the normalize layer's mean and std. Does nothing before Create.
   void Initialize(uint64_t seed, const InitializeOptions& options = {});
 
-  // One training step: forward, loss, backward, update. seed and epoch key the
-  // random streams (dropout).
+  // One training step: forward, loss, backward, update.
   StepResult Step(const Batch& batch, float learning_rate);
-  void SetRandom(uint64_t seed, uint32_t epoch) {
-    context_seed_ = seed;
-    context_epoch_ = epoch;
-  }
 
   // Forward in inference mode. Without labels or targets: loss 0, correct 0.
   StepResult Evaluate(const Batch& batch);
   // Output of the last Evaluate: probabilities (rows, classes), or the
-  // prediction. Valid until the next call.
+  // prediction. Valid until the next call. Null before Create.
   const float* Output() const;
 
   // 1/2 weight_decay * sum of squares of the decayed weights.
@@ -115,10 +145,12 @@ class Trainer {
   T* At(uint32_t tensor) const {
     return tensor == kNoTensor
                ? nullptr
-               : reinterpret_cast<T*>(memory_ + plan_.tensors[tensor].offset);
+               : reinterpret_cast<T*>(memory_.get() +
+                                      plan_.tensors[tensor].offset);
   }
   StepResult Run(const Batch& batch, bool training, float learning_rate);
   Status CheckBatch(const Batch& batch, bool training) const;
+  Status CheckWeights();
   void CallLayer(const ProgramStep& step, const void* step_context,
                  uint32_t first, uint32_t count);
   void RunGroup(uint32_t first_step, const void* step_context);
@@ -131,14 +163,20 @@ class Trainer {
   bool UpdateNode(uint32_t node);
   void PoisonDead(uint32_t step, bool before);
 
+  // The caller's memory, which nobody here frees; null once it was moved away.
+  struct NotOurs {
+    void operator()(uint8_t*) const {}
+  };
+
   Plan plan_;
-  uint8_t* memory_ = nullptr;
+  std::unique_ptr<uint8_t, NotOurs> memory_;
   ParallelRunner parallel_;
   std::vector<TensorView> tensors_;
   std::vector<StateView> states_;
   std::vector<uint64_t> default_ids_;  // 0, 1, 2, ... up to the batch
-  uint64_t context_seed_ = 0;
-  uint32_t context_epoch_ = 0;
+  uint64_t seed_ = 0;                  // Initialize's
+  uint64_t draws_ = 0;                 // training steps begun since Create
+  bool weights_are_set_ = false;
   float learning_rate_ = 0.0f;  // of this step
   bool block_bad_ = false;      // a block's update went non-finite
   uint32_t forward_steps_ = 0;  // steps of the forward part, loss included
