@@ -7,11 +7,14 @@
 #include "models/hash.h"
 #include "ports/host/failure.h"
 #include "ports/host/job.h"
+#include "ports/host/json_text.h"
 
 namespace temper::host {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr uint64_t kMostTokens = 1000;  // it has two for each option
 
 // Calls visit(name, field) for every option that is stored. `out` and overwrite
 // belong to the command, not to the run.
@@ -104,7 +107,7 @@ JobOptions OptionsFromJson(const std::string& text, const std::string& where) {
   };
   Json json;
   try {
-    json = Json::parse(text);
+    json = ParseJson(text, kMostTokens);
   } catch (const std::exception& error) {
     fail(Printable(error.what()));
   }

@@ -14,6 +14,7 @@
 #include "ports/host/failure.h"
 #include "ports/host/files.h"
 #include "ports/host/health.h"
+#include "ports/host/json_text.h"
 #include "ports/host/threads.h"
 #include "simd/target.h"
 
@@ -41,12 +42,8 @@ std::optional<uint64_t> ArenaOf(const std::string& folder) {
   constexpr uint64_t kMostBytes = uint64_t{16} << 20;
   std::vector<uint8_t> text;
   if (!ReadWholeFile(folder + "/plan.json", kMostBytes, &text).ok()) return {};
-  const Json plan = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!plan.is_object() || !plan.contains("arena_bytes") ||
-      !plan["arena_bytes"].is_number_unsigned()) {
-    return {};
-  }
-  return plan["arena_bytes"].get<uint64_t>();
+  return JsonMember({reinterpret_cast<const char*>(text.data()), text.size()},
+                    "arena_bytes");
 }
 
 std::string Utc(int64_t seconds) {

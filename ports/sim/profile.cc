@@ -9,6 +9,7 @@
 #include <set>
 
 #include "models/nearest.h"
+#include "ports/sim/toml_nesting.h"
 
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
@@ -30,6 +31,7 @@ namespace temper::sim {
 namespace {
 
 constexpr size_t kMostText = 1 << 20;
+constexpr uint32_t kMostNesting = 32;  // a profile has 3 levels
 constexpr size_t kMostName = 100;
 constexpr size_t kMostPoints = 100000;
 constexpr const char* kOrigins[] = {"measured", "published", "estimated"};
@@ -311,6 +313,10 @@ bool DeviceProfile::Exact() const {
 
 std::string ParseProfile(std::string_view text, DeviceProfile* profile) {
   if (text.size() > kMostText) return "larger than 1 MiB";
+  if (const uint32_t line = LineNestedDeeperThan(text, kMostNesting)) {
+    return fmt::format("line {}: nested deeper than {} levels", line,
+                       kMostNesting);
+  }
   const toml::parse_result result = toml::parse(text);
   if (!result) {
     const toml::parse_error& error = result.error();

@@ -51,6 +51,14 @@ std::vector<Bytes> Seeds() {
   rate.all = rate.grid;
   const std::string text = sim::ProfileToml(p);
   std::vector<Bytes> seeds = {{text.begin(), text.end()}};
+  // Deeper than the stack, if the parser were asked: what changes in them must
+  // not bring it there.
+  std::string dots;
+  for (int i = 0; i < 200000; ++i) dots += "a.";
+  for (const char* before : {"", "x = {y = '''z'''', 'q\"' = \"\\\"\", "}) {
+    std::string deep = before + dots + "a = 1\n";
+    seeds.push_back({deep.begin(), deep.end()});
+  }
   return seeds;
 }
 std::vector<std::string> Words() {
@@ -74,7 +82,14 @@ std::vector<std::string> Words() {
           "0x10",
           "[kernels.form]",
           "[.",
-          "[[,"};
+          "[[,",
+          "#",
+          "'",
+          "\"",
+          "\\",
+          "\n",
+          "'='.",
+          "{a.a.a.a = [{a.a = [["};
 }
 void Repair(Bytes*, int64_t) {}
 

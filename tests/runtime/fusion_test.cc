@@ -231,6 +231,7 @@ std::vector<Case> Zoo() {
       cases.push_back(c);
     }
   }
+  EXPECT_EQ(cases.size(), 4u) << "a model was renamed";
   return cases;
 }
 
@@ -372,6 +373,7 @@ void ExpectFusionChangesNothing(const Case& c, const Use& use,
   Status status = MakePlan(c.graph, options, &plan);
   if (status.message == std::string("nothing is left to train: every layer is "
                                     "frozen")) {
+    EXPECT_FALSE(options.frozen.empty());
     return;
   }
   ASSERT_TRUE(status.ok()) << status.message;
@@ -443,6 +445,7 @@ TEST(Fusion, OutcomesFeelEveryCoefficient) {
 
 // Coefficients that die too early, are too small or are nobody's.
 TEST(Fusion, DamagedPlansAreRefused) {
+  uint32_t damaged = 0;
   for (const Case& c : HandMade()) {
     for (const Use& use : Uses(c, true)) {
       SCOPED_TRACE(c.name + ", " + use.name);
@@ -452,6 +455,7 @@ TEST(Fusion, DamagedPlansAreRefused) {
       for (uint32_t i = 0; i < good.nodes.size(); ++i) {
         const uint32_t by = good.nodes[i].derived_by;
         if (by == kNoNode) continue;
+        ++damaged;
         const uint32_t saved = good.nodes[by].saved;
         ASSERT_NE(saved, kNoTensor);
         Plan plan = good;
@@ -486,6 +490,7 @@ TEST(Fusion, DamagedPlansAreRefused) {
       }
     }
   }
+  EXPECT_GT(damaged, 50u);
 }
 
 // What a trained reader forms its input from in backward dies just before.

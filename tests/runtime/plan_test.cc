@@ -82,8 +82,10 @@ TEST(Plan, OneTensorPerConvolution) {
                     {"mobilenet_v1", 1, 1.05},
                     {"fc_autoencoder", 8, 0.096}};
   for (const auto& expected : kOneTensor) {
+    uint32_t found = 0;
     for (const TestModel& model : testing::TestModels()) {
       if (std::string(model.name) != expected.name) continue;
+      ++found;
       const Graph graph =
           testing::BuildOrDie(model.name, model.input, model.classes);
       for (const uint32_t times : {1u, 8u, 32u}) {
@@ -98,6 +100,7 @@ TEST(Plan, OneTensorPerConvolution) {
             << model.name << " " << times;
       }
     }
+    EXPECT_EQ(found, 1u) << expected.name;
   }
 }
 

@@ -1,6 +1,7 @@
 // Reading and writing device profiles, and what is built in.
 #include "ports/sim/profile.h"
 
+#include "ports/sim/toml_nesting.h"
 #include "tests/sim/sim_test.h"
 
 namespace temper::sim {
@@ -82,6 +83,58 @@ TEST(Profile, SaysWhatIsWrongAndWhere) {
   EXPECT_NE(ErrorOf(""), "");
   EXPECT_NE(ErrorOf("cpu = 1"), "");
   EXPECT_NE(ErrorOf(std::string((1 << 20) + 1, '#')), "");
+}
+
+std::string Times(size_t n, const std::string& text) {
+  std::string all;
+  for (size_t i = 0; i < n; ++i) all += text;
+  return all;
+}
+
+// toml++ calls itself for each level of a dotted key: as many as fit into 1 MiB
+// end the stack.
+TEST(Profile, NestingIsLimitedBeforeTheParserSeesIt) {
+  const size_t n = 200000;
+  const std::string deep[] = {
+      Times(n, "a.") + "a = 1\n",
+      Times(n, "a .\t") + "a = 1\n",
+      Times(n, "\"\".") + "a = 1\n",
+      Times(n, "'='.") + "a = 1\n",
+      Times(n, "\"\\\"\".") + "a = 1\n",
+      "[" + Times(n, "a.") + "a]\n",
+      "[[" + Times(n, "a.") + "a]]\n",
+      "t = {" + Times(n, "a.") + "a = 1}\n",
+      "t = {" + Times(n, "a={") + Times(n, "}") + "}\n",
+      "t = " + Times(n, "[") + Times(n, "]") + "\n",
+      "t = {s = \"\"\"b\"\"\"\"\", " + Times(n, "a.") + "a = 1}\n",
+      "t = {s = '''b''''', " + Times(n, "a.") + "a = 1}\n",
+      "t = {s = \"\"\"\n\"\"\\\"\"\"\", " + Times(n, "a.") + "a = 1}\n",
+      "t = {s = '\\', " + Times(n, "a.") + "a = 1}\n",
+      "s = \"\\\n" + Times(n, "a.") + "a = 1\n",
+      "# \"\"\"\n" + Times(n, "a.") + "a = 1\n",
+  };
+  for (const std::string& text : deep) {
+    const std::string error = ErrorOf(text.substr(0, 1 << 20));
+    EXPECT_NE(error.find("nested deeper than 32 levels"), std::string::npos)
+        << text.substr(0, 40) << " gave: " << error;
+  }
+}
+
+TEST(Profile, OnlyNestingCountsAsNesting) {
+  const std::string flat[] = {
+      Times(1000,
+            "s = \"" + Times(40, "a.[{") + "\" # " + Times(40, ".[") + "\n"),
+      "s = '''" + Times(40, "a.\n[") + "''' # [.\n",
+      "s = \"\"\"" + Times(40, "\"\"[.\\\"") + "\"\"\"\"\"\n",
+      "s = [" + Times(5000, "1.5, ") + "1.5]\n",
+      Times(1000, "[a.b.c.d]\n"),
+      Times(1000, "a.b.c = {d.e = [[1.5], [2.5]]}\n"),
+      Times(32, "a.") + "a = 1\n",
+  };
+  for (const std::string& text : flat) {
+    EXPECT_EQ(LineNestedDeeperThan(text, 32), 0u) << text.substr(0, 60);
+  }
+  EXPECT_EQ(LineNestedDeeperThan("a = 1\n'''\n\n'''" + Times(33, "."), 32), 4u);
 }
 
 TEST(Profile, BuiltInOnesAreGoodAndSayWhereTheirNumbersComeFrom) {
