@@ -62,7 +62,17 @@ if(TARGET temper)
   install(TARGETS temper RUNTIME DESTINATION bin COMPONENT temper)
   file(GLOB temper_zoo CONFIGURE_DEPENDS models/zoo/*.safetensors)
   install(FILES ${temper_zoo} DESTINATION share/temper COMPONENT temper)
-  install(FILES
-    CHANGELOG.md docs/raspberry-pi.md docs/command-line.md docs/models.md
+  # Packages have it compressed (packages.cmake), and leave this component out.
+  install(FILES docs/temper.1 DESTINATION share/man/man1 COMPONENT man)
+  # Pages where they lie here: they link to each other.
+  install(FILES README.md CHANGELOG.md CONTRIBUTING.md
     DESTINATION share/doc/temper COMPONENT temper)
+  install(DIRECTORY docs DESTINATION share/doc/temper COMPONENT temper
+    FILES_MATCHING PATTERN "*.md")
+  install(FILES bench/RESULTS.md
+    DESTINATION share/doc/temper/bench COMPONENT temper)
+  install(FILES tests/runtime/readme_test.cc
+    DESTINATION share/doc/temper/tests/runtime COMPONENT temper)
 endif()
+install(FILES tests/runtime/readme_test.cc
+  DESTINATION share/doc/libtemper-dev/examples COMPONENT dev RENAME train.cc)

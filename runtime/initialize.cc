@@ -71,7 +71,7 @@ std::vector<bool> ResidualClosers(const Plan& plan) {
 }  // namespace
 
 void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
-  if (memory_ == nullptr) return;
+  if (memory_.data == nullptr) return;
   seed_ = seed;
   weights_are_set_ = true;
   uint32_t head = kNoNode;

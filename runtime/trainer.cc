@@ -82,7 +82,7 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
                  "default rounding mode");
   }
   plan_ = std::move(plan);
-  memory_.reset(static_cast<uint8_t*>(memory));
+  memory_.data = static_cast<uint8_t*>(memory);
   parallel_ = parallel;
   forward_steps_ = 0;
   while (plan_.steps[forward_steps_++].kind != StepKind::kLoss) {
@@ -116,7 +116,7 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
   }
   default_ids_.resize(plan_.options.batch);
   for (uint32_t i = 0; i < plan_.options.batch; ++i) default_ids_[i] = i;
-  *StepStateOf(plan_, memory_.get()) = StepState{};
+  *StepStateOf(plan_, memory_.data) = StepState{};
   seed_ = 0;
   draws_ = 0;
   weights_are_set_ = false;
@@ -125,7 +125,7 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
 }
 
 Status Trainer::CheckBatch(const Batch& batch, bool training) const {
-  if (memory_ == nullptr) {
+  if (memory_.data == nullptr) {
     return Error(StatusCode::kWrongState,
                  "this trainer has no memory: Create has not succeeded, or it "
                  "was moved away");
@@ -362,7 +362,7 @@ StepResult Trainer::Run(const Batch& batch, bool training,
       batch.targets, batch.sample_ids ? batch.sample_ids : default_ids_.data(),
       batch.rows,    key.seed,
       key.epoch,     training};
-  StepState& state = *StepStateOf(plan_, memory_.get());
+  StepState& state = *StepStateOf(plan_, memory_.data);
   const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
   const size_t steps = training ? plan_.steps.size() : forward_steps_;
   for (uint32_t s = 0; s < steps; ++s) {
@@ -440,7 +440,7 @@ StepResult Trainer::Evaluate(const Batch& batch) {
 }
 
 const float* Trainer::Output() const {
-  return memory_ == nullptr ? nullptr : At(plan_.nodes.back().output);
+  return memory_.data == nullptr ? nullptr : At(plan_.nodes.back().output);
 }
 
 double Trainer::Penalty() const {
@@ -465,7 +465,7 @@ void Trainer::PoisonDead(uint32_t s, bool before) {
                          t.kind == TensorKind::kOptimizer ||
                          t.kind == TensorKind::kStepState;
     if (forever) continue;
-    uint8_t* p = memory_.get() + t.offset;
+    uint8_t* p = memory_.data + t.offset;
     if (before && t.first == s) {
       for (uint64_t i = 0; i + 4 <= Extent(t); i += 4) {
         std::memcpy(p + i, &kNan, 4);

@@ -16,6 +16,7 @@ import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = SOURCE / "tests/runtime/readme_test.cc"
+STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 PACKAGED = SOURCE / "ports/raspberry-pi"
 
 
@@ -113,7 +114,8 @@ class Packages(unittest.TestCase):
     def test_consumer_with_cmake(self):
         build = self.tmp / "cmake"
         run(CMAKE, "-S", SOURCE / "tests/packaging/consumer", "-B", build, f"-DPROGRAM={PROGRAM}",
-            f"-DCMAKE_PREFIX_PATH={self.tmp / 'root/usr'}", f"-DCMAKE_CXX_COMPILER={CXX}")
+            f"-DCMAKE_PREFIX_PATH={self.tmp / 'root/usr'}", f"-DCMAKE_CXX_COMPILER={CXX}",
+            f"-DCMAKE_CXX_FLAGS={' '.join(STRICT)}", "-DCMAKE_CXX_STANDARD=17")  # temper's own 20 wins
         run(CMAKE, "--build", build)
         run(build / "consumer")
 
@@ -124,7 +126,8 @@ class Packages(unittest.TestCase):
                     env={**os.environ, "PKG_CONFIG_LIBDIR": f"{pc}:{own}"}).split()
         self.assertIn("-ltemper", flags)
         self.assertIn("-lhwy", flags)
-        run(CXX, "-std=c++20", f"-I{self.tmp / 'root/usr/include'}", PROGRAM, "-o", self.tmp / "with-pkg-config",
+        # The language's version comes with the flags: no option of ours names it.
+        run(CXX, *STRICT, f"-I{self.tmp / 'root/usr/include'}", PROGRAM, "-o", self.tmp / "with-pkg-config",
             f"-L{self.libdir}", *flags)
         run(self.tmp / "with-pkg-config")
 
@@ -146,6 +149,20 @@ class Packages(unittest.TestCase):
         pc = next(prefix.rglob("temper.pc"))
         self.assertIn(f"prefix={prefix}\n", pc.read_text())
         self.assertEqual([p for p in prefix.rglob("*.service")], [])
+        self.assertEqual((prefix / "share/man/man1/temper.1").read_bytes(), (SOURCE / "docs/temper.1").read_bytes())
+        self.pages_are_whole(prefix / "share/doc/temper")
+
+    def pages_are_whole(self, folder):
+        """Every page is there, and every link of a page leads to a file that is there, too."""
+        installed = {str(p.relative_to(folder)) for p in folder.rglob("*.md")}
+        self.assertLessEqual({"README.md", "CHANGELOG.md"} | {f"docs/{p.name}" for p in (SOURCE / "docs").glob("*.md")},
+                             installed)
+        for page in folder.rglob("*.md"):
+            for link in re.findall(r"\]\(([^)#:]+)[^):]*\)", page.read_text()):
+                self.assertTrue((page.parent / link).exists(), f"{page}: {link}")
+
+    def test_pages(self):
+        self.pages_are_whole(self.tmp / "root/usr/share/doc/temper")
 
     def test_systemd_unit(self):
         unit = next((self.tmp / "root").rglob("temper@.service"))

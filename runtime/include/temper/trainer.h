@@ -31,8 +31,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "temper/initializers.h"
@@ -145,7 +145,7 @@ class Trainer {
   T* At(uint32_t tensor) const {
     return tensor == kNoTensor
                ? nullptr
-               : reinterpret_cast<T*>(memory_.get() +
+               : reinterpret_cast<T*>(memory_.data +
                                       plan_.tensors[tensor].offset);
   }
   StepResult Run(const Batch& batch, bool training, float learning_rate);
@@ -163,13 +163,21 @@ class Trainer {
   bool UpdateNode(uint32_t node);
   void PoisonDead(uint32_t step, bool before);
 
-  // The caller's memory, which nobody here frees; null once it was moved away.
-  struct NotOurs {
-    void operator()(uint8_t*) const {}
+  // The caller's memory: null where it was moved from, and so never used by
+  // two.
+  struct Memory {
+    uint8_t* data = nullptr;
+
+    Memory() = default;
+    Memory(Memory&& from) noexcept : data(std::exchange(from.data, nullptr)) {}
+    Memory& operator=(Memory&& from) noexcept {
+      data = std::exchange(from.data, nullptr);
+      return *this;
+    }
   };
 
   Plan plan_;
-  std::unique_ptr<uint8_t, NotOurs> memory_;
+  Memory memory_;
   ParallelRunner parallel_;
   std::vector<TensorView> tensors_;
   std::vector<StateView> states_;
