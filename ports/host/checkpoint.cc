@@ -175,7 +175,8 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
   if (TextField(file, "data") != DataFingerprint(job)) {
     Fail(kExitMismatch, "the data are not those of the run",
          Printable(job.options.data), "samples, labels or their order differ",
-         "Restore the data, or start a new run from the model");
+         "Restore the data, name them with --data if they are elsewhere, or "
+         "start a new run from the model");
   }
   Counters c;
   c.epoch = static_cast<uint32_t>(ReadField(file, "epoch", false));

@@ -15,6 +15,7 @@
 #include "models/json.h"
 #include "ports/host/dataset.h"
 #include "ports/host/failure.h"
+#include "ports/host/messages.h"
 #include "simd/target.h"
 
 namespace temper::host {
@@ -70,14 +71,14 @@ std::string UnknownWord(Cli& cli, const std::string& message, int argc,
 }
 
 int Report(const Cli& cli, int code, const std::string& message) {
-  std::fprintf(stderr, "temper: %s\n", message.c_str());
+  MessageLine("temper: " + message);
   if (cli.json) {
     const nlohmann::ordered_json error = {
         {"error", {{"exit_code", code}, {"message", message}}}};
-    std::printf(
-        "%s\n",
-        error.dump(1, ' ', true, nlohmann::json::error_handler_t::replace)
-            .c_str());
+    PrintResult(
+        error.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) +
+        "\n");
+    std::fflush(stdout);
   }
   return code;
 }
@@ -222,6 +223,7 @@ void AddRunOptions(CLI::App* verb, JobOptions* o, bool* quiet) {
 }
 
 int RunCli(int argc, char** argv) {
+  OpenStandardDescriptors();
   Cli cli;
   // A file-size limit is an error of write(2), not the end of the process.
   std::signal(SIGXFSZ, SIG_IGN);
@@ -259,7 +261,10 @@ int RunCli(int argc, char** argv) {
   }
   try {
     const int code = cli.work();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    // What a stopped run says of itself counts more than its output: a terminal
+    // that is gone takes both.
+    if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) &&
+        code == kExitOk) {
       Fail(kExitIo, "cannot write the output", "standard output", "", "");
     }
     return code;

@@ -16,6 +16,7 @@
 #include "ports/host/failure.h"
 #include "ports/host/file_io.h"
 #include "ports/host/machine.h"
+#include "ports/host/messages.h"
 #include "ports/host/system.h"
 #include "ports/host/threads.h"
 #include "ports/sim/measure.h"
@@ -156,8 +157,7 @@ sim::DeviceProfile MeasureThisMachine(uint32_t threads) {
   const std::unique_ptr<ThreadPool> pool = MakeThreadPool(threads);
   sim::MeasureKernels(
       pool->runner(), memory.data(), memory.size(),
-      [](const char* what) { std::fprintf(stderr, "measuring %s\n", what); },
-      &p);
+      [](const char* what) { Message("measuring {}", what); }, &p);
   const sim::Provenance measured = {
       sim::Origin::kMeasured,
       fmt::format("temper bench --profile, temper {}, {}, target {}",

@@ -23,6 +23,7 @@ struct HealthContext {
   std::string target;
   bool target_exact = true;
   bool float_environment_exact = true;
+  uint32_t cpus_usable = 1;
   std::optional<uint64_t> arena_bytes;  // of the run that was named
 };
 

@@ -5,6 +5,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <set>
@@ -115,16 +116,32 @@ void NewModel(Job& job) {
   p.element_type = static_cast<ElementType>(input.element_type);
   for (Node& node : graph.nodes) {
     if (node.kind != LayerKind::kNormalize) continue;
+    // A graph file says how its layer computes; a builder leaves it to us.
+    const bool from_file = EndsWith(o.model, ".json");
     NormalizeParams params;
+    params.scale = UsualScale(job.data.train);
+    params.per_pixel = o.normalize == "pixel";
+    if (from_file) {
+      const NormalizeParams wanted = params;
+      params = node.As<NormalizeParams>();
+      if (o.normalize != "none" && params.per_pixel != wanted.per_pixel) {
+        Fail(kExitConfiguration,
+             "the graph normalizes otherwise than asked for", o.model,
+             fmt::format("layer \"{}\" has \"per_pixel\": {}, --normalize {} "
+                         "needs {}",
+                         node.name, params.per_pixel, o.normalize,
+                         wanted.per_pixel),
+             fmt::format("Use --normalize {}, or change the field",
+                         params.per_pixel != 0 ? "pixel" : "channel"));
+      }
+    }
     SampleStats stats;
     if (o.normalize == "none") {
-      params.scale = p.element_type == ElementType::kU8 ? 1.0f / 255.0f : 1.0f;
       p.kind = Preprocessing::Kind::kNone;
     } else {
-      stats = o.normalize == "pixel" ? PixelStats(job.data.train)
-                                     : ChannelStats(job.data.train);
-      params.scale = stats.scale;
-      params.per_pixel = stats.per_pixel;
+      stats = o.normalize == "pixel"
+                  ? PixelStats(job.data.train, params.scale)
+                  : ChannelStats(job.data.train, params.scale);
       p.kind = stats.per_pixel ? Preprocessing::Kind::kMeanImage
                                : Preprocessing::Kind::kMeanStd;
       std::vector<uint32_t> dims = {p.c};
@@ -204,9 +221,15 @@ void MakeSchedule(Job& job) {
     }
   }
   if (steps == 0) {
-    Fail(kExitBadData, "not one whole batch", Printable(o.data),
-         fmt::format("{} samples, batch {}", samples, o.batch),
-         "Use a smaller --batch, or leave out --drop-last");
+    const bool rows = samples < job.plan.minimum_rows;
+    Fail(
+        kExitBadData, "not one whole batch", Printable(o.data),
+        rows ? fmt::format("{} sample; a trained batch norm needs {} at a time",
+                           samples, job.plan.minimum_rows)
+             : fmt::format("{} samples, batch {}", samples, o.batch),
+        rows
+            ? "Use more data, or --bn frozen"
+            : fmt::format("Use --batch {}, or leave out --drop-last", samples));
   }
   job.steps_per_epoch = steps;
   Schedule& s = job.schedule;
@@ -299,6 +322,45 @@ void ChooseTarget(const std::string& name) {
 
 namespace {
 
+// Dropout and label smoothing that a file brings and no option sets: said, and
+// stored as what they are.
+void KeepInherited(Job& job) {
+  JobOptions& o = job.options;
+  if (!job.source && !EndsWith(o.model, ".json")) return;
+  // The shortest decimal: it reads back as the same float.
+  const auto decimal = [](float value) {
+    return std::strtod(fmt::format("{}", value).c_str(), nullptr);
+  };
+  std::optional<float> rate;
+  bool several = false;
+  for (const Node& node : job.info.graph.nodes) {
+    if (node.kind == LayerKind::kDropout) {
+      const float r = node.As<DropoutParams>().rate;
+      several |= rate && *rate != r;
+      rate = r;
+    } else if (node.kind == LayerKind::kSoftmaxCrossEntropy) {
+      const float s = node.As<SoftmaxCrossEntropyParams>().label_smoothing;
+      if (o.label_smoothing || s == 0.0f) continue;
+      o.label_smoothing = decimal(s);
+      job.notes.push_back(fmt::format(
+          "label smoothing {} comes from the model file; --label-smoothing 0 "
+          "turns it off",
+          s));
+    }
+  }
+  if (o.dropout || !rate || (*rate == 0.0f && !several)) return;
+  if (several) {
+    // One option cannot hold them; the graph in the checkpoint does.
+    job.notes.push_back(
+        "dropout of several rates comes from the model file; --dropout 0 turns "
+        "it off");
+    return;
+  }
+  o.dropout = decimal(*rate);
+  job.notes.push_back(fmt::format(
+      "dropout {} comes from the model file; --dropout 0 turns it off", *rate));
+}
+
 // Options that were given but decide nothing in this job.
 void NoteIgnoredOptions(Job& job) {
   const JobOptions& o = job.options;
@@ -328,8 +390,58 @@ void NoteIgnoredOptions(Job& job) {
   }
 }
 
-// Graph and data are settled: freeze, plan, schedule, arena.
-void PlanJob(Job& job) {
+// The plan with the most threads, fewer than now, that fits; nothing if not
+// even one does. Every thread needs its own scratch memory.
+std::optional<Plan> PlanOfFewerThreads(const Job& job) {
+  PlanOptions p = job.plan_options;
+  std::optional<Plan> best;
+  uint32_t fits = 0, too_many = p.threads;
+  while (too_many - fits > 1) {
+    p.threads = fits == 0 ? 1 : fits + (too_many - fits) / 2;
+    Plan plan;
+    if (MakePlan(job.info.graph, p, &plan).ok() &&
+        plan.arena_bytes <= job.arena_bytes) {
+      fits = p.threads;
+      best = std::move(plan);
+    } else if (fits == 0) {
+      return {};
+    } else {
+      too_many = p.threads;
+    }
+  }
+  return best;
+}
+
+// A resumed run that was not told how many threads takes as many as fit: the
+// machine may have more CPUs than the one it began on.
+void FitArena(Job& job, bool resume) {
+  const JobOptions& o = job.options;
+  job.arena_bytes = job.plan.arena_bytes;
+  if (o.arena.empty()) return;
+  job.arena_bytes = ParseBytes(o.arena) / kTensorAlign * kTensorAlign;
+  if (job.arena_bytes >= job.plan.arena_bytes) return;
+  std::optional<Plan> fewer = PlanOfFewerThreads(job);
+  if (fewer && resume && o.threads == 0) {
+    job.notes.push_back(
+        fmt::format("{} of {} threads: more do not fit --arena {}",
+                    fewer->options.threads, job.plan.options.threads, o.arena));
+    job.plan = *std::move(fewer);
+    job.plan_options.threads = job.plan.options.threads;
+    return;
+  }
+  Fail(kExitDoesNotFit, "the job does not fit the arena",
+       fmt::format("--arena {}", Printable(o.arena)),
+       fmt::format("the plan needs {} bytes with {} thread{}",
+                   job.plan.arena_bytes, job.plan.options.threads,
+                   job.plan.options.threads == 1 ? "" : "s"),
+       fmt::format(
+           "Use --arena {}{}{}", job.plan.arena_bytes,
+           fewer ? fmt::format(", --threads {}", fewer->options.threads) : "",
+           resume ? "" : ", a smaller --batch, or --freeze"));
+}
+
+// Graph and data are settled: freeze, plan, arena, schedule.
+void PlanJob(Job& job, bool resume) {
   const JobOptions& o = job.options;
   PlanOptions& p = job.plan_options;
   p.batch = o.batch;
@@ -357,18 +469,9 @@ void PlanJob(Job& job) {
   FreezeNodes(job);
   const Status status = MakePlan(job.info.graph, p, &job.plan);
   if (!status.ok()) FailStatus(status, job.info.graph, "plan");
+  FitArena(job, resume);
   MakeSchedule(job);
   job.augment = ParseAugmentations(o.augment, job.data.train.shape);
-  job.arena_bytes = job.plan.arena_bytes;
-  if (o.arena.empty()) return;
-  job.arena_bytes = ParseBytes(o.arena) / kTensorAlign * kTensorAlign;
-  if (job.arena_bytes < job.plan.arena_bytes) {
-    Fail(kExitDoesNotFit, "the job does not fit the arena",
-         fmt::format("--arena {}", Printable(o.arena)),
-         fmt::format("the plan needs {} bytes", job.plan.arena_bytes),
-         fmt::format("Use --arena {}, a smaller --batch, or --freeze",
-                     job.plan.arena_bytes));
-  }
 }
 
 Job StartJob(const JobOptions& options) {
@@ -431,7 +534,8 @@ Job PrepareJob(const JobOptions& options) {
         &graph, static_cast<float>(*o.label_smoothing));
     if (!status.ok()) FailStatus(status, graph, "--label-smoothing");
   }
-  PlanJob(job);
+  KeepInherited(job);
+  PlanJob(job, false);
   return job;
 }
 
@@ -447,7 +551,7 @@ Job PrepareResume(const JobOptions& options,
     MatchClasses(job.data.train, job.classes);
     if (job.data.val) MatchClasses(*job.data.val, job.classes);
   }
-  PlanJob(job);
+  PlanJob(job, true);
   return job;
 }
 

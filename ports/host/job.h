@@ -62,7 +62,7 @@ struct JobOptions {
 // finetune's default of lr.
 inline constexpr double kFinetuneRate = 0.01;
 
-// Every option as JSON text, and back. kExitConfiguration.
+// Every option as JSON text, paths made absolute; and back. kExitConfiguration.
 std::string OptionsJson(const JobOptions& options);
 // Of every option that decides the result: not of paths (the data have their
 // own fingerprint), memory, threads or target.

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <system_error>
 
 #include "ports/host/failure.h"
+#include "ports/host/threads.h"
 #include "simd/rows.h"
 #include "temper/random.h"
 
@@ -40,7 +42,11 @@ Loader::Loader(const Dataset& data, const LoaderOptions& options)
   }
   order_.resize(data.size());
   next_gather_ = next_deliver_ = batches_;
-  worker_ = Thread([this] { Run(); });
+  try {
+    worker_ = Thread([this] { Run(); });
+  } catch (const std::system_error&) {
+    FailNoThread("the system refuses the one that loads the data");
+  }
   begun_.wait();
 }
 

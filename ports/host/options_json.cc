@@ -2,9 +2,14 @@
 // may have been edited by hand.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "models/hash.h"
+#include "models/json.h"
 #include "ports/host/failure.h"
 #include "ports/host/job.h"
 #include "ports/host/json_text.h"
@@ -77,9 +82,66 @@ void FromJson(const Json& json, std::optional<T>& value) {
   if (!json.is_null()) value = json.get<T>();
 }
 
+// A run is resumed from anywhere: paths are stored absolute. One that cannot
+// be (no current folder; its name would be read as a part of the spec, or is
+// not UTF-8 and no JSON) stays as it was given.
+std::string Absolute(const std::string& path) {
+  if (path.starts_with('/')) return path;
+  if (const char* home = std::getenv("HOME");
+      path.starts_with("~/") && home != nullptr && *home == '/') {
+    return home + path.substr(1);
+  }
+  std::error_code error;
+  const std::filesystem::path here = std::filesystem::current_path(error);
+  const std::string folder = here.string();
+  if (error || !IsUtf8(folder) ||
+      folder.find_first_of("?&,") != std::string::npos) {
+    return path;
+  }
+  return (here / path).lexically_normal().string();
+}
+
+bool IsFile(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error);
+}
+
+// KIND:PATH?name=value&...&names=FILE (data_spec.h).
+std::string AbsoluteData(const std::string& spec) {
+  const size_t colon = spec.find(':');
+  if (colon == std::string::npos) return spec;
+  const size_t question = spec.rfind('?');
+  std::string out = spec.substr(0, colon + 1) +
+                    Absolute(spec.substr(colon + 1, question - colon - 1));
+  if (question == std::string::npos) return out;
+  char before = '?';
+  for (size_t begin = question + 1; begin <= spec.size();) {
+    const size_t end = std::min(spec.find('&', begin), spec.size());
+    const std::string option = spec.substr(begin, end - begin);
+    constexpr std::string_view kNames = "names=";
+    const bool file = option.starts_with(kNames) &&
+                      option.find(',') == std::string::npos &&
+                      option.size() > kNames.size();
+    out += before;
+    out += file ? std::string(kNames) + Absolute(option.substr(kNames.size()))
+                : option;
+    before = '&';
+    begin = end + 1;
+  }
+  return out;
+}
+
+// A file, or the name of a built-in model.
+std::string AbsoluteModel(const std::string& model) {
+  return IsFile(model) ? Absolute(model) : model;
+}
+
 }  // namespace
 
-std::string OptionsJson(const JobOptions& options) {
+std::string OptionsJson(const JobOptions& given) {
+  JobOptions options = given;
+  options.model = AbsoluteModel(given.model);
+  options.data = AbsoluteData(given.data);
   Json json = {{"version", 1}};
   VisitOptions(options, [&](const char* name, const auto& field) {
     json[name] = ToJson(field);

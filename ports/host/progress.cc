@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
+
+#include "ports/host/messages.h"
 
 namespace temper::host {
 namespace {
@@ -196,15 +197,9 @@ void Progress::WriteTerminal(const char* text, size_t size) {
   shown_ = size;
 }
 
-// Progress is not worth an error: a closed stderr must not end a run.
+// Training does not wait for whoever reads its progress.
 void Progress::Write(const char* text, size_t size) {
-  while (size > 0) {
-    const ssize_t done = write(fd_, text, size);
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return;
-    text += done;
-    size -= static_cast<size_t>(done);
-  }
+  WriteMessage(fd_, {text, size}, 0);
 }
 
 }  // namespace temper::host

@@ -10,8 +10,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cmath>
 #include <cstring>
+#include <system_error>
+#include <utility>
 
 #include "ports/host/data_spec.h"
 #include "ports/host/failure.h"
@@ -22,68 +25,131 @@ namespace {
 constexpr std::string_view kMetricsHeader =
     "epoch,step,lr,train_loss,train_accuracy,penalty,val_loss,val_accuracy,"
     "images_per_second,seconds,best\n";
-constexpr size_t kMetricsFields = 11;
+constexpr size_t kMetricsFields = 11, kValLossField = 6, kSecondsField = 9;
 constexpr uint64_t kMaxLog = uint64_t{1} << 30;
 
 }  // namespace
 
-AppendFile::AppendFile(const FilePlace& place) : path_(place.shown) {
-  fd_ = openat(place.folder, place.name.c_str(),
+bool AppendFile::Open() {
+  fd_ = openat(place_.folder, place_.name.c_str(),
                O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
-  if (fd_ < 0) {
-    FailErrno(kExitCannotCreate, errno, "cannot open the file", path_,
-              "Check the permissions of the folder.");
-  }
+  if (fd_ < 0) return false;
   struct stat info;
   if (fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) {
     close(fd_);
-    Fail(kExitCannotCreate, "cannot open the file", path_,
-         "it is not a regular file", "Remove it.");
+    fd_ = -1;
+    errno = EEXIST;
+    return false;
   }
   size_ = static_cast<uint64_t>(info.st_size);
+  return true;
 }
 
-AppendFile::~AppendFile() { close(fd_); }
+AppendFile::AppendFile(const FilePlace& place, Mode mode) : place_(place) {
+  if (Open()) return;
+  if (mode == Mode::kNew) {
+    if (errno == EEXIST) {
+      Fail(kExitCannotCreate, "cannot open the file", path(),
+           "it is not a regular file", "Remove it.");
+    }
+    FailErrno(kExitCannotCreate, errno, "cannot open the file", path(),
+              "Check the permissions of the folder.");
+  }
+  // A folder, a link, and what is no file in other ways.
+  const bool other =
+      errno == EEXIST || errno == EISDIR || errno == ELOOP || errno == ENXIO;
+  MoveAside(other ? "it is not a regular file"
+                  : std::generic_category().message(errno));
+}
+
+AppendFile::~AppendFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+void AppendFile::MoveAside(std::string_view why) {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+  size_ = 0;
+  const auto taken = [&](const std::string& name) {
+    struct stat info;
+    return fstatat(place_.folder, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) ==
+           0;
+  };
+  std::string aside = place_.name + ".damaged";
+  for (int n = 2; taken(aside); ++n) {
+    aside = fmt::format("{}.damaged-{}", place_.name, n);
+  }
+  if (renameat(place_.folder, place_.name.c_str(), place_.folder,
+               aside.c_str()) == 0 &&
+      Open()) {
+    Warn(fmt::format("moved to {}, a new one begins", aside), why);
+  } else {
+    Warn("this log is not written", why);
+  }
+}
+
+void AppendFile::Warn(std::string_view what, std::string_view why) {
+  if (warning_size_ != 0) return;
+  const auto result = fmt::format_to_n(warning_, sizeof(warning_), "{}: {}: {}",
+                                       path(), what, why);
+  warning_size_ = std::min(sizeof(warning_), result.size);
+}
+
+std::string_view AppendFile::TakeWarning() {
+  return {warning_, std::exchange(warning_size_, 0)};
+}
 
 void AppendFile::Append(const char* text, size_t size) {
+  if (fd_ < 0) return;
+  if (size <= sizeof(pending_) - pending_size_) {
+    std::memcpy(pending_ + pending_size_, text, size);
+    pending_size_ += size;
+  }
+  Flush();
+}
+
+void AppendFile::Flush() {
   size_t done = 0;
-  while (done < size) {
-    const ssize_t n =
-        pwrite(fd_, text + done, size - done, static_cast<off_t>(size_ + done));
+  while (done < pending_size_) {
+    const ssize_t n = pwrite(fd_, pending_ + done, pending_size_ - done,
+                             static_cast<off_t>(size_ + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       const int error = n == 0 ? ENOSPC : errno;
-      // No half row: if this fails as well, opening for resume cuts it off.
+      // No half line: if this fails as well, opening for resume cuts it off.
       [[maybe_unused]] const int cut =
           ftruncate(fd_, static_cast<off_t>(size_));
-      FailErrno(kExitIo, error, "cannot write the file", path_,
-                "Check the free space and the storage device.");
+      if (!std::exchange(failing_, true)) {
+        Warn("cannot write the log; training goes on", strerror(error));
+      }
+      return;
     }
     done += static_cast<size_t>(n);
   }
-  size_ += size;
+  size_ += pending_size_;
+  pending_size_ = 0;
+  failing_ = false;
 }
 
 void AppendFile::Sync() {
-  if (fdatasync(fd_) != 0) {
-    FailErrno(kExitIo, errno, "cannot write the file", path_,
-              "Check the storage device.");
+  if (fd_ < 0) return;
+  if (pending_size_ != 0) Flush();
+  if (fdatasync(fd_) != 0 && !std::exchange(failing_, true)) {
+    Warn("cannot write the log; training goes on", strerror(errno));
   }
 }
 
 void AppendFile::Truncate(uint64_t size) {
-  if (size == size_) return;
+  if (fd_ < 0 || size == size_) return;
   if (ftruncate(fd_, static_cast<off_t>(size)) != 0) {
-    FailErrno(kExitIo, errno, "cannot shorten the file", path_,
-              "Check the storage device.");
+    Warn("cannot shorten the log", strerror(errno));
   }
-  size_ = size;
+  size_ = size;  // lines go there all the same
 }
 
-std::string AppendFile::ReadAll() const {
+std::string AppendFile::ReadAll() {
   if (size_ > kMaxLog) {
-    Fail(kExitBadData, "cannot read the file", path_,
-         fmt::format("{} bytes are too many", size_), "Move it away.");
+    MoveAside(fmt::format("{} bytes are too many", size_));
   }
   std::string text(static_cast<size_t>(size_), '\0');
   size_t done = 0;
@@ -92,8 +158,8 @@ std::string AppendFile::ReadAll() const {
                             static_cast<off_t>(done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
-      FailErrno(kExitIo, n == 0 ? EIO : errno, "cannot read the file", path_,
-                "Check the storage device.");
+      MoveAside(std::generic_category().message(n == 0 ? EIO : errno));
+      return "";
     }
     done += static_cast<size_t>(n);
   }
@@ -102,22 +168,36 @@ std::string AppendFile::ReadAll() const {
 
 namespace {
 
-// The epoch of a row of metrics.csv, or nullopt if it is not one of ours.
-std::optional<uint64_t> EpochOfRow(std::string_view row) {
-  std::optional<uint64_t> epoch;
+// What a resume must know of a row of metrics.csv.
+struct KeptRow {
+  uint64_t epoch = 0;
+  double seconds = 0;
+  bool validation = false;
+};
+
+// Nullopt if it is not one of ours.
+std::optional<KeptRow> ParseRow(std::string_view row) {
+  KeptRow kept;
   for (size_t field = 0;; ++field) {
     const size_t comma = row.find(',');
     const std::string_view text = row.substr(0, comma);
     if (field < 2) {
       const std::optional<uint64_t> number = ParseCount(text, UINT64_MAX);
       if (!number.has_value()) return std::nullopt;
-      if (field == 0) epoch = number;
+      if (field == 0) kept.epoch = *number;
     } else if (text.find_first_not_of("0123456789+-.einfa") !=
                std::string_view::npos) {
       return std::nullopt;
     }
+    if (field == kValLossField) {
+      kept.validation = !text.empty() && text.find('n') == text.npos;
+    }
+    if (field == kSecondsField) {
+      kept.seconds = ParseDecimal(text).value_or(0);
+    }
     if (comma == std::string_view::npos) {
-      return field + 1 == kMetricsFields ? epoch : std::nullopt;
+      if (field + 1 != kMetricsFields) return std::nullopt;
+      return kept;
     }
     row.remove_prefix(comma + 1);
   }
@@ -137,38 +217,55 @@ size_t LeadingLines(std::string_view text, Keep&& keep) {
 
 }  // namespace
 
-MetricsLog::MetricsLog(const FilePlace& place) : file_(place) {
+MetricsLog::MetricsLog(const FilePlace& place)
+    : file_(place, AppendFile::Mode::kNew) {
   file_.Truncate(0);
   file_.Append(kMetricsHeader.data(), kMetricsHeader.size());
+  file_.Sync();  // the first checkpoint must not be ahead of it
 }
 
-MetricsLog::MetricsLog(const FilePlace& place, uint32_t epochs) : file_(place) {
-  const std::string text = file_.ReadAll();
-  if (text.size() < kMetricsHeader.size() && kMetricsHeader.starts_with(text)) {
-    dropped_ = text.empty() ? 0 : 1;
+MetricsLog::MetricsLog(const FilePlace& place, uint32_t epochs)
+    : file_(place, AppendFile::Mode::kResume) {
+  std::string text = file_.ReadAll();
+  if (!text.starts_with(kMetricsHeader)) {
+    if (kMetricsHeader.starts_with(text)) {
+      dropped_ = text.empty() ? 0 : 1;  // a crash while it was begun
+      if (epochs > 0) {
+        file_.Warn("the rows of the finished epochs are lost", "it is empty");
+      }
+    } else {
+      file_.MoveAside("its first line names other columns");
+    }
     file_.Truncate(0);
     file_.Append(kMetricsHeader.data(), kMetricsHeader.size());
     file_.Sync();
     return;
   }
-  if (!text.starts_with(kMetricsHeader)) {
-    Fail(kExitBadData, "cannot go on with the metrics", file_.path(),
-         "its first line names other columns",
-         "Move the file away; a new one will be started.");
-  }
   const std::string_view rows =
       std::string_view(text).substr(kMetricsHeader.size());
-  uint64_t last = 0;
-  const size_t keep = LeadingLines(rows, [&](std::string_view row) {
-    const std::optional<uint64_t> epoch = EpochOfRow(row);
-    if (!epoch.has_value() || *epoch <= last || *epoch > epochs) return false;
-    last = *epoch;
+  KeptRow last;
+  bool again = false;  // what follows are rows that training makes again
+  const size_t keep = LeadingLines(rows, [&](std::string_view line) {
+    const std::optional<KeptRow> row = ParseRow(line);
+    if (!row.has_value() || row->epoch <= last.epoch) return false;
+    again = row->epoch > epochs;
+    if (again) return false;
+    last = *row;
     ++kept_;
     return true;
   });
+  kept_epoch_ = last.epoch;
+  kept_seconds_ = last.seconds;
+  kept_validation_ = last.validation;
   const std::string_view rest = rows.substr(keep);
   dropped_ = static_cast<uint32_t>(std::count(rest.begin(), rest.end(), '\n'));
   if (!rest.empty() && rest.back() != '\n') ++dropped_;
+  if (last.epoch < epochs) {
+    file_.Warn(fmt::format("the rows after epoch {} are lost", last.epoch),
+               dropped_ > 0 && !again
+                   ? fmt::format("{} lines are damaged", dropped_)
+                   : "they are not there");
+  }
   file_.Truncate(kMetricsHeader.size() + keep);
   file_.Sync();
 }
@@ -194,16 +291,69 @@ void MetricsLog::Append(const MetricsRow& row) {
   file_.Append(line, static_cast<size_t>(end - line));
 }
 
-EventLog::EventLog(const FilePlace& place, bool resume) : file_(place) {
+namespace {
+
+// The text after `name` in a line, up to a comma or a brace; "" if there is
+// none. Lines are ours: no name occurs in a text before its field.
+std::string_view FieldOf(std::string_view line, std::string_view name) {
+  const size_t at = line.find(name);
+  if (at == std::string_view::npos) return "";
+  line.remove_prefix(at + name.size());
+  return line.substr(0, line.find_first_of(",}"));
+}
+
+}  // namespace
+
+EventLog::EventLog(const FilePlace& place, bool resume)
+    : file_(place,
+            resume ? AppendFile::Mode::kResume : AppendFile::Mode::kNew) {
   if (!resume) {
     file_.Truncate(0);
     return;
   }
   const std::string text = file_.ReadAll();
-  file_.Truncate(LeadingLines(text, [](std::string_view line) {
-    return line.starts_with("{\"event\":\"") && line.ends_with('}');
-  }));
+  const size_t keep = LeadingLines(text, [this](std::string_view line) {
+    constexpr std::string_view kBegin = "{\"event\":\"";
+    if (!line.starts_with(kBegin) || !line.ends_with('}')) return false;
+    const std::string_view kind = line.substr(
+        kBegin.size(), line.find('"', kBegin.size()) - kBegin.size());
+    last_event_ = kind;
+    const uint64_t step =
+        ParseCount(FieldOf(line, "\"step\":"), UINT64_MAX).value_or(0);
+    if (kind == "save") {
+      saved_step_ = step;
+      const std::string_view value = FieldOf(line, "\"seconds\":");
+      double seconds = 0;
+      const auto read =
+          std::from_chars(value.data(), value.data() + value.size(), seconds);
+      saved_seconds_.reset();
+      if (read.ec == std::errc() && seconds >= 0) saved_seconds_ = seconds;
+    } else if (kind == "diverged") {
+      diverged_step_ = step;
+      constexpr std::string_view kWhy = "\"why\":\"";
+      const size_t why = line.find(kWhy);
+      if (why != std::string_view::npos && line.ends_with("\"}")) {
+        diverged_why_ = line.substr(why + kWhy.size());
+        diverged_why_.resize(diverged_why_.size() - 2);
+      }
+    }
+    return true;
+  });
+  const std::string_view rest = std::string_view(text).substr(keep);
+  // Half a line is what a crash leaves; anything more was whole once.
+  if (keep == 0 && rest.find('\n') != std::string_view::npos) {
+    file_.MoveAside("its first line is damaged");
+  } else if (const auto lines = std::count(rest.begin(), rest.end(), '\n');
+             lines > 0) {
+    file_.Warn(fmt::format("the last {} lines are lost", lines),
+               "the first of them is damaged");
+  }
+  file_.Truncate(keep);
   file_.Sync();
+}
+
+std::optional<double> EventLog::SecondsAt(uint64_t step) const {
+  return saved_step_ == step ? saved_seconds_ : std::nullopt;
 }
 
 EventLog::Line EventLog::Begin(std::string_view event) {

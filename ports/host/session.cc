@@ -12,6 +12,7 @@
 #include "models/graph_json.h"
 #include "ports/host/failure.h"
 #include "ports/host/file_io.h"
+#include "ports/host/messages.h"
 #include "ports/host/signals.h"
 #include "simd/target.h"
 
@@ -44,13 +45,10 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed, bool quiet)
         *job_.data.val, LoaderOptions{job_.options.batch, 0, false, false, {}});
   }
   folder_ ? Resume() : Begin();
+  saved_ = true;
   // What a model file says is in the trainer now.
   job_.source.reset();
   job_.statistics = {};
-  if (!quiet_) {
-    for (const std::string& note : job_.data.train.notes) progress_.Line(note);
-    for (const std::string& note : job_.notes) progress_.Line(note);
-  }
   for (const std::string& note : job_.notes) {
     events_->Begin("note").Field("text", note).Write();
   }
@@ -81,6 +79,19 @@ void Session::Resume() {
   counters_ = ReadCounters(job_.source->header(), job_);
   RestoreState(*job_.source, trainer_);
   OpenLogs(true);
+  earlier_seconds_ =
+      events_->SecondsAt(counters_.step).value_or(metrics_->kept_seconds());
+  result_.was_finished = counters_.epoch == job_.options.epochs;
+  ended_ = result_.was_finished && events_->last_event() == "end";
+  const std::optional<uint64_t> step = events_->diverged_step();
+  if (!result_.was_finished && step && *step >= counters_.step) {
+    diverged_ = fmt::format("step {} ({})", *step, events_->diverged_why());
+  }
+  // As it was said when the run ended.
+  result_.val_diverged = result_.was_finished && val_loader_ &&
+                         (counters_.best_epoch == 0 ||
+                          (metrics_->kept_epoch() == counters_.epoch &&
+                           !metrics_->kept_validation()));
 }
 
 void Session::OpenLogs(bool resume) {
@@ -103,24 +114,28 @@ void Session::OpenLogs(bool resume) {
 
 SessionResult Session::Run() {
   const auto start = Clock::now();
+  for (const std::string& note : job_.data.train.notes) progress_.Line(note);
+  for (const std::string& note : job_.notes) progress_.Line(note);
+  WarnOfLogs();
   bool finished = true;
   while (finished && counters_.epoch < job_.options.epochs) {
-    finished = TrainEpoch();
-    if (finished) EndEpoch();
+    finished = TrainEpoch() && EndEpoch();
   }
   progress_.Clear();
   if (!finished) {
-    Save("stop");
+    if (!saved_) Save("stop");
     result_.exit_code = StopExitCode();
-  } else if (!val_loader_) {
+  } else if (!val_loader_ && !ended_) {
     // Without validation data nobody can say which epoch was best: the last.
     SaveBest();
   }
+  if (result_.val_diverged && finished) result_.exit_code = kExitDiverged;
   events_->Begin(finished ? "end" : "stop")
       .Field("step", counters_.step)
       .Write();
   events_->Sync();
   metrics_->Sync();
+  WarnOfLogs();
   result_.epochs_done = counters_.epoch;
   result_.steps_done = counters_.step;
   result_.best_epoch = counters_.best_epoch;
@@ -160,7 +175,8 @@ bool Session::TrainEpoch() {
     b.rows = batch->rows;
     b.random = RandomKey{o.seed, counters_.epoch};
     const StepResult r = trainer_.Step(b, static_cast<float>(lr));
-    if (!r.status.ok()) Diverged(r.status, counters_.step);
+    if (!r.status.ok()) Diverged(r.status);
+    saved_ = false;
     counters_.loss_sum += double{r.loss} * r.rows;
     counters_.correct += r.correct;
     counters_.samples += r.rows;
@@ -185,10 +201,11 @@ bool Session::TrainEpoch() {
   return true;
 }
 
-Session::Sums Session::Validate() {
+std::optional<Session::Sums> Session::Validate() {
   Sums sums;
   val_loader_->StartEpoch(0);
   while (const HostBatch* batch = val_loader_->Next()) {
+    if (StopRequested()) return std::nullopt;
     Batch b;
     b.input = batch->input;
     b.labels = batch->labels;
@@ -203,7 +220,11 @@ Session::Sums Session::Validate() {
   return sums;
 }
 
-void Session::EndEpoch() {
+bool Session::EndEpoch() {
+  // Before anything is counted: a stop in here leaves all batches done and the
+  // epoch unfinished, and a resume validates again.
+  std::optional<Sums> sums;
+  if (val_loader_ && !(sums = Validate())) return false;
   const double n = static_cast<double>(counters_.samples);
   MetricsRow row;
   row.epoch = counters_.epoch + 1;
@@ -213,7 +234,7 @@ void Session::EndEpoch() {
   row.train_accuracy =
       static_cast<float>(static_cast<double>(counters_.correct) / n);
   row.penalty = static_cast<float>(trainer_.Penalty());
-  row.seconds = train_seconds_;
+  row.seconds = earlier_seconds_ + train_seconds_;
   row.images_per_second =
       train_seconds_ > 0
           ? static_cast<double>(trained_samples_) / train_seconds_
@@ -222,25 +243,31 @@ void Session::EndEpoch() {
   result_.train_loss = row.train_loss;
   result_.train_accuracy = row.train_accuracy;
   ++counters_.epoch;
-  if (val_loader_) {
-    const Sums sums = Validate();
-    result_.val_loss = sums.loss / static_cast<double>(sums.samples);
-    result_.val_accuracy =
-        static_cast<double>(sums.correct) / static_cast<double>(sums.samples);
-    row.val_loss = static_cast<float>(result_.val_loss);
-    row.val_accuracy = static_cast<float>(result_.val_accuracy);
+  double val_loss = -1, val_accuracy = -1;  // shown; negative: none
+  if (sums) {
+    const double rows = static_cast<double>(sums->samples);
+    val_loss = sums->loss / rows;
+    val_accuracy = static_cast<double>(sums->correct) / rows;
+    result_.val_diverged = !std::isfinite(val_loss);
+    result_.val_loss.reset();
+    result_.val_accuracy.reset();
+  }
+  if (sums && !result_.val_diverged) {
+    result_.val_loss = val_loss;
+    result_.val_accuracy = val_accuracy;
+    row.val_loss = static_cast<float>(val_loss);
+    row.val_accuracy = static_cast<float>(val_accuracy);
     // Models without classes have no accuracy: the loss decides alone.
-    const bool better = counters_.best_epoch == 0 ||
-                        result_.val_accuracy > counters_.best_accuracy ||
-                        (result_.val_accuracy == counters_.best_accuracy &&
-                         result_.val_loss < counters_.best_loss);
-    if (better && std::isfinite(result_.val_loss)) {
+    row.best = counters_.best_epoch == 0 ||
+               val_accuracy > counters_.best_accuracy ||
+               (val_accuracy == counters_.best_accuracy &&
+                val_loss < counters_.best_loss);
+    if (row.best) {
       counters_.best_epoch = counters_.epoch;
-      counters_.best_accuracy = result_.val_accuracy;
-      counters_.best_loss = result_.val_loss;
-      row.best = true;
+      counters_.best_accuracy = val_accuracy;
+      counters_.best_loss = val_loss;
     }
-  } else {
+  } else if (!sums) {
     counters_.best_epoch = counters_.epoch;
     row.best = counters_.epoch == job_.options.epochs;
   }
@@ -255,7 +282,15 @@ void Session::EndEpoch() {
   shown.lr = row.lr;
   shown.arena_used = job_.plan.arena_bytes;
   shown.arena_total = arena_.size();
-  progress_.EndEpoch(shown, result_.val_loss, result_.val_accuracy);
+  progress_.EndEpoch(shown, val_loss, val_accuracy);
+  if (result_.val_diverged) {
+    char text[160];
+    const auto end = fmt::format_to_n(
+        text, sizeof(text),
+        "epoch {}: the validation loss is not finite ({}): never the best one",
+        counters_.epoch, val_loss);
+    Warn({text, std::min(sizeof(text), end.size)});
+  }
 
   counters_.batch = 0;
   counters_.loss_sum = 0;
@@ -266,6 +301,21 @@ void Session::EndEpoch() {
   metrics_->Append(row);
   metrics_->Sync();  // the checkpoint must never be ahead of its row
   Save("epoch");
+  return true;
+}
+
+void Session::Warn(std::string_view text) {
+  progress_.Clear();
+  Message("warning: {}", text);
+}
+
+void Session::WarnOfLogs() {
+  for (std::string_view text; !(text = metrics_->TakeWarning()).empty();) {
+    Warn(text);
+  }
+  for (std::string_view text; !(text = events_->TakeWarning()).empty();) {
+    Warn(text);
+  }
 }
 
 void Session::Write(Checkpoint& to) {
@@ -284,35 +334,50 @@ void Session::Write(Checkpoint& to) {
 }
 
 void Session::Save(const char* why) {
-  Write(*last_);
+  try {
+    Write(*last_);
+  } catch (const Failure& failure) {
+    if (failure.exit_code != kExitDiverged) throw;
+    SayDiverged(failure.message);  // a weight is not finite
+  }
   events_->Begin("save")
       .Field("why", why)
       .Field("epoch", counters_.epoch)
       .Field("step", counters_.step)
+      .Field("seconds", earlier_seconds_ + train_seconds_)
       .Write();
+  saved_ = true;
+  WarnOfLogs();
 }
 
 void Session::SaveBest() { Write(*best_); }
 
-void Session::Diverged(const Status& status, uint64_t step) {
+void Session::Diverged(const Status& status) {
+  if (status.code != StatusCode::kNotFinite) {
+    FailStatus(status, job_.info.graph, fmt::format("step {}", counters_.step));
+  }
+  std::string why = status.message;
+  if (status.node < job_.info.graph.nodes.size()) {
+    why = fmt::format("layer {}: {}", job_.info.graph.nodes[status.node].name,
+                      why);
+  }
+  SayDiverged(why);
+}
+
+void Session::SayDiverged(const std::string& why) {
   progress_.Clear();
   events_->Begin("diverged")
-      .Field("step", step)
-      .Field("why", status.message)
+      .Field("step", counters_.step)
+      .Field("why", why)
       .Write();
-  if (status.code != StatusCode::kNotFinite) {
-    FailStatus(status, job_.info.graph, fmt::format("step {}", step));
-  }
-  std::string where =
-      fmt::format("step {} (epoch {})", step, counters_.epoch + 1);
-  if (status.node < job_.info.graph.nodes.size()) {
-    where +=
-        fmt::format(", layer \"{}\"", job_.info.graph.nodes[status.node].name);
-  }
-  Fail(
-      kExitDiverged, "training diverged", where, status.message,
-      fmt::format("The last saved state is {}. Use a smaller --lr, or --warmup",
-                  LastCheckpoint(folder_->path())));
+  events_->Sync();
+  Fail(kExitDiverged, "training diverged",
+       fmt::format("step {} (epoch {})", counters_.step, counters_.epoch + 1),
+       why,
+       fmt::format("Resumed as it is, it diverges again: start a new run with "
+                   "a smaller --lr, or with --warmup. The last good state is "
+                   "{}",
+                   LastCheckpoint(folder_->path())));
 }
 
 std::string LastCheckpoint(const std::string& folder) {

@@ -12,7 +12,9 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "ports/host/arena.h"
 #include "ports/host/checkpoint.h"
@@ -31,11 +33,16 @@ struct SessionResult {
   uint64_t steps_done = 0;
   bool trained = false;  // an epoch was finished by this process
   double train_loss = 0, train_accuracy = 0;  // of the last finished epoch
-  double val_loss = -1, val_accuracy = -1;    // negative: no validation data
-  uint32_t best_epoch = 0;
+  // Of the last finished epoch: no value without validation data, and where
+  // they are not finite.
+  std::optional<double> val_loss, val_accuracy;
+  uint32_t best_epoch = 0;  // 0: none yet, the next two say nothing
   double best_accuracy = -1, best_loss = 0;
-  double seconds = 0;       // of this process
-  double save_seconds = 0;  // of it, for so many saves
+  // The last epoch's validation was not finite: exit_code is kExitDiverged.
+  bool val_diverged = false;
+  bool was_finished = false;  // before this process: it has done nothing
+  double seconds = 0;         // of this process
+  double save_seconds = 0;    // of it, for so many saves
   uint64_t saves = 0;
   double images_per_second = 0;  // while training, validation not counted
   uint64_t peak_bytes = 0;       // of the arena, touched: measured
@@ -58,6 +65,10 @@ class Session {
   SessionResult Run();
 
   const Job& job() const { return job_; }
+  // Where the run stands: before Run(), where it begins or goes on.
+  const Counters& counters() const { return counters_; }
+  // "step 12 (why)" if the run has diverged at a step that is still to come.
+  const std::string& diverged() const { return diverged_; }
   Trainer& trainer() { return trainer_; }
 
  private:
@@ -68,13 +79,16 @@ class Session {
   void Begin();   // a new run: its folder, files and first checkpoint
   void Resume();  // an old one
   void OpenLogs(bool resume);
-  bool TrainEpoch();  // false: stopped
-  void EndEpoch();
-  Sums Validate();
+  bool TrainEpoch();               // false: stopped
+  bool EndEpoch();                 // false: stopped, the epoch is not counted
+  std::optional<Sums> Validate();  // nothing: stopped
+  void WarnOfLogs();
+  void Warn(std::string_view text);
   void Write(Checkpoint& to);  // no faster than job.slow_storage
   void Save(const char* why);
   void SaveBest();
-  [[noreturn]] void Diverged(const Status& status, uint64_t step);
+  [[noreturn]] void Diverged(const Status& status);
+  [[noreturn]] void SayDiverged(const std::string& why);
 
   Job job_;
   const bool quiet_;
@@ -91,6 +105,10 @@ class Session {
   std::unique_ptr<EventLog> events_;
   uint64_t trained_samples_ = 0;  // by this process
   double train_seconds_ = 0;
+  double earlier_seconds_ = 0;  // of the processes before this one
+  bool saved_ = false;          // last_ holds the counters as they are
+  bool ended_ = false;          // nothing is left to do, not even best
+  std::string diverged_;
   SessionResult result_;
 };
 

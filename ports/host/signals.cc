@@ -16,6 +16,8 @@ namespace {
 std::atomic<sig_atomic_t> stop_signal{0};
 static_assert(std::atomic<sig_atomic_t>::is_always_lock_free);
 
+uint64_t questions_left = 0;  // until the one of StopAtQuestion; 0: none
+
 void SetAction(int number, void (*handler)(int)) {
   struct sigaction action = {};
   action.sa_handler = handler;
@@ -26,9 +28,12 @@ void SetAction(int number, void (*handler)(int)) {
 
 void OnSignal(int number) {
   const int saved = errno;
-  stop_signal.store(number, std::memory_order_relaxed);
-  SetAction(SIGINT, SIG_DFL);
-  SetAction(SIGTERM, SIG_DFL);
+  sig_atomic_t none = 0;
+  stop_signal.compare_exchange_strong(none, number, std::memory_order_relaxed);
+  if (number != SIGHUP) {
+    SetAction(SIGINT, SIG_DFL);
+    SetAction(SIGTERM, SIG_DFL);
+  }
   errno = saved;
 }
 
@@ -38,9 +43,20 @@ void InstallStopHandler() {
   stop_signal.store(0, std::memory_order_relaxed);
   SetAction(SIGINT, &OnSignal);
   SetAction(SIGTERM, &OnSignal);
+  struct sigaction hangup = {};
+  sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) SetAction(SIGHUP, &OnSignal);
+  SetAction(SIGPIPE, SIG_IGN);
 }
 
 int StopSignal() { return stop_signal.load(std::memory_order_relaxed); }
+
+bool StopRequested() {
+  if (questions_left != 0 && --questions_left == 0) raise(SIGTERM);
+  return StopSignal() != 0;
+}
+
+void StopAtQuestion(uint64_t n) { questions_left = n; }
 
 int StopExitCode() {
   switch (StopSignal()) {

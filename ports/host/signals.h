@@ -1,17 +1,27 @@
-// Ctrl-C and SIGTERM as a question that the training loop asks between steps:
-// the first signal only sets a flag, so that the run can save its state; the
-// next one, of either kind, ends the process at once.
+// Ctrl-C, SIGTERM and SIGHUP as a question that the training loop asks between
+// steps: the first signal only sets a flag, so that the run can save its state.
+// The next Ctrl-C or SIGTERM ends the process at once; a SIGHUP never does: a
+// terminal that goes away sends several, and SIGTERM may follow. SIGPIPE is
+// ignored from then on: a reader of progress that is gone is not the run's end.
 #ifndef TEMPER_PORTS_HOST_SIGNALS_H_
 #define TEMPER_PORTS_HOST_SIGNALS_H_
 
+#include <cstdint>
+
 namespace temper::host {
 
-// Installs the handlers and clears the flag. Call once, from main().
+// Installs the handlers and clears the flag. A SIGHUP that is ignored (nohup)
+// stays ignored. Before that, all signals do what they do to any program: there
+// is nothing yet to be saved.
 void InstallStopHandler();
 
-// 0, or the number of the first signal: SIGINT (exit 130) or SIGTERM (exit 75).
+// 0, or the number of the first signal: SIGINT (exit 130), SIGTERM or
+// SIGHUP (exit 75).
 int StopSignal();
-inline bool StopRequested() { return StopSignal() != 0; }
+// The question, once before every batch; asked by one thread.
+bool StopRequested();
+// For tests: the n-th question from now on meets a SIGTERM.
+void StopAtQuestion(uint64_t n);
 
 // kExitInterrupted or kExitResumable; kExitOk without a signal.
 int StopExitCode();

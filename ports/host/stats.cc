@@ -80,19 +80,20 @@ std::vector<Moments> FloatMoments(const Dataset& data, size_t period) {
   return out;
 }
 
-SampleStats Stats(const Dataset& train, size_t period) {
+SampleStats Stats(const Dataset& train, size_t period, float scale) {
   if (train.size() == 0 || period == 0) {
     Fail(kExitBug, "statistics of no samples", train.source, "", "");
   }
   const bool bytes = train.shape.type == ElementType::kU8;
   SampleStats out;
-  out.scale = bytes ? 1.0f / 255.0f : 1.0f;
-  const double divisor = bytes ? 255.0 : 1.0;
+  out.scale = scale;
+  // 255 itself, where the float is only the nearest to 1/255.
+  const double divisor = scale == 1.0f / 255.0f ? 255.0 : 1.0 / scale;
   size_t constant = 0;
   size_t first_constant = 0;
   for (const Moments& m :
        bytes ? ByteMoments(train, period) : FloatMoments(train, period)) {
-    float std = static_cast<float>(std::sqrt(m.variance) / divisor);
+    float std = static_cast<float>(std::sqrt(m.variance) / std::abs(divisor));
     if (!(std > 0.0f)) {
       if (constant++ == 0) first_constant = out.std.size();
       std = 1.0f;
@@ -111,12 +112,17 @@ SampleStats Stats(const Dataset& train, size_t period) {
 
 }  // namespace
 
-SampleStats ChannelStats(const Dataset& train) {
-  return Stats(train, train.shape.c);
+float UsualScale(const Dataset& data) {
+  return data.shape.type == ElementType::kU8 ? 1.0f / 255.0f : 1.0f;
 }
 
-SampleStats PixelStats(const Dataset& train) {
-  SampleStats out = Stats(train, static_cast<size_t>(train.shape.Count()));
+SampleStats ChannelStats(const Dataset& train, float scale) {
+  return Stats(train, train.shape.c, scale);
+}
+
+SampleStats PixelStats(const Dataset& train, float scale) {
+  SampleStats out =
+      Stats(train, static_cast<size_t>(train.shape.Count()), scale);
   out.per_pixel = true;
   return out;
 }

@@ -26,9 +26,18 @@ struct SampleStats {
   std::vector<std::string> notes;
 };
 
+// What values are multiplied by if nothing else is asked for.
+float UsualScale(const Dataset& data);
+
 // Over the training part only: anything else would leak the test data.
-SampleStats ChannelStats(const Dataset& train);
-SampleStats PixelStats(const Dataset& train);
+SampleStats ChannelStats(const Dataset& train, float scale);
+SampleStats PixelStats(const Dataset& train, float scale);
+inline SampleStats ChannelStats(const Dataset& train) {
+  return ChannelStats(train, UsualScale(train));
+}
+inline SampleStats PixelStats(const Dataset& train) {
+  return PixelStats(train, UsualScale(train));
+}
 
 }  // namespace temper::host
 

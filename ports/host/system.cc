@@ -14,6 +14,8 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "ports/host/cgroup.h"
+
 namespace temper::host {
 namespace {
 
@@ -138,6 +140,12 @@ void ReadHeatAndPower(const Tree& tree, SystemFacts* facts) {
   }
 }
 
+std::optional<uint64_t> Least(std::optional<uint64_t> a,
+                              std::optional<uint64_t> b) {
+  if (!a || !b) return a ? a : b;
+  return std::min(*a, *b);
+}
+
 Medium MediumOf(const Mount& mount) {
   const bool mmc =
       mount.major == kMajorOfMmc || mount.source.starts_with("/dev/mmcblk");
@@ -194,6 +202,11 @@ void ReadStorage(const Tree& tree, const std::string& folder,
 
 }  // namespace
 
+std::optional<uint64_t> AvailableMemory() {
+  return Least(MemInfoBytes(ReadText("/proc/meminfo"), "MemAvailable"),
+               ReadCgroupLimits().available_bytes);
+}
+
 SystemFacts ReadSystem(const std::string& root, const std::string& folder) {
   const Tree tree(root);
   SystemFacts facts;
@@ -210,6 +223,11 @@ SystemFacts ReadSystem(const std::string& root, const std::string& folder) {
   const std::string memory = tree.Text("/proc/meminfo");
   facts.memory_bytes = MemInfoBytes(memory, "MemTotal");
   facts.available_bytes = MemInfoBytes(memory, "MemAvailable");
+  const CgroupLimits limits = ReadCgroupLimits(tree.Path(""));
+  facts.cpus_allowed = limits.cpus;
+  facts.memory_limit_bytes = limits.memory_bytes;
+  facts.memory_bytes = Least(facts.memory_bytes, limits.memory_bytes);
+  facts.available_bytes = Least(facts.available_bytes, limits.available_bytes);
   ReadStorage(tree, folder, &facts);
   facts.seconds = static_cast<int64_t>(std::time(nullptr));
   if (access(tree.Path("/run/systemd/timesync/synchronized").c_str(), F_OK) ==

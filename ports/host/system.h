@@ -30,14 +30,17 @@ struct FolderFacts {
 };
 
 struct SystemFacts {
-  std::string os, kernel, board, cpu;  // "" if unknown
-  uint32_t cpus_online = 0;            // 0 if unknown
+  std::string os, kernel, board, cpu;    // "" if unknown
+  uint32_t cpus_online = 0;              // 0 if unknown
+  std::optional<uint32_t> cpus_allowed;  // by control groups
   std::string governor, governor_driver;
   std::optional<uint64_t> hertz, most_hertz;
   std::optional<double> celsius;  // of the hottest sensor that makes sense
   std::optional<Throttling> throttling;
   std::optional<bool> under_voltage_alarm;  // of a board without throttling
+  // The machine's, or what control groups leave of it.
   std::optional<uint64_t> memory_bytes, available_bytes;
+  std::optional<uint64_t> memory_limit_bytes;  // of control groups
   std::vector<SwapArea> swaps;
   FolderFacts folder;
   int64_t seconds = 0;  // since 1970
@@ -47,6 +50,10 @@ struct SystemFacts {
 // The beginning of a file, at most 1 MiB; "" if it is not a regular file that
 // can be read.
 std::string ReadText(const std::string& path);
+
+// Memory that a job can have here and now: what the system has left, or what
+// control groups leave of it. Nothing if unknown.
+std::optional<uint64_t> AvailableMemory();
 
 // `root`: "/" for this system. In another tree the folder is a name that nobody
 // resolves, and free bytes and the kernel's clock, which only system calls

@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <latch>
 #include <system_error>
 #include <vector>
 
+#include "ports/host/cgroup.h"
 #include "ports/host/failure.h"
 #include "ports/host/thread.h"
 
@@ -59,8 +61,7 @@ class Pool final : public ThreadPool {
       }
     } catch (const std::system_error&) {
       Stop();
-      Fail(kExitUnsupported, "cannot start the threads", "--threads",
-           fmt::format("the system refuses {}", threads), "Use fewer.");
+      FailNoThread(fmt::format("the system refuses {}", threads));
     }
     begun_.wait();
     runner_ = {&Run, this, threads};
@@ -213,11 +214,27 @@ class Pool final : public ThreadPool {
 }  // namespace
 
 uint32_t DefaultThreads() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
-  return std::clamp<uint32_t>(static_cast<uint32_t>(CPU_COUNT(&set)), 1,
+  const uint32_t limit = ReadCgroupLimits().cpus.value_or(kMaxThreads);
+  return std::clamp<uint32_t>(std::min(CpusOfAffinity(), limit), 1,
                               kMaxThreads);
+}
+
+uint32_t CpusOfAffinity() {
+  // The kernel refuses (EINVAL) a set that is smaller than its own.
+  for (size_t cpus = CPU_SETSIZE; cpus <= size_t{1} << 20; cpus *= 2) {
+    std::vector<cpu_set_t> set(cpus / CPU_SETSIZE);
+    const size_t bytes = set.size() * sizeof(cpu_set_t);
+    if (sched_getaffinity(0, bytes, set.data()) == 0) {
+      return static_cast<uint32_t>(std::max(1, CPU_COUNT_S(bytes, set.data())));
+    }
+    if (errno != EINVAL) break;
+  }
+  return 1;
+}
+
+void FailNoThread(std::string_view why) {
+  Fail(kExitUnsupported, "cannot start the threads", "--threads", why,
+       "Use fewer, or allow more (ulimit -u, TasksMax=).");
 }
 
 std::unique_ptr<ThreadPool> MakeThreadPool(uint32_t threads) {

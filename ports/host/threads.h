@@ -3,24 +3,31 @@
 //
 // A call's indices are cut into one piece per thread. Piece 0 belongs to the
 // caller, piece i to worker i, so that the same weights stay in the same core's
-// cache from call to call; whoever is done early takes the last index of another
-// piece that nobody has begun, one after the other.
-// The caller never waits for a thread that has not begun: where the system
-// gives a core to somebody else, a call takes longer, but does not stand still.
-// Waiting threads spin for a short time, then sleep. One thread needs no pool:
-// everything runs on the caller.
+// cache from call to call; whoever is done early takes the last index of
+// another piece that nobody has begun, one after the other. The caller never
+// waits for a thread that has not begun: where the system gives a core to
+// somebody else, a call takes longer, but does not stand still. Waiting threads
+// spin for a short time, then sleep. One thread needs no pool: everything runs
+// on the caller.
 #ifndef TEMPER_PORTS_HOST_THREADS_H_
 #define TEMPER_PORTS_HOST_THREADS_H_
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "temper/parallel.h"
 
 namespace temper::host {
 
-// CPUs this process may use (its affinity, not the machine), 1 to kMaxThreads.
+// CPUs this process may use, 1 to kMaxThreads: those of its affinity, not the
+// machine's, and no more than its control groups give it time for, rounded up.
 uint32_t DefaultThreads();
+// Of the affinity alone.
+uint32_t CpusOfAffinity();
+
+// A thread that the system refused to start: kExitUnsupported with what to do.
+[[noreturn]] void FailNoThread(std::string_view why);
 
 class ThreadPool {
  public:

@@ -20,6 +20,7 @@
 #include "ports/host/devices.h"
 #include "ports/host/failure.h"
 #include "ports/host/machine.h"
+#include "ports/host/messages.h"
 #include "ports/host/threads.h"
 #include "ports/sim/estimate.h"
 #include "simd/target.h"
@@ -117,8 +118,7 @@ std::vector<Case> PlanCases(const Arguments& a, uint32_t threads) {
         left_out = failure;
       }
       if (a.batches.size() > 1) {
-        std::fprintf(stderr, "note: %s is left out: %s\n", what.c_str(),
-                     status.message);
+        Message("note: {} is left out: {}", what, status.message);
       }
     }
   }
@@ -205,9 +205,8 @@ int Run(const Cli& cli, const Arguments& a) {
   if (!a.device.empty()) device = LoadDevice(a.device);
   const std::vector<Case> cases = PlanCases(a, threads);
   if (threads > DefaultThreads()) {
-    std::fprintf(stderr,
-                 "note: %u threads on %u CPUs: they will wait for each other\n",
-                 threads, DefaultThreads());
+    Message("note: {} threads on {} CPUs: they will wait for each other",
+            threads, DefaultThreads());
   }
   const std::unique_ptr<ThreadPool> pool = MakeThreadPool(threads);
   const double peak = FmaPeakGflops(pool->runner());

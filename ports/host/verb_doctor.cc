@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -128,7 +129,7 @@ Json Document(const SystemFacts& f, const HealthContext& context,
           {"board", OrNull(f.board)},
           {"cpu", OrNull(f.cpu)},
           {"cpus_online", f.cpus_online == 0 ? Json() : Json(f.cpus_online)},
-          {"cpus_usable", DefaultThreads()},
+          {"cpus_usable", context.cpus_usable},
           {"governor", OrNull(f.governor)},
           {"governor_driver", OrNull(f.governor_driver)},
           {"hertz", OrNull(f.hertz)},
@@ -138,6 +139,8 @@ Json Document(const SystemFacts& f, const HealthContext& context,
           {"under_voltage_alarm", OrNull(f.under_voltage_alarm)},
           {"memory_bytes", OrNull(f.memory_bytes)},
           {"available_bytes", OrNull(f.available_bytes)},
+          {"cgroup_cpus", OrNull(f.cpus_allowed)},
+          {"cgroup_memory_bytes", OrNull(f.memory_limit_bytes)},
           {"arena_bytes", OrNull(context.arena_bytes)},
           {"swap", swaps},
           {"folder", folder},
@@ -180,7 +183,7 @@ void Print(const SystemFacts& f, const HealthContext& context,
   line("cpu", fmt::format("{}, {} online, {} usable", Known(f.cpu),
                           f.cpus_online == 0 ? "unknown number"
                                              : fmt::to_string(f.cpus_online),
-                          DefaultThreads()));
+                          context.cpus_usable));
   line("simd", fmt::format("{} ({}); there are: {}", context.target,
                            context.target_exact ? "exact" : "not exact",
                            fmt::join(targets, ", ")));
@@ -202,8 +205,10 @@ void Print(const SystemFacts& f, const HealthContext& context,
   } else {
     line("throttling", "unknown (no firmware that tells)");
   }
-  line("memory", fmt::format("{} available of {}", MiB(f.available_bytes),
-                             MiB(f.memory_bytes)));
+  line("memory",
+       fmt::format("{} available of {}", MiB(f.available_bytes),
+                   MiB(f.memory_bytes)) +
+           (f.memory_limit_bytes ? " (limited by a control group)" : ""));
   for (const SwapArea& s : f.swaps) {
     line("swap", fmt::format("{}: {}, {} used", Printable(s.path), MiB(s.bytes),
                              MiB(s.used_bytes)));
@@ -241,6 +246,13 @@ int Run(const Cli& cli, const Arguments& a) {
   context.target = target.name;
   context.target_exact = target.exact;
   context.float_environment_exact = simd::FloatEnvironmentIsExact();
+  // Which CPUs of another machine a process gets, its files do not tell.
+  const bool here = a.root.find_first_not_of('/') == std::string::npos;
+  context.cpus_usable =
+      here || facts.cpus_online == 0 ? CpusOfAffinity() : facts.cpus_online;
+  context.cpus_usable = std::clamp<uint32_t>(
+      std::min(context.cpus_usable, facts.cpus_allowed.value_or(kMaxThreads)),
+      1, kMaxThreads);
   if (!a.folder.empty()) context.arena_bytes = ArenaOf(folder);
   simd::Target all[32];
   const size_t count = std::min<size_t>(simd::SupportedTargets(all, 32), 32);

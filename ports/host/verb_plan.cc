@@ -8,6 +8,7 @@
 #include "ports/host/cli.h"
 #include "ports/host/failure.h"
 #include "ports/host/session.h"
+#include "ports/host/system.h"
 #include "simd/target.h"
 
 namespace temper::host {
@@ -83,6 +84,12 @@ void PrintPlan(const Job& job, bool all) {
   fmt::print("target            {:>12} ({})\n", target.name,
              target.exact ? "exact: the same bits on every exact target"
                           : "not exact: without FMA results differ slightly");
+  if (const auto available = AvailableMemory()) {
+    fmt::print("memory available  {:>12} bytes here and now{}\n", *available,
+               *available < plan.arena_bytes + outside.Total()
+                   ? ": LESS than arena and data need"
+                   : "");
+  }
   for (const std::string& note : job.notes) fmt::print("note: {}\n", note);
 }
 
@@ -97,6 +104,9 @@ int Run(const Cli& cli, const Arguments& a) {
       nlohmann::ordered_json::parse(PlanJson(job.plan));
   const Outside outside = OutsideBytes(job);
   json["outside_bytes"] = outside.Total();
+  const std::optional<uint64_t> available = AvailableMemory();
+  json["available_bytes"] =
+      available ? nlohmann::ordered_json(*available) : nlohmann::ordered_json();
   json["steps_per_epoch"] = job.steps_per_epoch;
   json["notes"] = job.notes;
   fmt::print("{}\n", json.dump(1));

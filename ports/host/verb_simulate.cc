@@ -17,6 +17,7 @@
 #include "ports/host/cli.h"
 #include "ports/host/devices.h"
 #include "ports/host/failure.h"
+#include "ports/host/messages.h"
 #include "ports/host/session.h"
 #include "ports/host/signals.h"
 #include "ports/host/system.h"
@@ -275,43 +276,41 @@ void Print(const sim::DeviceProfile& device, const Job& job,
   const auto mib = [](uint64_t bytes) {
     return static_cast<double>(bytes) / 1048576.0;
   };
-  fmt::print("device        {}: {} core{}, {}, {:.0f} MiB for programs\n",
-             device.name, device.cpu.cores, device.cpu.cores == 1 ? "" : "s",
-             device.cpu.target, mib(device.memory.bytes));
-  fmt::print("numbers       kernels {}, memory {}, storage {}\n",
-             OriginName(device.rates[0].provenance.origin),
-             OriginName(device.memory.provenance.origin),
-             OriginName(device.storage.provenance.origin));
-  fmt::print(
+  Result("device        {}: {} core{}, {}, {:.0f} MiB for programs\n",
+         device.name, device.cpu.cores, device.cpu.cores == 1 ? "" : "s",
+         device.cpu.target, mib(device.memory.bytes));
+  Result("numbers       kernels {}, memory {}, storage {}\n",
+         OriginName(device.rates[0].provenance.origin),
+         OriginName(device.memory.provenance.origin),
+         OriginName(device.storage.provenance.origin));
+  Result(
       "memory        {} bytes planned ({:.2f} MiB: arena {}, outside {}) of "
       "{}: "
       "fits\n",
       p.planned, mib(p.planned), p.arena, p.outside, p.limit);
-  fmt::print(
-      "step          {:.4g} ms at batch {}, {} thread{}: {:.4g} images/s\n",
-      1e3 * p.step.seconds, job.options.batch, job.plan.options.threads,
-      job.plan.options.threads == 1 ? "" : "s",
-      job.options.batch / p.step.seconds);
-  fmt::print("whole job     {}: {} steps {}, validation {}, {} saves {}\n\n",
-             Duration(p.Total()), job.steps_per_epoch * job.options.epochs,
-             Duration(p.steps), Duration(p.evaluation), p.save_count,
-             Duration(p.saves));
+  Result("step          {:.4g} ms at batch {}, {} thread{}: {:.4g} images/s\n",
+         1e3 * p.step.seconds, job.options.batch, job.plan.options.threads,
+         job.plan.options.threads == 1 ? "" : "s",
+         job.options.batch / p.step.seconds);
+  Result("whole job     {}: {} steps {}, validation {}, {} saves {}\n\n",
+         Duration(p.Total()), job.steps_per_epoch * job.options.epochs,
+         Duration(p.steps), Duration(p.evaluation), p.save_count,
+         Duration(p.saves));
   std::vector<LayerRow> rows = LayersOf(job.plan, p.step);
-  fmt::print("{:<24} {:<18} {:>10} {:>10} {:>10} {:>7}  {}\n", "layer", "kind",
-             "forward ms", "backward", "update", "share", "bound by");
+  Result("{:<24} {:<18} {:>10} {:>10} {:>10} {:>7}  {}\n", "layer", "kind",
+         "forward ms", "backward", "update", "share", "bound by");
   size_t left_out = 0;
   for (const LayerRow& row : rows) {
     if (!all && row.share < 0.01) {
       ++left_out;
       continue;
     }
-    fmt::print("{:<24} {:<18} {:>10.4f} {:>10.4f} {:>10.4f} {:>6.1f}%  {}\n",
-               Printable(row.name), row.kind, 1e3 * row.forward,
-               1e3 * row.backward, 1e3 * row.update, 100 * row.share,
-               row.bound);
+    Result("{:<24} {:<18} {:>10.4f} {:>10.4f} {:>10.4f} {:>6.1f}%  {}\n",
+           Printable(row.name), row.kind, 1e3 * row.forward, 1e3 * row.backward,
+           1e3 * row.update, 100 * row.share, row.bound);
   }
-  if (left_out != 0) fmt::print("({} below 1 %: --all)\n", left_out);
-  fmt::print("\n");
+  if (left_out != 0) Result("({} below 1 %: --all)\n", left_out);
+  Result("\n");
 }
 
 int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
@@ -348,12 +347,12 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
   if (cli.json) json = JsonOf(device, job, p, notes);
   if (!cli.json) {
     Print(device, job, p, a.all);
-    for (const std::string& note : notes) fmt::print("note: {}\n", note);
+    for (const std::string& note : notes) Result("note: {}\n", note);
   }
   if (a.no_run) {
     if (cli.json) {
       json["weights_sha256"] = nullptr;
-      fmt::print("{}\n", json.dump(1));
+      Result("{}\n", json.dump(1));
     }
     return kExitOk;
   }
@@ -381,8 +380,8 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
         original = file.WeightsSha256();
       }
     } catch (const Failure& failure) {
-      std::fprintf(stderr, "note: not compared with the run in %s: %s\n",
-                   Printable(a.run).c_str(), failure.message.c_str());
+      Message("note: not compared with the run in {}: {}", Printable(a.run),
+              failure.message);
     }
   }
   const bool same = !original || *original == r.Sha256();
@@ -398,34 +397,30 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
     json["process_inside"] = inside;
     json["same_as_run"] = original ? Json(same) : Json();
     json["weights_sha256"] = r.Sha256();
-    fmt::print("{}\n", json.dump(1));
+    Result("{}\n", json.dump(1));
   } else {
-    fmt::print(
+    Result(
         "ran here      {:.1f} s, of which {} saves {:.2f} s at the speed of "
         "the "
         "device's storage; run folder {}\n",
         r.seconds, r.saves, r.save_seconds, session.job().options.out);
-    fmt::print("process       {} bytes at most, {} the limit and {} MiB\n",
-               peak, inside ? "inside" : "OUTSIDE", kProcessBytes >> 20);
+    Result("process       {} bytes at most, {} the limit and {} MiB\n", peak,
+           inside ? "inside" : "OUTSIDE", kProcessBytes >> 20);
     if (original) {
-      fmt::print("weights       {} the run in {}\n",
-                 same ? "the same as those of" : "NOT those of", a.run);
+      Result("weights       {} the run in {}\n",
+             same ? "the same as those of" : "NOT those of", a.run);
     }
-    fmt::print("sha256        {}\n", r.Sha256());
+    Result("sha256        {}\n", r.Sha256());
   }
   if (r.exit_code != 0) return r.exit_code;
   if (!inside) {
-    std::fprintf(stderr,
-                 "temper: the process took %llu bytes, more than the limit and "
-                 "%llu\n",
-                 static_cast<unsigned long long>(peak),
-                 static_cast<unsigned long long>(kProcessBytes));
+    Message("temper: the process took {} bytes, more than the limit and {}",
+            peak, kProcessBytes);
     return kExitDoesNotFit;
   }
   if (!same) {
-    std::fprintf(stderr,
-                 "temper: the weights differ from those of the run in %s\n",
-                 Printable(a.run).c_str());
+    Message("temper: the weights differ from those of the run in {}",
+            Printable(a.run));
     return kExitMismatch;
   }
   return kExitOk;

@@ -1,11 +1,13 @@
 // train, finetune, resume: the verbs that run a Session.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "ports/host/cli.h"
 #include "ports/host/failure.h"
+#include "ports/host/messages.h"
 #include "ports/host/session.h"
 #include "ports/host/signals.h"
 #include "simd/target.h"
@@ -13,76 +15,130 @@
 namespace temper::host {
 namespace {
 
-int RunSession(const Cli& cli, Job job, std::unique_ptr<RunFolder> resumed,
+// What is run, and from where.
+void PrintHead(const Session& session, bool resumed) {
+  const Job& job = session.job();
+  const Plan& plan = job.plan;
+  Message("{} ({} layers) on {} samples, {} classes; {}, {} thread{}",
+          job.options.model, plan.graph.nodes.size(), job.data.train.size(),
+          job.classes.size(), simd::CurrentTarget().name, plan.options.threads,
+          plan.options.threads == 1 ? "" : "s");
+  Message(
+      "arena {} bytes ({:.2f} MiB), lower bound {}; data {:.1f} MiB outside it",
+      plan.arena_bytes, static_cast<double>(plan.arena_bytes) / 1048576.0,
+      plan.lower_bound,
+      static_cast<double>(job.data.train.MemoryBytes()) / 1048576.0);
+  Message("run folder {}", job.options.out);
+  if (!resumed) return;
+  const Counters& c = session.counters();
+  Message("goes on from step {}: epoch {} of {}, {} of {} batches done", c.step,
+          c.epoch + 1, job.options.epochs, c.batch, job.steps_per_epoch);
+}
+
+std::string HowToTrainOn(const JobOptions& options) {
+  return fmt::format(
+      "To train on, begin a new run with its weights: temper train --model "
+      "{}/weights/last.safetensors --data ... --epochs N",
+      options.out);
+}
+
+void PrintJson(const Job& job, const SessionResult& r,
+               const std::string& error) {
+  using Json = nlohmann::ordered_json;
+  const bool classes = !job.classes.empty();
+  Json json = {{"out", job.options.out},
+               {"epochs", r.epochs_done},
+               {"steps", r.steps_done},
+               {"finished", r.epochs_done == job.options.epochs}};
+  // Nothing is written that was not computed.
+  const auto add = [&](const char* name, bool known, double value) {
+    json[name] = known && std::isfinite(value) ? Json(value) : Json();
+  };
+  add("train_loss", r.trained, r.train_loss);
+  add("train_accuracy", r.trained && classes, r.train_accuracy);
+  add("val_loss", r.val_loss.has_value(), r.val_loss.value_or(0));
+  add("val_accuracy", r.val_accuracy && classes, r.val_accuracy.value_or(0));
+  const bool best = r.best_epoch != 0;
+  json["best_epoch"] = best ? Json(r.best_epoch) : Json();
+  const bool val_best = best && job.data.val.has_value();
+  add("best_accuracy", val_best && classes, r.best_accuracy);
+  add("best_loss", val_best, r.best_loss);
+  json["arena_bytes"] = job.plan.arena_bytes;
+  json["lower_bound"] = job.plan.lower_bound;
+  json["peak_bytes"] = r.peak_bytes;
+  json["train_seconds"] = r.seconds;
+  add("images_per_second", r.images_per_second > 0, r.images_per_second);
+  json["target"] = simd::CurrentTarget().name;
+  json["exact"] = simd::CurrentTarget().exact;
+  json["threads"] = job.plan.options.threads;
+  json["weights_sha256"] = r.Sha256();
+  if (!error.empty()) {
+    json["error"] = {{"exit_code", r.exit_code}, {"message", error}};
+  }
+  Result("{}\n", json.dump(1, ' ', true, Json::error_handler_t::replace));
+}
+
+void PrintText(const Job& job, const SessionResult& r) {
+  if (r.was_finished) {
+    Result(
+        "already finished: {} of {} epochs, {} steps; nothing was done\n  {}\n",
+        r.epochs_done, job.options.epochs, r.steps_done,
+        HowToTrainOn(job.options));
+  } else if (r.epochs_done < job.options.epochs) {
+    Result("stopped after step {}; go on with: temper resume {}\n",
+           r.steps_done, job.options.out);
+  }
+  if (r.epochs_done < job.options.epochs) {
+    // Which epoch is best is not known yet.
+  } else if (!job.data.val) {
+    Result("no validation data (val= in --data): best = last\n");
+  } else if (r.best_epoch == 0) {
+    Result("best epoch    none: no validation loss was finite\n");
+  } else if (!job.classes.empty()) {
+    Result("best epoch {}: validation accuracy {:.4f}\n", r.best_epoch,
+           r.best_accuracy);
+  } else {
+    Result("best epoch {}: validation loss {:.6f}\n", r.best_epoch,
+           r.best_loss);
+  }
+  Result("weights       {}/weights/last.safetensors\n", job.options.out);
+  Result("sha256        {}\n", r.Sha256());
+  if (r.was_finished) return;
+  Result("arena         {} bytes planned, {} touched\n", job.plan.arena_bytes,
+         r.peak_bytes);
+  if (r.images_per_second > 0) {
+    Result("time          {:.1f} s, {:.0f} images/s\n", r.seconds,
+           r.images_per_second);
+  }
+}
+
+int RunSession(const Cli& cli, Job job, std::unique_ptr<RunFolder> folder,
                bool quiet) {
   InstallStopHandler();
-  if (!quiet) {
-    fmt::print(
-        stderr, "{} ({} layers) on {} samples, {} classes; {}, {} thread{}\n",
-        job.options.model, job.plan.graph.nodes.size(), job.data.train.size(),
-        job.classes.size(), simd::CurrentTarget().name,
-        job.plan.options.threads, job.plan.options.threads == 1 ? "" : "s");
-    fmt::print(stderr,
-               "arena {} bytes ({:.2f} MiB), lower bound {}; data {:.1f} MiB "
-               "outside it\n",
-               job.plan.arena_bytes,
-               static_cast<double>(job.plan.arena_bytes) / 1048576.0,
-               job.plan.lower_bound,
-               static_cast<double>(job.data.train.MemoryBytes()) / 1048576.0);
-  }
-  Session session(std::move(job), std::move(resumed), quiet);
-  if (!quiet) {
-    fmt::print(stderr, "run folder {}\n", session.job().options.out);
-  }
-  const SessionResult r = session.Run();
+  const bool resumed = folder != nullptr;
+  Session session(std::move(job), std::move(folder), quiet);
   const Job& j = session.job();
-  if (cli.json) {
-    nlohmann::ordered_json json = {{"out", j.options.out},
-                                   {"epochs", r.epochs_done},
-                                   {"steps", r.steps_done},
-                                   {"finished", r.exit_code == 0}};
-    const bool classes = !j.classes.empty();
-    const auto add = [&](const char* name, bool known, double value) {
-      json[name] =
-          known ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
-    };
-    add("train_loss", r.trained, r.train_loss);
-    add("train_accuracy", r.trained && classes, r.train_accuracy);
-    add("val_loss", r.val_loss >= 0, r.val_loss);
-    add("val_accuracy", r.val_loss >= 0 && classes, r.val_accuracy);
-    json["best_epoch"] = r.best_epoch;
-    add("best_accuracy", j.data.val.has_value() && classes, r.best_accuracy);
-    add("best_loss", j.data.val.has_value(), r.best_loss);
-    json["arena_bytes"] = j.plan.arena_bytes;
-    json["lower_bound"] = j.plan.lower_bound;
-    json["peak_bytes"] = r.peak_bytes;
-    json["train_seconds"] = r.seconds;
-    json["images_per_second"] = r.images_per_second;
-    json["target"] = simd::CurrentTarget().name;
-    json["exact"] = simd::CurrentTarget().exact;
-    json["threads"] = j.plan.options.threads;
-    json["weights_sha256"] = r.Sha256();
-    fmt::print("{}\n", json.dump(1));
-  } else {
-    if (r.exit_code != 0) {
-      fmt::print("stopped after step {}; go on with: temper resume {}\n",
-                 r.steps_done, j.options.out);
-    } else if (j.data.val && !j.classes.empty()) {
-      fmt::print("best epoch {}: validation accuracy {:.4f}\n", r.best_epoch,
-                 r.best_accuracy);
-    } else if (j.data.val) {
-      fmt::print("best epoch {}: validation loss {:.6f}\n", r.best_epoch,
-                 r.best_loss);
-    } else {
-      fmt::print("no validation data (val= in --data): best = last\n");
-    }
-    fmt::print("weights       {}/weights/last.safetensors\n", j.options.out);
-    fmt::print("sha256        {}\n", r.Sha256());
-    fmt::print("arena         {} bytes planned, {} touched\n",
-               j.plan.arena_bytes, r.peak_bytes);
-    fmt::print("time          {:.1f} s, {:.0f} images/s\n", r.seconds,
-               r.images_per_second);
+  if (!session.diverged().empty()) {
+    Message(
+        "warning: this run has diverged at {} and will again: begin a new one "
+        "with a smaller --lr, or with --warmup",
+        session.diverged());
   }
+  const bool finished = session.counters().epoch == j.options.epochs;
+  if (!quiet && !finished) PrintHead(session, resumed);
+  const SessionResult r = session.Run();
+  std::string error;
+  if (r.val_diverged && r.exit_code == kExitDiverged) {
+    error =
+        "training diverged: the validation loss of the last epoch is not "
+        "finite.\n  Start a new run with a smaller --lr, or with --warmup";
+  }
+  if (cli.json) {
+    PrintJson(j, r, error);
+  } else {
+    PrintText(j, r);
+  }
+  if (!error.empty()) MessageLine("temper: " + error);
   return r.exit_code;
 }
 
@@ -138,28 +194,67 @@ void AddFinetuneVerb(Cli& cli) {
   verb->get_option("--data")->required();
 }
 
+namespace {
+
+struct ResumeArguments {
+  std::string run, data, arena, target;
+  uint32_t threads = 0;
+  bool quiet = false;
+};
+
+// What the run was begun with, and what this machine needs otherwise.
+Job ResumedJob(const ResumeArguments& a, JobOptions options,
+               std::unique_ptr<ModelSource> checkpoint) {
+  if (a.threads != 0) options.threads = a.threads;
+  if (!a.arena.empty()) options.arena = a.arena;
+  if (!a.data.empty()) {
+    const size_t own = options.data.rfind('?');
+    const bool alone = a.data.find('?') == std::string::npos;
+    options.data =
+        a.data +
+        (alone && own != std::string::npos ? options.data.substr(own) : "");
+  }
+  try {
+    return PrepareResume(options, std::move(checkpoint));
+  } catch (const Failure& failure) {
+    // Whether they are the run's, their fingerprint tells.
+    if (failure.exit_code != kExitNotFound || !a.data.empty()) throw;
+    throw Failure(
+        failure.exit_code,
+        failure.message +
+            "\n  If the data of the run are elsewhere now, name them: "
+            "--data " +
+            options.data.substr(0, options.data.find(':')) + ":DIR...");
+  }
+}
+
+int Resume(const Cli& cli, const ResumeArguments& a) {
+  auto folder = std::make_unique<RunFolder>(a.run, FolderMode::kResume);
+  JobOptions options = ReadRunOptions(*folder);
+  // A target without FMA has bits of its own: the run keeps the one it was
+  // given, unless told otherwise.
+  if (!a.target.empty()) options.target = a.target;
+  ChooseTarget(options.target);
+  auto checkpoint =
+      std::make_unique<ModelSource>(folder->Weights(kLastCheckpoint));
+  return RunSession(cli, ResumedJob(a, options, std::move(checkpoint)),
+                    std::move(folder), a.quiet);
+}
+
+}  // namespace
+
 void AddResumeVerb(Cli& cli) {
-  struct Arguments {
-    std::string run, target;
-    uint32_t threads = 0;
-    bool quiet = false;
-  };
-  auto a = std::make_shared<Arguments>();
-  CLI::App* verb = cli.Verb(
-      "resume", "Go on with a run that was stopped, bit for bit", [&cli, a] {
-        auto folder = std::make_unique<RunFolder>(a->run, FolderMode::kResume);
-        JobOptions options = ReadRunOptions(*folder);
-        if (a->threads != 0) options.threads = a->threads;
-        // A target without FMA has bits of its own: the run keeps the one it
-        // was given, unless told otherwise.
-        if (!a->target.empty()) options.target = a->target;
-        ChooseTarget(options.target);
-        auto checkpoint =
-            std::make_unique<ModelSource>(folder->Weights(kLastCheckpoint));
-        return RunSession(cli, PrepareResume(options, std::move(checkpoint)),
-                          std::move(folder), a->quiet);
-      });
+  auto a = std::make_shared<ResumeArguments>();
+  CLI::App* verb =
+      cli.Verb("resume", "Go on with a run that was stopped, bit for bit",
+               [&cli, a] { return Resume(cli, *a); });
   verb->add_option("run", a->run, "The run folder")->required();
+  verb->add_option(
+      "--data", a->data,
+      "Where the run's data are now, such as idx:DIR; options after ? "
+      "are the run's unless given");
+  verb->add_option("--arena", a->arena,
+                   "Memory for the job, such as 16MiB (default: the run's)");
   AddMachineOptions(verb, &a->threads, &a->target);
   verb->add_flag("-q,--quiet", a->quiet, "No progress");
 }

@@ -2,12 +2,8 @@
 #include "ports/host/run_folder.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <limits>
 #include <memory>
 
@@ -279,51 +275,6 @@ TEST(MetricsLog, RowsMustAscend) {
     for (const uint32_t epoch : {1u, 2u, 2u, 3u}) log.Append(Row(epoch));
   }
   EXPECT_EQ(MetricsLog(temp.File("m.csv"), 9).kept(), 2u);
-}
-
-TEST(MetricsLog, RefusesForeignFiles) {
-  const TempFolder temp;
-  temp.Write("m.csv", "time,loss\n1,2\n");
-  ExpectFailure(kExitBadData, {"m.csv", "other columns"},
-                [&] { MetricsLog log(temp.File("m.csv"), 1); });
-  EXPECT_EQ(temp.Read("m.csv"), "time,loss\n1,2\n");  // untouched
-  ExpectFailure(kExitCannotCreate, {"no/m.csv"},
-                [&] { MetricsLog log(temp.File("no/m.csv")); });
-  std::filesystem::create_symlink("m.csv", temp.File("link"));
-  ExpectFailure(kExitCannotCreate, {"link"},
-                [&] { MetricsLog log(temp.File("link")); });
-  MetricsLog fresh(temp.File("none.csv"), 7);
-  EXPECT_EQ(fresh.kept(), 0u);
-  EXPECT_EQ(temp.Read("none.csv"), kHeader);
-}
-
-// A full disk, played by the limit on file sizes: the row that does not fit is
-// an error and leaves no half row.
-TEST(MetricsLog, FullDiskLeavesNoHalfRow) {
-  const TempFolder temp;
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit = {300, 300};
-    setrlimit(RLIMIT_FSIZE, &limit);
-    int code = 1;
-    try {
-      MetricsLog log(temp.File("m.csv"));
-      for (uint32_t epoch = 1; epoch < 100; ++epoch) log.Append(Row(epoch));
-    } catch (const Failure& failure) {
-      code = failure.exit_code;
-    }
-    _exit(code);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), kExitIo);
-  const std::string text = temp.Read("m.csv");
-  EXPECT_EQ(text.back(), '\n');
-  EXPECT_GT(text.size(), std::string(kHeader).size());
-  EXPECT_EQ(MetricsLog(temp.File("m.csv"), 99).dropped(), 0u);
 }
 
 // The value of every "time" replaced by T.

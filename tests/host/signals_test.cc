@@ -3,14 +3,20 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "ports/host/failure.h"
 
 namespace temper::host {
 namespace {
 
+// The tests may run under nohup.
+[[maybe_unused]] const auto hangup_before = signal(SIGHUP, SIG_DFL);
+
 TEST(Signals, TheFirstSetsTheFlag) {
-  for (const int number : {SIGINT, SIGTERM}) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
     InstallStopHandler();
     EXPECT_FALSE(StopRequested());
     EXPECT_EQ(StopExitCode(), kExitOk);
@@ -31,6 +37,71 @@ TEST(SignalsDeathTest, TheSecondEndsTheProcess) {
         },
         ::testing::KilledBySignal(second), "");
   }
+}
+
+// A terminal that goes away sends several, and a shutdown SIGTERM besides.
+TEST(SignalsDeathTest, AHangupIsNeverTheSecond) {
+  EXPECT_EXIT(
+      {
+        InstallStopHandler();
+        raise(SIGTERM);
+        raise(SIGHUP);
+        raise(SIGHUP);
+        _exit(StopExitCode());
+      },
+      ::testing::ExitedWithCode(kExitResumable), "");
+  EXPECT_EXIT(
+      {
+        InstallStopHandler();
+        raise(SIGHUP);
+        raise(SIGHUP);
+        raise(SIGTERM);
+        _exit(StopSignal());
+      },
+      ::testing::ExitedWithCode(SIGHUP), "");
+  EXPECT_EXIT(
+      {
+        InstallStopHandler();
+        raise(SIGHUP);
+        raise(SIGTERM);
+        raise(SIGTERM);
+      },
+      ::testing::KilledBySignal(SIGTERM), "");
+}
+
+TEST(SignalsDeathTest, NohupStays) {
+  EXPECT_EXIT(
+      {
+        signal(SIGHUP, SIG_IGN);
+        InstallStopHandler();
+        raise(SIGHUP);
+        _exit(StopExitCode());
+      },
+      ::testing::ExitedWithCode(kExitOk), "");
+}
+
+TEST(SignalsDeathTest, AReaderThatIsGoneIsNoEnd) {
+  EXPECT_EXIT(
+      {
+        signal(SIGPIPE, SIG_DFL);
+        InstallStopHandler();
+        int ends[2];
+        const bool made = pipe(ends) == 0;
+        close(ends[0]);
+        _exit(made && write(ends[1], "x", 1) < 0 && errno == EPIPE ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST(Signals, TheQuestionOfATest) {
+  InstallStopHandler();
+  StopAtQuestion(3);
+  EXPECT_FALSE(StopRequested());
+  EXPECT_FALSE(StopRequested());
+  EXPECT_TRUE(StopRequested());
+  EXPECT_EQ(StopSignal(), SIGTERM);
+  InstallStopHandler();
+  EXPECT_FALSE(StopRequested());
 }
 
 }  // namespace

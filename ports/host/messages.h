@@ -1,0 +1,48 @@
+// Messages: everything the command says beside its result, on stderr. A message
+// is not the job: one that cannot be written (a full log, a reader that is
+// gone, a terminal that hung up or stands still) is dropped, and nothing else
+// happens. Results of verbs that train go to stdout through Result: what could
+// not be written is an error once everything else is done (cli.cc).
+#ifndef TEMPER_PORTS_HOST_MESSAGES_H_
+#define TEMPER_PORTS_HOST_MESSAGES_H_
+
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <iterator>
+#include <string_view>
+
+namespace temper::host {
+
+// Writes all of it to a descriptor, or as much as can be written; waits at most
+// `wait_ms` for a reader that does not read. Allocates nothing.
+void WriteMessage(int fd, std::string_view text, int wait_ms);
+
+// One line of at most 4 KiB on stderr; `text` lacks the newline.
+void MessageLine(std::string_view text);
+
+// The same with a format. Never throws, allocates nothing: a longer line is
+// cut.
+template <class... Args>
+void Message(fmt::format_string<Args...> format, Args&&... args) {
+  char line[4096];
+  const auto end =
+      fmt::format_to_n(line, sizeof(line), format, std::forward<Args>(args)...);
+  MessageLine({line, end.size < sizeof(line) ? end.size : sizeof(line)});
+}
+
+// Writes to stdout. An error stays in the stream and is no exception.
+void PrintResult(std::string_view text);
+template <class... Args>
+void Result(fmt::format_string<Args...> format, Args&&... args) {
+  PrintResult(fmt::format(format, std::forward<Args>(args)...));
+}
+
+// Descriptors 0, 1 and 2 that are closed are opened on /dev/null: otherwise the
+// next file that is opened would get the number, and messages would be written
+// into it. Call first of all.
+void OpenStandardDescriptors();
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_MESSAGES_H_

@@ -1,0 +1,205 @@
+// Logs that are damaged, or cannot be written: a warning, and the run goes on.
+#include "ports/host/run_log.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "tests/host/host_test.h"
+
+namespace temper::host {
+namespace {
+
+using ::temper::testing::ExpectFailure;
+using ::temper::testing::TempFolder;
+
+constexpr const char* kHeader =
+    "epoch,step,lr,train_loss,train_accuracy,penalty,val_loss,val_accuracy,"
+    "images_per_second,seconds,best\n";
+
+MetricsRow Row(uint32_t epoch) {
+  MetricsRow row;
+  row.epoch = epoch;
+  row.step = epoch * 100;
+  row.seconds = epoch * 1.5;
+  return row;
+}
+
+bool Has(std::string_view text, std::string_view word) {
+  return text.find(word) != std::string_view::npos;
+}
+
+// The limit on file sizes plays a full disk. Under the file's own size, so that
+// nothing else is hurt.
+class FullDisk {
+ public:
+  explicit FullDisk(uint64_t bytes) {
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit now = before_;
+    now.rlim_cur = bytes;
+    setrlimit(RLIMIT_FSIZE, &now);
+  }
+  ~FullDisk() { setrlimit(RLIMIT_FSIZE, &before_); }
+
+ private:
+  rlimit before_;
+};
+
+TEST(MetricsLog, AFullDiskKeepsRowsForLater) {
+  const TempFolder temp;
+  MetricsLog log(temp.File("m.csv"));
+  log.Append(Row(1));
+  const std::string one = temp.Read("m.csv");
+  EXPECT_EQ(log.TakeWarning(), "");
+  {
+    const FullDisk full(one.size() + 10);
+    log.Append(Row(2));
+    const std::string warning(log.TakeWarning());
+    EXPECT_TRUE(Has(warning, "m.csv") && Has(warning, "File too large") &&
+                Has(warning, "goes on"))
+        << warning;
+    log.Append(Row(3));
+    log.Sync();
+    EXPECT_EQ(log.TakeWarning(), "");  // once
+  }
+  EXPECT_EQ(temp.Read("m.csv"), one);  // no half row
+  log.Append(Row(4));
+  EXPECT_EQ(log.TakeWarning(), "");
+  EXPECT_EQ(MetricsLog(temp.File("m.csv"), 99).kept(), 4u);
+  {
+    const FullDisk full(one.size());
+    for (uint32_t epoch = 5; epoch < 1000; ++epoch) log.Append(Row(epoch));
+    EXPECT_NE(log.TakeWarning(), "");  // again, after it had worked
+  }
+  log.Sync();
+  MetricsLog again(temp.File("m.csv"), 99);
+  EXPECT_GT(again.kept(), 50u);  // as many as there is room for
+  EXPECT_EQ(again.dropped(), again.kept() > 99 ? 1u : again.dropped());
+}
+
+TEST(MetricsLog, ANewRunNeedsItsLog) {
+  const TempFolder temp;
+  ExpectFailure(kExitCannotCreate, {"no/m.csv"},
+                [&] { MetricsLog log(temp.File("no/m.csv")); });
+  std::filesystem::create_symlink("m.csv", temp.File("link"));
+  ExpectFailure(kExitCannotCreate, {"link"},
+                [&] { MetricsLog log(temp.File("link")); });
+}
+
+TEST(MetricsLog, WhatIsNotOursIsMovedAside) {
+  const TempFolder temp;
+  const std::string path = temp.File("m.csv");
+  for (const std::string& text :
+       {std::string("time,loss\n1,2\n"), std::string(101, '\0'),
+        std::string("epoch,step,lr\n"), kHeader + 1 + std::string("1,2\n")}) {
+    temp.Write("m.csv", text);
+    MetricsLog log(path, 2);
+    const std::string warning(log.TakeWarning());
+    EXPECT_TRUE(Has(warning, "m.csv") && Has(warning, ".damaged")) << warning;
+    EXPECT_EQ(log.kept(), 0u);
+    log.Append(Row(3));
+    EXPECT_TRUE(temp.Read("m.csv").starts_with(std::string(kHeader) + "3,300"));
+  }
+  // None of them is lost.
+  EXPECT_EQ(temp.Read("m.csv.damaged"), "time,loss\n1,2\n");
+  EXPECT_EQ(temp.Read("m.csv.damaged-2"), std::string(101, '\0'));
+  EXPECT_EQ(temp.Read("m.csv.damaged-3"), "epoch,step,lr\n");
+  // Nor does anything that is no file stop a run.
+  std::filesystem::create_directory(temp.File("folder"));
+  std::filesystem::create_symlink("m.csv", temp.File("link"));
+  ASSERT_EQ(mkfifo(temp.File("fifo").c_str(), 0600), 0);
+  for (const char* name : {"folder", "link", "fifo"}) {
+    MetricsLog log(temp.File(name), 2);
+    EXPECT_TRUE(Has(log.TakeWarning(), "not a regular file")) << name;
+    EXPECT_EQ(temp.Read(name), kHeader);
+  }
+  MetricsLog log(temp.File("no/m.csv"), 2);  // there is no log at all
+  EXPECT_TRUE(Has(log.TakeWarning(), "not written"));
+  log.Append(Row(3));
+  log.Sync();
+}
+
+TEST(MetricsLog, LostRowsAreSaid) {
+  const TempFolder temp;
+  const std::string path = temp.File("m.csv");
+  std::string whole;
+  {
+    MetricsLog log(path);
+    for (uint32_t epoch = 1; epoch <= 4; ++epoch) log.Append(Row(epoch));
+    whole = temp.Read("m.csv");
+  }
+  {
+    MetricsLog log(path, 4);
+    EXPECT_EQ(log.TakeWarning(), "");
+    EXPECT_EQ(log.kept_epoch(), 4u);
+    EXPECT_EQ(log.kept_seconds(), 6.0);
+    EXPECT_FALSE(log.kept_validation());
+  }
+  {
+    MetricsLog log(path, 3);  // the fourth is made again: nothing is lost
+    EXPECT_EQ(log.TakeWarning(), "");
+    EXPECT_EQ(log.kept_seconds(), 4.5);
+  }
+  temp.Write("m.csv", whole.substr(0, whole.find("\n3,") + 1) + "3,x\n4,400\n");
+  {
+    MetricsLog log(path, 4);
+    const std::string warning(log.TakeWarning());
+    EXPECT_TRUE(Has(warning, "after epoch 2 are lost") &&
+                Has(warning, "2 lines are damaged"))
+        << warning;
+  }
+  temp.Write("m.csv", "");
+  EXPECT_TRUE(Has(MetricsLog(path, 4).TakeWarning(), "lost"));
+  temp.Write("m.csv", std::string(kHeader).substr(0, 20));
+  EXPECT_EQ(MetricsLog(path, 0).TakeWarning(), "");
+  temp.Write("m.csv", kHeader + std::string("1,2,0,0,0,0,nan,0,0,0,0\n"));
+  EXPECT_FALSE(MetricsLog(path, 1).kept_validation());
+  temp.Write("m.csv", kHeader + std::string("1,2,0,0,0,0,0.5,0,0,0,0\n"));
+  EXPECT_TRUE(MetricsLog(path, 1).kept_validation());
+}
+
+TEST(EventLog, TellsHowFarItWas) {
+  const TempFolder temp;
+  const std::string path = temp.File("e");
+  {
+    EventLog log(path, false);
+    log.Begin("save").Field("step", 7).Field("seconds", 2.5).Write();
+    log.Begin("diverged")
+        .Field("step", 9)
+        .Field("why", "layer a, b: not finite")
+        .Write();
+    log.Begin("stop").Field("step", 7).Write();
+  }
+  const EventLog log(path, true);
+  EXPECT_EQ(log.SecondsAt(7), 2.5);
+  EXPECT_FALSE(log.SecondsAt(8));
+  EXPECT_EQ(log.last_event(), "stop");
+  EXPECT_EQ(log.diverged_step(), 9u);
+  EXPECT_EQ(log.diverged_why(), "layer a, b: not finite");
+}
+
+TEST(EventLog, DamageIsSaid) {
+  const TempFolder temp;
+  const std::string path = temp.File("e");
+  const std::string good = "{\"event\":\"a\",\"time\":1}\n";
+  for (const auto& [text, kept, word] :
+       {std::tuple<std::string, std::string, const char*>{good + "{\"event",
+                                                          good, ""},
+        {good + std::string(50, '\0'), good, ""},
+        {good + std::string(2, '\0') + "\n" + good + good, good,
+         "3 lines are lost"},
+        {std::string(50, '\0') + "\n" + good, "", "e.damaged"}}) {
+    temp.Write("e", text);
+    EventLog log(path, true);
+    const std::string warning(log.TakeWarning());
+    EXPECT_TRUE(*word == 0 ? warning.empty() : Has(warning, word)) << warning;
+    EXPECT_EQ(temp.Read("e"), kept);
+  }
+  EXPECT_TRUE(temp.Read("e.damaged").ends_with(good));
+}
+
+}  // namespace
+}  // namespace temper::host
