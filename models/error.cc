@@ -3,23 +3,15 @@
 
 #include "models/limits.h"
 #include "models/nearest.h"
+#include "models/text.h"
 
 namespace temper {
 
 std::string Quoted(std::string_view untrusted) {
-  constexpr char kHex[] = "0123456789abcdef";
   std::string out = "\"";
-  size_t shown = 0;
-  for (const char c : untrusted) {
-    if (shown++ == limits::kShownCharacters) {
-      out += "...";
-      break;
-    }
-    const unsigned char byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte >= 0x7f || c == '"' || c == '\\') {
-      out += "\\x";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
+  for (const char c : Shown(untrusted, {}, limits::kShownCharacters)) {
+    if (c == '"') {
+      out += "\\x22";
     } else {
       out += c;
     }

@@ -3,8 +3,8 @@
 // field, byte), why, and what to do about it.
 //
 // Strings that come from a file pass through Quoted(): control characters and
-// bytes outside ASCII are escaped and long ones cut, so that a hostile file can
-// neither drive the terminal nor fill the log.
+// what is not UTF-8 are escaped (text.h) and long ones cut, so that a hostile
+// file can neither drive the terminal nor fill the log.
 #ifndef TEMPER_MODELS_ERROR_H_
 #define TEMPER_MODELS_ERROR_H_
 
@@ -23,8 +23,8 @@ struct [[nodiscard]] FileError {
   bool ok() const { return code == StatusCode::kOk; }
 };
 
-// `untrusted` in double quotes, escaped, at most limits::kShownCharacters of
-// it.
+// `untrusted` in double quotes, escaped, at most limits::kShownCharacters
+// columns of it.
 std::string Quoted(std::string_view untrusted);
 
 // The candidate to suggest for a misspelt word: offer each one, then read

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/json.h"
+#include "models/text.h"
 
 namespace temper {
 namespace {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "models/limits.h"
+#include "models/text.h"
 
 namespace temper {
 namespace {
@@ -31,43 +32,6 @@ int32_t Hex4(std::string_view text, size_t at) {
     value = value * 16 + digit;
   }
   return value;
-}
-
-// Length of the well-formed UTF-8 sequence at text[at], or 0 (Unicode, table
-// 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
-size_t Utf8Length(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
-  };
-  const auto tail = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
-  const unsigned b0 = byte(at), b1 = byte(at + 1);
-  if (b0 < 0x80) return 1;
-  if (b0 >= 0xc2 && b0 <= 0xdf) return tail(at + 1) ? 2 : 0;
-  if (b0 >= 0xe0 && b0 <= 0xef) {
-    const bool second = tail(at + 1) && !(b0 == 0xe0 && b1 < 0xa0) &&
-                        !(b0 == 0xed && b1 > 0x9f);
-    return second && tail(at + 2) ? 3 : 0;
-  }
-  if (b0 >= 0xf0 && b0 <= 0xf4) {
-    const bool second = tail(at + 1) && !(b0 == 0xf0 && b1 < 0x90) &&
-                        !(b0 == 0xf4 && b1 > 0x8f);
-    return second && tail(at + 2) && tail(at + 3) ? 4 : 0;
-  }
-  return 0;
-}
-
-// Writes the character as UTF-8; returns its length.
-size_t EncodeUtf8(uint32_t code, char* out) {
-  constexpr uint32_t kLead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-  const size_t size = code < 0x80      ? 1
-                      : code < 0x800   ? 2
-                      : code < 0x10000 ? 3
-                                       : 4;
-  out[0] = static_cast<char>(kLead[size] | code >> (6 * (size - 1)));
-  for (size_t k = 1; k < size; ++k) {
-    out[k] = static_cast<char>(0x80 | (code >> (6 * (size - 1 - k)) & 0x3f));
-  }
-  return size;
 }
 
 // Calls emit(pointer, size) for the decoded pieces of a valid escaped string.
@@ -355,15 +319,6 @@ bool JsonFloat(std::string_view number, float* value) {
   const char* const last = number.data() + number.size();
   const auto [end, error] = std::from_chars(number.data(), last, *value);
   return error == std::errc() && end == last;
-}
-
-bool IsUtf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const size_t length = Utf8Length(text, i);
-    if (length == 0) return false;
-    i += length;
-  }
-  return true;
 }
 
 void AppendJsonString(std::string* out, std::string_view text) {

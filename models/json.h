@@ -91,8 +91,6 @@ bool JsonUint(std::string_view number, uint64_t* value);
 // The nearest float; false if it is too large or too small for one.
 bool JsonFloat(std::string_view number, float* value);
 
-bool IsUtf8(std::string_view text);
-
 // `text` (which must be UTF-8) in quotes, escaped.
 void AppendJsonString(std::string* out, std::string_view text);
 // The shortest decimal that reads back as the same float, which must be finite.

@@ -11,6 +11,7 @@
 #include "models/json.h"
 #include "models/limits.h"
 #include "models/safetensors.h"
+#include "models/text.h"
 
 namespace temper {
 namespace {

@@ -13,12 +13,38 @@
 #include <cstring>
 #include <limits>
 
+#include "ports/host/file_format.h"
+
 namespace temper::host {
 
 size_t ByteSource::Read(uint8_t* to, size_t n) {
-  const size_t got = ReadSome(to, n);
+  size_t got = std::min(n, ahead_end_ - ahead_begin_);
+  if (got > 0) {
+    std::memcpy(to, ahead_.data() + ahead_begin_, got);
+    ahead_begin_ += got;
+  } else {
+    got = ReadSome(to, n);
+  }
   offset_ += got;
   return got;
+}
+
+std::span<const uint8_t> ByteSource::Peek(size_t most) {
+  most = std::min(most, ahead_.size());
+  if (ahead_end_ - ahead_begin_ < most) {
+    std::memmove(ahead_.data(), ahead_.data() + ahead_begin_,
+                 ahead_end_ - ahead_begin_);
+    ahead_end_ -= ahead_begin_;
+    ahead_begin_ = 0;
+    while (ahead_end_ < most) {
+      const size_t got =
+          ReadSome(ahead_.data() + ahead_end_, most - ahead_end_);
+      if (got == 0) break;
+      ahead_end_ += got;
+    }
+  }
+  return {ahead_.data() + ahead_begin_,
+          std::min(most, ahead_end_ - ahead_begin_)};
 }
 
 void ByteSource::ReadExact(uint8_t* to, size_t n, std::string_view what) {
@@ -140,19 +166,20 @@ class FileSource final : public ByteSource {
 class MemorySource final : public ByteSource {
  public:
   MemorySource(std::span<const uint8_t> bytes, std::string name)
-      : ByteSource(std::move(name)), bytes_(bytes) {}
-  uint64_t MaxBytes() const override { return bytes_.size(); }
+      : ByteSource(std::move(name)), bytes_(bytes), size_(bytes.size()) {}
+  uint64_t MaxBytes() const override { return size_; }
 
  protected:
   size_t ReadSome(uint8_t* to, size_t n) override {
-    const size_t at = static_cast<size_t>(offset());
-    const size_t step = std::min(n, bytes_.size() - at);
-    if (step > 0) std::memcpy(to, bytes_.data() + at, step);
+    const size_t step = std::min(n, bytes_.size());
+    if (step > 0) std::memcpy(to, bytes_.data(), step);
+    bytes_ = bytes_.subspan(step);
     return step;
   }
 
  private:
-  std::span<const uint8_t> bytes_;
+  std::span<const uint8_t> bytes_;  // the rest
+  uint64_t size_;
 };
 
 class GzipSource final : public ByteSource {
@@ -174,12 +201,19 @@ class GzipSource final : public ByteSource {
                           : packed * kMostRatio;
   }
   bool ExactSize() const override { return false; }
+  bool Unpacked() const override { return true; }
   std::string Where() const override {
     return fmt::format("{}, byte {} of the unpacked data", name(), offset());
   }
 
  protected:
   size_t ReadSome(uint8_t* to, size_t n) override {
+    if (!begun_) {
+      begun_ = true;
+      if (!packed_->Peek(1).empty()) {
+        ExpectFormat(*packed_, FormatKind::kGzip, "gzip data");
+      }
+    }
     const uInt request = static_cast<uInt>(std::min<size_t>(n, 1u << 30));
     stream_.next_out = to;
     stream_.avail_out = request;
@@ -225,6 +259,7 @@ class GzipSource final : public ByteSource {
   std::unique_ptr<ByteSource> packed_;
   z_stream stream_ = {};
   std::array<uint8_t, 16 * 1024> input_;
+  bool begun_ = false;
   bool between_members_ = false;
   bool ended_ = false;
   uint64_t members_ = 0;

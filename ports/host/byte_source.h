@@ -8,6 +8,7 @@
 #ifndef TEMPER_PORTS_HOST_BYTE_SOURCE_H_
 #define TEMPER_PORTS_HOST_BYTE_SOURCE_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,6 +30,9 @@ class ByteSource {
   // Exactly n bytes; `what` ("the header") names them if the file ends early.
   void ReadExact(uint8_t* to, size_t n, std::string_view what);
   void Skip(uint64_t n, std::string_view what);
+  // The next bytes, up to `most` of them (at most 512), which stay unread; fewer
+  // only at the end. Valid until the next call.
+  std::span<const uint8_t> Peek(size_t most);
   // Fails unless the source ends here.
   void ExpectEnd();
 
@@ -36,6 +40,8 @@ class ByteSource {
   virtual uint64_t MaxBytes() const = 0;
   // True if MaxBytes() is the exact size.
   virtual bool ExactSize() const { return true; }
+  // True if these are bytes that were compressed in the file.
+  virtual bool Unpacked() const { return false; }
 
   const std::string& name() const { return name_; }
   uint64_t offset() const { return offset_; }
@@ -51,6 +57,9 @@ class ByteSource {
  private:
   std::string name_;
   uint64_t offset_ = 0;
+  // What Peek() has taken from ReadSome() and Read() has not given out.
+  std::array<uint8_t, 512> ahead_;
+  size_t ahead_begin_ = 0, ahead_end_ = 0;
 };
 
 // Regular files only: a FIFO or device would block or never end.

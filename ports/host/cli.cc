@@ -12,7 +12,7 @@
 #include <system_error>
 #include <vector>
 
-#include "models/json.h"
+#include "models/text.h"
 #include "ports/host/dataset.h"
 #include "ports/host/failure.h"
 #include "ports/host/messages.h"
@@ -54,16 +54,17 @@ std::string UnknownWord(Cli& cli, const std::string& message, int argc,
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     const std::string_view stem = word.substr(0, word.find('='));
-    if (stem.size() < 3 || stem.substr(0, 2) != "--" ||
+    if (stem.size() < 3 || stem.substr(0, 2) != "--" || stem == "--json" ||
         std::find(names.begin(), names.end(), stem) != names.end()) {
       continue;
     }
     const std::string_view near = NearestName(stem, names);
     return fmt::format(
         "unknown option {}\n  {}", Printable(stem),
-        near.empty()
-            ? fmt::format("`temper {} --help` lists them.", scope->get_name())
-            : fmt::format("Did you mean '{}'?", near));
+        near.empty() ? fmt::format("`temper {}{}--help` lists them.",
+                                   scope == &cli.app ? "" : scope->get_name(),
+                                   scope == &cli.app ? "" : " ")
+                     : fmt::format("Did you mean '{}'?", near));
   }
   return fmt::format("{}\n  `temper {}{}--help` lists what there is.", message,
                      scope == &cli.app ? "" : scope->get_name(),
@@ -73,11 +74,7 @@ std::string UnknownWord(Cli& cli, const std::string& message, int argc,
 int Report(const Cli& cli, int code, const std::string& message) {
   MessageLine("temper: " + message);
   if (cli.json) {
-    const nlohmann::ordered_json error = {
-        {"error", {{"exit_code", code}, {"message", message}}}};
-    PrintResult(
-        error.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) +
-        "\n");
+    PrintJson({{"error", {{"exit_code", code}, {"message", message}}}});
     std::fflush(stdout);
   }
   return code;
@@ -227,6 +224,12 @@ int RunCli(int argc, char** argv) {
   Cli cli;
   // A file-size limit is an error of write(2), not the end of the process.
   std::signal(SIGXFSZ, SIG_IGN);
+  // Known before anything else can fail: every exit has its document.
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--") break;
+    cli.json |= word == "--json" || word.substr(0, 7) == "--json=";
+  }
   for (int i = 1; i < argc; ++i) {
     if (!IsUtf8(argv[i])) {
       return Report(
@@ -252,9 +255,6 @@ int RunCli(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return cli.app.exit(success);  // --help, --version
   } catch (const CLI::ParseError& error) {
-    for (int i = 1; i < argc; ++i) {
-      if (std::string_view(argv[i]) == "--json") cli.json = true;
-    }
     return Report(cli, kExitUsage, UnknownWord(cli, error.what(), argc, argv));
   } catch (const std::exception& error) {
     return Report(cli, kExitBug, error.what());

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <limits>
 #include <set>
 
 #include "ports/host/failure.h"
+#include "ports/host/text_file.h"
 
 namespace temper::host {
 namespace {
@@ -20,6 +22,19 @@ constexpr std::string_view kCommonOptions[] = {
 [[noreturn]] void BadSpec(std::string_view where, std::string_view why,
                           std::string_view remedy) {
   Fail(kExitUsage, "cannot understand the data spec", where, why, remedy);
+}
+
+// A shell expands ~/ only at the beginning of a word, and here it is not.
+std::string ExpandHome(std::string_view option, std::string_view path) {
+  if (path != "~" && path.substr(0, 2) != "~/") return std::string(path);
+  const char* const home = std::getenv("HOME");
+  if (home == nullptr || home[0] != '/') {
+    BadSpec(option, fmt::format("'{}': HOME is not set", Printable(path)),
+            "Write the whole path; a folder of this name is ./~");
+  }
+  std::string expanded = home;
+  expanded += path.substr(1);
+  return expanded;
 }
 
 // "a,b,c" without empty items.
@@ -96,14 +111,16 @@ void SetCommonOption(DataSpec& spec, std::string_view name,
               Suggest(value, kSplits));
     }
     spec.split = value;
+    spec.split_given = true;
   } else if (name == "classes") {
     spec.classes = SplitList(name, value);
   } else if (name == "names") {
     spec.names = SplitList(name, value);
     if (spec.names.size() == 1) {
-      spec.names_file = spec.names[0];
+      spec.names_file = ExpandHome(name, spec.names[0]);
       spec.names.clear();
     }
+    for (std::string& item : spec.names) item = Trimmed(item);
   } else if (name == "limit") {
     spec.limit = Number(name, value, 1);
   } else if (name == "per_class") {
@@ -199,6 +216,7 @@ DataSpec ParseDataSpec(std::string_view text,
   if (spec.path.empty()) {
     BadSpec(Printable(text), "the path is empty", "Write KIND:PATH.");
   }
+  spec.path = ExpandHome("the path", spec.path);
   if (question == std::string_view::npos) return spec;
   rest.remove_prefix(question + 1);
 
@@ -221,7 +239,10 @@ DataSpec ParseDataSpec(std::string_view text,
               name.empty()
                   ? "an option is empty"
                   : fmt::format("there is no option '{}'", Printable(name)),
-              Suggest(name, known_options));
+              seen.contains("names") && NearestName(name, known_options).empty()
+                  ? "A name that holds '&' or ',' belongs into a file with one "
+                    "name per line: names=FILE."
+                  : Suggest(name, known_options));
     }
     if (equals == std::string_view::npos || equals + 1 == option.size()) {
       BadSpec(name, "the value is missing",

@@ -3,7 +3,8 @@
 //   KIND:PATH?option=value&option=value
 //   idx:/usr/share/datasets/fashion-mnist?classes=0-7&limit=2000
 //
-// The path ends at the last '?'. Options of every kind:
+// The path ends at the last '?'; ~/ at its beginning is the home folder, here
+// and in names=. Options of every kind:
 //   split=train|test|val  which part (default train); val needs val=
 //   classes=0-3,8         these labels or class names, renumbered 0..n-1 in the
 //                         order given; a range is ascending
@@ -40,6 +41,7 @@ struct DataSpec {
   std::string kind;
   std::string path;
   std::string split = "train";
+  bool split_given = false;
   std::vector<std::string> classes;  // items as written; empty: all
   std::vector<std::string> names;
   std::string names_file;

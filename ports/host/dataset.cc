@@ -22,16 +22,17 @@ namespace {
 struct DataKind {
   std::string_view name, usage, meaning;
   std::unique_ptr<DataReader> (*open)(const DataSpec&);
+  bool (*has_test)(const DataSpec&);
   std::span<const std::string_view> options;  // beyond the common ones
 };
 
+constexpr std::string_view kIdxOptions[] = {"transpose"};
+
 // The one list of kinds of data.
 const DataKind kKinds[] = {
-    {"idx",
-     "idx:DIR",
-     "IDX files as MNIST has them, also gzipped",
-     OpenIdx,
-     {}},
+    {"idx", "idx:DIR",
+     "IDX files as MNIST has them, also gzipped; transpose=1 for EMNIST",
+     OpenIdx, HasIdxTest, kIdxOptions},
 };
 
 constexpr std::align_val_t kAlignment{64};
@@ -78,6 +79,8 @@ Dataset Prepare(const DataSpec& spec, std::string_view split,
   data.split = split;
   data.shape = index.shape;
   data.class_names = selection.class_names;
+  data.class_labels = selection.class_labels;
+  data.named = selection.named;
   data.labels.reserve(chosen.size());
   data.ids.reserve(chosen.size());
   for (const uint32_t i : chosen) {
@@ -149,33 +152,8 @@ uint64_t Fingerprint(const Dataset& data) {
   return XXH3_64bits_digest(state.p);
 }
 
-void MatchClasses(Dataset& data,
-                  const std::vector<std::string>& model_classes) {
-  const std::vector<uint64_t> counts = data.ClassCounts();
-  std::vector<int32_t> to_model(data.class_names.size(), -1);
-  for (size_t c = 0; c < data.class_names.size(); ++c) {
-    const auto found = std::find(model_classes.begin(), model_classes.end(),
-                                 data.class_names[c]);
-    if (found != model_classes.end()) {
-      to_model[c] = static_cast<int32_t>(found - model_classes.begin());
-    } else if (counts[c] > 0) {
-      const std::vector<std::string_view> known(model_classes.begin(),
-                                                model_classes.end());
-      Fail(kExitBadData, "the data does not match the model", data.source,
-           fmt::format("the model has no class '{}', the data has {} samples "
-                       "of it",
-                       Printable(data.class_names[c]), counts[c]),
-           Suggest(data.class_names[c], known) +
-               " Leave the class out with classes=, or rename it with names=.");
-    }
-  }
-  for (int32_t& label : data.labels) {
-    label = to_model[static_cast<size_t>(label)];
-  }
-  data.class_names = model_classes;
-}
-
-TrainingData LoadFrom(DataReader& reader, const DataSpec& spec) {
+TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
+                      const ShapeCheck& check) {
   const DataReader::Index index = reader.ReadIndex();
   if (index.labels.size() > std::numeric_limits<uint32_t>::max()) {
     Fail(kExitUnsupported, "cannot use the data", spec.text,
@@ -190,6 +168,7 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec) {
     }
   }
   CheckShape(index.shape, spec.text);
+  if (check) check(index.shape);
   const Selection selection = Select(spec, index.labels, index.class_names);
 
   std::vector<DataReader::Placement> wanted;
@@ -213,20 +192,23 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec) {
   return out;
 }
 
-Dataset LoadDataset(std::string_view text) {
-  const DataSpec spec = ParseDataSpec(text);
-  TrainingData data = LoadFrom(*OpenData(spec), spec);
+Dataset LoadDataset(std::string_view text, const ShapeCheck& check) {
+  return LoadDataset(ParseDataSpec(text), check);
+}
+
+Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check) {
+  TrainingData data = LoadFrom(*OpenData(spec), spec, check);
   return spec.split == "val" ? std::move(*data.val) : std::move(data.train);
 }
 
-TrainingData LoadTrainingData(std::string_view text) {
+TrainingData LoadTrainingData(std::string_view text, const ShapeCheck& check) {
   const DataSpec spec = ParseDataSpec(text);
   if (spec.split != "train") {
     Fail(kExitUsage, "cannot train on this data", spec.text,
          fmt::format("split={} is not for training", spec.split),
          "Use split=train, or leave split= out.");
   }
-  return LoadFrom(*OpenData(spec), spec);
+  return LoadFrom(*OpenData(spec), spec, check);
 }
 
 DataSpec ParseDataSpec(std::string_view text) {
@@ -241,6 +223,13 @@ std::unique_ptr<DataReader> OpenData(const DataSpec& spec) {
     if (kind.name == spec.kind) return kind.open(spec);
   }
   Fail(kExitBug, "no reader for this kind of data", spec.text, "", "");
+}
+
+bool HasTestSplit(const DataSpec& spec) {
+  for (const DataKind& kind : kKinds) {
+    if (kind.name == spec.kind) return kind.has_test(spec);
+  }
+  return false;
 }
 
 std::vector<DataKindHelp> DataKinds() {

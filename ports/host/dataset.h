@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -51,6 +52,10 @@ struct Dataset {
   std::string split;   // train, test or val
   Shape shape;         // of one sample; type u8 or f32
   std::vector<std::string> class_names;
+  // The label in the files that each class stands for, and whether the classes
+  // have names beside them.
+  std::vector<uint32_t> class_labels;
+  bool named = false;
   std::vector<int32_t> labels;  // one per sample, in [0, class_names.size())
   // Index in the original data set, ascending; the sample index of Philox.
   std::vector<uint64_t> ids;
@@ -73,10 +78,6 @@ struct Dataset {
 // XXH3-64 of shape, class names, labels, ids and samples: stored in a run, so
 // that a resume on other data is refused.
 uint64_t Fingerprint(const Dataset& data);
-
-// Renumbers the labels so that they mean `model_classes` (matched by name). A
-// class with samples that the model does not know is kExitBadData.
-void MatchClasses(Dataset& data, const std::vector<std::string>& model_classes);
 
 class DataReader {
  public:
@@ -107,15 +108,23 @@ struct TrainingData {
 
 // Parses, opens, selects and reads. Throws Failure: kExitUsage (spec),
 // kExitNotFound (no such folder), kExitBadData, kExitUnsupported, kExitIo.
-Dataset LoadDataset(std::string_view spec);
+// `check` sees the shape of the samples before any is read or has memory; it
+// may throw.
+using ShapeCheck = std::function<void(const Shape&)>;
+Dataset LoadDataset(std::string_view spec, const ShapeCheck& check = {});
+Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check = {});
 // Both parts of split=train with val=F in one pass over the files.
-TrainingData LoadTrainingData(std::string_view spec);
+TrainingData LoadTrainingData(std::string_view spec,
+                              const ShapeCheck& check = {});
 
 // The same with an open reader: `spec.kind` and `spec.path` do not matter.
-TrainingData LoadFrom(DataReader& reader, const DataSpec& spec);
+TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
+                      const ShapeCheck& check = {});
 
 // Parsed with the kinds of this build.
 DataSpec ParseDataSpec(std::string_view text);
+// True if the data has a test split.
+bool HasTestSplit(const DataSpec& spec);
 std::unique_ptr<DataReader> OpenData(const DataSpec& spec);
 
 // One line per kind for --help.

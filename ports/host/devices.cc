@@ -18,6 +18,7 @@
 #include "ports/host/machine.h"
 #include "ports/host/messages.h"
 #include "ports/host/system.h"
+#include "ports/host/text_file.h"
 #include "ports/host/threads.h"
 #include "ports/sim/measure.h"
 #include "simd/target.h"
@@ -113,8 +114,7 @@ sim::DeviceProfile LoadDevice(const std::string& name_or_file) {
   const bool file = name_or_file.find('/') != std::string::npos ||
                     name_or_file.ends_with(".toml");
   if (file) {
-    const std::vector<uint8_t> bytes = ReadFileOrFail(name_or_file, 1u << 20);
-    text.assign(bytes.begin(), bytes.end());
+    text = ReadTextFile(name_or_file, 1u << 20);
   } else {
     std::vector<std::string_view> names;
     for (const sim::BuiltInProfile& p : sim::BuiltInProfiles()) {

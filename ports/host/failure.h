@@ -2,8 +2,9 @@
 // one; only main() catches, prints `message` and ends with `exit_code`.
 //
 // A message has four parts: what went wrong, where (file, byte, sample), why,
-// and what the user can do. Text that comes from a file or from the user goes
-// through Printable() first: a file must not be able to write to the terminal.
+// and what the user can do. What comes from a file or from the user may stand
+// in it: Fail() escapes its parts, and all that is printed is escaped once more
+// on its way out. Long text goes through Printable() first.
 #ifndef TEMPER_PORTS_HOST_FAILURE_H_
 #define TEMPER_PORTS_HOST_FAILURE_H_
 
@@ -55,7 +56,8 @@ struct Failure : std::exception {
 [[noreturn]] void FailErrno(ExitCode code, int error, std::string_view what,
                             std::string_view where, std::string_view remedy);
 
-// `text` with control and non-ASCII bytes as \xNN, cut at 64 characters.
+// `text` as it may be printed (models/text.h: UTF-8 stays, controls become
+// \xNN), cut after 64 columns.
 std::string Printable(std::string_view text);
 
 using temper::NearestName;

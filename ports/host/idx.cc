@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ports/host/failure.h"
+#include "ports/host/file_format.h"
 
 namespace temper::host {
 namespace {
@@ -51,17 +52,18 @@ std::string SizesText(const IdxHeader& header) {
 }  // namespace
 
 IdxHeader ReadIdxHeader(ByteSource& source) {
+  const std::span<const uint8_t> start = source.Peek(kFormatBytes);
+  const FormatKind kind = RecognizeFormat(start).kind;
+  // Two zero bytes may be a header that is damaged further on.
+  const bool zeros = std::all_of(
+      start.begin(),
+      start.begin() + std::min<std::ptrdiff_t>(std::ssize(start), 2),
+      [](uint8_t byte) { return byte == 0; });
+  if (!zeros || (kind != FormatKind::kIdx && kind != FormatKind::kUnknown)) {
+    RefuseFormat(source, "an IDX file");
+  }
   uint8_t magic[4];
   source.ReadExact(magic, sizeof(magic), "the IDX header");
-  if (magic[0] == 0x1f && magic[1] == 0x8b) {
-    source.Corrupt("this is gzip data in a file without the ending .gz");
-  }
-  if (magic[0] != 0 || magic[1] != 0) {
-    source.Corrupt(fmt::format(
-        "this is not an IDX file: it starts with {:02x} {:02x}, not "
-        "00 00",
-        magic[0], magic[1]));
-  }
   for (const TypeName& type : kOtherTypes) {
     if (magic[2] == type.code) {
       Fail(kExitUnsupported, "cannot read the data", source.Where(),
@@ -111,11 +113,23 @@ IdxHeader ReadIdxHeader(ByteSource& source) {
 
 namespace {
 
+// Rows and columns change places; a pixel keeps its channels.
+void Transpose(const uint8_t* from, const Shape& stored, uint8_t* to) {
+  for (uint32_t x = 0; x < stored.w; ++x) {
+    for (uint32_t y = 0; y < stored.h; ++y) {
+      const size_t pixel = size_t{y} * stored.w + x;
+      to = std::copy_n(from + pixel * stored.c, stored.c, to);
+    }
+  }
+}
+
 class IdxReader final : public DataReader {
  public:
   IdxReader(std::unique_ptr<ByteSource> images,
-            std::unique_ptr<ByteSource> labels)
-      : images_(std::move(images)), labels_(std::move(labels)) {}
+            std::unique_ptr<ByteSource> labels, bool transpose)
+      : images_(std::move(images)),
+        labels_(std::move(labels)),
+        transpose_(transpose) {}
 
   Index ReadIndex() override {
     const IdxHeader labels = ReadIdxHeader(*labels_);
@@ -144,14 +158,23 @@ class IdxReader final : public DataReader {
     ReadLabels(labels.size[0], index.labels);
     count_ = images.size[0];
     sample_bytes_ = index.shape.Count();
+    stored_ = index.shape;
+    if (transpose_) std::swap(index.shape.h, index.shape.w);
     return index;
   }
 
   void ReadSamples(std::span<const Placement> wanted) override {
     uint64_t next = 0;
+    const size_t bytes = static_cast<size_t>(sample_bytes_);
+    std::vector<uint8_t> stored(transpose_ && !wanted.empty() ? bytes : 0);
     for (const Placement& p : wanted) {
       SkipSamples(p.sample - next);
-      images_->ReadExact(p.to, static_cast<size_t>(sample_bytes_), "an image");
+      if (transpose_) {
+        images_->ReadExact(stored.data(), bytes, "an image");
+        Transpose(stored.data(), stored_, p.to);
+      } else {
+        images_->ReadExact(p.to, bytes, "an image");
+      }
       next = uint64_t{p.sample} + 1;
     }
     SkipSamples(count_ - next);
@@ -178,52 +201,105 @@ class IdxReader final : public DataReader {
   }
 
   std::unique_ptr<ByteSource> images_, labels_;
+  const bool transpose_;
+  Shape stored_;  // of an image in the file
   uint64_t count_ = 0;
   uint64_t sample_bytes_ = 0;
 };
 
+// Only what the system says is not there is not there: a folder that may not be
+// entered is an error of its own.
 bool IsFile(const std::string& path) {
   struct stat info;
-  return stat(path.c_str(), &info) == 0 && !S_ISDIR(info.st_mode);
+  if (stat(path.c_str(), &info) == 0) return !S_ISDIR(info.st_mode);
+  if (errno != ENOENT && errno != ENOTDIR) {
+    FailErrno(kExitIo, errno, "cannot open the data", path,
+              "Check the permissions of the file and its folder.");
+  }
+  return false;
+}
+
+std::string FindFirst(const std::string& folder,
+                      const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    for (const char* ending : {"", ".gz"}) {
+      std::string path = folder + "/" + name + ending;
+      if (IsFile(path)) return path;
+    }
+  }
+  return "";
 }
 
 std::unique_ptr<ByteSource> OpenFirst(const std::string& folder,
                                       const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
-    const std::string path = folder + "/" + name;
-    if (IsFile(path)) return OpenFile(path);
-    if (IsFile(path + ".gz")) return OpenGzip(OpenFile(path + ".gz"));
+  const std::string path = FindFirst(folder, names);
+  if (path.empty()) {
+    Fail(kExitNotFound, "cannot find the data", folder,
+         fmt::format("there is no {} or {}.gz", names[0], names[0]),
+         "Check the folder and split=; docs/command-line.md has the names of "
+         "the files.");
   }
-  Fail(kExitNotFound, "cannot find the data", folder,
-       fmt::format("there is no {} or {}.gz", names[0], names[0]),
-       "Check the folder and split=; see --help for the file names.");
+  if (path.ends_with(".gz")) return OpenGzip(OpenFile(path));
+  return OpenFile(path);
+}
+
+// The names that a split's files may have.
+std::vector<std::string> ImageFiles(std::string_view split) {
+  // "val" is a part of the training files.
+  const std::string start = split == "test" ? "t10k" : "train";
+  return {start + "-images-idx3-ubyte", start + "-images.idx3-ubyte",
+          start + "-images-idx4-ubyte", start + "-images.idx4-ubyte"};
+}
+std::vector<std::string> LabelFiles(std::string_view split) {
+  const std::string start = split == "test" ? "t10k" : "train";
+  return {start + "-labels-idx1-ubyte", start + "-labels.idx1-ubyte"};
+}
+
+bool WantsTranspose(const DataSpec& spec) {
+  const auto option = spec.kind_options.find("transpose");
+  if (option == spec.kind_options.end() || option->second == "0") return false;
+  if (option->second != "1") {
+    Fail(kExitUsage, "cannot understand the data spec", "transpose",
+         fmt::format("'{}' is neither 0 nor 1", Printable(option->second)),
+         "Write transpose=1 for pictures that are stored column by column.");
+  }
+  return true;
 }
 
 }  // namespace
 
 std::unique_ptr<DataReader> OpenIdx(std::unique_ptr<ByteSource> images,
-                                    std::unique_ptr<ByteSource> labels) {
-  return std::make_unique<IdxReader>(std::move(images), std::move(labels));
+                                    std::unique_ptr<ByteSource> labels,
+                                    bool transpose) {
+  return std::make_unique<IdxReader>(std::move(images), std::move(labels),
+                                     transpose);
+}
+
+bool HasIdxTest(const DataSpec& spec) {
+  return !FindFirst(spec.path, ImageFiles("test")).empty() &&
+         !FindFirst(spec.path, LabelFiles("test")).empty();
 }
 
 std::unique_ptr<DataReader> OpenIdx(const DataSpec& spec) {
+  const bool transpose = WantsTranspose(spec);
   struct stat info;
   if (stat(spec.path.c_str(), &info) != 0) {
-    FailErrno(kExitNotFound, errno, "cannot find the data", spec.path,
-              "Name the folder that holds the IDX files.");
+    const bool missing = errno == ENOENT || errno == ENOTDIR;
+    FailErrno(missing ? kExitNotFound : kExitIo, errno,
+              missing ? "cannot find the data" : "cannot open the data",
+              spec.path,
+              missing ? "Name the folder that holds the IDX files."
+                      : "Check the permissions of the folder.");
   }
   if (!S_ISDIR(info.st_mode)) {
     Fail(kExitNotFound, "cannot find the data", spec.path, "it is not a folder",
          "Name the folder that holds the IDX files.");
   }
-  // "val" is a part of the training files.
-  const std::string split = spec.split == "test" ? "t10k" : "train";
-  std::unique_ptr<ByteSource> images = OpenFirst(
-      spec.path, {split + "-images-idx3-ubyte", split + "-images.idx3-ubyte",
-                  split + "-images-idx4-ubyte", split + "-images.idx4-ubyte"});
-  std::unique_ptr<ByteSource> labels = OpenFirst(
-      spec.path, {split + "-labels-idx1-ubyte", split + "-labels.idx1-ubyte"});
-  return OpenIdx(std::move(images), std::move(labels));
+  std::unique_ptr<ByteSource> images =
+      OpenFirst(spec.path, ImageFiles(spec.split));
+  std::unique_ptr<ByteSource> labels =
+      OpenFirst(spec.path, LabelFiles(spec.split));
+  return OpenIdx(std::move(images), std::move(labels), transpose);
 }
 
 }  // namespace temper::host

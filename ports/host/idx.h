@@ -3,7 +3,9 @@
 //
 // A folder holds {train,t10k}-images-idx3-ubyte and -labels-idx1-ubyte, or with
 // a dot (-images.idx3-ubyte), or with idx4 for (n, h, w, c) colour images,
-// plain or as .gz; plain wins where both lie there. Elements are u8.
+// plain or as .gz; plain wins where both lie there. Elements are u8. With
+// transpose=1 pictures lie in the file column by column, as EMNIST's do: rows
+// and columns change places when they are read.
 //
 // Next: byte_source.h (checked reading), dataset.h (what becomes of it).
 #ifndef TEMPER_PORTS_HOST_IDX_H_
@@ -30,10 +32,13 @@ IdxHeader ReadIdxHeader(ByteSource& source);
 
 // Finds the files that spec.path and spec.split name.
 std::unique_ptr<DataReader> OpenIdx(const DataSpec& spec);
+// True if there are files of a test split.
+bool HasIdxTest(const DataSpec& spec);
 
 // For any pair of sources. Images: (n, h, w), or (n, h, w, c) with c up to 4.
 std::unique_ptr<DataReader> OpenIdx(std::unique_ptr<ByteSource> images,
-                                    std::unique_ptr<ByteSource> labels);
+                                    std::unique_ptr<ByteSource> labels,
+                                    bool transpose = false);
 
 }  // namespace temper::host
 

@@ -15,9 +15,11 @@
 #include "models/models.h"
 #include "ports/host/arena.h"
 #include "ports/host/augment_spec.h"
+#include "ports/host/class_match.h"
 #include "ports/host/failure.h"
 #include "ports/host/file_io.h"
 #include "ports/host/stats.h"
+#include "ports/host/text_file.h"
 #include "ports/host/threads.h"
 #include "simd/target.h"
 
@@ -38,7 +40,14 @@ void ResolveClasses(Job& job, const std::vector<std::string>& model_classes) {
   for (const std::string& name : data_classes) {
     if (known.count(name) == 0) unknown.push_back(name);
   }
-  if (unknown.empty() && !job.options.finetune) {
+  const ClassMatch match = MatchClassNames(job.data.train, model_classes);
+  if (match.by_label &&
+      (!job.options.finetune || data_classes.size() == model_classes.size())) {
+    job.classes = model_classes;
+    job.notes.push_back(match.note);
+  } else if (match.none && !job.options.finetune) {
+    RefuseClasses(job.data.train, model_classes);
+  } else if (unknown.empty() && !job.options.finetune) {
     job.classes = model_classes;
   } else if (unknown.empty() && data_classes.size() == model_classes.size()) {
     job.classes = model_classes;
@@ -69,8 +78,7 @@ void ResolveClasses(Job& job, const std::vector<std::string>& model_classes) {
   if (job.data.val) MatchClasses(*job.data.val, job.classes);
 }
 
-void CheckInput(const Job& job) {
-  const Shape& s = job.data.train.shape;
+void CheckInput(const Job& job, const Shape& s) {
   const InputParams& p = job.info.graph.nodes[0].As<InputParams>();
   if (p.h != s.h || p.w != s.w || p.c != s.c ||
       p.element_type != static_cast<uint32_t>(s.type)) {
@@ -89,12 +97,6 @@ void NewModel(Job& job) {
   job.classes = job.data.train.class_names;
   const uint32_t classes = static_cast<uint32_t>(job.classes.size());
   if (EndsWith(o.model, ".json")) {
-    const std::vector<uint8_t> bytes = ReadFileOrFail(o.model, 1u << 24);
-    const FileError error = ReadGraphJson(
-        {reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-        &job.info.graph);
-    if (!error.ok()) FailFile(error, o.model);
-    CheckInput(job);
     if (models::IsClassifier(job.info.graph)) {
       std::vector<Shape> shapes;
       const Status status = job.info.graph.Check(&shapes);
@@ -158,10 +160,6 @@ void NewModel(Job& job) {
 
 // From a model file: its weights, its preprocessing, its classes.
 void OldModel(Job& job) {
-  job.source = std::make_unique<ModelSource>(job.options.model);
-  job.info = job.source->header();
-  job.info.training.clear();
-  CheckInput(job);
   if (!models::IsClassifier(job.info.graph)) {
     job.classes = job.data.train.class_names;
     return;
@@ -265,7 +263,7 @@ void CheckOptions(const JobOptions& o) {
           "must be 1 to 1048576");
   require(o.momentum >= 0.0 && o.momentum < 1.0, "--momentum",
           "must be at least 0 and below 1");
-  require(o.wd >= 0.0 && o.wd < 1e6, "--wd", "must be at least 0");
+  require(o.wd >= 0.0 && o.wd <= 1e6, "--wd", "must be 0 to 1e6");
   require(o.bn == "train" || o.bn == "frozen", "--bn",
           "must be train or frozen");
   require(o.normalize == "channel" || o.normalize == "pixel" ||
@@ -308,6 +306,17 @@ Graph BuildModelOrFail(const std::string& spec, const Shape& input,
                   error);
   }
   return graph;
+}
+
+void CheckTargets(const Graph& graph, std::string_view where) {
+  const Node& loss = graph.nodes.back();
+  if (loss.kind != LayerKind::kMeanSquaredError || loss.input_count != 1) {
+    return;
+  }
+  Fail(kExitUnsupported, "this model needs targets that no data kind has yet",
+       fmt::format("{}, layer \"{}\"", where, Printable(loss.name)),
+       "its squared error compares with values from outside",
+       "Give the loss a second input, such as the normalize layer");
 }
 
 void ChooseTarget(const std::string& name) {
@@ -451,12 +460,7 @@ void PlanJob(Job& job, bool resume) {
         fmt::format("{} threads on {} CPUs: they will wait for each other",
                     p.threads, DefaultThreads()));
   }
-  const Node& loss = job.info.graph.nodes.back();
-  if (loss.kind == LayerKind::kMeanSquaredError && loss.input_count == 1) {
-    Fail(kExitUnsupported, "this model needs targets that no data kind has yet",
-         loss.name, "its squared error compares with values from outside",
-         "Give the loss a second input, such as the normalize layer");
-  }
+  CheckTargets(job.info.graph, o.model);
   NoteIgnoredOptions(job);
   p.batch_norm =
       o.bn == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
@@ -474,11 +478,24 @@ void PlanJob(Job& job, bool resume) {
   job.augment = ParseAugmentations(o.augment, job.data.train.shape);
 }
 
-Job StartJob(const JobOptions& options) {
+// The graph comes first if a file brings it (`source`, if it is a model file):
+// its input is what the samples must be before memory is taken for them.
+Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
   CheckOptions(options);
   Job job;
   job.options = options;
-  job.data = LoadTrainingData(options.data);
+  if (source != nullptr) {
+    job.source = std::move(source);
+    job.info = job.source->header();
+    job.info.training.clear();
+  } else if (EndsWith(options.model, ".json")) {
+    const FileError error =
+        ReadGraphJson(ReadTextFile(options.model, 1u << 24), &job.info.graph);
+    if (!error.ok()) FailFile(error, options.model);
+  }
+  job.data = LoadTrainingData(options.data, [&](const Shape& shape) {
+    if (!job.info.graph.nodes.empty()) CheckInput(job, shape);
+  });
   return job;
 }
 
@@ -501,8 +518,8 @@ Outside OutsideBytes(const Job& job) {
 }
 
 Job PrepareJob(const JobOptions& options) {
-  Job job = StartJob(options);
-  const JobOptions& o = job.options;
+  const JobOptions& o = options;
+  std::unique_ptr<ModelSource> source;
   // A file's content says what it is, not its name.
   if (EndsWith(o.model, ".safetensors") || IsSafetensors(o.model)) {
     std::error_code ignored;
@@ -514,10 +531,14 @@ Job PrepareJob(const JobOptions& options) {
       Fail(kExitUsage, "--overwrite would delete the model it starts from",
            Printable(o.model), "", "Choose another --out");
     }
-    OldModel(job);
+    source = std::make_unique<ModelSource>(o.model);
   } else if (o.finetune) {
     Fail(kExitUsage, "finetune needs a model file", Printable(o.model), "",
          "Give a .safetensors file, or use `temper train`");
+  }
+  Job job = StartJob(options, std::move(source));
+  if (job.source) {
+    OldModel(job);
   } else {
     NewModel(job);
   }
@@ -541,11 +562,7 @@ Job PrepareJob(const JobOptions& options) {
 
 Job PrepareResume(const JobOptions& options,
                   std::unique_ptr<ModelSource> checkpoint) {
-  Job job = StartJob(options);
-  job.source = std::move(checkpoint);
-  job.info = job.source->header();
-  job.info.training.clear();
-  CheckInput(job);
+  Job job = StartJob(options, std::move(checkpoint));
   if (models::IsClassifier(job.info.graph)) {
     job.classes = job.info.classes;
     MatchClasses(job.data.train, job.classes);

@@ -155,6 +155,9 @@ Graph BuildModelOrFail(const std::string& spec, const Shape& input,
 [[noreturn]] void FailStatus(const Status& status, const Graph& graph,
                              std::string_view what);
 
+// kExitUnsupported if the model's loss needs targets beside the samples.
+void CheckTargets(const Graph& graph, std::string_view where);
+
 // Forces the SIMD target; kExitUsage with the list of targets if it cannot.
 void ChooseTarget(const std::string& name);
 

@@ -7,8 +7,18 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "models/text.h"
 
 namespace temper::host {
+namespace {
+
+// What a text may hold beside what can be shown.
+constexpr std::string_view kAllowed = "\n\t";
+
+}  // namespace
 
 void WriteMessage(int fd, std::string_view text, int wait_ms) {
   while (!text.empty()) {
@@ -27,6 +37,11 @@ void WriteMessage(int fd, std::string_view text, int wait_ms) {
 }
 
 void MessageLine(std::string_view text) {
+  // A message may have several lines, but steers no terminal.
+  if (!IsShowable(text, kAllowed)) {
+    MessageLine(Shown(text, kAllowed));
+    return;
+  }
   // In one piece, so that two processes with one log do not mix their words.
   char line[4097];
   while (text.size() >= sizeof(line)) {
@@ -39,7 +54,17 @@ void MessageLine(std::string_view text) {
 }
 
 void PrintResult(std::string_view text) {
+  if (!IsShowable(text, kAllowed)) {
+    PrintResult(Shown(text, kAllowed));
+    return;
+  }
   std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void PrintJson(const nlohmann::ordered_json& json) {
+  PrintResult(
+      json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace));
+  PrintResult("\n");
 }
 
 void OpenStandardDescriptors() {

@@ -3,6 +3,10 @@
 // gone, a terminal that hung up or stands still) is dropped, and nothing else
 // happens. Results of verbs that train go to stdout through Result: what could
 // not be written is an error once everything else is done (cli.cc).
+//
+// These are the only ways to stderr and stdout, and they have the last word on
+// what a terminal sees: control characters and bytes that are not UTF-8 are
+// escaped here, whoever sent them (models/text.h).
 #ifndef TEMPER_PORTS_HOST_MESSAGES_H_
 #define TEMPER_PORTS_HOST_MESSAGES_H_
 
@@ -10,6 +14,7 @@
 
 #include <cstddef>
 #include <iterator>
+#include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
 namespace temper::host {
@@ -21,8 +26,8 @@ void WriteMessage(int fd, std::string_view text, int wait_ms);
 // One line of at most 4 KiB on stderr; `text` lacks the newline.
 void MessageLine(std::string_view text);
 
-// The same with a format. Never throws, allocates nothing: a longer line is
-// cut.
+// The same with a format. Never throws, and allocates only to escape: a longer
+// line is cut.
 template <class... Args>
 void Message(fmt::format_string<Args...> format, Args&&... args) {
   char line[4096];
@@ -31,12 +36,15 @@ void Message(fmt::format_string<Args...> format, Args&&... args) {
   MessageLine({line, end.size < sizeof(line) ? end.size : sizeof(line)});
 }
 
-// Writes to stdout. An error stays in the stream and is no exception.
+// Writes to stdout, escaped. An error stays in the stream and is no exception.
 void PrintResult(std::string_view text);
 template <class... Args>
 void Result(fmt::format_string<Args...> format, Args&&... args) {
   PrintResult(fmt::format(format, std::forward<Args>(args)...));
 }
+// A document, in ASCII: strings in it are the real ones, never escaped as text
+// for a terminal is.
+void PrintJson(const nlohmann::ordered_json& json);
 
 // Descriptors 0, 1 and 2 that are closed are opened on /dev/null: otherwise the
 // next file that is opened would get the number, and messages would be written

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "ports/host/failure.h"
+#include "ports/host/file_format.h"
 
 namespace temper::host {
 namespace {
@@ -95,13 +96,14 @@ void SkipComment(ByteReader& in, int c) {
 
 }  // namespace
 
-Image ReadPnm(ByteSource& source) {
-  ByteReader in(source);
-  const int magic = in.Next();
-  const int format = in.Next();
-  if (magic != 'P' || format < '1' || format > '7') {
-    in.Corrupt("this is not a PGM or PPM image (P2, P3, P5 or P6)");
+Image ReadPnm(ByteSource& source, const ImageCheck& check) {
+  const std::span<const uint8_t> start = source.Peek(2);
+  if (start.size() < 2 || start[0] != 'P' || start[1] < '1' || start[1] > '7') {
+    RefuseFormat(source, "a PGM or PPM picture (P2, P3, P5 or P6)");
   }
+  ByteReader in(source);
+  in.Next();
+  const int format = in.Next();
   if (format == '1' || format == '4' || format == '7') {
     Fail(kExitUnsupported, "cannot read the image", source.name(),
          fmt::format("format P{:c} is not supported", format),
@@ -150,6 +152,7 @@ Image ReadPnm(ByteSource& source) {
                     "at most {}",
                     image.w, image.h, image.c, most));
   }
+  if (check) check(image.h, image.w, image.c);
   image.pixels.resize(CheckedSize(count, source.name()));
   if (plain) {
     for (uint8_t& pixel : image.pixels) {

@@ -6,6 +6,7 @@
 #define TEMPER_PORTS_HOST_PNM_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,10 @@ inline constexpr uint32_t kMaxImageSide = 16384;
 
 // Samples are scaled to 0..255 if the maxval is another (round to nearest).
 // kExitBadData, or kExitUnsupported for bitmaps (P1, P4), PAM and 16 bits.
-Image ReadPnm(ByteSource& source);
+// `check` sees height, width and channels before anything is allocated; it may
+// throw.
+using ImageCheck = std::function<void(uint32_t h, uint32_t w, uint32_t c)>;
+Image ReadPnm(ByteSource& source, const ImageCheck& check = {});
 Image ReadPnm(const std::string& path);
 
 }  // namespace temper::host

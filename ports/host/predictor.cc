@@ -13,6 +13,7 @@ Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
     : pool_(MakeThreadPool(threads == 0 ? DefaultThreads() : threads)) {
   ModelSource source(path);
   model_ = source.header();
+  CheckTargets(model_.graph, path);
   PlanOptions options;
   options.batch = batch;
   options.threads = pool_->runner().threads;
@@ -54,13 +55,11 @@ std::string Predictor::ClassName(uint32_t i) const {
   return i < model_.classes.size() ? model_.classes[i] : fmt::format("#{}", i);
 }
 
-int32_t Predictor::FindClass(const std::string& name) const {
-  const size_t named =
-      model_.classes.empty() ? outputs_ : model_.classes.size();
-  for (uint32_t i = 0; i < named; ++i) {
-    if (ClassName(i) == name) return static_cast<int32_t>(i);
-  }
-  return -1;
+std::vector<std::string> Predictor::Classes() const {
+  std::vector<std::string> names = model_.classes;
+  if (!names.empty()) return names;
+  for (uint32_t i = 0; i < outputs_; ++i) names.push_back(ClassName(i));
+  return names;
 }
 
 void Predictor::CheckShape(const Shape& shape, const std::string& where) const {

@@ -34,8 +34,8 @@ class Predictor {
   // Name of output i: its class, "#i" for an output that no class belongs to;
   // its number if the model has no class names at all.
   std::string ClassName(uint32_t i) const;
-  // The output of a class, or -1.
-  int32_t FindClass(const std::string& name) const;
+  // The classes that the model knows: as many as have names, or all outputs.
+  std::vector<std::string> Classes() const;
 
   // kExitMismatch unless samples of this shape are what the model reads.
   void CheckShape(const Shape& shape, const std::string& where) const;

@@ -109,9 +109,11 @@ void Progress::Measure(const ProgressState& state, uint64_t now) {
 
 size_t Progress::Format(const ProgressState& state, char* to) const {
   Text text(to, kBuffer);
-  text.Add("epoch {:>2}/{}  {:>4}/{}  loss {:.4f}  acc {:.1f} %  lr {:.2g}",
-           state.epoch, state.epochs, state.step, state.steps, state.loss,
-           100.0 * state.accuracy, state.lr);
+  text.Add("epoch {:>2}/{}  {:>4}/{}  loss {:.4f}", state.epoch, state.epochs,
+           state.step, state.steps, state.loss);
+  if (!(state.accuracy < 0.0))
+    text.Add("  acc {:.1f} %", 100.0 * state.accuracy);
+  text.Add("  lr {:.2g}", state.lr);
   if (rate_ > 0.0) {
     text.Add("  {:.{}f} img/s  ETA ", rate_, rate_ < 10.0 ? 1 : 0);
     const uint64_t left =
@@ -151,8 +153,10 @@ void Progress::EndEpoch(const ProgressState& state, double val_loss,
   Text text(line + size, kBuffer - size);
   // NaN is a value to show; only a negative one stands for "none".
   if (!(val_loss < 0.0)) {
-    text.Add("  val loss {:.4f}  val acc {:.1f} %", val_loss,
-             100.0 * val_accuracy);
+    text.Add("  val loss {:.4f}", val_loss);
+    if (!(val_accuracy < 0.0)) {
+      text.Add("  val acc {:.1f} %", 100.0 * val_accuracy);
+    }
   }
   Line({line, size + text.used()});
 }

@@ -20,7 +20,8 @@ struct ProgressState {
   uint32_t epoch = 0, epochs = 0;             // epoch counts from 1
   uint64_t step = 0, steps = 0;               // within the epoch, done / all
   uint64_t samples = 0, samples_total = 0;    // of the whole run, done / all
-  double loss = 0.0, accuracy = 0.0, lr = 0;  // accuracy in [0, 1]
+  // Accuracy in [0, 1]; negative: the model has no classes.
+  double loss = 0.0, accuracy = 0.0, lr = 0;
   uint64_t arena_used = 0, arena_total = 0;   // bytes
 };
 

@@ -7,14 +7,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
 
-#include "ports/host/byte_source.h"
+#include "models/text.h"
 #include "ports/host/failure.h"
+#include "ports/host/text_file.h"
 #include "temper/graph.h"
 #include "temper/random.h"
 
@@ -27,27 +27,20 @@ constexpr uint64_t kMaxClasses = 65536;
 constexpr uint64_t kMaxNamesFile = 1 << 20;
 constexpr size_t kMaxClassName = 255;
 
-// One name per line; a last empty line is no name.
+// One name per line.
 std::vector<std::string> ReadNames(const std::string& path) {
-  const std::unique_ptr<ByteSource> source = OpenFile(path);
-  if (source->MaxBytes() > kMaxNamesFile) {
-    source->Corrupt(fmt::format("a file of class names has at most {} bytes",
-                                kMaxNamesFile));
+  return Lines(ReadTextFile(path, kMaxNamesFile));
+}
+
+// A byte order mark inside a list is one of a list put behind another.
+bool HasControl(std::string_view name) {
+  for (size_t i = 0; i < name.size();) {
+    const size_t length = Utf8Length(name, i);
+    const uint32_t code = Utf8Decode(name, i, length);
+    if (IsControl(code) || code == 0xfeff) return true;
+    i += length;
   }
-  std::string text(static_cast<size_t>(source->MaxBytes()), '\0');
-  source->ReadExact(reinterpret_cast<uint8_t*>(text.data()), text.size(),
-                    "the class names");
-  source->ExpectEnd();
-  std::vector<std::string> names;
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const size_t end = rest.find('\n');
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    names.emplace_back(line);
-  }
-  return names;
+  return false;
 }
 
 void CheckNames(const std::vector<std::string>& names, std::string_view where) {
@@ -57,13 +50,10 @@ void CheckNames(const std::vector<std::string>& names, std::string_view where) {
       Fail(kExitBadData, "cannot use the class names",
            fmt::format("{}, name {}", where, i), why, "Correct this name.");
     };
-    const bool control =
-        std::any_of(names[i].begin(), names[i].end(), [](char c) {
-          return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-        });
     if (names[i].empty()) fail("it is empty");
     if (names[i].size() > kMaxClassName) fail("it is longer than 255 bytes");
-    if (control) fail("it holds a control character");
+    if (!IsUtf8(names[i])) fail("it is not UTF-8");
+    if (HasControl(names[i])) fail("it holds a control character");
     if (!seen.insert(names[i]).second) {
       fail(fmt::format("'{}' is there twice", Printable(names[i])));
     }
@@ -73,7 +63,8 @@ void CheckNames(const std::vector<std::string>& names, std::string_view where) {
 // Names of all original labels, and whether there are any beside the numbers.
 std::vector<std::string> OriginalNames(const DataSpec& spec,
                                        const std::vector<int32_t>& labels,
-                                       const std::vector<std::string>& own) {
+                                       const std::vector<std::string>& own,
+                                       bool* named) {
   std::vector<std::string> names = own;
   std::string where = "the data";
   if (!spec.names_file.empty()) {
@@ -97,6 +88,7 @@ std::vector<std::string> OriginalNames(const DataSpec& spec,
          fmt::format("label {} is above {}", classes - 1, kMaxClasses - 1),
          "Check that the file of labels belongs to this data.");
   }
+  *named = !names.empty();
   if (names.empty()) {
     for (uint64_t i = 0; i < classes; ++i)
       names.push_back(fmt::format("{}", i));
@@ -113,18 +105,23 @@ std::vector<std::string> OriginalNames(const DataSpec& spec,
 }
 
 [[noreturn]] void BadClass(std::string_view option, std::string_view item,
+                           std::string_view why, std::string_view remedy) {
+  Fail(kExitUsage, "cannot select the classes",
+       fmt::format("{}={}", option, Printable(item)), why, remedy);
+}
+[[noreturn]] void BadClass(std::string_view option, std::string_view item,
                            std::string_view why,
                            const std::vector<std::string>& names) {
   const std::vector<std::string_view> known(names.begin(), names.end());
-  Fail(kExitUsage, "cannot select the classes",
-       fmt::format("{}={}", option, Printable(item)), why,
-       Suggest(item, known));
+  BadClass(option, item, why, Suggest(item, known));
 }
 
 // The original labels that one item of a class list means.
 std::vector<uint32_t> ResolveClasses(std::string_view option,
                                      std::string_view item,
                                      const std::vector<std::string>& names) {
+  // Digits are a label, and a range of digits labels, as far as there are such
+  // labels; whatever else is a name.
   const uint64_t last_label = names.size() - 1;
   const auto named = std::find(names.begin(), names.end(), item);
   const size_t name_index = static_cast<size_t>(named - names.begin());
@@ -143,20 +140,39 @@ std::vector<uint32_t> ResolveClasses(std::string_view option,
     }
     return {static_cast<uint32_t>(name_index)};
   }
-  if (named != names.end() && !(*first == *last && *first == name_index)) {
-    BadClass(
-        option, item,
-        fmt::format("it is both a label and the name of label {}", name_index),
-        names);
+  const bool labels_exist = *first <= *last && *last <= last_label;
+  if (named != names.end()) {
+    if (!labels_exist) return {static_cast<uint32_t>(name_index)};
+    if (*first != *last || *first != name_index) {
+      // A range of one label is no name, unless there is a name like that, too.
+      const auto way = [&](uint64_t label) {
+        const std::string range = fmt::format("{}-{}", label, label);
+        return std::find(names.begin(), names.end(), range) == names.end()
+                   ? range
+                   : fmt::format("{}", label);
+      };
+      BadClass(option, item,
+               fmt::format("it is both {} and the name of label {}",
+                           *first == *last ? "a label" : "a range of labels",
+                           name_index),
+               fmt::format("Write {} for the class of this name, {}{}{} for "
+                           "what the numbers say.",
+                           way(name_index), way(*first),
+                           *first == *last ? "" : ",...,",
+                           *first == *last ? "" : way(*last)));
+    }
   }
   if (*first > *last) {
-    BadClass(option, item, "the range runs backwards", names);
+    BadClass(option, item, "the range runs backwards",
+             fmt::format("Write {}-{}.", *last, *first));
   }
   if (*last > last_label) {
     BadClass(option, item,
              fmt::format("label {} is out of range: the highest is {}", *last,
                          last_label),
-             names);
+             fmt::format("Labels count from 0 to {}; a class can be given by "
+                         "its name, too.",
+                         last_label));
   }
   std::vector<uint32_t> labels;
   for (uint64_t i = *first; i <= *last; ++i) {
@@ -177,6 +193,7 @@ void SelectClasses(const DataSpec& spec, const std::vector<std::string>& names,
     }
     out.new_label[label] = static_cast<int32_t>(out.class_names.size());
     out.class_names.push_back(names[label]);
+    out.class_labels.push_back(label);
   };
   if (spec.classes.empty()) {
     for (uint32_t i = 0; i < names.size(); ++i) add(i, names[i]);
@@ -313,9 +330,9 @@ Selection Select(const DataSpec& spec, const std::vector<int32_t>& labels,
     Fail(kExitBadData, "cannot use the data", spec.text, "it has no samples",
          "Check the path and the split.");
   }
-  const std::vector<std::string> names =
-      OriginalNames(spec, labels, names_of_data);
   Selection out;
+  const std::vector<std::string> names =
+      OriginalNames(spec, labels, names_of_data, &out.named);
   SelectClasses(spec, names, out);
   for (size_t i = 0; i < labels.size(); ++i) {
     if (out.new_label[static_cast<size_t>(labels[i])] >= 0) {

@@ -14,6 +14,8 @@ namespace temper::host {
 
 struct Selection {
   std::vector<std::string> class_names;  // of the new labels
+  std::vector<uint32_t> class_labels;    // the original labels they stand for
+  bool named = false;                    // else the names are those labels
   std::vector<int32_t> new_label;        // by original label; -1: not selected
   std::vector<uint32_t> train;           // original sample indices, ascending
   std::vector<uint32_t> val;

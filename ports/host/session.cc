@@ -14,6 +14,7 @@
 #include "ports/host/file_io.h"
 #include "ports/host/messages.h"
 #include "ports/host/signals.h"
+#include "ports/host/text_file.h"
 #include "simd/target.h"
 
 namespace temper::host {
@@ -391,8 +392,9 @@ constexpr uint64_t kMostConfig = 1u << 20;
 
 JobOptions OptionsOfRun(const std::vector<uint8_t>& bytes,
                         const std::string& folder) {
-  JobOptions options =
-      OptionsFromJson({bytes.begin(), bytes.end()}, folder + "/" + kConfig);
+  const std::string path = folder + "/" + kConfig;
+  const std::string text(bytes.begin(), bytes.end());
+  JobOptions options = OptionsFromJson(DecodeText(text, path), path);
   options.out = folder;
   return options;
 }

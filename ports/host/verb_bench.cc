@@ -194,11 +194,12 @@ int Run(const Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
   const uint32_t threads = a.threads == 0 ? DefaultThreads() : a.threads;
   if (a.profile) {
+    const sim::DeviceProfile profile = MeasureThisMachine(threads);
     if (cli.json) {
-      Fail(kExitUsage, "--profile", "--json", "a profile is TOML",
-           "Leave out --json");
+      PrintJson(nlohmann::ordered_json::parse(sim::ProfileJson(profile)));
+    } else {
+      PrintResult(sim::ProfileToml(profile));
     }
-    fmt::print("{}", sim::ProfileToml(MeasureThisMachine(threads)));
     return kExitOk;
   }
   sim::DeviceProfile device;
@@ -216,13 +217,13 @@ int Run(const Cli& cli, const Arguments& a) {
   const std::string cpu = CpuName();
   nlohmann::ordered_json steps = nlohmann::ordered_json::array();
   if (!cli.json) {
-    fmt::print("{}{}{} of {} CPUs, target {}\n", cpu, cpu.empty() ? "" : ", ",
-               threads, DefaultThreads(), target.name);
-    fmt::print("FMA peak {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n",
-               peak, copy);
-    fmt::print("{:<24} {:>6} {:>12} {:>12} {:>12} {:>12}{}\n", "model", "batch",
-               "images/s", "ms/step", "of FMA peak", "arena MiB",
-               a.device.empty() ? "" : "     estimate    off by");
+    Result("{}{}{} of {} CPUs, target {}\n", cpu, cpu.empty() ? "" : ", ",
+           threads, DefaultThreads(), target.name);
+    Result("FMA peak {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n",
+           peak, copy);
+    Result("{:<24} {:>6} {:>12} {:>12} {:>12} {:>12}{}\n", "model", "batch",
+           "images/s", "ms/step", "of FMA peak", "arena MiB",
+           a.device.empty() ? "" : "     estimate    off by");
   }
   for (const Case& c : cases) {
     const Timing t = Measure(c, pool->runner(), a.seconds, peak);
@@ -241,15 +242,15 @@ int Run(const Cli& cli, const Arguments& a) {
                        {"arena_bytes", c.plan.arena_bytes}});
       if (estimate > 0) steps.back()["estimated_ms_per_step"] = 1e3 * estimate;
     } else {
-      fmt::print("{:<24} {:>6} {:>12.1f} {:>12.3f} {:>11.1f}% {:>12.2f}",
-                 Printable(c.model), c.batch, c.batch / t.seconds,
-                 1e3 * t.seconds, 100 * t.peak_part,
-                 static_cast<double>(c.plan.arena_bytes) / 1048576.0);
+      Result("{:<24} {:>6} {:>12.1f} {:>12.3f} {:>11.1f}% {:>12.2f}",
+             Printable(c.model), c.batch, c.batch / t.seconds, 1e3 * t.seconds,
+             100 * t.peak_part,
+             static_cast<double>(c.plan.arena_bytes) / 1048576.0);
       if (estimate > 0) {
-        fmt::print(" {:>12.3f} {:>8.1f}%", 1e3 * estimate,
-                   100 * (estimate / t.seconds - 1));
+        Result(" {:>12.3f} {:>8.1f}%", 1e3 * estimate,
+               100 * (estimate / t.seconds - 1));
       }
-      fmt::print("\n");
+      Result("\n");
       std::fflush(stdout);
     }
   }
@@ -267,8 +268,7 @@ int Run(const Cli& cli, const Arguments& a) {
           {"fma_peak_gflops_one_thread", peak_one},
           {"copy_gbytes_per_s", copy}}},
         {"steps", steps}};
-    fmt::print("{}\n", json.dump(1, ' ', true,
-                                 nlohmann::json::error_handler_t::replace));
+    PrintJson(json);
   }
   return kExitOk;
 }

@@ -5,8 +5,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "models/text.h"
 #include "ports/host/cli.h"
 #include "ports/host/failure.h"
+#include "ports/host/messages.h"
 #include "ports/host/stats.h"
 
 namespace temper::host {
@@ -32,21 +34,20 @@ nlohmann::ordered_json Describe(const Dataset& data) {
 }
 
 void Print(const nlohmann::ordered_json& d) {
-  fmt::print(
-      "{} split: {} samples of {}x{}x{} {}, {:.1f} MiB in memory\n",
-      d["split"].get<std::string>(), d["samples"].get<uint64_t>(),
-      d["shape"][0].get<uint32_t>(), d["shape"][1].get<uint32_t>(),
-      d["shape"][2].get<uint32_t>(), d["type"].get<std::string>(),
-      static_cast<double>(d["memory_bytes"].get<uint64_t>()) / 1048576.0);
+  Result("{} split: {} samples of {}x{}x{} {}, {:.1f} MiB in memory\n",
+         d["split"].get<std::string>(), d["samples"].get<uint64_t>(),
+         d["shape"][0].get<uint32_t>(), d["shape"][1].get<uint32_t>(),
+         d["shape"][2].get<uint32_t>(), d["type"].get<std::string>(),
+         static_cast<double>(d["memory_bytes"].get<uint64_t>()) / 1048576.0);
   const std::vector<float> mean = d["mean"], std = d["std"];
-  fmt::print("mean {:.6f}, deviation {:.6f} (per channel, scaled)\n",
-             fmt::join(mean, " "), fmt::join(std, " "));
+  Result("mean {:.6f}, deviation {:.6f} (per channel, scaled)\n",
+         fmt::join(mean, " "), fmt::join(std, " "));
   for (const auto& c : d["classes"]) {
-    fmt::print("  {:<20} {:>8}\n", Printable(c["class"].get<std::string>()),
-               c["samples"].get<uint64_t>());
+    Result("  {} {:>8}\n", LeftCell(c["class"].get<std::string>(), 20, 40),
+           c["samples"].get<uint64_t>());
   }
   for (const auto& note : d["notes"])
-    fmt::print("note: {}\n", note.get<std::string>());
+    Result("note: {}\n", note.get<std::string>());
 }
 
 }  // namespace
@@ -64,8 +65,7 @@ void AddDataVerb(Cli& cli) {
       parts.push_back(Describe(LoadDataset(*spec)));
     }
     if (cli.json) {
-      fmt::print("{}\n", parts.dump(1, ' ', true,
-                                    nlohmann::json::error_handler_t::replace));
+      PrintJson(parts);
     } else {
       for (const auto& part : parts) Print(part);
     }

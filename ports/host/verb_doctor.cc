@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@
 #include "ports/host/files.h"
 #include "ports/host/health.h"
 #include "ports/host/json_text.h"
+#include "ports/host/messages.h"
 #include "ports/host/threads.h"
 #include "simd/target.h"
 
@@ -28,12 +30,17 @@ struct Arguments {
   std::string folder, target, root = "/";
 };
 
+// False also for what may not be looked at.
 bool IsFolder(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 void RequireFolder(const std::string& path, const char* what) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0 && errno != ENOENT && errno != ENOTDIR) {
+    FailErrno(kExitIo, errno, what, path, "Check the permissions.");
+  }
   if (IsFolder(path)) return;
   Fail(kExitNotFound, what, path, "there is no such folder", "Check the path.");
 }
@@ -175,7 +182,7 @@ void Print(const SystemFacts& f, const HealthContext& context,
            const std::vector<std::string>& targets, const char* machine,
            const std::vector<Warning>& warnings) {
   const auto line = [](const char* name, const std::string& text) {
-    fmt::print("{:<12}{}\n", name, text);
+    Result("{:<12}{}\n", name, text);
   };
   line("system",
        fmt::format("{}, kernel {}, {}", Known(f.os), Known(f.kernel), machine));
@@ -226,9 +233,9 @@ void Print(const SystemFacts& f, const HealthContext& context,
                             : *f.clock_synchronized ? "synchronized"
                                                     : "not synchronized"));
   for (const Warning& w : warnings) {
-    fmt::print("warning: {}\n  {}\n", w.message, w.remedy);
+    Result("warning: {}\n  {}\n", w.message, w.remedy);
   }
-  if (warnings.empty()) fmt::print("no warnings\n");
+  if (warnings.empty()) Result("no warnings\n");
 }
 
 int Run(const Cli& cli, const Arguments& a) {
@@ -263,7 +270,7 @@ int Run(const Cli& cli, const Arguments& a) {
   const std::vector<Warning> warnings = FindWarnings(facts, context);
   if (cli.json) {
     const Json json = Document(facts, context, targets, machine, warnings);
-    fmt::print("{}\n", json.dump(1, ' ', true, Json::error_handler_t::replace));
+    PrintJson(json);
   } else {
     Print(facts, context, targets, machine, warnings);
   }

@@ -2,16 +2,25 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "models/text.h"
+#include "ports/host/class_match.h"
 #include "ports/host/cli.h"
 #include "ports/host/failure.h"
 #include "ports/host/loader.h"
+#include "ports/host/messages.h"
+#include "ports/host/non_finite.h"
 #include "ports/host/predictor.h"
 
 namespace temper::host {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 struct Arguments {
   std::string model, data, target;
@@ -19,156 +28,243 @@ struct Arguments {
 };
 
 struct Evaluation {
-  double loss = 0;  // mean over samples of classes the model knows
-  uint64_t samples = 0, known = 0, correct = 0;
+  // Mean over the samples; none if it is not known of each of them.
+  std::optional<double> loss;
+  uint64_t samples = 0, correct = 0;
+  NonFinite non_finite;
   std::vector<uint64_t> class_samples, class_correct;  // by class of the data
   // confusion[true class of the data][class of the model]
   std::vector<std::vector<uint64_t>> confusion;
 };
 
-Evaluation Evaluate(Predictor& predictor, const Dataset& data) {
+std::string SampleName(const Dataset& data, uint64_t id) {
+  return fmt::format("{}#{}", data.split, id);
+}
+
+// A model with classes. `to_model`: the output of each class of the data, -1 if
+// there is none.
+Evaluation EvaluateClasses(Predictor& predictor, const Dataset& data,
+                           const std::vector<int32_t>& to_model) {
   const size_t classes = data.class_names.size();
+  const uint32_t outputs = predictor.outputs();
   Evaluation e;
   e.class_samples.assign(classes, 0);
   e.class_correct.assign(classes, 0);
-  e.confusion.assign(classes, std::vector<uint64_t>(predictor.outputs(), 0));
-  // Labels of the data -> outputs of the model, by name.
-  std::vector<int32_t> to_model(classes, -1);
-  for (size_t i = 0; i < classes; ++i) {
-    to_model[i] = predictor.FindClass(data.class_names[i]);
-  }
+  e.confusion.assign(classes, std::vector<uint64_t>(outputs, 0));
   Loader loader(data, LoaderOptions{predictor.batch(), 0, false, false});
   loader.StartEpoch(0);
   std::vector<int32_t> labels(predictor.batch());
+  double loss = 0;
+  bool known = true;
   while (const HostBatch* batch = loader.Next()) {
-    uint32_t unknown = 0;
     for (uint32_t r = 0; r < batch->rows; ++r) {
       labels[r] = to_model[static_cast<size_t>(batch->labels[r])];
-      unknown += labels[r] < 0;
+      // The loss of a class that the model lacks is infinite and would say
+      // nothing: with such classes in the data, no loss is reported.
+      known &= labels[r] >= 0;
     }
-    // The loss of a class that the model lacks is infinite and would say
-    // nothing: with such classes in the data, no loss is reported.
     const StepResult r =
         predictor.Run(batch->input, labels.data(), batch->rows);
     e.samples += batch->rows;
+    loss += double{r.loss} * batch->rows;
     const float* p = predictor.Output();
-    for (uint32_t row = 0; row < batch->rows; ++row, p += predictor.outputs()) {
+    for (uint32_t row = 0; row < batch->rows; ++row, p += outputs) {
       const size_t truth = static_cast<size_t>(batch->labels[row]);
-      const size_t guess =
-          static_cast<size_t>(std::max_element(p, p + predictor.outputs()) - p);
       ++e.class_samples[truth];
+      if (!NonFinite::AllFinite(p, outputs)) {
+        e.non_finite.Add(SampleName(data, batch->sample_ids[row]));
+        continue;
+      }
+      const size_t guess =
+          static_cast<size_t>(std::max_element(p, p + outputs) - p);
       ++e.confusion[truth][guess];
       if (static_cast<int32_t>(guess) == labels[row]) {
         ++e.class_correct[truth];
         ++e.correct;
       }
     }
-    if (unknown == 0) {
-      e.loss += double{r.loss} * batch->rows;
-      e.known += batch->rows;
-    }
   }
-  if (e.known > 0) e.loss /= static_cast<double>(e.known);
+  if (known && std::isfinite(loss)) {
+    e.loss = loss / static_cast<double>(e.samples);
+  }
   return e;
 }
 
-double Ratio(uint64_t part, uint64_t whole) {
-  return whole == 0 ? 0.0
-                    : static_cast<double>(part) / static_cast<double>(whole);
+// A model whose output is a loss.
+Evaluation EvaluateLoss(Predictor& predictor, const Dataset& data) {
+  Evaluation e;
+  Loader loader(data, LoaderOptions{predictor.batch(), 0, false, false});
+  loader.StartEpoch(0);
+  double loss = 0;
+  while (const HostBatch* batch = loader.Next()) {
+    const float mean = predictor.Run(batch->input, nullptr, batch->rows).loss;
+    e.samples += batch->rows;
+    loss += double{mean} * batch->rows;
+    if (std::isfinite(mean)) continue;
+    // Which ones? A sum of finite losses may overflow, too: then none is named.
+    const auto* sample = static_cast<const uint8_t*>(batch->input);
+    for (uint32_t row = 0; row < batch->rows; ++row) {
+      const float own = predictor.Run(sample, nullptr, 1).loss;
+      if (!std::isfinite(own)) {
+        e.non_finite.Add(SampleName(data, batch->sample_ids[row]));
+      }
+      sample += data.SampleBytes();
+    }
+  }
+  if (std::isfinite(loss)) e.loss = loss / static_cast<double>(e.samples);
+  return e;
 }
 
-void PrintTable(const Predictor& predictor, const Dataset& data,
-                const Evaluation& e, const std::vector<std::string>& unknown) {
-  fmt::print("{} samples, accuracy {:.4f}", e.samples,
-             Ratio(e.correct, e.samples));
-  if (e.known == e.samples) fmt::print(", loss {:.4f}", e.loss);
-  fmt::print("\n");
-  if (!unknown.empty()) {
-    fmt::print(
-        "the model does not know {} of the classes and gets them wrong: {}\n",
-        unknown.size(), fmt::join(unknown, ", "));
-  }
+std::optional<double> Ratio(uint64_t part, uint64_t whole) {
+  if (whole == 0) return std::nullopt;
+  return static_cast<double>(part) / static_cast<double>(whole);
+}
+
+Json OrNull(const std::optional<double>& value) {
+  return value ? Json(*value) : Json();
+}
+
+void PrintTable(const Predictor& predictor,
+                const std::vector<std::string>& names, const Evaluation& e) {
+  constexpr size_t kNameColumns = 20, kCellColumns = 6;
   size_t width = 5;
-  for (const std::string& name : data.class_names) {
-    width = std::max(width, std::min<size_t>(Printable(name).size(), 20));
+  for (const std::string& name : names) {
+    width = std::max(width, std::min(Columns(Shown(name)), kNameColumns));
   }
-  fmt::print("\n{:>{}}  samples  accuracy   predicted as\n", "class", width);
-  fmt::print("{:>{}}                      ", "", width);
+  Result("\n{}  samples  accuracy   predicted as\n", RightCell("class", width));
+  std::string line(width + 22, ' ');
   const uint32_t shown = std::min<uint32_t>(predictor.outputs(), 24);
   for (uint32_t k = 0; k < shown; ++k) {
-    fmt::print("{:>6.6}", Printable(predictor.ClassName(k)));
+    // One column less than there is keeps the names apart.
+    line += RightCell(predictor.ClassName(k), kCellColumns, kCellColumns - 1);
   }
-  fmt::print("\n");
-  for (size_t i = 0; i < data.class_names.size(); ++i) {
-    fmt::print("{:>{}.20}  {:>7}    {:.4f}   ", Printable(data.class_names[i]),
-               width, e.class_samples[i],
-               Ratio(e.class_correct[i], e.class_samples[i]));
-    for (uint32_t k = 0; k < shown; ++k) fmt::print("{:>6}", e.confusion[i][k]);
-    fmt::print("\n");
+  Result("{}\n", line);
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto accuracy = Ratio(e.class_correct[i], e.class_samples[i]);
+    line = fmt::format("{}  {:>7}    {}   ",
+                       RightCell(names[i], width, kNameColumns),
+                       e.class_samples[i],
+                       accuracy ? fmt::format("{:.4f}", *accuracy) : "     -");
+    for (uint32_t k = 0; k < shown; ++k) {
+      line += fmt::format("{:>{}}", e.confusion[i][k], kCellColumns);
+    }
+    Result("{}\n", line);
   }
   if (shown < predictor.outputs()) {
-    fmt::print("({} more columns: use --json)\n", predictor.outputs() - shown);
+    Result("({} more columns: use --json)\n", predictor.outputs() - shown);
   }
+}
+
+Json ClassesJson(const std::vector<std::string>& names, const Evaluation& e) {
+  Json classes = Json::array();
+  for (size_t i = 0; i < names.size(); ++i) {
+    classes.push_back(
+        {{"class", names[i]},
+         {"samples", e.class_samples[i]},
+         {"correct", e.class_correct[i]},
+         {"accuracy", OrNull(Ratio(e.class_correct[i], e.class_samples[i]))},
+         {"predicted", e.confusion[i]}});
+  }
+  return classes;
+}
+
+// Without split= the test split is meant, if there is one: val= and its seed
+// are of the training that came before.
+DataSpec ChooseSplit(const std::string& text, std::vector<std::string>* notes) {
+  DataSpec spec = ParseDataSpec(text);
+  if (spec.split_given) return spec;
+  if (HasTestSplit(spec)) {
+    spec.split = "test";
+    if (spec.val > 0) {
+      notes->push_back("val= has no effect on the test split");
+      spec.val = 0;
+    }
+  }
+  notes->push_back(
+      fmt::format("the {} split is evaluated; split= chooses", spec.split));
+  return spec;
 }
 
 int Run(const Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
   Predictor predictor(a.model, a.batch, a.threads);
-  const Dataset data = LoadDataset(a.data);
-  predictor.CheckShape(data.shape, a.data);
-  if (!predictor.classifier()) {
-    Loader loader(data, LoaderOptions{predictor.batch(), 0, false, false});
-    loader.StartEpoch(0);
-    double loss = 0;
-    while (const HostBatch* batch = loader.Next()) {
-      loss += double{predictor.Run(batch->input, nullptr, batch->rows).loss} *
-              batch->rows;
+  std::vector<std::string> notes;
+  const Dataset data = LoadDataset(
+      ChooseSplit(a.data, &notes),
+      [&](const Shape& shape) { predictor.CheckShape(shape, a.data); });
+  notes.insert(notes.end(), data.notes.begin(), data.notes.end());
+  // How the data's classes are called here, and those that the model lacks.
+  std::vector<std::string> names = data.class_names, unknown;
+  Evaluation e;
+  if (predictor.classifier()) {
+    const std::vector<std::string> known = predictor.Classes();
+    const ClassMatch match = MatchClassNames(data, known);
+    if (match.none) RefuseClasses(data, known);
+    if (match.by_label) notes.push_back(match.note);
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (match.to_model[i] < 0) {
+        unknown.push_back(names[i]);
+      } else if (!data.named) {
+        names[i] = known[static_cast<size_t>(match.to_model[i])];
+      }
     }
-    loss /= static_cast<double>(data.size());
-    if (cli.json) {
-      const nlohmann::ordered_json json = {{"samples", data.size()},
-                                           {"loss", loss}};
-      fmt::print("{}\n", json.dump(1));
-    } else {
-      fmt::print("{} samples, loss {:.6f}\n", data.size(), loss);
+    e = EvaluateClasses(predictor, data, match.to_model);
+  } else {
+    e = EvaluateLoss(predictor, data);
+  }
+  const bool lost = e.non_finite.count() > 0 || (!e.loss && unknown.empty());
+  const std::string problem = !lost ? ""
+                              : e.non_finite.count() == 0
+                                  ? "the mean loss is not finite\n  Single "
+                                    "losses are: see `temper predict`."
+                                  : e.non_finite.Message(e.samples);
+  if (cli.json) {
+    Json json = {{"split", data.split}, {"samples", e.samples}};
+    if (predictor.classifier()) {
+      json["correct"] = e.correct;
+      json["accuracy"] = OrNull(Ratio(e.correct, e.samples));
     }
-    return kExitOk;
-  }
-  const Evaluation e = Evaluate(predictor, data);
-  std::vector<std::string> unknown;
-  for (size_t i = 0; i < data.class_names.size(); ++i) {
-    if (predictor.FindClass(data.class_names[i]) < 0) {
-      unknown.push_back(Printable(data.class_names[i]));
+    json["loss"] = OrNull(e.loss);
+    json["non_finite"] = e.non_finite.count();
+    if (predictor.classifier()) {
+      json["unknown_classes"] = unknown;
+      json["model_classes"] = Json::array();
+      for (uint32_t k = 0; k < predictor.outputs(); ++k) {
+        json["model_classes"].push_back(predictor.ClassName(k));
+      }
+      json["classes"] = ClassesJson(names, e);
     }
+    json["notes"] = notes;
+    if (lost) {
+      json["non_finite_samples"] = e.non_finite.first();
+      json["error"] = {{"exit_code", kExitDiverged}, {"message", problem}};
+    }
+    PrintJson(json);
+  } else {
+    Result("{} samples of the {} split", e.samples, data.split);
+    if (predictor.classifier()) {
+      Result(", accuracy {:.4f}", *Ratio(e.correct, e.samples));
+    }
+    if (e.loss) {
+      Result(", loss {:.{}f}", *e.loss, predictor.classifier() ? 4 : 6);
+    }
+    Result("\n");
+    if (!unknown.empty()) {
+      std::string list;
+      for (const std::string& name : unknown) {
+        if (!list.empty()) list += ", ";
+        list += Printable(name);
+      }
+      Result(
+          "the model does not know {} of the classes and gets them wrong: {}\n",
+          unknown.size(), list);
+    }
+    if (predictor.classifier()) PrintTable(predictor, names, e);
   }
-  if (!cli.json) {
-    PrintTable(predictor, data, e, unknown);
-    return kExitOk;
-  }
-  nlohmann::ordered_json classes = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < data.class_names.size(); ++i) {
-    classes.push_back(
-        {{"class", data.class_names[i]},
-         {"samples", e.class_samples[i]},
-         {"correct", e.class_correct[i]},
-         {"accuracy", Ratio(e.class_correct[i], e.class_samples[i])},
-         {"predicted", e.confusion[i]}});
-  }
-  nlohmann::ordered_json names = nlohmann::ordered_json::array();
-  for (uint32_t k = 0; k < predictor.outputs(); ++k) {
-    names.push_back(predictor.ClassName(k));
-  }
-  nlohmann::ordered_json json = {{"samples", e.samples},
-                                 {"correct", e.correct},
-                                 {"accuracy", Ratio(e.correct, e.samples)}};
-  json["loss"] = e.known == e.samples ? nlohmann::ordered_json(e.loss)
-                                      : nlohmann::ordered_json();
-  json["unknown_classes"] = unknown;
-  json["model_classes"] = names;
-  json["classes"] = classes;
-  fmt::print("{}\n",
-             json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace));
-  return kExitOk;
+  std::fflush(stdout);
+  for (const std::string& note : notes) Message("note: {}", note);
+  if (lost) MessageLine("temper: " + problem);
+  return lost ? kExitDiverged : kExitOk;
 }
 
 }  // namespace
@@ -179,7 +275,9 @@ void AddEvalVerb(Cli& cli) {
       cli.Verb("eval", "Accuracy of a model on a data set, class by class",
                [&cli, a] { return Run(cli, *a); });
   verb->add_option("model", a->model, "The .safetensors model")->required();
-  verb->add_option("--data", a->data, "Data, such as idx:DIR?split=test")
+  verb->add_option("--data", a->data,
+                   "Data, such as idx:DIR; without split= the test split, if "
+                   "there is one")
       ->required();
   verb->add_option("--batch", a->batch, "Samples at a time")
       ->check(Whole(1, kMaxBatch))

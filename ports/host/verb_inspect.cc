@@ -9,9 +9,11 @@
 
 #include "models/graph_json.h"
 #include "models/safetensors.h"
+#include "models/text.h"
 #include "models/work.h"
 #include "ports/host/cli.h"
 #include "ports/host/file_io.h"
+#include "ports/host/messages.h"
 #include "ports/host/model_source.h"
 
 namespace temper::host {
@@ -37,16 +39,15 @@ int ListTensors(const Cli& cli, const SafetensorsView& view) {
            {"shape", std::vector<uint64_t>(t.shape().begin(), t.shape().end())},
            {"bytes", t.bytes}});
     } else {
-      fmt::print("{:<48} {:<6} ({})\n", Printable(t.name),
-                 SafetensorsTypeName(t.type), fmt::join(t.shape(), ", "));
+      Result("{} {:<6} ({})\n", LeftCell(t.name, 48),
+             SafetensorsTypeName(t.type), fmt::join(t.shape(), ", "));
     }
   }
   if (cli.json) {
     const nlohmann::ordered_json json = {{"temper", false}, {"tensors", list}};
-    fmt::print("{}\n", json.dump(1));
+    PrintJson(json);
   } else {
-    fmt::print("{} tensors; not a temper model: no graph\n",
-               view.tensors.size());
+    Result("{} tensors; not a temper model: no graph\n", view.tensors.size());
   }
   return kExitOk;
 }
@@ -73,7 +74,7 @@ int Run(const Cli& cli, const Arguments& a) {
   FileError error = WriteGraphJson(model.graph, &graph);
   if (!error.ok()) FailFile(error, a.file);
   if (a.graph) {
-    fmt::print("{}\n", nlohmann::ordered_json::parse(graph).dump(1));
+    PrintJson(nlohmann::ordered_json::parse(graph));
     return kExitOk;
   }
   PlanOptions options;
@@ -86,8 +87,8 @@ int Run(const Cli& cli, const Arguments& a) {
   uint64_t trained = 0, buffers = 0, work = 0;
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
   if (!cli.json) {
-    fmt::print("{:<24} {:<22} {:>12} {:>10} {:>12}\n", "layer", "kind",
-               "output", "parameters", "mult-adds");
+    Result("{:<24} {:<22} {:>12} {:>10} {:>12}\n", "layer", "kind", "output",
+           "parameters", "mult-adds");
   }
   for (uint32_t i = 0; i < plan.nodes.size(); ++i) {
     uint64_t parameters = 0;
@@ -107,9 +108,8 @@ int Run(const Cli& cli, const Arguments& a) {
            {"parameters", parameters},
            {"multiply_adds", adds}});
     } else {
-      fmt::print("{:<24} {:<22} {:>12} {:>10} {:>12}\n", Printable(node.name),
-                 LayerName(node.kind), ShapeText(plan.shapes[i]), parameters,
-                 adds);
+      Result("{} {:<22} {:>12} {:>10} {:>12}\n", LeftCell(node.name, 24),
+             LayerName(node.kind), ShapeText(plan.shapes[i]), parameters, adds);
     }
   }
   if (cli.json) {
@@ -125,17 +125,15 @@ int Run(const Cli& cli, const Arguments& a) {
         {"training", model.training},
         {"optimizer_state", !model.optimizer_state.empty()},
         {"weights_sha256", sha256}};
-    fmt::print("{}\n", json.dump(1, ' ', true,
-                                 nlohmann::json::error_handler_t::replace));
+    PrintJson(json);
     return kExitOk;
   }
-  fmt::print("\nparameters     {} trained, {} stored beside them\n", trained,
-             buffers);
-  fmt::print("mult-adds      {} per sample, forward\n", work);
-  fmt::print("classes        {}:", model.classes.size());
-  for (const std::string& name : model.classes)
-    fmt::print(" {}", Printable(name));
-  fmt::print("\npreprocessing  {}\n", WritePreprocessing(model.preprocessing));
+  Result("\nparameters     {} trained, {} stored beside them\n", trained,
+         buffers);
+  Result("mult-adds      {} per sample, forward\n", work);
+  Result("classes        {}:", model.classes.size());
+  for (const std::string& name : model.classes) Result(" {}", Printable(name));
+  Result("\npreprocessing  {}\n", WritePreprocessing(model.preprocessing));
   for (const auto& [key, value] : model.training) {
     // Floating-point counters are stored as the digits of their bits.
     const bool bits =
@@ -144,15 +142,15 @@ int Run(const Cli& cli, const Arguments& a) {
     if (bits &&
         std::from_chars(value.data(), value.data() + value.size(), digits, 16)
                 .ptr == value.data() + value.size()) {
-      fmt::print("{:<14} {}\n", key, std::bit_cast<double>(digits));
+      Result("{:<14} {}\n", key, std::bit_cast<double>(digits));
       continue;
     }
-    fmt::print("{:<14} {}\n", Printable(key), Printable(value));
+    Result("{} {}\n", LeftCell(key, 14, 40), Printable(value));
   }
-  fmt::print("optimizer      {}\n", model.optimizer_state.empty()
-                                        ? "no state: a finished model"
-                                        : "state of a run that can be resumed");
-  fmt::print("sha256         {}\n", sha256);
+  Result("optimizer      {}\n", model.optimizer_state.empty()
+                                    ? "no state: a finished model"
+                                    : "state of a run that can be resumed");
+  Result("sha256         {}\n", sha256);
   return kExitOk;
 }
 

@@ -5,8 +5,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "models/text.h"
 #include "ports/host/cli.h"
 #include "ports/host/failure.h"
+#include "ports/host/messages.h"
 #include "ports/host/session.h"
 #include "ports/host/system.h"
 #include "simd/target.h"
@@ -38,8 +40,8 @@ void PrintPlan(const Job& job, bool all) {
   for (const PlannedTensor& t : plan.tensors) {
     totals[static_cast<size_t>(t.kind)] += t.bytes;
   }
-  fmt::print("{:<16} {:<30} {:>12} {:>12}  {}\n", "kind", "layer", "bytes",
-             "offset", "steps");
+  Result("{:<16} {:<30} {:>12} {:>12}  {}\n", "kind", "layer", "bytes",
+         "offset", "steps");
   std::vector<const PlannedTensor*> order;
   for (const PlannedTensor& t : plan.tensors) order.push_back(&t);
   std::stable_sort(order.begin(), order.end(),
@@ -48,49 +50,49 @@ void PrintPlan(const Job& job, bool all) {
   for (const PlannedTensor* t : order) {
     if (!all && t->bytes < plan.arena_bytes / 200) continue;
     ++shown;
-    fmt::print("{:<16} {:<30} {:>12} {:>12}  {}-{}\n", TensorKindName(t->kind),
-               Printable(LayerOf(plan, *t)), t->bytes, t->offset, t->first,
-               t->last);
+    Result("{:<16} {} {:>12} {:>12}  {}-{}\n", TensorKindName(t->kind),
+           LeftCell(LayerOf(plan, *t), 30), t->bytes, t->offset, t->first,
+           t->last);
   }
   if (shown < order.size()) {
-    fmt::print("({} smaller ones: --all)\n", order.size() - shown);
+    Result("({} smaller ones: --all)\n", order.size() - shown);
   }
-  fmt::print("\nsums over all buffers (memory is shared over time):\n");
+  Result("\nsums over all buffers (memory is shared over time):\n");
   for (size_t k = 0; k < 8; ++k) {
     if (totals[k] == 0) continue;
-    fmt::print("  {:<16} {:>12}\n", TensorKindName(static_cast<TensorKind>(k)),
-               totals[k]);
+    Result("  {:<16} {:>12}\n", TensorKindName(static_cast<TensorKind>(k)),
+           totals[k]);
   }
   const Outside outside = OutsideBytes(job);
-  fmt::print("\nshared over time  {:>12} bytes\n", plan.transient_bytes);
-  fmt::print("weights, state    {:>12} bytes\n",
-             plan.arena_bytes - plan.transient_bytes);
-  fmt::print(
+  Result("\nshared over time  {:>12} bytes\n", plan.transient_bytes);
+  Result("weights, state    {:>12} bytes\n",
+         plan.arena_bytes - plan.transient_bytes);
+  Result(
       "arena             {:>12} bytes ({:.2f} MiB): works; 64 less is "
       "refused\n",
       plan.arena_bytes, static_cast<double>(plan.arena_bytes) / 1048576.0);
-  fmt::print("lower bound       {:>12} bytes (arena is {:.4f} of it)\n",
-             plan.lower_bound,
-             static_cast<double>(plan.arena_bytes) /
-                 static_cast<double>(plan.lower_bound));
-  fmt::print(
+  Result("lower bound       {:>12} bytes (arena is {:.4f} of it)\n",
+         plan.lower_bound,
+         static_cast<double>(plan.arena_bytes) /
+             static_cast<double>(plan.lower_bound));
+  Result(
       "outside the arena {:>12} bytes (data set {}, batches {}, model file "
       "{}), "
       "and the program itself\n",
       outside.Total(), outside.data, outside.batches, outside.model);
-  fmt::print("steps             {:>12} per epoch of {} samples, batch {}\n",
-             job.steps_per_epoch, job.data.train.size(), job.options.batch);
+  Result("steps             {:>12} per epoch of {} samples, batch {}\n",
+         job.steps_per_epoch, job.data.train.size(), job.options.batch);
   const simd::Target target = simd::CurrentTarget();
-  fmt::print("target            {:>12} ({})\n", target.name,
-             target.exact ? "exact: the same bits on every exact target"
-                          : "not exact: without FMA results differ slightly");
+  Result("target            {:>12} ({})\n", target.name,
+         target.exact ? "exact: the same bits on every exact target"
+                      : "not exact: without FMA results differ slightly");
   if (const auto available = AvailableMemory()) {
-    fmt::print("memory available  {:>12} bytes here and now{}\n", *available,
-               *available < plan.arena_bytes + outside.Total()
-                   ? ": LESS than arena and data need"
-                   : "");
+    Result("memory available  {:>12} bytes here and now{}\n", *available,
+           *available < plan.arena_bytes + outside.Total()
+               ? ": LESS than arena and data need"
+               : "");
   }
-  for (const std::string& note : job.notes) fmt::print("note: {}\n", note);
+  for (const std::string& note : job.notes) Result("note: {}\n", note);
 }
 
 int Run(const Cli& cli, const Arguments& a) {
@@ -109,7 +111,7 @@ int Run(const Cli& cli, const Arguments& a) {
       available ? nlohmann::ordered_json(*available) : nlohmann::ordered_json();
   json["steps_per_epoch"] = job.steps_per_epoch;
   json["notes"] = job.notes;
-  fmt::print("{}\n", json.dump(1));
+  PrintJson(json);
   return kExitOk;
 }
 

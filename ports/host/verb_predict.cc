@@ -3,14 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 
 #include "ports/host/byte_source.h"
+#include "ports/host/class_match.h"
 #include "ports/host/cli.h"
 #include "ports/host/failure.h"
+#include "ports/host/file_format.h"
 #include "ports/host/idx.h"
+#include "ports/host/messages.h"
+#include "ports/host/non_finite.h"
 #include "ports/host/pnm.h"
 #include "ports/host/predictor.h"
 
@@ -23,75 +29,128 @@ struct Arguments {
   uint32_t top = 3, batch = 64, threads = 0;
 };
 
-// Collects samples until a batch is full, then prints it.
+// Collects samples until a batch is full, then answers them in order. What
+// cannot be answered is named at its place, and does not concern the others.
 class Printer {
  public:
   Printer(const Cli& cli, const Arguments& a, Predictor& predictor)
       : cli_(cli), top_(a.top), predictor_(predictor) {}
 
-  void Add(const std::string& name, const uint8_t* sample, const Shape& shape,
+  // `sample` is of the model's shape.
+  void Add(const std::string& name, const uint8_t* sample,
            const std::string* truth) {
-    predictor_.CheckShape(shape, name);
-    const size_t bytes =
-        shape.Count() * (shape.type == ElementType::kU8 ? 1 : 4);
+    const size_t bytes = SampleBytes();
     samples_.insert(samples_.end(), sample, sample + bytes);
-    names_.push_back(name);
-    truths_.push_back(truth == nullptr ? "" : *truth);
-    if (names_.size() == predictor_.batch()) Flush();
+    items_.push_back({name, truth == nullptr ? "" : *truth, std::nullopt});
+    if (samples_.size() == bytes * predictor_.batch()) Flush();
   }
 
-  void Finish() {
+  void AddBad(const std::string& name, const Failure& failure) {
+    ++bad_;
+    items_.push_back({name, "", failure});
+    if (samples_.empty()) Flush();
+  }
+
+  // Nothing has come so far.
+  bool empty() const { return answered_ == 0 && items_.empty(); }
+
+  // Returns the exit code.
+  int Finish() {
     Flush();
-    if (cli_.json) {
-      fmt::print("{}\n", json_.dump(1, ' ', true,
-                                    nlohmann::json::error_handler_t::replace));
+    if (cli_.json) PrintJson(json_);
+    std::fflush(stdout);
+    if (non_finite_.count() > 0) {
+      MessageLine("temper: " +
+                  non_finite_.Message(answered_ + non_finite_.count()));
+      return kExitDiverged;
     }
+    if (bad_ == 0) return kExitOk;
+    Message("temper: {} of {} could not be read", bad_, bad_ + answered_);
+    return kExitBadData;
   }
 
  private:
+  struct Item {
+    std::string name, truth;
+    std::optional<Failure> failure;
+  };
+
+  size_t SampleBytes() const {
+    const Shape shape = predictor_.input();
+    return static_cast<size_t>(shape.Count()) *
+           (shape.type == ElementType::kU8 ? 1 : 4);
+  }
+
   void Flush() {
-    if (names_.empty()) return;
-    if (!predictor_.classifier()) {
-      FlushErrors();
-      return;
+    const size_t rows = samples_.size() / SampleBytes();
+    const bool classes = predictor_.classifier();
+    if (rows > 0 && classes) {
+      predictor_.Run(samples_.data(), nullptr, static_cast<uint32_t>(rows));
     }
-    predictor_.Run(samples_.data(), nullptr,
-                   static_cast<uint32_t>(names_.size()));
-    const uint32_t n = predictor_.outputs();
-    for (size_t r = 0; r < names_.size(); ++r) {
-      Print(names_[r], truths_[r], predictor_.Output() + r * n, n);
+    size_t row = 0;
+    for (const Item& item : items_) {
+      if (item.failure) {
+        Refuse(item.name, item.failure->exit_code, item.failure->message);
+      } else if (classes) {
+        const uint32_t n = predictor_.outputs();
+        Answer(item, predictor_.Output() + row++ * n, n);
+      } else {
+        AnswerLoss(item, row++);
+      }
     }
+    items_.clear();
     samples_.clear();
-    names_.clear();
-    truths_.clear();
+  }
+
+  void Refuse(const std::string& name, int code, const std::string& why) {
+    if (cli_.json) {
+      json_.push_back({{"sample", name},
+                       {"error", {{"exit_code", code}, {"message", why}}}});
+    }
+    // After what has been answered before it.
+    std::fflush(stdout);
+    MessageLine("temper: " + why);
+  }
+
+  void RefuseOutput(const std::string& name) {
+    constexpr std::string_view kWhy = "the output is not finite";
+    non_finite_.Add(name);
+    if (cli_.json) {
+      json_.push_back(
+          {{"sample", name},
+           {"error", {{"exit_code", kExitDiverged}, {"message", kWhy}}}});
+    }
   }
 
   // A model without classes says of a sample how far off it is: its own loss.
-  void FlushErrors() {
-    const size_t bytes = samples_.size() / names_.size();
-    for (size_t r = 0; r < names_.size(); ++r) {
-      const float loss =
-          predictor_.Run(samples_.data() + r * bytes, nullptr, 1).loss;
-      if (cli_.json) {
-        json_.push_back({{"sample", names_[r]}, {"loss", loss}});
-      } else {
-        fmt::print("{}\t{:.6f}\n", Printable(names_[r]), loss);
-      }
+  void AnswerLoss(const Item& item, size_t row) {
+    const uint8_t* const sample = samples_.data() + row * SampleBytes();
+    const float loss = predictor_.Run(sample, nullptr, 1).loss;
+    if (!NonFinite::AllFinite(&loss, 1)) {
+      RefuseOutput(item.name);
+      return;
     }
-    samples_.clear();
-    names_.clear();
-    truths_.clear();
+    ++answered_;
+    if (cli_.json) {
+      json_.push_back({{"sample", item.name}, {"loss", loss}});
+    } else {
+      Result("{}\t{:.6f}\n", Printable(item.name), loss);
+    }
   }
 
-  void Print(const std::string& name, const std::string& truth, const float* p,
-             uint32_t n) {
+  void Answer(const Item& item, const float* p, uint32_t n) {
+    if (!NonFinite::AllFinite(p, n)) {
+      RefuseOutput(item.name);
+      return;
+    }
+    ++answered_;
     std::vector<uint32_t> order(n);
     std::iota(order.begin(), order.end(), 0u);
     std::stable_sort(order.begin(), order.end(),
                      [&](uint32_t a, uint32_t b) { return p[a] > p[b]; });
     order.resize(std::min(top_, n));
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
-    std::string line = Printable(name);
+    std::string line = Printable(item.name);
     for (const uint32_t k : order) {
       if (cli_.json) {
         list.push_back(
@@ -102,35 +161,46 @@ class Printer {
       }
     }
     if (cli_.json) {
-      nlohmann::ordered_json entry = {{"sample", name}, {"classes", list}};
-      if (!truth.empty()) entry["label"] = truth;
+      nlohmann::ordered_json entry = {{"sample", item.name}, {"classes", list}};
+      if (!item.truth.empty()) entry["label"] = item.truth;
       json_.push_back(entry);
     } else {
-      if (!truth.empty()) line += fmt::format("\t(label {})", Printable(truth));
-      fmt::print("{}\n", line);
+      if (!item.truth.empty()) {
+        line += fmt::format("\t(label {})", Printable(item.truth));
+      }
+      Result("{}\n", line);
     }
   }
 
   const Cli& cli_;
   const uint32_t top_;
   Predictor& predictor_;
-  std::vector<uint8_t> samples_;
-  std::vector<std::string> names_, truths_;
+  std::vector<uint8_t> samples_;  // of the items that have one
+  std::vector<Item> items_;       // that wait for the batch
+  uint64_t answered_ = 0, bad_ = 0;
+  NonFinite non_finite_;
   nlohmann::ordered_json json_ = nlohmann::ordered_json::array();
 };
 
-void AddFile(const std::string& path, Printer& printer) {
-  // PGM and PPM begin with 'P', gzip with 1f 8b; the rest must be IDX.
-  uint8_t first = 0;
-  OpenFile(path)->ReadExact(&first, 1, "the first byte");
-  if (first == 'P') {
-    const Image image = ReadPnm(path);
-    printer.Add(path, image.pixels.data(),
-                {image.h, image.w, image.c, ElementType::kU8}, nullptr);
+// The shape is compared before anything is allocated for what a header says.
+void AddFile(const std::string& path, const Predictor& predictor,
+             Printer& printer) {
+  std::unique_ptr<ByteSource> source = OpenFile(path);
+  const auto kind = [&] {
+    return RecognizeFormat(source->Peek(kFormatBytes)).kind;
+  };
+  if (kind() == FormatKind::kGzip) source = OpenGzip(std::move(source));
+  if (kind() == FormatKind::kPnm) {
+    const Image image =
+        ReadPnm(*source, [&](uint32_t h, uint32_t w, uint32_t c) {
+          predictor.CheckShape({h, w, c, ElementType::kU8}, path);
+        });
+    printer.Add(path, image.pixels.data(), nullptr);
     return;
   }
-  std::unique_ptr<ByteSource> source = OpenFile(path);
-  if (first == 0x1f) source = OpenGzip(std::move(source));
+  if (kind() != FormatKind::kIdx && kind() != FormatKind::kUnknown) {
+    RefuseFormat(*source, "a PGM, PPM or IDX file");
+  }
   const IdxHeader header = ReadIdxHeader(*source);
   if (header.rank < 3) {
     source->Corrupt(
@@ -138,12 +208,35 @@ void AddFile(const std::string& path, Printer& printer) {
   }
   const Shape shape = {header.size[1], header.size[2], header.size[3],
                        ElementType::kU8};
+  predictor.CheckShape(shape, path);
   std::vector<uint8_t> sample(CheckedSize(shape.Count(), "an image"));
   for (uint32_t i = 0; i < header.size[0]; ++i) {
     source->ReadExact(sample.data(), sample.size(), "an image");
-    printer.Add(fmt::format("{}#{}", path, i), sample.data(), shape, nullptr);
+    printer.Add(fmt::format("{}#{}", path, i), sample.data(), nullptr);
   }
   source->ExpectEnd();
+}
+
+void AddData(const std::string& spec, const Predictor& predictor,
+             Printer& printer) {
+  const Dataset data = LoadDataset(
+      spec, [&](const Shape& shape) { predictor.CheckShape(shape, spec); });
+  // Labels are called as the model calls them, so that they can be compared.
+  std::vector<std::string> names = data.class_names;
+  if (predictor.classifier()) {
+    const std::vector<std::string> known = predictor.Classes();
+    const ClassMatch match = MatchClassNames(data, known);
+    if (match.by_label) Message("note: {}", match.note);
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (match.to_model[i] >= 0) {
+        names[i] = known[static_cast<size_t>(match.to_model[i])];
+      }
+    }
+  }
+  for (size_t i = 0; i < data.size(); ++i) {
+    printer.Add(fmt::format("{}#{}", data.split, data.ids[i]), data.Sample(i),
+                &names[static_cast<size_t>(data.labels[i])]);
+  }
 }
 
 int Run(const Cli& cli, const Arguments& a) {
@@ -154,17 +247,17 @@ int Run(const Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
   Predictor predictor(a.model, a.batch, a.threads);
   Printer printer(cli, a, predictor);
-  if (!a.data.empty()) {
-    const Dataset data = LoadDataset(a.data);
-    for (size_t i = 0; i < data.size(); ++i) {
-      printer.Add(fmt::format("{}#{}", data.split, data.ids[i]), data.Sample(i),
-                  data.shape,
-                  &data.class_names[static_cast<size_t>(data.labels[i])]);
+  if (!a.data.empty()) AddData(a.data, predictor, printer);
+  for (const std::string& path : a.files) {
+    try {
+      AddFile(path, predictor, printer);
+    } catch (const Failure& failure) {
+      // A single file that gave nothing is the whole answer.
+      if (a.files.size() == 1 && printer.empty()) throw;
+      printer.AddBad(path, failure);
     }
   }
-  for (const std::string& path : a.files) AddFile(path, printer);
-  printer.Finish();
-  return kExitOk;
+  return printer.Finish();
 }
 
 }  // namespace

@@ -352,7 +352,7 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
   if (a.no_run) {
     if (cli.json) {
       json["weights_sha256"] = nullptr;
-      Result("{}\n", json.dump(1));
+      PrintJson(json);
     }
     return kExitOk;
   }
@@ -397,7 +397,7 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
     json["process_inside"] = inside;
     json["same_as_run"] = original ? Json(same) : Json();
     json["weights_sha256"] = r.Sha256();
-    Result("{}\n", json.dump(1));
+    PrintJson(json);
   } else {
     Result(
         "ran here      {:.1f} s, of which {} saves {:.2f} s at the speed of "

@@ -75,7 +75,7 @@ void PrintJson(const Job& job, const SessionResult& r,
   if (!error.empty()) {
     json["error"] = {{"exit_code", r.exit_code}, {"message", error}};
   }
-  Result("{}\n", json.dump(1, ' ', true, Json::error_handler_t::replace));
+  host::PrintJson(json);
 }
 
 void PrintText(const Job& job, const SessionResult& r) {

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <set>
 
+#include "models/json.h"
 #include "models/nearest.h"
 #include "ports/sim/toml_nesting.h"
 
@@ -301,6 +302,39 @@ std::string List(const std::vector<double>& numbers, size_t per_line) {
   return text + "]";
 }
 
+// What a profile is made of: tables, lists, numbers and text.
+void AppendJson(const toml::node& node, std::string* out) {
+  const auto list = [&](char open, char close, const auto& items,
+                        const auto& append) {
+    *out += open;
+    bool first = true;
+    for (auto&& item : items) {
+      if (!first) *out += ',';
+      first = false;
+      append(item);
+    }
+    *out += close;
+  };
+  if (const toml::table* table = node.as_table()) {
+    list('{', '}', *table, [&](const auto& entry) {
+      AppendJsonString(out, entry.first.str());
+      *out += ':';
+      AppendJson(entry.second, out);
+    });
+  } else if (const toml::array* array = node.as_array()) {
+    list('[', ']', *array,
+         [&](const toml::node& item) { AppendJson(item, out); });
+  } else if (const auto* text = node.as_string()) {
+    AppendJsonString(out, text->get());
+  } else if (const auto* boolean = node.as_boolean()) {
+    *out += boolean->get() ? "true" : "false";
+  } else if (const auto* integer = node.as_integer()) {
+    *out += fmt::format("{}", integer->get());
+  } else if (const auto* number = node.as_floating_point()) {
+    *out += fmt::format("{}", number->get());
+  }
+}
+
 }  // namespace
 
 const char* OriginName(Origin origin) {
@@ -371,6 +405,13 @@ std::string ProfileToml(const DeviceProfile& p) {
     s += Origins(rate.provenance);
   }
   return s;
+}
+
+std::string ProfileJson(const DeviceProfile& p) {
+  const toml::parse_result result = toml::parse(ProfileToml(p));
+  std::string text;
+  AppendJson(result.table(), &text);
+  return text;
 }
 
 }  // namespace temper::sim

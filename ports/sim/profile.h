@@ -84,6 +84,8 @@ std::string ParseProfile(std::string_view text, DeviceProfile* profile);
 
 // The TOML text that ParseProfile reads.
 std::string ProfileToml(const DeviceProfile& profile);
+// The same tables and keys as a JSON object.
+std::string ProfileJson(const DeviceProfile& profile);
 
 // The profiles that are built in: name on the command line and TOML text.
 struct BuiltInProfile {

@@ -185,6 +185,40 @@ TEST(Selection, RefusesBadNames) {
   EXPECT_EQ(SelectText("names=a,b,c,d&split=test", Labels()).notes.size(), 1u);
 }
 
+TEST(Selection, ANumberThatIsNoLabelIsAName) {
+  const auto names = [](const std::string& classes, const std::string& list) {
+    return SelectText("classes=" + classes + "&names=" + list, Labels())
+        .class_names;
+  };
+  const std::string tens = "10,20,30,40,50,60,70,80,90";
+  EXPECT_EQ(names("20", tens), (std::vector<std::string>{"20"}));
+  EXPECT_EQ(names("20,0-1,40", "10,30,20,40,50,60,70,80,90"),
+            (std::vector<std::string>{"20", "10", "30", "40"}));
+  // Both: refused with the two ways out, which are ways out.
+  const std::string ones = "1,2,3,4,5,6,7,8,9";
+  ExpectFailure(kExitUsage,
+                {"classes=2", "label 1", "Write 1-1", "2-2 for what"},
+                [&] { names("2", ones); });
+  EXPECT_EQ(names("1-1,2-2", ones), (std::vector<std::string>{"2", "3"}));
+  ExpectFailure(kExitUsage, {"label 30 is out of range", "0 to 8"},
+                [&] { names("20-30", tens); });
+}
+
+TEST(DataSpec, ExpandsTheHomeFolder) {
+  const char* const home = std::getenv("HOME");
+  const std::string old = home == nullptr ? "" : home;
+  setenv("HOME", "/home/me", 1);
+  EXPECT_EQ(ParseDataSpec("idx:~/d").path, "/home/me/d");
+  EXPECT_EQ(ParseDataSpec("idx:~").path, "/home/me");
+  EXPECT_EQ(ParseDataSpec("idx:~me/d").path, "~me/d");
+  EXPECT_EQ(ParseDataSpec("idx:./~/d").path, "./~/d");
+  EXPECT_EQ(ParseDataSpec("idx:d?names=~/n.txt").names_file, "/home/me/n.txt");
+  unsetenv("HOME");
+  ExpectFailure(kExitUsage, {"HOME is not set"},
+                [] { ParseDataSpec("idx:~/d"); });
+  if (home != nullptr) setenv("HOME", old.c_str(), 1);
+}
+
 TEST(Selection, ReadsNamesFromAFile) {
   const TempFolder folder;
   folder.Write("names.txt", "cat\r\ndog\nemu");
@@ -195,11 +229,11 @@ TEST(Selection, ReadsNamesFromAFile) {
   ExpectFailure(kExitBadData, {"names.txt, name 1", "empty"},
                 [&] { (void)SelectText(option, Labels()); });
   folder.Write("names.txt", std::string((1 << 20) + 1, 'x'));
-  ExpectFailure(kExitBadData, {"at most"},
+  ExpectFailure(kExitBadData, {"the limit is"},
                 [&] { (void)SelectText(option, Labels()); });
   ExpectFailure(kExitNotFound, {"no-such-file"},
                 [&] { (void)SelectText("names=/no-such-file", Labels()); });
-  ExpectFailure(kExitBadData, {"not a regular file"},
+  ExpectFailure(kExitBadData, {"it is a folder"},
                 [&] { (void)SelectText("names=" + folder.path(), Labels()); });
 }
 

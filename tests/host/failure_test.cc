@@ -44,7 +44,7 @@ TEST(Fail, HasFourPartsAndNoControls) {
   ExpectFailure(kExitIo, {"what: \\x1b[2Jp\xc3\xbc: No space left"}, [] {
     FailErrno(kExitIo, ENOSPC, "what", "\x1b[2Jp\xc3\xbc", "");
   });
-  ExpectFailure(kExitIo, {"\\xc2\x9b"},
+  ExpectFailure(kExitIo, {"\\xc2\\x9b"},
                 [] { Fail(kExitIo, "\xc2\x9b", "", "", ""); });
 }
 

@@ -7,7 +7,9 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <random>
 
+#include "ports/host/class_match.h"
 #include "ports/host/dataset.h"
 #include "tests/host/host_test.h"
 
@@ -367,6 +369,66 @@ TEST(Idx, LabelsBeyondTheNames) {
   folder.WritePlain();
   ExpectFailure(kExitBadData, {"sample 2", "label 2 is out of range"},
                 [&] { (void)LoadDataset(folder.Spec("names=a,b")); });
+}
+
+TEST(Idx, TransposesWhereTold) {
+  const Folder folder;
+  folder.WritePlain();
+  const Dataset plain = LoadDataset(folder.Spec());
+  const Dataset turned = LoadDataset(folder.Spec("transpose=1&limit=5"));
+  EXPECT_EQ(turned.shape, (Shape{kW, kH, 1, ElementType::kU8}));
+  for (size_t i = 0; i < turned.size(); ++i) {
+    for (uint32_t y = 0; y < kH; ++y) {
+      for (uint32_t x = 0; x < kW; ++x) {
+        ASSERT_EQ(turned.Sample(i)[x * kH + y], plain.Sample(i)[y * kW + x]);
+      }
+    }
+  }
+  EXPECT_EQ(Fingerprint(LoadDataset(folder.Spec("transpose=0"))),
+            Fingerprint(plain));
+  ExpectFailure(kExitUsage, {"transpose", "'yes'"},
+                [&] { (void)LoadDataset(folder.Spec("transpose=yes")); });
+  // Colours stay with their pixel.
+  const TempFolder colour;
+  colour.Write("train-images-idx4-ubyte",
+               Idx({1, 1, 2, 3}, {1, 2, 3, 4, 5, 6}));
+  colour.Write("train-labels-idx1-ubyte", Idx({1}, {0}));
+  const Dataset pixel = LoadDataset("idx:" + colour.path() + "?transpose=1");
+  EXPECT_EQ(pixel.shape, (Shape{2, 1, 3, ElementType::kU8}));
+  EXPECT_EQ(Bytes(pixel.Sample(0), pixel.Sample(0) + 6),
+            (Bytes{1, 2, 3, 4, 5, 6}));
+}
+
+TEST(Idx, TheShapeIsCheckedBeforeSamplesAreRead) {
+  // A small file that announces, and has, a huge sample.
+  const TempFolder folder;
+  Bytes images = Idx({1, 3000, 3000}, {});
+  std::mt19937 random(1);  // which does not compress
+  for (int i = 0; i < 9'000'000 / 1032; ++i) {
+    images.push_back(static_cast<uint8_t>(random()));
+  }
+  folder.Write("train-images-idx3-ubyte.gz", Gzip(images));
+  folder.Write("train-labels-idx1-ubyte", Idx({1}, {0}));
+  struct Seen {};
+  EXPECT_THROW(LoadDataset("idx:" + folder.path(),
+                           [](const Shape& shape) {
+                             EXPECT_EQ(shape.h, 3000u);
+                             throw Seen{};
+                           }),
+               Seen);
+}
+
+TEST(Idx, WhatMayNotBeReadIsNotMissing) {
+  const Folder folder;
+  folder.WritePlain();
+  ASSERT_EQ(chmod(folder.path().c_str(), 0), 0);
+  // Root may read everything: somebody else may not.
+  const bool root = geteuid() == 0;
+  if (root) ASSERT_EQ(seteuid(65534), 0);
+  ExpectFailure(kExitIo, {"Permission denied"},
+                [&] { (void)LoadDataset(folder.Spec()); });
+  if (root) ASSERT_EQ(seteuid(0), 0);
+  chmod(folder.path().c_str(), 0700);
 }
 
 TEST(Idx, MatchesClassesByName) {

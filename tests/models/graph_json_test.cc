@@ -261,7 +261,7 @@ TEST(GraphJson, WrongTypesAndMissingParts) {
   ExpectRefused("\"name\":\"conv\"", "\"name\":\"co\\u0000nv\"",
                 "control characters");
   ExpectRefused("\"name\":\"conv\"", "\"name\":\"co\\u001b[31mnv\"",
-                "\\x5cu001b");
+                "\\u001b");
   ExpectRefused("\"name\":\"conv\"", "\"name\":\"\"", "1 to 63 bytes");
   ExpectRefused("\"name\":\"conv\"",
                 "\"name\":\"" + std::string(64, 'n') + "\"", "1 to 63 bytes");

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "models/text.h"
+
 namespace temper {
 namespace {
 

@@ -1,0 +1,158 @@
+// The rule by which classes of data and model are the same. See class_match.h.
+#include "ports/host/class_match.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <unordered_map>
+
+#include "ports/host/failure.h"
+
+namespace temper::host {
+namespace {
+
+// Names that nobody gave: labels in digits.
+bool AreNumbers(const std::vector<std::string>& names) {
+  return std::all_of(names.begin(), names.end(), [](const std::string& name) {
+    return ParseCount(name, std::numeric_limits<uint32_t>::max()).has_value() &&
+           (name.size() == 1 || name[0] != '0');
+  });
+}
+
+// "a, b, c, ..." of at most `most` names.
+std::string ListNames(const std::vector<std::string>& names, size_t most) {
+  std::string text;
+  for (size_t i = 0; i < std::min(most, names.size()); ++i) {
+    text += fmt::format("{}'{}'", i == 0 ? "" : ", ", Printable(names[i]));
+  }
+  return text + (names.size() > most ? ", ..." : "");
+}
+
+// The data have no names: their labels are indices of the model's classes, or,
+// for a selection of labels beyond them, the places in the selection are.
+std::vector<int32_t> LabelsAsIndices(const Dataset& data, size_t classes) {
+  const std::vector<uint32_t>& labels = data.class_labels;
+  const bool fit = std::all_of(labels.begin(), labels.end(),
+                               [&](uint32_t label) { return label < classes; });
+  const bool same_count = labels.size() == classes;
+  const bool in_order = std::is_sorted(labels.begin(), labels.end());
+  // Another order of all classes: it may be the one of the model's training.
+  if (fit && same_count && !in_order) return {};
+  if (fit) return {labels.begin(), labels.end()};
+  if (!same_count) return {};
+  std::vector<int32_t> places(labels.size());
+  std::iota(places.begin(), places.end(), 0);
+  return places;
+}
+
+// The model has no names: its classes are the labels in digits.
+std::vector<int32_t> LabelsAsNames(const Dataset& data,
+                                   const std::vector<std::string>& classes) {
+  std::vector<int32_t> found;
+  for (const uint32_t label : data.class_labels) {
+    const auto at =
+        std::find(classes.begin(), classes.end(), std::to_string(label));
+    if (at == classes.end()) return {};
+    found.push_back(static_cast<int32_t>(at - classes.begin()));
+  }
+  return found;
+}
+
+std::string Note(const Dataset& data, const std::vector<std::string>& model,
+                 const std::vector<int32_t>& to_model) {
+  std::string pairs;
+  constexpr size_t kMost = 3;
+  for (size_t c = 0; c < std::min(kMost, to_model.size()); ++c) {
+    pairs += fmt::format(
+        "{}{} is '{}'", c == 0 ? "" : ", ",
+        data.named ? fmt::format("'{}'", Printable(data.class_names[c]))
+                   : data.class_names[c],
+        Printable(model[static_cast<size_t>(to_model[c])]));
+  }
+  return fmt::format(
+      "only {} has names for its classes: they are matched by label ({}{}); "
+      "names= can say otherwise",
+      data.named ? "the data" : "the model", pairs,
+      to_model.size() > kMost ? ", ..." : "");
+}
+
+}  // namespace
+
+ClassMatch MatchClassNames(const Dataset& data,
+                           const std::vector<std::string>& model_classes) {
+  std::unordered_map<std::string_view, int32_t> index;
+  for (size_t i = 0; i < model_classes.size(); ++i) {
+    index.emplace(model_classes[i], static_cast<int32_t>(i));
+  }
+  ClassMatch match;
+  match.none = true;
+  for (const std::string& name : data.class_names) {
+    const auto found = index.find(name);
+    match.to_model.push_back(found == index.end() ? -1 : found->second);
+    match.none &= found == index.end();
+  }
+  if (!match.none || data.class_labels.size() != data.class_names.size()) {
+    return match;
+  }
+  const bool model_named = !AreNumbers(model_classes);
+  std::vector<int32_t> by_label;
+  if (!data.named && model_named) {
+    by_label = LabelsAsIndices(data, model_classes.size());
+  } else if (data.named && !model_named) {
+    by_label = LabelsAsNames(data, model_classes);
+  }
+  if (by_label.empty()) return match;
+  match.note = Note(data, model_classes, by_label);
+  match.to_model = std::move(by_label);
+  match.by_label = true;
+  match.none = false;
+  return match;
+}
+
+void RefuseClasses(const Dataset& data,
+                   const std::vector<std::string>& model_classes) {
+  constexpr size_t kMost = 10;
+  std::string names;
+  for (const std::string& name : model_classes) {
+    if (name.find_first_of(",&") != name.npos) names.clear();
+    if (name.find_first_of(",&") != name.npos) break;
+    if (!names.empty()) names += ',';
+    names += Printable(name);
+  }
+  if (model_classes.size() > kMost || names.empty()) names = "FILE";
+  Fail(kExitMismatch, "no class of the data is one of the model's", data.source,
+       fmt::format("the data has {} ({}), the model {} ({})",
+                   ListNames(data.class_names, 3), data.class_names.size(),
+                   ListNames(model_classes, 3), model_classes.size()),
+       fmt::format("Name the data's labels, from 0 up, as the model does: "
+                   "names={}{}",
+                   names,
+                   names == "FILE" ? " (one name per line)"
+                                   : ", in the order of the labels."));
+}
+
+void MatchClasses(Dataset& data,
+                  const std::vector<std::string>& model_classes) {
+  const std::vector<uint64_t> counts = data.ClassCounts();
+  const ClassMatch match = MatchClassNames(data, model_classes);
+  if (match.none) RefuseClasses(data, model_classes);
+  for (size_t c = 0; c < data.class_names.size(); ++c) {
+    if (match.to_model[c] >= 0 || counts[c] == 0) continue;
+    const std::vector<std::string_view> known(model_classes.begin(),
+                                              model_classes.end());
+    Fail(kExitBadData, "the data does not match the model", data.source,
+         fmt::format("the model has no class '{}', the data has {} samples "
+                     "of it",
+                     Printable(data.class_names[c]), counts[c]),
+         Suggest(data.class_names[c], known) +
+             " Leave the class out with classes=, or rename it with names=.");
+  }
+  for (int32_t& label : data.labels) {
+    label = match.to_model[static_cast<size_t>(label)];
+  }
+  data.class_names = model_classes;
+}
+
+}  // namespace temper::host

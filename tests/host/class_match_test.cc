@@ -1,0 +1,84 @@
+// Which class of a model each class of a data set is.
+#include "ports/host/class_match.h"
+
+#include "tests/host/host_test.h"
+
+namespace temper::host {
+namespace {
+
+using ::temper::testing::ExpectFailure;
+using Names = std::vector<std::string>;
+using Indices = std::vector<int32_t>;
+
+// One sample of each class.
+Dataset Data(const Names& names, const std::vector<uint32_t>& labels) {
+  Dataset data;
+  data.source = "idx:x";
+  data.class_labels = labels;
+  data.named = !names.empty();
+  data.class_names = names;
+  for (const uint32_t label : labels) {
+    if (names.empty()) data.class_names.push_back(std::to_string(label));
+    data.labels.push_back(static_cast<int32_t>(data.labels.size()));
+  }
+  return data;
+}
+
+TEST(ClassMatch, NamesDecide) {
+  const ClassMatch all =
+      MatchClassNames(Data({"b", "a"}, {0, 1}), {"a", "b", "c"});
+  EXPECT_EQ(all.to_model, (Indices{1, 0}));
+  EXPECT_FALSE(all.by_label || all.none);
+  // Some are known: the others are not guessed.
+  EXPECT_EQ(MatchClassNames(Data({"b", "x"}, {0, 1}), {"a", "b"}).to_model,
+            (Indices{1, -1}));
+  EXPECT_EQ(MatchClassNames(Data({}, {3, 1}), {"0", "1", "2"}).to_model,
+            (Indices{-1, 1}));
+}
+
+TEST(ClassMatch, LabelsWithoutNamesAreIndices) {
+  const Names model = {"shirt", "coat", "bag"};
+  const ClassMatch match = MatchClassNames(Data({}, {0, 1, 2}), model);
+  EXPECT_EQ(match.to_model, (Indices{0, 1, 2}));
+  EXPECT_TRUE(match.by_label);
+  EXPECT_NE(match.note.find("0 is 'shirt'"), std::string::npos) << match.note;
+  EXPECT_EQ(MatchClassNames(Data({}, {2}), model).to_model, (Indices{2}));
+  // A model of a selection, and the same selection.
+  EXPECT_EQ(MatchClassNames(Data({}, {5, 7, 9}), model).to_model,
+            (Indices{0, 1, 2}));
+  // In another order it could be either; one class too many cannot be.
+  EXPECT_TRUE(MatchClassNames(Data({}, {1, 0, 2}), model).none);
+  EXPECT_TRUE(MatchClassNames(Data({}, {0, 1, 2, 3}), model).none);
+  EXPECT_TRUE(MatchClassNames(Data({}, {2, 3}), model).none);
+}
+
+TEST(ClassMatch, AModelWithoutNamesKnowsLabels) {
+  const ClassMatch match =
+      MatchClassNames(Data({"bag", "shirt"}, {2, 0}), {"0", "1", "2"});
+  EXPECT_EQ(match.to_model, (Indices{2, 0}));
+  EXPECT_TRUE(match.by_label);
+  EXPECT_EQ(MatchClassNames(Data({"a", "b"}, {6, 5}), {"5", "6"}).to_model,
+            (Indices{1, 0}));
+  EXPECT_TRUE(MatchClassNames(Data({"a", "b"}, {0, 1}), {"5", "6"}).none);
+  // Names of the data that are numbers are names still.
+  EXPECT_EQ(MatchClassNames(Data({"10", "20"}, {0, 1}), {"0", "1"}).to_model,
+            (Indices{0, 1}));
+}
+
+TEST(ClassMatch, WhatCannotBeMatchedIsRefused) {
+  const Names model = {"shirt", "coat"};
+  Dataset other = Data({"cat", "dog"}, {0, 1});
+  EXPECT_TRUE(MatchClassNames(other, model).none);
+  ExpectFailure(kExitMismatch, {"'cat'", "'shirt'", "names=shirt,coat"},
+                [&] { MatchClasses(other, model); });
+  ExpectFailure(kExitMismatch, {"names=FILE"}, [&] {
+    RefuseClasses(other, {"a,b", "c"});
+  });
+  Dataset numbers = Data({}, {1});
+  MatchClasses(numbers, model);
+  EXPECT_EQ(numbers.labels, (Indices{1}));
+  EXPECT_EQ(numbers.class_names, model);
+}
+
+}  // namespace
+}  // namespace temper::host
