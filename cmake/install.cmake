@@ -69,7 +69,7 @@ if(TARGET temper)
     DESTINATION share/doc/temper COMPONENT temper)
   install(DIRECTORY docs DESTINATION share/doc/temper COMPONENT temper
     FILES_MATCHING PATTERN "*.md")
-  install(FILES bench/RESULTS.md
+  install(FILES bench/RESULTS.md bench/mca.md
     DESTINATION share/doc/temper/bench COMPONENT temper)
   install(FILES tests/runtime/readme_test.cc
     DESTINATION share/doc/temper/tests/runtime COMPONENT temper)

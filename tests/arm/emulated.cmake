@@ -1,10 +1,12 @@
-# Which tests of a cross build run under qemu, and as which CPU. Label "emulated" is
-# what `ctest --preset pi-...` and ./test run. "full" is every test of the build once
-# (unit, slow, host) but simd/math_slow_test, as the CPU that is named:
-#   ctest --preset pi-aarch64-full                          # Cortex-A53
-#   QEMU_CPU=max ctest --test-dir build/pi-aarch64 -L full  # SVE
-# It needs everything built, the label "emulated" only the target emulated_tests, and
-# "smoke", a few tests of everything, only smoke_tests.
+# Which tests of a cross build run under qemu, and as which CPU. Labels:
+#   emulated  what `ctest --preset pi-...` and ./test run; needs the target
+#             emulated_tests
+#   smoke     a few tests of everything; needs smoke_tests
+#   range     simd/math.h over every 509th float, minutes each: ./test long arm
+#   full      every test of the build once (unit, slow, host) but simd/math_slow_test,
+#             as the CPU that is named: ./test long full. Needs everything built.
+#     ctest --preset pi-aarch64-full                          # Cortex-A53
+#     QEMU_CPU=max ctest --test-dir build/pi-aarch64 -L full  # SVE
 # Without a CPU in its name a test runs as $QEMU_CPU, which the test presets set.
 
 # The command line from outside; the script takes one program.
@@ -39,7 +41,7 @@ set(temper_kernels "")
 foreach(test IN LISTS temper_all)
   get_test_property(${test} LABELS labels)
   # 2^32 floats through five functions: half a day as SVE. simd/math_test has the
-  # stored hash of every 509th.
+  # stored hashes of every 509th and every 65537th.
   if(test STREQUAL "simd/math_slow_test")
     continue()
   endif()
@@ -52,6 +54,14 @@ foreach(test IN LISTS temper_all)
     endif()
   endif()
 endforeach()
+# Every 509th float is for the label "range".
+set(temper_range "*Every509th*")
+add_test(NAME range/simd/math_test
+  COMMAND simd_math_test --gtest_filter=${temper_range})
+set_tests_properties(range/simd/math_test PROPERTIES LABELS "range;full"
+  TIMEOUT 1800)
+set_tests_properties(simd/math_test PROPERTIES
+  ENVIRONMENT "GTEST_FILTER=-${temper_range}")
 set(temper_smoke simd/gemm_test simd/depthwise_test simd/norm_test
   layers/conv2d_test runtime/readme_test)
 foreach(test IN LISTS temper_smoke)
@@ -60,6 +70,12 @@ foreach(test IN LISTS temper_smoke)
 endforeach()
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64" AND NOT TEMPER_STATIC_DISPATCH)
   temper_emulate(max ${temper_kernels})  # SVE
+  set_tests_properties(max/simd/math_test PROPERTIES
+    ENVIRONMENT "QEMU_CPU=max;GTEST_FILTER=-${temper_range}")
+  add_test(NAME max/range/simd/math_test
+    COMMAND simd_math_test --gtest_filter=${temper_range})
+  set_tests_properties(max/range/simd/math_test PROPERTIES LABELS range
+    TIMEOUT 1800 ENVIRONMENT QEMU_CPU=max)
   temper_emulate(cortex-a72 ${temper_smoke})
   temper_emulate(cortex-a76 ${temper_smoke})
 

@@ -1,5 +1,6 @@
-// simd/math.h: errors against double, stored bits over every 509th of the 2^32
-// floats, special values. The whole range: math_slow_test.cc.
+// simd/math.h: errors against double and stored bits over every 65537th and
+// every 509th of the 2^32 floats, special values. Emulated machines run the
+// latter in `./test long` alone. All floats: math_slow_test.cc.
 #include "simd/math.h"
 
 #include <algorithm>
@@ -42,7 +43,7 @@ struct TargetRun {
   float worst_at = 0;
 };
 
-TEST(Math, ErrorsAndStoredBitsOfEvery509thPattern) {
+void CheckEvery(uint64_t stride, uint64_t MathFunction::*hash) {
   constexpr size_t kBlock = 8192;
   simd::Target targets[32];
   const size_t count = simd::SupportedTargets(targets, 32);
@@ -52,12 +53,10 @@ TEST(Math, ErrorsAndStoredBitsOfEvery509thPattern) {
   for (const MathFunction& f : testing::kMathFunctions) {
     std::vector<TargetRun> runs;
     for (size_t t = 0; t < count; ++t) runs.push_back({targets[t], {}, 0, 0});
-    const uint64_t patterns =
-        (testing::kPatterns + testing::kStride - 1) / testing::kStride;
+    const uint64_t patterns = (testing::kPatterns + stride - 1) / stride;
     for (uint64_t first = 0; first < patterns; first += kBlock) {
       const size_t n = std::min<uint64_t>(kBlock, patterns - first);
-      testing::FillPatterns(first * testing::kStride, testing::kStride, n,
-                            x.data());
+      testing::FillPatterns(first * stride, stride, n, x.data());
       for (size_t i = 0; i < n; ++i) expected[i] = f.reference(x[i]);
       for (TargetRun& run : runs) {
         ASSERT_TRUE(simd::ForceTarget(run.target.name));
@@ -88,13 +87,21 @@ TEST(Math, ErrorsAndStoredBitsOfEvery509thPattern) {
       EXPECT_LE(run.worst, run.target.exact ? f.ulp : f.ulp_other)
           << f.name << " on " << run.target.name << " at " << run.worst_at;
       if (run.target.exact) {
-        EXPECT_EQ(run.hash.Value(), f.strided_hash)
+        EXPECT_EQ(run.hash.Value(), f.*hash)
             << f.name << " on " << run.target.name << ": 0x" << std::hex
             << run.hash.Value();
       }
     }
   }
   ASSERT_TRUE(simd::ForceTarget(nullptr));
+}
+
+TEST(Math, ErrorsAndStoredBitsOfEvery65537thPattern) {
+  CheckEvery(testing::kSparse, &MathFunction::sparse_hash);
+}
+
+TEST(Math, ErrorsAndStoredBitsOfEvery509thPattern) {
+  CheckEvery(testing::kStride, &MathFunction::strided_hash);
 }
 
 float One(void (*kernel)(size_t, const float*, float*), float x) {
