@@ -116,8 +116,8 @@ set(CPACK_DEBIAN_TEMPER_PACKAGE_CONTROL_EXTRA
 set(CPACK_COMPONENT_TEMPER_DESCRIPTION
 "trains neural networks on the CPU, inside fixed memory
 temper trains and fine-tunes neural networks on the CPU of a Raspberry Pi or
-a small PC. It says beforehand how many bytes a job will use, and never uses
-more; a run that was stopped, or lost its power, goes on bit for bit.")
+a small PC, inside an arena whose size it names beforehand and never exceeds.
+A run that was stopped, or lost its power, goes on bit for bit.")
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libtemper-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_COMPONENT_DEV_DESCRIPTION

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Rules of the house that a machine can check: who may include whom, what the
-runtime and the kernels may not use, how long files may be. Prints each breach as
-file:line: rule, and exits 1 if there is one.
+runtime and the kernels may not use, how long files may be, where pages link to, and
+that the README's speed is that of the results. Prints each breach as file:line: rule,
+and exits 1 if there is one.
 
   python3 tests/lint/lint.py [ROOT]
 """
@@ -80,6 +81,37 @@ def breaches(path):
             yield number, "the order or accuracy of this operation depends on the target"
 
 
+def page_breaches(path):
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        if any(ord(c) > 127 for c in line):
+            yield number, "ASCII only"
+        if path.suffix == ".md":
+            for link in re.findall(r"\]\(([^)#:]+)[^):]*\)", line):
+                if not (path.parent / link).exists():
+                    yield number, f"a link to {link}, which is not there"
+    if path == ROOT / "README.md":
+        yield from speed_breaches(path.read_text())
+
+
+def speed_breaches(readme):
+    """The range of ratios to PyTorch is that of all columns of one thread."""
+    ratios, columns = [], None
+    for line in (ROOT / "bench/RESULTS.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not line.startswith("|"):
+            columns = None
+        elif columns is None:
+            one_thread = "PyTorch images/s" in cells or "compiled" in cells
+            one_thread = one_thread and "times 1 thread" not in cells
+            columns = [i for i, cell in enumerate(cells) if one_thread and cell in ("ratio", "Zen 4")]
+        elif cells[1].isdigit():
+            ratios += [float(cells[i]) for i in columns]
+    claim = re.search(r"(\d+\.\d) to (\d+) times as fast as PyTorch", readme)
+    number = readme[:claim.start()].count("\n") + 1 if claim else 1
+    if not claim or float(claim[1]) != int(min(ratios) * 10) / 10 or int(claim[2]) != -int(-max(ratios) // 1):
+        yield number, f"bench/RESULTS.md has {min(ratios)} to {max(ratios)} times as fast as PyTorch"
+
+
 def main():
     count = 0
     for path in sorted(ROOT.rglob("*")):
@@ -89,8 +121,7 @@ def main():
         if path.suffix not in (".h", ".cc", ".py", ".cmake", ".md", ".txt", ".json") or path.name == "LICENSE":
             continue
         if path.suffix in (".md", ".txt", ".json", ".cmake", ".py") and path.suffix != ".py":
-            rules = [(n, "ASCII only") for n, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
-                     if any(ord(c) > 127 for c in line)]
+            rules = list(page_breaches(path))
         else:
             rules = list(breaches(path))
         for number, rule in rules:
