@@ -18,6 +18,7 @@
 #include "ports/host/class_match.h"
 #include "ports/host/failure.h"
 #include "ports/host/file_io.h"
+#include "ports/host/loader.h"
 #include "ports/host/stats.h"
 #include "ports/host/text_file.h"
 #include "ports/host/threads.h"
@@ -504,11 +505,10 @@ Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
 Outside OutsideBytes(const Job& job) {
   Outside o;
   o.data = job.data.train.MemoryBytes();
-  const uint64_t sample = job.data.train.SampleBytes() + 12;
-  o.batches = 2 * job.options.batch * sample + 8 * job.data.train.size();
+  o.batches = LoaderBytes(job.data.train, job.options.batch);
   if (job.data.val) {
     o.data += job.data.val->MemoryBytes();
-    o.batches += 2 * job.options.batch * sample + 8 * job.data.val->size();
+    o.batches += LoaderBytes(*job.data.val, job.options.batch);
   }
   if (job.source) o.model = job.source->MemoryBytes();
   for (const ModelTensor& tensor : job.statistics) {

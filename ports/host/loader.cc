@@ -59,6 +59,13 @@ Loader::~Loader() {
   worker_.join();
 }
 
+uint64_t LoaderBytes(const Dataset& data, uint32_t batch) {
+  constexpr uint64_t kSlots = 2, kLabelAndId = 4 + 8, kOrder = 8;
+  const uint64_t rows = std::min<uint64_t>(batch, data.size());
+  return kSlots * rows * (data.SampleBytes() + kLabelAndId) +
+         kOrder * data.size();
+}
+
 uint64_t Loader::MemoryBytes() const {
   uint64_t bytes = order_.size() * sizeof(Key);
   for (const Slot& slot : slots_) {

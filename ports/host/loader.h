@@ -95,6 +95,9 @@ class Loader {
   Thread worker_;
 };
 
+// What a loader of these samples will hold: two batches and the order.
+uint64_t LoaderBytes(const Dataset& data, uint32_t batch);
+
 }  // namespace temper::host
 
 #endif  // TEMPER_PORTS_HOST_LOADER_H_

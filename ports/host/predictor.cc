@@ -13,6 +13,7 @@ Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
     : pool_(MakeThreadPool(threads == 0 ? DefaultThreads() : threads)) {
   ModelSource source(path);
   model_ = source.header();
+  outside_bytes_ = source.MemoryBytes();
   CheckTargets(model_.graph, path);
   PlanOptions options;
   options.batch = batch;

@@ -31,6 +31,8 @@ class Predictor {
   Shape input() const { return trainer_.plan().shapes[0]; }
   uint32_t batch() const { return trainer_.plan().options.batch; }
   const Plan& plan() const { return trainer_.plan(); }
+  // What is held beside the arena: the model's header.
+  uint64_t OutsideBytes() const { return outside_bytes_; }
   // Name of output i: its class, "#i" for an output that no class belongs to;
   // its number if the model has no class names at all.
   std::string ClassName(uint32_t i) const;
@@ -47,6 +49,7 @@ class Predictor {
   Trainer trainer_;
   bool classifier_ = false;
   uint32_t outputs_ = 0;
+  uint64_t outside_bytes_ = 0;
 };
 
 }  // namespace temper::host

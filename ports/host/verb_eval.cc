@@ -23,7 +23,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Arguments {
-  std::string model, data, target;
+  std::string model, data, target, arena;
   uint32_t batch = 64, threads = 0;
 };
 
@@ -187,7 +187,7 @@ DataSpec ChooseSplit(const std::string& text, std::vector<std::string>* notes) {
 
 int Run(const Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
-  Predictor predictor(a.model, a.batch, a.threads);
+  Predictor predictor(a.model, a.batch, a.threads, a.arena);
   std::vector<std::string> notes;
   const Dataset data = LoadDataset(
       ChooseSplit(a.data, &notes),
@@ -235,6 +235,9 @@ int Run(const Cli& cli, const Arguments& a) {
       json["classes"] = ClassesJson(names, e);
     }
     json["notes"] = notes;
+    json["arena_bytes"] = predictor.plan().arena_bytes;
+    json["outside_bytes"] = predictor.OutsideBytes() + data.MemoryBytes() +
+                            LoaderBytes(data, predictor.batch());
     if (lost) {
       json["non_finite_samples"] = e.non_finite.first();
       json["error"] = {{"exit_code", kExitDiverged}, {"message", problem}};
@@ -282,6 +285,9 @@ void AddEvalVerb(Cli& cli) {
   verb->add_option("--batch", a->batch, "Samples at a time")
       ->check(Whole(1, kMaxBatch))
       ->capture_default_str();
+  verb->add_option("--arena", a->arena,
+                   "The most memory for the model, such as 16MiB (default: "
+                   "what it needs)");
   AddMachineOptions(verb, &a->threads, &a->target);
 }
 

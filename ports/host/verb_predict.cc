@@ -24,7 +24,7 @@ namespace temper::host {
 namespace {
 
 struct Arguments {
-  std::string model, data, target;
+  std::string model, data, target, arena;
   std::vector<std::string> files;
   uint32_t top = 3, batch = 64, threads = 0;
 };
@@ -245,7 +245,7 @@ int Run(const Cli& cli, const Arguments& a) {
          "temper predict MODEL picture.pgm ..., or MODEL --data idx:DIR");
   }
   ChooseTarget(a.target);
-  Predictor predictor(a.model, a.batch, a.threads);
+  Predictor predictor(a.model, a.batch, a.threads, a.arena);
   Printer printer(cli, a, predictor);
   if (!a.data.empty()) AddData(a.data, predictor, printer);
   for (const std::string& path : a.files) {
@@ -276,6 +276,9 @@ void AddPredictVerb(Cli& cli) {
   verb->add_option("--batch", a->batch, "Samples at a time")
       ->check(Whole(1, kMaxBatch))
       ->capture_default_str();
+  verb->add_option("--arena", a->arena,
+                   "The most memory for the model, such as 16MiB (default: "
+                   "what it needs)");
   AddMachineOptions(verb, &a->threads, &a->target);
 }
 

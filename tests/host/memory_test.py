@@ -58,13 +58,13 @@ def begun(folder):
     return text.count('"event":"start"') + text.count('"event":"resume"')
 
 
-def peak_anonymous(arguments, folder):
+def peak_anonymous(arguments, folder=None):
     """The most anonymous memory that the process was seen with, and its output.
 
-    The run in `folder` is stopped by SIGTERM once it has begun and its memory
-    has not grown for half a second."""
-    before = begun(folder)
-    stopped = False
+    The run in `folder`, if one is given, is stopped by SIGTERM once it has begun
+    and its memory has not grown for half a second."""
+    before = begun(folder) if folder else 0
+    stopped = folder is None
     process = subprocess.Popen([TEMPER, *arguments], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
     peak, grown = 0, time.monotonic()
@@ -163,6 +163,35 @@ class Memory(unittest.TestCase):
              "--out", self.path("tuned")], self.path("tuned"))
         self.assertEqual(code, 75, err)
         self.check("finetune", peak, announced, 1)
+
+    def test_evaluating_predicting_and_simulating(self):
+        out = self.path("run")
+        job = ["--model", "resnet18", "--data", f"idx:{FASHION}?limit=64",
+               "--batch", "8", "--threads", "1"]
+        simulate = ["simulate", *job, "--epochs", "2", "-q", "--out", out,
+                    "--device", "pi-4"]
+        announced = self.announced(*job)
+        peak, _, err, code = peak_anonymous(simulate)
+        self.assertEqual(code, 0, err)
+        self.check("simulate", peak, announced, 1)
+        model = os.path.join(out, "weights/last.safetensors")
+        data = ["--data", f"idx:{FASHION}?limit=100", "--batch", "8",
+                "--threads", "1"]
+        peak, text, err, code = peak_anonymous(["eval", model, *data, "--json"])
+        self.assertEqual(code, 0, err)
+        evaluation = json.loads(text)
+        arena = evaluation["arena_bytes"]
+        announced = arena + evaluation["outside_bytes"]
+        self.check("eval", peak, announced, 1)
+        peak, _, err, code = peak_anonymous(["predict", model, *data])
+        self.assertEqual(code, 0, err)
+        self.check("predict", peak, announced, 1)
+        for verb in ("eval", "predict"):
+            done = run(verb, model, *data, "--arena", str(arena))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            done = run(verb, model, *data, "--arena", str(arena - 64))
+            self.assertEqual(done.returncode, 11)
+            self.assertIn(f"--arena {arena}", done.stderr)
 
 
 if __name__ == "__main__":
