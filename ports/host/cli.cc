@@ -7,6 +7,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <iostream>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -70,6 +71,8 @@ std::string UnknownWord(Cli& cli, const std::string& message, int argc,
                      scope == &cli.app ? "" : scope->get_name(),
                      scope == &cli.app ? "" : " ");
 }
+
+constexpr const char* kNoOutput = "cannot write to standard output";
 
 int Report(const Cli& cli, int code, const std::string& message) {
   MessageLine("temper: " + message);
@@ -253,7 +256,8 @@ int RunCli(int argc, char** argv) {
     for (const auto add : kVerbs) add(cli);
     cli.app.parse(argc, argv);
   } catch (const CLI::Success& success) {
-    return cli.app.exit(success);  // --help, --version
+    const int code = cli.app.exit(success);  // --help, --version
+    return std::cout.flush() ? code : Report(cli, kExitIo, kNoOutput);
   } catch (const CLI::ParseError& error) {
     return Report(cli, kExitUsage, UnknownWord(cli, error.what(), argc, argv));
   } catch (const std::exception& error) {
@@ -265,7 +269,7 @@ int RunCli(int argc, char** argv) {
     // that is gone takes both.
     if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) &&
         code == kExitOk) {
-      Fail(kExitIo, "cannot write the output", "standard output", "", "");
+      return Report(cli, kExitIo, kNoOutput);
     }
     return code;
   } catch (const Failure& failure) {

@@ -191,7 +191,8 @@ bool Session::TrainEpoch() {
     shown.samples =
         uint64_t{counters_.epoch} * job_.data.train.size() + counters_.samples;
     shown.loss = counters_.loss_sum / n;
-    shown.accuracy = static_cast<double>(counters_.correct) / n;
+    shown.accuracy =
+        job_.classes.empty() ? -1 : static_cast<double>(counters_.correct) / n;
     shown.lr = lr;
     progress_.Update(shown);
     if (o.save_seconds > 0 && Since(saved) >= o.save_seconds) {
@@ -279,11 +280,12 @@ bool Session::EndEpoch() {
   shown.samples = uint64_t{counters_.epoch} * job_.data.train.size();
   shown.samples_total = uint64_t{job_.options.epochs} * job_.data.train.size();
   shown.loss = row.train_loss;
-  shown.accuracy = row.train_accuracy;
+  const bool classes = !job_.classes.empty();
+  shown.accuracy = classes ? row.train_accuracy : -1;
   shown.lr = row.lr;
   shown.arena_used = job_.plan.arena_bytes;
   shown.arena_total = arena_.size();
-  progress_.EndEpoch(shown, val_loss, val_accuracy);
+  progress_.EndEpoch(shown, val_loss, classes ? val_accuracy : -1);
   if (result_.val_diverged) {
     char text[160];
     const auto end = fmt::format_to_n(
