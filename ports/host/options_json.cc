@@ -9,7 +9,7 @@
 #include <system_error>
 
 #include "models/hash.h"
-#include "models/json.h"
+#include "models/text.h"
 #include "ports/host/failure.h"
 #include "ports/host/job.h"
 #include "ports/host/json_text.h"
