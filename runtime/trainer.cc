@@ -174,8 +174,11 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
 Status Trainer::CheckWeights() {
   for (const TensorView& view : tensors_) {
     if (view.spec->role != WeightRole::kKernel) continue;
+    uint32_t unset = 0;  // no way out of the loop: the compiler makes vectors
     for (uint64_t i = 0; i < view.count; ++i) {
-      if (std::bit_cast<uint32_t>(view.data[i]) != kUnset) continue;
+      unset |= std::bit_cast<uint32_t>(view.data[i]) == kUnset;
+    }
+    if (unset != 0) {
       return Error(StatusCode::kWrongState,
                    "its weights were never set: call Initialize, or fill all "
                    "of Tensors()",

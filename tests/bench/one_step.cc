@@ -64,6 +64,10 @@ int main(int argc, char** argv) {
     batch.input = input.data();
     batch.labels = labels.data();
     batch.rows = rows;
+    // What a trainer does once, before it first runs (are all weights set?), is
+    // no part of a step.
+    status = trainer.Evaluate(batch).status;
+    if (!status.ok()) std::fprintf(stderr, "%s\n", status.message);
     const StepResult result = trainer.Step(batch, 0.001f);
     status = result.status;
     std::printf("loss %.7g\n", static_cast<double>(result.loss));
