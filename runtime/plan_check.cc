@@ -2,8 +2,12 @@
 // with program.cc and planner.cc: it walks the steps as the trainer will and
 // asks of each one whether the layer can do it, and whether every buffer it
 // touches exists, is as large as the layer says (Needs), is alive, and overlaps
-// no other live buffer. O(tensors^2).
+// no other live buffer.
+#include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <map>
+#include <vector>
 
 #include "runtime/layer.h"
 #include "runtime/optimizer.h"
@@ -280,6 +284,41 @@ Status CheckStep(const Plan& plan, size_t step) {
   return Ok();
 }
 
+// No two buffers lie in the same place at the same time: a walk over the steps
+// with the living buffers by offset. As they do not overlap so far, a new one
+// can only overlap its neighbours.
+Status CheckOverlap(const Plan& plan) {
+  const std::vector<PlannedTensor>& tensors = plan.tensors;
+  const auto end = [&](uint32_t i) {
+    return tensors[i].offset + tensors[i].bytes + TailBytes(plan, tensors[i]);
+  };
+  std::vector<uint32_t> born(tensors.size());
+  for (uint32_t i = 0; i < born.size(); ++i) born[i] = i;
+  std::vector<uint32_t> dead = born;
+  std::stable_sort(born.begin(), born.end(), [&](uint32_t a, uint32_t b) {
+    return tensors[a].first < tensors[b].first;
+  });
+  std::stable_sort(dead.begin(), dead.end(), [&](uint32_t a, uint32_t b) {
+    return tensors[a].last < tensors[b].last;
+  });
+  std::map<uint64_t, uint32_t> living;
+  size_t next_dead = 0;
+  for (const uint32_t i : born) {
+    const PlannedTensor& t = tensors[i];
+    while (tensors[dead[next_dead]].last < t.first) {
+      living.erase(tensors[dead[next_dead++]].offset);
+    }
+    const auto above = living.lower_bound(t.offset);
+    if ((above != living.end() && above->first < end(i)) ||
+        (above != living.begin() && end(std::prev(above)->second) > t.offset)) {
+      return Fail("two live buffers overlap, or one lies in the other's tail",
+                  t.node);
+    }
+    living.emplace(t.offset, i);
+  }
+  return Ok();
+}
+
 }  // namespace
 
 Status CheckPlan(const Plan& plan) {
@@ -310,18 +349,8 @@ Status CheckPlan(const Plan& plan) {
     if (a.bytes > plan.arena_bytes || a.offset > plan.arena_bytes - a.bytes) {
       return Fail("a buffer lies outside the arena", a.node);
     }
-    for (size_t j = 0; j < i; ++j) {
-      const PlannedTensor& b = plan.tensors[j];
-      const bool same_time = !(a.last < b.first || b.last < a.first);
-      const bool same_place =
-          a.offset < b.offset + b.bytes + TailBytes(plan, b) &&
-          b.offset < a.offset + a.bytes + TailBytes(plan, a);
-      if (same_time && same_place) {
-        return Fail("two live buffers overlap, or one lies in the other's tail",
-                    a.node);
-      }
-    }
   }
+  TEMPER_RETURN_IF_ERROR(CheckOverlap(plan));
   // So that vector loads behind any other buffer stay inside the arena.
   if (count == 0) return Fail("the plan has no buffers");
   uint32_t states = 0;

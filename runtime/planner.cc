@@ -17,46 +17,55 @@ namespace temper {
 namespace {
 
 constexpr uint32_t kRestarts = 64;
+// Restarts end when so many buffers have been looked at, a few tenths of a
+// second: a pass over n buffers looks at n * n / 2, and graphs of thousands of
+// nodes have thousands. A count and no time, so that every machine finds the
+// same plan.
+constexpr uint64_t kMostLooks = uint64_t{1} << 26;
 
 bool IsPersistent(const PlannedTensor& t) {
   return t.kind == TensorKind::kWeight || t.kind == TensorKind::kOptimizer ||
          t.kind == TensorKind::kStepState;
 }
 
-bool Meet(const PlannedTensor& a, const PlannedTensor& b) {
-  return a.first <= b.last && b.first <= a.last;
-}
+// A buffer that has its place.
+struct Placed {
+  uint64_t begin, end;
+  uint32_t first, last;
+};
 
 // Places tensors in the given order; returns the bytes used. Stops early, with
-// a value >= give_up, once it cannot be better.
+// a value >= give_up, once it cannot be better. `placed` is memory to work in;
+// `looks` grows by the buffers looked at.
 uint64_t Place(const std::vector<PlannedTensor>& tensors,
                const std::vector<uint32_t>& order, uint64_t give_up,
-               std::vector<uint64_t>* offsets,
-               std::vector<uint32_t>* by_offset) {
-  by_offset->clear();
+               std::vector<uint64_t>* offsets, std::vector<Placed>* placed,
+               uint64_t* looks) {
+  placed->clear();  // by begin
   uint64_t used = 0;
   for (const uint32_t index : order) {
     const PlannedTensor& t = tensors[index];
     const uint64_t size = Extent(t);
+    *looks += placed->size();
     // Walk the neighbours in time by offset and remember the tightest gap.
     uint64_t end = 0, best = 0, best_gap = ~uint64_t{0};
-    for (const uint32_t other : *by_offset) {
-      if (!Meet(t, tensors[other])) continue;
-      const uint64_t start = (*offsets)[other];
-      if (start > end && start - end >= size && start - end < best_gap) {
-        best_gap = start - end;
+    for (const Placed& other : *placed) {
+      if (t.first > other.last || other.first > t.last) continue;
+      if (other.begin > end && other.begin - end >= size &&
+          other.begin - end < best_gap) {
+        best_gap = other.begin - end;
         best = end;
       }
-      end = std::max(end, start + Extent(tensors[other]));
+      end = std::max(end, other.end);
     }
     const uint64_t offset = best_gap == ~uint64_t{0} ? end : best;
     (*offsets)[index] = offset;
     used = std::max(used, offset + size);
     if (used >= give_up) return used;
     const auto place = std::lower_bound(
-        by_offset->begin(), by_offset->end(), offset,
-        [&](uint32_t a, uint64_t value) { return (*offsets)[a] < value; });
-    by_offset->insert(place, index);
+        placed->begin(), placed->end(), offset,
+        [](const Placed& p, uint64_t o) { return p.begin < o; });
+    placed->insert(place, {offset, offset + size, t.first, t.last});
   }
   return used;
 }
@@ -68,12 +77,16 @@ uint64_t Extent(const PlannedTensor& t) {
 }
 
 uint64_t LowerBound(const Plan& plan) {
-  uint64_t most = 0;
+  // What begins to live and what has ceased to, per step; sums wrap around.
+  std::vector<uint64_t> born(plan.steps.size(), 0), dead(plan.steps.size(), 0);
+  for (const PlannedTensor& t : plan.tensors) {
+    if (t.first >= born.size()) continue;
+    born[t.first] += Extent(t);
+    if (t.last + size_t{1} < dead.size()) dead[t.last + 1] += Extent(t);
+  }
+  uint64_t most = 0, bytes = 0;
   for (size_t s = 0; s < plan.steps.size(); ++s) {
-    uint64_t bytes = 0;
-    for (const PlannedTensor& t : plan.tensors) {
-      if (t.first <= s && s <= t.last) bytes += Extent(t);
-    }
+    bytes += born[s] - dead[s];
     most = std::max(most, bytes);
   }
   return most;
@@ -81,7 +94,8 @@ uint64_t LowerBound(const Plan& plan) {
 
 void LayOut(Plan* plan) {
   std::vector<PlannedTensor>& tensors = plan->tensors;
-  std::vector<uint32_t> transient, order, by_offset;
+  std::vector<uint32_t> transient, order;
+  std::vector<Placed> placed;
   uint64_t persistent_bytes = 0;
   for (uint32_t i = 0; i < tensors.size(); ++i) {
     if (IsPersistent(tensors[i])) {
@@ -103,7 +117,9 @@ void LayOut(Plan* plan) {
   });
   std::vector<uint64_t> offsets(tensors.size()), best_offsets;
   uint64_t best = ~uint64_t{0};
-  for (uint32_t restart = 0; restart <= kRestarts && best > transient_bound;
+  uint64_t looks = 0;
+  for (uint32_t restart = 0;
+       restart <= kRestarts && best > transient_bound && looks < kMostLooks;
        ++restart) {
     order = transient;
     if (restart == 1) {
@@ -122,7 +138,8 @@ void LayOut(Plan* plan) {
       std::stable_sort(order.begin(), order.end(),
                        [&](uint32_t a, uint32_t b) { return key[a] > key[b]; });
     }
-    const uint64_t used = Place(tensors, order, best, &offsets, &by_offset);
+    const uint64_t used =
+        Place(tensors, order, best, &offsets, &placed, &looks);
     if (used < best) {
       best = used;
       best_offsets = offsets;

@@ -13,7 +13,8 @@
 // activations have neither, derived outputs are formed by whoever reads them.
 // Buffers that share memory by design (in place, views) become one tensor here;
 // what may share memory over time is the planner's business.
-// Next: program_draft.h, program_nodes.cc, program_steps.cc, program_tensors.cc.
+// Next: program_draft.h, program_nodes.cc, program_steps.cc,
+// program_tensors.cc.
 #include "runtime/program.h"
 
 #include <cstring>
@@ -87,6 +88,26 @@ Status CheckOptions(const Graph& graph, const PlanOptions& options) {
 
 }  // namespace
 
+ProgramDraft::ProgramDraft(Plan* p)
+    : plan(*p),
+      count(static_cast<uint32_t>(p->graph.nodes.size())),
+      first_reader_(count + 1, 0) {
+  const auto each_input = [&](auto&& f) {
+    for (uint32_t c = 0; c < count; ++c) {
+      for (uint32_t k = 0; k < NodeAt(c).input_count; ++k) {
+        f(NodeAt(c).inputs[k], c, k);
+      }
+    }
+  };
+  each_input([&](uint32_t i, uint32_t, uint32_t) { ++first_reader_[i + 1]; });
+  for (uint32_t i = 0; i < count; ++i) first_reader_[i + 1] += first_reader_[i];
+  readers_.resize(first_reader_[count]);
+  std::vector<uint32_t> next = first_reader_;
+  each_input([&](uint32_t i, uint32_t c, uint32_t k) {
+    readers_[next[i]++] = {c, k};
+  });
+}
+
 void ProgramDraft::StateNeeds(uint32_t i, Needs* out) const {
   Shape in[kMaxInputs];
   for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
@@ -106,17 +127,6 @@ bool ProgramDraft::Recomputed(uint32_t i) const {
     if (NodeAt(count - 1).inputs[k] == i) return false;
   }
   return true;
-}
-
-// Last node that reads the output of node i in forward.
-uint32_t ProgramDraft::LastReader(uint32_t i) const {
-  uint32_t last = i;
-  for (uint32_t c = i + 1; c < count; ++c) {
-    for (uint32_t k = 0; k < NodeAt(c).input_count; ++k) {
-      if (NodeAt(c).inputs[k] == i) last = c;
-    }
-  }
-  return last;
 }
 
 Status MakeProgram(const Graph& graph, const PlanOptions& options, Plan* plan) {

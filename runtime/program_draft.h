@@ -26,8 +26,7 @@ struct StepSpan {
 };
 
 struct ProgramDraft {
-  explicit ProgramDraft(Plan* p)
-      : plan(*p), count(static_cast<uint32_t>(p->graph.nodes.size())) {}
+  explicit ProgramDraft(Plan* p);
 
   const Node& NodeAt(uint32_t i) const { return plan.graph.nodes[i]; }
   bool Frozen(uint32_t i) const {
@@ -41,8 +40,22 @@ struct ProgramDraft {
   // True if backward gets the output of node i from a second forward. Not where
   // the loss reads it: backward begins there, nothing would be saved.
   bool Recomputed(uint32_t i) const;
-  // Last node that reads the output of node i in forward.
-  uint32_t LastReader(uint32_t i) const;
+  // Calls f(c, k) for every input k of a node c that is the output of node i,
+  // in ascending order. Graphs are large and outputs may have thousands of
+  // readers: nobody else walks over all nodes for each node.
+  template <class F>
+  void ForEachReader(uint32_t i, F&& f) const {
+    for (uint32_t r = first_reader_[i]; r < first_reader_[i + 1]; ++r) {
+      f(readers_[r].node, readers_[r].input);
+    }
+  }
+  uint32_t ReaderCount(uint32_t i) const {
+    return first_reader_[i + 1] - first_reader_[i];
+  }
+  // Last node that reads the output of node i in forward; i if none does.
+  uint32_t LastReader(uint32_t i) const {
+    return ReaderCount(i) == 0 ? i : readers_[first_reader_[i + 1] - 1].node;
+  }
 
   Plan& plan;
   const uint32_t count;  // of nodes
@@ -52,6 +65,14 @@ struct ProgramDraft {
   std::vector<uint32_t> recompute, update;
   std::vector<uint32_t> gradient;  // the first that adds to weight gradients
   uint32_t loss = 0;
+
+ private:
+  struct Reader {
+    uint32_t node, input;
+  };
+  // Readers of node i: [first_reader_[i], first_reader_[i + 1]).
+  std::vector<uint32_t> first_reader_;
+  std::vector<Reader> readers_;
 };
 
 // Fills the modes, specs and minimum_rows of the plan's nodes, and draft.needs.

@@ -56,20 +56,13 @@ class NodeDecider {
   // the graph, so that bits and memory do not depend on the machine.
   void ChooseFusion() {
     std::vector<Needs> needs(d_.count);
-    std::vector<uint32_t> readers(d_.count, 0), reader(d_.count, kNoNode);
-    for (uint32_t i = 0; i < d_.count; ++i) {
-      d_.StateNeeds(i, &needs[i]);
-      for (uint32_t k = 0; k < d_.NodeAt(i).input_count; ++k) {
-        ++readers[d_.NodeAt(i).inputs[k]];
-        reader[d_.NodeAt(i).inputs[k]] = i;
-      }
-    }
+    for (uint32_t i = 0; i < d_.count; ++i) d_.StateNeeds(i, &needs[i]);
     for (uint32_t i = 0; i < d_.count; ++i) {
       const simd::Activation act = needs[i].activation;
       if (act == simd::Activation::kNone) continue;
       const uint32_t from = d_.NodeAt(i).inputs[0];
       NodeMode& source = d_.plan.nodes[from].mode;
-      if (!needs[from].absorb_activation || readers[from] != 1 ||
+      if (!needs[from].absorb_activation || d_.ReaderCount(from) != 1 ||
           source.absorbed) {
         continue;
       }
@@ -82,21 +75,14 @@ class NodeDecider {
       const uint32_t from = d_.NodeAt(i).inputs[0];
       if (from == 0 || needs[from].recompute) continue;
       const bool tail = d_.plan.nodes[i].mode.activation != 0;
-      const uint32_t last = tail ? reader[i] : i;
+      const uint32_t last = tail ? d_.LastReader(i) : i;
       bool all = true;
-      const auto each_reader = [&](auto&& f) {
-        for (uint32_t c = last + 1; c < d_.count; ++c) {
-          for (uint32_t k = 0; k < d_.NodeAt(c).input_count; ++k) {
-            if (d_.NodeAt(c).inputs[k] == last) f(c, k);
-          }
-        }
-      };
-      each_reader([&](uint32_t c, uint32_t k) {
+      d_.ForEachReader(last, [&](uint32_t c, uint32_t k) {
         all = all && needs[c].accept_derived[k];
       });
       if (!all) continue;
       d_.plan.nodes[i].mode.derived = true;
-      each_reader([&](uint32_t c, uint32_t k) {
+      d_.ForEachReader(last, [&](uint32_t c, uint32_t k) {
         d_.plan.nodes[c].mode.derived_input[k] = true;
       });
     }

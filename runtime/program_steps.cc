@@ -89,15 +89,11 @@ class StepLister {
     const uint32_t norm =
         d_.plan.nodes[from].mode.absorbed ? d_.NodeAt(from).inputs[0] : from;
     if (!d_.needs[norm].reduce_first) return kNoNode;
-    for (uint32_t c = from + 1; c < i; ++c) {
-      for (uint32_t k = 0; k < d_.NodeAt(c).input_count; ++k) {
-        if (d_.NodeAt(c).inputs[k] == from &&
-            d_.plan.nodes[c].mode.need_dx[k]) {
-          return kNoNode;
-        }
-      }
-    }
-    return norm;
+    bool last = true;
+    d_.ForEachReader(from, [&](uint32_t c, uint32_t k) {
+      last = last && (c >= i || !d_.plan.nodes[c].mode.need_dx[k]);
+    });
+    return last ? norm : kNoNode;
   }
 
   uint32_t AddStep(StepKind kind, uint32_t node) {

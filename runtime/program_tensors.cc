@@ -88,32 +88,27 @@ class TensorMaker {
   bool Kept(uint32_t i) const {
     if (d_.plan.nodes[i].mode.backward && d_.needs[i].keep_output) return true;
     if (d_.Recomputed(i)) return false;
-    for (uint32_t c = i + 1; c < d_.count; ++c) {
-      for (uint32_t k = 0; k < d_.NodeAt(c).input_count; ++k) {
-        if (d_.NodeAt(c).inputs[k] == i && d_.plan.nodes[c].mode.backward &&
-            d_.needs[c].keep_input[k]) {
-          return true;
-        }
-      }
-    }
-    return false;
+    bool kept = false;
+    d_.ForEachReader(i, [&](uint32_t c, uint32_t k) {
+      kept =
+          kept || (d_.plan.nodes[c].mode.backward && d_.needs[c].keep_input[k]);
+    });
+    return kept;
   }
 
   // Last backward step that reads the output of node i as an input, or 0.
   uint32_t LastBackwardReader(uint32_t i) const {
     uint32_t last = 0;
-    for (uint32_t c = i + 1; c < d_.count; ++c) {
-      for (uint32_t k = 0; k < d_.NodeAt(c).input_count; ++k) {
-        if (d_.NodeAt(c).inputs[k] == i && d_.plan.nodes[c].mode.backward &&
-            d_.needs[c].keep_input[k]) {
-          last = std::max(last, d_.backward[c].last);
-        }
+    d_.ForEachReader(i, [&](uint32_t c, uint32_t k) {
+      if (d_.plan.nodes[c].mode.backward && d_.needs[c].keep_input[k]) {
+        last = std::max(last, d_.backward[c].last);
       }
-    }
+    });
     return last;
   }
 
   void AddActivations() {
+    values_.assign(d_.plan.tensors.size(), Values());
     for (uint32_t i = 1; i < d_.count; ++i) {
       NodePlan& node = d_.plan.nodes[i];
       const uint32_t from = d_.NodeAt(i).inputs[0];
@@ -133,6 +128,10 @@ class TensorMaker {
             AddTensor(TensorKind::kActivation, i, 0, d_.ActivationBytes(i),
                       d_.forward[i].first, d_.forward[i].last);
       }
+      values_.resize(d_.plan.tensors.size());
+      Values& values = values_[node.output];
+      values.kept = values.kept || Kept(i);
+      values.last_reader = std::max(values.last_reader, d_.LastReader(i));
       // Alive until the last forward reader, then until the last backward step
       // that reads it; the output of the loss until the end of forward.
       PlannedTensor& t = d_.plan.tensors[node.output];
@@ -155,10 +154,7 @@ class TensorMaker {
   // Node i may write over tensor `shared` (its first input) if it is the last
   // to read any value that lives there, and backward reads none of them.
   bool MayOverwrite(uint32_t shared, uint32_t i) const {
-    for (uint32_t j = 1; j < i; ++j) {
-      if (d_.plan.nodes[j].output != shared) continue;
-      if (Kept(j) || d_.LastReader(j) > i) return false;
-    }
+    if (values_[shared].kept || values_[shared].last_reader > i) return false;
     // A node that reads the same value twice must not lose the second.
     for (uint32_t k = 1; k < d_.NodeAt(i).input_count; ++k) {
       if (d_.plan.nodes[d_.NodeAt(i).inputs[k]].output == shared) return false;
@@ -272,6 +268,13 @@ class TensorMaker {
   }
 
   ProgramDraft& d_;
+  // Of all outputs that live in a tensor so far: does backward read one of
+  // them, and who is the last to read one in forward?
+  struct Values {
+    bool kept = false;
+    uint32_t last_reader = 0;
+  };
+  std::vector<Values> values_;
 };
 
 }  // namespace

@@ -4,6 +4,10 @@
 // found by the independent check.
 #include "temper/plan.h"
 
+#include <chrono>
+#include <string>
+#include <vector>
+
 #include "tests/testing/model_test.h"
 
 namespace temper {
@@ -231,6 +235,93 @@ TEST(Plan, NoBufferLiesInAnothersTail) {
     }
   }
   EXPECT_GT(neighbours, 0u) << "nothing is packed tightly";
+}
+
+// A graph of as many nodes as there may be: `add` adds node i > 2 behind x[i -
+// 1], given all before it. One tensor may have thousands of readers.
+template <class AddNode>
+Graph Largest(AddNode&& add) {
+  Graph g;
+  std::vector<uint32_t> x = {g.Add("input", InputParams{4, 4, 1, 1})};
+  x.push_back(g.Add("normalize", NormalizeParams{}, x[0]));
+  Conv2dParams conv;
+  conv.out_channels = 4;
+  conv.kernel_h = conv.kernel_w = 1;
+  x.push_back(g.Add("conv", conv, x[1]));
+  while (x.size() < kMaxNodes - 2) {
+    std::string name = "n";
+    name += std::to_string(x.size());
+    x.push_back(add(g, name, x));
+  }
+  const uint32_t fc = g.Add("fc", DenseParams{3}, x.back());
+  g.Add("loss", SoftmaxCrossEntropyParams{}, fc);
+  return g;
+}
+
+// Best of three, without and with sanitizers.
+void ExpectPlannedInTime(const char* name, const Graph& graph) {
+  SCOPED_TRACE(name);
+  ASSERT_EQ(graph.nodes.size(), kMaxNodes);
+  using Clock = std::chrono::steady_clock;
+  std::chrono::duration<double> best{1e9};
+  for (int i = 0; i < 3; ++i) {
+    const auto start = Clock::now();
+    Plan plan;
+    const Status status = MakePlan(graph, PlanOptions(), &plan);
+    ASSERT_TRUE(status.ok()) << status.message << " at " << status.node;
+    best = std::min<std::chrono::duration<double>>(best, Clock::now() - start);
+  }
+#if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+  EXPECT_LT(best.count(), 2.0);
+#else
+  EXPECT_LT(best.count(), 20.0);
+#endif
+}
+
+TEST(Plan, TheLargestGraphsTakeBoundedTime) {
+  using Nodes = std::vector<uint32_t>;
+  using Name = const std::string&;
+  ExpectPlannedInTime("dropout", Largest([](Graph& g, Name n, const Nodes& x) {
+                        return g.Add(n, DropoutParams{}, x.back());
+                      }));
+  ExpectPlannedInTime("relu", Largest([](Graph& g, Name n, const Nodes& x) {
+                        return g.Add(n, ReluParams{}, x.back());
+                      }));
+  ExpectPlannedInTime("add of one tensor",
+                      Largest([](Graph& g, Name n, const Nodes& x) {
+                        return g.Add(n, AddParams{}, x.back(), x[2]);
+                      }));
+  ExpectPlannedInTime("add of the last two",
+                      Largest([](Graph& g, Name n, const Nodes& x) {
+                        if (x.size() == 3) return g.Add(n, ReluParams{}, x[2]);
+                        return g.Add(n, AddParams{}, x.back(), x.end()[-2]);
+                      }));
+  ExpectPlannedInTime("batch norm",
+                      Largest([](Graph& g, Name n, const Nodes& x) {
+                        return g.Add(n, BatchNormParams{}, x.back());
+                      }));
+  ExpectPlannedInTime("dense of many sizes",
+                      Largest([](Graph& g, Name n, const Nodes& x) {
+                        const auto i = static_cast<uint32_t>(x.size());
+                        return g.Add(n, DenseParams{1 + i * 7 % 40}, x.back());
+                      }));
+  // Shortcuts from anywhere.
+  ExpectPlannedInTime("residual blocks",
+                      Largest([](Graph& g, Name n, const Nodes& x) {
+                        const size_t i = x.size();
+                        if (i % 4 == 0)
+                          return g.Add(n, BatchNormParams{}, x.back());
+                        if (i % 4 == 1) return g.Add(n, ReluParams{}, x.back());
+                        if (i % 4 == 2) {
+                          return g.Add(n, AddParams{}, x.back(),
+                                       x[2 + i * 2654435761u % (i - 2)]);
+                        }
+                        Conv2dParams conv;
+                        conv.out_channels = 4;
+                        conv.kernel_h = conv.kernel_w = 1;
+                        return g.Add(n, conv, x.back());
+                      }));
 }
 
 TEST(PlanCheck, FindsDamage) {
