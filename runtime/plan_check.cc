@@ -2,7 +2,8 @@
 // with program.cc and planner.cc: it walks the steps as the trainer will and
 // asks of each one whether the layer can do it, and whether every buffer it
 // touches exists, is as large as the layer says (Needs), is alive, and overlaps
-// no other live buffer.
+// no other live buffer; and that every value is there when it is read
+// (plan_check_values.cc).
 #include <algorithm>
 #include <cstring>
 #include <iterator>
@@ -11,6 +12,7 @@
 
 #include "runtime/layer.h"
 #include "runtime/optimizer.h"
+#include "runtime/plan_check_values.h"
 #include "simd/rows.h"
 #include "temper/plan.h"
 
@@ -392,7 +394,11 @@ Status CheckPlan(const Plan& plan) {
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     TEMPER_RETURN_IF_ERROR(CheckStep(plan, s));
   }
-  return Ok();
+  std::vector<Needs> needs;
+  for (uint32_t i = 0; i < plan.nodes.size(); ++i) {
+    needs.push_back(NeedsOf(plan, i));
+  }
+  return CheckValues(plan, needs);
 }
 
 }  // namespace temper

@@ -4,8 +4,11 @@
 // found by the independent check.
 #include "temper/plan.h"
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/testing/model_test.h"
@@ -369,6 +372,147 @@ TEST(PlanCheck, FindsDamage) {
   plan = good;
   plan.arena_bytes -= 64;
   EXPECT_FALSE(CheckPlan(plan).ok());
+}
+
+// Plans that are safe to run and compute something else.
+TEST(PlanCheck, FindsWhatComputesSomethingElse) {
+  using Break = std::function<bool(Plan&, uint32_t)>;  // node; false: nothing
+  const auto without = [](StepKind kind) {
+    return [kind](Plan& p, uint32_t node) {
+      for (size_t s = 0; s < p.steps.size(); ++s) {
+        if (p.steps[s].kind != kind || p.steps[s].node != node) continue;
+        // In its place the first node's, which does nothing.
+        if (kind == StepKind::kForward && node != 0) {
+          p.steps[s].node = 0;
+        } else {
+          return false;
+        }
+        return true;
+      }
+      return false;
+    };
+  };
+  const struct {
+    const char* name;
+    Break damage;
+  } kDamages[] = {
+      {"no forward step", without(StepKind::kForward)},
+      {"two forward steps in the wrong order",
+       [](Plan& p, uint32_t node) {
+         for (size_t s = 1; s < p.steps.size(); ++s) {
+           if (p.steps[s].kind != StepKind::kForward ||
+               p.steps[s].node != node || p.steps[s].slab != 0 ||
+               p.steps[s - 1].slab != 0 || p.steps[s - 1].node == 0) {
+             continue;
+           }
+           bool reads = false;
+           for (uint32_t k = 0; k < p.graph.nodes[node].input_count; ++k) {
+             reads |= p.graph.nodes[node].inputs[k] == p.steps[s - 1].node;
+           }
+           if (!reads || p.nodes[node].derived_by != kNoNode) return false;
+           std::swap(p.steps[s].node, p.steps[s - 1].node);
+           return true;
+         }
+         return false;
+       }},
+      {"accumulate flipped",
+       [](Plan& p, uint32_t node) {
+         if (!p.nodes[node].mode.need_dx[0] || p.nodes[node].mode.absorbed) {
+           return false;
+         }
+         p.nodes[node].accumulate[0] = !p.nodes[node].accumulate[0];
+         return true;
+       }},
+      {"in place",
+       [](Plan& p, uint32_t node) {
+         if (node == 0 || p.nodes[node].mode.derived ||
+             p.nodes[node].mode.absorbed) {
+           return false;
+         }
+         const uint32_t from = p.graph.nodes[node].inputs[0];
+         const uint32_t shared = p.nodes[from].output;
+         const uint32_t old = p.nodes[node].output;
+         if (from == 0 || shared == old ||
+             p.tensors[shared].bytes < p.tensors[old].bytes ||
+             p.nodes[from].derived_by != kNoNode) {
+           return false;
+         }
+         // As if the layer had said so: whoever reads the output reads it
+         // there, for as long as it lived.
+         for (NodePlan& n : p.nodes) {
+           if (n.output == old) n.output = shared;
+         }
+         for (PlannedTensor& t : p.tensors) {
+           if (&t == &p.tensors[old] || &t == &p.tensors[shared]) continue;
+           t.offset += 1u << 30;
+         }
+         p.arena_bytes += 1u << 30;
+         p.tensors[shared].last =
+             std::max(p.tensors[shared].last, p.tensors[old].last);
+         p.tensors[old].offset = p.tensors[shared].offset + (1u << 28);
+         return true;
+       }},
+      {"gradient in place",
+       [](Plan& p, uint32_t node) {
+         if (!p.nodes[node].mode.need_dx[0] || p.nodes[node].mode.absorbed ||
+             p.graph.nodes[node].kind == LayerKind::kSoftmaxCrossEntropy) {
+           return false;
+         }
+         const uint32_t from = p.graph.nodes[node].inputs[0];
+         const uint32_t shared = p.nodes[node].gradient;
+         const uint32_t old = p.nodes[from].gradient;
+         if (shared == old || p.tensors[shared].bytes < p.tensors[old].bytes ||
+             p.graph.nodes[node].kind == LayerKind::kAdd) {
+           return false;
+         }
+         for (NodePlan& n : p.nodes) {
+           if (n.gradient == old) n.gradient = shared;
+         }
+         for (PlannedTensor& t : p.tensors) {
+           if (&t == &p.tensors[shared]) continue;
+           t.offset += 1u << 30;
+         }
+         p.arena_bytes += 1u << 30;
+         p.tensors[shared].first =
+             std::min(p.tensors[shared].first, p.tensors[old].first);
+         p.tensors[shared].last =
+             std::max(p.tensors[shared].last, p.tensors[old].last);
+         return true;
+       }},
+      {"no update",
+       [](Plan& p, uint32_t node) {
+         for (ProgramStep& s : p.steps) {
+           if (s.kind != StepKind::kUpdate || s.node != node) continue;
+           for (const ProgramStep& other : p.steps) {
+             if (other.kind == StepKind::kUpdate && other.node != node) {
+               s.node = other.node;
+               return true;
+             }
+           }
+         }
+         return false;
+       }},
+  };
+  std::vector<uint32_t> found(std::size(kDamages), 0);
+  for (const char* name : {"lenet5", "resnet8", "mobilenet_v2?width=0.35"}) {
+    const Graph graph = testing::BuildOrDie(
+        name, name[0] == 'l' ? Shape{28, 28, 1} : Shape{33, 33, 3}, 10);
+    Plan good;
+    ASSERT_TRUE(MakePlan(graph, PlanOptions(), &good).ok());
+    for (size_t d = 0; d < std::size(kDamages); ++d) {
+      for (uint32_t i = 0; i < good.nodes.size(); ++i) {
+        Plan plan = good;
+        if (!kDamages[d].damage(plan, i)) continue;
+        EXPECT_FALSE(CheckPlan(plan).ok())
+            << name << ", " << kDamages[d].name << " at node " << i << " ("
+            << LayerName(graph.nodes[i].kind) << ")";
+        ++found[d];
+      }
+    }
+  }
+  for (size_t d = 0; d < std::size(kDamages); ++d) {
+    EXPECT_GT(found[d], 0u) << kDamages[d].name;
+  }
 }
 
 }  // namespace

@@ -1,0 +1,253 @@
+// Which value lies in which tensor, step by step, as the trainer will run them.
+// A plan can be safe and still compute something else: a step is missing, a
+// layer writes over what is still to be read, a gradient is overwritten instead
+// of added to. Here a tensor holds the output, or the gradient of the output,
+// of one node; every reader must find the one it means. Next: plan_check.cc.
+#include "runtime/plan_check_values.h"
+
+#include <algorithm>
+
+namespace temper {
+namespace {
+
+Status Fail(const char* message, uint32_t node) {
+  return Error(StatusCode::kInvalidArgument, message, node);
+}
+
+class ValueChecker {
+ public:
+  ValueChecker(const Plan& plan, const std::vector<Needs>& needs)
+      : plan_(plan),
+        needs_(needs),
+        count_(static_cast<uint32_t>(plan.nodes.size())),
+        value_(count_),
+        gradient_(count_),
+        forwards_(count_, 0),
+        weights_(count_, 0),
+        datas_(count_, 0),
+        updates_(count_, 0),
+        expected_(count_, 0),
+        added_(count_, 0),
+        holds_(plan.tensors.size(), kNoNode) {}
+
+  Status Check() {
+    TEMPER_RETURN_IF_ERROR(CheckFusion());
+    Name();
+    for (const ProgramStep& s : plan_.steps) {
+      TEMPER_RETURN_IF_ERROR(Walk(s));
+    }
+    return CheckSteps();
+  }
+
+ private:
+  const Node& NodeAt(uint32_t i) const { return plan_.graph.nodes[i]; }
+  bool Reads(uint32_t tensor, uint32_t value) const {
+    return tensor < holds_.size() && holds_[tensor] == value;
+  }
+
+  // Absorbed activations are what their source says it has absorbed.
+  Status CheckFusion() const {
+    std::vector<uint32_t> readers(count_, 0), absorbed(count_, 0);
+    for (uint32_t i = 0; i < count_; ++i) {
+      for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
+        ++readers[NodeAt(i).inputs[k]];
+      }
+      if (!plan_.nodes[i].mode.absorbed) continue;
+      const uint32_t from =
+          NodeAt(i).input_count == 1 ? NodeAt(i).inputs[0] : i;
+      const simd::Activation activation = needs_[i].activation;
+      if (from == i || activation == simd::Activation::kNone ||
+          !needs_[from].absorb_activation || plan_.nodes[from].mode.absorbed ||
+          plan_.nodes[from].mode.activation !=
+              static_cast<uint32_t>(activation)) {
+        return Fail("an activation is absorbed by nobody", i);
+      }
+      absorbed[from] = i;
+    }
+    for (uint32_t i = 0; i < count_; ++i) {
+      if (plan_.nodes[i].mode.activation != 0 &&
+          (absorbed[i] == 0 || readers[i] != 1)) {
+        return Fail("an activation is absorbed that is not there", i);
+      }
+    }
+    return Ok();
+  }
+
+  // The node whose value (and whose gradient) a node's output is another name
+  // for: a view, an absorbed activation, what a derived output is formed from.
+  void Name() {
+    for (uint32_t i = 0; i < count_; ++i) {
+      const NodePlan& n = plan_.nodes[i];
+      value_[i] = gradient_[i] = i;
+      if (NodeAt(i).input_count == 0) continue;
+      const uint32_t from = NodeAt(i).inputs[0];
+      const bool same =
+          n.output != kNoTensor && n.output == plan_.nodes[from].output;
+      if (same && (n.mode.absorbed || n.mode.derived || needs_[i].view)) {
+        value_[i] = value_[from];
+      }
+      if (n.mode.absorbed) gradient_[i] = gradient_[from];
+    }
+    for (uint32_t i = 0; i < count_; ++i) {
+      if (!plan_.nodes[i].mode.backward || plan_.nodes[i].mode.absorbed)
+        continue;
+      for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
+        if (plan_.nodes[i].mode.need_dx[k]) {
+          ++expected_[gradient_[NodeAt(i).inputs[k]]];
+        }
+      }
+    }
+  }
+
+  Status Walk(const ProgramStep& s) {
+    switch (s.kind) {
+      case StepKind::kForward:
+        return Forward(s.node);
+      case StepKind::kLoss:
+        return Reads(plan_.nodes[s.node].output, value_[s.node])
+                   ? Ok()
+                   : Fail("the loss is not there yet", s.node);
+      case StepKind::kRecompute:
+        TEMPER_RETURN_IF_ERROR(ReadInputs(s.node, false));
+        holds_[plan_.nodes[s.node].output_again] = value_[s.node];
+        return Ok();
+      case StepKind::kUpdate:
+        ++updates_[s.node];
+        return weights_[s.node] == 1
+                   ? Ok()
+                   : Fail("a weight is updated without its gradient", s.node);
+      default:
+        return Backward(s);
+    }
+  }
+
+  Status ReadInputs(uint32_t i, bool backward) const {
+    for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
+      const uint32_t from = NodeAt(i).inputs[k];
+      const NodePlan& source = plan_.nodes[from];
+      if (from == 0 || (backward && !needs_[i].keep_input[k])) continue;
+      const bool again = backward && source.output_again != kNoTensor;
+      if (!Reads(again ? source.output_again : source.output, value_[from])) {
+        return Fail("an input was not computed yet, or is written over", i);
+      }
+    }
+    return Ok();
+  }
+
+  Status Forward(uint32_t i) {
+    ++forwards_[i];
+    if (i == 0) return Ok();
+    const Node& node = NodeAt(i);
+    const uint32_t output = plan_.nodes[i].output;
+    TEMPER_RETURN_IF_ERROR(ReadInputs(i, false));
+    for (uint32_t k = 0; k < node.input_count; ++k) {
+      const uint32_t from = node.inputs[k];
+      if (plan_.nodes[from].output != output || value_[i] == value_[from])
+        continue;
+      // Not when a value comes in twice: the second would be lost.
+      if (k != 0 || !needs_[i].in_place) {
+        return Fail("a layer cannot write over this input", i);
+      }
+    }
+    holds_[output] = value_[i];
+    return Ok();
+  }
+
+  Status Backward(const ProgramStep& s) {
+    const uint32_t i = s.node;
+    const Node& node = NodeAt(i);
+    const NodePlan& n = plan_.nodes[i];
+    TEMPER_RETURN_IF_ERROR(ReadInputs(i, true));
+    if (needs_[i].keep_output && !Reads(n.output, value_[i])) {
+      return Fail("an output is written over before backward reads it", i);
+    }
+    if (!IsLoss(node.kind)) {
+      if (added_[i] != expected_[i] || !GradientThere(i)) {
+        return Fail("a gradient is not complete, or is written over", i);
+      }
+    }
+    if (s.kind != StepKind::kBackwardData) ++weights_[i];
+    const bool data =
+        s.kind == StepKind::kBackward || s.kind == StepKind::kBackwardData;
+    if (!data) {
+      // Such weights change as soon as their gradients are there.
+      const bool at_once = n.gradient_rows != 0 || n.gradient_pieces;
+      if (at_once && NeedsDx(i) && datas_[i] == 0 && s.slab == 0) {
+        return Fail("a weight changes before backward has used it", i);
+      }
+      return Ok();
+    }
+    ++datas_[i];
+    uint32_t given_to = kNoNode;
+    for (uint32_t k = 0; k < node.input_count; ++k) {
+      if (!n.mode.need_dx[k]) continue;
+      const uint32_t from = gradient_[node.inputs[k]];
+      const uint32_t tensor = plan_.nodes[node.inputs[k]].gradient;
+      if (n.accumulate[k] != (added_[from] != 0) ||
+          (n.accumulate[k] && holds_[tensor] != Gradient(from))) {
+        return Fail("a gradient is added to what is none, or written over", i);
+      }
+      if (tensor == n.gradient) {
+        if (!needs_[i].in_place_backward ||
+            (given_to != kNoNode && given_to != from)) {
+          return Fail("a layer cannot write over its gradient", i);
+        }
+        given_to = from;
+      }
+      ++added_[from];
+      holds_[tensor] = Gradient(from);
+    }
+    return Ok();
+  }
+
+  // What a tensor holds that is a gradient: no value's number.
+  uint32_t Gradient(uint32_t i) const { return count_ + i; }
+  // The gradient of node i's output where it is kept: with an absorbed
+  // activation, that one's readers wrote it.
+  bool GradientThere(uint32_t i) const {
+    return Reads(plan_.nodes[i].gradient, Gradient(i));
+  }
+  bool NeedsDx(uint32_t i) const {
+    const NodeMode& mode = plan_.nodes[i].mode;
+    return std::any_of(mode.need_dx, mode.need_dx + NodeAt(i).input_count,
+                       [](bool need) { return need; });
+  }
+
+  // Nothing is left out, nothing is done twice.
+  Status CheckSteps() const {
+    for (uint32_t i = 0; i < count_; ++i) {
+      const NodeMode& mode = plan_.nodes[i].mode;
+      if (mode.absorbed) continue;
+      if (forwards_[i] != 1) {
+        return Fail("a node needs one forward step", i);
+      }
+      if (!plan_.options.training || !mode.backward) continue;
+      const bool trains = mode.train_weights;
+      if (weights_[i] > 1 || datas_[i] > 1 || (trains && weights_[i] != 1) ||
+          (NeedsDx(i) && datas_[i] != 1) || updates_[i] != (trains ? 1u : 0u)) {
+        return Fail("a node needs one backward step, and one update", i);
+      }
+    }
+    return Ok();
+  }
+
+  const Plan& plan_;
+  const std::vector<Needs>& needs_;
+  const uint32_t count_;
+  std::vector<uint32_t> value_, gradient_;
+  // Steps so far: forward, those that make weight gradients, those that make
+  // gradients of inputs, updates.
+  std::vector<uint32_t> forwards_, weights_, datas_, updates_;
+  // Gradients that a node's output gets from its readers, and has got.
+  std::vector<uint32_t> expected_, added_;
+  // Per tensor: the value, or Gradient().
+  std::vector<uint32_t> holds_;
+};
+
+}  // namespace
+
+Status CheckValues(const Plan& plan, const std::vector<Needs>& needs) {
+  return ValueChecker(plan, needs).Check();
+}
+
+}  // namespace temper
