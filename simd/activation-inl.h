@@ -8,6 +8,7 @@
 #endif
 
 #include "hwy/highway.h"
+#include "simd/flush-inl.h"
 #include "simd/prologue.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,7 +24,7 @@ HWY_INLINE V Activate(V y) {
     const V six = hn::Set(d, 6.0f);
     y = hn::IfThenElse(hn::Ge(y, six), six, y);
   }
-  return hn::IfThenZeroElse(hn::Le(y, hn::Zero(d)), y);
+  return hn::IfThenZeroElse(hn::Lt(y, hn::Set(d, kTiny)), y);
 }
 
 // The gradient of an activation, from its argument y: g where it is open, else
@@ -35,7 +36,7 @@ HWY_INLINE V ActivationGradient(V y, V g) {
   if constexpr (kActivation == Activation::kRelu6) {
     g = hn::IfThenZeroElse(hn::Ge(y, hn::Set(d, 6.0f)), g);
   }
-  return hn::IfThenZeroElse(hn::Le(y, hn::Zero(d)), g);
+  return hn::IfThenZeroElse(hn::Lt(y, hn::Set(d, kTiny)), g);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -31,6 +31,8 @@ struct DropoutArguments {
 #endif
 
 #include "hwy/highway.h"
+#include "simd/activation-inl.h"
+#include "simd/flush-inl.h"
 #include "simd/lanes-inl.h"
 #include "temper/random.h"
 
@@ -39,46 +41,38 @@ namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <bool kSix>
+template <Activation kActivation>
 void ReluLoop(size_t begin, size_t end, const float* x, float* y) {
-  const Lanes16 d;
-  const auto zero = hn::Zero(d);
-  const auto six = hn::Set(d, 6.0f);
-  ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
-    const auto v = access.Load(x + i);
-    auto kept = v;
-    if constexpr (kSix) kept = hn::IfThenElse(hn::Ge(v, six), six, v);
-    access.Store(hn::IfThenElse(hn::Le(v, zero), zero, kept), y + i);
+  ForEachVector(Lanes16(), begin, end, [&](auto access, size_t i) HWY_ATTR {
+    access.Store(Activate<kActivation>(access.Load(x + i)), y + i);
   });
 }
 
-template <bool kSix, bool kAccumulate>
+template <Activation kActivation, bool kAccumulate>
 void ReluBackwardLoop(size_t begin, size_t end, const float* y, const float* dy,
                       float* dx) {
-  const Lanes16 d;
-  const auto zero = hn::Zero(d);
-  const auto six = hn::Set(d, 6.0f);
-  ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
-    const auto v = access.Load(y + i);
-    auto g = hn::IfThenElse(hn::Le(v, zero), zero, access.Load(dy + i));
-    if constexpr (kSix) g = hn::IfThenElse(hn::Ge(v, six), zero, g);
+  ForEachVector(Lanes16(), begin, end, [&](auto access, size_t i) HWY_ATTR {
+    auto g = ActivationGradient<kActivation>(access.Load(y + i),
+                                             access.Load(dy + i));
     if constexpr (kAccumulate) g = hn::Add(access.Load(dx + i), g);
-    access.Store(g, dx + i);
+    access.Store(FlushTiny(g), dx + i);
   });
 }
 
 void ReluRange(size_t begin, size_t end, bool six, const float* x, float* y) {
-  six ? ReluLoop<true>(begin, end, x, y) : ReluLoop<false>(begin, end, x, y);
+  six ? ReluLoop<Activation::kRelu6>(begin, end, x, y)
+      : ReluLoop<Activation::kRelu>(begin, end, x, y);
 }
 
 void ReluBackwardRange(size_t begin, size_t end, bool six, const float* y,
                        const float* dy, bool accumulate, float* dx) {
+  constexpr Activation kOne = Activation::kRelu, kSix = Activation::kRelu6;
   if (six) {
-    accumulate ? ReluBackwardLoop<true, true>(begin, end, y, dy, dx)
-               : ReluBackwardLoop<true, false>(begin, end, y, dy, dx);
+    accumulate ? ReluBackwardLoop<kSix, true>(begin, end, y, dy, dx)
+               : ReluBackwardLoop<kSix, false>(begin, end, y, dy, dx);
   } else {
-    accumulate ? ReluBackwardLoop<false, true>(begin, end, y, dy, dx)
-               : ReluBackwardLoop<false, false>(begin, end, y, dy, dx);
+    accumulate ? ReluBackwardLoop<kOne, true>(begin, end, y, dy, dx)
+               : ReluBackwardLoop<kOne, false>(begin, end, y, dy, dx);
   }
 }
 
@@ -106,10 +100,10 @@ void ScaleRange(size_t begin, size_t end, float factor, const float* x,
   });
 }
 
-// Bytes become floats, exactly; floats stay.
+// Bytes become floats, exactly; floats stay, but for subnormal ones.
 template <class Access>
 HWY_INLINE hn::Vec<Lanes16> LoadAsFloat(Access access, const float* p) {
-  return access.Load(p);
+  return FlushTiny(access.Load(p), 0x1p-126f);
 }
 HWY_INLINE hn::Vec<Lanes16> LoadAsFloat(FullAccess, const uint8_t* p) {
   const Lanes16 d;
@@ -138,7 +132,8 @@ void NormalizeLoop(size_t begin, size_t end, size_t period, const T* x,
         const auto v = LoadAsFloat(access, x + first + i);
         const auto m = access.Load(mean + phase + i);
         const auto s = access.Load(std + phase + i);
-        access.Store(hn::Div(hn::MulSub(v, v_scale, m), s), y + first + i);
+        access.Store(FlushTiny(hn::Div(hn::MulSub(v, v_scale, m), s)),
+                     y + first + i);
       });
       first += count;
     }
@@ -158,7 +153,7 @@ void NormalizeLoop(size_t begin, size_t end, size_t period, const T* x,
     const auto v = LoadAsFloat(access, x + i);
     const auto m = hn::Load(d, means + at);
     const auto s = hn::Load(d, stds + at);
-    access.Store(hn::Div(hn::MulSub(v, v_scale, m), s), y + i);
+    access.Store(FlushTiny(hn::Div(hn::MulSub(v, v_scale, m), s)), y + i);
     at += hn::Lanes(d);
     if (at == length) at = 0;
   });

@@ -2,7 +2,8 @@
 // own index only, so order, target and threads cannot matter.
 // Requires: as gemm.h. In place (y == x, dx == dy) is allowed everywhere.
 // Error: exact, except Normalize (2 roundings) and dropout (1 rounding).
-// ReLU is select(x <= 0, +0, x): NaN survives, -0 becomes +0.
+// ReLU is select(x < 2^-63, +0, x): NaN survives, -0 and what is tiny become
+// +0 (flush-inl.h).
 // Next: elementwise-inl.h, tests/reference/elementwise.h.
 #ifndef TEMPER_SIMD_ELEMENTWISE_H_
 #define TEMPER_SIMD_ELEMENTWISE_H_
@@ -15,13 +16,14 @@
 namespace temper::simd {
 
 void Relu(size_t n, const float* x, float* y, const ParallelRunner& parallel);
-// y = select(x <= 0, +0, select(x >= 6, 6, x)).
+// y = select(x < 2^-63, +0, select(x >= 6, 6, x)).
 void Relu6(size_t n, const float* x, float* y, const ParallelRunner& parallel);
 
-// From the saved output y: dx = (accumulate ? dx : 0) + (y <= 0 ? 0 : dy).
+// From the saved output y: dx = (accumulate ? dx : 0) + (y < 2^-63 ? 0 : dy),
+// and +0 where that is smaller than 2^-63 in magnitude.
 void ReluBackward(size_t n, const float* y, const float* dy, bool accumulate,
                   float* dx, const ParallelRunner& parallel);
-// dx = (accumulate ? dx : 0) + (y <= 0 or y >= 6 ? 0 : dy).
+// The same with (y < 2^-63 or y >= 6 ? 0 : dy).
 void Relu6Backward(size_t n, const float* y, const float* dy, bool accumulate,
                    float* dx, const ParallelRunner& parallel);
 
@@ -37,7 +39,8 @@ void Scale(size_t n, float factor, const float* x, float* y,
 
 // y[i] = (x[i] * scale - mean[i % period]) / std[i % period]; `period` is the
 // channels or the elements of a sample. Reads exactly n elements of x: the
-// caller's own memory has no readable tail.
+// caller's own memory has no readable tail. Subnormal floats count as 0, and y
+// smaller than 2^-63 in magnitude becomes +0.
 void NormalizeU8(size_t n, size_t period, const uint8_t* x, float scale,
                  const float* mean, const float* std, float* y,
                  const ParallelRunner& parallel);

@@ -30,6 +30,7 @@ inline constexpr size_t kColumnGroup = 64;
 
 #include "hwy/highway.h"
 #include "simd/channels-inl.h"
+#include "simd/flush-inl.h"
 #include "simd/lanes-inl.h"
 #include "simd/math-inl.h"
 #include "simd/rows.h"
@@ -106,7 +107,7 @@ void MeanSquaredErrorRows(size_t begin, size_t end, size_t n,
     const float sum =
         SumToOne(n, [&](auto access, size_t i, auto acc) HWY_ATTR {
           const auto difference =
-              hn::Sub(access.Load(p + i), access.Load(t + i));
+              FlushTiny(hn::Sub(access.Load(p + i), access.Load(t + i)));
           return hn::MulAdd(difference, difference, acc);
         });
     row_loss[r] = sum / static_cast<float>(n);
@@ -120,14 +121,13 @@ void MeanSquaredErrorBackwardRange(size_t begin, size_t end,
   const auto v_factor = hn::Set(d, factor);
   const auto loop = [&](auto add) HWY_ATTR {
     ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
-      const auto difference =
-          hn::Sub(access.Load(prediction + i), access.Load(target + i));
+      const auto difference = FlushTiny(
+          hn::Sub(access.Load(prediction + i), access.Load(target + i)));
+      auto g = hn::Mul(difference, v_factor);
       if constexpr (add) {
-        access.Store(hn::MulAdd(difference, v_factor, access.Load(out + i)),
-                     out + i);
-      } else {
-        access.Store(hn::Mul(difference, v_factor), out + i);
+        g = hn::MulAdd(difference, v_factor, access.Load(out + i));
       }
+      access.Store(FlushTiny(g), out + i);
     });
   };
   accumulate ? loop(std::true_type()) : loop(std::false_type());
@@ -188,6 +188,16 @@ HWY_INLINE float ShiftedSum(size_t classes, const float* x, float top) {
   return AddLanes(lanes);
 }
 
+// e^x for x <= 0, +0 where that is less than 1e-30: exp and the division by the
+// sum would otherwise work on subnormals in every step of a sure model. NaN
+// compares false and is kept.
+template <class V>
+HWY_INLINE V ExpOrZero(V x) {
+  const Lanes16 d;
+  const auto zero = hn::Lt(x, hn::Set(d, -69.0f));  // e^-69 = 1.1e-30
+  return hn::IfThenZeroElse(zero, Exp(d, hn::IfThenZeroElse(zero, x)));
+}
+
 // probabilities of one row; returns the sum of exp(x - top).
 HWY_INLINE float SoftmaxRow(size_t classes, const float* x, float* tail,
                             float top, float* p) {
@@ -200,13 +210,13 @@ HWY_INLINE float SoftmaxRow(size_t classes, const float* x, float* tail,
   for (size_t lane = 0; lane < 16; lane += N) {
     auto sum = hn::Zero(d);
     for (size_t i = lane; i < whole; i += 16) {
-      const auto e = Exp(d, hn::Sub(hn::LoadU(d, x + i), v_top));
+      const auto e = ExpOrZero(hn::Sub(hn::LoadU(d, x + i), v_top));
       hn::StoreU(e, d, p + i);
       sum = hn::Add(sum, e);
     }
     if (lane < rest) {
       // The padding is minus infinity and adds exp(-infinity) = 0.
-      const auto e = Exp(d, hn::Sub(hn::Load(d, tail + lane), v_top));
+      const auto e = ExpOrZero(hn::Sub(hn::Load(d, tail + lane), v_top));
       hn::Store(e, d, tail + lane);
       sum = hn::Add(sum, e);
     }
@@ -295,12 +305,11 @@ void SoftmaxBackwardLoop(size_t begin, size_t end, size_t classes,
       const auto q =
           hn::IfThenElse(hn::RebindMask(d, at_label), q_label, q_others);
       const auto difference = hn::Sub(in.Load(p + i), q);
+      auto g = hn::Mul(difference, v_factor);
       if constexpr (kAccumulate) {
-        access.Store(hn::MulAdd(difference, v_factor, access.Load(out + i)),
-                     out + i);
-      } else {
-        access.Store(hn::Mul(difference, v_factor), out + i);
+        g = hn::MulAdd(difference, v_factor, access.Load(out + i));
       }
+      access.Store(FlushTiny(g), out + i);
     };
     size_t i = 0;
     for (; i + N <= classes; i += N) step(FullAccess(), FullAccess(), i);

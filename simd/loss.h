@@ -24,11 +24,13 @@ namespace temper::simd {
 // row; -infinity gives probability 0, and enters the loss only where q_j != 0.
 // labels may be null: then row_loss is not written. A label outside
 // [0, classes) gives row_loss = +infinity (the runtime checks labels first).
+// A class whose logit is more than 69 below the maximum has probability +0.
 void SoftmaxCrossEntropy(size_t rows, size_t classes, const float* logits,
                          const int32_t* labels, float smoothing,
                          float* probabilities, float* row_loss,
                          const ParallelRunner& parallel);
-// dlogits = (accumulate ? dlogits : 0) + (p - q) * factor, factor = 1 / rows.
+// dlogits = (accumulate ? dlogits : 0) + (p - q) * factor, factor = 1 / rows;
+// smaller than 2^-63 in magnitude: +0 (flush-inl.h).
 void SoftmaxCrossEntropyBackward(size_t rows, size_t classes,
                                  const float* probabilities,
                                  const int32_t* labels, float smoothing,
@@ -40,7 +42,7 @@ void MeanSquaredError(size_t rows, size_t n, const float* prediction,
                       const float* target, float* row_loss,
                       const ParallelRunner& parallel);
 // d = (accumulate ? d : 0) + (prediction - target) * factor,
-// factor = 2 / (rows * n).
+// factor = 2 / (rows * n); smaller than 2^-63 in magnitude: +0.
 void MeanSquaredErrorBackward(size_t rows, size_t n, const float* prediction,
                               const float* target, float factor,
                               bool accumulate, float* d,

@@ -18,6 +18,7 @@
 #include "hwy/highway.h"
 #include "simd/activation-inl.h"
 #include "simd/channels-inl.h"
+#include "simd/flush-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::simd {
@@ -189,14 +190,14 @@ void RunningStats(size_t channels, float momentum, float variance_factor,
                   float* HWY_RESTRICT running_variance) {
   ForEachChannelVector(0, channels, [&](auto access, size_t c) HWY_ATTR {
     const auto v_momentum = access.Set(momentum);
+    const auto v_rest = access.Set(1.0f - momentum);
     const auto v_factor = access.Set(variance_factor);
-    const auto m = access.Load(running_mean + c);
-    const auto v = access.Load(running_variance + c);
-    const auto unbiased = hn::Mul(access.Load(variance + c), v_factor);
-    access.Store(hn::MulAdd(v_momentum, hn::Sub(access.Load(mean + c), m), m),
-                 running_mean + c);
-    access.Store(hn::MulAdd(v_momentum, hn::Sub(unbiased, v), v),
-                 running_variance + c);
+    const auto follow = [&](float* running, auto value) HWY_ATTR {
+      const auto old = hn::Mul(v_rest, access.Load(running));
+      access.Store(FlushTiny(hn::MulAdd(v_momentum, value, old)), running);
+    };
+    follow(running_mean + c, access.Load(mean + c));
+    follow(running_variance + c, hn::Mul(access.Load(variance + c), v_factor));
   });
 }
 
@@ -389,7 +390,7 @@ void BackwardLoop(size_t begin, size_t end, size_t rows, size_t channels,
     auto d = hn::MulSub(hn::Sub(v, m), c, b);
     d = hn::MulAdd(a, g, d);
     if constexpr (kAccumulate) d = hn::Add(access.Load(dx + i), d);
-    access.Store(d, dx + i);
+    access.Store(FlushTiny(d), dx + i);
   };
   ForEachColumn<5>(
       begin, end, channels,
@@ -401,11 +402,12 @@ void BackwardLoop(size_t begin, size_t end, size_t rows, size_t channels,
           const auto r = access.Load(rstd + c);
           const auto a = hn::Mul(access.Load(gamma + c), r);
           access.Store(a, table);
-          access.Store(hn::Mul(a, hn::Div(access.Load(dbeta + c), v_n)),
-                       table + kTableLength);
           access.Store(
-              hn::Neg(hn::Mul(
-                  a, hn::Mul(r, hn::Div(access.Load(dgamma + c), v_n)))),
+              FlushTiny(hn::Mul(a, hn::Div(access.Load(dbeta + c), v_n))),
+              table + kTableLength);
+          access.Store(
+              FlushTiny(hn::Neg(hn::Mul(
+                  a, hn::Mul(r, hn::Div(access.Load(dgamma + c), v_n))))),
               table + 2 * kTableLength);
           access.Store(access.Load(mean + c), table + 3 * kTableLength);
           if constexpr (kMask) {
@@ -477,10 +479,11 @@ void ScaleBackwardLoop(size_t begin, size_t end, size_t channels,
                 hn::MulAdd(access.Load(x + i), a, b), g);
           }
           if constexpr (kAccumulate) {
-            access.Store(hn::MulAdd(g, a, access.Load(dx + i)), dx + i);
+            g = hn::MulAdd(g, a, access.Load(dx + i));
           } else {
-            access.Store(hn::Mul(g, a), dx + i);
+            g = hn::Mul(g, a);
           }
+          access.Store(FlushTiny(g), dx + i);
         }
       });
 }

@@ -44,13 +44,15 @@ void BatchNormCoefficients(size_t channels, const float* mean,
                            const float* beta, float eps, float* rstd,
                            float* scale, float* shift);
 
-// running = running + momentum * (value - running), with value = mean, and
-// variance * variance_factor (rows / (rows - 1) for the unbiased convention).
+// running = (1 - momentum) * running + momentum * value, with value = mean, and
+// variance * variance_factor (rows / (rows - 1) for the unbiased convention):
+// momentum 1 leaves nothing of what was there. Below 2^-63 in magnitude: +0.
 void UpdateRunningStats(size_t channels, float momentum, float variance_factor,
                         const float* mean, const float* variance,
                         float* running_mean, float* running_variance);
 
-// Backward. y = act(x * scale + shift) was read through `prologue`
+// Backward, where dx smaller than 2^-63 in magnitude becomes +0 (flush-inl.h).
+// y = act(x * scale + shift) was read through `prologue`
 // (prologue.h): dy is the gradient behind the activation, g in front of it,
 // where the activation is open. Without an activation g is dy and the prologue
 // may be the identity.

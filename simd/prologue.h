@@ -17,8 +17,8 @@
 
 namespace temper::simd {
 
-// ReLU is select(y <= 0, +0, y), ReLU6 is select(y <= 0, +0, select(y >= 6, 6,
-// y)): NaN survives.
+// ReLU is select(y < 2^-63, +0, y), ReLU6 is select(y < 2^-63, +0, select(y >=
+// 6, 6, y)): NaN survives, what is tiny does not (flush-inl.h).
 enum class Activation : uint32_t { kNone, kRelu, kRelu6 };
 
 struct Prologue {

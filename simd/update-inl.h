@@ -7,6 +7,7 @@
 #endif
 
 #include "hwy/highway.h"
+#include "simd/flush-inl.h"
 #include "simd/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -22,8 +23,8 @@ bool SgdLoop(size_t begin, size_t end, float lr, float momentum, float decay,
   const auto v_lr = hn::Set(d, -lr);
   const auto v_momentum = hn::Set(d, momentum);
   const auto v_decay = hn::Set(d, decay);
-  const auto tiny = hn::Set(d, 1e-30f);
-  // Finite values add zero here, NaN and infinity poison it: x * 0 is NaN.
+  // Finite values add zero here, NaN and infinity poison it: x * 0 is NaN. The
+  // new weight does for the velocity, which leaves it finite only if it is.
   auto poison = hn::Zero(d);
   const auto zero = hn::Zero(d);
   ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
@@ -31,15 +32,12 @@ bool SgdLoop(size_t begin, size_t end, float lr, float momentum, float decay,
     const auto gradient = hn::MulAdd(v_decay, weight, access.Load(g + i));
     auto step = gradient;
     if constexpr (kMomentum) {
-      auto velocity = hn::MulAdd(v_momentum, access.Load(v + i), gradient);
-      // NaN compares false and is kept.
-      velocity =
-          hn::IfThenElse(hn::Lt(hn::Abs(velocity), tiny), zero, velocity);
+      const auto velocity =
+          FlushTiny(hn::MulAdd(v_momentum, access.Load(v + i), gradient));
       access.Store(velocity, v + i);
-      poison = hn::MulAdd(velocity, zero, poison);
       step = kNesterov ? hn::MulAdd(v_momentum, velocity, gradient) : velocity;
     }
-    const auto updated = hn::MulAdd(v_lr, step, weight);
+    const auto updated = FlushTiny(hn::MulAdd(v_lr, step, weight));
     access.Store(updated, w + i);
     poison = hn::MulAdd(updated, zero, poison);
   });

@@ -1,7 +1,8 @@
 // Optimizer updates, element by element: order, target and threads cannot
 // matter. Each returns true if a new weight or state is NaN or infinite.
-// State smaller than 1e-30 in magnitude is flushed to +0 by select, so that
-// dead weights never decay into subnormals. Error: <= 2 ULP per step against
+// New weights and state smaller than 2^-63 in magnitude are flushed to +0
+// (flush-inl.h): weight decay and momentum would take dead ones to subnormals
+// and leave them there. Error: <= 2 ULP per step against
 // tests/reference/update.h.
 #ifndef TEMPER_SIMD_UPDATE_H_
 #define TEMPER_SIMD_UPDATE_H_

@@ -2,7 +2,7 @@
 //   x, y (rows, h, w, c)   gamma, beta, running_mean, running_var (c)
 // Modes:
 //   live      mean and population variance of this batch; the running ones
-//             follow by momentum (in backward: a step whose loss is not finite
+//             follow by momentum, (1 - m) * old + m * new (in backward: a step whose loss is not finite
 //             leaves them alone). dx, dgamma, dbeta as in Ioffe and Szegedy
 //             2015.
 //   frozen    running statistics; dx = dy * gamma / sqrt(running_var + eps).

@@ -1,4 +1,5 @@
-// ReLU: y = x <= 0 ? +0 : x (NaN survives).   dx = y <= 0 ? 0 : dy.
+// ReLU: y = x < 2^-63 ? +0 : x (NaN survives).   dx = y < 2^-63 ? 0 : dy.
+// Why not 0: simd/flush-inl.h.
 // Memory: keeps y; in place both ways.
 // Kernels: simd/elementwise.h. Reference: tests/reference/elementwise.h.
 #include "runtime/layer.h"

@@ -6,33 +6,35 @@
 #include <cstdint>
 
 #include "temper/random.h"
+#include "tests/reference/flush.h"
 
 namespace temper::reference {
 
 template <class T>
 void Relu(size_t n, const T* x, T* y) {
-  for (size_t i = 0; i < n; ++i) y[i] = x[i] <= T(0) ? T(0) : x[i];
+  for (size_t i = 0; i < n; ++i) y[i] = x[i] < T(kTiny) ? T(0) : x[i];
 }
 
 template <class T>
 void Relu6(size_t n, const T* x, T* y) {
   for (size_t i = 0; i < n; ++i) {
-    y[i] = x[i] <= T(0) ? T(0) : x[i] >= T(6) ? T(6) : x[i];
+    y[i] = x[i] < T(kTiny) ? T(0) : x[i] >= T(6) ? T(6) : x[i];
   }
 }
 
 template <class T>
 void ReluBackward(size_t n, const T* y, const T* dy, bool accumulate, T* dx) {
   for (size_t i = 0; i < n; ++i) {
-    dx[i] = (accumulate ? dx[i] : T(0)) + (y[i] <= T(0) ? T(0) : dy[i]);
+    const T g = y[i] < T(kTiny) ? T(0) : dy[i];
+    dx[i] = FlushTiny((accumulate ? dx[i] : T(0)) + g);
   }
 }
 
 template <class T>
 void Relu6Backward(size_t n, const T* y, const T* dy, bool accumulate, T* dx) {
   for (size_t i = 0; i < n; ++i) {
-    const bool flat = y[i] <= T(0) || y[i] >= T(6);
-    dx[i] = (accumulate ? dx[i] : T(0)) + (flat ? T(0) : dy[i]);
+    const bool flat = y[i] < T(kTiny) || y[i] >= T(6);
+    dx[i] = FlushTiny((accumulate ? dx[i] : T(0)) + (flat ? T(0) : dy[i]));
   }
 }
 
@@ -51,7 +53,8 @@ template <class T, class X>
 void Normalize(size_t n, size_t period, const X* x, T scale, const T* mean,
                const T* std, T* y) {
   for (size_t i = 0; i < n; ++i) {
-    y[i] = (static_cast<T>(x[i]) * scale - mean[i % period]) / std[i % period];
+    y[i] = FlushTiny((static_cast<T>(x[i]) * scale - mean[i % period]) /
+                     std[i % period]);
   }
 }
 

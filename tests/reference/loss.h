@@ -8,9 +8,16 @@
 #include <cstdint>
 #include <limits>
 
+#include "tests/reference/flush.h"
 #include "tests/testing/flops.h"
 
 namespace temper::reference {
+
+// e^x for x <= 0, +0 where that is less than about 1e-30.
+template <class T>
+T ExpOrZero(T x) {
+  return x < T(-69) ? T(0) : std::exp(x);
+}
 
 // The target distribution of label smoothing.
 template <class T>
@@ -29,9 +36,9 @@ void SoftmaxCrossEntropy(size_t rows, size_t classes, const T* logits,
     T top = x[0];
     for (size_t j = 1; j < classes; ++j) top = x[j] > top ? x[j] : top;
     T sum = 0;
-    for (size_t j = 0; j < classes; ++j) sum += std::exp(x[j] - top);
+    for (size_t j = 0; j < classes; ++j) sum += ExpOrZero(x[j] - top);
     for (size_t j = 0; j < classes; ++j) {
-      probabilities[r * classes + j] = std::exp(x[j] - top) / sum;
+      probabilities[r * classes + j] = ExpOrZero(x[j] - top) / sum;
     }
     if (labels == nullptr) continue;
     if (labels[r] < 0 || static_cast<size_t>(labels[r]) >= classes) {
@@ -56,8 +63,8 @@ void SoftmaxCrossEntropyBackward(size_t rows, size_t classes,
     for (size_t j = 0; j < classes; ++j) {
       const size_t i = r * classes + j;
       const T q = SmoothedLabel(j, labels[r], classes, smoothing);
-      dlogits[i] =
-          (accumulate ? dlogits[i] : T(0)) + (probabilities[i] - q) * factor;
+      dlogits[i] = FlushTiny((accumulate ? dlogits[i] : T(0)) +
+                             (probabilities[i] - q) * factor);
     }
   }
 }
@@ -69,7 +76,8 @@ void MeanSquaredError(size_t rows, size_t n, const T* prediction,
   for (size_t r = 0; r < rows; ++r) {
     T sum = 0;
     for (size_t i = r * n; i < (r + 1) * n; ++i) {
-      sum += (prediction[i] - target[i]) * (prediction[i] - target[i]);
+      const T difference = FlushTiny(prediction[i] - target[i]);
+      sum += difference * difference;
     }
     row_loss[r] = sum / static_cast<T>(n);
   }
@@ -80,7 +88,8 @@ void MeanSquaredErrorBackward(size_t rows, size_t n, const T* prediction,
                               const T* target, T factor, bool accumulate,
                               T* d) {
   for (size_t i = 0; i < rows * n; ++i) {
-    d[i] = (accumulate ? d[i] : T(0)) + (prediction[i] - target[i]) * factor;
+    d[i] = FlushTiny((accumulate ? d[i] : T(0)) +
+                     FlushTiny(prediction[i] - target[i]) * factor);
   }
 }
 

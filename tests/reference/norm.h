@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "simd/prologue.h"
+#include "tests/reference/flush.h"
 #include "tests/testing/flops.h"
 
 namespace temper::reference {
@@ -46,9 +47,10 @@ void UpdateRunningStats(size_t channels, T momentum, T variance_factor,
                         const T* mean, const T* variance, T* running_mean,
                         T* running_variance) {
   for (size_t c = 0; c < channels; ++c) {
-    running_mean[c] += momentum * (mean[c] - running_mean[c]);
-    running_variance[c] +=
-        momentum * (variance[c] * variance_factor - running_variance[c]);
+    running_mean[c] =
+        FlushTiny((T(1) - momentum) * running_mean[c] + momentum * mean[c]);
+    running_variance[c] = FlushTiny((T(1) - momentum) * running_variance[c] +
+                                    momentum * (variance[c] * variance_factor));
   }
 }
 
@@ -64,7 +66,7 @@ void ScaleShift(size_t rows, size_t channels, const T* x, const T* scale,
 template <class T>
 void Activate(size_t n, simd::Activation activation, T* y) {
   for (size_t i = 0; i < n && activation != simd::Activation::kNone; ++i) {
-    if (y[i] <= T(0)) y[i] = T(0);
+    if (y[i] < T(kTiny)) y[i] = T(0);
     if (activation == simd::Activation::kRelu6 && y[i] >= T(6)) y[i] = T(6);
   }
 }
@@ -77,7 +79,7 @@ void ActivationGradient(size_t n, simd::Activation activation, const T* y,
   for (size_t i = 0; i < n; ++i) {
     const bool closed =
         activation != simd::Activation::kNone &&
-        (y[i] <= T(0) ||
+        (y[i] < T(kTiny) ||
          (activation == simd::Activation::kRelu6 && y[i] >= T(6)));
     g[i] = closed ? T(0) : dy[i];
   }
@@ -108,7 +110,7 @@ void BatchNormBackward(size_t rows, size_t channels, const T* x, const T* dy,
     const T xhat = (x[i] - mean[c]) * rstd[c];
     const T g = gamma[c] * rstd[c] *
                 (dy[i] - dbeta[c] / T(rows) - xhat * (dgamma[c] / T(rows)));
-    dx[i] = accumulate ? dx[i] + g : g;
+    dx[i] = FlushTiny(accumulate ? dx[i] + g : g);
   }
 }
 
@@ -117,7 +119,7 @@ void ScaleBackward(size_t rows, size_t channels, const T* dy, const T* scale,
                    bool accumulate, T* dx) {
   for (size_t i = 0; i < rows * channels; ++i) {
     const T g = dy[i] * scale[i % channels];
-    dx[i] = accumulate ? dx[i] + g : g;
+    dx[i] = FlushTiny(accumulate ? dx[i] + g : g);
   }
 }
 

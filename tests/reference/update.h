@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "tests/reference/flush.h"
 #include "tests/testing/flops.h"
 
 namespace temper::reference {
@@ -16,10 +17,10 @@ void SgdUpdate(size_t n, T lr, T momentum, T decay, bool nesterov, const T* g,
     const T gradient = g[i] + decay * w[i];
     T step = gradient;
     if (momentum != T(0)) {
-      v[i] = momentum * v[i] + gradient;
+      v[i] = FlushTiny(momentum * v[i] + gradient);
       step = nesterov ? gradient + momentum * v[i] : v[i];
     }
-    w[i] -= lr * step;
+    w[i] = FlushTiny(w[i] - lr * step);
   }
 }
 

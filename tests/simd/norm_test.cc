@@ -148,6 +148,29 @@ TEST(UpdateRunningStats, MatchesTheTwinOnEveryTarget) {
   }
 }
 
+// Momentum 1 leaves nothing of the old statistics, momentum 0 nothing of the
+// new ones, and small variances are not lost beside an old one of 1.
+TEST(UpdateRunningStats, MomentumOneIsExactlyTheBatch) {
+  for (size_t n : {1, 3, 8, 15, 16, 17, 31, 257}) {
+    const Buffer mean = Buffer(n).Randomize(1);
+    Buffer variance(n);
+    for (size_t c = 0; c < n; ++c) {
+      variance[c] = 1.533e-7f * static_cast<float>(c + 1);
+    }
+    testing::ForEachTarget([&](simd::Target) {
+      Buffer m = Buffer(n).Randomize(3), v(n, 1.0f);
+      const Buffer m0 = m, v0 = v;
+      simd::UpdateRunningStats(n, 0.0f, 1.25f, mean, variance, m, v);
+      EXPECT_TRUE(m.SameBits(m0) && v.SameBits(v0));
+      simd::UpdateRunningStats(n, 1.0f, 1.25f, mean, variance, m, v);
+      EXPECT_TRUE(m.SameBits(mean));
+      for (size_t c = 0; c < n; ++c) {
+        EXPECT_EQ(v[c], 1.25f * variance[c]) << c;
+      }
+    });
+  }
+}
+
 TEST(ApplyPrologue, MatchesTheTwinOnEveryTargetAlsoInPlace) {
   for (const auto [rows, channels] : kShapes) {
     SCOPED_TRACE(::testing::Message() << rows << " x " << channels);
@@ -559,7 +582,7 @@ TEST(BatchNorm, SameBitsOnExactTargetsAndAnyThreads) {
           Buffer g(n), dg(channels), db(channels), dxg(n), dxf(n);
           for (size_t i = 0; i < n; ++i) {
             const bool closed =
-                y[i] <= 0.0f || (activation == Activation::kRelu6 && y[i] >= 6);
+                y[i] < 0x1p-63f || (activation == Activation::kRelu6 && y[i] >= 6);
             g[i] = closed ? 0.0f : dy[i];
           }
           simd::BatchNormSums(rows, {0, rows}, channels, x, {}, g, mean, rstd, dg, db,

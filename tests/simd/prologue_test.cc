@@ -32,7 +32,7 @@ std::vector<size_t> Channels() {
 
 float Activate(Activation activation, float y) {
   if (activation == Activation::kNone) return y;
-  if (y <= 0.0f) return 0.0f;
+  if (y < 0x1p-63f) return 0.0f;
   return activation == Activation::kRelu6 && y >= 6.0f ? 6.0f : y;
 }
 

@@ -21,7 +21,7 @@
 namespace temper {
 
 // Rises whenever any bit of a result may change.
-inline constexpr uint32_t kArithmeticVersion = 2;
+inline constexpr uint32_t kArithmeticVersion = 3;
 
 inline constexpr uint64_t kTensorAlign = 64;
 inline constexpr uint32_t kMaxWeights = 8;  // tensors of one layer
