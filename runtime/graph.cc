@@ -4,8 +4,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <string_view>
-#include <unordered_set>
 
 #include "runtime/layer.h"
 
@@ -113,7 +111,6 @@ Status Graph::Check(std::vector<Shape>* shapes_out) const {
   }
   std::vector<Shape> shapes(nodes.size());
   std::vector<bool> used(nodes.size(), false);
-  std::unordered_set<std::string_view> names;
   const uint32_t last = static_cast<uint32_t>(nodes.size()) - 1;
   for (uint32_t i = 0; i <= last; ++i) {
     const Node& node = nodes[i];
@@ -133,9 +130,11 @@ Status Graph::Check(std::vector<Shape>* shapes_out) const {
       return Error(StatusCode::kInvalidArgument,
                    "a node's name must have 1 to 63 bytes", i);
     }
-    if (!names.insert(node.name).second) {
-      return Error(StatusCode::kInvalidArgument, "two nodes have the same name",
-                   i);
+    for (uint32_t j = 0; j < i; ++j) {
+      if (std::strcmp(nodes[j].name, node.name) == 0) {
+        return Error(StatusCode::kInvalidArgument,
+                     "two nodes have the same name", i);
+      }
     }
     const LayerOp& op = OpOf(node.kind);
     if (node.input_count < op.min_inputs || node.input_count > op.max_inputs) {

@@ -6,8 +6,6 @@
 // (plan_check_values.cc).
 #include <algorithm>
 #include <cstring>
-#include <iterator>
-#include <map>
 #include <vector>
 
 #include "runtime/layer.h"
@@ -303,20 +301,25 @@ Status CheckOverlap(const Plan& plan) {
   std::stable_sort(dead.begin(), dead.end(), [&](uint32_t a, uint32_t b) {
     return tensors[a].last < tensors[b].last;
   });
-  std::map<uint64_t, uint32_t> living;
+  std::vector<uint32_t> living;  // by offset
+  const auto place = [&](uint64_t offset) {
+    return std::lower_bound(
+        living.begin(), living.end(), offset,
+        [&](uint32_t a, uint64_t o) { return tensors[a].offset < o; });
+  };
   size_t next_dead = 0;
   for (const uint32_t i : born) {
     const PlannedTensor& t = tensors[i];
     while (tensors[dead[next_dead]].last < t.first) {
-      living.erase(tensors[dead[next_dead++]].offset);
+      living.erase(place(tensors[dead[next_dead++]].offset));
     }
-    const auto above = living.lower_bound(t.offset);
-    if ((above != living.end() && above->first < end(i)) ||
-        (above != living.begin() && end(std::prev(above)->second) > t.offset)) {
+    const auto above = place(t.offset);
+    if ((above != living.end() && tensors[*above].offset < end(i)) ||
+        (above != living.begin() && end(above[-1]) > t.offset)) {
       return Fail("two live buffers overlap, or one lies in the other's tail",
                   t.node);
     }
-    living.emplace(t.offset, i);
+    living.insert(above, i);
   }
   return Ok();
 }

@@ -22,18 +22,41 @@ namespace {
 
 // Every thread that will compute must round to nearest and keep subnormals.
 bool AllThreadsExact(const ParallelRunner& parallel) {
-  std::atomic<bool> exact{simd::FloatEnvironmentIsExact()};
-  if (parallel.run != nullptr) {
-    parallel.run(
-        parallel.pool,
-        [](void* context, uint32_t, uint32_t) {
-          if (!simd::FloatEnvironmentIsExact()) {
-            static_cast<std::atomic<bool>*>(context)->store(false);
-          }
-        },
-        &exact, parallel.threads, parallel.threads);
+  struct Check {
+    std::atomic<bool> exact{simd::FloatEnvironmentIsExact()};
+    // Who is inside, of how many.
+    std::atomic<uint32_t> arrived{0};
+    std::atomic<bool> waiting{true};
+    uint32_t threads = 1;
+  } check;
+  check.threads = parallel.threads;
+  const auto look = [](void* context, uint32_t, uint32_t) {
+    if (!simd::FloatEnvironmentIsExact()) {
+      static_cast<Check*>(context)->exact.store(false);
+    }
+  };
+  if (parallel.run == nullptr) return check.exact.load();
+  if (parallel.each != nullptr) {
+    parallel.each(parallel.pool, look, &check, parallel.threads);
+    return check.exact.load();
   }
-  return exact.load();
+  // A thread that waits inside its task takes no second one: if all come, each
+  // has one. A runner may do everything on one thread, so they wait for a fixed
+  // number of looks, some milliseconds, and only once.
+  parallel.run(
+      parallel.pool,
+      [](void* context, uint32_t, uint32_t) {
+        constexpr uint32_t kLooks = 1u << 22;
+        Check& c = *static_cast<Check*>(context);
+        if (!simd::FloatEnvironmentIsExact()) c.exact.store(false);
+        c.arrived.fetch_add(1);
+        for (uint32_t i = 0; i < kLooks && c.waiting.load(); ++i) {
+          if (c.arrived.load() >= c.threads) return;
+        }
+        c.waiting.store(false);
+      },
+      &check, parallel.threads, parallel.threads);
+  return check.exact.load();
 }
 
 // What a weight holds that nobody has written: not a number, and one that no

@@ -22,17 +22,32 @@ constexpr uint64_t kHugePage = uint64_t{2} << 20;
 
 }  // namespace
 
+bool SizeArena(uint64_t bytes, uint64_t page, uint64_t most,
+               ArenaSizes* sizes) {
+  sizes->size = bytes / kLine * kLine;
+  // Against `most` before each sum: none of them wraps around.
+  if (most < kHugePage + 2 * page ||
+      sizes->size > most - kHugePage - 2 * page) {
+    return false;
+  }
+  sizes->pages = (sizes->size + page - 1) / page * page;
+  sizes->mapped = sizes->pages + page;
+  sizes->reserved = sizes->mapped + kHugePage;
+  return true;
+}
+
 HostArena::HostArena(uint64_t bytes) {
   const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  size_ = bytes / kLine * kLine;
-  const uint64_t pages = (size_ + page - 1) / page * page;
-  mapped_ = static_cast<size_t>(pages + page);
-  // Room to begin at a huge page; what lies around the arena is given back.
-  const uint64_t reserved = mapped_ + kHugePage;
-  if (pages < size_ || mapped_ < pages || reserved < mapped_) {
+  ArenaSizes sizes;
+  if (!SizeArena(bytes, page, SIZE_MAX, &sizes)) {
     Fail(kExitDoesNotFit, "arena", fmt::format("{} bytes", bytes),
          "larger than the address space", "Ask for less with --arena");
   }
+  size_ = sizes.size;
+  mapped_ = static_cast<size_t>(sizes.mapped);
+  const size_t pages = static_cast<size_t>(sizes.pages);
+  // What lies around the arena is given back.
+  const size_t reserved = static_cast<size_t>(sizes.reserved);
   void* const place = mmap(nullptr, reserved, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (place == MAP_FAILED) {
@@ -40,8 +55,8 @@ HostArena::HostArena(uint64_t bytes) {
               fmt::format("{} bytes", bytes),
               "Use a smaller batch or model, or free memory");
   }
-  const uint64_t head =
-      (kHugePage - reinterpret_cast<uintptr_t>(place) % kHugePage) % kHugePage;
+  const size_t head = static_cast<size_t>(
+      (kHugePage - reinterpret_cast<uintptr_t>(place) % kHugePage) % kHugePage);
   uint8_t* const base = static_cast<uint8_t*>(place) + head;
   if (head != 0) munmap(place, head);
   munmap(base + mapped_, reserved - head - mapped_);

@@ -11,6 +11,17 @@
 
 namespace temper::host {
 
+// How much of the address space an arena takes.
+struct ArenaSizes {
+  uint64_t size;      // of the arena: whole lines of 64 bytes
+  uint64_t pages;     // of the arena: whole pages
+  uint64_t mapped;    // with the page that may not be accessed
+  uint64_t reserved;  // at first, so that the arena can begin at a huge page
+};
+// `most` is the largest size_t of the machine: 4 GiB less 1 on 32 bits. False
+// if one of the sizes is larger.
+bool SizeArena(uint64_t bytes, uint64_t page, uint64_t most, ArenaSizes* sizes);
+
 class HostArena {
  public:
   // Reserves and touches `bytes` (a multiple of 64): there is no swapping in

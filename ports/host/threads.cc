@@ -65,6 +65,7 @@ class Pool final : public ThreadPool {
     }
     begun_.wait();
     runner_ = {&Run, this, threads};
+    runner_.each = &Each;
   }
   ~Pool() override { Stop(); }
 
@@ -95,6 +96,28 @@ class Pool final : public ThreadPool {
       const uint32_t part = std::min(count - base, kMostIndices);
       static_cast<Pool*>(pool)->Run({task, context, base, part, slots});
     }
+  }
+
+  // As many indices as threads, and each waits until all have begun: who waits
+  // cannot take another one's. Every worker whose piece it is has been woken.
+  static void Each(void* pool, ParallelRunner::Task task, void* context,
+                   uint32_t slots) {
+    struct Meeting {
+      ParallelRunner::Task task;
+      void* context;
+      uint32_t threads;
+      std::atomic<uint32_t> arrived{0};
+    } meeting{task, context,
+              std::min(slots, static_cast<Pool*>(pool)->threads_)};
+    Run(
+        pool,
+        [](void* opaque, uint32_t i, uint32_t slot) {
+          Meeting& m = *static_cast<Meeting*>(opaque);
+          m.task(m.context, i, slot);
+          m.arrived.fetch_add(1);
+          while (m.arrived.load() < m.threads) sched_yield();
+        },
+        &meeting, meeting.threads, meeting.threads);
   }
 
   void Run(Call call) {

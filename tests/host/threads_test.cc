@@ -3,11 +3,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cfenv>
 #include <chrono>
+#include <cstdlib>
+#include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "temper/temper.h"
 #include "tests/host/count_allocations.h"
 #include "tests/host/host_test.h"
 
@@ -256,6 +260,69 @@ TEST(Threads, RefuseWrongCounts) {
                 [] { (void)MakeThreadPool(65); });
   EXPECT_GE(DefaultThreads(), 1u);
   EXPECT_LE(DefaultThreads(), kMaxThreads);
+}
+
+// Each thread once, however quick some of them are.
+TEST(Threads, EachReachesEveryThread) {
+  for (const uint32_t threads : {2u, 3u, 5u, 64u}) {
+    const auto pool = MakeThreadPool(threads);
+    for (const uint32_t slots : {threads, 1u, (threads + 1) / 2}) {
+      for (int round = 0; round < 50; ++round) {
+        std::vector<std::thread::id> ids(slots);
+        pool->runner().each(
+            pool->runner().pool,
+            [](void* context, uint32_t i, uint32_t slot) {
+              EXPECT_EQ(i, slot);
+              static_cast<std::thread::id*>(context)[i] =
+                  std::this_thread::get_id();
+            },
+            ids.data(), slots);
+        ASSERT_EQ(ids[0], std::this_thread::get_id());
+        std::sort(ids.begin(), ids.end());
+        ASSERT_EQ(std::unique(ids.begin(), ids.end()), ids.end());
+        ASSERT_NE(ids[0], std::thread::id());
+      }
+    }
+  }
+}
+
+// A worker that rounds in another way, as a library may leave it, is found
+// every time: not only when the others leave it something to do.
+TEST(Threads, TheTrainerFindsAThreadThatRoundsDown) {
+  Graph graph;
+  uint32_t x = graph.Add("input", InputParams{4, 4, 1});
+  x = graph.Add("normalize", NormalizeParams{}, x);
+  x = graph.Add("fc", DenseParams{3}, x);
+  graph.Add("loss", SoftmaxCrossEntropyParams{}, x);
+  for (const uint32_t threads : {2u, 4u}) {
+    PlanOptions options;
+    options.threads = threads;
+    Plan plan;
+    ASSERT_TRUE(MakePlan(graph, options, &plan).ok());
+    const std::unique_ptr<void, void (*)(void*)> memory(
+        std::aligned_alloc(64, plan.arena_bytes), std::free);
+    const auto pool = MakeThreadPool(threads);
+    const ParallelRunner& runner = pool->runner();
+    const auto set = [&](int mode) {
+      runner.each(
+          runner.pool,
+          [](void* context, uint32_t i, uint32_t) {
+            if (i == 1) std::fesetround(*static_cast<int*>(context));
+          },
+          &mode, threads);
+    };
+    Trainer trainer;
+    for (int round = 0; round < 300; ++round) {
+      set(FE_DOWNWARD);
+      ASSERT_EQ(
+          trainer.Create(plan, memory.get(), plan.arena_bytes, runner).code,
+          StatusCode::kUnsupported)
+          << round;
+      set(FE_TONEAREST);
+      ASSERT_TRUE(
+          trainer.Create(plan, memory.get(), plan.arena_bytes, runner).ok());
+    }
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // error leaves behind, momentum 0, first losses, frozen layers.
 #include "temper/trainer.h"
 
+#include <cfenv>
 #include <cmath>
 
 #ifdef __SANITIZE_ADDRESS__
@@ -388,6 +389,45 @@ TEST(Create, ChecksWhatItIsGiven) {
   EXPECT_EQ(trainer.Step(data.View(1), 0.1f).status.code,
             StatusCode::kWrongState);
   EXPECT_TRUE(trainer.Create(plan, memory.data(), plan.arena_bytes).ok());
+}
+
+// A runner that says nothing of its threads: those that it brings together are
+// asked, and one that does everything on the caller is not waited for.
+TEST(Create, AsksTheThreadsOfAnyRunner) {
+  const Graph graph = testing::BuildOrDie("mlp", {28, 28, 1}, 10);
+  PlanOptions options;
+  options.threads = 4;
+  Plan plan;
+  ASSERT_TRUE(MakePlan(graph, options, &plan).ok());
+  testing::Memory memory(plan.arena_bytes);
+  Trainer trainer;
+  ParallelRunner alone;
+  alone.threads = 4;
+  alone.run = [](void*, ParallelRunner::Task task, void* context,
+                 uint32_t count, uint32_t) {
+    for (uint32_t i = 0; i < count; ++i) task(context, i, 0);
+  };
+  EXPECT_TRUE(
+      trainer.Create(plan, memory.data(), plan.arena_bytes, alone).ok());
+
+  const ParallelRunner several = testing::ThreadRunner(4);
+  const auto set = [&](int mode) {
+    several.run(
+        several.pool,
+        [](void* context, uint32_t, uint32_t slot) {
+          if (slot == 2) std::fesetround(*static_cast<int*>(context));
+        },
+        &mode, 4, 4);
+  };
+  for (int round = 0; round < 20; ++round) {
+    set(FE_DOWNWARD);
+    EXPECT_EQ(
+        trainer.Create(plan, memory.data(), plan.arena_bytes, several).code,
+        StatusCode::kUnsupported);
+    set(FE_TONEAREST);
+    EXPECT_TRUE(
+        trainer.Create(plan, memory.data(), plan.arena_bytes, several).ok());
+  }
 }
 
 #if defined(__x86_64__)

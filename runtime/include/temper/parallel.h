@@ -26,6 +26,11 @@ struct ParallelRunner {
   uint32_t threads = 1;  // 1 to kMaxThreads; fewer than the pool has is allowed
   // A thread's share of at least this many grains comes in parts; 1 or more.
   uint32_t parts_from = 32;
+  // Calls task(context, i, slot) once on each thread that run() may use with as
+  // many slots, i counting them from 0, and returns when all are done. Null:
+  // the runner cannot say, and what must be known of all threads is asked of
+  // those that run() brings together.
+  void (*each)(void* pool, Task task, void* context, uint32_t slots) = nullptr;
 };
 
 inline constexpr uint32_t kMaxThreads = 64;

@@ -102,7 +102,8 @@ struct GradientPieces;
 class Trainer {
  public:
   // Takes the plan and the memory: `bytes` at `memory`, aligned to 64. Checks
-  // the plan and the floating-point environment of all threads. The runner may
+  // the plan and the floating-point environment of all threads (those of
+  // runner.each, else those that run() brings together). The runner may
   // have at most plan.options.threads threads. kArenaTooSmall: the size that
   // works is in Status::bytes, and is plan.arena_bytes.
   //
