@@ -211,7 +211,7 @@ TEST(Flush, RunningStatistics) {
 
 TEST(Flush, FloatSamples) {
   const Buffer x = Tiny(kCount, 1);
-  for (const size_t period : {1, 3, 37}) {
+  for (const size_t period : {size_t{1}, size_t{3}, size_t{37}}) {
     const Buffer mean(period, 0.0f), std(period, 0.25f);
     Check([&] {
       Buffer y(kCount);
