@@ -93,7 +93,8 @@ CLI::App* Cli::Verb(const std::string& name, const std::string& help,
   return verb;
 }
 
-CLI::Validator InRange(double min, double max, const std::string& text) {
+CLI::Validator InRange(double min, double max) {
+  const std::string text = fmt::format("{} to {}", min, max);
   return CLI::Validator(
       [=](std::string& input) -> std::string {
         double value;
@@ -141,10 +142,10 @@ void AddJobOptions(CLI::App* verb, JobOptions* o) {
       ->check(Whole(1, kMaxBatch))
       ->capture_default_str();
   verb->add_option("--lr", o->lr, "Learning rate")
-      ->check(InRange(1e-30, 1e6, "above 0 and at most 1e6"))
+      ->check(InRange(1e-30, 1e6))
       ->capture_default_str();
   verb->add_option("--min-lr", o->min_lr, "Rate at the end of cosine annealing")
-      ->check(InRange(0, 1e6, "0 to 1e6"))
+      ->check(InRange(0, 1e6))
       ->capture_default_str();
   verb->add_option("--schedule", o->schedule, "constant, step or cosine")
       ->capture_default_str();
@@ -156,15 +157,15 @@ void AddJobOptions(CLI::App* verb, JobOptions* o) {
       ->check(Whole(1, 1000000))
       ->capture_default_str();
   verb->add_option("--gamma", o->gamma, "Factor of a drop of the step schedule")
-      ->check(InRange(1e-6, 1, "above 0 and at most 1"))
+      ->check(InRange(1e-6, 1))
       ->capture_default_str();
   verb->add_option("--momentum", o->momentum, "Momentum of SGD")
-      ->check(InRange(0, 0.99999, "at least 0 and below 1"))
+      ->check(InRange(0, 0.99999))
       ->capture_default_str();
   verb->add_flag("--nesterov", o->nesterov, "Nesterov's momentum");
   verb->add_option("--wd", o->wd,
                    "Weight decay, on dense and convolution weights")
-      ->check(InRange(0, 1e6, "0 or more"))
+      ->check(InRange(0, 1e6))
       ->capture_default_str();
   verb->add_flag("--wd-all", o->wd_all,
                  "Weight decay on biases and batch norm, too");
@@ -175,9 +176,9 @@ void AddJobOptions(CLI::App* verb, JobOptions* o) {
   verb->add_option("--dropout", o->dropout,
                    "Rate of the dropout layers; adds one before the head if "
                    "there is none")
-      ->check(InRange(0, 0.999, "at least 0 and below 1"));
+      ->check(InRange(0, 0.999));
   verb->add_option("--label-smoothing", o->label_smoothing, "0 up to below 1")
-      ->check(InRange(0, 0.999, "at least 0 and below 1"));
+      ->check(InRange(0, 0.999));
   verb->add_option("--augment", o->augment,
                    "Training samples varied: hflip, vflip, crop=4, "
                    "brightness=0.2, contrast=0.2, cutout=8, separated by "
@@ -216,7 +217,7 @@ void AddRunOptions(CLI::App* verb, JobOptions* o, bool* quiet) {
                    "The run folder, created (default: a new one in runs/)");
   verb->add_option("--save-every", o->save_seconds,
                    "Seconds between saves within an epoch (0: only at its end)")
-      ->check(InRange(0, 1e9, "0 or more"))
+      ->check(InRange(0, 1e9))
       ->capture_default_str();
   verb->add_flag("--overwrite", o->overwrite, "Replace an older run in --out");
   verb->add_flag("-q,--quiet", *quiet, "No progress");

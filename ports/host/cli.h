@@ -37,7 +37,7 @@ void AddMachineOptions(CLI::App* verb, uint32_t* threads, std::string* target);
 
 // Numbers with a range that NaN is outside of.
 CLI::Validator Whole(uint64_t min, uint64_t max);  // decimal digits only
-CLI::Validator InRange(double min, double max, const std::string& text);
+CLI::Validator InRange(double min, double max);
 
 void AddTrainVerb(Cli& cli);
 void AddFinetuneVerb(Cli& cli);

@@ -88,7 +88,8 @@ void FromJson(const Json& json, std::optional<T>& value) {
 std::string Absolute(const std::string& path) {
   if (path.starts_with('/')) return path;
   if (const char* home = std::getenv("HOME");
-      path.starts_with("~/") && home != nullptr && *home == '/') {
+      (path == "~" || path.starts_with("~/")) && home != nullptr &&
+      *home == '/') {
     return home + path.substr(1);
   }
   std::error_code error;

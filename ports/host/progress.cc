@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "models/text.h"
 #include "ports/host/messages.h"
 
 namespace temper::host {
@@ -163,6 +164,11 @@ void Progress::EndEpoch(const ProgressState& state, double val_loss,
 
 void Progress::Line(std::string_view text) {
   if (style_ == Style::kQuiet) return;
+  constexpr std::string_view kAllowed = "\n\t";
+  if (!IsShowable(text, kAllowed)) {
+    Line(Shown(text, kAllowed));
+    return;
+  }
   Clear();
   while (text.size() > kBuffer) {
     Write(text.data(), kBuffer);

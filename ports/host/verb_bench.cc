@@ -293,7 +293,7 @@ void AddBenchVerb(Cli& cli) {
       ->capture_default_str();
   verb->add_option("--seconds", a->seconds,
                    "How long each is measured; at least 5 steps")
-      ->check(InRange(0.001, 3600, "0.001 to 3600"))
+      ->check(InRange(0.001, 3600))
       ->capture_default_str();
   verb->add_option("--arena", a->arena,
                    "Memory that each must fit, such as 16MiB");

@@ -21,7 +21,8 @@ void PrintHead(const Session& session, bool resumed) {
   const Plan& plan = job.plan;
   Message("{} ({} layers) on {} samples, {} classes; {}, {} thread{}",
           job.options.model, plan.graph.nodes.size(), job.data.train.size(),
-          job.classes.size(), simd::CurrentTarget().name, plan.options.threads,
+          job.classes.empty() ? "no" : fmt::to_string(job.classes.size()),
+          simd::CurrentTarget().name, plan.options.threads,
           plan.options.threads == 1 ? "" : "s");
   Message(
       "arena {} bytes ({:.2f} MiB), lower bound {}; data {:.1f} MiB outside it",

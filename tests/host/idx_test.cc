@@ -424,10 +424,14 @@ TEST(Idx, WhatMayNotBeReadIsNotMissing) {
   ASSERT_EQ(chmod(folder.path().c_str(), 0), 0);
   // Root may read everything: somebody else may not.
   const bool root = geteuid() == 0;
-  if (root) ASSERT_EQ(seteuid(65534), 0);
+  if (root) {
+    ASSERT_EQ(seteuid(65534), 0);
+  }
   ExpectFailure(kExitIo, {"Permission denied"},
                 [&] { (void)LoadDataset(folder.Spec()); });
-  if (root) ASSERT_EQ(seteuid(0), 0);
+  if (root) {
+    ASSERT_EQ(seteuid(0), 0);
+  }
   chmod(folder.path().c_str(), 0700);
 }
 

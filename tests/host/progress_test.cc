@@ -164,6 +164,22 @@ TEST_F(ProgressTest, OddNumbersFit) {
   EXPECT_EQ(Written().size(), 513u);
 }
 
+TEST_F(ProgressTest, NoAccuracyWithoutClasses) {
+  Progress progress(Progress::Style::kPlain, pipe_[1], TestClock);
+  ProgressState state = State(1);
+  state.accuracy = -1.0;
+  progress.EndEpoch(state, 0.5, -1.0);
+  const std::string text = Written();
+  EXPECT_EQ(text.find("acc"), std::string::npos) << text;
+  EXPECT_NE(text.find("val loss 0.5"), std::string::npos) << text;
+}
+
+TEST_F(ProgressTest, LinesSteerNoTerminal) {
+  Progress progress(Progress::Style::kPlain, pipe_[1], TestClock);
+  progress.Line("a\x1b]0;b\xc2\x9b\xc3\xa9");
+  EXPECT_EQ(Written(), "a\\x1b]0;b\\xc2\\x9b\xc3\xa9\n");
+}
+
 TEST_F(ProgressTest, LongLinesAreWhole) {
   Progress progress(Progress::Style::kPlain, pipe_[1], TestClock);
   const std::string text(1500, 'x');

@@ -1,6 +1,7 @@
 // Reading and writing device profiles, and what is built in.
 #include "ports/sim/profile.h"
 
+#include "models/json.h"
 #include "ports/sim/toml_nesting.h"
 #include "tests/sim/sim_test.h"
 
@@ -180,6 +181,25 @@ TEST(Grid, InterpolatesTimes) {
   g.values = {1, 10, 2, 20};
   EXPECT_DOUBLE_EQ(g.At({4, 1, 8}, false), 2);
   EXPECT_DOUBLE_EQ(g.At({4, 1, 16}, false), 20);
+}
+
+TEST(ProfileJson, HasTheSameNumbers) {
+  DeviceProfile profile;
+  ASSERT_EQ(ParseProfile(BuiltInProfiles()[0].text, &profile), "");
+  const std::string json = ProfileJson(profile);
+  JsonReader reader(json);
+  bool version = false, cores = false;
+  for (JsonReader::Token t = reader.Next(); t != JsonReader::Token::kEnd;
+       t = reader.Next()) {
+    ASSERT_NE(t, JsonReader::Token::kError) << reader.error() << json;
+    if (t != JsonReader::Token::kKey) continue;
+    const std::string key(reader.text());
+    if (key == "version") version = reader.Next() == JsonReader::Token::kNumber;
+    if (key != "cores") continue;
+    ASSERT_EQ(reader.Next(), JsonReader::Token::kNumber);
+    cores = reader.text() == std::to_string(profile.cpu.cores);
+  }
+  EXPECT_TRUE(version && cores) << json;
 }
 
 }  // namespace
