@@ -20,7 +20,7 @@
 //   }
 //
 // What is used beside that memory: MakePlan and Create keep the plan and lists
-// of tensors on the heap, less than 2 KiB a node while MakePlan runs, less than
+// of tensors on the heap, less than 2.5 KiB a node while MakePlan runs, less than
 // 1.5 KiB a node and 8 bytes a sample of the batch afterwards; Step and Evaluate
 // use less than 64 KiB of the stack of each thread.
 //
