@@ -77,6 +77,7 @@ Status SetDropout(Graph* graph, float rate) {
     Set(&node, p);
     found = true;
   }
+  if (!found && rate == 0.0f) return Ok();  // none is what there is
   if (!found) {
     const uint32_t head = HeadNode(edited);
     if (head == kNoNode) {

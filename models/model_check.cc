@@ -183,6 +183,12 @@ FileError CheckClasses(std::span<const std::string> classes,
   std::vector<Shape> shapes;
   const Status status = graph.Check(&shapes);
   if (!status.ok()) return {status.code, Text("model file: ", status.message)};
+  std::vector<std::string_view> sorted(classes.begin(), classes.end());
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice != sorted.end()) {
+    return mismatch(Text("two are named ", Quoted(*twice)));
+  }
   if (classes.size() > shapes.back().Count()) {
     return mismatch(Text(classes.size(), " names, but the model has ",
                          shapes.back().Count(), " outputs"));

@@ -136,8 +136,8 @@ FileError MatchTensors(const SafetensorsView& view, const Graph& graph,
                        uint64_t max_bytes, std::vector<StoredTensor>* weights,
                        std::vector<StoredTensor>* optimizer_state);
 
-// kMismatch: more class names than the graph has outputs, or names for a graph
-// that tells no classes apart.
+// kMismatch: more class names than the graph has outputs, one name twice, or
+// names for a graph that tells no classes apart.
 FileError CheckClasses(std::span<const std::string> classes,
                        const Graph& graph);
 

@@ -89,8 +89,10 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
     status.bytes = plan.arena_bytes;
     return status;
   }
-  if (memory == nullptr ||
-      reinterpret_cast<uintptr_t>(memory) % kTensorAlign != 0) {
+  if (memory == nullptr) {
+    return Error(StatusCode::kInvalidArgument, "there is no memory");
+  }
+  if (reinterpret_cast<uintptr_t>(memory) % kTensorAlign != 0) {
     return Error(StatusCode::kInvalidArgument,
                  "the memory must be aligned to 64 bytes");
   }
@@ -458,6 +460,13 @@ StepResult Trainer::Run(const Batch& batch, bool training,
 }
 
 StepResult Trainer::Step(const Batch& batch, float learning_rate) {
+  // Before anything is changed; NaN fails the comparison.
+  if (!(learning_rate >= 0.0f && std::isfinite(learning_rate))) {
+    StepResult result;
+    result.status = Error(StatusCode::kInvalidArgument,
+                          "the learning rate must be finite and at least 0");
+    return result;
+  }
   return Run(batch, true, learning_rate);
 }
 

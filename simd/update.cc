@@ -9,10 +9,12 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "simd/fetch.h"
+#include "simd/flush.h"
 #include "simd/update-inl.h"
 
 #if HWY_ONCE
 namespace temper::simd {
+static_assert(kFlushBound == kTiny);
 HWY_EXPORT(SgdRange);
 
 namespace {

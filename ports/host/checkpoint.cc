@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <iterator>
+#include <optional>
 
 #include "ports/host/failure.h"
 #include "simd/target.h"
@@ -13,7 +15,9 @@
 namespace temper::host {
 namespace {
 
-// Names and widths of the counters, in the order of Format.
+// Names and widths of the counters, in the order of Format. One that is added
+// is read with the value that it has in runs which did not count it
+// (ReadField).
 constexpr struct {
   const char* name;
   uint32_t width;
@@ -49,9 +53,11 @@ void Format(const Counters& c, Texts* out) {
   }
 }
 
+// `absent`: of checkpoints that lack it.
 uint64_t ReadField(const ModelDescription& file, const char* name,
-                   bool hexadecimal) {
+                   bool hexadecimal, std::optional<uint64_t> absent = {}) {
   const auto at = file.training.find(name);
+  if (at == file.training.end() && absent) return *absent;
   if (at == file.training.end() || at->second.empty()) {
     Fail(kExitBadData, "the checkpoint lacks a counter", name, "",
          "It is a model without training state: fine-tune it instead");
@@ -106,6 +112,7 @@ Checkpoint::Checkpoint(const Job& job, const Trainer& trainer,
   info.training["seed"] = std::to_string(job.options.seed);
   if (with_state) {
     info.training["program_hash"] = Hex(job.plan.program_hash);
+    info.training["program_version"] = std::to_string(kProgramVersion);
     info.training["data"] = DataFingerprint(job);
     info.training["options"] = OptionsFingerprint(job.options);
     info.training["arithmetic_of"] = ArithmeticOf();
@@ -156,7 +163,10 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
                      kArithmeticVersion),
          "Finish the run with the version that began it, or fine-tune from it");
   }
-  if (ReadField(file, "program_hash", true) != job.plan.program_hash) {
+  // The graph is the checkpoint's own, shapes follow from it, and options are
+  // compared below: they decide where the hash is made in another way.
+  if (ReadField(file, "program_version", false, 1) == kProgramVersion &&
+      ReadField(file, "program_hash", true) != job.plan.program_hash) {
     Fail(kExitMismatch, "the checkpoint belongs to another job", "",
          "graph, batch or options differ from those it was made with",
          "Do not edit config.json of a run; start a new run");
@@ -179,21 +189,30 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
          "start a new run from the model");
   }
   Counters c;
-  c.epoch = static_cast<uint32_t>(ReadField(file, "epoch", false));
+  const auto count = [&](const char* name) {
+    return static_cast<uint32_t>(
+        std::min<uint64_t>(ReadField(file, name, false), UINT32_MAX));
+  };
+  c.epoch = count("epoch");
   c.batch = ReadField(file, "batch", false);
   c.step = ReadField(file, "step", false);
   c.loss_sum = std::bit_cast<double>(ReadField(file, "loss_sum", true));
   c.correct = ReadField(file, "correct", false);
   c.samples = ReadField(file, "samples", false);
-  c.best_epoch = static_cast<uint32_t>(ReadField(file, "best_epoch", false));
+  c.best_epoch = count("best_epoch");
   c.best_accuracy =
       std::bit_cast<double>(ReadField(file, "best_accuracy", true));
   c.best_loss = std::bit_cast<double>(ReadField(file, "best_loss", true));
   if (c.epoch > job.options.epochs || c.batch > job.steps_per_epoch ||
-      c.step != c.epoch * job.steps_per_epoch + c.batch) {
+      c.step != c.epoch * job.steps_per_epoch + c.batch ||
+      c.samples < c.batch || c.samples > c.batch * job.options.batch ||
+      c.correct > c.samples || !std::isfinite(c.loss_sum) ||
+      c.best_epoch > c.epoch || !std::isfinite(c.best_loss) ||
+      !(c.best_accuracy >= -1.0 && c.best_accuracy <= 1.0)) {
     Fail(kExitBadData, "the checkpoint's counters contradict each other", "",
-         fmt::format("epoch {}, batch {}, step {}", c.epoch, c.batch, c.step),
-         "");
+         fmt::format("epoch {}, batch {}, step {}, {} samples", c.epoch,
+                     c.batch, c.step, c.samples),
+         "Start a new run from the model");
   }
   return c;
 }
@@ -220,9 +239,8 @@ void RestoreState(ModelSource& file, Trainer& trainer) {
   const WeightPlaces weights(trainer, file.header().graph);
   file.Read([&](const StoredTensor& tensor, bool state, uint64_t first,
                 std::span<const float> values) {
-    float* const to =
-        state ? states[static_cast<size_t>(&tensor - stored.data())].data
-              : weights.At(tensor);
+    if (!state) return weights.Copy(tensor, first, values);
+    float* const to = states[static_cast<size_t>(&tensor - stored.data())].data;
     std::copy(values.begin(), values.end(), to + first);
   });
 }

@@ -2,10 +2,10 @@
 #include "ports/host/class_match.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <unordered_map>
 
 #include "ports/host/failure.h"
@@ -30,43 +30,39 @@ std::string ListNames(const std::vector<std::string>& names, size_t most) {
   return text + (names.size() > most ? ", ..." : "");
 }
 
-// The data have no names: their labels are indices of the model's classes, or,
-// for a selection of labels beyond them, the places in the selection are.
+// The data have no names: their labels are indices of the model's classes, if
+// there are as many of both. Of a model that knows a selection of classes
+// nobody can say which labels they were.
 std::vector<int32_t> LabelsAsIndices(const Dataset& data, size_t classes) {
-  const std::vector<uint32_t>& labels = data.class_labels;
-  const bool fit = std::all_of(labels.begin(), labels.end(),
-                               [&](uint32_t label) { return label < classes; });
-  const bool same_count = labels.size() == classes;
-  const bool in_order = std::is_sorted(labels.begin(), labels.end());
-  // Another order of all classes: it may be the one of the model's training.
-  if (fit && same_count && !in_order) return {};
-  if (fit) return {labels.begin(), labels.end()};
-  if (!same_count) return {};
-  std::vector<int32_t> places(labels.size());
-  std::iota(places.begin(), places.end(), 0);
-  return places;
+  if (data.label_count != classes) return {};
+  return {data.class_labels.begin(), data.class_labels.end()};
 }
 
-// The model has no names: its classes are the labels in digits.
+// The model has no names: its classes are the labels in digits. -1: not one of
+// them. Empty if none is.
 std::vector<int32_t> LabelsAsNames(const Dataset& data,
                                    const std::vector<std::string>& classes) {
   std::vector<int32_t> found;
+  bool any = false;
   for (const uint32_t label : data.class_labels) {
     const auto at =
         std::find(classes.begin(), classes.end(), std::to_string(label));
-    if (at == classes.end()) return {};
-    found.push_back(static_cast<int32_t>(at - classes.begin()));
+    any |= at != classes.end();
+    found.push_back(
+        at == classes.end() ? -1 : static_cast<int32_t>(at - classes.begin()));
   }
-  return found;
+  return any ? found : std::vector<int32_t>();
 }
 
 std::string Note(const Dataset& data, const std::vector<std::string>& model,
                  const std::vector<int32_t>& to_model) {
   std::string pairs;
   constexpr size_t kMost = 3;
-  for (size_t c = 0; c < std::min(kMost, to_model.size()); ++c) {
+  size_t shown = 0;
+  for (size_t c = 0; c < to_model.size() && shown < kMost; ++c) {
+    if (to_model[c] < 0) continue;
     pairs += fmt::format(
-        "{}{} is '{}'", c == 0 ? "" : ", ",
+        "{}{} is '{}'", shown++ == 0 ? "" : ", ",
         data.named ? fmt::format("'{}'", Printable(data.class_names[c]))
                    : data.class_names[c],
         Printable(model[static_cast<size_t>(to_model[c])]));
@@ -111,26 +107,46 @@ ClassMatch MatchClassNames(const Dataset& data,
   return match;
 }
 
+namespace {
+
+// names= for all labels of the data: the model's names, where there is one for
+// each label or each selected one; "" if that cannot be said in a line.
+std::string NamesOption(const Dataset& data,
+                        const std::vector<std::string>& model_classes) {
+  constexpr size_t kMost = 16;
+  const std::vector<uint32_t>& selected = data.class_labels;
+  const bool all = data.label_count == model_classes.size();
+  if (data.label_count > kMost ||
+      (!all && selected.size() != model_classes.size())) {
+    return "";
+  }
+  std::vector<std::string> names;
+  for (uint32_t i = 0; i < data.label_count; ++i)
+    names.push_back(std::to_string(i));
+  for (size_t i = 0; i < model_classes.size(); ++i) {
+    if (model_classes[i].find_first_of(",&") != std::string::npos) return "";
+    names[all ? i : selected[i]] = Printable(model_classes[i]);
+  }
+  return fmt::format("names={}", fmt::join(names, ","));
+}
+
+}  // namespace
+
 void RefuseClasses(const Dataset& data,
                    const std::vector<std::string>& model_classes) {
-  constexpr size_t kMost = 10;
-  std::string names;
-  for (const std::string& name : model_classes) {
-    if (name.find_first_of(",&") != name.npos) names.clear();
-    if (name.find_first_of(",&") != name.npos) break;
-    if (!names.empty()) names += ',';
-    names += Printable(name);
-  }
-  if (model_classes.size() > kMost || names.empty()) names = "FILE";
-  Fail(kExitMismatch, "no class of the data is one of the model's", data.source,
-       fmt::format("the data has {} ({}), the model {} ({})",
-                   ListNames(data.class_names, 3), data.class_names.size(),
-                   ListNames(model_classes, 3), model_classes.size()),
-       fmt::format("Name the data's labels, from 0 up, as the model does: "
-                   "names={}{}",
-                   names,
-                   names == "FILE" ? " (one name per line)"
-                                   : ", in the order of the labels."));
+  const std::string option = NamesOption(data, model_classes);
+  Fail(
+      kExitMismatch, "no class of the data is one of the model's", data.source,
+      fmt::format("the data has {} ({}), the model {} ({})",
+                  ListNames(data.class_names, 3), data.class_names.size(),
+                  ListNames(model_classes, 3), model_classes.size()),
+      option.empty()
+          ? fmt::format("Name all {} labels of the data, 0 first, with the "
+                        "model's names among them: names=FILE, one a line.",
+                        data.label_count)
+          : fmt::format("Name the data's labels as the model does, if they are "
+                        "these: {}",
+                        option));
 }
 
 void MatchClasses(Dataset& data,

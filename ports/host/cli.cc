@@ -228,6 +228,7 @@ int RunCli(int argc, char** argv) {
   Cli cli;
   // A file-size limit is an error of write(2), not the end of the process.
   std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);  // messages.h: EndWithReader
   // Known before anything else can fail: every exit has its document.
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
@@ -268,8 +269,7 @@ int RunCli(int argc, char** argv) {
     const int code = cli.work();
     // What a stopped run says of itself counts more than its output: a terminal
     // that is gone takes both.
-    if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) &&
-        code == kExitOk) {
+    if (!FlushResults() && code == kExitOk) {
       return Report(cli, kExitIo, kNoOutput);
     }
     return code;

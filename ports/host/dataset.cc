@@ -81,6 +81,7 @@ Dataset Prepare(const DataSpec& spec, std::string_view split,
   data.class_names = selection.class_names;
   data.class_labels = selection.class_labels;
   data.named = selection.named;
+  data.label_count = selection.label_count;
   data.labels.reserve(chosen.size());
   data.ids.reserve(chosen.size());
   for (const uint32_t i : chosen) {
@@ -238,6 +239,22 @@ std::vector<DataKindHelp> DataKinds() {
     help.push_back({kind.name, kind.usage, kind.meaning});
   }
   return help;
+}
+
+DataSpec SpecWithSplit(const std::string& text, std::string_view done,
+                       std::vector<std::string>* notes) {
+  DataSpec spec = ParseDataSpec(text);
+  if (spec.split_given) return spec;
+  if (HasTestSplit(spec)) {
+    spec.split = "test";
+    if (spec.val > 0) {
+      notes->push_back("val= has no effect on the test split");
+      spec.val = 0;
+    }
+  }
+  notes->push_back(
+      fmt::format("the {} split is {}; split= chooses", spec.split, done));
+  return spec;
 }
 
 }  // namespace temper::host

@@ -56,6 +56,7 @@ struct Dataset {
   // have names beside them.
   std::vector<uint32_t> class_labels;
   bool named = false;
+  uint32_t label_count = 0;     // labels in the files, selected or not
   std::vector<int32_t> labels;  // one per sample, in [0, class_names.size())
   // Index in the original data set, ascending; the sample index of Philox.
   std::vector<uint64_t> ids;
@@ -132,6 +133,12 @@ struct DataKindHelp {
   std::string_view name, usage, meaning;
 };
 std::vector<DataKindHelp> DataKinds();
+
+// The spec, for a verb that judges a model: without split= the test split is
+// meant, if there is one (val= and its seed are of the training that came
+// before), and a note says that it is `done` ("evaluated").
+DataSpec SpecWithSplit(const std::string& text, std::string_view done,
+                       std::vector<std::string>* notes);
 
 }  // namespace temper::host
 

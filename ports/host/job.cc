@@ -5,6 +5,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -22,6 +23,7 @@
 #include "ports/host/stats.h"
 #include "ports/host/text_file.h"
 #include "ports/host/threads.h"
+#include "simd/flush.h"
 #include "simd/target.h"
 
 namespace temper::host {
@@ -42,8 +44,11 @@ void ResolveClasses(Job& job, const std::vector<std::string>& model_classes) {
     if (known.count(name) == 0) unknown.push_back(name);
   }
   const ClassMatch match = MatchClassNames(job.data.train, model_classes);
+  const bool all = std::find(match.to_model.begin(), match.to_model.end(),
+                             -1) == match.to_model.end();
   if (match.by_label &&
-      (!job.options.finetune || data_classes.size() == model_classes.size())) {
+      (!job.options.finetune ||
+       (all && data_classes.size() == model_classes.size()))) {
     job.classes = model_classes;
     job.notes.push_back(match.note);
   } else if (match.none && !job.options.finetune) {
@@ -61,19 +66,15 @@ void ResolveClasses(Job& job, const std::vector<std::string>& model_classes) {
   } else {
     job.classes = data_classes;
     job.head_rows.assign(data_classes.size(), -1);
-    for (size_t i = 0; i < data_classes.size(); ++i) {
-      const auto at = std::find(model_classes.begin(), model_classes.end(),
-                                data_classes[i]);
-      if (at != model_classes.end()) {
-        job.head_rows[i] = static_cast<int32_t>(at - model_classes.begin());
-      }
-    }
+    std::copy(match.to_model.begin(), match.to_model.end(),
+              job.head_rows.begin());
+    if (match.by_label) job.notes.push_back(match.note);
     const size_t kept = static_cast<size_t>(
         std::count_if(job.head_rows.begin(), job.head_rows.end(),
                       [](int32_t row) { return row >= 0; }));
     job.notes.push_back(fmt::format(
-        "new head: {} classes, {} of them known to the model by name",
-        data_classes.size(), kept));
+        "new head: {} classes, {} of them known to the model by {}",
+        data_classes.size(), kept, match.by_label ? "label" : "name"));
   }
   MatchClasses(job.data.train, job.classes);
   if (job.data.val) MatchClasses(*job.data.val, job.classes);
@@ -264,6 +265,9 @@ void CheckOptions(const JobOptions& o) {
           "must be 1 to 1048576");
   require(o.momentum >= 0.0 && o.momentum < 1.0, "--momentum",
           "must be at least 0 and below 1");
+  // A config.json may have been edited.
+  require(o.threads <= kMaxThreads, "--threads", "must be 1 to 64");
+  require(o.save_seconds >= 0.0, "--save-every", "must be 0 or more");
   require(o.wd >= 0.0 && o.wd <= 1e6, "--wd", "must be 0 to 1e6");
   require(o.bn == "train" || o.bn == "frozen", "--bn",
           "must be train or frozen");
@@ -392,7 +396,12 @@ void NoteIgnoredOptions(Job& job) {
   note(o.schedule != "step" && o.step_size != defaults.step_size, "--step-size",
        "only the step schedule counts epochs");
   note(o.nesterov && o.momentum == 0.0, "--nesterov", "there is no momentum");
-  if (!from_file && o.bn == "frozen") {
+  const std::vector<Node>& nodes = job.info.graph.nodes;
+  const bool has_norm = std::any_of(
+      nodes.begin(), nodes.end(),
+      [](const Node& node) { return node.kind == LayerKind::kBatchNorm; });
+  note(!has_norm && o.bn == "frozen", "--bn", "the model has no batch norm");
+  if (has_norm && !from_file && o.bn == "frozen") {
     job.notes.push_back(
         "--bn frozen on a new model: it has no statistics yet, so batch norms "
         "use "
@@ -504,6 +513,10 @@ Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
 
 Outside OutsideBytes(const Job& job) {
   Outside o;
+  // The plan, once here and once in the trainer, and what made it: see
+  // docs/memory.md and footprint_test.cc.
+  constexpr uint64_t kBytesPerNode = 4096;
+  o.plan = kBytesPerNode * job.plan.graph.nodes.size();
   o.data = job.data.train.MemoryBytes();
   o.batches = LoaderBytes(job.data.train, job.options.batch);
   if (job.data.val) {
@@ -512,7 +525,7 @@ Outside OutsideBytes(const Job& job) {
   }
   if (job.source) o.model = job.source->MemoryBytes();
   for (const ModelTensor& tensor : job.statistics) {
-    o.model += tensor.values.size() * sizeof(float);
+    o.data += tensor.values.size() * sizeof(float);
   }
   return o;
 }
@@ -588,15 +601,26 @@ std::vector<uint32_t> TensorDims(const TensorView& view) {
 }
 
 WeightPlaces::WeightPlaces(const Trainer& trainer, const Graph& stored)
-    : first_(stored.nodes.size(), SIZE_MAX) {
+    : first_(stored.nodes.size(), SIZE_MAX), views_(trainer.Tensors()) {
   // Tensors come by node and slot.
   const Graph& graph = trainer.plan().graph;
-  for (const TensorView& view : trainer.Tensors()) {
-    if (view.slot == 0) {
-      const uint32_t node = stored.Find(graph.nodes[view.node].name);
-      if (node != kNoNode) first_[node] = places_.size();
-    }
-    places_.push_back(view.data);
+  for (size_t i = 0; i < views_.size(); ++i) {
+    if (views_[i].slot != 0) continue;
+    const uint32_t node = stored.Find(graph.nodes[views_[i].node].name);
+    if (node != kNoNode) first_[node] = i;
+  }
+}
+
+void WeightPlaces::Copy(const StoredTensor& tensor, uint64_t first,
+                        std::span<const float> values) const {
+  const TensorView& view = At(tensor);
+  float* const to = view.data + first;
+  if (!IsTrained(view.spec->role)) {
+    std::copy(values.begin(), values.end(), to);
+    return;
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    to[i] = std::fabs(values[i]) < simd::kFlushBound ? 0.0f : values[i];
   }
 }
 
@@ -604,8 +628,7 @@ void ReadWeights(ModelSource& source, Trainer& trainer) {
   const WeightPlaces places(trainer, source.header().graph);
   source.Read([&](const StoredTensor& tensor, bool state, uint64_t first,
                   std::span<const float> values) {
-    if (state) return;
-    std::copy(values.begin(), values.end(), places.At(tensor) + first);
+    if (!state) places.Copy(tensor, first, values);
   });
 }
 
@@ -703,11 +726,10 @@ void SetWeights(Job& job, Trainer& trainer) {
   job.source->Read([&](const StoredTensor& tensor, bool state, uint64_t first,
                        std::span<const float> values) {
     if (state) return;
-    float* const to = places.At(tensor);
     if (tensor.node == old_head) {
-      rows.Copy(tensor, first, values, to);
+      rows.Copy(tensor, first, values, places.At(tensor).data);
     } else {
-      std::copy(values.begin(), values.end(), to + first);
+      places.Copy(tensor, first, values);
     }
   });
 }

@@ -104,8 +104,8 @@ struct Job {
 // set, batches on their way, and the header of a model file, whose values go
 // straight into the arena.
 struct Outside {
-  uint64_t data = 0, batches = 0, model = 0;
-  uint64_t Total() const { return data + batches + model; }
+  uint64_t data = 0, batches = 0, model = 0, plan = 0;
+  uint64_t Total() const { return data + batches + model + plan; }
 };
 Outside OutsideBytes(const Job& job);
 
@@ -133,13 +133,18 @@ std::vector<uint32_t> TensorDims(const TensorView& view);
 class WeightPlaces {
  public:
   WeightPlaces(const Trainer& trainer, const Graph& stored);
-  float* At(const StoredTensor& tensor) const {
-    return places_[first_[tensor.node] + tensor.slot];
+  const TensorView& At(const StoredTensor& tensor) const {
+    return views_[first_[tensor.node] + tensor.slot];
   }
+  // Values [first, first + n) of a weight. Those of trained ones that are too
+  // small to be multiplied become 0, as an update would have made them: a file
+  // of another version cannot slow every step down (docs/numerics.md).
+  void Copy(const StoredTensor& tensor, uint64_t first,
+            std::span<const float> values) const;
 
  private:
   std::vector<size_t> first_;  // of each node of `stored`
-  std::vector<float*> places_;
+  std::span<const TensorView> views_;
 };
 
 // The weights of a model file into a trainer of its graph. Throws as

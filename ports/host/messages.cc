@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -18,7 +19,20 @@ namespace {
 // What a text may hold beside what can be shown.
 constexpr std::string_view kAllowed = "\n\t";
 
+bool ends_with_reader = true;
+
 }  // namespace
+
+void EndWithReader(bool on) { ends_with_reader = on; }
+
+bool FlushResults() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;
+  if (errno == EPIPE && ends_with_reader) {
+    std::signal(SIGPIPE, SIG_DFL);
+    std::raise(SIGPIPE);
+  }
+  return false;
+}
 
 void WriteMessage(int fd, std::string_view text, int wait_ms) {
   while (!text.empty()) {
@@ -58,7 +72,9 @@ void PrintResult(std::string_view text) {
     PrintResult(Shown(text, kAllowed));
     return;
   }
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
+    FlushResults();
+  }
 }
 
 void PrintJson(const nlohmann::ordered_json& json) {

@@ -51,6 +51,13 @@ void PrintJson(const nlohmann::ordered_json& json);
 // into it. Call first of all.
 void OpenStandardDescriptors();
 
+// SIGPIPE is ignored in all of the command: a reader of messages that is gone
+// must not end it. Where the reader of results is gone, it ends as SIGPIPE
+// would have ended it, unless this is off (training, whose results are files).
+void EndWithReader(bool on);
+// False if results could not be written.
+bool FlushResults();
+
 }  // namespace temper::host
 
 #endif  // TEMPER_PORTS_HOST_MESSAGES_H_

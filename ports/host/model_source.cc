@@ -1,9 +1,14 @@
 // See model_source.h.
 #include "ports/host/model_source.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "models/hash.h"
+#include "ports/host/failure.h"
+#include "ports/host/file_format.h"
 
 namespace temper::host {
 
@@ -13,7 +18,21 @@ ModelSource::ModelSource(const FilePlace& place) : path_(place.shown) {
     error = ReadModelHeader(file_.Reader(), file_.size(), &header_);
   }
   if (!file_.error().ok()) error = file_.error();
-  if (!error.ok()) FailFile(error, path_);
+  if (error.ok()) return;
+  // A picture or an archive by mistake is told what it is.
+  uint8_t start[kFormatBytes];
+  const size_t n =
+      static_cast<size_t>(std::min<uint64_t>(file_.size(), sizeof(start)));
+  if (error.code == StatusCode::kBadFile && n > 0 &&
+      file_.ReadAt(0, start, n)) {
+    const FileFormat format = RecognizeFormat({start, n});
+    if (!format.name.empty() && format.kind != FormatKind::kTensors) {
+      Fail(kExitBadData, "not a model file", path_,
+           fmt::format("it is {}", format.name),
+           "Give a .safetensors file that temper wrote.");
+    }
+  }
+  FailFile(error, path_);
 }
 
 void ModelSource::Read(const Take& take) {

@@ -1,5 +1,6 @@
 // JobOptions as JSON: config.json of a run folder. Reading is strict: the file
-// may have been edited by hand.
+// may have been edited by hand. An option that is not there has its default, so
+// that runs of earlier versions, which did not have it, go on.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
+#include <vector>
 
 #include "models/hash.h"
 #include "models/text.h"
@@ -21,10 +23,10 @@ using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kMostTokens = 1000;  // it has two for each option
 
-// Calls visit(name, field) for every option that is stored. `out` and overwrite
-// belong to the command, not to the run.
+// Those of the first version. A run's fingerprint holds all of them: never add
+// to this list.
 template <class Options, class Visit>
-void VisitOptions(Options& o, Visit&& visit) {
+void VisitFirstOptions(Options& o, Visit&& visit) {
   visit("model", o.model);
   visit("data", o.data);
   visit("finetune", o.finetune);
@@ -53,6 +55,20 @@ void VisitOptions(Options& o, Visit&& visit) {
   visit("threads", o.threads);
   visit("target", o.target);
   visit("save_seconds", o.save_seconds);
+}
+
+// Options that came later, each with the value in JobOptions{} with which a run
+// that did not have it goes on unchanged. A fingerprint holds those that
+// differ.
+template <class Options, class Visit>
+void VisitLaterOptions(Options&, Visit&&) {}
+
+// Calls visit(name, field) for every option that is stored. `out` and overwrite
+// belong to the command, not to the run.
+template <class Options, class Visit>
+void VisitOptions(Options& o, Visit&& visit) {
+  VisitFirstOptions(o, visit);
+  VisitLaterOptions(o, visit);
 }
 
 template <class T>
@@ -155,7 +171,19 @@ std::string OptionsFingerprint(const JobOptions& options) {
   o.model.clear(), o.data.clear(), o.arena.clear(), o.target.clear();
   o.threads = 0;
   o.save_seconds = 0;
-  const std::string text = OptionsJson(o);
+  Json json = {{"version", 1}};
+  VisitFirstOptions(o, [&](const char* name, const auto& field) {
+    json[name] = ToJson(field);
+  });
+  Json defaults;
+  const JobOptions none;
+  VisitLaterOptions(none, [&](const char* name, const auto& field) {
+    defaults[name] = ToJson(field);
+  });
+  VisitLaterOptions(o, [&](const char* name, const auto& field) {
+    if (ToJson(field) != defaults[name]) json[name] = ToJson(field);
+  });
+  const std::string text = json.dump(1) + "\n";
   Xxh3 hash;
   hash.Update(text.data(), text.size());
   const auto digits = HexDigits(hash.Digest());
@@ -177,17 +205,23 @@ JobOptions OptionsFromJson(const std::string& text, const std::string& where) {
   if (!json.is_object() || !json.contains("version") || json["version"] != 1) {
     fail("no version 1 object");
   }
-  size_t known = 1;
+  std::vector<std::string_view> names = {"version"};
   VisitOptions(options, [&](const char* name, auto& field) {
-    if (!json.contains(name)) fail(fmt::format("\"{}\" is missing", name));
+    names.push_back(name);
+    if (!json.contains(name)) return;
     try {
       FromJson(json[name], field);
     } catch (const std::exception& error) {
       fail(fmt::format("\"{}\": {}", name, Printable(error.what())));
     }
-    ++known;
   });
-  if (json.size() != known) fail("it has unknown options");
+  for (const auto& [name, value] : json.items()) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      Fail(kExitConfiguration, "not a run's configuration", where,
+           fmt::format("\"{}\" is no option of this version", Printable(name)),
+           Suggest(name, names));
+    }
+  }
   return options;
 }
 

@@ -31,7 +31,7 @@ class Predictor {
   Shape input() const { return trainer_.plan().shapes[0]; }
   uint32_t batch() const { return trainer_.plan().options.batch; }
   const Plan& plan() const { return trainer_.plan(); }
-  // What is held beside the arena: the model's header.
+  // What is held beside the arena: the model's header and the plan.
   uint64_t OutsideBytes() const { return outside_bytes_; }
   // Name of output i: its class, "#i" for an output that no class belongs to;
   // its number if the model has no class names at all.

@@ -123,6 +123,10 @@ int OpenFolder(int folder, const char* name) {
 // A folder and what is in it; as much of it as can be removed.
 void RemoveTree(int folder, const char* name) {
   const int fd = OpenFolder(folder, name);
+  if (fd < 0 && (errno == ENOTDIR || errno == ELOOP)) {
+    unlinkat(folder, name, 0);
+    return;
+  }
   if (fd >= 0) {
     std::vector<std::string> names;
     ForEachEntry(fd, [&](const char* entry) { names.push_back(entry); });
@@ -197,9 +201,15 @@ RunFolder::RunFolder(std::string path, FolderMode mode)
     Finish();
     RemoveTree(fd_, kNew);  // of a job that was killed; the lock was free
     if (mode == FolderMode::kResume) {
+      if (!Exists(fd_, "config.json")) {
+        Fail(kExitNotFound, "cannot resume", path_,
+             "there is no run in this folder (no config.json)",
+             "Name the folder that `temper train` made.");
+      }
       OpenWeights(fd_);
       return;
     }
+    CheckOldRun();
     if (mode != FolderMode::kOverwrite) {
       for (const std::string& name : Entries(fd_, path_)) {
         if (IsOurs(name)) continue;
@@ -241,6 +251,51 @@ void RunFolder::Lock() {
        "other processes keep removing it", "Choose another --out.");
 }
 
+// What the new run's files cannot take the place of is refused before anything
+// is removed: a weights/ that is elsewhere, and folders with names of files.
+void RunFolder::CheckOldRun() const {
+  struct stat own, weights, entry;
+  const auto refuse_folder = [&](int folder, const std::string& name,
+                                 const std::string& shown) {
+    if (fstatat(folder, name.c_str(), &entry, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISDIR(entry.st_mode)) {
+      Fail(kExitCannotCreate, "cannot replace the run", File(shown),
+           "it is a folder, not a file of a run",
+           "Choose another --out, or remove it.");
+    }
+  };
+  for (const char* name : kRunFiles) refuse_folder(fd_, name, name);
+  if (fstat(fd_, &own) != 0 ||
+      fstatat(fd_, kWeights, &weights, AT_SYMLINK_NOFOLLOW) != 0) {
+    return;
+  }
+  const char* const why = S_ISLNK(weights.st_mode)    ? "it is a link"
+                          : !S_ISDIR(weights.st_mode) ? "it is not a folder"
+                          : weights.st_dev != own.st_dev
+                              ? "it is on another file system than its run"
+                              : nullptr;
+  if (why != nullptr) {
+    Fail(kExitCannotCreate, "cannot replace the run", File(kWeights), why,
+         "Choose another --out, or remove it.");
+  }
+  const Descriptor folder{OpenFolder(fd_, kWeights)};
+  if (folder.fd < 0) return;
+  for (const std::string& name : Entries(folder.fd, File(kWeights))) {
+    if (!name.ends_with(".safetensors")) continue;
+    refuse_folder(folder.fd, name, fmt::format("{}/{}", kWeights, name));
+  }
+}
+
+// A folder of one of our names that holds no whole run is not ours to act on.
+void RunFolder::CheckComplete() const {
+  const Descriptor run{OpenFolder(fd_, kComplete)};
+  const bool whole = run.fd >= 0 && Exists(run.fd, "config.json") &&
+                     Exists(run.fd, "weights/last.safetensors");
+  if (whole) return;
+  Fail(kExitCannotCreate, "cannot use the run folder", File(kComplete),
+       "it is not a whole run, so nothing is replaced by it", "Move it away.");
+}
+
 void RunFolder::OpenWeights(int folder) {
   if (mkdirat(folder, kWeights, 0777) == 0) {
     Sync(folder);
@@ -270,6 +325,7 @@ void RunFolder::Publish() {
               "What was in the folder is untouched. Check the free space and "
               "the storage device.");
   };
+  CheckOldRun();  // once more: hours may lie between
   if (!Sync(weights_fd_) || !Sync(staging_fd_)) fail(errno);
   if (renameat(fd_, kNew, fd_, kComplete) != 0) fail(errno);
   // From here on the new run is the one of this folder, whatever happens.
@@ -297,6 +353,7 @@ void RunFolder::Finish() {
     }
   };
   if (Exists(fd_, kComplete)) {
+    CheckComplete();
     for (const char* name : kRunFiles) remove(fd_, name, name);
     const Descriptor weights{openat(fd_, kWeights, kFolderFlags)};
     if (weights.fd >= 0) {
@@ -316,6 +373,10 @@ void RunFolder::Finish() {
   const Descriptor from{OpenFolder(fd_, kMoving)};
   if (from.fd < 0) {
     if (errno == ENOENT) return;
+    if (errno == ENOTDIR || errno == ELOOP) {
+      Fail(kExitCannotCreate, "cannot use the run folder", File(kMoving),
+           "it is not a folder", "Move it away.");
+    }
     fail(errno, "cannot open the new run", kMoving);
   }
   const auto move_all = [&](int source, int target, const char* skip) {

@@ -68,6 +68,8 @@ class RunFolder {
 
  private:
   void Lock();
+  void CheckOldRun() const;
+  void CheckComplete() const;
   void OpenWeights(int folder);
   void CreateStaging();
   void Finish();  // what an interrupted Publish() has left

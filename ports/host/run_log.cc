@@ -15,20 +15,12 @@
 #include <cstring>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "ports/host/data_spec.h"
 #include "ports/host/failure.h"
 
 namespace temper::host {
-namespace {
-
-constexpr std::string_view kMetricsHeader =
-    "epoch,step,lr,train_loss,train_accuracy,penalty,val_loss,val_accuracy,"
-    "images_per_second,seconds,best\n";
-constexpr size_t kMetricsFields = 11, kValLossField = 6, kSecondsField = 9;
-constexpr uint64_t kMaxLog = uint64_t{1} << 30;
-
-}  // namespace
 
 bool AppendFile::Open() {
   fd_ = openat(place_.folder, place_.name.c_str(),
@@ -147,148 +139,71 @@ void AppendFile::Truncate(uint64_t size) {
   size_ = size;  // lines go there all the same
 }
 
-std::string AppendFile::ReadAll() {
-  if (size_ > kMaxLog) {
-    MoveAside(fmt::format("{} bytes are too many", size_));
-  }
-  std::string text(static_cast<size_t>(size_), '\0');
-  size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t n = pread(fd_, text.data() + done, text.size() - done,
-                            static_cast<off_t>(done));
+AppendFile::Lines AppendFile::ReadLines(
+    const std::function<bool(std::string_view)>& keep) {
+  Lines lines;
+  std::vector<char> buffer(2 * kMostLine);
+  size_t used = 0;  // bytes in the buffer
+  bool keeping = true;
+  uint64_t at = 0;  // of the file, read so far
+  while (at < size_) {
+    const ssize_t n = pread(fd_, buffer.data() + used, buffer.size() - used,
+                            static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       MoveAside(std::generic_category().message(n == 0 ? EIO : errno));
-      return "";
+      return {};
     }
-    done += static_cast<size_t>(n);
-  }
-  return text;
-}
-
-namespace {
-
-// What a resume must know of a row of metrics.csv.
-struct KeptRow {
-  uint64_t epoch = 0;
-  double seconds = 0;
-  bool validation = false;
-};
-
-// Nullopt if it is not one of ours.
-std::optional<KeptRow> ParseRow(std::string_view row) {
-  KeptRow kept;
-  for (size_t field = 0;; ++field) {
-    const size_t comma = row.find(',');
-    const std::string_view text = row.substr(0, comma);
-    if (field < 2) {
-      const std::optional<uint64_t> number = ParseCount(text, UINT64_MAX);
-      if (!number.has_value()) return std::nullopt;
-      if (field == 0) kept.epoch = *number;
-    } else if (text.find_first_not_of("0123456789+-.einfa") !=
-               std::string_view::npos) {
-      return std::nullopt;
-    }
-    if (field == kValLossField) {
-      kept.validation = !text.empty() && text.find('n') == text.npos;
-    }
-    if (field == kSecondsField) {
-      kept.seconds = ParseDecimal(text).value_or(0);
-    }
-    if (comma == std::string_view::npos) {
-      if (field + 1 != kMetricsFields) return std::nullopt;
-      return kept;
-    }
-    row.remove_prefix(comma + 1);
-  }
-}
-
-// Bytes of the leading lines for which keep(line) holds.
-template <class Keep>
-size_t LeadingLines(std::string_view text, Keep&& keep) {
-  size_t end = 0;
-  for (;;) {
-    const size_t newline = text.find('\n', end);
-    if (newline == std::string_view::npos) return end;
-    if (!keep(text.substr(end, newline - end))) return end;
-    end = newline + 1;
-  }
-}
-
-}  // namespace
-
-MetricsLog::MetricsLog(const FilePlace& place)
-    : file_(place, AppendFile::Mode::kNew) {
-  file_.Truncate(0);
-  file_.Append(kMetricsHeader.data(), kMetricsHeader.size());
-  file_.Sync();  // the first checkpoint must not be ahead of it
-}
-
-MetricsLog::MetricsLog(const FilePlace& place, uint32_t epochs)
-    : file_(place, AppendFile::Mode::kResume) {
-  std::string text = file_.ReadAll();
-  if (!text.starts_with(kMetricsHeader)) {
-    if (kMetricsHeader.starts_with(text)) {
-      dropped_ = text.empty() ? 0 : 1;  // a crash while it was begun
-      if (epochs > 0) {
-        file_.Warn("the rows of the finished epochs are lost", "it is empty");
+    at += static_cast<uint64_t>(n);
+    used += static_cast<size_t>(n);
+    size_t begin = 0;
+    for (;;) {
+      const std::string_view rest(buffer.data() + begin, used - begin);
+      const size_t newline = rest.find('\n');
+      if (newline == rest.npos) {
+        // Too long for a line of ours: what follows is not kept, and its own
+        // end is looked for without its beginning.
+        if (rest.size() > kMostLine) {
+          keeping = false;
+          begin = used;
+        }
+        break;
       }
-    } else {
-      file_.MoveAside("its first line names other columns");
+      keeping =
+          keeping && newline <= kMostLine && keep(rest.substr(0, newline));
+      begin += newline + 1;
+      if (keeping) {
+        lines.end += newline + 1;
+      } else {
+        ++lines.lost;
+      }
     }
-    file_.Truncate(0);
-    file_.Append(kMetricsHeader.data(), kMetricsHeader.size());
-    file_.Sync();
-    return;
+    used -= begin;
+    std::memmove(buffer.data(), buffer.data() + begin, used);
   }
-  const std::string_view rows =
-      std::string_view(text).substr(kMetricsHeader.size());
-  KeptRow last;
-  bool again = false;  // what follows are rows that training makes again
-  const size_t keep = LeadingLines(rows, [&](std::string_view line) {
-    const std::optional<KeptRow> row = ParseRow(line);
-    if (!row.has_value() || row->epoch <= last.epoch) return false;
-    again = row->epoch > epochs;
-    if (again) return false;
-    last = *row;
-    ++kept_;
-    return true;
-  });
-  kept_epoch_ = last.epoch;
-  kept_seconds_ = last.seconds;
-  kept_validation_ = last.validation;
-  const std::string_view rest = rows.substr(keep);
-  dropped_ = static_cast<uint32_t>(std::count(rest.begin(), rest.end(), '\n'));
-  if (!rest.empty() && rest.back() != '\n') ++dropped_;
-  if (last.epoch < epochs) {
-    file_.Warn(fmt::format("the rows after epoch {} are lost", last.epoch),
-               dropped_ > 0 && !again
-                   ? fmt::format("{} lines are damaged", dropped_)
-                   : "they are not there");
-  }
-  file_.Truncate(kMetricsHeader.size() + keep);
-  file_.Sync();
+  lines.half.assign(buffer.data(), used);
+  return lines;
 }
 
-void MetricsLog::Append(const MetricsRow& row) {
-  // Eleven numbers of at most 24 characters.
-  char line[512];
-  char* end = line;
-  const auto value = [&](const std::optional<float>& v) {
-    if (v.has_value()) end = fmt::format_to(end, "{}", *v);
-    *end++ = ',';
-  };
-  // Shortest text that reads back as the same float: equal runs, equal files.
-  end = fmt::format_to(end, "{},{},{},{},{},{},", row.epoch, row.step, row.lr,
-                       row.train_loss, row.train_accuracy, row.penalty);
-  value(row.val_loss);
-  value(row.val_accuracy);
-  // Bounded: {:.1f} of 1e300 would have 300 digits.
-  const double rate = std::clamp(row.images_per_second, 0.0, 1e15);
-  const double seconds = std::clamp(row.seconds, 0.0, 1e15);
-  end = fmt::format_to(end, "{:.1f},{:.3f},{}\n", rate, seconds,
-                       row.best ? 1 : 0);
-  file_.Append(line, static_cast<size_t>(end - line));
+bool AppendFile::Rewrite(
+    uint64_t end, const std::function<std::string(std::string_view)>& edit) {
+  AtomicFile file(place_);
+  bool good = file.Open().ok();
+  uint64_t seen = 0;
+  ReadLines([&](std::string_view line) {
+    seen += line.size() + 1;
+    if (!good || seen > end) return false;
+    const std::string text = edit(line) + "\n";
+    good = file.Write(text.data(), text.size());
+    return good;
+  });
+  if (!good || !file.Commit().ok()) {
+    Warn("its columns stay those of an earlier version", file.error());
+    return false;
+  }
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+  return Open();
 }
 
 namespace {
@@ -311,44 +226,42 @@ EventLog::EventLog(const FilePlace& place, bool resume)
     file_.Truncate(0);
     return;
   }
-  const std::string text = file_.ReadAll();
-  const size_t keep = LeadingLines(text, [this](std::string_view line) {
-    constexpr std::string_view kBegin = "{\"event\":\"";
-    if (!line.starts_with(kBegin) || !line.ends_with('}')) return false;
-    const std::string_view kind = line.substr(
-        kBegin.size(), line.find('"', kBegin.size()) - kBegin.size());
-    last_event_ = kind;
-    const uint64_t step =
-        ParseCount(FieldOf(line, "\"step\":"), UINT64_MAX).value_or(0);
-    if (kind == "save") {
-      saved_step_ = step;
-      const std::string_view value = FieldOf(line, "\"seconds\":");
-      double seconds = 0;
-      const auto read =
-          std::from_chars(value.data(), value.data() + value.size(), seconds);
-      saved_seconds_.reset();
-      if (read.ec == std::errc() && seconds >= 0) saved_seconds_ = seconds;
-    } else if (kind == "diverged") {
-      diverged_step_ = step;
-      constexpr std::string_view kWhy = "\"why\":\"";
-      const size_t why = line.find(kWhy);
-      if (why != std::string_view::npos && line.ends_with("\"}")) {
-        diverged_why_ = line.substr(why + kWhy.size());
-        diverged_why_.resize(diverged_why_.size() - 2);
-      }
-    }
-    return true;
-  });
-  const std::string_view rest = std::string_view(text).substr(keep);
+  const AppendFile::Lines lines =
+      file_.ReadLines([this](std::string_view line) {
+        constexpr std::string_view kBegin = "{\"event\":\"";
+        if (!line.starts_with(kBegin) || !line.ends_with('}')) return false;
+        const std::string_view kind = line.substr(
+            kBegin.size(), line.find('"', kBegin.size()) - kBegin.size());
+        last_event_ = kind;
+        const uint64_t step =
+            ParseCount(FieldOf(line, "\"step\":"), UINT64_MAX).value_or(0);
+        if (kind == "save") {
+          saved_step_ = step;
+          const std::string_view value = FieldOf(line, "\"seconds\":");
+          double seconds = 0;
+          const auto read = std::from_chars(
+              value.data(), value.data() + value.size(), seconds);
+          saved_seconds_.reset();
+          if (read.ec == std::errc() && seconds >= 0) saved_seconds_ = seconds;
+        } else if (kind == "diverged") {
+          diverged_step_ = step;
+          constexpr std::string_view kWhy = "\"why\":\"";
+          const size_t why = line.find(kWhy);
+          if (why != std::string_view::npos && line.ends_with("\"}")) {
+            diverged_why_ = line.substr(why + kWhy.size());
+            diverged_why_.resize(diverged_why_.size() - 2);
+          }
+        }
+        return true;
+      });
   // Half a line is what a crash leaves; anything more was whole once.
-  if (keep == 0 && rest.find('\n') != std::string_view::npos) {
+  if (lines.end == 0 && lines.lost > 0) {
     file_.MoveAside("its first line is damaged");
-  } else if (const auto lines = std::count(rest.begin(), rest.end(), '\n');
-             lines > 0) {
-    file_.Warn(fmt::format("the last {} lines are lost", lines),
+  } else if (lines.lost > 0) {
+    file_.Warn(fmt::format("the last {} lines are lost", lines.lost),
                "the first of them is damaged");
   }
-  file_.Truncate(keep);
+  file_.Truncate(lines.end);
   file_.Sync();
 }
 

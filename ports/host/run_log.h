@@ -1,13 +1,12 @@
-// MetricsLog and EventLog: the two files of a run folder that grow. Appending
-// formats into a fixed buffer and calls pwrite(2): no allocation, and a row is
+// AppendFile and EventLog: the files of a run folder that grow. Appending
+// formats into a fixed buffer and calls pwrite(2): no allocation, and a line is
 // in the file or it is not.
 //
-//   metrics.csv   one row per epoch; empty field = no value
 //   events.jsonl  {"event":"...","time":...}, one object per line
+//   metrics.csv   metrics_log.h
 //
-// After a crash a file may end in half a row, or with rows that the resumed run
-// makes again: opening for resume cuts both off (events are history and lose
-// only the half line).
+// After a crash a file may end in half a line: opening for resume cuts it off.
+// Reading takes a fixed buffer, however long a run has been.
 //
 // Logs never end a run: the checkpoint decides. Lines that cannot be written
 // wait for the next one; what a damaged file loses, and every failure, is a
@@ -18,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,9 +43,21 @@ class AppendFile {
   // Makes what was appended survive a power failure.
   void Sync();
   void Truncate(uint64_t size);
-  // What is there; a file that cannot be read is moved aside, and a new one
-  // begun.
-  std::string ReadAll();
+  // Calls keep(line) for one line after the other, up to the first for which it
+  // returns false or that is longer than kMostLine. A file that cannot be read
+  // is moved aside, and a new one begun.
+  struct Lines {
+    uint64_t end = 0;   // bytes of the lines that were kept
+    uint64_t lost = 0;  // whole lines after them
+    std::string
+        half;  // the start of a last line without an end; at most kMostLine
+  };
+  static constexpr size_t kMostLine = 16384;
+  Lines ReadLines(const std::function<bool(std::string_view line)>& keep);
+  // Replaces the first `end` bytes, line by line, and drops the rest. False if
+  // that could not be written: then the file is as it was.
+  bool Rewrite(uint64_t end,
+               const std::function<std::string(std::string_view line)>& edit);
   // Renames the file to PATH.damaged and begins a new one.
   void MoveAside(std::string_view why);
 
@@ -67,45 +79,6 @@ class AppendFile {
   size_t pending_size_ = 0;
   char warning_[1024];
   size_t warning_size_ = 0;
-};
-
-struct MetricsRow {
-  uint32_t epoch = 0;  // counts from 1; rows ascend
-  uint64_t step = 0;   // steps since the start of training
-  float lr = 0.0f;
-  float train_loss = 0.0f, train_accuracy = 0.0f;
-  float penalty = 0.0f;  // weight decay's part of the objective
-  std::optional<float> val_loss, val_accuracy;
-  double images_per_second = 0.0;  // of this process
-  double seconds = 0.0;            // of steps since the start, over all resumes
-  bool best = false;
-};
-
-class MetricsLog {
- public:
-  // A new file with its header; an existing one is emptied.
-  explicit MetricsLog(const FilePlace& place);
-  // Goes on after `epochs` finished epochs: keeps the leading valid rows up to
-  // that epoch and drops everything after them. A file with another header is
-  // moved aside; a missing one is made anew. Rows that are lost are a warning.
-  MetricsLog(const FilePlace& place, uint32_t epochs);
-
-  void Append(const MetricsRow& row);
-  void Sync() { file_.Sync(); }
-  std::string_view TakeWarning() { return file_.TakeWarning(); }
-  uint32_t kept() const { return kept_; }        // rows, after a resume
-  uint32_t dropped() const { return dropped_; }  // lines, whole or half
-  // Of the last row that was kept: 0 if there is none.
-  uint64_t kept_epoch() const { return kept_epoch_; }
-  double kept_seconds() const { return kept_seconds_; }
-  bool kept_validation() const { return kept_validation_; }
-
- private:
-  AppendFile file_;
-  uint32_t kept_ = 0, dropped_ = 0;
-  uint64_t kept_epoch_ = 0;
-  double kept_seconds_ = 0;
-  bool kept_validation_ = false;
 };
 
 class EventLog {

@@ -70,6 +70,10 @@ std::vector<std::string> OriginalNames(const DataSpec& spec,
   if (!spec.names_file.empty()) {
     where = spec.names_file;
     names = ReadNames(spec.names_file);
+    if (names.empty()) {
+      Fail(kExitBadData, "cannot use the names", where, "it holds none",
+           "Write one name a line, for label 0 first, or leave out names=.");
+    }
   } else if (!spec.names.empty()) {
     where = "names=";
     names = spec.names;
@@ -333,6 +337,7 @@ Selection Select(const DataSpec& spec, const std::vector<int32_t>& labels,
   Selection out;
   const std::vector<std::string> names =
       OriginalNames(spec, labels, names_of_data, &out.named);
+  out.label_count = static_cast<uint32_t>(names.size());
   SelectClasses(spec, names, out);
   for (size_t i = 0; i < labels.size(); ++i) {
     if (out.new_label[static_cast<size_t>(labels[i])] >= 0) {

@@ -16,6 +16,7 @@ struct Selection {
   std::vector<std::string> class_names;  // of the new labels
   std::vector<uint32_t> class_labels;    // the original labels they stand for
   bool named = false;                    // else the names are those labels
+  uint32_t label_count = 0;              // original labels, selected or not
   std::vector<int32_t> new_label;        // by original label; -1: not selected
   std::vector<uint32_t> train;           // original sample indices, ascending
   std::vector<uint32_t> val;

@@ -1,15 +1,17 @@
 // The training loop. See session.h.
 #include "ports/host/session.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "models/graph_json.h"
+#include "models/json.h"
 #include "ports/host/failure.h"
 #include "ports/host/file_io.h"
 #include "ports/host/messages.h"
@@ -83,7 +85,7 @@ void Session::Resume() {
   earlier_seconds_ =
       events_->SecondsAt(counters_.step).value_or(metrics_->kept_seconds());
   result_.was_finished = counters_.epoch == job_.options.epochs;
-  ended_ = result_.was_finished && events_->last_event() == "end";
+  CheckBest();
   const std::optional<uint64_t> step = events_->diverged_step();
   if (!result_.was_finished && step && *step >= counters_.step) {
     diverged_ = fmt::format("step {} ({})", *step, events_->diverged_why());
@@ -93,6 +95,23 @@ void Session::Resume() {
                          (counters_.best_epoch == 0 ||
                           (metrics_->kept_epoch() == counters_.epoch &&
                            !metrics_->kept_validation()));
+}
+
+// The weights of the best epoch may have been deleted: the best of what is
+// still to come takes their place.
+void Session::CheckBest() {
+  have_best_ = faccessat(folder_->weights_fd(), kBestWeights, R_OK, 0) == 0;
+  if (have_best_ || !val_loader_ || counters_.best_epoch == 0) return;
+  Warn(fmt::format(
+      "{} of epoch {} is not there any more{}",
+      folder_->Weights(kBestWeights).shown, counters_.best_epoch,
+      result_.was_finished
+          ? ""
+          : "; the best of the epochs that follow takes its place"));
+  if (result_.was_finished) return;
+  counters_.best_epoch = 0;
+  counters_.best_accuracy = -1;
+  counters_.best_loss = 0;
 }
 
 void Session::OpenLogs(bool resume) {
@@ -126,7 +145,7 @@ SessionResult Session::Run() {
   if (!finished) {
     if (!saved_) Save("stop");
     result_.exit_code = StopExitCode();
-  } else if (!val_loader_ && !ended_) {
+  } else if (!val_loader_ && !(result_.was_finished && have_best_)) {
     // Without validation data nobody can say which epoch was best: the last.
     SaveBest();
   }
@@ -413,37 +432,36 @@ JobOptions ReadRunOptions(const RunFolder& folder) {
 }
 
 std::string PlanJson(const Plan& plan) {
-  using Json = nlohmann::ordered_json;
-  Json tensors = Json::array();
-  for (const PlannedTensor& t : plan.tensors) {
-    tensors.push_back(
-        {{"kind", TensorKindName(t.kind)},
-         {"layer", t.node == kNoNode ? "" : plan.graph.nodes[t.node].name},
-         {"slot", t.slot},
-         {"bytes", t.bytes},
-         {"offset", t.offset},
-         {"first_step", t.first},
-         {"last_step", t.last}});
-  }
+  // Text by hand: a tree of a plan of thousands of layers takes tens of MiB.
   std::string graph;
   const FileError error = WriteGraphJson(plan.graph, &graph);
   if (!error.ok()) throw Failure(kExitBug, error.message);
-  const Json json = {
-      {"version", 1},
-      {"arithmetic", kArithmeticVersion},
-      {"arena_bytes", plan.arena_bytes},
-      {"lower_bound", plan.lower_bound},
-      {"transient_bytes", plan.transient_bytes},
-      {"batch", plan.options.batch},
-      {"threads", plan.options.threads},
-      {"minimum_rows", plan.minimum_rows},
-      {"program_hash", fmt::format("{:016x}", plan.program_hash)},
-      {"layout_hash", fmt::format("{:016x}", plan.layout_hash)},
-      {"exact", simd::CurrentTarget().exact},
-      {"graph", Json::parse(graph)},
-      {"tensors", tensors},
-  };
-  return json.dump(1) + "\n";
+  std::string json = fmt::format(
+      "{{\n \"version\": 1,\n \"arithmetic\": {},\n \"arena_bytes\": {},\n"
+      " \"lower_bound\": {},\n \"transient_bytes\": {},\n \"batch\": {},\n"
+      " \"threads\": {},\n \"minimum_rows\": {},\n"
+      " \"program_hash\": \"{:016x}\",\n \"layout_hash\": \"{:016x}\",\n"
+      " \"exact\": {},\n \"graph\": ",
+      kArithmeticVersion, plan.arena_bytes, plan.lower_bound,
+      plan.transient_bytes, plan.options.batch, plan.options.threads,
+      plan.minimum_rows, plan.program_hash, plan.layout_hash,
+      simd::CurrentTarget().exact);
+  json += graph;
+  json += ",\n \"tensors\": [";
+  for (const PlannedTensor& t : plan.tensors) {
+    json += &t == plan.tensors.data() ? "\n" : ",\n";
+    json += "  {\"kind\": ";
+    AppendJsonString(&json, TensorKindName(t.kind));
+    json += ", \"layer\": ";
+    AppendJsonString(&json,
+                     t.node == kNoNode ? "" : plan.graph.nodes[t.node].name);
+    json += fmt::format(
+        ", \"slot\": {}, \"bytes\": {}, \"offset\": {}, \"first_step\": {}, "
+        "\"last_step\": {}}}",
+        t.slot, t.bytes, t.offset, t.first, t.last);
+  }
+  json += "\n ]\n}\n";
+  return json;
 }
 
 }  // namespace temper::host

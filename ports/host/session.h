@@ -20,6 +20,7 @@
 #include "ports/host/checkpoint.h"
 #include "ports/host/job.h"
 #include "ports/host/loader.h"
+#include "ports/host/metrics_log.h"
 #include "ports/host/progress.h"
 #include "ports/host/run_folder.h"
 #include "ports/host/run_log.h"
@@ -79,6 +80,7 @@ class Session {
   void Begin();   // a new run: its folder, files and first checkpoint
   void Resume();  // an old one
   void OpenLogs(bool resume);
+  void CheckBest();
   bool TrainEpoch();               // false: stopped
   bool EndEpoch();                 // false: stopped, the epoch is not counted
   std::optional<Sums> Validate();  // nothing: stopped
@@ -107,7 +109,7 @@ class Session {
   double train_seconds_ = 0;
   double earlier_seconds_ = 0;  // of the processes before this one
   bool saved_ = false;          // last_ holds the counters as they are
-  bool ended_ = false;          // nothing is left to do, not even best
+  bool have_best_ = false;      // of a resumed run
   std::string diverged_;
   SessionResult result_;
 };

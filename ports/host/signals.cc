@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "ports/host/failure.h"
+#include "ports/host/messages.h"
 
 namespace temper::host {
 namespace {
@@ -47,6 +48,20 @@ void InstallStopHandler() {
   sigaction(SIGHUP, nullptr, &hangup);
   if (hangup.sa_handler != SIG_IGN) SetAction(SIGHUP, &OnSignal);
   SetAction(SIGPIPE, SIG_IGN);
+  EndWithReader(false);
+  // A parent may have blocked them for itself, and children inherit that.
+  sigset_t stops;
+  sigemptyset(&stops);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&stops, number);
+  pthread_sigmask(SIG_UNBLOCK, &stops, nullptr);
+}
+
+void RemoveStopHandler() {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction now = {};
+    sigaction(number, nullptr, &now);
+    if (now.sa_handler == &OnSignal) SetAction(number, SIG_DFL);
+  }
 }
 
 int StopSignal() { return stop_signal.load(std::memory_order_relaxed); }

@@ -1,8 +1,7 @@
 // Ctrl-C, SIGTERM and SIGHUP as a question that the training loop asks between
 // steps: the first signal only sets a flag, so that the run can save its state.
 // The next Ctrl-C or SIGTERM ends the process at once; a SIGHUP never does: a
-// terminal that goes away sends several, and SIGTERM may follow. SIGPIPE is
-// ignored from then on: a reader of progress that is gone is not the run's end.
+// terminal that goes away sends several, and SIGTERM may follow.
 #ifndef TEMPER_PORTS_HOST_SIGNALS_H_
 #define TEMPER_PORTS_HOST_SIGNALS_H_
 
@@ -14,6 +13,8 @@ namespace temper::host {
 // stays ignored. Before that, all signals do what they do to any program: there
 // is nothing yet to be saved.
 void InstallStopHandler();
+// Signals end the process again: all is saved, and what is left is to print.
+void RemoveStopHandler();
 
 // 0, or the number of the first signal: SIGINT (exit 130), SIGTERM or
 // SIGHUP (exit 75).

@@ -33,6 +33,8 @@ struct Evaluation {
   uint64_t samples = 0, correct = 0;
   NonFinite non_finite;
   std::vector<uint64_t> class_samples, class_correct;  // by class of the data
+  std::vector<bool>
+      told;  // a row for it: it has samples, or the model knows it
   // confusion[true class of the data][class of the model]
   std::vector<std::vector<uint64_t>> confusion;
 };
@@ -83,6 +85,9 @@ Evaluation EvaluateClasses(Predictor& predictor, const Dataset& data,
         ++e.correct;
       }
     }
+  }
+  for (size_t i = 0; i < classes; ++i) {
+    e.told.push_back(e.class_samples[i] > 0 || to_model[i] >= 0);
   }
   if (known && std::isfinite(loss)) {
     e.loss = loss / static_cast<double>(e.samples);
@@ -140,6 +145,7 @@ void PrintTable(const Predictor& predictor,
   }
   Result("{}\n", line);
   for (size_t i = 0; i < names.size(); ++i) {
+    if (!e.told[i]) continue;
     const auto accuracy = Ratio(e.class_correct[i], e.class_samples[i]);
     line = fmt::format("{}  {:>7}    {}   ",
                        RightCell(names[i], width, kNameColumns),
@@ -158,6 +164,7 @@ void PrintTable(const Predictor& predictor,
 Json ClassesJson(const std::vector<std::string>& names, const Evaluation& e) {
   Json classes = Json::array();
   for (size_t i = 0; i < names.size(); ++i) {
+    if (!e.told[i]) continue;
     classes.push_back(
         {{"class", names[i]},
          {"samples", e.class_samples[i]},
@@ -168,29 +175,12 @@ Json ClassesJson(const std::vector<std::string>& names, const Evaluation& e) {
   return classes;
 }
 
-// Without split= the test split is meant, if there is one: val= and its seed
-// are of the training that came before.
-DataSpec ChooseSplit(const std::string& text, std::vector<std::string>* notes) {
-  DataSpec spec = ParseDataSpec(text);
-  if (spec.split_given) return spec;
-  if (HasTestSplit(spec)) {
-    spec.split = "test";
-    if (spec.val > 0) {
-      notes->push_back("val= has no effect on the test split");
-      spec.val = 0;
-    }
-  }
-  notes->push_back(
-      fmt::format("the {} split is evaluated; split= chooses", spec.split));
-  return spec;
-}
-
 int Run(const Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
   Predictor predictor(a.model, a.batch, a.threads, a.arena);
   std::vector<std::string> notes;
   const Dataset data = LoadDataset(
-      ChooseSplit(a.data, &notes),
+      SpecWithSplit(a.data, "evaluated", &notes),
       [&](const Shape& shape) { predictor.CheckShape(shape, a.data); });
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
   // How the data's classes are called here, and those that the model lacks.
@@ -201,9 +191,11 @@ int Run(const Cli& cli, const Arguments& a) {
     const ClassMatch match = MatchClassNames(data, known);
     if (match.none) RefuseClasses(data, known);
     if (match.by_label) notes.push_back(match.note);
+    const std::vector<uint64_t> counts = data.ClassCounts();
     for (size_t i = 0; i < names.size(); ++i) {
       if (match.to_model[i] < 0) {
-        unknown.push_back(names[i]);
+        // A class without a sample is no fault of the model's.
+        if (counts[i] > 0) unknown.push_back(names[i]);
       } else if (!data.named) {
         names[i] = known[static_cast<size_t>(match.to_model[i])];
       }
@@ -215,8 +207,9 @@ int Run(const Cli& cli, const Arguments& a) {
   const bool lost = e.non_finite.count() > 0 || (!e.loss && unknown.empty());
   const std::string problem = !lost ? ""
                               : e.non_finite.count() == 0
-                                  ? "the mean loss is not finite\n  Single "
-                                    "losses are: see `temper predict`."
+                                  ? "the mean loss is not finite: a true class "
+                                    "has probability 0, or losses add up to "
+                                    "more than a number can hold"
                                   : e.non_finite.Message(e.samples);
   if (cli.json) {
     Json json = {{"split", data.split}, {"samples", e.samples}};

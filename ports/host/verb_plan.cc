@@ -76,10 +76,10 @@ void PrintPlan(const Job& job, bool all) {
          static_cast<double>(plan.arena_bytes) /
              static_cast<double>(plan.lower_bound));
   Result(
-      "outside the arena {:>12} bytes (data set {}, batches {}, model file "
-      "{}), "
-      "and the program itself\n",
-      outside.Total(), outside.data, outside.batches, outside.model);
+      "outside the arena {:>12} bytes (data set {}, batches {}, model file {}, "
+      "plan {}), and the program itself\n",
+      outside.Total(), outside.data, outside.batches, outside.model,
+      outside.plan);
   Result("steps             {:>12} per epoch of {} samples, batch {}\n",
          job.steps_per_epoch, job.data.train.size(), job.options.batch);
   const simd::Target target = simd::CurrentTarget();

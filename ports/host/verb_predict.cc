@@ -51,13 +51,23 @@ class Printer {
     if (samples_.empty()) Flush();
   }
 
+  // After this one nothing comes: what was printed becomes a whole document.
+  void Fail(const Failure& failure) {
+    if (!cli_.json || !begun_) return;
+    PrintEntry(
+        {{"error",
+          {{"exit_code", failure.exit_code}, {"message", failure.message}}}});
+    EndJson();
+  }
+  bool begun() const { return begun_; }
+
   // Nothing has come so far.
   bool empty() const { return answered_ == 0 && items_.empty(); }
 
   // Returns the exit code.
   int Finish() {
     Flush();
-    if (cli_.json) PrintJson(json_);
+    if (cli_.json) EndJson();
     std::fflush(stdout);
     if (non_finite_.count() > 0) {
       MessageLine("temper: " +
@@ -74,6 +84,15 @@ class Printer {
     std::string name, truth;
     std::optional<Failure> failure;
   };
+
+  // One entry after the other: the array may be longer than there is memory.
+  void PrintEntry(const nlohmann::ordered_json& entry) {
+    PrintResult(begun_ ? ",\n" : "[\n");
+    begun_ = true;
+    PrintResult(
+        entry.dump(1, ' ', true, nlohmann::json::error_handler_t::replace));
+  }
+  void EndJson() { PrintResult(begun_ ? "\n]\n" : "[]\n"); }
 
   size_t SampleBytes() const {
     const Shape shape = predictor_.input();
@@ -104,8 +123,8 @@ class Printer {
 
   void Refuse(const std::string& name, int code, const std::string& why) {
     if (cli_.json) {
-      json_.push_back({{"sample", name},
-                       {"error", {{"exit_code", code}, {"message", why}}}});
+      PrintEntry({{"sample", name},
+                  {"error", {{"exit_code", code}, {"message", why}}}});
     }
     // After what has been answered before it.
     std::fflush(stdout);
@@ -116,7 +135,7 @@ class Printer {
     constexpr std::string_view kWhy = "the output is not finite";
     non_finite_.Add(name);
     if (cli_.json) {
-      json_.push_back(
+      PrintEntry(
           {{"sample", name},
            {"error", {{"exit_code", kExitDiverged}, {"message", kWhy}}}});
     }
@@ -132,7 +151,7 @@ class Printer {
     }
     ++answered_;
     if (cli_.json) {
-      json_.push_back({{"sample", item.name}, {"loss", loss}});
+      PrintEntry({{"sample", item.name}, {"loss", loss}});
     } else {
       Result("{}\t{:.6f}\n", Printable(item.name), loss);
     }
@@ -163,7 +182,7 @@ class Printer {
     if (cli_.json) {
       nlohmann::ordered_json entry = {{"sample", item.name}, {"classes", list}};
       if (!item.truth.empty()) entry["label"] = item.truth;
-      json_.push_back(entry);
+      PrintEntry(entry);
     } else {
       if (!item.truth.empty()) {
         line += fmt::format("\t(label {})", Printable(item.truth));
@@ -179,7 +198,7 @@ class Printer {
   std::vector<Item> items_;       // that wait for the batch
   uint64_t answered_ = 0, bad_ = 0;
   NonFinite non_finite_;
-  nlohmann::ordered_json json_ = nlohmann::ordered_json::array();
+  bool begun_ = false;  // the JSON array on stdout
 };
 
 // The shape is compared before anything is allocated for what a header says.
@@ -219,8 +238,11 @@ void AddFile(const std::string& path, const Predictor& predictor,
 
 void AddData(const std::string& spec, const Predictor& predictor,
              Printer& printer) {
+  std::vector<std::string> notes;
   const Dataset data = LoadDataset(
-      spec, [&](const Shape& shape) { predictor.CheckShape(shape, spec); });
+      SpecWithSplit(spec, "predicted", &notes),
+      [&](const Shape& shape) { predictor.CheckShape(shape, spec); });
+  for (const std::string& note : notes) Message("note: {}", note);
   // Labels are called as the model calls them, so that they can be compared.
   std::vector<std::string> names = data.class_names;
   if (predictor.classifier()) {
@@ -247,17 +269,24 @@ int Run(const Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
   Predictor predictor(a.model, a.batch, a.threads, a.arena);
   Printer printer(cli, a, predictor);
-  if (!a.data.empty()) AddData(a.data, predictor, printer);
-  for (const std::string& path : a.files) {
-    try {
-      AddFile(path, predictor, printer);
-    } catch (const Failure& failure) {
-      // A single file that gave nothing is the whole answer.
-      if (a.files.size() == 1 && printer.empty()) throw;
-      printer.AddBad(path, failure);
+  try {
+    if (!a.data.empty()) AddData(a.data, predictor, printer);
+    for (const std::string& path : a.files) {
+      try {
+        AddFile(path, predictor, printer);
+      } catch (const Failure& failure) {
+        // A single file that gave nothing is the whole answer.
+        if (a.files.size() == 1 && printer.empty()) throw;
+        printer.AddBad(path, failure);
+      }
     }
+    return printer.Finish();
+  } catch (const Failure& failure) {
+    if (!printer.begun()) throw;
+    printer.Fail(failure);
+    MessageLine("temper: " + failure.message);
+    return failure.exit_code;
   }
-  return printer.Finish();
 }
 
 }  // namespace

@@ -128,6 +128,7 @@ int RunSession(const Cli& cli, Job job, std::unique_ptr<RunFolder> folder,
   const bool finished = session.counters().epoch == j.options.epochs;
   if (!quiet && !finished) PrintHead(session, resumed);
   const SessionResult r = session.Run();
+  RemoveStopHandler();
   std::string error;
   if (r.val_diverged && r.exit_code == kExitDiverged) {
     error =
@@ -203,18 +204,21 @@ struct ResumeArguments {
   bool quiet = false;
 };
 
+// Where the run's data are now: as given, with the run's own options of the
+// spec unless there are others.
+std::string DataOf(const ResumeArguments& a, const std::string& stored) {
+  if (a.data.empty()) return stored;
+  const size_t own = stored.rfind('?');
+  const bool alone = a.data.find('?') == std::string::npos;
+  return a.data + (alone && own != std::string::npos ? stored.substr(own) : "");
+}
+
 // What the run was begun with, and what this machine needs otherwise.
 Job ResumedJob(const ResumeArguments& a, JobOptions options,
                std::unique_ptr<ModelSource> checkpoint) {
   if (a.threads != 0) options.threads = a.threads;
   if (!a.arena.empty()) options.arena = a.arena;
-  if (!a.data.empty()) {
-    const size_t own = options.data.rfind('?');
-    const bool alone = a.data.find('?') == std::string::npos;
-    options.data =
-        a.data +
-        (alone && own != std::string::npos ? options.data.substr(own) : "");
-  }
+  options.data = DataOf(a, options.data);
   try {
     return PrepareResume(options, std::move(checkpoint));
   } catch (const Failure& failure) {
@@ -232,14 +236,23 @@ Job ResumedJob(const ResumeArguments& a, JobOptions options,
 int Resume(const Cli& cli, const ResumeArguments& a) {
   auto folder = std::make_unique<RunFolder>(a.run, FolderMode::kResume);
   JobOptions options = ReadRunOptions(*folder);
+  const JobOptions stored = options;
   // A target without FMA has bits of its own: the run keeps the one it was
   // given, unless told otherwise.
   if (!a.target.empty()) options.target = a.target;
   ChooseTarget(options.target);
   auto checkpoint =
       std::make_unique<ModelSource>(folder->Weights(kLastCheckpoint));
-  return RunSession(cli, ResumedJob(a, options, std::move(checkpoint)),
-                    std::move(folder), a.quiet);
+  Job job = ResumedJob(a, options, std::move(checkpoint));
+  // The next resume finds the data there, too; machine and memory are asked
+  // each time. Known to be the run's own before anything is written.
+  ReadCounters(job.source->header(), job);
+  if (!a.data.empty()) {
+    JobOptions moved = stored;
+    moved.data = DataOf(a, stored.data);
+    folder->WriteFile("config.json", OptionsJson(moved));
+  }
+  return RunSession(cli, std::move(job), std::move(folder), a.quiet);
 }
 
 }  // namespace
@@ -251,9 +264,12 @@ void AddResumeVerb(Cli& cli) {
                [&cli, a] { return Resume(cli, *a); });
   verb->add_option("run", a->run, "The run folder")->required();
   verb->add_option(
-      "--data", a->data,
-      "Where the run's data are now, such as idx:DIR; options after ? "
-      "are the run's unless given");
+          "--data", a->data,
+          "Where the run's data are now, such as idx:DIR; options after ? "
+          "are the run's unless given; stored in the run")
+      ->check([](const std::string& text) {
+        return std::string(text.empty() ? "is empty" : "");
+      });
   verb->add_option("--arena", a->arena,
                    "Memory for the job, such as 16MiB (default: the run's)");
   AddMachineOptions(verb, &a->threads, &a->target);

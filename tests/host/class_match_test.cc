@@ -1,6 +1,8 @@
 // Which class of a model each class of a data set is.
 #include "ports/host/class_match.h"
 
+#include <algorithm>
+
 #include "tests/host/host_test.h"
 
 namespace temper::host {
@@ -11,8 +13,13 @@ using Names = std::vector<std::string>;
 using Indices = std::vector<int32_t>;
 
 // One sample of each class.
-Dataset Data(const Names& names, const std::vector<uint32_t>& labels) {
+Dataset Data(const Names& names, const std::vector<uint32_t>& labels,
+             uint32_t label_count = 0) {
   Dataset data;
+  for (const uint32_t label : labels) {
+    label_count = std::max(label_count, label + 1);
+  }
+  data.label_count = label_count;
   data.source = "idx:x";
   data.class_labels = labels;
   data.named = !names.empty();
@@ -42,14 +49,16 @@ TEST(ClassMatch, LabelsWithoutNamesAreIndices) {
   EXPECT_EQ(match.to_model, (Indices{0, 1, 2}));
   EXPECT_TRUE(match.by_label);
   EXPECT_NE(match.note.find("0 is 'shirt'"), std::string::npos) << match.note;
-  EXPECT_EQ(MatchClassNames(Data({}, {2}), model).to_model, (Indices{2}));
-  // A model of a selection, and the same selection.
-  EXPECT_EQ(MatchClassNames(Data({}, {5, 7, 9}), model).to_model,
-            (Indices{0, 1, 2}));
-  // In another order it could be either; one class too many cannot be.
-  EXPECT_TRUE(MatchClassNames(Data({}, {1, 0, 2}), model).none);
+  // Selections of the labels, in any order: labels stay what they are.
+  EXPECT_EQ(MatchClassNames(Data({}, {2}, 3), model).to_model, (Indices{2}));
+  EXPECT_EQ(MatchClassNames(Data({}, {1, 0, 2}, 3), model).to_model,
+            (Indices{1, 0, 2}));
+  // More or fewer labels than classes: the model knows a selection, or the data
+  // is of something else. Nobody can say which labels its classes were.
+  EXPECT_TRUE(MatchClassNames(Data({}, {5, 7, 9}, 10), model).none);
+  EXPECT_TRUE(MatchClassNames(Data({}, {1, 2}, 4), model).none);
   EXPECT_TRUE(MatchClassNames(Data({}, {0, 1, 2, 3}), model).none);
-  EXPECT_TRUE(MatchClassNames(Data({}, {2, 3}), model).none);
+  EXPECT_TRUE(MatchClassNames(Data({}, {0, 1}), model).none);
 }
 
 TEST(ClassMatch, AModelWithoutNamesKnowsLabels) {
@@ -59,6 +68,9 @@ TEST(ClassMatch, AModelWithoutNamesKnowsLabels) {
   EXPECT_TRUE(match.by_label);
   EXPECT_EQ(MatchClassNames(Data({"a", "b"}, {6, 5}), {"5", "6"}).to_model,
             (Indices{1, 0}));
+  // Some of them: the others are new.
+  EXPECT_EQ(MatchClassNames(Data({"a", "b"}, {6, 7}), {"5", "6"}).to_model,
+            (Indices{1, -1}));
   EXPECT_TRUE(MatchClassNames(Data({"a", "b"}, {0, 1}), {"5", "6"}).none);
   // Names of the data that are numbers are names still.
   EXPECT_EQ(MatchClassNames(Data({"10", "20"}, {0, 1}), {"0", "1"}).to_model,
@@ -74,7 +86,14 @@ TEST(ClassMatch, WhatCannotBeMatchedIsRefused) {
   ExpectFailure(kExitMismatch, {"names=FILE"}, [&] {
     RefuseClasses(other, {"a,b", "c"});
   });
-  Dataset numbers = Data({}, {1});
+  // A selection: the remedy names all labels, as names= wants them.
+  ExpectFailure(kExitMismatch, {"names=0,1,2,shirt,coat"}, [&] {
+    RefuseClasses(Data({}, {3, 4}), {"shirt", "coat"});
+  });
+  ExpectFailure(kExitMismatch, {"all 10 labels", "names=FILE"}, [&] {
+    RefuseClasses(Data({}, {3, 4, 5}, 10), {"shirt", "coat"});
+  });
+  Dataset numbers = Data({}, {1}, 2);
   MatchClasses(numbers, model);
   EXPECT_EQ(numbers.labels, (Indices{1}));
   EXPECT_EQ(numbers.class_names, model);

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "ports/host/file_io.h"
+#include "ports/host/metrics_log.h"
 #include "ports/host/run_log.h"
 #include "tests/host/count_allocations.h"
 #include "tests/host/host_test.h"
@@ -60,6 +61,7 @@ TEST(RunFolder, CreatesAndRefuses) {
   {
     RunFolder folder(path, FolderMode::kNew);
     EXPECT_EQ(folder.File("plan.json"), path + "/plan.json");
+    folder.WriteFile("config.json", "{}");
     folder.WriteFile("plan.json", "{}");
     folder.WriteFile("plan.json", "{\"a\":1}");
     Save(folder.Weights("last.safetensors"), "w");
@@ -78,7 +80,7 @@ TEST(RunFolder, CreatesAndRefuses) {
     EXPECT_FALSE(entry.path().filename().string().starts_with("."));
     ++entries;
   }
-  EXPECT_EQ(entries, 3u);
+  EXPECT_EQ(entries, 4u);
   ExpectFailure(kExitCannotCreate, {path, "not empty"},
                 [&] { RunFolder again(path, FolderMode::kNew); });
   ExpectFailure(kExitNotFound, {"no such run folder"},
@@ -153,6 +155,84 @@ TEST(RunFolder, NumbersAreGivenByMkdir) {
   // The first one made runs/: it goes last.
   while (!folders.empty()) folders.pop_back();
   EXPECT_FALSE(std::filesystem::exists(temp.File("runs")));
+}
+
+// Whatever a new run's files cannot take the place of is refused before
+// anything of the older run is removed.
+TEST(RunFolder, WhatCannotBeReplacedIsRefusedFirst) {
+  const TempFolder temp, elsewhere;
+  const std::string path = temp.File("run");
+  const auto whole = [&] {
+    EXPECT_EQ(temp.Read("run/config.json"), "old");
+    EXPECT_FALSE(std::filesystem::exists(path + "/.run.new"));
+    EXPECT_FALSE(std::filesystem::exists(path + "/.run.complete"));
+  };
+  const auto refused = [&](const char* word) {
+    ExpectFailure(kExitCannotCreate, {word},
+                  [&] { RunFolder(path, FolderMode::kOverwrite); });
+    whole();
+  };
+  MakeRun(path, FolderMode::kNew, "old");
+  std::filesystem::rename(path + "/weights", elsewhere.File("w"));
+  std::filesystem::create_directory_symlink(elsewhere.File("w"),
+                                            path + "/weights");
+  refused("it is a link");
+  EXPECT_EQ(elsewhere.Read("w/last.safetensors"), "old");
+  { RunFolder resumed(path, FolderMode::kResume); }  // may be
+  std::filesystem::remove(path + "/weights");
+  std::filesystem::create_symlink("nowhere", path + "/weights");
+  refused("it is a link");
+  std::filesystem::remove(path + "/weights");
+  temp.Write("run/weights", "x");
+  refused("it is not a folder");
+  std::filesystem::remove(path + "/weights");
+  std::filesystem::create_directories(path + "/weights/best.safetensors");
+  refused("best.safetensors");
+  std::filesystem::remove_all(path + "/weights");
+  std::filesystem::create_directory(path + "/metrics.csv");
+  refused("metrics.csv");
+  std::filesystem::remove(path + "/metrics.csv");
+  // And once more when the new run is complete.
+  {
+    RunFolder folder(path, FolderMode::kOverwrite);
+    folder.WriteFile("config.json", "new");
+    std::filesystem::create_directory(path + "/plan.json");
+    ExpectFailure(kExitCannotCreate, {"plan.json"}, [&] { folder.Publish(); });
+  }
+  whole();
+}
+
+// Leftovers that no run has left.
+TEST(RunFolder, StrayNamesDoNotReplaceARun) {
+  const TempFolder temp;
+  const std::string path = temp.File("run");
+  for (const char* name : {".run.complete", ".run.moving"}) {
+    std::filesystem::remove_all(path);
+    MakeRun(path, FolderMode::kNew, "old");
+    temp.Write(std::string("run/") + name, "x");
+    for (const FolderMode mode :
+         {FolderMode::kResume, FolderMode::kOverwrite}) {
+      ExpectFailure(kExitCannotCreate, {name, "Move it away"},
+                    [&] { RunFolder(path, mode); });
+      EXPECT_EQ(temp.Read("run/config.json"), "old");
+    }
+  }
+  std::filesystem::remove(path + "/.run.moving");
+  std::filesystem::create_directory(path + "/.run.complete");
+  temp.Write("run/.run.complete/config.json", "half a copy");
+  ExpectFailure(kExitCannotCreate, {"not a whole run"},
+                [&] { RunFolder(path, FolderMode::kResume); });
+  EXPECT_EQ(temp.Read("run/config.json"), "old");
+  EXPECT_EQ(temp.Read("run/weights/last.safetensors"), "old");
+  std::filesystem::remove_all(path + "/.run.complete");
+  temp.Write("run/.run.new", "x");  // a name of ours: removed
+  MakeRun(path, FolderMode::kOverwrite, "new");
+  EXPECT_EQ(temp.Read("run/config.json"), "new");
+  // What is no run is not made one.
+  std::filesystem::create_directory(temp.File("empty"));
+  ExpectFailure(kExitNotFound, {"no run in this folder"},
+                [&] { RunFolder(temp.File("empty"), FolderMode::kResume); });
+  EXPECT_TRUE(std::filesystem::is_empty(temp.File("empty")));
 }
 
 TEST(RunFolder, IsLocked) {

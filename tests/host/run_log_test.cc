@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <string>
+#include <vector>
 
+#include "ports/host/metrics_log.h"
 #include "tests/host/host_test.h"
 
 namespace temper::host {
@@ -159,6 +162,84 @@ TEST(MetricsLog, LostRowsAreSaid) {
   EXPECT_FALSE(MetricsLog(path, 1).kept_validation());
   temp.Write("m.csv", kHeader + std::string("1,2,0,0,0,0,0.5,0,0,0,0\n"));
   EXPECT_TRUE(MetricsLog(path, 1).kept_validation());
+}
+
+// A version with one more column goes on with the file of one that did not have
+// it, and the other way round.
+TEST(MetricsLog, ColumnsComeAndGo) {
+  const TempFolder temp;
+  const std::string path = temp.File("m.csv");
+  std::vector<MetricsColumn> more(MetricsColumns().begin(),
+                                  MetricsColumns().end());
+  more.insert(more.begin() + 2, {"norm", [](const MetricsRow& row, char* to) {
+                                   *to =
+                                       static_cast<char>('0' + row.epoch % 10);
+                                   return to + 1;
+                                 }});
+  std::string without;
+  {
+    MetricsLog log(path);
+    for (uint32_t epoch = 1; epoch <= 2; ++epoch) log.Append(Row(epoch));
+    without = temp.Read("m.csv");
+  }
+  const auto line = [&](size_t n) {
+    std::string text = temp.Read("m.csv");
+    for (; n > 0; --n) text.erase(0, text.find('\n') + 1);
+    return text.substr(0, text.find('\n'));
+  };
+  {
+    MetricsLog log(path, 2, more);
+    EXPECT_EQ(log.TakeWarning(), "");
+    EXPECT_EQ(log.kept(), 2u);
+    EXPECT_EQ(log.kept_seconds(), 3.0);
+    log.Append(Row(3));
+  }
+  EXPECT_TRUE(line(0).ends_with(",best,norm"));
+  EXPECT_TRUE(line(1).starts_with("1,100,") && line(1).ends_with(",0,"));
+  EXPECT_TRUE(line(3).starts_with("3,300,") && line(3).ends_with(",0,3"));
+  {
+    MetricsLog log(path, 3);  // does not know it
+    EXPECT_EQ(log.TakeWarning(), "");
+    EXPECT_EQ(log.kept(), 3u);
+    log.Append(Row(4));
+  }
+  EXPECT_TRUE(line(3).ends_with(",0,3"));
+  EXPECT_TRUE(line(4).starts_with("4,400,") && line(4).ends_with(",0,"));
+  {
+    MetricsLog log(path, 3, more);  // epoch 4 is made again
+    EXPECT_EQ(log.kept(), 3u);
+    log.Append(Row(4));
+  }
+  EXPECT_TRUE(line(4).ends_with(",0,4"));
+  // A full disk while they are added: without them.
+  temp.Write("m.csv", without);
+  {
+    const FullDisk full(20);
+    MetricsLog log(path, 2, more);
+    EXPECT_TRUE(Has(log.TakeWarning(), "earlier version"));
+    EXPECT_EQ(log.kept(), 2u);
+  }
+  EXPECT_EQ(temp.Read("m.csv"), without);
+}
+
+// Reading takes the same memory however long a log is, and a line that is too
+// long for one of ours ends it.
+TEST(EventLog, IsReadInPieces) {
+  const TempFolder temp;
+  const std::string good = "{\"event\":\"a\",\"time\":1}\n";
+  std::string text;
+  while (text.size() < 300000) text += good;
+  const std::string kept = text;
+  temp.Write("e", text + std::string(200000, 'x'));
+  {
+    EventLog log(temp.File("e"), true);
+    EXPECT_EQ(log.TakeWarning(), "");
+    EXPECT_EQ(temp.Read("e"), kept);
+  }
+  temp.Write("e", kept + std::string(200000, 'x') + "\n" + good + good);
+  EventLog log(temp.File("e"), true);
+  EXPECT_TRUE(Has(log.TakeWarning(), "3 lines are lost"));
+  EXPECT_EQ(temp.Read("e"), kept);
 }
 
 TEST(EventLog, TellsHowFarItWas) {

@@ -377,8 +377,14 @@ TEST(ModelFile, ClassesAreAtMostTheOutputs) {
   EXPECT_NE(error.message.find("4 names, but the model has 3 outputs"),
             std::string::npos)
       << error.message;
-  model.classes = {"a", "bbbbb", "c"};
-  ExpectRefused(Edited(Save(model), "\\\"bbbbb\\\"", "\\\"\\\",\\\"\\\""),
+  model.classes = {"a", "bbbbbb", "c"};
+  const FileError twice = [&] {
+    ModelFile same = SmallModel();
+    same.classes = {"a", "b", "a"};
+    return SaveModelFile(same, &file);
+  }();
+  EXPECT_NE(twice.message.find("two are named \"a\""), std::string::npos);
+  ExpectRefused(Edited(Save(model), "\\\"bbbbbb\\\"", "\\\"x\\\",\\\"\\\""),
                 "4 names", StatusCode::kMismatch);
 }
 
@@ -431,7 +437,8 @@ TEST(ModelFile, MemoryLaw) {
   wide.Add("loss", SoftmaxCrossEntropyParams{}, y);
   model.graph = wide;
   model.preprocessing.h = model.preprocessing.w = 1;
-  model.classes.assign(60000, "");
+  model.classes.clear();
+  for (int i = 0; i < 60000; ++i) model.classes.push_back(std::to_string(i));
   model.optimizer_state.clear();
   model.weights.resize(2);
   model.weights.push_back({"fc.weight", {60000, 1}, testing::Values(60000, 1)});

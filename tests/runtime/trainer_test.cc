@@ -321,10 +321,29 @@ TEST(Step, ABadUpdateNamesItsLayer) {
   bench.trainer.Initialize(1);
   const TestBatch data({28, 28, 1}, 10, 4, 1);
   const StepResult r =
-      bench.trainer.Step(data.View(4), std::numeric_limits<float>::infinity());
+      bench.trainer.Step(data.View(4), std::numeric_limits<float>::max());
   EXPECT_EQ(r.status.code, StatusCode::kNotFinite);
   ASSERT_LT(r.status.node, graph.nodes.size());
   EXPECT_EQ(graph.nodes[r.status.node].kind, LayerKind::kDense);
+}
+
+// Known before anything is changed.
+TEST(Step, RefusesBadRates) {
+  const Graph graph = testing::BuildOrDie("mlp", {28, 28, 1}, 10);
+  PlanOptions options;
+  options.batch = 4;
+  Bench bench;
+  ASSERT_TRUE(bench.Start(graph, options).ok());
+  bench.trainer.Initialize(1);
+  const TestBatch data({28, 28, 1}, 10, 4, 1);
+  const std::vector<float> before = bench.State();
+  for (const float rate : {-0.1f, std::numeric_limits<float>::infinity(),
+                           std::numeric_limits<float>::quiet_NaN()}) {
+    EXPECT_EQ(bench.trainer.Step(data.View(4), rate).status.code,
+              StatusCode::kInvalidArgument);
+    EXPECT_TRUE(testing::SameBits(before, bench.State()));
+  }
+  EXPECT_TRUE(bench.trainer.Step(data.View(4), 0.0f).status.ok());
 }
 
 TEST(Step, RefusesBadBatches) {

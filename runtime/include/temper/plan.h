@@ -23,6 +23,11 @@ namespace temper {
 // Rises whenever any bit of a result may change.
 inline constexpr uint32_t kArithmeticVersion = 3;
 
+// Rises whenever program_hash may change while graph, shapes, options and
+// arithmetic stay what they are: a run of another version is then known by
+// those alone.
+inline constexpr uint32_t kProgramVersion = 1;
+
 inline constexpr uint64_t kTensorAlign = 64;
 inline constexpr uint32_t kMaxWeights = 8;  // tensors of one layer
 inline constexpr uint32_t kMaxStates = 2;   // optimizer tensors per weight
@@ -199,7 +204,7 @@ struct Plan {
   // No plan of these buffers can be smaller: the most bytes alive at once.
   uint64_t lower_bound = 0;
   // Of graph, shapes, options and arithmetic: the same on every machine, for
-  // every thread count.
+  // every thread count. Of version kProgramVersion.
   uint64_t program_hash = 0;
   // Of the offsets too.
   uint64_t layout_hash = 0;

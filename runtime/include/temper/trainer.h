@@ -118,7 +118,8 @@ class Trainer {
   // the normalize layer's mean and std. Does nothing before Create.
   void Initialize(uint64_t seed, const InitializeOptions& options = {});
 
-  // One training step: forward, loss, backward, update.
+  // One training step: forward, loss, backward, update. kInvalidArgument, and
+  // nothing changed: a rate that is negative or not finite.
   StepResult Step(const Batch& batch, float learning_rate);
 
   // Forward in inference mode. Without labels or targets: loss 0, correct 0.

@@ -1,0 +1,13 @@
+// The bound of flush-inl.h for those outside of kernels: values below it in
+// magnitude become 0 wherever they would be multiplied. update.cc asserts that
+// the two are one.
+#ifndef TEMPER_SIMD_FLUSH_H_
+#define TEMPER_SIMD_FLUSH_H_
+
+namespace temper::simd {
+
+inline constexpr float kFlushBound = 0x1p-63f;
+
+}  // namespace temper::simd
+
+#endif  // TEMPER_SIMD_FLUSH_H_
