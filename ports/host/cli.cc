@@ -60,6 +60,14 @@ std::string UnknownWord(Cli& cli, const std::string& message, int argc,
       continue;
     }
     const std::string_view near = NearestName(stem, names);
+    if (near.empty() && scope->get_name() == "resume") {
+      return fmt::format(
+          "resume takes no {}: a run keeps the options that it began with\n  "
+          "To "
+          "train on, begin a new run with its weights: temper train --model "
+          "RUN/weights/last.safetensors ...",
+          Printable(stem));
+    }
     return fmt::format(
         "unknown option {}\n  {}", Printable(stem),
         near.empty() ? fmt::format("`temper {}{}--help` lists them.",

@@ -472,6 +472,9 @@ void PlanJob(Job& job, bool resume) {
   }
   CheckTargets(job.info.graph, o.model);
   NoteIgnoredOptions(job);
+  if (const std::string note = RelativePathNote(o); !note.empty()) {
+    job.notes.push_back(note);
+  }
   p.batch_norm =
       o.bn == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
   SgdParams sgd;

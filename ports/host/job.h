@@ -67,6 +67,10 @@ std::string OptionsJson(const JobOptions& options);
 // Of every option that decides the result: not of paths (the data have their
 // own fingerprint), memory, threads or target.
 std::string OptionsFingerprint(const JobOptions& options);
+// A note for the user if the path of the data cannot be stored absolute, so
+// that the run can only be resumed from the folder that it was begun in; else
+// "".
+std::string RelativePathNote(const JobOptions& options);
 JobOptions OptionsFromJson(const std::string& text, const std::string& where);
 
 struct Job {

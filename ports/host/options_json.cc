@@ -166,6 +166,15 @@ std::string OptionsJson(const JobOptions& given) {
   return json.dump(1) + "\n";
 }
 
+std::string RelativePathNote(const JobOptions& options) {
+  const std::string data = AbsoluteData(options.data);
+  const size_t colon = data.find(':');
+  if (colon == std::string::npos || data.substr(colon + 1, 1) == "/") return "";
+  return "the name of the current folder cannot be part of a data spec, so the "
+         "path of the data is stored as it is: resume from here, or with "
+         "--data";
+}
+
 std::string OptionsFingerprint(const JobOptions& options) {
   JobOptions o = options;
   o.model.clear(), o.data.clear(), o.arena.clear(), o.target.clear();

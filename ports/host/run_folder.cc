@@ -169,9 +169,14 @@ RunFolder::RunFolder(std::string path, FolderMode mode)
       if (const std::string parent = Parent(base); parent != ".") {
         MakeFolders(parent, &created_);
       }
-      for (int n = 2; mkdir(path_.c_str(), 0777) != 0; ++n) {
+      for (int n = 2, again = 0; mkdir(path_.c_str(), 0777) != 0;) {
+        if (errno == ENOENT && again++ < 10) {
+          // Another job made runs/, failed, and took it away again.
+          MakeFolders(Parent(base), &created_);
+          continue;
+        }
         if (errno != EEXIST) CannotCreate(errno, path_);
-        path_ = fmt::format("{}-{}", base, n);
+        path_ = fmt::format("{}-{}", base, n++);
       }
       created_.push_back(path_);
       SyncFolder(Parent(path_));

@@ -19,6 +19,7 @@ import unittest
 
 import cli_test
 from cli_test import Case, idx, make_data, run
+from cli_text_test import change_model
 
 
 def start(*arguments, **more):
@@ -85,6 +86,15 @@ class Messages(RunCase):
         self.assertEqual(process.wait(timeout=60), 0)
         os.close(reading)
         os.close(writing)
+
+    def test_a_folder_that_no_spec_can_name(self):
+        place = self.tmp / "a?b"
+        place.mkdir()
+        shutil.copytree(self.data, place / "data")
+        command = [cli_test.TEMPER, "train", "--model", "mlp?hidden=8", "--data", "idx:data", "--epochs", "1", "--out", "run"]
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("resume from here", done.stderr)
 
     def test_results_that_cannot_be_written(self):
         out = self.tmp / "full"
@@ -258,6 +268,10 @@ class Elsewhere(RunCase):
         moved = self.tmp / "spec-data"
         shutil.copytree(self.data, moved)
         self.goes_on(out, "--data", f"idx:{moved}")
+        # And are where they were moved to, from now on.
+        self.assertEqual(json.loads((out / "config.json").read_text())["data"], f"idx:{moved}?val=0.25")
+        self.goes_on(out)
+        self.assertIn("empty", run("resume", out, "--data", "", expect=64).stderr)
 
     def test_an_older_config_with_a_relative_path(self):
         out = self.stopped(self.tmp / "older")
@@ -319,6 +333,36 @@ class Elsewhere(RunCase):
 
 
 class Results(RunCase):
+    def test_the_best_weights_are_gone(self):
+        out = self.tmp / "best"
+        process = self.started(out)
+        wait_for((out / "weights" / "best.safetensors").exists)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=60), 75)
+        (out / "weights" / "best.safetensors").unlink()
+        process = start("resume", out, stderr=subprocess.PIPE, text=True)
+        wait_for((out / "weights" / "best.safetensors").exists)
+        process.send_signal(signal.SIGTERM)
+        self.assertIn("is not there any more", process.communicate(timeout=60)[1])
+        # Of a run that is finished nothing is made again.
+        done = self.tmp / "best-done"
+        run(*self.job(done))
+        (done / "weights" / "best.safetensors").unlink()
+        self.assertIn("is not there any more", run("resume", done).stderr)
+
+    def test_counters_that_contradict_each_other(self):
+        out = self.tmp / "counters"
+        run(*self.job(out))
+        last = out / "weights" / "last.safetensors"
+        whole = last.read_bytes()
+        for name, value in (("samples", "7"), ("epoch", "4294967298"), ("best_epoch", "77"), ("batch", "1")):
+            def edit(metadata, _, values, name=name, value=value):
+                metadata["training." + name] = value
+                return values
+            change_model(last, last, edit)
+            self.assertIn("contradict", run("resume", out, expect=65).stderr, name)
+            last.write_bytes(whole)
+
     def test_a_finished_run(self):
         out = self.tmp / "finished"
         run(*self.job(out))
