@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "ports/host/failure.h"
+#include "ports/host/weights.h"
 #include "simd/target.h"
 
 namespace temper::host {

@@ -2,7 +2,7 @@
 // config.json) become data, a graph, first weights and a plan; verb_*.cc and
 // session.cc go on from there.
 //   options -> data -> graph (builder, model file or graph.json) -> plan
-// Next: session.h (running it).
+// Next: weights.h (filling a trainer), session.h (running it).
 #ifndef TEMPER_PORTS_HOST_JOB_H_
 #define TEMPER_PORTS_HOST_JOB_H_
 
@@ -121,39 +121,6 @@ Job PrepareJob(const JobOptions& options);
 // builders can change the run.
 Job PrepareResume(const JobOptions& options,
                   std::unique_ptr<ModelSource> checkpoint);
-
-// Fills a trainer made from job.plan: draws, then what is known; reads
-// job.source.
-void SetWeights(Job& job, Trainer& trainer);
-
-// "<node>.<weight>" of a stored tensor; "optimizer.<state>.<node>.<weight>".
-std::string TensorName(const Plan& plan, const TensorView& view);
-std::string StateName(const Plan& plan, const Trainer& trainer,
-                      const StateView& view);
-std::vector<uint32_t> TensorDims(const TensorView& view);
-
-// Where the weights of a model file of graph `stored` belong in a trainer,
-// whose graph has the same layers and may have more (SetDropout).
-class WeightPlaces {
- public:
-  WeightPlaces(const Trainer& trainer, const Graph& stored);
-  const TensorView& At(const StoredTensor& tensor) const {
-    return views_[first_[tensor.node] + tensor.slot];
-  }
-  // Values [first, first + n) of a weight. Those of trained ones that are too
-  // small to be multiplied become 0, as an update would have made them: a file
-  // of another version cannot slow every step down (docs/numerics.md).
-  void Copy(const StoredTensor& tensor, uint64_t first,
-            std::span<const float> values) const;
-
- private:
-  std::vector<size_t> first_;  // of each node of `stored`
-  std::span<const TensorView> views_;
-};
-
-// The weights of a model file into a trainer of its graph. Throws as
-// ModelSource::Read; then the trainer must not be used.
-void ReadWeights(ModelSource& source, Trainer& trainer);
 
 // The graph that a spec names (models/models.h). kExitNotFound for an unknown
 // model, kExitUsage for a wrong option, kExitMismatch for a sample too small.

@@ -5,6 +5,7 @@
 
 #include "models/graph_edit.h"
 #include "ports/host/failure.h"
+#include "ports/host/weights.h"
 
 namespace temper::host {
 

@@ -17,6 +17,7 @@
 #include "ports/host/messages.h"
 #include "ports/host/signals.h"
 #include "ports/host/text_file.h"
+#include "ports/host/weights.h"
 #include "simd/target.h"
 
 namespace temper::host {

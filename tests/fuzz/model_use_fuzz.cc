@@ -10,6 +10,7 @@
 #include "models/work.h"
 #include "ports/host/arena.h"
 #include "ports/host/job.h"
+#include "ports/host/weights.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/model_inputs.h"
 

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ports/host/weights.h"
 #include "tests/host/count_allocations.h"
 #include "tests/host/host_test.h"
 
