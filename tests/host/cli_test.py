@@ -296,10 +296,12 @@ class Memory(Case):
         self.assertGreater(result["peak_bytes"], 0.95 * size)
         roomy = json.loads(self.train(self.tmp / "roomy", "--epochs", 1, "--arena", size + 4096).stdout)
         self.assertEqual(roomy["peak_bytes"], result["peak_bytes"])
-        # 240 samples never fill a batch of 4096.
+        # 240 samples never fill a batch of 4096. (A build that fills memory to check
+        # it touches all of it.)
         huge = json.loads(run("train", "--model", "mlp?hidden=16", "--data", self.spec, "--batch", 4096, "--epochs", 1,
                               "--threads", 1, "--out", self.tmp / "huge", "--json").stdout)
-        self.assertLess(huge["peak_bytes"], huge["arena_bytes"] / 4)
+        if "TEMPER_FILLS_MEMORY" not in os.environ:
+            self.assertLess(huge["peak_bytes"], huge["arena_bytes"] / 4)
         self.assertEqual(roomy["weights_sha256"], result["weights_sha256"])
         done = self.train(self.tmp / "tight", "--epochs", 1, "--arena", size - 64, expect=11)
         self.assertIn(str(size), message(done))
