@@ -23,7 +23,7 @@ bool IsClassifier(const Graph& graph);
 Status SetClasses(Graph* graph, uint32_t classes);
 
 // Sets the rate of every dropout layer; without one, inserts a layer "dropout"
-// before the head unless the rate is 0. Nodes behind it move up by one.
+// before the head unless the rate is 0. Nodes after it move up by one.
 Status SetDropout(Graph* graph, float rate);
 
 // Sets the label smoothing of the loss.

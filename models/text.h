@@ -42,7 +42,7 @@ size_t Columns(std::string_view shown);
 
 // A cell of a table: `text` as it may be printed, cut at a whole character if
 // it is too wide (`most` columns; 0: never), then filled up to `width` columns
-// with blanks behind it, or before it.
+// with blanks after it, or before it.
 std::string LeftCell(std::string_view text, size_t width, size_t most = 0);
 std::string RightCell(std::string_view text, size_t width, size_t most = 0);
 

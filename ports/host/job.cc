@@ -514,10 +514,7 @@ Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
 
 Outside OutsideBytes(const Job& job) {
   Outside o;
-  // The plan, once here and once in the trainer, and what made it: see
-  // docs/memory.md and footprint_test.cc.
-  constexpr uint64_t kBytesPerNode = 4096;
-  o.plan = kBytesPerNode * job.plan.graph.nodes.size();
+  o.plan = kPlanBytesPerNode * job.plan.graph.nodes.size();
   o.data = job.data.train.MemoryBytes();
   o.batches = LoaderBytes(job.data.train, job.options.batch);
   if (job.data.val) {

@@ -107,6 +107,10 @@ struct Job {
 // What a job holds outside the arena, as far as it depends on the job: the data
 // set, batches on their way, and the header of a model file, whose values go
 // straight into the arena.
+// The plan, kept by the job and by the trainer, and what making it takes: see
+// docs/memory.md and tests/runtime/footprint_test.cc.
+inline constexpr uint64_t kPlanBytesPerNode = 4096;
+
 struct Outside {
   uint64_t data = 0, batches = 0, model = 0, plan = 0;
   uint64_t Total() const { return data + batches + model + plan; }

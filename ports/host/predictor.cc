@@ -14,9 +14,8 @@ Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
     : pool_(MakeThreadPool(threads == 0 ? DefaultThreads() : threads)) {
   ModelSource source(path);
   model_ = source.header();
-  constexpr uint64_t kBytesPerNode = 4096;  // as OutsideBytes (job.cc)
   outside_bytes_ =
-      source.MemoryBytes() + kBytesPerNode * model_.graph.nodes.size();
+      source.MemoryBytes() + kPlanBytesPerNode * model_.graph.nodes.size();
   CheckTargets(model_.graph, path);
   PlanOptions options;
   options.batch = batch;

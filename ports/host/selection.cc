@@ -32,7 +32,7 @@ std::vector<std::string> ReadNames(const std::string& path) {
   return Lines(ReadTextFile(path, kMaxNamesFile));
 }
 
-// A byte order mark inside a list is one of a list put behind another.
+// A byte order mark inside a list comes from two lists that were joined.
 bool HasControl(std::string_view name) {
   for (size_t i = 0; i < name.size();) {
     const size_t length = Utf8Length(name, i);

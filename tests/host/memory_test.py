@@ -86,7 +86,6 @@ def peak_anonymous(arguments, folder=None):
     return peak, out, err, process.returncode
 
 
-@unittest.skipUnless(os.path.exists(FASHION), "needs Debian's dataset-fashion-mnist")
 class Memory(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="temper-memory-")
