@@ -145,6 +145,7 @@ SessionResult Session::Run() {
   progress_.Clear();
   if (!finished) {
     if (!saved_) Save("stop");
+    result_.stopped = true;
     result_.exit_code = StopExitCode();
   } else if (!val_loader_ && !(result_.was_finished && have_best_)) {
     // Without validation data nobody can say which epoch was best: the last.

@@ -56,12 +56,13 @@ void InstallStopHandler() {
   pthread_sigmask(SIG_UNBLOCK, &stops, nullptr);
 }
 
-void RemoveStopHandler() {
+void RemoveStopHandler(bool stopped) {
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction now = {};
     sigaction(number, nullptr, &now);
     if (now.sa_handler == &OnSignal) SetAction(number, SIG_DFL);
   }
+  if (!stopped && StopSignal() != 0) raise(StopSignal());
 }
 
 int StopSignal() { return stop_signal.load(std::memory_order_relaxed); }

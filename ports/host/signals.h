@@ -14,7 +14,9 @@ namespace temper::host {
 // is nothing yet to be saved.
 void InstallStopHandler();
 // Signals end the process again: all is saved, and what is left is to print.
-void RemoveStopHandler();
+// `stopped`: the first one was answered, the run stopped for it. One that came
+// after the last question was not, and ends the process now.
+void RemoveStopHandler(bool stopped);
 
 // 0, or the number of the first signal: SIGINT (exit 130), SIGTERM or
 // SIGHUP (exit 75).

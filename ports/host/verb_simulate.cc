@@ -366,7 +366,7 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
   const rlimit before = LimitMemory(p, job.plan.options.threads);
   Session session(std::move(job), nullptr, a.quiet);
   const SessionResult r = session.Run();
-  RemoveStopHandler();
+  RemoveStopHandler(r.stopped);
   setrlimit(RLIMIT_DATA, &before);
   const uint64_t peak = StatusBytes("VmHWM");
   const bool inside = peak <= limit + kProcessBytes;

@@ -128,7 +128,7 @@ int RunSession(const Cli& cli, Job job, std::unique_ptr<RunFolder> folder,
   const bool finished = session.counters().epoch == j.options.epochs;
   if (!quiet && !finished) PrintHead(session, resumed);
   const SessionResult r = session.Run();
-  RemoveStopHandler();
+  RemoveStopHandler(r.stopped);
   std::string error;
   if (r.val_diverged && r.exit_code == kExitDiverged) {
     error =

@@ -69,6 +69,30 @@ TEST(SignalsDeathTest, AHangupIsNeverTheSecond) {
       ::testing::KilledBySignal(SIGTERM), "");
 }
 
+// It is too late for the run to stop: it ends the process as a later one does,
+// and nothing waits for a reader of the results.
+TEST(SignalsDeathTest, AnUnansweredOneEndsTheProcess) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    EXPECT_EXIT(
+        {
+          InstallStopHandler();
+          raise(number);
+          RemoveStopHandler(false);
+        },
+        ::testing::KilledBySignal(number), "");
+    EXPECT_EXIT(
+        {
+          InstallStopHandler();
+          raise(number);
+          RemoveStopHandler(true);
+          _exit(StopExitCode());
+        },
+        ::testing::ExitedWithCode(number == SIGINT ? kExitInterrupted
+                                                   : kExitResumable),
+        "");
+  }
+}
+
 TEST(SignalsDeathTest, NohupStays) {
   EXPECT_EXIT(
       {
