@@ -19,6 +19,14 @@ if(TEMPER_SANITIZE)
   target_link_options(temper_flags INTERFACE -fsanitize=${TEMPER_SANITIZE})
 endif()
 
+# Instrumented for the scopes of locals, kernels take three times as long to compile
+# (depthwise.cc minutes); they keep no address of a local that a scope ends.
+add_library(temper_kernel_flags INTERFACE)
+if(TEMPER_SANITIZE MATCHES "address")
+  target_compile_options(temper_kernel_flags INTERFACE
+    -fno-sanitize-address-use-after-scope)
+endif()
+
 if(TEMPER_BUILD_FUZZERS)
   # Every library reports its coverage to libFuzzer; the fuzzers add its main.
   target_compile_options(temper_flags INTERFACE

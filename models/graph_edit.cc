@@ -5,20 +5,10 @@
 #include <string>
 
 namespace temper::models {
-namespace {
-
-template <class Params>
-void Set(Node* node, const Params& params) {
-  std::memcpy(node->params, &params, sizeof(params));
-}
-
-}  // namespace
 
 uint32_t HeadNode(const Graph& graph) {
   for (size_t i = graph.nodes.size(); i-- > 0;) {
-    const LayerKind kind = graph.nodes[i].kind;
-    if (kind == LayerKind::kDense || kind == LayerKind::kConv2d ||
-        kind == LayerKind::kDepthwiseConv2d) {
+    if (RoleOf(graph.nodes[i].kind) == LayerRole::kKernel) {
       return static_cast<uint32_t>(i);
     }
   }
@@ -26,8 +16,9 @@ uint32_t HeadNode(const Graph& graph) {
 }
 
 bool IsClassifier(const Graph& graph) {
-  return !graph.nodes.empty() &&
-         graph.nodes.back().kind == LayerKind::kSoftmaxCrossEntropy;
+  if (graph.nodes.empty()) return false;
+  const LossTraits* const loss = LossOf(graph.nodes.back().kind);
+  return loss != nullptr && loss->targets == TargetKind::kClasses;
 }
 
 Status SetClasses(Graph* graph, uint32_t classes) {
@@ -37,22 +28,16 @@ Status SetClasses(Graph* graph, uint32_t classes) {
   }
   Graph edited = *graph;
   Node& node = edited.nodes[head];
-  if (node.kind == LayerKind::kDense) {
-    DenseParams p = node.As<DenseParams>();
-    p.out_features = classes;
-    Set(&node, p);
-  } else if (node.kind == LayerKind::kConv2d) {
-    Conv2dParams p = node.As<Conv2dParams>();
-    p.out_channels = classes;
-    Set(&node, p);
-  } else {
+  const char* const outputs = OutputsField(node.kind);
+  if (outputs == nullptr) {
     return Error(StatusCode::kUnsupported,
                  "a depthwise head cannot change its number of classes", head);
   }
+  SetField(&node, outputs, classes);
   std::vector<Shape> shapes;
   TEMPER_RETURN_IF_ERROR(edited.Check(&shapes));
   for (size_t i = head + 1; i < edited.nodes.size(); ++i) {
-    if (edited.nodes[i].kind == LayerKind::kBatchNorm) {
+    if (RoleOf(edited.nodes[i].kind) == LayerRole::kNormalization) {
       return Error(StatusCode::kUnsupported,
                    "a layer with weights behind the head fixes the number of "
                    "classes",
@@ -71,10 +56,8 @@ Status SetDropout(Graph* graph, float rate) {
   Graph edited = *graph;
   bool found = false;
   for (Node& node : edited.nodes) {
-    if (node.kind != LayerKind::kDropout) continue;
-    DropoutParams p = node.As<DropoutParams>();
-    p.rate = rate;
-    Set(&node, p);
+    if (!node.Is<DropoutParams>()) continue;
+    SetField(&node, "rate", rate);
     found = true;
   }
   if (!found && rate == 0.0f) return Ok();  // none is what there is
@@ -85,7 +68,7 @@ Status SetDropout(Graph* graph, float rate) {
                    "there is no head to put dropout before");
     }
     Node node;
-    node.kind = LayerKind::kDropout;
+    node.kind = LayerKindOf<DropoutParams>::value;
     node.input_count = 1;
     node.inputs[0] = edited.nodes[head].inputs[0];
     // The first of dropout, dropout2, dropout3, ... that is free.
@@ -95,9 +78,8 @@ Status SetDropout(Graph* graph, float rate) {
       std::memcpy(node.name, name.c_str(), name.size() + 1);
       if (edited.Find(node.name) == kNoNode) break;
     }
-    DropoutParams p;
-    p.rate = rate;
-    Set(&node, p);
+    DefaultParams(node.kind, node.params);
+    SetField(&node, "rate", rate);
     edited.nodes.insert(edited.nodes.begin() + head, node);
     for (size_t i = head + 1; i < edited.nodes.size(); ++i) {
       for (uint32_t k = 0; k < edited.nodes[i].input_count; ++k) {
@@ -112,12 +94,12 @@ Status SetDropout(Graph* graph, float rate) {
 }
 
 Status SetLabelSmoothing(Graph* graph, float smoothing) {
-  if (!IsClassifier(*graph)) {
+  Graph edited = *graph;
+  if (edited.nodes.empty() ||
+      !SetField(&edited.nodes.back(), kLabelSmoothing, smoothing)) {
     return Error(StatusCode::kUnsupported,
                  "label smoothing needs a model that ends in cross-entropy");
   }
-  Graph edited = *graph;
-  Set(&edited.nodes.back(), SoftmaxCrossEntropyParams{smoothing});
   TEMPER_RETURN_IF_ERROR(edited.Check(nullptr));
   *graph = edited;
   return Ok();

@@ -26,7 +26,8 @@ Status SetClasses(Graph* graph, uint32_t classes);
 // before the head unless the rate is 0. Nodes after it move up by one.
 Status SetDropout(Graph* graph, float rate);
 
-// Sets the label smoothing of the loss.
+// Sets the label smoothing of the loss, if that has such a field.
+inline constexpr const char* kLabelSmoothing = "label_smoothing";
 Status SetLabelSmoothing(Graph* graph, float smoothing);
 
 }  // namespace temper::models

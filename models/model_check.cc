@@ -86,7 +86,7 @@ struct Matcher {
     out.rank = spec.rank;
     out.node = node;
     out.slot = slot;
-    out.rule = RuleFor(graph.nodes[node], spec.name);
+    out.rule = spec.rule;
     out.offset = tensor.offset;
     out.count = spec.Count();
     ++matched;

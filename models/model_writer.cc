@@ -16,6 +16,22 @@
 namespace temper {
 namespace {
 
+struct NamedRule {
+  uint32_t node;
+  std::string_view weight;
+  ValueRule rule;
+};
+ValueRule RuleOf(const std::vector<NamedRule>& rules, uint32_t node,
+                 std::string_view weight) {
+  auto at = std::lower_bound(
+      rules.begin(), rules.end(), node,
+      [](const NamedRule& rule, uint32_t n) { return rule.node < n; });
+  for (; at != rules.end() && at->node == node; ++at) {
+    if (at->weight == weight) return at->rule;
+  }
+  return ValueRule::kFinite;
+}
+
 constexpr size_t kLengthBytes = 8;
 constexpr size_t kAlignment = 64;  // of the data area
 constexpr std::string_view kNoDigits = "0000000000000000";
@@ -156,6 +172,15 @@ void ModelWriter::AppendMetadata(const ModelDescription& info,
 FileError ModelWriter::AppendTensors(const Graph& graph,
                                      std::span<const TensorSource> tensors,
                                      bool state, uint64_t* data_bytes) {
+  std::vector<NamedRule> rules;  // by node
+  const Status status = VisitWeights(
+      graph,
+      [](void* to, uint32_t node, uint32_t, const WeightSpec& spec) {
+        static_cast<std::vector<NamedRule>*>(to)->push_back(
+            {node, spec.name, spec.rule});
+      },
+      &rules);
+  if (!status.ok()) return Refuse(status.message);
   for (const TensorSource& tensor : tensors) {
     TEMPER_RETURN_IF_FILE_ERROR(CheckTensor(tensor));
     const std::string_view weight = WeightOfTensor(tensor.name);
@@ -177,7 +202,7 @@ FileError ModelWriter::AppendTensors(const Graph& graph,
     *data_bytes += bytes;
     const ValueRule rule =
         state ? ValueRule::kFinite
-              : RuleFor(graph.nodes[node], weight.substr(name.size() + 1));
+              : RuleOf(rules, node, weight.substr(name.size() + 1));
     data_.push_back({tensor.values.data(), tensor.values.size(), node, rule});
   }
   return {};

@@ -177,7 +177,7 @@ FileError CheckPreprocessing(const Preprocessing& p, const Graph& graph) {
                          kElementNames[input.element_type & 1]));
   }
   for (const Node& node : graph.nodes) {
-    if (node.kind != LayerKind::kNormalize || node.inputs[0] != 0) continue;
+    if (!node.Is<NormalizeParams>() || node.inputs[0] != 0) continue;
     const NormalizeParams& normalize = node.As<NormalizeParams>();
     if (std::bit_cast<uint32_t>(normalize.scale) !=
         std::bit_cast<uint32_t>(p.scale)) {

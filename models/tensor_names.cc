@@ -30,16 +30,6 @@ std::string_view NodeOfWeight(std::string_view weight) {
                                        : weight.substr(0, dot);
 }
 
-ValueRule RuleFor(const Node& node, std::string_view weight) {
-  if (node.kind == LayerKind::kNormalize && weight == "std") {
-    return ValueRule::kPositive;
-  }
-  if (node.kind == LayerKind::kBatchNorm && weight == "running_var") {
-    return ValueRule::kNotNegative;
-  }
-  return ValueRule::kFinite;
-}
-
 const char* RuleText(ValueRule rule) {
   return rule == ValueRule::kFinite     ? "finite"
          : rule == ValueRule::kPositive ? "positive and finite"

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "temper/graph.h"
+#include "temper/plan.h"
 
 namespace temper {
 
@@ -22,10 +22,7 @@ std::string_view WeightOfTensor(std::string_view tensor);
 std::string_view NodeOfWeight(std::string_view weight);
 bool IsOptimizerState(std::string_view tensor);
 
-// What the values of a tensor must be. Finite, always; a normalize node divides
-// by its std, a batch norm takes the root of its running_var.
-enum class ValueRule : uint8_t { kFinite, kPositive, kNotNegative };
-ValueRule RuleFor(const Node& node, std::string_view weight);
+// The values that a WeightSpec asks for.
 const char* RuleText(ValueRule rule);  // "finite", "positive", ...
 // How many of the n values break the rule, and the index of the first.
 uint64_t CountBad(ValueRule rule, const float* values, uint64_t n,

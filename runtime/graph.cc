@@ -2,7 +2,6 @@
 // the bottom; it is made from the one list in temper/layers.h.
 #include "temper/graph.h"
 
-#include <cmath>
 #include <cstring>
 
 #include "runtime/layer.h"
@@ -55,7 +54,7 @@ void Graph::SettleParams(Node* node) const {
   ElementType type = ElementType::kF32;  // of all nodes but an input
   if (node->input_count != 0 && node->inputs[0] < nodes.size()) {
     const Node& from = nodes[node->inputs[0]];
-    if (from.kind == LayerKind::kInput) {
+    if (from.Is<InputParams>()) {
       type = static_cast<ElementType>(from.As<InputParams>().element_type);
     }
   }
@@ -72,27 +71,9 @@ uint32_t Graph::Find(std::string_view name) const {
 namespace {
 
 Status CheckFields(const Node& node, uint32_t index) {
-  const FieldList list = OpOf(node.kind).fields;
-  for (uint32_t i = 0; i < list.count; ++i) {
-    const Field& field = list.fields[i];
-    double value;
-    if (field.type == Field::Type::kU32) {
-      uint32_t u;
-      std::memcpy(&u, node.params + field.offset, sizeof(u));
-      value = u;
-    } else {
-      float f;
-      std::memcpy(&f, node.params + field.offset, sizeof(f));
-      value = f;
-    }
-    // Written so that NaN fails. Bounds are compared as the field's type holds
-    // them: 1e-12 as a float lies a little beside 1e-12.
-    const double slack = field.type == Field::Type::kF32 ? 1e-6 : 0.0;
-    if (!(value >= field.min - slack * std::fabs(field.min) &&
-          value <= field.max + slack * std::fabs(field.max))) {
-      return Error(StatusCode::kInvalidArgument,
-                   "a parameter is outside its range", index);
-    }
+  if (FieldOutOfRange(OpOf(node.kind).fields, node.params) != nullptr) {
+    return Error(StatusCode::kInvalidArgument,
+                 "a parameter is outside its range", index);
   }
   return Ok();
 }
@@ -118,11 +99,12 @@ Status Graph::Check(std::vector<Shape>* shapes_out) const {
         static_cast<uint32_t>(LayerKind::kCount)) {
       return Error(StatusCode::kInvalidArgument, "unknown layer", i);
     }
-    if ((node.kind == LayerKind::kInput) != (i == 0)) {
+    const LayerOp& op = OpOf(node.kind);
+    if ((op.role == LayerRole::kInput) != (i == 0)) {
       return Error(StatusCode::kInvalidArgument,
                    "the first node, and no other, must be the input", i);
     }
-    if (IsLoss(node.kind) != (i == last)) {
+    if ((op.role == LayerRole::kLoss) != (i == last)) {
       return Error(StatusCode::kInvalidArgument,
                    "the last node, and no other, must be a loss", i);
     }
@@ -136,7 +118,6 @@ Status Graph::Check(std::vector<Shape>* shapes_out) const {
                      "two nodes have the same name", i);
       }
     }
-    const LayerOp& op = OpOf(node.kind);
     if (node.input_count < op.min_inputs || node.input_count > op.max_inputs) {
       return Error(StatusCode::kInvalidArgument,
                    "wrong number of inputs for this layer", i);
@@ -152,7 +133,7 @@ Status Graph::Check(std::vector<Shape>* shapes_out) const {
       used[node.inputs[k]] = true;
       // One path from samples to tensors; and kernels may read a few bytes past
       // a tensor, which the caller's memory does not promise.
-      if (node.inputs[k] == 0 && node.kind != LayerKind::kNormalize) {
+      if (node.inputs[k] == 0 && op.role != LayerRole::kPreprocessing) {
         return Error(StatusCode::kInvalidArgument,
                      "only a normalize layer may read the input", i);
       }
@@ -183,11 +164,6 @@ Status Graph::Check(std::vector<Shape>* shapes_out) const {
   return Ok();
 }
 
-bool IsLoss(LayerKind kind) {
-  return kind == LayerKind::kSoftmaxCrossEntropy ||
-         kind == LayerKind::kMeanSquaredError;
-}
-
 #define TEMPER_DECLARE_OP(Name, file) extern const LayerOp k##Name##Op;
 TEMPER_LAYERS(TEMPER_DECLARE_OP)
 #undef TEMPER_DECLARE_OP
@@ -212,6 +188,23 @@ LayerKind LayerByName(std::string_view name) {
 }
 
 FieldList LayerFields(LayerKind kind) { return OpOf(kind).fields; }
+LayerRole RoleOf(LayerKind kind) { return OpOf(kind).role; }
+bool HasBatchStatistics(LayerKind kind) { return OpOf(kind).batch_statistics; }
+const char* LayerHelp(LayerKind kind) { return OpOf(kind).help; }
+const char* OutputsField(LayerKind kind) { return OpOf(kind).outputs; }
+const LossTraits* LossOf(LayerKind kind) { return OpOf(kind).loss; }
+
+std::optional<double> FieldOf(const Node& node, std::string_view name) {
+  const Field* const field = LayerFields(node.kind).Find(name);
+  if (field == nullptr) return std::nullopt;
+  return ReadField(*field, node.params);
+}
+
+bool SetField(Node* node, std::string_view name, double value) {
+  const Field* const field = LayerFields(node->kind).Find(name);
+  if (field != nullptr) WriteField(*field, value, node->params);
+  return field != nullptr;
+}
 
 void DefaultParams(LayerKind kind, void* params) {
   std::memset(params, 0, sizeof(Node::params));

@@ -11,7 +11,7 @@ namespace temper {
 namespace {
 
 bool IsActivation(LayerKind kind) {
-  return kind == LayerKind::kRelu || kind == LayerKind::kRelu6;
+  return RoleOf(kind) == LayerRole::kActivation;
 }
 
 // True if the signal of node i meets a ReLU before it meets another weighted
@@ -52,7 +52,7 @@ std::vector<bool> ResidualClosers(const Plan& plan) {
     for (uint32_t k = 0; k < node.input_count; ++k) {
       depth[i] = std::max(depth[i], depth[node.inputs[k]] + 1);
     }
-    if (node.kind != LayerKind::kAdd) continue;
+    if (RoleOf(node.kind) != LayerRole::kSum) continue;
     const uint32_t a = node.inputs[0], b = node.inputs[1];
     if (depth[a] == depth[b]) continue;
     // What closes the branch is its last layer with weights; layers without any
@@ -83,8 +83,8 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
   const std::vector<bool> closes = ResidualClosers(plan_);
 
   for (const TensorView& view : tensors_) {
-    const LayerKind layer = plan_.graph.nodes[view.node].kind;
-    if (layer == LayerKind::kNormalize) continue;  // the data's, not ours
+    const Node& node = plan_.graph.nodes[view.node];
+    if (RoleOf(node.kind) == LayerRole::kPreprocessing) continue;  // the data's
     switch (view.spec->role) {
       case WeightRole::kKernel:
         if (view.node == head) {
@@ -104,17 +104,14 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
         }
         break;
       case WeightRole::kGamma:
-        std::fill_n(
-            view.data, view.count,
-            options.zero_init_residual && closes[view.node] ? 0.0f : 1.0f);
-        break;
-      case WeightRole::kBufferOne:
-        std::fill_n(view.data, view.count, 1.0f);
-        break;
       case WeightRole::kBias:
       case WeightRole::kBeta:
-      case WeightRole::kBufferZero:
-        std::fill_n(view.data, view.count, 0.0f);
+      case WeightRole::kBuffer:
+        std::fill_n(view.data, view.count,
+                    view.spec->role == WeightRole::kGamma &&
+                            options.zero_init_residual && closes[view.node]
+                        ? 0.0f
+                        : view.spec->initial);
         break;
     }
   }

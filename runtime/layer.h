@@ -32,14 +32,11 @@ struct NeedsCall {
 class Needs {
  public:
   // A tensor that outlives the step. Order of calls = index in Call::weights.
-  void Weight(const char* name, WeightRole role,
-              std::initializer_list<uint32_t> dims, uint32_t fan_in = 1,
-              uint32_t fan_out = 1) {
+  void Weight(const WeightSpec& spec, std::initializer_list<uint32_t> dims) {
     WeightSpec& w = weights[weight_count++];
-    w = WeightSpec{name, role,   static_cast<uint32_t>(dims.size()),
-                   {},   fan_in, fan_out};
-    uint32_t i = 0;
-    for (uint32_t d : dims) w.dims[i++] = d;
+    w = spec;
+    w.rank = 0;
+    for (uint32_t d : dims) w.dims[w.rank++] = d;
   }
   // Backward reads x[i], or y: it must survive until then.
   void KeepInput(uint32_t i) { keep_input[i] = true; }
@@ -214,15 +211,25 @@ struct Call {
   }
 };
 
+// What a layer is, stated by named fields; nobody else knows a layer by name.
 struct LayerOp {
-  const char* name;
-  FieldList fields;
-  void (*defaults)(void* params);
-  uint32_t min_inputs, max_inputs;
-  Status (*shape)(const Node& node, const Shape* in, Shape* out);
-  void (*needs)(const NeedsCall& call, Needs* needs);
-  void (*forward)(const Call& call);
-  void (*backward)(const Call& call);  // null: nothing flows back
+  const char* name = "";
+  const char* help = "";  // one line: what it computes
+  LayerRole role = LayerRole::kOther;
+  // While it trains it computes with the statistics of the batch, and stored
+  // ones follow (--bn frozen: with the stored ones).
+  bool batch_statistics = false;
+  // The field that says how many outputs it has: what a new head changes. Null:
+  // that follows from its input.
+  const char* outputs = nullptr;
+  const LossTraits* loss = nullptr;  // of losses, and of nothing else
+  FieldList fields = {nullptr, 0};
+  void (*defaults)(void* params) = nullptr;
+  uint32_t min_inputs = 1, max_inputs = 1;
+  Status (*shape)(const Node& node, const Shape* in, Shape* out) = nullptr;
+  void (*needs)(const NeedsCall& call, Needs* needs) = nullptr;
+  void (*forward)(const Call& call) = nullptr;
+  void (*backward)(const Call& call) = nullptr;  // null: nothing flows back
   // Puts numbers in the place of parameters that stand for "what an input of
   // this type needs". Null: there are none.
   void (*settle)(ElementType input, void* params) = nullptr;

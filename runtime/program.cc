@@ -66,22 +66,9 @@ Status CheckOptions(const Graph& graph, const PlanOptions& options) {
   if (!options.frozen.empty() && options.frozen.size() != graph.nodes.size()) {
     return bad("frozen must have one entry per node");
   }
-  const OptimizerOp& op = OpOf(options.optimizer.kind);
-  for (uint32_t i = 0; i < op.fields.count; ++i) {
-    const Field& field = op.fields.fields[i];
-    double value;
-    if (field.type == Field::Type::kF32) {
-      float f;
-      std::memcpy(&f, options.optimizer.params + field.offset, sizeof(f));
-      value = f;
-    } else {
-      uint32_t u;
-      std::memcpy(&u, options.optimizer.params + field.offset, sizeof(u));
-      value = u;
-    }
-    if (!(value >= field.min && value <= field.max)) {
-      return bad("an optimizer parameter is outside its range");
-    }
+  if (FieldOutOfRange(OpOf(options.optimizer.kind).fields,
+                      options.optimizer.params) != nullptr) {
+    return bad("an optimizer parameter is outside its range");
   }
   return Ok();
 }

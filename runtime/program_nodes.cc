@@ -37,7 +37,7 @@ class NodeDecider {
       mode.train_weights =
           !d_.Frozen(i) && feeds_loss[i] && HasTrainedWeights(i);
       mode.live_statistics =
-          mode.train_weights && d_.NodeAt(i).kind == LayerKind::kBatchNorm &&
+          mode.train_weights && HasBatchStatistics(d_.NodeAt(i).kind) &&
           d_.plan.options.batch_norm == BatchNormMode::kTrain;
       bool below = false;
       for (uint32_t k = 0; k < d_.NodeAt(i).input_count; ++k) {

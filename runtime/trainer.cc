@@ -63,19 +63,9 @@ bool AllThreadsExact(const ParallelRunner& parallel) {
 // arithmetic makes.
 constexpr uint32_t kUnset = 0x7fc7e37eu;
 
-float FirstValue(WeightRole role) {
-  switch (role) {
-    case WeightRole::kKernel:
-      return std::bit_cast<float>(kUnset);
-    case WeightRole::kGamma:
-    case WeightRole::kBufferOne:
-      return 1.0f;
-    case WeightRole::kBias:
-    case WeightRole::kBeta:
-    case WeightRole::kBufferZero:
-      break;
-  }
-  return 0.0f;
+float FirstValue(const WeightSpec& spec) {
+  return spec.role == WeightRole::kKernel ? std::bit_cast<float>(kUnset)
+                                          : spec.initial;
 }
 
 }  // namespace
@@ -134,7 +124,7 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
   }
   // A normalize layer that nobody fills is the identity on scaled samples.
   for (const TensorView& view : tensors_) {
-    simd::Fill(view.count, FirstValue(view.spec->role), view.data, {});
+    simd::Fill(view.count, FirstValue(*view.spec), view.data, {});
   }
   for (const StateView& view : states_) {
     std::memset(view.data, 0, view.count * sizeof(float));
@@ -174,7 +164,7 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
   }
   const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
   const Node& loss = plan_.graph.nodes[last];
-  if (loss.kind == LayerKind::kSoftmaxCrossEntropy) {
+  if (LossOf(loss.kind)->targets == TargetKind::kClasses) {
     if (batch.labels == nullptr) {
       return training
                  ? Error(StatusCode::kInvalidArgument, "labels are missing")
@@ -189,7 +179,7 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
         return Error(StatusCode::kBadData, "a label is outside the classes");
       }
     }
-  } else if (training && loss.input_count == 1 && batch.targets == nullptr) {
+  } else if (training && NeedsTargets(loss) && batch.targets == nullptr) {
     return Error(StatusCode::kInvalidArgument, "targets are missing");
   }
   return Ok();
@@ -407,19 +397,18 @@ StepResult Trainer::Run(const Batch& batch, bool training,
         CallLayer(step, &context, 0, batch.rows);
         break;
       case StepKind::kLoss: {
-        const bool classes =
-            plan_.graph.nodes[last].kind == LayerKind::kSoftmaxCrossEntropy;
-        const bool has_target =
-            classes ? batch.labels != nullptr
-                    : batch.targets != nullptr ||
-                          plan_.graph.nodes[last].input_count == 2;
-        if (!has_target) break;
+        const Node& loss = plan_.graph.nodes[last];
+        const LossTraits& traits = *LossOf(loss.kind);
+        const void* const targets = traits.targets == TargetKind::kClasses
+                                        ? static_cast<const void*>(batch.labels)
+                                        : batch.targets;
+        if (NeedsTargets(loss) && targets == nullptr) break;
         result.loss = simd::Sum(batch.rows, At(plan_.nodes[last].saved)) /
                       static_cast<float>(batch.rows);
-        if (classes) {
+        if (traits.correct != nullptr) {
           result.correct =
-              simd::CountCorrect(batch.rows, plan_.shapes[last].c,
-                                 At(plan_.nodes[last].output), batch.labels);
+              traits.correct(batch.rows, plan_.shapes[last],
+                             At(plan_.nodes[last].output), batch.labels);
         }
         state.loss = result.loss;
         // Before backward: weights, momentum and statistics are untouched.

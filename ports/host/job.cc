@@ -117,7 +117,7 @@ void NewModel(Job& job) {
   p.h = input.h, p.w = input.w, p.c = input.c;
   p.element_type = static_cast<ElementType>(input.element_type);
   for (Node& node : graph.nodes) {
-    if (node.kind != LayerKind::kNormalize) continue;
+    if (!node.Is<NormalizeParams>()) continue;
     // A graph file says how its layer computes; a builder leaves it to us.
     const bool from_file = EndsWith(o.model, ".json");
     NormalizeParams params;
@@ -313,7 +313,8 @@ Graph BuildModelOrFail(const std::string& spec, const Shape& input,
 
 void CheckTargets(const Graph& graph, std::string_view where) {
   const Node& loss = graph.nodes.back();
-  if (loss.kind != LayerKind::kMeanSquaredError || loss.input_count != 1) {
+  if (!NeedsTargets(loss) ||
+      LossOf(loss.kind)->targets == TargetKind::kClasses) {
     return;
   }
   Fail(kExitUnsupported, "this model needs targets that no data kind has yet",
@@ -346,12 +347,13 @@ void KeepInherited(Job& job) {
   std::optional<float> rate;
   bool several = false;
   for (const Node& node : job.info.graph.nodes) {
-    if (node.kind == LayerKind::kDropout) {
+    if (node.Is<DropoutParams>()) {
       const float r = node.As<DropoutParams>().rate;
       several |= rate && *rate != r;
       rate = r;
-    } else if (node.kind == LayerKind::kSoftmaxCrossEntropy) {
-      const float s = node.As<SoftmaxCrossEntropyParams>().label_smoothing;
+    } else if (IsLoss(node.kind)) {
+      const float s = static_cast<float>(
+          FieldOf(node, models::kLabelSmoothing).value_or(0.0));
       if (o.label_smoothing || s == 0.0f) continue;
       o.label_smoothing = decimal(s);
       job.notes.push_back(fmt::format(
@@ -397,7 +399,7 @@ void NoteIgnoredOptions(Job& job) {
   const std::vector<Node>& nodes = job.info.graph.nodes;
   const bool has_norm = std::any_of(
       nodes.begin(), nodes.end(),
-      [](const Node& node) { return node.kind == LayerKind::kBatchNorm; });
+      [](const Node& node) { return HasBatchStatistics(node.kind); });
   note(!has_norm && o.bn == "frozen", "--bn", "the model has no batch norm");
   if (has_norm && !from_file && o.bn == "frozen") {
     job.notes.push_back(

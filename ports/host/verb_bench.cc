@@ -112,7 +112,7 @@ std::vector<Case> PlanCases(const Arguments& a, uint32_t threads) {
       } catch (const Failure& failure) {
         // Batch norm on one value per channel.
         if (status.node >= graph.nodes.size() ||
-            graph.nodes[status.node].kind != LayerKind::kBatchNorm) {
+            !HasBatchStatistics(graph.nodes[status.node].kind)) {
           throw;
         }
         left_out = failure;

@@ -68,7 +68,16 @@ void Backward(const Call& call) {
 
 extern const LayerOp kAddOp;
 const LayerOp kAddOp = {
-    "add",   {nullptr, 0}, DefaultsOf<AddParams>, 2, 2, InferShape, StateNeeds,
-    Forward, Backward};
+    .name = "add",
+    .help = "sum of two inputs (residual connection)",
+    .role = LayerRole::kSum,
+    .defaults = DefaultsOf<AddParams>,
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

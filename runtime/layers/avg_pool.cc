@@ -49,14 +49,15 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kAvgPoolOp;
-const LayerOp kAvgPoolOp = {"avg_pool",
-                            ListOf(kFields),
-                            DefaultsOf<AvgPoolParams>,
-                            1,
-                            1,
-                            InferShape,
-                            StateNeeds,
-                            Forward,
-                            Backward};
+const LayerOp kAvgPoolOp = {
+    .name = "avg_pool",
+    .help = "mean over a window",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<AvgPoolParams>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

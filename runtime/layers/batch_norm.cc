@@ -60,10 +60,15 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   const uint32_t c = call.in[0].c;
   const uint64_t bytes = VectorBytes(c);
   const size_t rows = size_t{call.batch} * call.in[0].h * call.in[0].w;
-  needs->Weight("weight", WeightRole::kGamma, {c});
-  needs->Weight("bias", WeightRole::kBeta, {c});
-  needs->Weight("running_mean", WeightRole::kBufferZero, {c});
-  needs->Weight("running_var", WeightRole::kBufferOne, {c});
+  needs->Weight({.name = "weight", .role = WeightRole::kGamma, .initial = 1},
+                {c});
+  needs->Weight({.name = "bias", .role = WeightRole::kBeta}, {c});
+  needs->Weight({.name = "running_mean", .role = WeightRole::kBuffer}, {c});
+  needs->Weight({.name = "running_var",
+                 .role = WeightRole::kBuffer,
+                 .initial = 1,
+                 .rule = ValueRule::kNotNegative},
+                {c});
   needs->Derivable();
   needs->AbsorbActivation();
   needs->InPlaceBackward();
@@ -186,14 +191,17 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kBatchNormOp;
-const LayerOp kBatchNormOp = {"batch_norm",
-                              ListOf(kFields),
-                              DefaultsOf<BatchNormParams>,
-                              1,
-                              1,
-                              InferShape,
-                              StateNeeds,
-                              Forward,
-                              Backward};
+const LayerOp kBatchNormOp = {
+    .name = "batch_norm",
+    .help = "batch normalization per channel",
+    .role = LayerRole::kNormalization,
+    .batch_statistics = true,
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<BatchNormParams>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

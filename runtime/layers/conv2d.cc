@@ -49,10 +49,14 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   const Conv2dParams& p = call.node.As<Conv2dParams>();
   const uint32_t group_in = call.in[0].c / p.groups;
   const uint32_t taps = p.kernel_h * p.kernel_w;
-  needs->Weight("weight", WeightRole::kKernel,
-                {p.out_channels, p.kernel_h, p.kernel_w, group_in},
-                taps * group_in, taps * (p.out_channels / p.groups));
-  if (p.bias) needs->Weight("bias", WeightRole::kBias, {p.out_channels});
+  needs->Weight({.name = "weight",
+                 .fan_in = taps * group_in,
+                 .fan_out = taps * (p.out_channels / p.groups)},
+                {p.out_channels, p.kernel_h, p.kernel_w, group_in});
+  if (p.bias) {
+    needs->Weight({.name = "bias", .role = WeightRole::kBias},
+                  {p.out_channels});
+  }
 
   const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
   const bool formed = call.mode.derived_input[0];
@@ -110,14 +114,17 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kConv2dOp;
-const LayerOp kConv2dOp = {"conv2d",
-                           ListOf(kFields),
-                           DefaultsOf<Conv2dParams>,
-                           1,
-                           1,
-                           InferShape,
-                           StateNeeds,
-                           Forward,
-                           Backward};
+const LayerOp kConv2dOp = {
+    .name = "conv2d",
+    .help = "convolution, with groups and dilation",
+    .role = LayerRole::kKernel,
+    .outputs = "out_channels",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<Conv2dParams>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

@@ -37,8 +37,10 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   const DenseParams& p = call.node.As<DenseParams>();
   const uint32_t in = static_cast<uint32_t>(call.in[0].Count());
   const uint32_t out = p.out_features;
-  needs->Weight("weight", WeightRole::kKernel, {out, in}, in, out);
-  if (p.bias) needs->Weight("bias", WeightRole::kBias, {out});
+  needs->Weight({.name = "weight", .fan_in = in, .fan_out = out}, {out, in});
+  if (p.bias) {
+    needs->Weight({.name = "bias", .role = WeightRole::kBias}, {out});
+  }
   needs->AcceptDerived(0);
   const uint64_t formed = FormedBytes(call.mode, uint64_t{call.batch} * in);
   needs->ForwardScratch(
@@ -119,14 +121,17 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kDenseOp;
-const LayerOp kDenseOp = {"dense",
-                          ListOf(kFields),
-                          DefaultsOf<DenseParams>,
-                          1,
-                          1,
-                          InferShape,
-                          StateNeeds,
-                          Forward,
-                          Backward};
+const LayerOp kDenseOp = {
+    .name = "dense",
+    .help = "x W^T + b over the flattened sample",
+    .role = LayerRole::kKernel,
+    .outputs = "out_features",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<DenseParams>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

@@ -40,9 +40,11 @@ simd::ConvShape ShapeOf(const Node& node, const Shape& in, const Shape& out) {
 void StateNeeds(const NeedsCall& call, Needs* needs) {
   const DepthwiseConv2dParams& p = call.node.As<DepthwiseConv2dParams>();
   const uint32_t taps = p.kernel_h * p.kernel_w;
-  needs->Weight("weight", WeightRole::kKernel,
-                {p.kernel_h, p.kernel_w, call.in[0].c}, taps, taps);
-  if (p.bias) needs->Weight("bias", WeightRole::kBias, {call.in[0].c});
+  needs->Weight({.name = "weight", .fan_in = taps, .fan_out = taps},
+                {p.kernel_h, p.kernel_w, call.in[0].c});
+  if (p.bias) {
+    needs->Weight({.name = "bias", .role = WeightRole::kBias}, {call.in[0].c});
+  }
   const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
   const bool formed = call.mode.derived_input[0];
   needs->AcceptDerived(0);
@@ -91,14 +93,16 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kDepthwiseConv2dOp;
-const LayerOp kDepthwiseConv2dOp = {"depthwise_conv2d",
-                                    ListOf(kFields),
-                                    DefaultsOf<DepthwiseConv2dParams>,
-                                    1,
-                                    1,
-                                    InferShape,
-                                    StateNeeds,
-                                    Forward,
-                                    Backward};
+const LayerOp kDepthwiseConv2dOp = {
+    .name = "depthwise_conv2d",
+    .help = "convolution with one filter per channel",
+    .role = LayerRole::kKernel,
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<DepthwiseConv2dParams>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

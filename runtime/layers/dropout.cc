@@ -65,14 +65,16 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kDropoutOp;
-const LayerOp kDropoutOp = {"dropout",
-                            ListOf(kFields),
-                            DefaultsOf<DropoutParams>,
-                            1,
-                            1,
-                            InferShape,
-                            StateNeeds,
-                            Forward,
-                            Backward};
+const LayerOp kDropoutOp = {
+    .name = "dropout",
+    .help = "zeroes elements at random while training",
+    .role = LayerRole::kDropout,
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<DropoutParams>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

@@ -40,14 +40,14 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kFlattenOp;
-const LayerOp kFlattenOp = {"flatten",
-                            {nullptr, 0},
-                            DefaultsOf<FlattenParams>,
-                            1,
-                            1,
-                            InferShape,
-                            StateNeeds,
-                            Forward,
-                            Backward};
+const LayerOp kFlattenOp = {
+    .name = "flatten",
+    .help = "(h, w, c) to (1, 1, h * w * c)",
+    .defaults = DefaultsOf<FlattenParams>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

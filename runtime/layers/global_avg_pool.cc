@@ -30,14 +30,14 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kGlobalAvgPoolOp;
-const LayerOp kGlobalAvgPoolOp = {"global_avg_pool",
-                                  {nullptr, 0},
-                                  DefaultsOf<GlobalAvgPoolParams>,
-                                  1,
-                                  1,
-                                  InferShape,
-                                  StateNeeds,
-                                  Forward,
-                                  Backward};
+const LayerOp kGlobalAvgPoolOp = {
+    .name = "global_avg_pool",
+    .help = "mean over the whole image, per channel",
+    .defaults = DefaultsOf<GlobalAvgPoolParams>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

@@ -23,14 +23,17 @@ void Forward(const Call&) {}
 }  // namespace
 
 extern const LayerOp kInputOp;
-const LayerOp kInputOp = {"input",
-                          ListOf(kFields),
-                          DefaultsOf<InputParams>,
-                          0,
-                          0,
-                          InferShape,
-                          StateNeeds,
-                          Forward,
-                          nullptr};
+const LayerOp kInputOp = {
+    .name = "input",
+    .help = "the samples of a batch; the first node of every graph",
+    .role = LayerRole::kInput,
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<InputParams>,
+    .min_inputs = 0,
+    .max_inputs = 0,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+};
 
 }  // namespace temper

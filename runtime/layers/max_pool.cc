@@ -45,14 +45,15 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kMaxPoolOp;
-const LayerOp kMaxPoolOp = {"max_pool",
-                            ListOf(kFields),
-                            DefaultsOf<MaxPoolParams>,
-                            1,
-                            1,
-                            InferShape,
-                            StateNeeds,
-                            Forward,
-                            Backward};
+const LayerOp kMaxPoolOp = {
+    .name = "max_pool",
+    .help = "maximum over a window",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<MaxPoolParams>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

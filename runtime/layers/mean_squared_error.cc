@@ -51,17 +51,22 @@ void Backward(const Call& call) {
                                  call.accumulate[0], call.dx[0], call.parallel);
 }
 
+constexpr LossTraits kLoss = {.targets = TargetKind::kValues};
+
 }  // namespace
 
 extern const LayerOp kMeanSquaredErrorOp;
-const LayerOp kMeanSquaredErrorOp = {"mean_squared_error",
-                                     {nullptr, 0},
-                                     DefaultsOf<MeanSquaredErrorParams>,
-                                     1,
-                                     2,
-                                     InferShape,
-                                     StateNeeds,
-                                     Forward,
-                                     Backward};
+const LayerOp kMeanSquaredErrorOp = {
+    .name = "mean_squared_error",
+    .help = "mean of (prediction - target)^2",
+    .role = LayerRole::kLoss,
+    .loss = &kLoss,
+    .defaults = DefaultsOf<MeanSquaredErrorParams>,
+    .max_inputs = 2,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

@@ -37,12 +37,17 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   needs->Recompute();  // the samples are the caller's and stay until the step
                        // ends
   const Shape& s = call.in[0];
+  const WeightSpec mean = {.name = "mean", .role = WeightRole::kBuffer};
+  const WeightSpec std = {.name = "std",
+                          .role = WeightRole::kBuffer,
+                          .initial = 1,
+                          .rule = ValueRule::kPositive};
   if (call.node.As<NormalizeParams>().per_pixel) {
-    needs->Weight("mean", WeightRole::kBufferZero, {s.h, s.w, s.c});
-    needs->Weight("std", WeightRole::kBufferOne, {s.h, s.w, s.c});
+    needs->Weight(mean, {s.h, s.w, s.c});
+    needs->Weight(std, {s.h, s.w, s.c});
   } else {
-    needs->Weight("mean", WeightRole::kBufferZero, {s.c});
-    needs->Weight("std", WeightRole::kBufferOne, {s.c});
+    needs->Weight(mean, {s.c});
+    needs->Weight(std, {s.c});
   }
 }
 
@@ -63,15 +68,16 @@ void Forward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kNormalizeOp;
-const LayerOp kNormalizeOp = {"normalize",
-                              ListOf(kFields),
-                              DefaultsOf<NormalizeParams>,
-                              1,
-                              1,
-                              InferShape,
-                              StateNeeds,
-                              Forward,
-                              nullptr,
-                              Settle};
+const LayerOp kNormalizeOp = {
+    .name = "normalize",
+    .help = "(x * scale - mean) / std with the statistics of the training data",
+    .role = LayerRole::kPreprocessing,
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<NormalizeParams>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .settle = Settle,
+};
 
 }  // namespace temper

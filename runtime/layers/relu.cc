@@ -34,7 +34,14 @@ void Backward(const Call& call) {
 
 extern const LayerOp kReluOp;
 const LayerOp kReluOp = {
-    "relu",  {nullptr, 0}, DefaultsOf<ReluParams>, 1, 1, InferShape, StateNeeds,
-    Forward, Backward};
+    .name = "relu",
+    .help = "max(x, 0)",
+    .role = LayerRole::kActivation,
+    .defaults = DefaultsOf<ReluParams>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

@@ -32,14 +32,15 @@ void Backward(const Call& call) {
 }  // namespace
 
 extern const LayerOp kRelu6Op;
-const LayerOp kRelu6Op = {"relu6",
-                          {nullptr, 0},
-                          DefaultsOf<Relu6Params>,
-                          1,
-                          1,
-                          InferShape,
-                          StateNeeds,
-                          Forward,
-                          Backward};
+const LayerOp kRelu6Op = {
+    .name = "relu6",
+    .help = "min(max(x, 0), 6)",
+    .role = LayerRole::kActivation,
+    .defaults = DefaultsOf<Relu6Params>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

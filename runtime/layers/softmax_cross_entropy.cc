@@ -48,17 +48,31 @@ void Backward(const Call& call) {
       call.parallel);
 }
 
+uint32_t CountCorrect(uint32_t rows, const Shape& out, const float* y,
+                      const int32_t* labels) {
+  return simd::CountCorrect(rows, out.c, y, labels);
+}
+
+constexpr LossTraits kLoss = {
+    .targets = TargetKind::kClasses,
+    .metric = "accuracy",
+    .correct = CountCorrect,
+};
+
 }  // namespace
 
 extern const LayerOp kSoftmaxCrossEntropyOp;
-const LayerOp kSoftmaxCrossEntropyOp = {"softmax_cross_entropy",
-                                        ListOf(kFields),
-                                        DefaultsOf<SoftmaxCrossEntropyParams>,
-                                        1,
-                                        1,
-                                        InferShape,
-                                        StateNeeds,
-                                        Forward,
-                                        Backward};
+const LayerOp kSoftmaxCrossEntropyOp = {
+    .name = "softmax_cross_entropy",
+    .help = "softmax and cross-entropy of class labels",
+    .role = LayerRole::kLoss,
+    .loss = &kLoss,
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<SoftmaxCrossEntropyParams>,
+    .shape = InferShape,
+    .needs = StateNeeds,
+    .forward = Forward,
+    .backward = Backward,
+};
 
 }  // namespace temper

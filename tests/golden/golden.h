@@ -171,7 +171,7 @@ inline void MakeState(const Golden& g, bool with_nudges, bool with_momentum,
       }
       const std::vector<float> shift = normal(kShift, view, size);
       for (uint64_t i = 0; i < view.count; ++i) {
-        const bool variance = spec.role == WeightRole::kBufferOne;
+        const bool variance = spec.rule == ValueRule::kNotNegative;
         view.data[i] += variance ? std::fabs(shift[i]) : shift[i];
       }
       if (!with_nudges) continue;

@@ -178,7 +178,7 @@ std::vector<LayerCase> Cases(Mode mode) {
   };
   add({1, 1, 1}, {}, 2, 2);
   add({1, 1, 128}, {}, 5, 8);
-  add({2, 1, 3}, {}, 1, 4);     // two values per channel
+  add({2, 1, 3}, {}, 1, 4);    // two values per channel
   add({10, 9, 67}, {}, 5, 5);  // three threads
   add({16, 16, 8}, {1e-3f, 1.0f, 1}, 2, 5);
   add({9, 9, 17}, {1e-5f, 0.0f, 1}, 2, 2);
@@ -330,9 +330,13 @@ TEST(BatchNorm, NeedsFollowTheMode) {
   const Needs all = needs(Mode::kLive, {4, 4, 8});
   ASSERT_EQ(all.weight_count, 4u);
   const WeightRole roles[] = {WeightRole::kGamma, WeightRole::kBeta,
-                              WeightRole::kBufferZero, WeightRole::kBufferOne};
+                              WeightRole::kBuffer, WeightRole::kBuffer};
+  const float initial[] = {1, 0, 0, 1};
   for (uint32_t w = 0; w < 4; ++w) {
     EXPECT_EQ(all.weights[w].role, roles[w]);
+    EXPECT_EQ(all.weights[w].initial, initial[w]);
+    EXPECT_EQ(all.weights[w].rule,
+              w == 3 ? ValueRule::kNotNegative : ValueRule::kFinite);
     EXPECT_EQ(all.weights[w].Count(), 8u);
   }
 }

@@ -91,8 +91,12 @@ TEST(Normalize, StatisticsAreBuffers) {
       EXPECT_EQ(needs.weights[w].Count(),
                 per_pixel ? c.in[0].Count() : c.in[0].c);
     }
-    EXPECT_EQ(needs.weights[0].role, WeightRole::kBufferZero);
-    EXPECT_EQ(needs.weights[1].role, WeightRole::kBufferOne);
+    for (uint32_t w = 0; w < 2; ++w) {
+      EXPECT_EQ(needs.weights[w].role, WeightRole::kBuffer);
+      EXPECT_EQ(needs.weights[w].initial, w == 1 ? 1.0f : 0.0f);
+      EXPECT_EQ(needs.weights[w].rule,
+                w == 1 ? ValueRule::kPositive : ValueRule::kFinite);
+    }
   }
 }
 

@@ -232,8 +232,11 @@ TEST(Initialize, ResNetByRole) {
         case WeightRole::kGamma:
           ExpectAll(v, zero && closes ? 0.0f : 1.0f);
           break;
-        case WeightRole::kBufferOne:
-          ExpectAll(v, 1.0f);
+        case WeightRole::kBuffer:
+          ExpectAll(v, std::string_view(v.spec->name) == "running_var" ||
+                               std::string_view(v.spec->name) == "std"
+                           ? 1.0f
+                           : 0.0f);
           break;
         default:
           ExpectAll(v, 0.0f);

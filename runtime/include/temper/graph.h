@@ -22,10 +22,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
+#include "temper/fields.h"
 #include "temper/layers.h"
 #include "temper/status.h"
 
@@ -59,8 +61,12 @@ struct Node {
   template <class Params>
   const Params& As() const {
     static_assert(kIsLayerParams<Params>, "not the parameters of a layer");
-    assert(kind == LayerKindOf<Params>::value);
+    assert(Is<Params>() && "the parameters of another kind of layer");
     return *reinterpret_cast<const Params*>(params);
+  }
+  template <class Params>
+  bool Is() const {
+    return kind == LayerKindOf<Params>::value;
   }
 };
 
@@ -110,25 +116,55 @@ const char* LayerName(LayerKind kind);
 LayerKind LayerByName(std::string_view name);
 
 // The fields of a layer's parameter struct, for readers and writers of graphs.
-struct Field {
-  enum class Type : uint32_t { kU32, kF32 };
-  const char* name;
-  uint32_t offset;  // bytes into the params struct
-  Type type;
-  double min, max;  // inclusive range of valid values
-};
-struct FieldList {
-  const Field* fields;
-  uint32_t count;
-};
 FieldList LayerFields(LayerKind kind);
 
 // Fills `params` (sizeof(Node::params) bytes) with the layer's defaults, before
 // Graph::SettleParams.
 void DefaultParams(LayerKind kind, void* params);
 
-// True for layers that end a graph: softmax_cross_entropy, mean_squared_error.
-bool IsLoss(LayerKind kind);
+// The value of a node's field by its name; no value if its layer has no such
+// field. SetField returns false then; it checks no range (Graph::Check does).
+std::optional<double> FieldOf(const Node& node, std::string_view field);
+bool SetField(Node* node, std::string_view field, double value);
+
+// What a layer is to the network around it.
+enum class LayerRole : uint32_t {
+  kOther,          // pools, reshapes
+  kInput,          // the samples; first node of a graph, and no other
+  kPreprocessing,  // reads the samples, with statistics of the data
+  kKernel,         // dense and convolutions: their weights an initialiser draws
+  kNormalization,  // by statistics of its input
+  kActivation,
+  kSum,  // of its inputs: closes residual branches
+  kDropout,
+  kLoss,  // last node of a graph, and no other
+};
+LayerRole RoleOf(LayerKind kind);
+// True for batch norm: trains with the statistics of the batch.
+bool HasBatchStatistics(LayerKind kind);
+const char* LayerHelp(LayerKind kind);  // one line: what it computes
+// The field of a kernel that says how many outputs it has ("out_features");
+// null where its input decides (depthwise convolution).
+const char* OutputsField(LayerKind kind);
+
+inline bool IsLoss(LayerKind kind) { return RoleOf(kind) == LayerRole::kLoss; }
+
+// What a loss compares the prediction with.
+enum class TargetKind : uint32_t {
+  kClasses,  // one class index a row
+  kValues,   // as many floats a row as there are outputs
+};
+struct LossTraits {
+  TargetKind targets = TargetKind::kClasses;
+  const char* metric = nullptr;  // of `correct`, such as "accuracy"
+  // How many of the rows are right; null: that is no question to this loss.
+  uint32_t (*correct)(uint32_t rows, const Shape& out, const float* y,
+                      const int32_t* labels) = nullptr;
+};
+// The traits of the loss that ends a graph: null for any other layer.
+const LossTraits* LossOf(LayerKind kind);
+// A loss with a second input brings its own targets (autoencoders).
+inline bool NeedsTargets(const Node& loss) { return loss.input_count == 1; }
 
 }  // namespace temper
 

@@ -55,23 +55,28 @@ struct PlanOptions {
   std::vector<uint8_t> frozen{};
 };
 
-// What a stored tensor is to its layer: decides its first value, whether weight
-// decay applies and whether it is trained.
+// What a stored tensor is to its layer: decides whether an initialiser draws
+// it, whether weight decay applies and whether it is trained.
 enum class WeightRole : uint32_t {
-  kKernel,      // drawn by the initialiser from its fans; decayed
-  kBias,        // starts at 0
-  kGamma,       // starts at 1
-  kBeta,        // starts at 0
-  kBufferZero,  // not trained; starts at 0
-  kBufferOne,   // not trained; starts at 1
+  kKernel,  // drawn by the initialiser from its fans; decayed
+  kBias,
+  kGamma,  // scale of a normalization: 0 where a residual branch starts at zero
+  kBeta,
+  kBuffer,  // not trained
 };
 constexpr bool IsTrained(WeightRole role) {
-  return role != WeightRole::kBufferZero && role != WeightRole::kBufferOne;
+  return role != WeightRole::kBuffer;
 }
+
+// What the values of a tensor must be. Finite, always; a normalize layer
+// divides by its std, a batch norm takes the root of its running_var.
+enum class ValueRule : uint8_t { kFinite, kPositive, kNotNegative };
 
 struct WeightSpec {
   const char* name = "";
   WeightRole role = WeightRole::kKernel;
+  float initial = 0.0f;  // first value of all but kernels
+  ValueRule rule = ValueRule::kFinite;
   uint32_t rank = 0;
   uint32_t dims[kMaxRank] = {};
   uint32_t fan_in = 1, fan_out = 1;
