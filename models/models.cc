@@ -9,6 +9,7 @@
 
 #include "models/builder.h"
 #include "models/nearest.h"
+#include "models/spec.h"
 
 namespace temper::models {
 namespace {
@@ -94,32 +95,27 @@ std::string CheckValue(const ModelOption& option, std::string_view value) {
 }
 
 // Empty, or what is wrong with the options behind the '?'.
-std::string ReadOptions(const ModelInfo& model, std::string_view text,
+std::string ReadOptions(const ModelInfo& model, const SpecText& spec,
                         std::vector<std::string>* values) {
   std::vector<std::string_view> names;
-  std::vector<bool> given(model.options.size(), false);
   values->clear();
   for (const ModelOption& option : model.options) {
     names.push_back(option.name);
     values->push_back(option.default_value);
   }
-  for (const std::string_view part : Split(text, '&')) {
-    const size_t equals = part.find('=');
-    const std::string_view name = part.substr(0, equals);
+  for (const SpecText::Option& option : spec.options) {
+    const std::string& name = option.name;
     const size_t i = static_cast<size_t>(
         std::find(names.begin(), names.end(), name) - names.begin());
     if (i == names.size())
       return Unknown(std::string("option of ") + model.name, name, names);
-    if (equals == std::string_view::npos)
-      return "option '" + std::string(name) +
-             "' needs a value: " + std::string(name) + "=" +
+    if (option.alone)
+      return "option '" + name + "' needs a value: " + name + "=" +
              model.options[i].default_value;
-    if (given[i]) return "option '" + std::string(name) + "' is given twice";
-    given[i] = true;
-    const std::string_view value = part.substr(equals + 1);
-    if (std::string wrong = CheckValue(model.options[i], value); !wrong.empty())
+    if (std::string wrong = CheckValue(model.options[i], option.value);
+        !wrong.empty())
       return wrong;
-    (*values)[i] = value;
+    (*values)[i] = option.value;
   }
   return {};
 }
@@ -151,8 +147,11 @@ std::vector<uint32_t> Options::Sizes(std::string_view name) const {
 
 Status BuildModel(std::string_view spec, Shape input, uint32_t classes,
                   Graph* graph, std::string* error) {
-  const size_t question = std::min(spec.find('?'), spec.size());
-  const std::string_view name = spec.substr(0, question);
+  SpecText parts;
+  *error = SplitSpec(spec, &parts);
+  if (!error->empty())
+    return Error(StatusCode::kInvalidArgument, "bad model spec");
+  const std::string& name = parts.name;
   const ModelInfo* model = nullptr;
   std::vector<std::string_view> names;
   for (const ModelInfo* const known : kModels) {
@@ -164,8 +163,7 @@ Status BuildModel(std::string_view spec, Shape input, uint32_t classes,
     return Error(StatusCode::kNotFound, "unknown model");
   }
   std::vector<std::string> values;
-  *error = ReadOptions(*model, spec.substr(std::min(question + 1, spec.size())),
-                       &values);
+  *error = ReadOptions(*model, parts, &values);
   if (!error->empty())
     return Error(StatusCode::kInvalidArgument, "bad model option");
 

@@ -2,8 +2,6 @@
 // temper/augment.h.
 #include "runtime/augment.h"
 
-#include <cmath>
-
 #include "temper/random.h"
 
 namespace temper {
@@ -11,8 +9,6 @@ namespace temper {
 #define TEMPER_DECLARE(Name, file) extern const AugmentOp k##Name##Augment;
 TEMPER_AUGMENTATIONS(TEMPER_DECLARE)
 #undef TEMPER_DECLARE
-
-namespace {
 
 const AugmentOp& OpOf(AugmentKind kind) {
   static const AugmentOp* const kOps[] = {
@@ -23,22 +19,22 @@ const AugmentOp& OpOf(AugmentKind kind) {
   return *kOps[static_cast<uint32_t>(kind)];
 }
 
-}  // namespace
-
 Status CheckAugmentation(const Augmentation& a, const Shape& shape) {
   if (a.kind >= AugmentKind::kCount) {
     return Error(StatusCode::kInvalidArgument, "there is no such augmentation");
   }
-  const AugmentOp& op = OpOf(a.kind);
-  // Written so that NaN fails.
-  if (!(a.amount >= op.min && a.amount <= op.max) ||
-      (op.pixels && a.amount != std::floor(a.amount))) {
-    return Error(StatusCode::kInvalidArgument, op.range);
-  }
-  if (op.pixels && (a.amount > static_cast<float>(shape.h) ||
-                    a.amount > static_cast<float>(shape.w))) {
+  const FieldList fields = OpOf(a.kind).fields;
+  if (FieldOutOfRange(fields, a.params) != nullptr) {
     return Error(StatusCode::kInvalidArgument,
-                 "at most as many pixels as the sample is high and wide");
+                 "a parameter is outside its range");
+  }
+  for (const Field& field : fields) {
+    if (std::string_view(field.unit) != kPixels) continue;
+    const double pixels = ReadField(field, a.params);
+    if (pixels > shape.h || pixels > shape.w) {
+      return Error(StatusCode::kInvalidArgument,
+                   "at most as many pixels as the sample is high and wide");
+    }
   }
   return Ok();
 }
@@ -50,7 +46,7 @@ void Augment(const Augmentation* list, uint32_t count, const Shape& shape,
     const std::array<uint32_t, 4> random =
         Philox(seed, {0, static_cast<uint32_t>(sample_index), epoch,
                       RandomStream(RandomUse::kAugment, i)});
-    OpOf(list[i].kind).apply({list[i].amount, shape, random, sample});
+    OpOf(list[i].kind).apply({list[i], shape, random, sample});
   }
 }
 
@@ -64,7 +60,5 @@ AugmentKind AugmentByName(std::string_view name) {
   }
   return AugmentKind::kCount;
 }
-
-float DefaultAmount(AugmentKind kind) { return OpOf(kind).default_amount; }
 
 }  // namespace temper

@@ -8,30 +8,36 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <type_traits>
 
+#include "runtime/table.h"
 #include "temper/augment.h"
 
 namespace temper {
 
 struct AugmentCall {
-  float amount;
+  const Augmentation& augmentation;
   const Shape& shape;
   std::array<uint32_t, 4> random;  // this sample's, in this epoch
   void* sample;
+
+  template <class Params>
+  const Params& As() const {
+    return augmentation.As<Params>();
+  }
 };
 
 struct AugmentOp {
-  const char* name;
-  float default_amount;  // NaN: must be given
-  float min, max;        // of the amount
-  bool pixels;           // the amount is a whole number of pixels
-  const char* range;     // both, for the user
-  void (*apply)(const AugmentCall& call);
+  const char* name = "";
+  const char* help = "";  // one line
+  FieldList fields = {};  // in pixels: at most the sample's height and width
+  void (*defaults)(void* params) = nullptr;
+  void (*apply)(const AugmentCall& call) = nullptr;
 };
 
-inline constexpr float kNoDefault = std::numeric_limits<float>::quiet_NaN();
+inline constexpr const char* kPixels = "pixels";  // the unit
+
+const AugmentOp& OpOf(AugmentKind kind);
 
 // Calls body(T* sample) with the sample's element type.
 template <class Body>

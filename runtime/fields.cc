@@ -6,27 +6,50 @@
 
 namespace temper {
 
+namespace {
+
+template <class T>
+double Read(const uint8_t* at) {
+  T value;
+  std::memcpy(&value, at, sizeof(value));
+  return static_cast<double>(value);
+}
+template <class T>
+void Write(double value, uint8_t* at) {
+  const T stored = static_cast<T>(value);
+  std::memcpy(at, &stored, sizeof(stored));
+}
+
+}  // namespace
+
 double ReadField(const Field& field, const void* params) {
   const uint8_t* const at = static_cast<const uint8_t*>(params) + field.offset;
-  if (field.type == Field::Type::kU32) {
-    uint32_t value;
-    std::memcpy(&value, at, sizeof(value));
-    return value;
+  switch (field.type) {
+    case Field::Type::kU32:
+      return Read<uint32_t>(at);
+    case Field::Type::kF32:
+      return Read<float>(at);
+    case Field::Type::kU64:
+      return Read<uint64_t>(at);
+    case Field::Type::kF64:
+      break;
   }
-  float value;
-  std::memcpy(&value, at, sizeof(value));
-  return value;
+  return Read<double>(at);
 }
 
 void WriteField(const Field& field, double value, void* params) {
   uint8_t* const at = static_cast<uint8_t*>(params) + field.offset;
-  if (field.type == Field::Type::kU32) {
-    const uint32_t stored = static_cast<uint32_t>(value);
-    std::memcpy(at, &stored, sizeof(stored));
-  } else {
-    const float stored = static_cast<float>(value);
-    std::memcpy(at, &stored, sizeof(stored));
+  switch (field.type) {
+    case Field::Type::kU32:
+      return Write<uint32_t>(value, at);
+    case Field::Type::kF32:
+      return Write<float>(value, at);
+    case Field::Type::kU64:
+      return Write<uint64_t>(value, at);
+    case Field::Type::kF64:
+      break;
   }
+  Write<double>(value, at);
 }
 
 bool InFieldRange(const Field& field, double value) {
@@ -36,8 +59,7 @@ bool InFieldRange(const Field& field, double value) {
 }
 
 const Field* FieldOutOfRange(FieldList list, const void* params) {
-  for (uint32_t i = 0; i < list.count; ++i) {
-    const Field& field = list.fields[i];
+  for (const Field& field : list) {
     if (!InFieldRange(field, ReadField(field, params))) return &field;
   }
   return nullptr;

@@ -92,15 +92,15 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
               seed, RandomStream(RandomUse::kInitialize, view.node), view.slot,
               options.head_std, 0, view.count, view.data);
         } else {
-          InitializerKind kind = options.kernel;
+          Initializer initializer = options.kernel.value_or(
+              FeedsRelu(plan_, view.node) ? InitializerKind::kHeNormal
+                                          : InitializerKind::kXavierNormal);
           if (options.zero_init_residual && closes[view.node]) {
-            kind = InitializerKind::kZero;
-          } else if (kind == InitializerKind::kAuto) {
-            kind = FeedsRelu(plan_, view.node) ? InitializerKind::kHeNormal
-                                               : InitializerKind::kXavierNormal;
+            initializer = InitializerKind::kZero;
           }
-          InitializeTensor(kind, seed, view.node, view.slot, view.spec->fan_in,
-                           view.spec->fan_out, view.count, view.data);
+          InitializeTensor(initializer, seed, view.node, view.slot,
+                           view.spec->fan_in, view.spec->fan_out,
+                           view.spec->dims[0], view.count, view.data);
         }
         break;
       case WeightRole::kGamma:

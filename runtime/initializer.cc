@@ -11,19 +11,16 @@ namespace temper {
 TEMPER_INITIALIZERS(TEMPER_DECLARE)
 #undef TEMPER_DECLARE
 
-namespace {
-const InitializerOp* const kOps[] = {
+const InitializerOp& OpOf(InitializerKind kind) {
+  static const InitializerOp* const kOps[] = {
 #define TEMPER_POINTER(Name, file) &k##Name##Initializer,
-    TEMPER_INITIALIZERS(TEMPER_POINTER)
+      TEMPER_INITIALIZERS(TEMPER_POINTER)
 #undef TEMPER_POINTER
-};
-}  // namespace
-
-const char* InitializerName(InitializerKind kind) {
-  return kind == InitializerKind::kAuto
-             ? "auto"
-             : kOps[static_cast<uint32_t>(kind)]->name;
+  };
+  return *kOps[static_cast<uint32_t>(kind)];
 }
+
+const char* InitializerName(InitializerKind kind) { return OpOf(kind).name; }
 
 InitializerKind InitializerByName(std::string_view name) {
   for (uint32_t i = 0; i < static_cast<uint32_t>(InitializerKind::kCount);
@@ -35,12 +32,14 @@ InitializerKind InitializerByName(std::string_view name) {
   return InitializerKind::kCount;
 }
 
-void InitializeTensor(InitializerKind kind, uint64_t seed, uint32_t node,
-                      uint32_t tensor, uint32_t fan_in, uint32_t fan_out,
-                      uint64_t count, float* out) {
+void InitializeTensor(const Initializer& initializer, uint64_t seed,
+                      uint32_t node, uint32_t tensor, uint32_t fan_in,
+                      uint32_t fan_out, uint64_t rows, uint64_t count,
+                      float* out) {
   const Draws draws = {seed, RandomStream(RandomUse::kInitialize, node),
                        tensor};
-  kOps[static_cast<uint32_t>(kind)]->fill(draws, fan_in, fan_out, count, out);
+  OpOf(initializer.kind)
+      .fill({draws, fan_in, fan_out, rows, count, initializer.params, out});
 }
 
 void InitializeNormal(uint64_t seed, uint32_t stream, uint32_t tensor,

@@ -3,6 +3,7 @@
 #ifndef TEMPER_RUNTIME_INITIALIZER_H_
 #define TEMPER_RUNTIME_INITIALIZER_H_
 
+#include "runtime/table.h"
 #include "temper/initializers.h"
 
 namespace temper {
@@ -19,11 +20,23 @@ void FillNormal(const Draws& draws, double std, uint64_t first_element,
 // out[i] = bound * U[-1, 1).
 void FillUniform(const Draws& draws, double bound, uint64_t count, float* out);
 
-struct InitializerOp {
-  const char* name;
-  void (*fill)(const Draws& draws, uint32_t fan_in, uint32_t fan_out,
-               uint64_t count, float* out);
+struct InitializeCall {
+  Draws draws;
+  uint32_t fan_in, fan_out;
+  uint64_t rows, count;  // of out: rows of count / rows elements
+  const void* params;
+  float* out;
 };
+
+struct InitializerOp {
+  const char* name = "";
+  const char* help = "";  // one line
+  FieldList fields = {};
+  void (*defaults)(void* params) = nullptr;  // null: no parameters
+  void (*fill)(const InitializeCall& call) = nullptr;
+};
+
+const InitializerOp& OpOf(InitializerKind kind);
 
 }  // namespace temper
 

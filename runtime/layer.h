@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "runtime/table.h"
 #include "simd/prologue.h"
 #include "temper/graph.h"
 #include "temper/parallel.h"
@@ -237,27 +238,6 @@ struct LayerOp {
 
 // The table behind TEMPER_LAYERS.
 const LayerOp& OpOf(LayerKind kind);
-
-// Helpers for layer files.
-template <class Params>
-void DefaultsOf(void* params) {
-  static_assert(std::is_trivially_copyable_v<Params>);
-  const Params defaults{};
-  if constexpr (!std::is_empty_v<Params>)
-    std::memcpy(params, &defaults, sizeof(Params));
-}
-template <size_t n>
-constexpr FieldList ListOf(const Field (&fields)[n]) {
-  return {fields, static_cast<uint32_t>(n)};
-}
-#define TEMPER_FIELD_U32(Params, field, min, max)                          \
-  ::temper::Field {                                                        \
-#field, offsetof(Params, field), ::temper::Field::Type::kU32, min, max \
-  }
-#define TEMPER_FIELD_F32(Params, field, min, max)                          \
-  ::temper::Field {                                                        \
-#field, offsetof(Params, field), ::temper::Field::Type::kF32, min, max \
-  }
 
 }  // namespace temper
 

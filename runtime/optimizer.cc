@@ -16,4 +16,9 @@ const OptimizerOp& OpOf(OptimizerKind kind) {
   return *kOps[static_cast<uint32_t>(kind)];
 }
 
+const char* UnusedParameter(const Optimizer& optimizer) {
+  const OptimizerOp& op = OpOf(optimizer.kind);
+  return op.unused != nullptr ? op.unused(optimizer) : nullptr;
+}
+
 }  // namespace temper

@@ -1,15 +1,12 @@
 // Warm-up, range checks and the table of schedules. See temper/schedules.h.
 #include "runtime/schedule.h"
 
-#include <cmath>
-
 namespace temper {
 
 #define TEMPER_DECLARE(Name, file) extern const ScheduleOp k##Name##Schedule;
 TEMPER_SCHEDULES(TEMPER_DECLARE)
 #undef TEMPER_DECLARE
 
-namespace {
 const ScheduleOp& OpOf(ScheduleKind kind) {
   static const ScheduleOp* const kOps[] = {
 #define TEMPER_POINTER(Name, file) &k##Name##Schedule,
@@ -18,16 +15,22 @@ const ScheduleOp& OpOf(ScheduleKind kind) {
   };
   return *kOps[static_cast<uint32_t>(kind)];
 }
-}  // namespace
+
+FieldList CommonScheduleFields() {
+  static constexpr Field kFields[] = {
+      TEMPER_FIELD(Schedule, warmup, kU64, 0, 0x1p50, "linear warm-up",
+                   "steps"),
+  };
+  return ListOf(kFields);
+}
 
 double LearningRate(const Schedule& s, uint64_t step) {
   if (step >= s.total_steps) step = s.total_steps - 1;
-  if (step < s.warmup_steps) {
+  if (step < s.warmup) {
     return s.base_lr * static_cast<double>(step + 1) /
-           static_cast<double>(s.warmup_steps + 1);
+           static_cast<double>(s.warmup + 1);
   }
-  return OpOf(s.kind).rate(s, step - s.warmup_steps,
-                           s.total_steps - s.warmup_steps);
+  return OpOf(s.kind).rate(s, step - s.warmup, s.total_steps - s.warmup);
 }
 
 Status CheckSchedule(const Schedule& s) {
@@ -42,18 +45,15 @@ Status CheckSchedule(const Schedule& s) {
   if (!(s.base_lr > 0.0 && s.base_lr <= 1e6)) {
     return bad("the learning rate must be above 0 and at most 1e6");
   }
-  if (!(s.min_lr >= 0.0 && s.min_lr <= s.base_lr)) {
-    return bad("the final learning rate must lie between 0 and the first one");
-  }
   if (s.total_steps == 0) return bad("a run needs at least one step");
-  if (s.warmup_steps >= s.total_steps) {
+  if (s.warmup >= s.total_steps) {
     return bad("the warm-up must be shorter than the run");
   }
-  if (s.step_size == 0) return bad("step size must be at least 1");
-  if (!(s.gamma > 0.0 && s.gamma <= 1.0)) {
-    return bad("gamma must be above 0 and at most 1");
+  const ScheduleOp& op = OpOf(s.kind);
+  if (FieldOutOfRange(op.fields, s.params) != nullptr) {
+    return bad("a parameter of the schedule is outside its range");
   }
-  return Ok();
+  return op.check != nullptr ? op.check(s) : Ok();
 }
 
 const char* ScheduleName(ScheduleKind kind) { return OpOf(kind).name; }

@@ -2,15 +2,26 @@
 #ifndef TEMPER_RUNTIME_SCHEDULE_H_
 #define TEMPER_RUNTIME_SCHEDULE_H_
 
+#include "runtime/table.h"
 #include "temper/schedules.h"
 
 namespace temper {
 
 struct ScheduleOp {
-  const char* name;
+  const char* name = "";
+  const char* help = "";  // one line
+  FieldList fields = {};
+  void (*defaults)(void* params) = nullptr;
   // Rate at step t of `total`, both counted after the warm-up; t < total.
-  double (*rate)(const Schedule& schedule, uint64_t t, uint64_t total);
+  double (*rate)(const Schedule& schedule, uint64_t t,
+                 uint64_t total) = nullptr;
+  // What the ranges of the fields do not say, or Ok. Null: they say all.
+  Status (*check)(const Schedule& schedule) = nullptr;
 };
+
+const ScheduleOp& OpOf(ScheduleKind kind);
+// Fields of every schedule, in Schedule itself.
+FieldList CommonScheduleFields();
 
 }  // namespace temper
 

@@ -20,6 +20,7 @@
 #include "ports/host/system.h"
 #include "ports/host/text_file.h"
 #include "ports/host/threads.h"
+#include "ports/host/version.h"
 #include "ports/sim/measure.h"
 #include "simd/target.h"
 
@@ -160,8 +161,8 @@ sim::DeviceProfile MeasureThisMachine(uint32_t threads) {
       [](const char* what) { Message("measuring {}", what); }, &p);
   const sim::Provenance measured = {
       sim::Origin::kMeasured,
-      fmt::format("temper bench --profile, temper {}, {}, target {}",
-                  TEMPER_VERSION, TEMPER_COMPILER, target.name)};
+      fmt::format("temper bench --profile, temper {}, {}, target {}", Version(),
+                  Compiler(), target.name)};
   p.cpu.provenance = p.overhead.provenance = p.threads.provenance = measured;
   p.memory.provenance = {sim::Origin::kMeasured,
                          "/proc/meminfo and /sys/devices/system/cpu"};

@@ -27,8 +27,8 @@ std::vector<uint8_t> ReadFileOrFail(const std::string& path,
 template <class Write>
 void SaveOrFail(AtomicFile& file, Write&& write) {
   const auto refuse = [&] {
-    throw Failure(kExitIo, std::string(file.error()) + "\n  " +
-                               file.consequence());
+    throw Failure(kExitIo,
+                  std::string(file.error()) + "\n  " + file.consequence());
   };
   if (!file.Open().ok()) refuse();
   bool written = false;

@@ -14,11 +14,11 @@
 #include "models/graph_json.h"
 #include "models/models.h"
 #include "ports/host/arena.h"
-#include "ports/host/augment_spec.h"
 #include "ports/host/class_match.h"
 #include "ports/host/failure.h"
 #include "ports/host/file_io.h"
 #include "ports/host/loader.h"
+#include "ports/host/specs.h"
 #include "ports/host/stats.h"
 #include "ports/host/text_file.h"
 #include "ports/host/threads.h"
@@ -95,6 +95,7 @@ void CheckInput(const Job& job, const Shape& s) {
 void NewModel(Job& job) {
   const JobOptions& o = job.options;
   job.classes = job.data.train.class_names;
+  if (!o.val.empty()) MatchClasses(*job.data.val, job.classes);
   const uint32_t classes = static_cast<uint32_t>(job.classes.size());
   if (EndsWith(o.model, ".json")) {
     if (models::IsClassifier(job.info.graph)) {
@@ -231,23 +232,15 @@ void MakeSchedule(Job& job) {
   }
   job.steps_per_epoch = steps;
   Schedule& s = job.schedule;
-  s.kind = ScheduleByName(o.schedule);
-  if (s.kind == ScheduleKind::kCount) {
-    constexpr std::string_view kNames[] = {"constant", "step", "cosine"};
-    Fail(kExitUsage, "unknown schedule", Printable(o.schedule), "",
-         Suggest(o.schedule, kNames));
-  }
+  s = ReadSchedule(o.schedule, steps);
   s.base_lr = o.lr;
-  s.min_lr = o.min_lr;
   s.total_steps = steps * o.epochs;
-  s.warmup_steps = o.warmup;
-  s.step_size = uint64_t{o.step_size} * steps;
-  s.gamma = o.gamma;
   const Status status = CheckSchedule(s);
   if (!status.ok()) {
-    Fail(kExitUsage, "schedule",
-         fmt::format("--lr {} --warmup {}", o.lr, o.warmup), status.message,
-         "");
+    Fail(kExitUsage, "--schedule",
+         fmt::format("{}, --lr {}, {} steps", Printable(o.schedule), o.lr,
+                     s.total_steps),
+         status.message, "");
   }
 }
 
@@ -261,12 +254,9 @@ void CheckOptions(const JobOptions& o) {
           "must be 1 to 1000000");
   require(o.batch >= 1 && o.batch <= kMaxBatch, "--batch",
           "must be 1 to 1048576");
-  require(o.momentum >= 0.0 && o.momentum < 1.0, "--momentum",
-          "must be at least 0 and below 1");
   // A config.json may have been edited.
   require(o.threads <= kMaxThreads, "--threads", "must be 1 to 64");
   require(o.save_seconds >= 0.0, "--save-every", "must be 0 or more");
-  require(o.wd >= 0.0 && o.wd <= 1e6, "--wd", "must be 0 to 1e6");
   require(o.bn == "train" || o.bn == "frozen", "--bn",
           "must be train or frozen");
   require(o.normalize == "channel" || o.normalize == "pixel" ||
@@ -277,9 +267,9 @@ void CheckOptions(const JobOptions& o) {
   require(!o.label_smoothing ||
               (*o.label_smoothing >= 0.0 && *o.label_smoothing < 1.0),
           "--label-smoothing", "must be at least 0 and below 1");
-  require(InitializerByName(o.init) != InitializerKind::kCount, "--init",
-          "must be auto, he_normal, he_uniform, xavier_normal, xavier_uniform "
-          "or zero");
+  ReadOptimizer(o.optimizer);
+  ReadSchedule(o.schedule, 0);
+  ReadInitializer(o.init);
 }
 
 }  // namespace
@@ -389,13 +379,9 @@ void NoteIgnoredOptions(Job& job) {
        "a model file brings its own preprocessing");
   note(from_file && o.init != defaults.init, "--init",
        "a model file brings its own weights");
-  note(o.schedule != "cosine" && o.min_lr != 0.0, "--min-lr",
-       "only cosine annealing has a final rate");
-  note(o.schedule != "step" && o.gamma != defaults.gamma, "--gamma",
-       "only the step schedule drops by it");
-  note(o.schedule != "step" && o.step_size != defaults.step_size, "--step-size",
-       "only the step schedule counts epochs");
-  note(o.nesterov && o.momentum == 0.0, "--nesterov", "there is no momentum");
+  if (const char* why = UnusedParameter(job.plan_options.optimizer)) {
+    job.notes.push_back(fmt::format("--optimizer {}: {}", o.optimizer, why));
+  }
   const std::vector<Node>& nodes = job.info.graph.nodes;
   const bool has_norm = std::any_of(
       nodes.begin(), nodes.end(),
@@ -471,24 +457,41 @@ void PlanJob(Job& job, bool resume) {
                     p.threads, DefaultThreads()));
   }
   CheckTargets(job.info.graph, o.model);
+  p.optimizer = ReadOptimizer(o.optimizer);
   NoteIgnoredOptions(job);
   if (const std::string note = RelativePathNote(o); !note.empty()) {
     job.notes.push_back(note);
   }
   p.batch_norm =
       o.bn == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
-  SgdParams sgd;
-  sgd.momentum = static_cast<float>(o.momentum);
-  sgd.weight_decay = static_cast<float>(o.wd);
-  sgd.nesterov = o.nesterov;
-  sgd.decay_all = o.wd_all;
-  p.optimizer = sgd;
   FreezeNodes(job);
   const Status status = MakePlan(job.info.graph, p, &job.plan);
   if (!status.ok()) FailStatus(status, job.info.graph, "plan");
   FitArena(job, resume);
   MakeSchedule(job);
-  job.augment = ParseAugmentations(o.augment, job.data.train.shape);
+  job.augment = ReadAugmentations(o.augment, job.data.train.shape);
+}
+
+// --val: validation data of their own.
+void LoadValidation(Job& job) {
+  const JobOptions& o = job.options;
+  if (o.val.empty()) return;
+  if (job.data.val) {
+    Fail(kExitUsage, "--val", Printable(o.val),
+         "--data has val=, which holds out validation data, too",
+         "Use one of the two");
+  }
+  const Shape want = job.data.train.shape;
+  job.data.val = LoadDataset(
+      SpecWithSplit(o.val, "used for validation", &job.notes),
+      [&](const Shape& is) {
+        if (is == want) return;
+        Fail(kExitMismatch, "the validation data do not fit the training data",
+             Printable(o.val),
+             fmt::format("samples are {}x{}x{}, those of --data {}x{}x{}", is.h,
+                         is.w, is.c, want.h, want.w, want.c),
+             "Use data of the same shape and type");
+      });
 }
 
 // The graph comes first if a file brings it (`source`, if it is a model file):
@@ -509,6 +512,7 @@ Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
   job.data = LoadTrainingData(options.data, [&](const Shape& shape) {
     if (!job.info.graph.nodes.empty()) CheckInput(job, shape);
   });
+  LoadValidation(job);
   return job;
 }
 

@@ -23,24 +23,19 @@ namespace temper::host {
 struct JobOptions {
   std::string model;      // NAME?option=value, a .safetensors or a .json graph
   std::string data;       // data spec
+  std::string val;        // data spec of validation data of their own, or empty
   std::string out;        // the run folder
   bool finetune = false;  // replace the head if the classes differ
   uint32_t epochs = 10;
   uint32_t batch = 32;
   double lr = 0.05;
-  double min_lr = 0.0;
+  // Specs (models/spec.h); their entries and fields: temper/registry.h.
   std::string schedule = "cosine";
-  uint64_t warmup = 0;      // steps
-  uint32_t step_size = 10;  // epochs between drops
-  double gamma = 0.1;
-  double momentum = 0.9;
-  bool nesterov = false;
-  double wd = 5e-4;
-  bool wd_all = false;
-  std::string init = "auto";
+  std::string optimizer = "sgd";
+  std::string init = "auto";  // or an initializer
   std::optional<double> dropout;
   std::optional<double> label_smoothing;
-  std::string augment;  // augment_spec.h; empty: samples as they are
+  std::string augment;  // specs, comma between; empty: samples as they are
   std::vector<std::string> freeze;
   std::string bn = "train";
   std::string normalize = "channel";
@@ -57,6 +52,13 @@ struct JobOptions {
   // Planned for another machine, which has `threads` CPUs (simulate). Not
   // stored.
   bool elsewhere = false;
+  // The first version stored these with schedules that do not have them. They
+  // decide nothing, but are part of such a run's fingerprint.
+  struct {
+    double min_lr = 0.0;
+    uint32_t step_size = 10;
+    double gamma = 0.1;
+  } unused;
 };
 
 // finetune's default of lr.

@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "models/hash.h"
+#include "models/spec.h"
 #include "models/text.h"
 #include "ports/host/failure.h"
+#include "ports/host/first_version.h"
 #include "ports/host/job.h"
 #include "ports/host/json_text.h"
 
@@ -23,25 +25,21 @@ using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kMostTokens = 1000;  // it has two for each option
 
-// Those of the first version. A run's fingerprint holds all of them: never add
-// to this list.
+// Calls visit(name, field) for every option that is stored, by the name of its
+// field. `out` and overwrite belong to the command, not to the run. A new one
+// needs a default in JobOptions{} with which a run that did not have it goes on
+// unchanged; FirstVersion() says which of them a fingerprint always holds.
 template <class Options, class Visit>
-void VisitFirstOptions(Options& o, Visit&& visit) {
+void VisitOptions(Options& o, Visit&& visit) {
   visit("model", o.model);
   visit("data", o.data);
+  visit("val", o.val);
   visit("finetune", o.finetune);
   visit("epochs", o.epochs);
   visit("batch", o.batch);
   visit("lr", o.lr);
-  visit("min_lr", o.min_lr);
   visit("schedule", o.schedule);
-  visit("warmup", o.warmup);
-  visit("step_size", o.step_size);
-  visit("gamma", o.gamma);
-  visit("momentum", o.momentum);
-  visit("nesterov", o.nesterov);
-  visit("wd", o.wd);
-  visit("wd_all", o.wd_all);
+  visit("optimizer", o.optimizer);
   visit("init", o.init);
   visit("dropout", o.dropout);
   visit("label_smoothing", o.label_smoothing);
@@ -55,20 +53,6 @@ void VisitFirstOptions(Options& o, Visit&& visit) {
   visit("threads", o.threads);
   visit("target", o.target);
   visit("save_seconds", o.save_seconds);
-}
-
-// Options that came later, each with the value in JobOptions{} with which a run
-// that did not have it goes on unchanged. A fingerprint holds those that
-// differ.
-template <class Options, class Visit>
-void VisitLaterOptions(Options&, Visit&&) {}
-
-// Calls visit(name, field) for every option that is stored. `out` and overwrite
-// belong to the command, not to the run.
-template <class Options, class Visit>
-void VisitOptions(Options& o, Visit&& visit) {
-  VisitFirstOptions(o, visit);
-  VisitLaterOptions(o, visit);
 }
 
 template <class T>
@@ -159,10 +143,15 @@ std::string OptionsJson(const JobOptions& given) {
   JobOptions options = given;
   options.model = AbsoluteModel(given.model);
   options.data = AbsoluteData(given.data);
+  if (!given.val.empty()) options.val = AbsoluteData(given.val);
+  options.schedule = CompleteSpec(given.schedule, ScheduleCatalogue());
+  options.optimizer = CompleteSpec(given.optimizer, OptimizerCatalogue());
+  options.init = CompleteSpec(given.init, InitializerCatalogue());
   Json json = {{"version", 1}};
   VisitOptions(options, [&](const char* name, const auto& field) {
     json[name] = ToJson(field);
   });
+  WriteUnused(options, &json);
   return json.dump(1) + "\n";
 }
 
@@ -180,18 +169,8 @@ std::string OptionsFingerprint(const JobOptions& options) {
   o.model.clear(), o.data.clear(), o.arena.clear(), o.target.clear();
   o.threads = 0;
   o.save_seconds = 0;
-  Json json = {{"version", 1}};
-  VisitFirstOptions(o, [&](const char* name, const auto& field) {
-    json[name] = ToJson(field);
-  });
-  Json defaults;
-  const JobOptions none;
-  VisitLaterOptions(none, [&](const char* name, const auto& field) {
-    defaults[name] = ToJson(field);
-  });
-  VisitLaterOptions(o, [&](const char* name, const auto& field) {
-    if (ToJson(field) != defaults[name]) json[name] = ToJson(field);
-  });
+  o.val.clear();
+  const Json json = FingerprintJson(o);
   const std::string text = json.dump(1) + "\n";
   Xxh3 hash;
   hash.Update(text.data(), text.size());
@@ -215,9 +194,16 @@ JobOptions OptionsFromJson(const std::string& text, const std::string& where) {
     fail("no version 1 object");
   }
   std::vector<std::string_view> names = {"version"};
+  try {
+    ReadFirstVersion(json, &options, &names);
+  } catch (const std::exception& error) {
+    fail(Printable(error.what()));
+  }
   VisitOptions(options, [&](const char* name, auto& field) {
     names.push_back(name);
     if (!json.contains(name)) return;
+    // Made from several of the first version's options.
+    if (IsFirstVersion(json) && name == std::string_view("schedule")) return;
     try {
       FromJson(json[name], field);
     } catch (const std::exception& error) {

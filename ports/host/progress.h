@@ -17,12 +17,12 @@
 namespace temper::host {
 
 struct ProgressState {
-  uint32_t epoch = 0, epochs = 0;             // epoch counts from 1
-  uint64_t step = 0, steps = 0;               // within the epoch, done / all
-  uint64_t samples = 0, samples_total = 0;    // of the whole run, done / all
+  uint32_t epoch = 0, epochs = 0;           // epoch counts from 1
+  uint64_t step = 0, steps = 0;             // within the epoch, done / all
+  uint64_t samples = 0, samples_total = 0;  // of the whole run, done / all
   // Accuracy in [0, 1]; negative: the model has no classes.
   double loss = 0.0, accuracy = 0.0, lr = 0;
-  uint64_t arena_used = 0, arena_total = 0;   // bytes
+  uint64_t arena_used = 0, arena_total = 0;  // bytes
 };
 
 class Progress {

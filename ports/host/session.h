@@ -29,7 +29,7 @@
 namespace temper::host {
 
 struct SessionResult {
-  int exit_code = 0;  // 0, or kExitInterrupted / kExitResumable when stopped
+  int exit_code = 0;     // 0, or kExitInterrupted / kExitResumable when stopped
   bool stopped = false;  // by a signal, before its end
   uint32_t epochs_done = 0;
   uint64_t steps_done = 0;

@@ -32,8 +32,8 @@ Thread::Thread(std::function<void()> run) {
 }
 
 Thread::Thread(Thread&& other) noexcept
-    : thread_(other.thread_), joinable_(std::exchange(other.joinable_, false)) {
-}
+    : thread_(other.thread_),
+      joinable_(std::exchange(other.joinable_, false)) {}
 
 Thread& Thread::operator=(Thread&& other) noexcept {
   if (joinable_) std::abort();

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "models/graph_edit.h"
+#include "ports/host/specs.h"
 #include "simd/flush.h"
 
 namespace temper::host {
@@ -129,7 +130,7 @@ void SetStatistics(const std::vector<ModelTensor>& statistics,
 
 void SetWeights(Job& job, Trainer& trainer) {
   InitializeOptions init;
-  init.kernel = InitializerByName(job.options.init);
+  init.kernel = ReadInitializer(job.options.init);
   trainer.Initialize(job.options.seed, init);
   SetStatistics(job.statistics, trainer);
   if (!job.source) return;

@@ -10,23 +10,8 @@
 
 #include "models/json.h"
 #include "models/nearest.h"
+#include "ports/sim/toml.h"
 #include "ports/sim/toml_nesting.h"
-
-#define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-// toml++ 3.3 and 3.4 assert that a table's name begins as a key does, without
-// having looked: "[." aborts, and where assertions are off, Clang may assume
-// that it never happens. The next line of its parser reports it as an error:
-// let it.
-#if __has_include(<toml++/impl/preprocessor.hpp>)
-#include <toml++/impl/preprocessor.hpp>
-#else
-#include <toml++/impl/preprocessor.h>
-#endif
-#undef TOML_ASSERT_ASSUME
-#define TOML_ASSERT_ASSUME(expr) static_assert(true)
-#include <toml++/toml.h>
 
 namespace temper::sim {
 namespace {

@@ -5,7 +5,8 @@ namespace temper {
 namespace {
 
 void Apply(const AugmentCall& call) {
-  const float factor = Factor(call.random[0], call.amount);
+  const float factor =
+      Factor(call.random[0], call.As<BrightnessParams>().amount);
   const uint64_t count = call.shape.Count();
   WithElements(call, [&]<class T>(T* x) {
     for (uint64_t i = 0; i < count; ++i) {
@@ -14,11 +15,20 @@ void Apply(const AugmentCall& call) {
   });
 }
 
+constexpr Field kFields[] = {
+    TEMPER_FIELD_F32(BrightnessParams, amount, 0, 10,
+                     "factor is 1 - amount to 1 + amount"),
+};
+
 }  // namespace
 
 extern const AugmentOp kBrightnessAugment;
 const AugmentOp kBrightnessAugment = {
-    "brightness", kNoDefault, 0.0f, 10.0f, false, "a number from 0 to 10",
-    Apply};
+    .name = "brightness",
+    .help = "multiplied by a random factor",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<BrightnessParams>,
+    .apply = Apply,
+};
 
 }  // namespace temper

@@ -25,7 +25,7 @@ float Mean(const Shape& s, const T* x) {
 }
 
 void Apply(const AugmentCall& call) {
-  const float factor = Factor(call.random[0], call.amount);
+  const float factor = Factor(call.random[0], call.As<ContrastParams>().amount);
   const uint64_t count = call.shape.Count();
   WithElements(call, [&]<class T>(T* x) {
     const float rest = (1.0f - factor) * Mean(call.shape, x);
@@ -36,10 +36,20 @@ void Apply(const AugmentCall& call) {
   });
 }
 
+constexpr Field kFields[] = {
+    TEMPER_FIELD_F32(ContrastParams, amount, 0, 10,
+                     "factor is 1 - amount to 1 + amount"),
+};
+
 }  // namespace
 
 extern const AugmentOp kContrastAugment;
 const AugmentOp kContrastAugment = {
-    "contrast", kNoDefault, 0.0f, 10.0f, false, "a number from 0 to 10", Apply};
+    .name = "contrast",
+    .help = "distance from the mean multiplied by a random factor",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<ContrastParams>,
+    .apply = Apply,
+};
 
 }  // namespace temper

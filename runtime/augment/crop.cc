@@ -10,7 +10,7 @@ namespace {
 
 void Apply(const AugmentCall& call) {
   const Shape& s = call.shape;
-  const auto most = static_cast<int32_t>(call.amount);
+  const auto most = static_cast<int32_t>(call.As<CropParams>().padding);
   const auto places = static_cast<uint32_t>(2 * most + 1);
   const int32_t dy = static_cast<int32_t>(Below(call.random[0], places)) - most;
   const int32_t dx = static_cast<int32_t>(Below(call.random[1], places)) - most;
@@ -42,11 +42,20 @@ void Apply(const AugmentCall& call) {
   });
 }
 
+constexpr Field kFields[] = {
+    TEMPER_FIELD_U32(CropParams, padding, 1, 1024, "zeros on each side",
+                     kPixels),
+};
+
 }  // namespace
 
 extern const AugmentOp kCropAugment;
 const AugmentOp kCropAugment = {
-    "crop", kNoDefault, 1.0f, 1024.0f, true, "a number of pixels, 1 to 1024",
-    Apply};
+    .name = "crop",
+    .help = "padded with zeros, then cut at a random place",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<CropParams>,
+    .apply = Apply,
+};
 
 }  // namespace temper

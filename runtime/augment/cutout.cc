@@ -9,7 +9,7 @@ namespace {
 
 void Apply(const AugmentCall& call) {
   const Shape& s = call.shape;
-  const auto side = static_cast<uint32_t>(call.amount);
+  const auto side = static_cast<uint32_t>(call.As<CutoutParams>().side);
   const auto cut = [&](uint32_t word, uint32_t length, uint32_t* begin,
                        uint32_t* end) {
     const uint32_t centre = Below(word, length), half = side / 2;
@@ -27,11 +27,20 @@ void Apply(const AugmentCall& call) {
   });
 }
 
+constexpr Field kFields[] = {
+    TEMPER_FIELD_U32(CutoutParams, side, 1, 4096, "side of the square",
+                     kPixels),
+};
+
 }  // namespace
 
 extern const AugmentOp kCutoutAugment;
 const AugmentOp kCutoutAugment = {
-    "cutout", kNoDefault, 1.0f, 4096.0f, true, "a number of pixels, 1 to 4096",
-    Apply};
+    .name = "cutout",
+    .help = "a square at a random place becomes 0",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<CutoutParams>,
+    .apply = Apply,
+};
 
 }  // namespace temper

@@ -7,7 +7,7 @@ namespace temper {
 namespace {
 
 void Apply(const AugmentCall& call) {
-  if (!Happens(call.random[0], call.amount)) return;
+  if (!Happens(call.random[0], call.As<HFlipParams>().p)) return;
   const Shape& s = call.shape;
   WithElements(call, [&](auto* x) {
     for (uint32_t i = 0; i < s.h; ++i, x += size_t{s.w} * s.c) {
@@ -19,10 +19,19 @@ void Apply(const AugmentCall& call) {
   });
 }
 
+constexpr Field kFields[] = {
+    TEMPER_FIELD_F32(HFlipParams, p, 0, 1, "probability"),
+};
+
 }  // namespace
 
 extern const AugmentOp kHFlipAugment;
 const AugmentOp kHFlipAugment = {
-    "hflip", 0.5f, 0.0f, 1.0f, false, "a probability, 0 to 1", Apply};
+    .name = "hflip",
+    .help = "left and right swapped",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<HFlipParams>,
+    .apply = Apply,
+};
 
 }  // namespace temper

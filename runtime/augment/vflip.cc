@@ -7,7 +7,7 @@ namespace temper {
 namespace {
 
 void Apply(const AugmentCall& call) {
-  if (!Happens(call.random[0], call.amount)) return;
+  if (!Happens(call.random[0], call.As<VFlipParams>().p)) return;
   const Shape& s = call.shape;
   const size_t row = size_t{s.w} * s.c;
   WithElements(call, [&](auto* x) {
@@ -17,10 +17,19 @@ void Apply(const AugmentCall& call) {
   });
 }
 
+constexpr Field kFields[] = {
+    TEMPER_FIELD_F32(VFlipParams, p, 0, 1, "probability"),
+};
+
 }  // namespace
 
 extern const AugmentOp kVFlipAugment;
 const AugmentOp kVFlipAugment = {
-    "vflip", 0.5f, 0.0f, 1.0f, false, "a probability, 0 to 1", Apply};
+    .name = "vflip",
+    .help = "top and bottom swapped",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<VFlipParams>,
+    .apply = Apply,
+};
 
 }  // namespace temper

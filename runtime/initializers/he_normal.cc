@@ -8,10 +8,13 @@ namespace temper {
 
 extern const InitializerOp kHeNormalInitializer;
 const InitializerOp kHeNormalInitializer = {
-    "he_normal", [](const Draws& draws, uint32_t fan_in, uint32_t fan_out,
-                    uint64_t count, float* out) {
-      static_cast<void>(fan_out);
-      FillNormal(draws, std::sqrt(2.0 / fan_in), 0, count, out);
-    }};
+    .name = "he_normal",
+    .help = "N(0, 2 / fan_in): where a ReLU follows",
+    .fill =
+        [](const InitializeCall& call) {
+          FillNormal(call.draws, std::sqrt(2.0 / call.fan_in), 0, call.count,
+                     call.out);
+        },
+};
 
 }  // namespace temper

@@ -7,10 +7,13 @@ namespace temper {
 
 extern const InitializerOp kHeUniformInitializer;
 const InitializerOp kHeUniformInitializer = {
-    "he_uniform", [](const Draws& draws, uint32_t fan_in, uint32_t fan_out,
-                     uint64_t count, float* out) {
-      static_cast<void>(fan_out);
-      FillUniform(draws, std::sqrt(6.0 / fan_in), count, out);
-    }};
+    .name = "he_uniform",
+    .help = "U(-b, b), b = sqrt(6 / fan_in)",
+    .fill =
+        [](const InitializeCall& call) {
+          FillUniform(call.draws, std::sqrt(6.0 / call.fan_in), call.count,
+                      call.out);
+        },
+};
 
 }  // namespace temper

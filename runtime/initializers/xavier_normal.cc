@@ -8,10 +8,14 @@ namespace temper {
 
 extern const InitializerOp kXavierNormalInitializer;
 const InitializerOp kXavierNormalInitializer = {
-    "xavier_normal", [](const Draws& draws, uint32_t fan_in, uint32_t fan_out,
-                        uint64_t count, float* out) {
-      FillNormal(draws, std::sqrt(2.0 / (double{1} * fan_in + fan_out)), 0,
-                 count, out);
-    }};
+    .name = "xavier_normal",
+    .help = "N(0, 2 / (fan_in + fan_out)): where tanh or nothing follows",
+    .fill =
+        [](const InitializeCall& call) {
+          FillNormal(call.draws,
+                     std::sqrt(2.0 / (double{1} * call.fan_in + call.fan_out)),
+                     0, call.count, call.out);
+        },
+};
 
 }  // namespace temper

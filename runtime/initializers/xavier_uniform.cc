@@ -7,10 +7,14 @@ namespace temper {
 
 extern const InitializerOp kXavierUniformInitializer;
 const InitializerOp kXavierUniformInitializer = {
-    "xavier_uniform", [](const Draws& draws, uint32_t fan_in, uint32_t fan_out,
-                         uint64_t count, float* out) {
-      FillUniform(draws, std::sqrt(6.0 / (double{1} * fan_in + fan_out)), count,
-                  out);
-    }};
+    .name = "xavier_uniform",
+    .help = "U(-b, b), b = sqrt(6 / (fan_in + fan_out))",
+    .fill =
+        [](const InitializeCall& call) {
+          FillUniform(call.draws,
+                      std::sqrt(6.0 / (double{1} * call.fan_in + call.fan_out)),
+                      call.count, call.out);
+        },
+};
 
 }  // namespace temper

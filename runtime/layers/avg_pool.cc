@@ -11,7 +11,8 @@ namespace {
 
 constexpr Field kFields[] = {
     TEMPER_WINDOW_FIELDS(AvgPoolParams),
-    TEMPER_FIELD_U32(AvgPoolParams, count_include_pad, 0, 1),
+    TEMPER_FIELD_U32(AvgPoolParams, count_include_pad, 0, 1,
+                     "the mean counts padding"),
 };
 
 Status InferShape(const Node& node, const Shape* in, Shape* out) {

@@ -24,9 +24,11 @@ namespace {
 enum { kGamma, kBeta, kRunningMean, kRunningVar };
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_F32(BatchNormParams, eps, 1e-12, 1.0),
-    TEMPER_FIELD_F32(BatchNormParams, momentum, 0.0, 1.0),
-    TEMPER_FIELD_U32(BatchNormParams, unbiased_variance, 0, 1),
+    TEMPER_FIELD_F32(BatchNormParams, eps, 1e-12, 1.0, "added to the variance"),
+    TEMPER_FIELD_F32(BatchNormParams, momentum, 0.0, 1.0,
+                     "weight of the batch in the running statistics"),
+    TEMPER_FIELD_U32(BatchNormParams, unbiased_variance, 0, 1,
+                     "1: running variance over N - 1, 0: over N"),
 };
 
 Status InferShape(const Node&, const Shape* in, Shape* out) {

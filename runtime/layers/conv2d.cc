@@ -17,12 +17,13 @@ namespace temper {
 namespace {
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_U32(Conv2dParams, out_channels, 1, kMaxDimension),
+    TEMPER_FIELD_U32(Conv2dParams, out_channels, 1, kMaxDimension, "filters"),
     TEMPER_WINDOW_FIELDS(Conv2dParams),
-    TEMPER_FIELD_U32(Conv2dParams, dilation_h, 1, 1024),
-    TEMPER_FIELD_U32(Conv2dParams, dilation_w, 1, 1024),
-    TEMPER_FIELD_U32(Conv2dParams, groups, 1, kMaxDimension),
-    TEMPER_FIELD_U32(Conv2dParams, bias, 0, 1),
+    TEMPER_FIELD_U32(Conv2dParams, dilation_h, 1, 1024, "rows between taps"),
+    TEMPER_FIELD_U32(Conv2dParams, dilation_w, 1, 1024, "columns between taps"),
+    TEMPER_FIELD_U32(Conv2dParams, groups, 1, kMaxDimension,
+                     "groups of channels that do not mix"),
+    TEMPER_FIELD_U32(Conv2dParams, bias, 0, 1, "add a bias"),
 };
 
 Status InferShape(const Node& node, const Shape* in, Shape* out) {

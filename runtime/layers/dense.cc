@@ -18,8 +18,8 @@ namespace temper {
 namespace {
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_U32(DenseParams, out_features, 1, kMaxDimension),
-    TEMPER_FIELD_U32(DenseParams, bias, 0, 1),
+    TEMPER_FIELD_U32(DenseParams, out_features, 1, kMaxDimension, "outputs"),
+    TEMPER_FIELD_U32(DenseParams, bias, 0, 1, "add a bias"),
 };
 
 Status InferShape(const Node& node, const Shape*, Shape* out) {

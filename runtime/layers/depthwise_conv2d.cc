@@ -16,9 +16,11 @@ namespace {
 
 constexpr Field kFields[] = {
     TEMPER_WINDOW_FIELDS(DepthwiseConv2dParams),
-    TEMPER_FIELD_U32(DepthwiseConv2dParams, dilation_h, 1, 1024),
-    TEMPER_FIELD_U32(DepthwiseConv2dParams, dilation_w, 1, 1024),
-    TEMPER_FIELD_U32(DepthwiseConv2dParams, bias, 0, 1),
+    TEMPER_FIELD_U32(DepthwiseConv2dParams, dilation_h, 1, 1024,
+                     "rows between taps"),
+    TEMPER_FIELD_U32(DepthwiseConv2dParams, dilation_w, 1, 1024,
+                     "columns between taps"),
+    TEMPER_FIELD_U32(DepthwiseConv2dParams, bias, 0, 1, "add a bias"),
 };
 
 Status InferShape(const Node& node, const Shape* in, Shape* out) {

@@ -15,8 +15,10 @@ namespace {
 
 constexpr Field kFields[] = {
     // Below 1: something must be left.
-    TEMPER_FIELD_F32(DropoutParams, rate, 0.0, 0.999),
-    TEMPER_FIELD_U32(DropoutParams, classic, 0, 1),
+    TEMPER_FIELD_F32(DropoutParams, rate, 0.0, 0.999,
+                     "share of the elements that become 0"),
+    TEMPER_FIELD_U32(DropoutParams, classic, 0, 1,
+                     "1: scale in inference, not while training"),
 };
 
 Status InferShape(const Node&, const Shape* in, Shape* out) {

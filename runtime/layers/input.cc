@@ -6,10 +6,10 @@ namespace temper {
 namespace {
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_U32(InputParams, h, 1, kMaxDimension),
-    TEMPER_FIELD_U32(InputParams, w, 1, kMaxDimension),
-    TEMPER_FIELD_U32(InputParams, c, 1, kMaxDimension),
-    TEMPER_FIELD_U32(InputParams, element_type, 0, 1),
+    TEMPER_FIELD_U32(InputParams, h, 1, kMaxDimension, "height"),
+    TEMPER_FIELD_U32(InputParams, w, 1, kMaxDimension, "width"),
+    TEMPER_FIELD_U32(InputParams, c, 1, kMaxDimension, "channels"),
+    TEMPER_FIELD_U32(InputParams, element_type, 0, 1, "0: f32, 1: u8"),
 };
 
 Status InferShape(const Node& node, const Shape*, Shape* out) {

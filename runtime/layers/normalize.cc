@@ -13,8 +13,11 @@ namespace temper {
 namespace {
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_F32(NormalizeParams, scale, -1e30, 1e30),
-    TEMPER_FIELD_U32(NormalizeParams, per_pixel, 0, 1),
+    TEMPER_FIELD_F32(NormalizeParams, scale, -1e30, 1e30,
+                     "factor of the samples before mean and deviation; 0: "
+                     "1/255 for u8, 1 for f32"),
+    TEMPER_FIELD_U32(NormalizeParams, per_pixel, 0, 1,
+                     "1: statistics per element, 0: per channel"),
 };
 
 void Settle(ElementType input, void* params) {

@@ -10,7 +10,8 @@ namespace temper {
 namespace {
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_F32(SoftmaxCrossEntropyParams, label_smoothing, 0.0, 0.999),
+    TEMPER_FIELD_F32(SoftmaxCrossEntropyParams, label_smoothing, 0.0, 0.999,
+                     "share of the target spread over all classes"),
 };
 
 Status InferShape(const Node&, const Shape* in, Shape* out) {

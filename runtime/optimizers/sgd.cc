@@ -6,8 +6,8 @@
 // Kernel: simd/update.h. Reference: tests/reference/update.h.
 #include <cstddef>
 
-#include "runtime/layer.h"
 #include "runtime/optimizer.h"
+#include "runtime/table.h"
 #include "simd/update.h"
 
 namespace temper {
@@ -16,10 +16,13 @@ namespace {
 constexpr Field kFields[] = {
     // Below 1: at 1 the velocity never forgets and the step grows without
     // bound.
-    TEMPER_FIELD_F32(SgdParams, momentum, 0.0, 0.99999),
-    TEMPER_FIELD_F32(SgdParams, weight_decay, 0.0, 1e6),
-    TEMPER_FIELD_U32(SgdParams, nesterov, 0, 1),
-    TEMPER_FIELD_U32(SgdParams, decay_all, 0, 1),
+    TEMPER_FIELD_F32(SgdParams, momentum, 0.0, 0.99999,
+                     "share of the last step that is kept"),
+    TEMPER_FIELD_F32(SgdParams, weight_decay, 0.0, 1e6,
+                     "L2 penalty on dense and convolution weights"),
+    TEMPER_FIELD_U32(SgdParams, nesterov, 0, 1, "Nesterov's momentum"),
+    TEMPER_FIELD_U32(SgdParams, decay_all, 0, 1,
+                     "penalty on biases and batch norm, too"),
 };
 
 uint32_t States(const Optimizer& optimizer, const char** names) {
@@ -33,6 +36,13 @@ float Decay(const Optimizer& optimizer, WeightRole role) {
   return role == WeightRole::kKernel || p.decay_all ? p.weight_decay : 0.0f;
 }
 
+const char* Unused(const Optimizer& optimizer) {
+  const SgdParams& p = optimizer.As<SgdParams>();
+  return p.nesterov && p.momentum == 0.0f
+             ? "nesterov has no effect: there is no momentum"
+             : nullptr;
+}
+
 bool Update(const UpdateCall& call) {
   const SgdParams& p = call.optimizer.As<SgdParams>();
   return simd::SgdUpdate(call.count, call.learning_rate, p.momentum,
@@ -44,7 +54,15 @@ bool Update(const UpdateCall& call) {
 }  // namespace
 
 extern const OptimizerOp kSgdOptimizer;
-const OptimizerOp kSgdOptimizer = {"sgd", ListOf(kFields), States, Update,
-                                   Decay};
+const OptimizerOp kSgdOptimizer = {
+    .name = "sgd",
+    .help = "gradient descent with momentum",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<SgdParams>,
+    .states = States,
+    .update = Update,
+    .unused = Unused,
+    .decay = Decay,
+};
 
 }  // namespace temper

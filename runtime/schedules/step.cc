@@ -4,16 +4,33 @@
 #include "runtime/schedule.h"
 
 namespace temper {
+namespace {
+
+constexpr Field kFields[] = {
+    TEMPER_FIELD(StepParams, step_size, kU64, 1, 0x1p53, "time between drops",
+                 "epochs"),
+    TEMPER_FIELD(StepParams, gamma, kF64, 1e-6, 1.0, "factor of a drop"),
+};
+
+double Rate(const Schedule& s, uint64_t t, uint64_t) {
+  const StepParams& p = s.As<StepParams>();
+  double power = 1.0, square = p.gamma;
+  for (uint64_t drops = t / p.step_size; drops > 0; drops /= 2) {
+    if (drops % 2 == 1) power *= square;
+    square *= square;
+  }
+  return s.base_lr * power;
+}
+
+}  // namespace
 
 extern const ScheduleOp kStepSchedule;
 const ScheduleOp kStepSchedule = {
-    "step", [](const Schedule& s, uint64_t t, uint64_t) {
-      double power = 1.0, square = s.gamma;
-      for (uint64_t drops = t / s.step_size; drops > 0; drops /= 2) {
-        if (drops % 2 == 1) power *= square;
-        square *= square;
-      }
-      return s.base_lr * power;
-    }};
+    .name = "step",
+    .help = "the rate drops by gamma every step_size",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<StepParams>,
+    .rate = Rate,
+};
 
 }  // namespace temper

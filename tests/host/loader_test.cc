@@ -77,9 +77,8 @@ TEST(Loader, KeepsTheOrderWithoutShuffle) {
 // in any order, and after a start in the middle of the epoch.
 TEST(Loader, AugmentsBySampleAndEpoch) {
   const Dataset data = MakeDataset(23, {6, 5, 3, ElementType::kU8});
-  const std::vector<Augmentation> list = {{AugmentKind::kHFlip, 0.5f},
-                                          {AugmentKind::kCrop, 2.0f},
-                                          {AugmentKind::kContrast, 0.5f}};
+  const std::vector<Augmentation> list = {HFlipParams{0.5f}, CropParams{2},
+                                          ContrastParams{0.5f}};
   const size_t bytes = data.SampleBytes();
   for (const uint32_t batch : {1u, 4u, 23u}) {
     for (const bool shuffle : {false, true}) {

@@ -138,7 +138,7 @@ TEST(Validation, WithoutNumbersIsNeverBest) {
   options.epochs = 1;
   options.schedule = "constant";
   options.lr = 1e6;
-  options.wd = 9e5;
+  options.optimizer = "sgd?weight_decay=9e5";
   for (int i = 0; i < 2; ++i) {  // and a resume of the finished run
     const SessionResult r =
         i == 0 ? Train(options) : Resume(folder.File("run"));

@@ -49,8 +49,8 @@ template <class T>
 void FlipsSwap() {
   for (const Shape& s : kShapes) {
     const std::vector<T> x = Sample<T>(s);
-    const auto h = Augmented<T>({{AugmentKind::kHFlip, 1.0f}}, s, x);
-    const auto v = Augmented<T>({{AugmentKind::kVFlip, 1.0f}}, s, x);
+    const auto h = Augmented<T>({HFlipParams{1.0f}}, s, x);
+    const auto v = Augmented<T>({VFlipParams{1.0f}}, s, x);
     for (uint32_t i = 0; i < s.h; ++i) {
       for (uint32_t j = 0; j < s.w; ++j) {
         for (uint32_t c = 0; c < s.c; ++c) {
@@ -62,8 +62,8 @@ void FlipsSwap() {
         }
       }
     }
-    EXPECT_EQ(Augmented<T>({{AugmentKind::kHFlip, 0.0f}}, s, x), x);
-    EXPECT_EQ(Augmented<T>({{AugmentKind::kVFlip, 0.0f}}, s, x), x);
+    EXPECT_EQ(Augmented<T>({HFlipParams{0.0f}}, s, x), x);
+    EXPECT_EQ(Augmented<T>({VFlipParams{0.0f}}, s, x), x);
   }
 }
 TEST(Augment, FlipsSwap) {
@@ -76,8 +76,8 @@ TEST(Augment, FlipsHappenAsOftenAsTheySay) {
   for (const float p : {0.1f, 0.5f, 0.9f}) {
     int flipped = 0;
     for (uint64_t sample = 0; sample < 4000; ++sample) {
-      flipped += Augmented<uint8_t>({{AugmentKind::kHFlip, p}}, s, {1, 2},
-                                    sample)[0] == 2;
+      flipped +=
+          Augmented<uint8_t>({HFlipParams{p}}, s, {1, 2}, sample)[0] == 2;
     }
     // Five standard deviations.
     EXPECT_NEAR(flipped, 4000 * p, 5 * std::sqrt(4000 * p * (1 - p)));
@@ -122,8 +122,7 @@ void CropsAreAllPlacesAlike() {
     }
     std::map<std::pair<int, int>, int> seen;
     for (uint64_t sample = 0; sample < 2000; ++sample) {
-      const auto y = Augmented<T>(
-          {{AugmentKind::kCrop, static_cast<float>(most)}}, s, x, sample);
+      const auto y = Augmented<T>({CropParams{static_cast<uint32_t>(most)}}, s, x, sample);
       const auto place = find(y);
       ASSERT_NE(place, places.end()) << "neither of the places";
       ++seen[place->second];
@@ -148,16 +147,15 @@ TEST(Augment, BrightnessIsOneFactor) {
   double low = 10, high = 0, sum = 0;
   for (uint64_t sample = 0; sample < 500; ++sample) {
     const auto x = Sample<float>(s);
-    const auto y =
-        Augmented<float>({{AugmentKind::kBrightness, 0.4f}}, s, x, sample);
+    const auto y = Augmented<float>({BrightnessParams{0.4f}}, s, x, sample);
     const double factor = double{y[5]} / double{x[5]};
     for (size_t i = 0; i < x.size(); ++i) {
       ASSERT_NEAR(y[i], factor * double{x[i]}, 1e-4);
     }
     low = std::min(low, factor), high = std::max(high, factor), sum += factor;
     const auto bytes = Sample<uint8_t>(s);
-    const auto z = Augmented<uint8_t>({{AugmentKind::kBrightness, 0.4f}}, s,
-                                      bytes, sample);
+    const auto z =
+        Augmented<uint8_t>({BrightnessParams{0.4f}}, s, bytes, sample);
     for (size_t i = 0; i < bytes.size(); ++i) {
       // torchvision: clamped, then truncated.
       const double exact = std::min(255.0, factor * bytes[i]);
@@ -192,7 +190,7 @@ TEST(Augment, ContrastTurnsAboutTheMean) {
     }
     double low = 10, high = 0;
     for (uint64_t sample = 0; sample < 500; ++sample) {
-      const std::vector<Augmentation> list = {{AugmentKind::kContrast, 0.9f}};
+      const std::vector<Augmentation> list = {ContrastParams{0.9f}};
       const auto y = Augmented<float>(list, s, x, sample);
       const auto [least, most] = std::minmax_element(x.begin(), x.end());
       const double factor =
@@ -224,8 +222,7 @@ void CutoutIsASquareAnywhere() {
   for (const int side : {1, 2, 3, 7}) {
     std::set<std::pair<int, int>> centres;
     for (uint64_t sample = 0; sample < 1500; ++sample) {
-      const auto y = Augmented<T>(
-          {{AugmentKind::kCutout, static_cast<float>(side)}}, s, x, sample);
+      const auto y = Augmented<T>({CutoutParams{static_cast<uint32_t>(side)}}, s, x, sample);
       int found = 0;
       for (int ci = 0; ci < 9; ++ci) {
         for (int cj = 0; cj < 7; ++cj) {
@@ -253,9 +250,8 @@ TEST(Augment, CutoutIsASquareAnywhere) {
 }
 
 const std::vector<Augmentation> kAll = {
-    {AugmentKind::kHFlip, 0.5f},    {AugmentKind::kVFlip, 0.5f},
-    {AugmentKind::kCrop, 3.0f},     {AugmentKind::kBrightness, 0.3f},
-    {AugmentKind::kContrast, 0.3f}, {AugmentKind::kCutout, 4.0f}};
+    HFlipParams{0.5f},      VFlipParams{0.5f},    CropParams{3},
+    BrightnessParams{0.3f}, ContrastParams{0.3f}, CutoutParams{4}};
 
 TEST(Augment, DependsOnTheKeyAlone) {
   const Shape s = {12, 10, 3};
@@ -268,9 +264,9 @@ TEST(Augment, DependsOnTheKeyAlone) {
   // Two of a kind in one list are two draws.
   std::set<std::pair<bool, bool>> draws;
   for (uint64_t sample = 0; sample < 64; ++sample) {
-    const std::vector<Augmentation> first = {{AugmentKind::kHFlip, 0.5f}};
-    const std::vector<Augmentation> second = {{AugmentKind::kVFlip, 0.0f},
-                                              {AugmentKind::kHFlip, 0.5f}};
+    const std::vector<Augmentation> first = {HFlipParams{0.5f}};
+    const std::vector<Augmentation> second = {VFlipParams{0.0f},
+                                              HFlipParams{0.5f}};
     draws.insert(
         {Augmented<uint8_t>(first, {1, 2, 1}, {1, 2}, sample)[0] == 2,
          Augmented<uint8_t>(second, {1, 2, 1}, {1, 2}, sample)[0] == 2});
@@ -296,28 +292,35 @@ TEST(Augment, KnownBytes) {
 
 TEST(Augment, ChecksAmounts) {
   const Shape s = {8, 6, 1};
-  const auto ok = [&](AugmentKind kind, float amount) {
-    return CheckAugmentation({kind, amount}, s).ok();
+  const auto ok = [&](const Augmentation& a) {
+    return CheckAugmentation(a, s).ok();
   };
   const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const float bad : {nan, -1.0f, 1e9f}) {
+    EXPECT_FALSE(ok(HFlipParams{bad}));
+    EXPECT_FALSE(ok(VFlipParams{bad}));
+    EXPECT_FALSE(ok(BrightnessParams{bad}));
+    EXPECT_FALSE(ok(ContrastParams{bad}));
+  }
+  EXPECT_TRUE(ok(HFlipParams{1.0f}));
+  EXPECT_TRUE(ok(VFlipParams{0.0f}));
+  EXPECT_TRUE(ok(BrightnessParams{10.0f}));
+  EXPECT_TRUE(ok(ContrastParams{0.0f}));
+  EXPECT_FALSE(ok(HFlipParams{1.01f}));
+  EXPECT_FALSE(ok(CropParams{0}));
+  EXPECT_TRUE(ok(CropParams{6}));
+  EXPECT_FALSE(ok(CropParams{7}));
+  EXPECT_FALSE(ok(CropParams{~0u}));
+  EXPECT_TRUE(ok(CutoutParams{6}));
+  EXPECT_FALSE(ok(CutoutParams{7}));
+  Augmentation none;
+  none.kind = AugmentKind::kCount;
+  EXPECT_FALSE(ok(none));
   for (uint32_t i = 0; i < static_cast<uint32_t>(AugmentKind::kCount); ++i) {
     const auto kind = static_cast<AugmentKind>(i);
-    EXPECT_FALSE(ok(kind, nan));
-    EXPECT_FALSE(ok(kind, -1.0f));
-    EXPECT_FALSE(ok(kind, 1e9f));
-    EXPECT_TRUE(ok(kind, 1.0f));
     EXPECT_EQ(AugmentByName(AugmentName(kind)), kind);
   }
-  EXPECT_FALSE(ok(AugmentKind::kHFlip, 1.01f));
-  EXPECT_FALSE(ok(AugmentKind::kCrop, 0.0f));
-  EXPECT_FALSE(ok(AugmentKind::kCrop, 2.5f));
-  EXPECT_TRUE(ok(AugmentKind::kCrop, 6.0f));
-  EXPECT_FALSE(ok(AugmentKind::kCrop, 7.0f));
-  EXPECT_FALSE(ok(AugmentKind::kCutout, 7.0f));
-  EXPECT_FALSE(ok(AugmentKind::kCount, 1.0f));
   EXPECT_EQ(AugmentByName("hflop"), AugmentKind::kCount);
-  EXPECT_EQ(DefaultAmount(AugmentKind::kHFlip), 0.5f);
-  EXPECT_TRUE(std::isnan(DefaultAmount(AugmentKind::kCrop)));
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ std::vector<float> Draw(InitializerKind kind, uint32_t fan_in, uint32_t fan_out,
                         uint64_t seed = 5, uint32_t node = 3,
                         uint32_t tensor = 0) {
   std::vector<float> x(kCount);
-  InitializeTensor(kind, seed, node, tensor, fan_in, fan_out, x.size(),
+  InitializeTensor(kind, seed, node, tensor, fan_in, fan_out, 1, x.size(),
                    x.data());
   return x;
 }
@@ -188,7 +188,6 @@ TEST(Initializers, Names) {
     const InitializerKind kind = static_cast<InitializerKind>(k);
     EXPECT_EQ(InitializerByName(InitializerName(kind)), kind);
   }
-  EXPECT_EQ(InitializerByName("auto"), InitializerKind::kAuto);
   EXPECT_EQ(InitializerByName("he_normal"), InitializerKind::kHeNormal);
   EXPECT_EQ(InitializerByName("orthogonal"), InitializerKind::kCount);
 }

@@ -16,10 +16,25 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 
 Schedule Make(ScheduleKind kind, uint64_t total, double base = 1.0) {
   Schedule s;
-  s.kind = kind;
+  switch (kind) {
+    case ScheduleKind::kConstant:
+      s = ConstantParams{};
+      break;
+    case ScheduleKind::kStep:
+      s = StepParams{};
+      break;
+    default:
+      s = CosineParams{};
+      s.kind = kind;
+  }
   s.total_steps = total;
   s.base_lr = base;
   return s;
+}
+
+// For tests that sweep over all schedules.
+void SetStepSize(Schedule& s, uint64_t step_size) {
+  if (s.kind == ScheduleKind::kStep) s.As<StepParams>().step_size = step_size;
 }
 
 // Some steps of a run, the first and last ones among them.
@@ -37,7 +52,7 @@ TEST(Cosine, IsTheLibrarysCosine) {
   for (const uint64_t total : {1u, 2u, 3u, 7u, 10u, 1000u, 46875u, 1000000u}) {
     for (const double least : {0.0, 0.01, 1.0}) {
       Schedule s = Make(ScheduleKind::kCosine, total);
-      s.min_lr = least;
+      s.As<CosineParams>().min_lr = least;
       ASSERT_TRUE(CheckSchedule(s).ok());
       for (const uint64_t t : Steps(total)) {
         const double angle =
@@ -52,7 +67,7 @@ TEST(Cosine, IsTheLibrarysCosine) {
 
 TEST(Cosine, StartsAtTheBaseAndEndsAboveTheLeast) {
   Schedule s = Make(ScheduleKind::kCosine, 1000, 0.4);
-  s.min_lr = 0.1;
+  s.As<CosineParams>().min_lr = 0.1;
   EXPECT_EQ(LearningRate(s, 0), 0.4);
   EXPECT_NEAR(LearningRate(s, 500), 0.25, 1e-15);
   EXPECT_GT(LearningRate(s, 999), 0.1);
@@ -61,19 +76,17 @@ TEST(Cosine, StartsAtTheBaseAndEndsAboveTheLeast) {
 
 TEST(Step, FallsAtEveryMilestone) {
   Schedule s = Make(ScheduleKind::kStep, 100, 0.5);
-  s.step_size = 30;
-  s.gamma = 0.1;
+  s.As<StepParams>() = {.step_size = 30, .gamma = 0.1};
   for (uint64_t t = 0; t < 100; ++t) {
     const double expected = 0.5 * std::pow(0.1, static_cast<double>(t / 30));
     EXPECT_NEAR(LearningRate(s, t), expected, 1e-15 * expected * 4) << t;
   }
   EXPECT_EQ(LearningRate(s, 29), 0.5);
   EXPECT_EQ(LearningRate(s, 30), 0.5 * 0.1);
-  s.gamma = 1.0;
+  s.As<StepParams>().gamma = 1.0;
   EXPECT_EQ(LearningRate(s, 99), 0.5);
   // Many drops end in 0, not in NaN or a negative rate.
-  s.gamma = 0.5;
-  s.step_size = 1;
+  s.As<StepParams>() = {.step_size = 1, .gamma = 0.5};
   s.total_steps = 5000;
   EXPECT_EQ(LearningRate(s, 4999), 0.0);
 }
@@ -86,10 +99,10 @@ TEST(Constant, IsConstant) {
 TEST(WarmUp, RisesInEqualStepsToTheBase) {
   for (uint32_t k = 0; k < static_cast<uint32_t>(ScheduleKind::kCount); ++k) {
     Schedule s = Make(static_cast<ScheduleKind>(k), 20, 0.6);
-    s.warmup_steps = 5;
-    s.step_size = 4;
+    s.warmup = 5;
+    SetStepSize(s, 4);
     Schedule rest = s;
-    rest.warmup_steps = 0;
+    rest.warmup = 0;
     rest.total_steps = 15;
     for (uint64_t t = 0; t < 5; ++t) {
       EXPECT_DOUBLE_EQ(LearningRate(s, t),
@@ -108,9 +121,11 @@ TEST(Schedules, NeverRiseAfterTheWarmUpAndStayInRange) {
     for (const uint64_t total : {1u, 2u, 5u, 999u, 100000u}) {
       for (const uint64_t warmup : {uint64_t{0}, total / 3}) {
         Schedule s = Make(static_cast<ScheduleKind>(k), total, 0.1);
-        s.warmup_steps = warmup;
-        s.step_size = total / 4 + 1;
-        s.min_lr = 0.001;
+        s.warmup = warmup;
+        SetStepSize(s, total / 4 + 1);
+        if (s.kind == ScheduleKind::kCosine) {
+          s.As<CosineParams>().min_lr = 0.001;
+        }
         ASSERT_TRUE(CheckSchedule(s).ok());
         double before = 0.0;
         for (const uint64_t t : Steps(total)) {
@@ -135,11 +150,17 @@ TEST(Schedules, NeverRiseAfterTheWarmUpAndStayInRange) {
 TEST(Schedules, TheLastRateIsKept) {
   for (uint32_t k = 0; k < static_cast<uint32_t>(ScheduleKind::kCount); ++k) {
     Schedule s = Make(static_cast<ScheduleKind>(k), 10);
-    s.step_size = 3;
+    SetStepSize(s, 3);
     for (const uint64_t past : {uint64_t{10}, uint64_t{11}, ~uint64_t{0}}) {
       EXPECT_EQ(LearningRate(s, past), LearningRate(s, 9));
     }
   }
+}
+
+Schedule Step(uint64_t step_size, double gamma) {
+  Schedule s = StepParams{.step_size = step_size, .gamma = gamma};
+  s.total_steps = 10;
+  return s;
 }
 
 TEST(CheckSchedule, Ranges) {
@@ -156,24 +177,26 @@ TEST(CheckSchedule, Ranges) {
     EXPECT_TRUE(refused([&](Schedule& s) { s.base_lr = lr; })) << lr;
   }
   for (const double lr : {-1e-9, 0.011, kNan, kInf, -kInf}) {
-    EXPECT_TRUE(refused([&](Schedule& s) { s.min_lr = lr; })) << lr;
+    EXPECT_TRUE(refused([&](Schedule& s) { s.As<CosineParams>().min_lr = lr; }))
+        << lr;
   }
   for (const double gamma : {0.0, -0.5, 1.0001, kNan, kInf}) {
-    EXPECT_TRUE(refused([&](Schedule& s) { s.gamma = gamma; })) << gamma;
+    EXPECT_TRUE(refused([&](Schedule& s) { s = Step(10, gamma); })) << gamma;
   }
   for (const uint64_t warmup : {uint64_t{10}, uint64_t{11}, ~uint64_t{0}}) {
-    EXPECT_TRUE(refused([&](Schedule& s) { s.warmup_steps = warmup; }));
+    EXPECT_TRUE(refused([&](Schedule& s) { s.warmup = warmup; }));
   }
   EXPECT_TRUE(refused([](Schedule& s) { s.total_steps = 0; }));
-  EXPECT_TRUE(refused([](Schedule& s) { s.step_size = 0; }));
+  EXPECT_TRUE(refused([](Schedule& s) { s = Step(0, 0.1); }));
   EXPECT_TRUE(refused([](Schedule& s) { s.kind = ScheduleKind::kCount; }));
   EXPECT_TRUE(
       refused([](Schedule& s) { s.kind = static_cast<ScheduleKind>(99); }));
   // The ends of the ranges are inside.
   EXPECT_FALSE(refused([](Schedule& s) { s.base_lr = 1e6; }));
-  EXPECT_FALSE(refused([](Schedule& s) { s.min_lr = s.base_lr; }));
-  EXPECT_FALSE(refused([](Schedule& s) { s.gamma = 1.0; }));
-  EXPECT_FALSE(refused([](Schedule& s) { s.warmup_steps = 9; }));
+  EXPECT_FALSE(
+      refused([](Schedule& s) { s.As<CosineParams>().min_lr = s.base_lr; }));
+  EXPECT_FALSE(refused([](Schedule& s) { s = Step(10, 1.0); }));
+  EXPECT_FALSE(refused([](Schedule& s) { s.warmup = 9; }));
 }
 
 TEST(Schedules, Names) {

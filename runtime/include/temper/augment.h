@@ -7,8 +7,8 @@
 // Example: each sample of a data set, changed anew in each epoch.
 //
 //   const temper::Augmentation list[] = {
-//       {temper::AugmentKind::kHFlip, 0.5f},
-//       {temper::AugmentKind::kCrop, 2.0f},
+//       temper::HFlipParams{},
+//       temper::CropParams{.padding = 2},
 //   };
 //   const temper::Shape shape{28, 28, 1, temper::ElementType::kU8};
 //   static uint8_t sample[28 * 28];
@@ -24,24 +24,45 @@
 #ifndef TEMPER_AUGMENT_H_
 #define TEMPER_AUGMENT_H_
 
+#include <cassert>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
+#include <type_traits>
 
 #include "temper/graph.h"
 #include "temper/status.h"
 
 namespace temper {
 
-// hflip:      left and right swapped with probability `amount` (0.5)
-// vflip:      top and bottom swapped with probability `amount` (0.5)
-// crop:       padded by `amount` zeros on each side, then cut back to its
-//             size at a random place (torchvision: RandomCrop(size, padding))
-// brightness: x * f, f uniform in [max(0, 1 - amount), 1 + amount]
-//             (torchvision: ColorJitter(brightness))
-// contrast:   mean + f * (x - mean), f likewise; mean: that of the sample, of
-//             its grey values if it has 3 channels (ColorJitter(contrast))
-// cutout:     a square of side `amount` at a random place is 0; its centre lies
-//             anywhere in the sample (DeVries and Taylor 2017)
+// Left and right swapped with probability p.
+struct HFlipParams {
+  float p = 0.5f;
+};
+// Top and bottom swapped with probability p.
+struct VFlipParams {
+  float p = 0.5f;
+};
+// Padded by zeros on each side, then cut back to its size at a random place
+// (torchvision: RandomCrop(size, padding)).
+struct CropParams {
+  uint32_t padding = 4;  // pixels, smaller than the sample
+};
+// x * f, f uniform in [max(0, 1 - amount), 1 + amount] (torchvision:
+// ColorJitter(brightness)).
+struct BrightnessParams {
+  float amount = 0.2f;
+};
+// mean + f * (x - mean), f likewise; mean: that of the sample, of its grey
+// values if it has 3 channels (ColorJitter(contrast)).
+struct ContrastParams {
+  float amount = 0.2f;
+};
+// A square at a random place is 0; its centre lies anywhere in the sample
+// (DeVries and Taylor 2017).
+struct CutoutParams {
+  uint32_t side = 8;  // pixels, at most the sample's
+};
 #define TEMPER_AUGMENTATIONS(AUGMENTATION) \
   AUGMENTATION(HFlip, hflip)               \
   AUGMENTATION(VFlip, vflip)               \
@@ -59,13 +80,46 @@ enum class AugmentKind : uint32_t {
 
 inline constexpr uint32_t kMaxAugmentations = 16;  // in one list
 
+template <class Params>
+struct AugmentKindOf;
+template <class Params>
+inline constexpr bool kIsAugmentParams = false;
+#define TEMPER_AUGMENT_KIND(Name, file)                        \
+  template <>                                                  \
+  struct AugmentKindOf<Name##Params> {                         \
+    static constexpr AugmentKind value = AugmentKind::k##Name; \
+  };                                                           \
+  template <>                                                  \
+  inline constexpr bool kIsAugmentParams<Name##Params> = true;
+TEMPER_AUGMENTATIONS(TEMPER_AUGMENT_KIND)
+#undef TEMPER_AUGMENT_KIND
+
+// An augmentation with its parameters, as plain data.
 struct Augmentation {
   AugmentKind kind = AugmentKind::kHFlip;
-  float amount = 0.0f;
+  alignas(4) uint8_t params[16] = {};
+
+  Augmentation() : Augmentation(HFlipParams{}) {}
+  template <class Params, class = std::enable_if_t<kIsAugmentParams<Params>>>
+  Augmentation(const Params& p) : kind(AugmentKindOf<Params>::value) {
+    static_assert(std::is_trivially_copyable_v<Params>);
+    static_assert(sizeof(Params) <= sizeof(params));
+    std::memcpy(params, &p, sizeof(p));
+  }
+
+  // The parameters of an augmentation of this kind. Another kind's: an
+  // assertion.
+  template <class Params>
+  const Params& As() const {
+    static_assert(kIsAugmentParams<Params>,
+                  "not the parameters of an augmentation");
+    assert(kind == AugmentKindOf<Params>::value);
+    return *reinterpret_cast<const Params*>(params);
+  }
 };
 
-// An amount within its range that fits samples of this shape (crop and cutout
-// are smaller than the sample). Else kInvalidArgument, saying what is allowed.
+// Parameters within their ranges that fit samples of this shape (crop and
+// cutout are smaller than the sample). Else kInvalidArgument.
 Status CheckAugmentation(const Augmentation& augmentation, const Shape& shape);
 
 // Changes one sample in place, with the `count` <= kMaxAugmentations
@@ -78,9 +132,6 @@ void Augment(const Augmentation* list, uint32_t count, const Shape& shape,
 const char* AugmentName(AugmentKind kind);
 // kCount for an unknown name.
 AugmentKind AugmentByName(std::string_view name);
-// The amount of one that is named alone; NaN if it must be given.
-float DefaultAmount(AugmentKind kind);
-
 }  // namespace temper
 
 #endif  // TEMPER_AUGMENT_H_

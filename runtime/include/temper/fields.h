@@ -1,7 +1,7 @@
 // Fields: the parameters of a layer, an optimizer, a schedule, ... described as
 // a table, so that graphs, options, help texts and range checks need no code of
-// their own for any of them. A parameter struct holds 32-bit integers and
-// floats only; its defaults are those of a default-constructed one.
+// their own for any of them. A parameter struct holds numbers only; its defaults
+// are those of a default-constructed one.
 #ifndef TEMPER_FIELDS_H_
 #define TEMPER_FIELDS_H_
 
@@ -11,21 +11,37 @@
 namespace temper {
 
 struct Field {
-  enum class Type : uint32_t { kU32, kF32 };
+  // What is stored in graphs has 32 bits.
+  enum class Type : uint32_t { kU32, kF32, kU64, kF64 };
   const char* name;
   uint32_t offset;  // bytes into the params struct
   Type type;
-  double min, max;        // inclusive range of valid values
+  double min,
+      max;  // inclusive range of valid values; of whole numbers 0 and 1:
+            // off and on
   const char* help = "";  // a few words
+  // "steps" and "epochs" are times: params hold steps, a default is in the unit
+  // (models/spec.h). Others, such as "pixels", are for readers.
+  const char* unit = "";
+
+  bool IsWhole() const { return type == Type::kU32 || type == Type::kU64; }
+  bool IsFlag() const { return IsWhole() && min == 0 && max == 1; }
+  bool IsTime() const {
+    return std::string_view(unit) == "steps" ||
+           std::string_view(unit) == "epochs";
+  }
 };
 struct FieldList {
-  const Field* fields;
-  uint32_t count;
+  const Field* fields = nullptr;
+  uint32_t count = 0;
+
+  const Field* begin() const { return fields; }
+  const Field* end() const { return fields + count; }
 
   // Null for an unknown name.
   const Field* Find(std::string_view name) const {
-    for (uint32_t i = 0; i < count; ++i) {
-      if (name == fields[i].name) return &fields[i];
+    for (const Field& field : *this) {
+      if (name == field.name) return &field;
     }
     return nullptr;
   }

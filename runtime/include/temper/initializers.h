@@ -5,6 +5,7 @@
 #define TEMPER_INITIALIZERS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace temper {
@@ -26,12 +27,21 @@ enum class InitializerKind : uint32_t {
 #define TEMPER_INITIALIZER_ENUM(Name, file) k##Name,
   TEMPER_INITIALIZERS(TEMPER_INITIALIZER_ENUM)
 #undef TEMPER_INITIALIZER_ENUM
-      kAuto,  // He where a ReLU follows, Xavier elsewhere
-  kCount
+      kCount
+};
+
+// An initializer with its parameters (none has any yet), as plain data.
+struct Initializer {
+  InitializerKind kind = InitializerKind::kHeNormal;
+  alignas(4) uint8_t params[16] = {};
+
+  Initializer(InitializerKind k) : kind(k) {}
 };
 
 struct InitializeOptions {
-  InitializerKind kernel = InitializerKind::kAuto;
+  // Of dense and convolution weights. None: He normal where a ReLU follows,
+  // Xavier normal elsewhere.
+  std::optional<Initializer> kernel;
   // The last weighted layer, which no ReLU follows, starts at this deviation
   // with zero bias: the first loss is then near ln(classes).
   float head_std = 0.01f;
@@ -40,14 +50,16 @@ struct InitializeOptions {
   bool zero_init_residual = true;
 };
 
-const char* InitializerName(InitializerKind kind);  // "auto" for kAuto
+const char* InitializerName(InitializerKind kind);
 // kCount for an unknown name.
 InitializerKind InitializerByName(std::string_view name);
 
-// Fills `out` (count) for tensor number `tensor` of graph node `node`.
-void InitializeTensor(InitializerKind kind, uint64_t seed, uint32_t node,
-                      uint32_t tensor, uint32_t fan_in, uint32_t fan_out,
-                      uint64_t count, float* out);
+// Fills `out` (count) for tensor number `tensor` of graph node `node`: `rows`
+// rows (filters, or units) of count / rows elements.
+void InitializeTensor(const Initializer& initializer, uint64_t seed,
+                      uint32_t node, uint32_t tensor, uint32_t fan_in,
+                      uint32_t fan_out, uint64_t rows, uint64_t count,
+                      float* out);
 // The same numbers scaled to a given deviation: out = std * N(0, 1). `use` keys
 // the stream (RandomUse); first_element is the index of out[0].
 void InitializeNormal(uint64_t seed, uint32_t stream, uint32_t tensor,

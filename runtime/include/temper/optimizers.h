@@ -51,7 +51,8 @@ struct Optimizer {
   alignas(4) uint8_t params[32] = {};
 
   Optimizer() : Optimizer(SgdParams{}) {}
-  Optimizer(const SgdParams& p) : Optimizer(OptimizerKind::kSgd, p) {}
+  template <class Params, class = std::enable_if_t<kIsOptimizerParams<Params>>>
+  Optimizer(const Params& p) : Optimizer(OptimizerKindOf<Params>::value, p) {}
 
   // The parameters of an optimizer of this kind. Another kind's: an assertion.
   template <class Params>
@@ -70,6 +71,10 @@ struct Optimizer {
     std::memcpy(params, &p, sizeof(p));
   }
 };
+
+// What of the parameters has no effect, for a note to the user; null if all
+// have.
+const char* UnusedParameter(const Optimizer& optimizer);
 
 }  // namespace temper
 

@@ -17,6 +17,7 @@
 #include "temper/parallel.h"
 #include "temper/plan.h"
 #include "temper/random.h"
+#include "temper/registry.h"
 #include "temper/schedules.h"
 #include "temper/status.h"
 #include "temper/trainer.h"

@@ -9,9 +9,9 @@
 #include <numeric>
 #include <optional>
 
+#include "ports/cli/cli.h"
 #include "ports/host/byte_source.h"
 #include "ports/host/class_match.h"
-#include "ports/host/cli.h"
 #include "ports/host/failure.h"
 #include "ports/host/file_format.h"
 #include "ports/host/idx.h"
@@ -293,21 +293,27 @@ int Run(const Cli& cli, const Arguments& a) {
 
 void AddPredictVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* verb = cli.Verb("predict", "Classes and probabilities of samples",
-                            [&cli, a] { return Run(cli, *a); });
-  verb->add_option("model", a->model, "The .safetensors model")->required();
-  verb->add_option("files", a->files, "PGM, PPM or IDX files");
-  verb->add_option("--data", a->data,
-                   "Data, such as idx:DIR?split=test&limit=5");
-  verb->add_option("--top", a->top, "Classes to print per sample")
-      ->check(Whole(1, 65536))
-      ->capture_default_str();
-  verb->add_option("--batch", a->batch, "Samples at a time")
-      ->check(Whole(1, kMaxBatch))
-      ->capture_default_str();
-  verb->add_option("--arena", a->arena,
-                   "The most memory for the model, such as 16MiB (default: "
-                   "what it needs)");
+  Verb& verb =
+      cli.Add("predict", "Predict classes and probabilities of samples",
+              [&cli, a] { return Run(cli, *a); });
+  verb.example = "temper predict runs/train/weights/best.safetensors photo.pgm";
+  verb.Add("model", &a->model, "MODEL", "The .safetensors model")
+      .Required()
+      .Group("What");
+  verb.Add("files", &a->files, "FILE", "PGM, PPM or IDX files").Group("What");
+  verb.Add("--data", &a->data, "SPEC",
+           "Data, such as 'idx:DIR?split=test&limit=5'")
+      .Group("What");
+  verb.Add("--top", &a->top, "N", "Classes to print per sample")
+      .Whole(1, 65536)
+      .Group("What");
+  verb.Add("--batch", &a->batch, "N", "Samples at a time")
+      .Whole(1, kMaxBatch)
+      .Group("Machine");
+  verb.Add("--arena", &a->arena, "SIZE",
+           "The most memory for the model, such as 16MiB")
+      .Default("what it needs")
+      .Group("Machine");
   AddMachineOptions(verb, &a->threads, &a->target);
 }
 

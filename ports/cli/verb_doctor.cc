@@ -12,13 +12,15 @@
 #include <string>
 #include <vector>
 
-#include "ports/host/cli.h"
+#include "ports/cli/cli.h"
 #include "ports/host/failure.h"
 #include "ports/host/files.h"
 #include "ports/host/health.h"
+#include "ports/host/job.h"
 #include "ports/host/json_text.h"
 #include "ports/host/messages.h"
 #include "ports/host/threads.h"
+#include "ports/host/version.h"
 #include "simd/target.h"
 
 namespace temper::host {
@@ -125,7 +127,7 @@ Json Document(const SystemFacts& f, const HealthContext& context,
     warned.push_back(
         {{"code", w.code}, {"message", w.message}, {"remedy", w.remedy}});
   }
-  return {{"temper", TEMPER_VERSION},
+  return {{"temper", Version()},
           {"target", context.target},
           {"exact", context.target_exact},
           {"targets", targets},
@@ -281,18 +283,21 @@ int Run(const Cli& cli, const Arguments& a) {
 
 void AddDoctorVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* verb = cli.Verb(
-      "doctor", "What this machine is like for training, and what is wrong",
-      [&cli, a] { return Run(cli, *a); });
-  verb->add_option("folder", a->folder,
-                   "The run folder, or where runs will be written (default: "
-                   "runs)");
-  verb->add_option("--target", a->target,
-                   "SIMD target to look at (default: the best)");
-  verb->add_option("--root", a->root,
-                   "Read /proc, /sys, /run and /etc below this folder: another "
-                   "machine's files")
-      ->capture_default_str();
+  Verb& verb =
+      cli.Add("doctor",
+              "Show what this machine is like for training, and what is wrong",
+              [&cli, a] { return Run(cli, *a); });
+  verb.Add("folder", &a->folder, "FOLDER",
+           "The run folder, or where runs will be written")
+      .Default("runs")
+      .Group("What");
+  verb.Add("--target", &a->target, "NAME", "SIMD target to look at")
+      .Default("the best")
+      .Group("What");
+  verb.Add("--root", &a->root, "DIR",
+           "Read /proc, /sys, /run and /etc below this folder: another "
+           "machine's files")
+      .Group("What");
 }
 
 }  // namespace temper::host

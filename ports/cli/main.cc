@@ -1,4 +1,4 @@
 // The temper command. Everything is in cli.cc and the verbs.
-#include "ports/host/cli.h"
+#include "ports/cli/cli.h"
 
 int main(int argc, char** argv) { return temper::host::RunCli(argc, argv); }

@@ -5,7 +5,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "ports/host/cli.h"
+#include "ports/cli/cli.h"
+#include "ports/cli/job_options.h"
 #include "ports/host/failure.h"
 #include "ports/host/messages.h"
 #include "ports/host/session.h"
@@ -163,54 +164,62 @@ struct TrainArguments {
 
 void AddTrainVerb(Cli& cli) {
   auto a = std::make_shared<TrainArguments>();
-  CLI::App* verb =
-      cli.Verb("train", "Train a model, or go on training one on its classes",
-               [&cli, a] {
-                 return RunSession(cli, NewJob(a->options, "runs/train"),
-                                   nullptr, a->quiet);
-               });
-  verb->add_option("--model", a->options.model,
-                   "mlp, lenet5, resnet8, ds_cnn, mobilenet_v1?width=0.25, "
-                   "fc_autoencoder; a .safetensors model or a .json graph")
-      ->required();
-  AddJobOptions(verb, &a->options);
+  Verb& verb = cli.Add(
+      "train", "Train a new model, or continue training an existing one",
+      [&cli, a] {
+        return RunSession(cli, NewJob(a->options, "runs/train"), nullptr,
+                          a->quiet);
+      });
+  verb.example =
+      "temper train --model resnet8 --data 'idx:DIR?val=0.1' --epochs 20";
+  verb.Add("--model", &a->options.model, "MODEL",
+           "A ready model, with options as in 'mobilenet_v1?width=0.25' "
+           "(`temper list models`); a .safetensors file or a .json graph")
+      .Required()
+      .Group("Model");
+  AddJobOptions(cli, verb, &a->options);
   AddRunOptions(verb, &a->options, &a->quiet);
-  verb->get_option("--data")->required();
+  verb.At("--data").Required();
 }
 
 void AddFinetuneVerb(Cli& cli) {
   auto a = std::make_shared<TrainArguments>();
   a->options.finetune = true;
   a->options.lr = kFinetuneRate;
-  CLI::App* verb =
-      cli.Verb("finetune",
-               "Train on from a model file; a new head if the classes differ",
-               [&cli, a] {
-                 return RunSession(cli, NewJob(a->options, "runs/finetune"),
-                                   nullptr, a->quiet);
-               });
-  verb->add_option("model", a->options.model, "The .safetensors model")
-      ->required();
-  AddJobOptions(verb, &a->options);
+  Verb& verb = cli.Add(
+      "finetune",
+      "Continue training from a model file, with a new head if the classes "
+      "differ",
+      [&cli, a] {
+        return RunSession(cli, NewJob(a->options, "runs/finetune"), nullptr,
+                          a->quiet);
+      });
+  verb.example =
+      "temper finetune MODEL.safetensors --data 'idx:DIR?val=0.2' --freeze "
+      "body";
+  verb.Add("model", &a->options.model, "MODEL", "The .safetensors model")
+      .Required()
+      .Group("Model");
+  AddJobOptions(cli, verb, &a->options);
   AddRunOptions(verb, &a->options, &a->quiet);
-  verb->get_option("--data")->required();
+  verb.At("--data").Required();
 }
 
 namespace {
 
 struct ResumeArguments {
-  std::string run, data, arena, target;
+  std::string run, data, val, arena, target;
   uint32_t threads = 0;
   bool quiet = false;
 };
 
 // Where the run's data are now: as given, with the run's own options of the
 // spec unless there are others.
-std::string DataOf(const ResumeArguments& a, const std::string& stored) {
-  if (a.data.empty()) return stored;
+std::string DataOf(const std::string& given, const std::string& stored) {
+  if (given.empty()) return stored;
   const size_t own = stored.rfind('?');
-  const bool alone = a.data.find('?') == std::string::npos;
-  return a.data + (alone && own != std::string::npos ? stored.substr(own) : "");
+  const bool alone = given.find('?') == std::string::npos;
+  return given + (alone && own != std::string::npos ? stored.substr(own) : "");
 }
 
 // What the run was begun with, and what this machine needs otherwise.
@@ -218,7 +227,8 @@ Job ResumedJob(const ResumeArguments& a, JobOptions options,
                std::unique_ptr<ModelSource> checkpoint) {
   if (a.threads != 0) options.threads = a.threads;
   if (!a.arena.empty()) options.arena = a.arena;
-  options.data = DataOf(a, options.data);
+  options.data = DataOf(a.data, options.data);
+  options.val = DataOf(a.val, options.val);
   try {
     return PrepareResume(options, std::move(checkpoint));
   } catch (const Failure& failure) {
@@ -247,9 +257,10 @@ int Resume(const Cli& cli, const ResumeArguments& a) {
   // The next resume finds the data there, too; machine and memory are asked
   // each time. Known to be the run's own before anything is written.
   ReadCounters(job.source->header(), job);
-  if (!a.data.empty()) {
+  if (!a.data.empty() || !a.val.empty()) {
     JobOptions moved = stored;
-    moved.data = DataOf(a, stored.data);
+    moved.data = DataOf(a.data, stored.data);
+    moved.val = DataOf(a.val, stored.val);
     folder->WriteFile("config.json", OptionsJson(moved));
   }
   return RunSession(cli, std::move(job), std::move(folder), a.quiet);
@@ -259,21 +270,27 @@ int Resume(const Cli& cli, const ResumeArguments& a) {
 
 void AddResumeVerb(Cli& cli) {
   auto a = std::make_shared<ResumeArguments>();
-  CLI::App* verb =
-      cli.Verb("resume", "Go on with a run that was stopped, bit for bit",
-               [&cli, a] { return Resume(cli, *a); });
-  verb->add_option("run", a->run, "The run folder")->required();
-  verb->add_option(
-          "--data", a->data,
-          "Where the run's data are now, such as idx:DIR; options after ? "
-          "are the run's unless given; stored in the run")
-      ->check([](const std::string& text) {
-        return std::string(text.empty() ? "is empty" : "");
-      });
-  verb->add_option("--arena", a->arena,
-                   "Memory for the job, such as 16MiB (default: the run's)");
+  Verb& verb = cli.Add("resume", "Continue a run that was stopped, bit for bit",
+                       [&cli, a] { return Resume(cli, *a); });
+  verb.example = "temper resume runs/train";
+  const auto not_empty = [](const std::string& text) {
+    return std::string(text.empty() ? "is empty" : "");
+  };
+  verb.Add("run", &a->run, "RUN", "The run folder").Required().Group("Run");
+  verb.Add("--data", &a->data, "SPEC",
+           "Where the run's data are now, such as idx:DIR; options after ? "
+           "are the run's unless given; stored in the run")
+      .Check(not_empty)
+      .Group("Run");
+  verb.Add("--val", &a->val, "SPEC",
+           "The same for a run with validation data of their own")
+      .Check(not_empty)
+      .Group("Run");
+  verb.Add("--arena", &a->arena, "SIZE", "Memory for the job, such as 16MiB")
+      .Default("the run's")
+      .Group("Machine");
   AddMachineOptions(verb, &a->threads, &a->target);
-  verb->add_flag("-q,--quiet", a->quiet, "No progress");
+  verb.Flag("--quiet,-q", &a->quiet, "No progress").Group("Run");
 }
 
 }  // namespace temper::host

@@ -6,7 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "models/text.h"
-#include "ports/host/cli.h"
+#include "ports/cli/cli.h"
+#include "ports/cli/job_options.h"
 #include "ports/host/failure.h"
 #include "ports/host/messages.h"
 #include "ports/host/session.h"
@@ -119,21 +120,23 @@ int Run(const Cli& cli, const Arguments& a) {
 
 void AddPlanVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* verb = cli.Verb(
-      "plan", "The exact memory of a job, tensor by tensor; runs nothing",
+  Verb& verb = cli.Add(
+      "plan", "State the exact memory of a job, tensor by tensor; runs nothing",
       [&cli, a] { return Run(cli, *a); });
-  verb->add_option("--model", a->options.model, "As for train or finetune")
-      ->required();
-  verb->add_flag("--finetune", a->options.finetune,
-                 "Plan for finetune: a new head if the classes differ");
-  verb->add_flag("--all", a->all, "Small buffers, too");
-  AddJobOptions(verb, &a->options);
+  verb.example = "temper plan --model resnet8 --data idx:DIR --batch 8";
+  verb.Add("--model", &a->options.model, "MODEL", "As for train or finetune")
+      .Required()
+      .Group("Model");
+  verb.Flag("--finetune", &a->options.finetune,
+            "Plan for finetune: a new head if the classes differ")
+      .Group("Model");
+  verb.Flag("--all", &a->all, "Show small buffers as well").Group("Output");
+  AddJobOptions(cli, verb, &a->options);
   // So that a command for train or finetune is one for plan with the verb
   // changed. They decide nothing about memory, and nothing is written.
-  CLI::Option_group* unused =
-      verb->add_option_group("Without effect on a plan", "accepted from train");
-  AddRunOptions(unused, &a->options, &a->quiet);
-  verb->get_option("--data")->required();
+  AddRunOptions(verb, &a->options, &a->quiet,
+                "Without effect on a plan, accepted from train");
+  verb.At("--data").Required();
 }
 
 }  // namespace temper::host

@@ -11,8 +11,9 @@
 #include "models/safetensors.h"
 #include "models/text.h"
 #include "models/work.h"
-#include "ports/host/cli.h"
+#include "ports/cli/cli.h"
 #include "ports/host/file_io.h"
+#include "ports/host/job.h"
 #include "ports/host/messages.h"
 #include "ports/host/model_source.h"
 
@@ -158,11 +159,14 @@ int Run(const Cli& cli, const Arguments& a) {
 
 void AddInspectVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* verb = cli.Verb("inspect", "What is in a model file",
-                            [&cli, a] { return Run(cli, *a); });
-  verb->add_option("file", a->file, "A .safetensors file")->required();
-  verb->add_flag("--graph", a->graph,
-                 "The graph as JSON, for `train --model graph.json`");
+  Verb& verb = cli.Add("inspect", "Show what is in a model file",
+                       [&cli, a] { return Run(cli, *a); });
+  verb.Add("file", &a->file, "FILE", "A .safetensors file")
+      .Required()
+      .Group("What");
+  verb.Flag("--graph", &a->graph,
+            "The graph as JSON, for `train --model graph.json`")
+      .Group("What");
 }
 
 }  // namespace temper::host

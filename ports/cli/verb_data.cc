@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/text.h"
-#include "ports/host/cli.h"
+#include "ports/cli/cli.h"
 #include "ports/host/failure.h"
 #include "ports/host/messages.h"
 #include "ports/host/stats.h"
@@ -54,7 +54,7 @@ void Print(const nlohmann::ordered_json& d) {
 
 void AddDataVerb(Cli& cli) {
   auto spec = std::make_shared<std::string>();
-  CLI::App* verb = cli.Verb("data", "What a data spec names", [&cli, spec] {
+  Verb& verb = cli.Add("data", "Show what a data spec names", [&cli, spec] {
     const DataSpec parsed = ParseDataSpec(*spec);
     nlohmann::ordered_json parts = nlohmann::ordered_json::array();
     if (parsed.split == "train" && parsed.val > 0) {
@@ -71,11 +71,12 @@ void AddDataVerb(Cli& cli) {
     }
     return static_cast<int>(kExitOk);
   });
+  verb.example = "temper data 'idx:DIR?classes=0-7&val=0.1'";
   std::string help = "One of:";
   for (const DataKindHelp& kind : DataKinds()) {
-    help += fmt::format("  {} ({})", kind.usage, kind.meaning);
+    help += fmt::format(" {} ({})", kind.usage, kind.meaning);
   }
-  verb->add_option("spec", *spec, help)->required();
+  verb.Add("spec", spec.get(), "SPEC", help).Required().Group("What");
 }
 
 }  // namespace temper::host

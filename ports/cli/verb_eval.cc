@@ -9,8 +9,8 @@
 #include <optional>
 
 #include "models/text.h"
+#include "ports/cli/cli.h"
 #include "ports/host/class_match.h"
-#include "ports/host/cli.h"
 #include "ports/host/failure.h"
 #include "ports/host/loader.h"
 #include "ports/host/messages.h"
@@ -267,20 +267,26 @@ int Run(const Cli& cli, const Arguments& a) {
 
 void AddEvalVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* verb =
-      cli.Verb("eval", "Accuracy of a model on a data set, class by class",
-               [&cli, a] { return Run(cli, *a); });
-  verb->add_option("model", a->model, "The .safetensors model")->required();
-  verb->add_option("--data", a->data,
-                   "Data, such as idx:DIR; without split= the test split, if "
-                   "there is one")
-      ->required();
-  verb->add_option("--batch", a->batch, "Samples at a time")
-      ->check(Whole(1, kMaxBatch))
-      ->capture_default_str();
-  verb->add_option("--arena", a->arena,
-                   "The most memory for the model, such as 16MiB (default: "
-                   "what it needs)");
+  Verb& verb =
+      cli.Add("eval", "Measure the accuracy of a model on data, class by class",
+              [&cli, a] { return Run(cli, *a); });
+  verb.example =
+      "temper eval runs/train/weights/best.safetensors --data idx:DIR";
+  verb.Add("model", &a->model, "MODEL", "The .safetensors model")
+      .Required()
+      .Group("What");
+  verb.Add("--data", &a->data, "SPEC",
+           "Data, such as idx:DIR; without split= the test split, if there is "
+           "one")
+      .Required()
+      .Group("What");
+  verb.Add("--batch", &a->batch, "N", "Samples at a time")
+      .Whole(1, kMaxBatch)
+      .Group("Machine");
+  verb.Add("--arena", &a->arena, "SIZE",
+           "The most memory for the model, such as 16MiB")
+      .Default("what it needs")
+      .Group("Machine");
   AddMachineOptions(verb, &a->threads, &a->target);
 }
 

@@ -13,8 +13,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "ports/cli/cli.h"
+#include "ports/cli/job_options.h"
 #include "ports/host/arena.h"
-#include "ports/host/cli.h"
 #include "ports/host/devices.h"
 #include "ports/host/failure.h"
 #include "ports/host/messages.h"
@@ -101,7 +102,7 @@ std::string ChooseDeviceTarget(const sim::DeviceProfile& device,
           : "not both are exact, the device's weights will differ slightly");
 }
 
-JobOptions OptionsOf(const Arguments& a, const CLI::App& verb) {
+JobOptions OptionsOf(const Arguments& a, Verb& verb) {
   if (a.run.empty()) {
     if (a.options.model.empty() || a.options.data.empty()) {
       Fail(kExitUsage, "nothing to simulate", "",
@@ -109,17 +110,16 @@ JobOptions OptionsOf(const Arguments& a, const CLI::App& verb) {
     }
     JobOptions o = a.options;
     // The verb's own default.
-    if (o.finetune && verb.get_option("--lr")->count() == 0)
-      o.lr = kFinetuneRate;
+    if (o.finetune && !verb.At("--lr").given()) o.lr = kFinetuneRate;
     return o;
   }
   // The folder's own options decide everything but how and where it runs here.
   constexpr std::string_view kOwn[] = {
       "--device", "--memory",  "--no-run", "--all",   "--out",  "--overwrite",
       "--quiet",  "--threads", "--target", "--arena", "--json", "run"};
-  for (const CLI::Option* option : verb.get_options()) {
-    const std::string name = option->get_name();
-    if (option->count() == 0 ||
+  for (const Option& option : verb.options) {
+    const std::string& name = option.Name();
+    if (!option.given() ||
         std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn)) {
       continue;
     }
@@ -313,7 +313,7 @@ void Print(const sim::DeviceProfile& device, const Job& job,
   Result("\n");
 }
 
-int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
+int Run(const Cli& cli, const Arguments& a, Verb& verb) {
   const sim::DeviceProfile device = LoadDevice(a.device);
   JobOptions options = OptionsOf(a, verb);
   const uint64_t limit =
@@ -431,30 +431,36 @@ int Run(const Cli& cli, const Arguments& a, const CLI::App& verb) {
 
 void AddSimulateVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
-  auto self = std::make_shared<CLI::App*>(nullptr);
-  CLI::App* verb =
-      cli.Verb("simulate",
-               "Run a job as another device would, and estimate its time there",
-               [&cli, a, self] { return Run(cli, *a, **self); });
-  *self = verb;
-  verb->add_option(
-      "run", a->run,
-      "A run folder whose job is run again; or --model and --data");
+  Verb& verb = cli.Add(
+      "simulate",
+      "Run a job as another device would, and estimate its time there", [] {
+        return static_cast<int>(kExitBug);  // set below: it needs the verb
+      });
+  verb.run = [&cli, &verb, a] { return Run(cli, *a, verb); };
+  verb.example = "temper simulate --device pi-4 --model resnet8 --data idx:DIR";
+  verb.Add("run", &a->run, "RUN",
+           "A run folder whose job is run again; or --model and --data")
+      .NotInFiles()
+      .Group("Device");
   std::string names;
   for (const sim::BuiltInProfile& p : sim::BuiltInProfiles()) {
     names += fmt::format("{}, ", p.name);
   }
-  verb->add_option("--device", a->device,
-                   fmt::format("{}or a profile, FILE.toml", names))
-      ->required();
-  verb->add_option("--memory", a->memory,
-                   "Memory for the job, data included (default: the device's)");
-  verb->add_flag("--no-run", a->no_run, "Estimate only");
-  verb->add_flag("--all", a->all, "Small layers, too");
-  verb->add_option("--model", a->options.model, "As for train or finetune");
-  verb->add_flag("--finetune", a->options.finetune,
-                 "As finetune: a new head if the classes differ");
-  AddJobOptions(verb, &a->options);
+  verb.Add("--device", &a->device, "NAME",
+           fmt::format("{}or a profile, FILE.toml", names))
+      .Required()
+      .Group("Device");
+  verb.Add("--memory", &a->memory, "SIZE", "Memory for the job, data included")
+      .Default("the device's")
+      .Group("Device");
+  verb.Flag("--no-run", &a->no_run, "Estimate only").Group("Device");
+  verb.Flag("--all", &a->all, "Show small layers as well").Group("Output");
+  verb.Add("--model", &a->options.model, "MODEL", "As for train or finetune")
+      .Group("Model");
+  verb.Flag("--finetune", &a->options.finetune,
+            "As finetune: a new head if the classes differ")
+      .Group("Model");
+  AddJobOptions(cli, verb, &a->options);
   AddRunOptions(verb, &a->options, &a->quiet);
 }
 

@@ -15,13 +15,15 @@
 
 #include "models/models.h"
 #include "models/work.h"
+#include "ports/cli/cli.h"
 #include "ports/host/arena.h"
-#include "ports/host/cli.h"
 #include "ports/host/devices.h"
 #include "ports/host/failure.h"
+#include "ports/host/job.h"
 #include "ports/host/machine.h"
 #include "ports/host/messages.h"
 #include "ports/host/threads.h"
+#include "ports/host/version.h"
 #include "ports/sim/estimate.h"
 #include "simd/target.h"
 #include "temper/random.h"
@@ -259,8 +261,8 @@ int Run(const Cli& cli, const Arguments& a) {
         {"machine",
          {{"cpu", cpu},
           {"cpus", DefaultThreads()},
-          {"temper", TEMPER_VERSION},
-          {"compiler", TEMPER_COMPILER},
+          {"temper", Version()},
+          {"compiler", Compiler()},
           {"target", target.name},
           {"exact", target.exact},
           {"threads", threads},
@@ -277,37 +279,34 @@ int Run(const Cli& cli, const Arguments& a) {
 
 void AddBenchVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* verb =
-      cli.Verb("bench", "The time of training steps on this machine",
-               [&cli, a] { return Run(cli, *a); });
-  verb->add_option("--models", a->models,
-                   "Models, separated by commas, at the sizes they were made "
-                   "for: resnet8,mobilenet_v1?width=0.5")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->capture_default_str();
-  verb->add_option("--batch", a->batches, "Batch sizes, separated by commas")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(Whole(1, kMaxBatch))
-      ->capture_default_str();
-  verb->add_option("--seconds", a->seconds,
-                   "How long each is measured; at least 5 steps")
-      ->check(InRange(0.001, 3600))
-      ->capture_default_str();
-  verb->add_option("--arena", a->arena,
-                   "Memory that each must fit, such as 16MiB");
-  verb->add_option("--device", a->device,
-                   "Estimate the times, too: a device's name or its profile, "
-                   "FILE.toml");
-  CLI::Option* profile =
-      verb->add_flag("--profile", a->profile,
-                     "Measure kernels instead and print this machine's device "
-                     "profile (TOML); about a minute");
-  for (const char* other :
-       {"--models", "--batch", "--seconds", "--arena", "--device"}) {
-    profile->excludes(verb->get_option(other));
-  }
+  Verb& verb =
+      cli.Add("bench", "Measure the time of training steps on this machine",
+              [&cli, a] { return Run(cli, *a); });
+  verb.example = "temper bench --models resnet8 --batch 1,32";
+  verb.Add("--models", &a->models, "A,B,...",
+           "Models, separated by commas, at the sizes they were made for: "
+           "resnet8,mobilenet_v1?width=0.5")
+      .Group("What");
+  verb.Add("--batch", &a->batches, "N,M,...", "Batch sizes")
+      .Whole(1, kMaxBatch)
+      .Group("What");
+  verb.Add("--seconds", &a->seconds, "SECONDS",
+           "How long each is measured; at least 5 steps")
+      .Range(0.001, 3600)
+      .Group("What");
+  verb.Add("--arena", &a->arena, "SIZE",
+           "Memory that each must fit, such as 16MiB")
+      .Group("What");
+  verb.Add(
+          "--device", &a->device, "NAME",
+          "Estimate the times, too: a device's name (`temper list devices`) or "
+          "its profile, FILE.toml")
+      .Group("What");
+  verb.Flag("--profile", &a->profile,
+            "Measure kernels instead and print this machine's device profile "
+            "(TOML); about a minute")
+      .Excludes({"--models", "--batch", "--seconds", "--arena", "--device"})
+      .Group("What");
   AddMachineOptions(verb, &a->threads, &a->target);
 }
 

@@ -1,0 +1,117 @@
+// The verbs, and how each of them ends. See cli.h.
+#include "ports/cli/cli.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <new>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "models/text.h"
+#include "ports/cli/parser.h"
+#include "ports/host/failure.h"
+#include "ports/host/messages.h"
+#include "ports/host/version.h"
+#include "simd/target.h"
+#include "temper/parallel.h"
+#include "temper/plan.h"
+
+namespace temper::host {
+namespace {
+
+constexpr void (*kVerbs[])(Cli&) = {
+    AddTrainVerb,   AddFinetuneVerb, AddResumeVerb,   AddEvalVerb,
+    AddPredictVerb, AddPlanVerb,     AddInspectVerb,  AddListVerb,
+    AddDataVerb,    AddBenchVerb,    AddSimulateVerb, AddDoctorVerb};
+
+constexpr const char* kNoOutput = "cannot write to standard output";
+
+int Report(const Cli& cli, int code, const std::string& message) {
+  MessageLine("temper: " + message);
+  if (cli.json) {
+    PrintJson({{"error", {{"exit_code", code}, {"message", message}}}});
+    std::fflush(stdout);
+  }
+  return code;
+}
+
+}  // namespace
+
+Verb& Cli::Add(const std::string& name, const std::string& help,
+               std::function<int()> run) {
+  return verbs.emplace_back(name, help, std::move(run));
+}
+
+void AddMachineOptions(Verb& verb, uint32_t* threads, std::string* target) {
+  verb.Add("--threads", threads, "N", "Threads; results do not depend on them")
+      .Whole(1, kMaxThreads)
+      .Default("all CPUs")
+      .Group("Machine");
+  verb.Add("--target", target, "NAME",
+           "SIMD target: avx2, avx3 (or avx512), neon, sve, sse4, scalar")
+      .Default("the best")
+      .Group("Machine");
+}
+
+int RunCli(int argc, char** argv) {
+  OpenStandardDescriptors();
+  Cli cli;
+  // A file-size limit is an error of write(2), not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);  // messages.h: EndWithReader
+  // Known before anything else can fail: every exit has its document.
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--") break;
+    cli.json |= word == "--json" || word.substr(0, 7) == "--json=";
+  }
+  for (int i = 1; i < argc; ++i) {
+    if (!IsUtf8(argv[i])) {
+      return Report(
+          cli, kExitUsage,
+          fmt::format("argument {} is not UTF-8: {}", i, Printable(argv[i])));
+    }
+  }
+  try {
+    for (const auto add : kVerbs) add(cli);
+    bool json = false;
+    for (Verb& verb : cli.verbs) {
+      verb.Flag("--json", &json, "One JSON document on stdout")
+          .Group("Output")
+          .NotInFiles();
+    }
+    const Parsed parsed = ParseWords(
+        cli.verbs, argc, argv,
+        fmt::format("temper {} (arithmetic {}, Highway {}, {})", Version(),
+                    kArithmeticVersion, simd::HighwayVersion(), Compiler()));
+    int code = kExitOk;
+    if (parsed.verb == nullptr) {
+      PrintResult(parsed.text);
+    } else {
+      for (const auto& after : parsed.verb->after) after();
+      CheckGiven(*parsed.verb);
+      code = parsed.verb->run();
+    }
+    // What a stopped run says of itself counts more than its output: a terminal
+    // that is gone takes both.
+    if (!FlushResults() && code == kExitOk) {
+      return Report(cli, kExitIo, kNoOutput);
+    }
+    return code;
+  } catch (const Failure& failure) {
+    return Report(cli, failure.exit_code, failure.message);
+  } catch (const std::system_error& error) {
+    return Report(cli, kExitIo, error.what());
+  } catch (const std::bad_alloc&) {
+    return Report(cli, kExitDoesNotFit,
+                  "out of memory outside the arena (data set, files).");
+  } catch (const std::exception& error) {
+    return Report(
+        cli, kExitBug,
+        fmt::format("a bug in temper, please report it: {}", error.what()));
+  }
+}
+
+}  // namespace temper::host

@@ -1,0 +1,47 @@
+// The command line: `temper VERB ...`. One file per verb (verb_*.cc), each with
+// one function that declares the verb's options and what it does; the list is
+// at the bottom and in cli.cc nothing else is known about them.
+// Next: option.h (what a verb declares), parser.h, help.h, job_file.h.
+#ifndef TEMPER_PORTS_CLI_CLI_H_
+#define TEMPER_PORTS_CLI_CLI_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+
+#include "ports/cli/option.h"
+
+namespace temper::host {
+
+struct Cli {
+  std::deque<Verb> verbs;
+  bool json = false;  // one JSON document on stdout, everything else on stderr
+
+  // Declares a verb whose work is `run`; it stays where it is.
+  Verb& Add(const std::string& name, const std::string& help,
+            std::function<int()> run);
+};
+
+// Parses and works; returns the exit code. Throws nothing.
+int RunCli(int argc, char** argv);
+
+// --threads, --target.
+void AddMachineOptions(Verb& verb, uint32_t* threads, std::string* target);
+
+void AddTrainVerb(Cli& cli);
+void AddFinetuneVerb(Cli& cli);
+void AddResumeVerb(Cli& cli);
+void AddEvalVerb(Cli& cli);
+void AddPredictVerb(Cli& cli);
+void AddPlanVerb(Cli& cli);
+void AddInspectVerb(Cli& cli);
+void AddDataVerb(Cli& cli);
+void AddListVerb(Cli& cli);
+void AddBenchVerb(Cli& cli);
+void AddDoctorVerb(Cli& cli);
+void AddSimulateVerb(Cli& cli);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_CLI_CLI_H_

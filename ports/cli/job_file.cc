@@ -1,0 +1,120 @@
+// See job_file.h.
+#include "ports/cli/job_file.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <vector>
+
+#include "ports/cli/parser.h"
+#include "ports/host/failure.h"
+#include "ports/host/text_file.h"
+#include "ports/sim/toml.h"
+#include "ports/sim/toml_nesting.h"
+
+namespace temper::host {
+namespace {
+
+constexpr uint64_t kMostBytes = 1u << 20;
+constexpr uint32_t kMostNesting = 4;
+
+// A scalar as one would type it; nothing for a table, an array or a date.
+std::optional<std::string> Scalar(const toml::node& node) {
+  if (const auto text = node.as_string()) return text->get();
+  if (const auto number = node.as_integer())
+    return fmt::to_string(number->get());
+  if (const auto number = node.as_floating_point()) {
+    return fmt::to_string(number->get());
+  }
+  if (const auto flag = node.as_boolean()) {
+    return std::string(flag->get() ? "true" : "false");
+  }
+  return std::nullopt;
+}
+
+class Reader {
+ public:
+  Reader(Verb& verb, std::string path) : verb_(verb), path_(std::move(path)) {}
+
+  void Read() {
+    const std::string text = ReadTextFile(path_, kMostBytes);
+    if (const uint32_t line = sim::LineNestedDeeperThan(text, kMostNesting)) {
+      Refuse(line, "too many levels", "Keys are option names, without tables");
+    }
+    const toml::parse_result result = toml::parse(text);
+    if (!result) {
+      const toml::parse_error& error = result.error();
+      Refuse(error.source().begin.line, Printable(error.description()), "");
+    }
+    for (const auto& [key, value] : result.table()) {
+      Take(std::string(key.str()), value, value.source().begin.line);
+    }
+  }
+
+ private:
+  [[noreturn]] void Refuse(uint32_t line, std::string_view why,
+                           std::string_view remedy) const {
+    Fail(kExitConfiguration, "not a job file", Place(line), why, remedy);
+  }
+  std::string Place(uint32_t line) const {
+    return fmt::format("{}:{}", Printable(path_), line);
+  }
+
+  void Take(const std::string& key, const toml::node& value, uint32_t line) {
+    Option* const option = verb_.Find(key);
+    if (option == nullptr || option->Key() != key || !option->in_files) {
+      std::vector<std::string_view> known;
+      for (const Option& one : verb_.options) {
+        if (one.in_files) known.push_back(one.Key());
+      }
+      const bool only_words = option != nullptr && !option->in_files;
+      Refuse(line,
+             only_words ? fmt::format("'{}' is for the command line alone", key)
+                        : fmt::format("{} has no option '{}'", verb_.name,
+                                      Printable(key)),
+             only_words ? "Leave it out" : Suggest(key, known));
+    }
+    std::optional<std::string> text = Scalar(value);
+    if (const toml::array* const array = value.as_array()) {
+      std::string joined;
+      for (const toml::node& element : *array) {
+        const std::optional<std::string> one = Scalar(element);
+        if (!one || one->find(',') != std::string::npos) {
+          Refuse(line,
+                 fmt::format("'{}': an item that is no text or number", key),
+                 "Write [\"a\", \"b\"]");
+        }
+        joined += (joined.empty() ? "" : ",") + *one;
+      }
+      text = joined;
+    }
+    if (!text) {
+      Refuse(line, fmt::format("'{}' is neither a text nor a number", key),
+             "Write the value as on the command line, in quotes");
+    }
+    if (option->given()) return;              // the command line decides
+    if (value.is_array() && text->empty()) {  // a list of nothing
+      option->from = Place(line);
+      return;
+    }
+    if (option->IsFlag() != value.is_boolean()) {
+      Refuse(line,
+             option->IsFlag()
+                 ? fmt::format("'{}' must be true or false", key)
+                 : fmt::format("'{}' needs a value, not true or false", key),
+             "");
+    }
+    SetOption(*option, *text, Place(line), kExitConfiguration);
+  }
+
+  Verb& verb_;
+  const std::string path_;
+};
+
+}  // namespace
+
+void ReadJobFile(Verb& verb, const std::string& path) {
+  Reader(verb, path).Read();
+}
+
+}  // namespace temper::host

@@ -1,0 +1,269 @@
+// See job_options.h. Knobs of optimizers and schedules are fields of their
+// specs; the common ones have an option of their own as well (shorthands).
+#include "ports/cli/job_options.h"
+
+#include <fmt/format.h>
+
+#include <cctype>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "models/spec.h"
+#include "models/text.h"
+#include "ports/cli/job_file.h"
+#include "ports/host/failure.h"
+#include "ports/host/messages.h"
+#include "ports/host/specs.h"
+
+namespace temper::host {
+namespace {
+
+constexpr const char* kData = "Data";
+constexpr const char* kModel = "Model";
+constexpr const char* kTraining = "Training";
+constexpr const char* kJob = "Job";
+
+// A spec that shorthands add to.
+struct SpecOption {
+  const char* name;   // "--schedule"
+  std::string* spec;  // of the job
+  Catalogue catalogue;
+};
+
+std::string NamesOf(const Catalogue& catalogue) {
+  std::string names;
+  for (uint32_t i = 0; i < catalogue.count; ++i) {
+    names += fmt::format("{}{}", i == 0 ? "" : ", ", catalogue.entry(i).name);
+  }
+  return names;
+}
+
+void AddSpec(Verb& verb, const SpecOption& of, const std::string& help) {
+  verb.Add(of.name, of.spec, "SPEC",
+           fmt::format("{}: {}; `temper list {}` has their fields", help,
+                       NamesOf(of.catalogue), of.catalogue.name))
+      .Check([of](const std::string& given) {
+        Choice choice;
+        Schedule common;
+        return ReadSpec(given, of.catalogue, 0, &choice, &common);
+      })
+      .Group(kTraining);
+}
+
+// What a shorthand was given, until all options are in.
+struct Shorthand {
+  std::string text;
+  bool flag = false;
+};
+
+// `field` of the spec, by an option of its own.
+void AddShorthand(Verb& verb, const char* name, const SpecOption& of,
+                  const char* field_name) {
+  const Catalogue& catalogue = of.catalogue;
+  // Described by the first entry that has it.
+  Entry entry;
+  const Field* field = catalogue.common.Find(field_name);
+  for (uint32_t i = 0; i < catalogue.count && field == nullptr; ++i) {
+    entry = catalogue.entry(i);
+    field = entry.fields.Find(field_name);
+  }
+  std::string help =
+      fmt::format("{} ({}of {})", field->help,
+                  field->IsTime() ? fmt::format("in {}; ", field->unit) : "",
+                  entry.name[0] == '\0' ? "any schedule" : entry.name);
+  help[0] = static_cast<char>(std::toupper(help[0]));
+  auto given = std::make_shared<Shorthand>();
+  if (field->IsFlag()) {
+    verb.Flag(name, &given->flag, help).Group(kTraining);
+  } else {
+    verb.Add(name, &given->text, field->IsTime() ? "TIME" : "X", help)
+        .Default(DefaultText(entry, *field))
+        .Group(kTraining);
+  }
+  verb.At(name).text = nullptr;  // shown as a part of the spec
+  verb.after.push_back([&verb, name, of, field_name, given] {
+    const Option& option = verb.At(name);
+    if (!option.given() || (option.IsFlag() && !given->flag)) return;
+    SpecText spec;
+    SplitSpec(*of.spec, &spec);  // checked when it was read
+    const std::string& value = option.IsFlag() ? "1" : given->text;
+    if (spec.Find(field_name) != nullptr) {
+      Fail(kExitUsage, "given twice", field_name,
+           fmt::format("by {} ({}) and in {} ({})", name, option.from, of.name,
+                       verb.At(of.name).from),
+           "Give it once");
+    }
+    spec.options.push_back({field_name, value});
+    Choice choice;
+    Schedule common;
+    const std::string wrong =
+        ReadSpec(spec.Text(), of.catalogue, 0, &choice, &common);
+    if (!wrong.empty()) {
+      Fail(kExitUsage, name, option.from == kCommandLine ? "" : option.from,
+           wrong,
+           fmt::format("It is a field of {} {}", of.name, Printable(*of.spec)));
+    }
+    *of.spec = spec.Text();
+    std::string& from = verb.At(of.name).from;
+    if (from.empty()) {
+      from = option.from;
+    } else if (from != option.from) {
+      from += ", " + option.from;
+    }
+  });
+}
+
+void PrintJob(const Cli& cli, const Verb& verb) {
+  struct Line {
+    std::string key, value, from;
+  };
+  std::vector<Line> lines;
+  size_t width = 0;
+  for (const Option& option : verb.options) {
+    if (!option.in_files || !option.text) continue;
+    std::string text = option.given() || option.default_text.empty()
+                           ? option.text()
+                           : option.default_text;
+    if (text.empty() && !option.given()) continue;
+    width = std::max(width, text.size());
+    lines.push_back({std::string(option.Key()), std::move(text),
+                     option.given() ? option.from : "default"});
+  }
+  if (cli.json) {
+    nlohmann::ordered_json options;
+    for (const Line& line : lines) {
+      options[line.key] = {{"value", line.value}, {"from", line.from}};
+    }
+    PrintJson({{"verb", verb.name}, {"options", options}});
+    return;
+  }
+  for (const Line& line : lines) {
+    Result("{} {} {}\n", LeftCell(line.key, 16),
+           LeftCell(line.value, std::min<size_t>(width, 60)), line.from);
+  }
+}
+
+}  // namespace
+
+void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
+  auto config = std::make_shared<std::string>();
+  auto dry_run = std::make_shared<bool>(false);
+  // First of all: it brings values for the others.
+  verb.after.push_back([&verb, config] {
+    if (!config->empty()) ReadJobFile(verb, *config);
+  });
+  verb.Add("--data", &o->data, "SPEC",
+           "Data, such as 'idx:DIR?classes=0-7&limit=N&val=0.1'; `temper list "
+           "data`")
+      .Group(kData);
+  verb.Add("--val", &o->val, "SPEC",
+           "Validation data of their own, in place of val= in --data")
+      .Group(kData);
+  verb.Add("--normalize", &o->normalize, "HOW",
+           "Preprocessing of a new model: channel or pixel (mean and "
+           "deviation), none")
+      .Group(kData);
+  verb.Add("--augment", &o->augment, "LIST",
+           "Training samples varied, in this order: " +
+               NamesOf(AugmentationCatalogue()) +
+               "; as in 'hflip,crop=4' (`temper list augmentations`)")
+      .Group(kData);
+  verb.Flag("--drop-last", &o->drop_last,
+            "Leave out a short last batch of an epoch")
+      .Group(kData);
+
+  verb.Add("--init", &o->init, "SPEC",
+           "First weights: auto (He where a ReLU follows, Xavier elsewhere), " +
+               NamesOf(InitializerCatalogue()))
+      .Check([](const std::string& given) {
+        Choice choice;
+        if (given == "auto") return std::string();
+        return ReadSpec(given, InitializerCatalogue(), &choice);
+      })
+      .Group(kModel);
+  verb.Add("--dropout", &o->dropout, "RATE",
+           "Rate of the dropout layers; adds one before the head if there is "
+           "none")
+      .Range(0, 0.999)
+      .Group(kModel);
+  verb.Add("--label-smoothing", &o->label_smoothing, "X",
+           "Share of the target that is spread over all classes")
+      .Range(0, 0.999)
+      .Group(kModel);
+  verb.Add("--freeze", &o->freeze, "LAYERS",
+           "Layers that stay as they are: names or patterns such as 'block1*', "
+           "separated by commas; body = all but the head")
+      .Group(kModel);
+  verb.Add("--bn", &o->bn, "HOW",
+           "Statistics of trained batch norms: train or frozen")
+      .Group(kModel);
+
+  verb.Add("--epochs", &o->epochs, "N", "Times through the data")
+      .Whole(1, 1000000)
+      .Group(kTraining);
+  verb.Add("--batch", &o->batch, "N", "Samples per step")
+      .Whole(1, kMaxBatch)
+      .Group(kTraining);
+  verb.Add("--lr", &o->lr, "RATE", "Learning rate")
+      .Range(1e-30, 1e6)
+      .Group(kTraining);
+  const SpecOption schedule = {"--schedule", &o->schedule, ScheduleCatalogue()};
+  const SpecOption optimizer = {"--optimizer", &o->optimizer,
+                                OptimizerCatalogue()};
+  AddSpec(verb, schedule, "How the rate changes");
+  AddShorthand(verb, "--warmup", schedule, "warmup");
+  AddShorthand(verb, "--min-lr", schedule, "min_lr");
+  AddShorthand(verb, "--step-size", schedule, "step_size");
+  AddShorthand(verb, "--gamma", schedule, "gamma");
+  AddSpec(verb, optimizer, "The update of the weights");
+  AddShorthand(verb, "--momentum", optimizer, "momentum");
+  AddShorthand(verb, "--nesterov", optimizer, "nesterov");
+  AddShorthand(verb, "--wd", optimizer, "weight_decay");
+  AddShorthand(verb, "--wd-all", optimizer, "decay_all");
+  verb.Add("--seed", &o->seed, "N", "Seed of everything random")
+      .Whole(0, UINT64_MAX)
+      .Group(kTraining);
+
+  verb.Add("--arena", &o->arena, "SIZE", "Memory for the job, such as 16MiB")
+      .Default("what it needs")
+      .Group("Machine");
+  AddMachineOptions(verb, &o->threads, &o->target);
+
+  verb.Add("--config", config.get(), "FILE",
+           "A job as TOML: key = value lines, keys as the options here without "
+           "--; options override it")
+      .NotInFiles()
+      .Group(kJob);
+  verb.Flag("--dry-run", dry_run.get(),
+            "Print the options of the job and where each comes from, and end")
+      .NotInFiles()
+      .Group(kJob);
+  verb.after.push_back([&cli, &verb, config, dry_run, o] {
+    if (!*dry_run) return;
+    o->schedule = CompleteSpec(o->schedule, ScheduleCatalogue());
+    o->optimizer = CompleteSpec(o->optimizer, OptimizerCatalogue());
+    verb.At("--schedule").default_text = o->schedule;
+    verb.At("--optimizer").default_text = o->optimizer;
+    // What the options point into belongs to the verb's work.
+    verb.run = [&cli, &verb, owner = verb.run] {
+      PrintJob(cli, verb);
+      return static_cast<int>(kExitOk);
+    };
+  });
+}
+
+void AddRunOptions(Verb& verb, JobOptions* o, bool* quiet, const char* group) {
+  verb.Add("--out", &o->out, "DIR", "The run folder, created")
+      .Default("a new one in runs/")
+      .Group(group);
+  verb.Add("--save-every", &o->save_seconds, "SECONDS",
+           "Between saves within an epoch; 0: only at its end")
+      .Range(0, 1e9)
+      .Group(group);
+  verb.Flag("--overwrite", &o->overwrite, "Replace an older run in --out")
+      .Group(group);
+  verb.Flag("--quiet,-q", quiet, "No progress").Group(group);
+}
+
+}  // namespace temper::host

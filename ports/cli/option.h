@@ -1,0 +1,96 @@
+// Options of a verb as records: names, help, range, default, and the variable
+// that takes the value. The parser, the help text, job files (job_file.h) and
+// --dry-run all work on these; the library that takes the command line apart is
+// known to parser.cc alone.
+#ifndef TEMPER_PORTS_CLI_OPTION_H_
+#define TEMPER_PORTS_CLI_OPTION_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace temper::host {
+
+inline constexpr const char* kCommandLine = "command line";
+
+class Option {
+ public:
+  std::vector<std::string> names;  // "--quiet", "-q"; a bare word: positional
+  std::string value;               // as help calls it: "N"; empty: a flag
+  std::string help;
+  std::string group;         // heading in help
+  std::string range;         // "1 to 64"; empty: any
+  std::string default_text;  // empty: there is none
+  bool required = false;
+  bool many = false;                  // takes several words (positional)
+  bool in_files = true;               // may stand in a job file
+  std::vector<std::string> excludes;  // names of others
+  // Reads a value; returns what is wrong with it ("must be 1 to 64, not 0"), or
+  // nothing.
+  std::function<std::string(const std::string&)> set;
+  std::function<std::string()> text;  // of the present value; empty: none
+  std::string from;  // "command line", "job.toml:3"; empty: default
+
+  // "lr" for --lr: the key in a job file.
+  std::string_view Key() const;
+  const std::string& Name() const { return names.front(); }
+  bool IsPositional() const { return names.front()[0] != '-'; }
+  bool IsFlag() const { return value.empty(); }
+  bool given() const { return !from.empty(); }
+
+  Option& Required();
+  Option& Group(std::string heading);
+  Option& Range(double min, double max);      // NaN is outside
+  Option& Whole(uint64_t min, uint64_t max);  // decimal digits only
+  Option& Default(std::string text);          // where that is no value
+  Option& Check(std::function<std::string(const std::string&)> check);
+  Option& NotInFiles();
+  Option& Excludes(std::vector<std::string> names);
+};
+
+class Verb {
+ public:
+  Verb(std::string name, std::string help, std::function<int()> run);
+
+  // `names`: "--batch", "-q,--quiet" or "model" (positional). The value that
+  // the variable has now is the default.
+  Option& Add(std::string_view names, std::string* to, std::string value,
+              std::string help);
+  Option& Add(std::string_view names, double* to, std::string value,
+              std::string help);
+  Option& Add(std::string_view names, std::optional<double>* to,
+              std::string value, std::string help);
+  Option& Add(std::string_view names, uint32_t* to, std::string value,
+              std::string help);
+  Option& Add(std::string_view names, uint64_t* to, std::string value,
+              std::string help);
+  // Separated by commas; a positional one takes several words.
+  Option& Add(std::string_view names, std::vector<std::string>* to,
+              std::string value, std::string help);
+  Option& Add(std::string_view names, std::vector<uint32_t>* to,
+              std::string value, std::string help);
+  Option& Flag(std::string_view names, bool* to, std::string help);
+
+  // The option with this name or key; it must exist.
+  Option& At(std::string_view name);
+  // Null for an unknown name.
+  Option* Find(std::string_view name);
+
+  std::string name, help;
+  std::string example;  // of a command line, first in help
+  std::function<int()> run;
+  std::deque<Option> options;
+  // Called in order when all values are in; they may throw Failure.
+  std::vector<std::function<void()>> after;
+
+ private:
+  Option& New(std::string_view names, std::string value, std::string help);
+};
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_CLI_OPTION_H_

@@ -1,0 +1,176 @@
+// The command line, taken apart by CLI11; values are read by the options
+// themselves. See parser.h.
+#include "ports/cli/parser.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "ports/cli/help.h"
+#include "ports/host/failure.h"
+
+namespace temper::host {
+namespace {
+
+// What CLI11 collects for one option.
+struct Words {
+  Option* option;
+  CLI::Option* parsed;
+  std::vector<std::string> values;
+};
+
+void Declare(Option& option, CLI::App& app, std::deque<Words>* words) {
+  Words& w = words->emplace_back();
+  w.option = &option;
+  std::string names;
+  for (const std::string& one : option.names) {
+    if (!names.empty()) names += ',';
+    names += one;
+  }
+  if (option.IsFlag()) {
+    w.parsed = app.add_flag(names);
+    w.parsed->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    return;
+  }
+  w.parsed = app.add_option(names, w.values);
+  w.parsed->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  if (!option.many) w.parsed->expected(1)->allow_extra_args(false);
+}
+
+[[noreturn]] void Usage(const std::string& text) {
+  throw Failure(kExitUsage, text);
+}
+
+// What CLI11 says of a word it does not know, with the nearest one we do.
+[[noreturn]] void FailWords(const std::string& message, std::deque<Verb>& verbs,
+                            Verb* verb, int argc, char** argv) {
+  std::vector<std::string> known = {"--help"};
+  if (verb != nullptr) {
+    for (const Option& option : verb->options) {
+      for (const std::string& one : option.names) {
+        if (one.starts_with("--")) known.push_back(one);
+      }
+    }
+  } else {
+    known.push_back("--version");
+    for (const Verb& one : verbs) known.push_back(one.name);
+  }
+  const std::vector<std::string_view> names(known.begin(), known.end());
+  const std::string help = fmt::format("`temper {}--help` lists ",
+                                       verb != nullptr ? verb->name + " " : "");
+  // CLI11 only says that a verb is missing; the user has typed one.
+  if (verb == nullptr && argc > 1 && argv[1][0] != '-') {
+    Usage(fmt::format("unknown verb '{}'\n  {}", Printable(argv[1]),
+                      Suggest(argv[1], names)));
+  }
+  // A misspelt option says more than what is missing because of it.
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    const std::string_view stem = word.substr(0, word.find('='));
+    if (stem.size() < 3 || stem.substr(0, 2) != "--" ||
+        std::find(names.begin(), names.end(), stem) != names.end()) {
+      continue;
+    }
+    const std::string_view near = NearestName(stem, names);
+    if (near.empty() && verb != nullptr && verb->name == "resume") {
+      Usage(fmt::format(
+          "resume takes no {}: a run keeps the options that it began with\n  "
+          "To train on, begin a new run with its weights: temper train --model "
+          "RUN/weights/last.safetensors ...",
+          Printable(stem)));
+    }
+    Usage(fmt::format("unknown option {}\n  {}", Printable(stem),
+                      near.empty() ? help + "them."
+                                   : fmt::format("Did you mean '{}'?", near)));
+  }
+  Usage(fmt::format("{}\n  {}what there is.", message, help));
+}
+
+}  // namespace
+
+void SetOption(Option& option, const std::string& text, const std::string& from,
+               int code) {
+  const std::string wrong = option.set(text);
+  if (!wrong.empty()) {
+    // "job.toml:3: lr must be ..." or "--lr must be ...".
+    const bool file = code != kExitUsage;
+    throw Failure(code,
+                  fmt::format("{}{} {}.", file ? from + ": " : "",
+                              file ? option.Key() : option.Name(), wrong));
+  }
+  option.from = from;
+}
+
+void CheckGiven(Verb& verb) {
+  for (const Option& option : verb.options) {
+    if (option.required && !option.given()) {
+      Usage(
+          fmt::format("{} is required\n  `temper {} --help` lists what there "
+                      "is.",
+                      option.Name(), verb.name));
+    }
+    if (!option.given()) continue;
+    for (const std::string& other : option.excludes) {
+      if (verb.At(other).given()) {
+        Usage(fmt::format("{} excludes {}", option.Name(), other));
+      }
+    }
+  }
+}
+
+Parsed ParseWords(std::deque<Verb>& verbs, int argc, char** argv,
+                  const std::string& version) {
+  CLI::App app;
+  app.set_help_flag();
+  app.require_subcommand(1);
+  bool help = false, show_version = false;
+  app.add_flag("-h,--help", help);
+  app.add_flag("--version", show_version);
+  struct Scope {
+    Verb* verb;
+    CLI::App* app;
+    std::deque<Words> words;
+  };
+  std::deque<Scope> scopes;
+  for (Verb& verb : verbs) {
+    CLI::App* const sub = app.add_subcommand(verb.name);
+    sub->set_help_flag();
+    sub->add_flag("-h,--help", help);
+    Scope& scope = scopes.emplace_back(Scope{&verb, sub, {}});
+    for (Option& option : verb.options) Declare(option, *sub, &scope.words);
+  }
+  std::string message;
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    message = error.what();
+  }
+  const auto used = std::find_if(scopes.begin(), scopes.end(),
+                                 [](Scope& s) { return s.app->parsed(); });
+  Verb* const verb = used == scopes.end() ? nullptr : used->verb;
+  Parsed parsed;
+  if (help || show_version) {
+    parsed.text = help ? HelpText(verbs, verb) : version + "\n";
+    return parsed;
+  }
+  if (!message.empty()) FailWords(message, verbs, verb, argc, argv);
+  for (const Words& w : used->words) {
+    Option& option = *w.option;
+    if (w.parsed->count() == 0) continue;
+    const std::vector<std::string> values =
+        option.IsFlag() ? std::vector<std::string>{"true"} : w.values;
+    if (!option.many && !option.IsFlag() && values.size() != 1) {
+      Usage(fmt::format("{} is given twice\n  Give it once.", option.Name()));
+    }
+    for (const std::string& value : values) {
+      SetOption(option, value, kCommandLine, kExitUsage);
+    }
+  }
+  parsed.verb = verb;
+  return parsed;
+}
+
+}  // namespace temper::host

@@ -1,0 +1,201 @@
+// list: what a job can name, from the registry and the lists of models, data
+// kinds and devices.
+#include <fmt/format.h>
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "models/models.h"
+#include "models/spec.h"
+#include "models/text.h"
+#include "ports/cli/cli.h"
+#include "ports/cli/help.h"
+#include "ports/host/dataset.h"
+#include "ports/host/failure.h"
+#include "ports/host/messages.h"
+#include "ports/sim/profile.h"
+#include "temper/registry.h"
+
+namespace temper::host {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json FieldJson(const Entry& entry, const Field& field) {
+  Json json = {{"name", field.name},
+               {"type", field.IsFlag()    ? "flag"
+                        : field.IsWhole() ? "whole number"
+                                          : "number"},
+               {"default", DefaultText(entry, field)},
+               {"min", field.min},
+               {"max", field.max},
+               {"help", field.help}};
+  if (field.unit[0] != '\0') json["unit"] = field.unit;
+  return json;
+}
+
+Json EntriesOf(const Catalogue& catalogue) {
+  Json list = Json::array();
+  for (uint32_t i = 0; i < catalogue.count; ++i) {
+    const Entry entry = catalogue.entry(i);
+    Json fields = Json::array();
+    for (const Field& field : entry.fields) {
+      fields.push_back(FieldJson(entry, field));
+    }
+    for (const Field& field : catalogue.common) {
+      fields.push_back(FieldJson({}, field));
+    }
+    list.push_back(
+        {{"name", entry.name}, {"help", entry.help}, {"fields", fields}});
+  }
+  return list;
+}
+
+Json ModelsJson() {
+  Json list = Json::array();
+  for (const models::ModelInfo* const model : models::Models()) {
+    Json fields = Json::array();
+    for (const models::ModelOption& option : model->options) {
+      Json field = {
+          {"name", option.name},
+          {"type", option.kind == models::ModelOption::Kind::kChoice ? "choice"
+                   : option.kind == models::ModelOption::Kind::kNumber
+                       ? "number"
+                       : "whole numbers"},
+          {"default", option.default_value}};
+      if (option.choices != nullptr) {
+        field["choices"] = option.choices;
+      } else {
+        field["min"] = option.min;
+        field["max"] = option.max;
+      }
+      field["help"] = option.help;
+      fields.push_back(field);
+    }
+    list.push_back({{"name", model->name},
+                    {"help", model->help},
+                    {"input", fmt::format("{}x{}x{}", model->input.h,
+                                          model->input.w, model->input.c)},
+                    {"fields", fields}});
+  }
+  return list;
+}
+
+Json DataJson() {
+  Json list = Json::array();
+  for (const DataKindHelp& kind : DataKinds()) {
+    list.push_back({{"name", kind.name},
+                    {"help", kind.meaning},
+                    {"usage", kind.usage},
+                    {"fields", Json::array()}});
+  }
+  return list;
+}
+
+Json DevicesJson() {
+  Json list = Json::array();
+  for (const sim::BuiltInProfile& device : sim::BuiltInProfiles()) {
+    list.push_back({{"name", device.name},
+                    {"help", "device of `temper simulate`"},
+                    {"fields", Json::array()}});
+  }
+  return list;
+}
+
+struct List {
+  std::string name;
+  std::function<Json()> entries;
+};
+std::vector<List> Lists() {
+  std::vector<List> lists = {{"models", ModelsJson}};
+  for (const auto catalogue : kCatalogues) {
+    lists.push_back({catalogue().name, [=] { return EntriesOf(catalogue()); }});
+  }
+  lists.push_back({"data", DataJson});
+  lists.push_back({"devices", DevicesJson});
+  return lists;
+}
+
+std::string RangeOf(const Json& field) {
+  const std::string type = field.at("type");
+  if (field.contains("choices")) return field.at("choices");
+  if (type == "flag") return "0 or 1";
+  const std::string unit = field.value("unit", "");
+  if (unit == "steps" || unit == "epochs") return "a time in " + unit;
+  return fmt::format("{} to {}{}", field.at("min").get<double>(),
+                     field.at("max").get<double>(),
+                     unit.empty() ? "" : " " + unit);
+}
+
+void Print(const Json& entries) {
+  for (const Json& entry : entries) {
+    const std::string help = entry.contains("usage")
+                                 ? entry.at("usage").get<std::string>() + ": " +
+                                       entry.at("help").get<std::string>()
+                                 : entry.at("help").get<std::string>();
+    Result("{}", Wrapped("  " + entry.at("name").get<std::string>(), help, 24));
+    for (const Json& field : entry.at("fields")) {
+      const std::string about = fmt::format(
+          "{} [{}, default: {}]", field.at("help").get<std::string>(),
+          RangeOf(field), field.at("default").get<std::string>());
+      Result("{}",
+             Wrapped("    " + field.at("name").get<std::string>(), about, 26));
+    }
+  }
+}
+
+int Run(const Cli& cli, const std::string& wanted) {
+  const std::vector<List> lists = Lists();
+  std::vector<std::string_view> names;
+  for (const List& list : lists) names.push_back(list.name);
+  bool found = wanted.empty();
+  for (const List& list : lists) found |= list.name == wanted;
+  if (!found) {
+    Fail(kExitUsage, "there is no such list", Printable(wanted), "",
+         Suggest(wanted, names));
+  }
+  Json json;
+  for (const List& list : lists) {
+    if (!wanted.empty() && list.name != wanted) continue;
+    const Json entries = list.entries();
+    json[list.name] = entries;
+    if (cli.json) continue;
+    if (wanted.empty()) {
+      std::string line;
+      for (const Json& entry : entries) {
+        line +=
+            (line.empty() ? "" : ", ") + entry.at("name").get<std::string>();
+      }
+      Result("{}", Wrapped(list.name, line, 16));
+    } else {
+      Print(entries);
+    }
+  }
+  if (cli.json) {
+    PrintJson(json);
+  } else if (wanted.empty()) {
+    Result("\n`temper list optimizers` shows fields, ranges and defaults.\n");
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddListVerb(Cli& cli) {
+  auto wanted = std::make_shared<std::string>();
+  Verb& verb =
+      cli.Add("list", "List models, layers, optimizers, schedules, ...",
+              [&cli, wanted] { return Run(cli, *wanted); });
+  verb.example = "temper list optimizers";
+  std::string names;
+  for (const List& list : Lists()) {
+    if (!names.empty()) names += ", ";
+    names += list.name;
+  }
+  verb.Add("what", wanted.get(), "WHAT", names).Default("all").Group("What");
+}
+
+}  // namespace temper::host

@@ -1,0 +1,61 @@
+// The registry: everything that a job can name (layers, losses, activations,
+// optimizers, schedules, initializers, augmentations), each with a line of help
+// and the fields of its parameters. Made from the lists in layers.h,
+// optimizers.h, ...; what an option, a help text, a table in a page or a
+// message needs to know comes from here.
+// Next: models/spec.h (the text that names an entry and its parameters).
+#ifndef TEMPER_REGISTRY_H_
+#define TEMPER_REGISTRY_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "temper/fields.h"
+
+namespace temper {
+
+struct Entry {
+  const char* name = "";
+  const char* help = "";  // one line
+  FieldList fields = {};
+  // Fills a params struct (kMaxParams bytes suffice for any). Null: there are
+  // no parameters.
+  void (*defaults)(void* params) = nullptr;
+};
+inline constexpr uint32_t kMaxParams = 64;  // bytes
+
+struct Catalogue {
+  const char* name = "";      // "optimizers"
+  const char* singular = "";  // "optimizer"
+  uint32_t count = 0;
+  // Entry i; in the catalogues of optimizers, schedules, initializers and
+  // augmentations, that of the kind with the number i.
+  Entry (*entry)(uint32_t i) = nullptr;
+  // Fields that every entry has beside its own (the warm-up of schedules).
+  FieldList common = {};
+
+  // `count` for an unknown name.
+  uint32_t Find(std::string_view wanted) const {
+    uint32_t i = 0;
+    while (i < count && wanted != entry(i).name) ++i;
+    return i;
+  }
+};
+
+Catalogue LayerCatalogue();  // without losses and activations
+Catalogue LossCatalogue();
+Catalogue ActivationCatalogue();
+Catalogue OptimizerCatalogue();
+Catalogue ScheduleCatalogue();
+Catalogue InitializerCatalogue();
+Catalogue AugmentationCatalogue();
+
+// All of them, in this order.
+inline constexpr Catalogue (*kCatalogues[])() = {
+    LayerCatalogue,       LossCatalogue,     ActivationCatalogue,
+    OptimizerCatalogue,   ScheduleCatalogue, InitializerCatalogue,
+    AugmentationCatalogue};
+
+}  // namespace temper
+
+#endif  // TEMPER_REGISTRY_H_

@@ -1,0 +1,40 @@
+// Helpers for the tables at the end of a layer's, an optimizer's, a schedule's
+// ... file.
+#ifndef TEMPER_RUNTIME_TABLE_H_
+#define TEMPER_RUNTIME_TABLE_H_
+
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+
+#include "temper/fields.h"
+
+namespace temper {
+
+template <class Params>
+void DefaultsOf(void* params) {
+  static_assert(std::is_trivially_copyable_v<Params>);
+  const Params defaults{};
+  if constexpr (!std::is_empty_v<Params>) {
+    std::memcpy(params, &defaults, sizeof(Params));
+  }
+}
+template <size_t n>
+constexpr FieldList ListOf(const Field (&fields)[n]) {
+  return {fields, static_cast<uint32_t>(n)};
+}
+
+// A field of a params struct: range, a few words, and perhaps a unit.
+// clang-format off
+#define TEMPER_FIELD(Params, field, type, min, max, ...) \
+  ::temper::Field{#field, offsetof(Params, field), ::temper::Field::Type::type, \
+                  min, max, __VA_ARGS__}
+#define TEMPER_FIELD_U32(Params, field, min, max, ...) \
+  TEMPER_FIELD(Params, field, kU32, min, max, __VA_ARGS__)
+#define TEMPER_FIELD_F32(Params, field, min, max, ...) \
+  TEMPER_FIELD(Params, field, kF32, min, max, __VA_ARGS__)
+// clang-format on
+
+}  // namespace temper
+
+#endif  // TEMPER_RUNTIME_TABLE_H_
