@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "runtime/layer.h"
+#include "runtime/step_state.h"
 #include "temper/random.h"
 #include "temper/trainer.h"
 
@@ -74,6 +75,8 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
   if (memory_.data == nullptr) return;
   seed_ = seed;
   weights_are_set_ = true;
+  gathered_ = 0;
+  StepStateOf(plan_, memory_.data)->steps = 0;
   uint32_t head = kNoNode;
   for (uint32_t i = 0; i < plan_.nodes.size(); ++i) {
     if (HasKernel(plan_.nodes[i])) head = i;

@@ -78,7 +78,7 @@ class Needs {
   // blocks cheap.
   void GradientInBlocks(uint64_t work) { gradient_work = work; }
   // The gradient of weight 0 can be handed over in pieces, from any thread
-  // (Call::pieces): it needs no memory at all.
+  // (Call::pieces): it needs no memory at all. Goes before blocks.
   void GradientInPieces() { gradient_in_pieces = true; }
   // Live statistics over fewer rows have no meaning.
   void MinimumRows(uint32_t rows) { minimum_rows = rows; }
@@ -132,6 +132,8 @@ struct StepContext {
   uint64_t seed = 0;
   uint32_t epoch = 0;
   bool training = false;
+  // Running statistics do not follow this batch: it is only looked at.
+  bool keep_statistics = false;
 };
 
 // Where a derivable layer keeps its coefficients: two vectors of `channels`

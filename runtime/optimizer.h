@@ -1,5 +1,6 @@
 // What an optimizer is: one file in optimizers/ fills in one OptimizerOp.
-// Next: optimizers/sgd.cc.
+// What else happens in a step, before and after the updates: update_hook.h.
+// Next: optimizers/sgd.cc, trainer_update.cc (who calls it).
 #ifndef TEMPER_RUNTIME_OPTIMIZER_H_
 #define TEMPER_RUNTIME_OPTIMIZER_H_
 
@@ -10,11 +11,29 @@
 
 namespace temper {
 
+// A weight as a matrix. A row is what belongs to one index of dims[0]: for dense
+// and convolution layers all weights of one output, for biases and the
+// parameters of batch norm one number, and for depthwise kernels (kh, kw, c),
+// whose outputs are columns, one row of taps of all channels.
+struct RowGeometry {
+  uint64_t rows = 0, length = 0;
+};
+inline RowGeometry RowsOf(const WeightSpec& spec) {
+  return {spec.dims[0], spec.Count() / spec.dims[0]};
+}
+
+// Elements [first, first + count) of one weight. Pointers are to the first of
+// them.
 struct UpdateCall {
+  // The plan's, or what StepOptions have put in its place. A state that the
+  // plan has not is null: go by the pointers, not by the parameters.
   const Optimizer& optimizer;
   WeightRole role;
-  uint64_t count;
-  float learning_rate;
+  uint64_t step;         // the run's first is 1; a resumed run goes on counting
+  float learning_rate;   // of the step times the layer's factor
+  float gradient_scale;  // g is multiplied by it first; 1: not at all
+  RowGeometry shape;     // of the whole weight
+  uint64_t first, count;
   const float* g;
   float* w;
   float* const* state;  // kMaxStates, null where there is none
@@ -22,23 +41,29 @@ struct UpdateCall {
   const ParallelRunner& parallel;
 };
 
+// What a new value depends on, and so what one call must hold.
+enum class UpdateUnit : uint32_t {
+  kElement,  // on nothing but the element's own: any part of a weight will do
+  kRow,  // on its row: calls hold whole rows, and gradients come in no pieces
+};
+
 struct OptimizerOp {
   const char* name = "";
   const char* help = "";  // one line
   FieldList fields = {};
   void (*defaults)(void* params) = nullptr;
-  // Names of the state tensors a weight needs, each the weight's size; writes
-  // at most kMaxStates and returns how many.
+  // Names of the state tensors a weight needs, each the weight's size and zero
+  // before the first step; writes at most kMaxStates and returns how many.
   uint32_t (*states)(const Optimizer& optimizer, const char** names) = nullptr;
   // Updates w from g. True if a weight or state became non-finite. Several
-  // threads may call it at once, each with its own part of a weight: a new
-  // value depends on nothing but the element's own.
+  // threads may call it at once, each with its own part of a weight.
   bool (*update)(const UpdateCall& call) = nullptr;
   // What of the parameters has no effect, such as "nesterov has no effect
   // without momentum"; null if all have. May be null.
   const char* (*unused)(const Optimizer& optimizer) = nullptr;
   // Factor of the 1/2 |w|^2 penalty on a weight of this role.
   float (*decay)(const Optimizer& optimizer, WeightRole role) = nullptr;
+  UpdateUnit unit = UpdateUnit::kElement;
 };
 
 const OptimizerOp& OpOf(OptimizerKind kind);

@@ -38,6 +38,8 @@ const char* TensorKindName(TensorKind kind) {
       return "optimizer";
     case TensorKind::kStepState:
       return "step state";
+    case TensorKind::kCount:
+      break;
   }
   return "?";
 }

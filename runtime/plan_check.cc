@@ -5,12 +5,14 @@
 // no other live buffer; and that every value is there when it is read
 // (plan_check_values.cc).
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "runtime/layer.h"
 #include "runtime/optimizer.h"
 #include "runtime/plan_check_values.h"
+#include "runtime/update_hook.h"
 #include "simd/rows.h"
 #include "temper/plan.h"
 
@@ -76,15 +78,33 @@ bool Known(const Plan& plan, uint32_t tensor, uint64_t bytes = 0) {
   return tensor < plan.tensors.size() && plan.tensors[tensor].bytes >= bytes;
 }
 
+// State tensors of a trained weight: the optimizer's and the hooks'.
+uint32_t StatesOf(const PlanOptions& options) {
+  const char* names[kMaxStates];
+  uint32_t states =
+      OpOf(options.optimizer.kind).states(options.optimizer, names);
+  for (const UpdateHook& hook : options.hooks) {
+    const UpdateHookOp& op = *FindOp(hook.kind);
+    if (op.states != nullptr) states += op.states(hook, names);
+  }
+  return states;
+}
+
+// Whole gradients: there to the end, and from the start if they add up.
+bool LivesAsItMust(const Plan& plan, const PlannedTensor& gradient) {
+  const GradientMode mode = plan.options.gradients;
+  return mode == GradientMode::kFused ||
+         (gradient.last == plan.steps.size() - 1 &&
+          (mode == GradientMode::kWhole || gradient.first == 0));
+}
+
 // Weights, gradients and optimizer state of a node.
 Status CheckWeights(const Plan& plan, uint32_t i, const Needs& needs) {
   const NodePlan& n = plan.nodes[i];
   if (n.weight_count != needs.weight_count) {
     return Fail("too many weights, or too few", i);
   }
-  const Optimizer& optimizer = plan.options.optimizer;
-  const char* names[kMaxStates];
-  const uint32_t states = OpOf(optimizer.kind).states(optimizer, names);
+  const uint32_t states = StatesOf(plan.options);
   for (uint32_t w = 0; w < n.weight_count; ++w) {
     const uint64_t bytes = n.specs[w].Count() * sizeof(float);
     const bool trained = n.mode.train_weights && IsTrained(n.specs[w].role);
@@ -97,6 +117,9 @@ Status CheckWeights(const Plan& plan, uint32_t i, const Needs& needs) {
               : n.weight_gradients[w] != kNoTensor) {
       return Fail("a weight has a gradient without need, or none", i);
     }
+    if (whole && !LivesAsItMust(plan, plan.tensors[n.weight_gradients[w]])) {
+      return Fail("a whole gradient does not live as long as it must", i);
+    }
     for (uint32_t s = 0; s < kMaxStates; ++s) {
       const uint32_t state = n.optimizer[w][s];
       const bool wanted = trained && s < states;
@@ -104,6 +127,14 @@ Status CheckWeights(const Plan& plan, uint32_t i, const Needs& needs) {
         return Fail("optimizer state without need, missing or too small", i);
       }
     }
+  }
+  const bool fused = plan.options.gradients == GradientMode::kFused;
+  if (n.FirstWholeGradient() != 0 && !fused) {
+    return Fail("a gradient is not whole", i);
+  }
+  if (n.gradient_pieces &&
+      OpOf(plan.options.optimizer.kind).unit == UpdateUnit::kRow) {
+    return Fail("an optimizer of rows gets pieces of them", i);
   }
   if (n.gradient_rows != 0 &&
       (needs.gradient_work == 0 || n.gradient_rows > n.specs[0].dims[0])) {
@@ -170,12 +201,89 @@ bool CanRun(const ProgramStep& s, const Needs& needs, const Shape& shape) {
     case StepKind::kLoss:
     case StepKind::kUpdate:
       return s.slab == 0;
+    case StepKind::kBeforeUpdate:
+    case StepKind::kAfterUpdate:
+      break;  // no layer's
   }
   return false;
 }
 
+// A weight that is trained, its gradient and its state, at a step that uses
+// them.
+Status CheckTrained(const Plan& plan, size_t step, uint32_t i, bool gradient) {
+  const NodePlan& n = plan.nodes[i];
+  for (uint32_t w = 0; w < n.weight_count; ++w) {
+    if (!n.mode.train_weights || !IsTrained(n.specs[w].role)) continue;
+    const uint64_t size = n.specs[w].Count() * sizeof(float);
+    const uint64_t made = w == 0 && n.gradient_rows != 0
+                              ? size / n.specs[0].dims[0] * n.gradient_rows
+                              : size;
+    if (gradient && !(w == 0 && n.gradient_pieces) &&
+        !Usable(plan, n.weight_gradients[w], step, made)) {
+      return Fail("a weight gradient is missing, dead or too small", i);
+    }
+    for (const uint32_t state : n.optimizer[w]) {
+      if (state != kNoTensor && !Usable(plan, state, step, size)) {
+        return Fail("optimizer state is dead or too small", i);
+      }
+    }
+  }
+  return Ok();
+}
+
+// A hook may touch all that is trained.
+Status CheckHook(const Plan& plan, size_t step) {
+  const ProgramStep& s = plan.steps[step];
+  if (s.node >= plan.options.hooks.size() ||
+      FindOp(plan.options.hooks[s.node].kind)->when != s.kind || s.slab != 0) {
+    return Fail("a step is not its hook's");
+  }
+  const bool whole = plan.options.gradients != GradientMode::kFused;
+  for (uint32_t i = 0; i < plan.nodes.size(); ++i) {
+    const NodePlan& n = plan.nodes[i];
+    for (uint32_t w = 0; w < n.weight_count; ++w) {
+      if (!Usable(plan, n.weights[w], step,
+                  n.specs[w].Count() * sizeof(float))) {
+        return Fail("a weight is missing, dead or too small", i);
+      }
+    }
+    TEMPER_RETURN_IF_ERROR(CheckTrained(plan, step, i, whole));
+  }
+  return Ok();
+}
+
+// What a plan says of updates, before anybody goes by it.
+Status CheckOptions(const Plan& plan) {
+  const PlanOptions& o = plan.options;
+  if (o.gradients > GradientMode::kAccumulated) {
+    return Fail("what becomes of gradients is unknown");
+  }
+  if (!o.rate_factors.empty() && o.rate_factors.size() != plan.nodes.size()) {
+    return Fail("the rate factors are not one per node");
+  }
+  for (const float factor : o.rate_factors) {
+    if (!(factor >= 0.0f && std::isfinite(factor))) {
+      return Fail("a rate factor is negative or not finite");
+    }
+  }
+  if (o.hooks.size() > kMaxHooks) return Fail("the plan has too many hooks");
+  for (const UpdateHook& hook : o.hooks) {
+    const UpdateHookOp* const op = FindOp(hook.kind);
+    if (op == nullptr || FieldOutOfRange(op->fields, hook.params) != nullptr) {
+      return Fail("a hook is unknown, or a parameter of it out of range");
+    }
+    if (op->when == StepKind::kBeforeUpdate &&
+        o.gradients == GradientMode::kFused) {
+      return Fail("a hook before the update needs whole gradients");
+    }
+  }
+  if (StatesOf(o) > kMaxStates) return Fail("too much optimizer state");
+  return Ok();
+}
+
 Status CheckStep(const Plan& plan, size_t step) {
   const ProgramStep& s = plan.steps[step];
+  if (IsHook(s.kind)) return CheckHook(plan, step);
   if (s.node >= plan.nodes.size()) return Fail("a step names no node");
   const Node& node = plan.graph.nodes[s.node];
   const NodePlan& n = plan.nodes[s.node];
@@ -263,25 +371,9 @@ Status CheckStep(const Plan& plan, size_t step) {
       return Fail("the loss has no place for its rows", s.node);
     }
   }
-  if (weights || s.kind == StepKind::kUpdate) {
-    for (uint32_t w = 0; w < n.weight_count; ++w) {
-      if (!n.mode.train_weights || !IsTrained(n.specs[w].role)) continue;
-      const uint64_t size = n.specs[w].Count() * sizeof(float);
-      const uint64_t made = w == 0 && n.gradient_rows != 0
-                                ? size / n.specs[0].dims[0] * n.gradient_rows
-                                : size;
-      if (!(w == 0 && n.gradient_pieces) &&
-          !Usable(plan, n.weight_gradients[w], step, made)) {
-        return Fail("a weight gradient is missing, dead or too small", s.node);
-      }
-      for (const uint32_t state : n.optimizer[w]) {
-        if (state != kNoTensor && !Usable(plan, state, step, size)) {
-          return Fail("optimizer state is dead or too small", s.node);
-        }
-      }
-    }
-  }
-  return Ok();
+  return weights || s.kind == StepKind::kUpdate
+             ? CheckTrained(plan, step, s.node, true)
+             : Ok();
 }
 
 // No two buffers lie in the same place at the same time: a walk over the steps
@@ -341,7 +433,9 @@ Status CheckPlan(const Plan& plan) {
   if (plan.options.optimizer.kind >= OptimizerKind::kCount) {
     return Fail("the plan's optimizer is unknown");
   }
-  if (plan.steps.empty() || plan.steps.size() > 4 * size_t{kMaxNodes} + 1) {
+  TEMPER_RETURN_IF_ERROR(CheckOptions(plan));
+  if (plan.steps.empty() ||
+      plan.steps.size() > 4 * size_t{kMaxNodes} + 1 + kMaxHooks) {
     return Fail("the plan has no steps, or too many");
   }
   const size_t count = plan.tensors.size();

@@ -28,12 +28,14 @@ class ValueChecker {
         updates_(count_, 0),
         expected_(count_, 0),
         added_(count_, 0),
+        hooked_(plan.options.hooks.size(), 0),
         holds_(plan.tensors.size(), kNoNode) {}
 
   Status Check() {
     TEMPER_RETURN_IF_ERROR(CheckFusion());
     Name();
     for (const ProgramStep& s : plan_.steps) {
+      TEMPER_RETURN_IF_ERROR(CheckOrder(s));
       TEMPER_RETURN_IF_ERROR(Walk(s));
     }
     return CheckSteps();
@@ -99,6 +101,28 @@ class ValueChecker {
     }
   }
 
+  // Backward and updates, then hooks; with whole gradients backward, hooks,
+  // updates, hooks. Each hook once, in the order of the options.
+  Status CheckOrder(const ProgramStep& s) {
+    const bool fused = plan_.options.gradients == GradientMode::kFused;
+    const uint32_t phase = s.kind == StepKind::kBeforeUpdate       ? 1
+                           : s.kind == StepKind::kUpdate && !fused ? 2
+                           : s.kind == StepKind::kAfterUpdate      ? 3
+                                                                   : 0;
+    const uint32_t node = IsHook(s.kind) ? kNoNode : s.node;
+    if (phase < phase_) {
+      return Fail("a step comes after an update or a hook that must follow it",
+                  node);
+    }
+    if (phase > phase_) next_hook_ = 0;
+    phase_ = phase;
+    if (!IsHook(s.kind)) return Ok();
+    if (s.node < next_hook_) return Fail("hooks are out of order", node);
+    next_hook_ = s.node + 1;
+    ++hooked_[s.node];
+    return Ok();
+  }
+
   Status Walk(const ProgramStep& s) {
     switch (s.kind) {
       case StepKind::kForward:
@@ -116,6 +140,9 @@ class ValueChecker {
         return weights_[s.node] == 1
                    ? Ok()
                    : Fail("a weight is updated without its gradient", s.node);
+      case StepKind::kBeforeUpdate:
+      case StepKind::kAfterUpdate:
+        return Ok();
       default:
         return Backward(s);
     }
@@ -228,6 +255,11 @@ class ValueChecker {
         return Fail("a node needs one backward step, and one update", i);
       }
     }
+    for (const uint32_t times : hooked_) {
+      if (times != (plan_.options.training ? 1u : 0u)) {
+        return Fail("a hook needs one step", kNoNode);
+      }
+    }
     return Ok();
   }
 
@@ -240,6 +272,9 @@ class ValueChecker {
   std::vector<uint32_t> forwards_, weights_, datas_, updates_;
   // Gradients that a node's output gets from its readers, and has got.
   std::vector<uint32_t> expected_, added_;
+  // How far CheckOrder is, the least hook that may follow, and each one's steps.
+  uint32_t phase_ = 0, next_hook_ = 0;
+  std::vector<uint32_t> hooked_;
   // Per tensor: the value, or Gradient().
   std::vector<uint32_t> holds_;
 };

@@ -23,11 +23,6 @@ constexpr uint32_t kRestarts = 64;
 // same plan.
 constexpr uint64_t kMostLooks = uint64_t{1} << 26;
 
-bool IsPersistent(const PlannedTensor& t) {
-  return t.kind == TensorKind::kWeight || t.kind == TensorKind::kOptimizer ||
-         t.kind == TensorKind::kStepState;
-}
-
 // A buffer that has its place.
 struct Placed {
   uint64_t begin, end;
@@ -98,7 +93,7 @@ void LayOut(Plan* plan) {
   std::vector<Placed> placed;
   uint64_t persistent_bytes = 0;
   for (uint32_t i = 0; i < tensors.size(); ++i) {
-    if (IsPersistent(tensors[i])) {
+    if (IsPersistent(tensors[i].kind)) {
       persistent_bytes += Extent(tensors[i]);
     } else {
       transient.push_back(i);
@@ -153,7 +148,7 @@ void LayOut(Plan* plan) {
   plan->transient_bytes = best;
   uint64_t end = best;
   for (uint32_t i = 0; i < tensors.size(); ++i) {
-    if (IsPersistent(tensors[i])) {
+    if (IsPersistent(tensors[i].kind)) {
       tensors[i].offset = end;
       end += Extent(tensors[i]);
     } else {

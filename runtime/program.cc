@@ -6,6 +6,8 @@
 //                                  update of its weights
 //
 // so most weight gradients live for two steps and their memory is used again.
+// Whole gradients (GradientMode) live to the end, and all updates come last.
+// Update hooks: runtime/update_hook.h.
 // Where a batch is larger than a cache, neighbours run together in slabs of
 // samples (ListGroup): a convolution with its statistics; backward of a batch
 // norm with the gradient through its convolution and the sums of the batch norm
@@ -17,17 +19,23 @@
 // program_tensors.cc.
 #include "runtime/program.h"
 
+#include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "runtime/hash.h"
 #include "runtime/layer.h"
 #include "runtime/optimizer.h"
 #include "runtime/program_draft.h"
+#include "runtime/update_hook.h"
 
 namespace temper {
 namespace {
 
-// Everything that decides bits; not the thread count, not offsets.
+// Everything that decides bits; not the thread count, not offsets, not how long
+// gradients live. What came later is added only where it is used, so that older
+// runs keep their hash.
 uint64_t Hash(const ProgramDraft& d) {
   Fnv1a hash;
   hash.Add(kArithmeticVersion);
@@ -50,7 +58,46 @@ uint64_t Hash(const ProgramDraft& d) {
     hash.Add(static_cast<uint32_t>(d.plan.shapes[i].type));
     hash.Add(static_cast<uint32_t>(d.Frozen(i)));
   }
+  const std::vector<float>& factors = d.plan.options.rate_factors;
+  if (std::any_of(factors.begin(), factors.end(),
+                  [](float factor) { return factor != 1.0f; })) {
+    hash.Bytes("rates", 6);
+    for (const float factor : factors) {
+      hash.Add(std::bit_cast<uint32_t>(factor));
+    }
+  }
+  for (const UpdateHook& hook : d.plan.options.hooks) {
+    const char* const name = FindOp(hook.kind)->name;
+    hash.Bytes("hook", 5);
+    hash.Bytes(name, std::strlen(name) + 1);
+    hash.Bytes(hook.params, sizeof(hook.params));
+  }
   return hash.value();
+}
+
+Status CheckHooks(const PlanOptions& options) {
+  const auto bad = [](const char* message) {
+    return Error(StatusCode::kInvalidArgument, message);
+  };
+  if (options.hooks.size() > kMaxHooks) {
+    return bad("a step can have 8 update hooks at most");
+  }
+  for (const UpdateHook& hook : options.hooks) {
+    const UpdateHookOp* const op = FindOp(hook.kind);
+    if (op == nullptr) return bad("an update hook is unknown");
+    if (FieldOutOfRange(op->fields, hook.params) != nullptr) {
+      return bad("a parameter of an update hook is outside its range");
+    }
+    if (op->when == StepKind::kBeforeUpdate &&
+        options.gradients == GradientMode::kFused) {
+      return bad("a hook before the update needs whole gradients");
+    }
+  }
+  const char* names[kMaxStates];
+  if (ListStates(options, names) > kMaxStates) {
+    return bad("optimizer and hooks need more than 4 tensors for each weight");
+  }
+  return Ok();
 }
 
 Status CheckOptions(const Graph& graph, const PlanOptions& options) {
@@ -70,7 +117,19 @@ Status CheckOptions(const Graph& graph, const PlanOptions& options) {
                       options.optimizer.params) != nullptr) {
     return bad("an optimizer parameter is outside its range");
   }
-  return Ok();
+  if (options.gradients > GradientMode::kAccumulated) {
+    return bad("what becomes of gradients is unknown");
+  }
+  const std::vector<float>& factors = options.rate_factors;
+  if (!factors.empty() && factors.size() != graph.nodes.size()) {
+    return bad("rate_factors must have one entry per node");
+  }
+  if (!std::all_of(factors.begin(), factors.end(), [](float factor) {
+        return factor >= 0.0f && std::isfinite(factor);
+      })) {
+    return bad("a rate factor must be finite and at least 0");
+  }
+  return CheckHooks(options);
 }
 
 }  // namespace

@@ -12,6 +12,12 @@ namespace temper {
 // minimum_rows and program_hash of `plan`.
 Status MakeProgram(const Graph& graph, const PlanOptions& options, Plan* plan);
 
+// Names of the state tensors of a trained weight: the optimizer's, then those
+// of the first `hooks` hooks in their order. Writes at most kMaxStates; returns
+// how many there are.
+uint32_t ListStates(const PlanOptions& options, const char** names,
+                    uint32_t hooks = kMaxHooks);
+
 }  // namespace temper
 
 #endif  // TEMPER_RUNTIME_PROGRAM_H_

@@ -1,6 +1,7 @@
 // The straight list of steps, and which of them run together in slabs. See
 // program.cc for the order and program_draft.h.
 #include "runtime/program_draft.h"
+#include "runtime/update_hook.h"
 #include "simd/rows.h"
 
 namespace temper {
@@ -24,7 +25,10 @@ class StepLister {
       ++i;
     }
     d_.loss = AddStep(StepKind::kLoss, d_.count - 1);
-    if (d_.plan.options.training) ListBackward();
+    if (d_.plan.options.training) {
+      ListBackward();
+      ListUpdates();
+    }
     d_.forward.assign(d_.count, StepSpan());
     d_.backward.assign(d_.count, StepSpan());
     d_.gradient.assign(d_.count, kNoStep);
@@ -179,13 +183,31 @@ class StepLister {
       }
     }
   }
+  // Of node i, whose gradients are complete: now, or last of all.
   void AddUpdate(uint32_t i) {
-    if (d_.plan.nodes[i].mode.train_weights) {
+    if (!d_.plan.nodes[i].mode.train_weights) return;
+    if (d_.plan.options.gradients == GradientMode::kFused) {
+      d_.update[i] = AddStep(StepKind::kUpdate, i);
+    } else {
+      updates_.push_back(i);
+    }
+  }
+  void AddHooks(StepKind when) {
+    const std::vector<UpdateHook>& hooks = d_.plan.options.hooks;
+    for (uint32_t h = 0; h < hooks.size(); ++h) {
+      if (FindOp(hooks[h].kind)->when == when) AddStep(when, h);
+    }
+  }
+  void ListUpdates() {
+    AddHooks(StepKind::kBeforeUpdate);
+    for (const uint32_t i : updates_) {
       d_.update[i] = AddStep(StepKind::kUpdate, i);
     }
+    AddHooks(StepKind::kAfterUpdate);
   }
 
   ProgramDraft& d_;
+  std::vector<uint32_t> updates_;  // whose steps are still to be listed
 };
 
 }  // namespace

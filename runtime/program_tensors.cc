@@ -1,7 +1,9 @@
 // Every buffer of a program and the steps in which it is alive. See
 // program_draft.h.
 #include "runtime/optimizer.h"
+#include "runtime/program.h"
 #include "runtime/program_draft.h"
+#include "runtime/update_hook.h"
 #include "simd/rows.h"
 
 namespace temper {
@@ -65,10 +67,8 @@ class TensorMaker {
       }
     }
     const char* names[kMaxStates];
-    const uint32_t states = d_.plan.options.training
-                                ? OpOf(d_.plan.options.optimizer.kind)
-                                      .states(d_.plan.options.optimizer, names)
-                                : 0;
+    const uint32_t states =
+        d_.plan.options.training ? ListStates(d_.plan.options, names) : 0;
     for (uint32_t i = 0; i < d_.count; ++i) {
       NodePlan& node = d_.plan.nodes[i];
       if (!node.mode.train_weights) continue;
@@ -76,7 +76,7 @@ class TensorMaker {
         if (!IsTrained(node.specs[w].role)) continue;
         for (uint32_t s = 0; s < states; ++s) {
           node.optimizer[w][s] =
-              AddTensor(TensorKind::kOptimizer, i, w * kMaxStates + s,
+              AddTensor(TensorKind::kOptimizer, i, s * kMaxWeights + w,
                         node.specs[w].Count() * sizeof(float), 0, end);
         }
       }
@@ -220,6 +220,11 @@ class TensorMaker {
   }
 
   void AddPrivateTensors() {
+    const GradientMode mode = d_.plan.options.gradients;
+    const bool fused = mode == GradientMode::kFused;
+    const bool in_pieces =
+        fused && OpOf(d_.plan.options.optimizer.kind).unit != UpdateUnit::kRow;
+    const uint32_t end = static_cast<uint32_t>(d_.plan.steps.size()) - 1;
     for (uint32_t i = 0; i < d_.count; ++i) {
       NodePlan& node = d_.plan.nodes[i];
       const Needs& needs = d_.needs[i];
@@ -251,18 +256,19 @@ class TensorMaker {
       if (!node.mode.train_weights) continue;
       for (uint32_t w = 0; w < node.weight_count; ++w) {
         if (!IsTrained(node.specs[w].role)) continue;
-        if (w == 0 && needs.gradient_in_pieces) {
+        if (w == 0 && in_pieces && needs.gradient_in_pieces) {
           node.gradient_pieces = true;
           continue;
         }
-        if (w == 0) node.gradient_rows = BlockRows(i);
+        if (w == 0 && fused) node.gradient_rows = BlockRows(i);
         const uint64_t count =
             w == 0 && node.gradient_rows != 0
                 ? node.gradient_rows * RowCount(node.specs[0])
                 : node.specs[w].Count();
         node.weight_gradients[w] =
             AddTensor(TensorKind::kWeightGradient, i, w, count * sizeof(float),
-                      d_.gradient[i], d_.update[i]);
+                      mode == GradientMode::kAccumulated ? 0 : d_.gradient[i],
+                      fused ? d_.update[i] : end);
       }
     }
   }
@@ -280,5 +286,21 @@ class TensorMaker {
 }  // namespace
 
 void AddTensors(ProgramDraft* draft) { TensorMaker(draft).Make(); }
+
+uint32_t ListStates(const PlanOptions& options, const char** names,
+                    uint32_t hooks) {
+  uint32_t count =
+      OpOf(options.optimizer.kind).states(options.optimizer, names);
+  for (uint32_t h = 0; h < hooks && h < options.hooks.size(); ++h) {
+    const UpdateHookOp& op = *FindOp(options.hooks[h].kind);
+    if (op.states == nullptr) continue;
+    const char* own[kMaxStates];
+    const uint32_t n = op.states(options.hooks[h], own);
+    for (uint32_t s = 0; s < n; ++s, ++count) {
+      if (count < kMaxStates) names[count] = own[s];
+    }
+  }
+  return count;
+}
 
 }  // namespace temper

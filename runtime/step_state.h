@@ -9,10 +9,8 @@
 namespace temper {
 
 struct StepState {
-  uint64_t steps = 0;  // training steps since Create
-  float loss = 0.0f;   // of the last step
-  uint32_t rows = 0;   // of the last step
-  uint8_t reserved[kTensorAlign - 16] = {};
+  uint64_t steps = 0;  // updates that the weights have had
+  uint8_t reserved[kTensorAlign - 8] = {};
 };
 static_assert(sizeof(StepState) == kTensorAlign);
 

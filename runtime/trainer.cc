@@ -1,5 +1,6 @@
 // The trainer: the only loop over steps. See temper/trainer.h.
-// Next: layer.h (what a step calls), initialize.cc (first values).
+// Next: layer.h (what a step calls), trainer_update.cc (what ends it),
+// initialize.cc (first values).
 #include "temper/trainer.h"
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "runtime/layer.h"
 #include "runtime/optimizer.h"
 #include "runtime/planner.h"
+#include "runtime/program.h"
 #include "runtime/step_state.h"
 #include "simd/elementwise.h"
 #include "simd/loss.h"
@@ -99,8 +101,15 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
   plan_ = std::move(plan);
   memory_.data = static_cast<uint8_t*>(memory);
   parallel_ = parallel;
+  const bool whole = plan_.options.gradients != GradientMode::kFused;
   forward_steps_ = 0;
   while (plan_.steps[forward_steps_++].kind != StepKind::kLoss) {
+  }
+  backward_steps_ = forward_steps_;
+  while (backward_steps_ < plan_.steps.size() &&
+         (plan_.steps[backward_steps_].kind == StepKind::kRecompute ||
+          IsBackward(plan_.steps[backward_steps_].kind))) {
+    ++backward_steps_;
   }
   tensors_.clear();
   states_.clear();
@@ -109,11 +118,12 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
     for (uint32_t w = 0; w < node.weight_count; ++w) {
       tensors_.push_back(
           {i, w, &node.specs[w], At(node.weights[w]), node.specs[w].Count(),
-           node.mode.train_weights && IsTrained(node.specs[w].role)});
+           node.mode.train_weights && IsTrained(node.specs[w].role),
+           whole ? At(node.weight_gradients[w]) : nullptr});
     }
   }
   const char* names[kMaxStates] = {};
-  OpOf(plan_.options.optimizer.kind).states(plan_.options.optimizer, names);
+  ListStates(plan_.options, names);
   for (uint32_t t = 0; t < tensors_.size(); ++t) {
     const TensorView& view = tensors_[t];
     for (uint32_t s = 0; s < kMaxStates; ++s) {
@@ -134,17 +144,21 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
   *StepStateOf(plan_, memory_.data) = StepState{};
   seed_ = 0;
   draws_ = 0;
+  gathered_ = 0;
   weights_are_set_ = false;
   memory_fault_ = kNoNode;
   return Ok();
 }
 
+Status Trainer::CheckCreated() const {
+  if (memory_.data != nullptr) return Ok();
+  return Error(StatusCode::kWrongState,
+               "this trainer has no memory: Create has not succeeded, or it "
+               "was moved away");
+}
+
 Status Trainer::CheckBatch(const Batch& batch, bool training) const {
-  if (memory_.data == nullptr) {
-    return Error(StatusCode::kWrongState,
-                 "this trainer has no memory: Create has not succeeded, or it "
-                 "was moved away");
-  }
+  TEMPER_RETURN_IF_ERROR(CheckCreated());
   if (training && !plan_.options.training) {
     return Error(StatusCode::kWrongState, "the plan is for evaluation only");
   }
@@ -205,14 +219,13 @@ Status Trainer::CheckWeights() {
 }
 
 void Trainer::CallLayer(const ProgramStep& program_step,
-                        const void* step_context, uint32_t first,
+                        const StepContext& step, uint32_t first,
                         uint32_t count) {
   const uint32_t index = program_step.node;
   const StepKind kind = program_step.kind;
   const bool backward = IsBackward(kind);
   const bool data =
       kind == StepKind::kBackward || kind == StepKind::kBackwardData;
-  const StepContext& step = *static_cast<const StepContext*>(step_context);
   const Node& node = plan_.graph.nodes[index];
   const NodePlan& n = plan_.nodes[index];
   Shape in[kMaxInputs];
@@ -272,8 +285,9 @@ void Trainer::CallLayer(const ProgramStep& program_step,
   }
 }
 
-// Before the step that adds to them.
+// Before the step that adds to them, unless a batch before it has done so.
 void Trainer::ClearGradients(const ProgramStep& step) {
+  if (gathered_ != 0) return;
   if (!IsBackward(step.kind) || step.kind == StepKind::kBackwardData) return;
   const NodePlan& n = plan_.nodes[step.node];
   for (uint32_t w = n.FirstWholeGradient(); w < n.weight_count; ++w) {
@@ -284,8 +298,8 @@ void Trainer::ClearGradients(const ProgramStep& step) {
   }
 }
 
-void Trainer::RunGroup(uint32_t s, const void* step_context) {
-  const uint32_t rows = static_cast<const StepContext*>(step_context)->rows;
+void Trainer::RunGroup(uint32_t s, const StepContext& context) {
+  const uint32_t rows = context.rows;
   const ProgramStep& group = plan_.steps[s];
   for (uint32_t q = s; q <= group.group_last; ++q) {
     if (check_memory_) PoisonDead(q, true);
@@ -294,7 +308,7 @@ void Trainer::RunGroup(uint32_t s, const void* step_context) {
   for (uint32_t first = 0; first < rows; first += group.slab) {
     const uint32_t count = std::min(group.slab, rows - first);
     for (uint32_t q = s; q <= group.group_last; ++q) {
-      CallLayer(plan_.steps[q], step_context, first, count);
+      CallLayer(plan_.steps[q], context, first, count);
     }
   }
   for (uint32_t q = s; check_memory_ && q <= group.group_last; ++q) {
@@ -302,91 +316,34 @@ void Trainer::RunGroup(uint32_t s, const void* step_context) {
   }
 }
 
-// Elements [first, first + count) of weight w, whose gradients are at hand.
-bool Trainer::UpdateWeight(uint32_t index, uint32_t w, uint64_t first,
-                           uint64_t count, const float* gradient,
-                           const ParallelRunner& parallel) {
-  const NodePlan& n = plan_.nodes[index];
-  float* state[kMaxStates];
-  for (uint32_t s = 0; s < kMaxStates; ++s) {
-    state[s] = At(n.optimizer[w][s]);
-    if (state[s] != nullptr) state[s] += first;
-  }
-  return OpOf(plan_.options.optimizer.kind)
-      .update({plan_.options.optimizer, n.specs[w].role, count, learning_rate_,
-               gradient, At(n.weights[w]) + first, state, parallel_.threads > 1,
-               parallel});
-}
-
-bool Trainer::UpdateNode(uint32_t index) {
-  const NodePlan& n = plan_.nodes[index];
-  bool bad = block_bad_;
-  block_bad_ = false;
-  for (uint32_t w = n.FirstWholeGradient(); w < n.weight_count; ++w) {
-    if (n.weight_gradients[w] == kNoTensor) continue;
-    bad |= UpdateWeight(index, w, 0, n.specs[w].Count(),
-                        At(n.weight_gradients[w]), parallel_);
-  }
-  return bad;
-}
-
-GradientBlocks Trainer::Blocks(uint32_t index) {
-  if (plan_.nodes[index].gradient_rows == 0) return {};
-  return {plan_.nodes[index].gradient_rows, this,
-          [](void* trainer, uint32_t node, uint32_t count) {
-            Trainer& self = *static_cast<Trainer*>(trainer);
-            const NodePlan& n = self.plan_.nodes[node];
-            const WeightSpec& spec = n.specs[0];
-            simd::Fill(spec.Count() / spec.dims[0] * count, 0.0f,
-                       self.At(n.weight_gradients[0]), self.parallel_);
-          },
-          [](void* trainer, uint32_t node, uint32_t first, uint32_t count) {
-            Trainer& self = *static_cast<Trainer*>(trainer);
-            const NodePlan& n = self.plan_.nodes[node];
-            const uint64_t row = n.specs[0].Count() / n.specs[0].dims[0];
-            self.block_bad_ |= self.UpdateWeight(
-                node, 0, first * row, count * row,
-                self.At(n.weight_gradients[0]), self.parallel_);
-          }};
-}
-
-GradientPieces Trainer::Pieces(uint32_t index) {
-  if (!plan_.nodes[index].gradient_pieces) return {};
-  return {this, [](void* trainer, uint32_t node, uint64_t first, uint64_t count,
-                   const float* g) {
-            Trainer& self = *static_cast<Trainer*>(trainer);
-            if (self.UpdateWeight(node, 0, first, count, g, {})) {
-              std::atomic_ref<bool>(self.block_bad_)
-                  .store(true, std::memory_order_relaxed);
-            }
-          }};
-}
-
-StepResult Trainer::Run(const Batch& batch, bool training,
-                        float learning_rate) {
+StepResult Trainer::Run(const Batch& batch, Mode mode) {
+  const bool training = mode != Mode::kEvaluate;
+  const bool lasts = mode >= Mode::kAccumulate;  // more than gradients
   StepResult result;
   result.status = CheckBatch(batch, training);
   if (result.status.ok() && !weights_are_set_) result.status = CheckWeights();
   if (!result.status.ok()) return result;
   // A step that fails has drawn too: the next one draws anew.
-  const uint64_t draw = training ? draws_++ : draws_;
+  const uint64_t draw = lasts ? draws_++ : draws_;
   const RandomKey key = batch.random.value_or(
       RandomKey{seed_ + (draw >> 32), static_cast<uint32_t>(draw)});
   result.rows = batch.rows;
-  learning_rate_ = learning_rate;
   block_bad_ = false;
+  if (mode == Mode::kStep || mode == Mode::kGradients) gathered_ = 0;
   const StepContext context = {
       batch.input,   batch.labels,
       batch.targets, batch.sample_ids ? batch.sample_ids : default_ids_.data(),
       batch.rows,    key.seed,
-      key.epoch,     training};
-  StepState& state = *StepStateOf(plan_, memory_.data);
+      key.epoch,     training,
+      !lasts};
   const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
-  const size_t steps = training ? plan_.steps.size() : forward_steps_;
+  const size_t steps = mode == Mode::kStep        ? plan_.steps.size()
+                       : mode >= Mode::kGradients ? backward_steps_
+                                                  : forward_steps_;
   for (uint32_t s = 0; s < steps; ++s) {
     const ProgramStep& step = plan_.steps[s];
     if (step.slab != 0) {
-      RunGroup(s, &context);
+      RunGroup(s, context);
       s = step.group_last;
       continue;
     }
@@ -394,7 +351,7 @@ StepResult Trainer::Run(const Batch& batch, bool training,
     switch (step.kind) {
       case StepKind::kForward:
       case StepKind::kRecompute:
-        CallLayer(step, &context, 0, batch.rows);
+        CallLayer(step, context, 0, batch.rows);
         break;
       case StepKind::kLoss: {
         const Node& loss = plan_.graph.nodes[last];
@@ -410,7 +367,6 @@ StepResult Trainer::Run(const Batch& batch, bool training,
               traits.correct(batch.rows, plan_.shapes[last],
                              At(plan_.nodes[last].output), batch.labels);
         }
-        state.loss = result.loss;
         // Before backward: weights, momentum and statistics are untouched.
         if (training && !std::isfinite(result.loss)) {
           result.status =
@@ -424,43 +380,55 @@ StepResult Trainer::Run(const Batch& batch, bool training,
       case StepKind::kBackwardData:
       case StepKind::kBackwardWeights:
         ClearGradients(step);
-        CallLayer(step, &context, 0, batch.rows);
+        CallLayer(step, context, 0, batch.rows);
         break;
+      case StepKind::kBeforeUpdate:
       case StepKind::kUpdate:
-        // Sticky: the first layer that went bad is named; later ones follow
-        // from it.
-        if (UpdateNode(step.node) && result.status.ok()) {
-          result.status =
-              Error(StatusCode::kNotFinite,
-                    "an update made a weight non-finite", step.node);
-        }
+      case StepKind::kAfterUpdate:
+        RunUpdate(step, &result.status);
         break;
     }
     if (check_memory_) PoisonDead(s, false);
   }
-  if (memory_fault_ != kNoNode && result.status.ok()) {
-    result.status =
-        Error(StatusCode::kInternal, "a layer wrote behind one of its buffers",
-              memory_fault_);
-  }
-  if (training) ++state.steps;
-  state.rows = batch.rows;
+  if (mode == Mode::kAccumulate) ++gathered_;
+  if (mode == Mode::kStep) EndUpdate();
+  if (result.status.ok()) result.status = MemoryStatus();
   return result;
 }
 
-StepResult Trainer::Step(const Batch& batch, float learning_rate) {
-  // Before anything is changed; NaN fails the comparison.
-  if (!(learning_rate >= 0.0f && std::isfinite(learning_rate))) {
-    StepResult result;
-    result.status = Error(StatusCode::kInvalidArgument,
-                          "the learning rate must be finite and at least 0");
-    return result;
+Status Trainer::MemoryStatus() const {
+  if (memory_fault_ == kNoNode) return Ok();
+  return Error(StatusCode::kInternal, "a layer wrote behind one of its buffers",
+               memory_fault_);
+}
+
+StepResult Trainer::Step(const Batch& batch, const StepOptions& options) {
+  // Before anything is changed.
+  if (const Status status = CheckStep(options); !status.ok()) {
+    return {.status = status};
   }
-  return Run(batch, true, learning_rate);
+  BeginUpdate(options);
+  return Run(batch, Mode::kStep);
+}
+
+StepResult Trainer::Forward(const Batch& batch) {
+  return Run(batch, Mode::kForward);
+}
+
+StepResult Trainer::Gradients(const Batch& batch) {
+  const Status status = CheckGradients(GradientMode::kWhole);
+  return status.ok() ? Run(batch, Mode::kGradients)
+                     : StepResult{.status = status};
+}
+
+StepResult Trainer::Accumulate(const Batch& batch) {
+  const Status status = CheckGradients(GradientMode::kAccumulated);
+  return status.ok() ? Run(batch, Mode::kAccumulate)
+                     : StepResult{.status = status};
 }
 
 StepResult Trainer::Evaluate(const Batch& batch) {
-  return Run(batch, false, 0.0f);
+  return Run(batch, Mode::kEvaluate);
 }
 
 const float* Trainer::Output() const {
@@ -485,10 +453,9 @@ double Trainer::Penalty() const {
 void Trainer::PoisonDead(uint32_t s, bool before) {
   constexpr uint32_t kNan = 0x7fc0deadu;
   for (const PlannedTensor& t : plan_.tensors) {
-    const bool forever = t.kind == TensorKind::kWeight ||
-                         t.kind == TensorKind::kOptimizer ||
-                         t.kind == TensorKind::kStepState;
-    if (forever) continue;
+    if (IsPersistent(t.kind)) continue;
+    // It holds what other batches have added.
+    if (gathered_ != 0 && t.kind == TensorKind::kWeightGradient) continue;
     uint8_t* p = memory_.data + t.offset;
     if (before && t.first == s) {
       for (uint64_t i = 0; i + 4 <= Extent(t); i += 4) {
@@ -498,7 +465,8 @@ void Trainer::PoisonDead(uint32_t s, bool before) {
     if (!before && t.first <= s && s <= t.last) {
       for (uint64_t i = (t.bytes + 3) / 4 * 4; i + 4 <= Extent(t); i += 4) {
         if (std::memcmp(p + i, &kNan, 4) != 0 && memory_fault_ == kNoNode) {
-          memory_fault_ = plan_.steps[s].node;
+          memory_fault_ =
+              IsHook(plan_.steps[s].kind) ? t.node : plan_.steps[s].node;
         }
       }
     }

@@ -9,27 +9,31 @@
 #include "hwy/highway.h"
 #include "simd/flush-inl.h"
 #include "simd/lanes-inl.h"
+#include "simd/update.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <bool kMomentum, bool kNesterov>
-bool SgdLoop(size_t begin, size_t end, float lr, float momentum, float decay,
+template <bool kScaled, bool kMomentum, bool kNesterov>
+bool SgdLoop(size_t begin, size_t end, const SgdStep& s,
              const float* HWY_RESTRICT g, float* HWY_RESTRICT w,
              float* HWY_RESTRICT v) {
   const Lanes16 d;
-  const auto v_lr = hn::Set(d, -lr);
-  const auto v_momentum = hn::Set(d, momentum);
-  const auto v_decay = hn::Set(d, decay);
+  const auto v_lr = hn::Set(d, -s.lr);
+  const auto v_momentum = hn::Set(d, s.momentum);
+  const auto v_decay = hn::Set(d, s.decay);
+  const auto v_scale = hn::Set(d, s.scale);
   // Finite values add zero here, NaN and infinity poison it: x * 0 is NaN. The
   // new weight does for the velocity, which leaves it finite only if it is.
   auto poison = hn::Zero(d);
   const auto zero = hn::Zero(d);
   ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
     const auto weight = access.Load(w + i);
-    const auto gradient = hn::MulAdd(v_decay, weight, access.Load(g + i));
+    auto given = access.Load(g + i);
+    if constexpr (kScaled) given = hn::Mul(v_scale, given);
+    const auto gradient = hn::MulAdd(v_decay, weight, given);
     auto step = gradient;
     if constexpr (kMomentum) {
       const auto velocity =
@@ -44,13 +48,19 @@ bool SgdLoop(size_t begin, size_t end, float lr, float momentum, float decay,
   return !hn::AllTrue(d, hn::Eq(poison, zero));
 }
 
-bool SgdRange(size_t begin, size_t end, float lr, float momentum, float decay,
-              bool nesterov, const float* g, float* w, float* v) {
+template <bool kScaled>
+bool SgdScaled(size_t begin, size_t end, const SgdStep& s, const float* g,
+               float* w, float* v) {
   if (v == nullptr)
-    return SgdLoop<false, false>(begin, end, lr, momentum, decay, g, w, v);
-  return nesterov
-             ? SgdLoop<true, true>(begin, end, lr, momentum, decay, g, w, v)
-             : SgdLoop<true, false>(begin, end, lr, momentum, decay, g, w, v);
+    return SgdLoop<kScaled, false, false>(begin, end, s, g, w, v);
+  return s.nesterov ? SgdLoop<kScaled, true, true>(begin, end, s, g, w, v)
+                    : SgdLoop<kScaled, true, false>(begin, end, s, g, w, v);
+}
+
+bool SgdRange(size_t begin, size_t end, const SgdStep& s, const float* g,
+              float* w, float* v) {
+  return s.scale == 1.0f ? SgdScaled<false>(begin, end, s, g, w, v)
+                         : SgdScaled<true>(begin, end, s, g, w, v);
 }
 
 }  // namespace HWY_NAMESPACE

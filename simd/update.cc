@@ -50,12 +50,10 @@ bool UpdateRanges(size_t n, const float* w, bool w_shared,
 
 }  // namespace
 
-bool SgdUpdate(size_t n, float lr, float momentum, float decay, bool nesterov,
-               const float* g, float* w, float* v, bool w_shared,
-               const ParallelRunner& parallel) {
+bool SgdUpdate(size_t n, const SgdStep& step, const float* g, float* w,
+               float* v, bool w_shared, const ParallelRunner& parallel) {
   return UpdateRanges(n, w, w_shared, parallel, [&](size_t begin, size_t end) {
-    return HWY_DYNAMIC_DISPATCH(SgdRange)(begin, end, lr, momentum, decay,
-                                          nesterov, g, w, v);
+    return HWY_DYNAMIC_DISPATCH(SgdRange)(begin, end, step, g, w, v);
   });
 }
 

@@ -13,13 +13,18 @@
 
 namespace temper::simd {
 
-// PyTorch's SGD: g' = g + decay * w; v = momentum * v + g';
+// PyTorch's SGD: g' = scale * g + decay * w; v = momentum * v + g';
 // step = nesterov ? g' + momentum * v : v; w = w - lr * step. Each line is one
-// FMA. With momentum 0, v is null and step = g'. w_shared: other threads may
-// have read w since it was written; speed only.
-bool SgdUpdate(size_t n, float lr, float momentum, float decay, bool nesterov,
-               const float* g, float* w, float* v, bool w_shared,
-               const ParallelRunner& parallel);
+// FMA, after scale * g, which is rounded unless scale is 1. v may be null, for
+// momentum 0: then step = g'.
+struct SgdStep {
+  float lr = 0.0f, momentum = 0.0f, decay = 0.0f;
+  bool nesterov = false;
+  float scale = 1.0f;
+};
+// w_shared: other threads may have read w since it was written; speed only.
+bool SgdUpdate(size_t n, const SgdStep& step, const float* g, float* w,
+               float* v, bool w_shared, const ParallelRunner& parallel);
 
 }  // namespace temper::simd
 

@@ -30,14 +30,25 @@ std::string LayerOf(const Plan& plan, const PlannedTensor& t) {
   if (t.kind == TensorKind::kWeight || t.kind == TensorKind::kWeightGradient) {
     name += fmt::format(".{}", node.specs[t.slot].name);
   } else if (t.kind == TensorKind::kOptimizer) {
-    name += fmt::format(".{}", node.specs[t.slot / kMaxStates].name);
+    name += fmt::format(".{}", node.specs[t.slot % kMaxWeights].name);
   }
   return name;
 }
 
+// The arena of the same job with all gradients at hand at the end of a step.
+uint64_t BytesWithWholeGradients(const Job& job) {
+  PlanOptions options = job.plan.options;
+  options.gradients = GradientMode::kWhole;
+  Plan whole;
+  const Status status = MakePlan(job.info.graph, options, &whole);
+  if (!status.ok()) FailStatus(status, job.info.graph, "plan");
+  return whole.arena_bytes;
+}
+
 void PrintPlan(const Job& job, bool all) {
   const Plan& plan = job.plan;
-  uint64_t totals[8] = {};
+  constexpr size_t kKinds = static_cast<size_t>(TensorKind::kCount);
+  uint64_t totals[kKinds] = {};
   for (const PlannedTensor& t : plan.tensors) {
     totals[static_cast<size_t>(t.kind)] += t.bytes;
   }
@@ -59,7 +70,7 @@ void PrintPlan(const Job& job, bool all) {
     Result("({} smaller ones: --all)\n", order.size() - shown);
   }
   Result("\nsums over all buffers (memory is shared over time):\n");
-  for (size_t k = 0; k < 8; ++k) {
+  for (size_t k = 0; k < kKinds; ++k) {
     if (totals[k] == 0) continue;
     Result("  {:<16} {:>12}\n", TensorKindName(static_cast<TensorKind>(k)),
            totals[k]);
@@ -72,6 +83,9 @@ void PrintPlan(const Job& job, bool all) {
       "arena             {:>12} bytes ({:.2f} MiB): works; 64 less is "
       "refused\n",
       plan.arena_bytes, static_cast<double>(plan.arena_bytes) / 1048576.0);
+  const uint64_t whole = BytesWithWholeGradients(job);
+  Result("arena with whole gradients {} bytes ({:.2f} MiB)\n", whole,
+         static_cast<double>(whole) / 1048576.0);
   Result("lower bound       {:>12} bytes (arena is {:.4f} of it)\n",
          plan.lower_bound,
          static_cast<double>(plan.arena_bytes) /
@@ -106,6 +120,7 @@ int Run(const Cli& cli, const Arguments& a) {
   nlohmann::ordered_json json =
       nlohmann::ordered_json::parse(PlanJson(job.plan));
   const Outside outside = OutsideBytes(job);
+  json["arena_bytes_with_whole_gradients"] = BytesWithWholeGradients(job);
   json["outside_bytes"] = outside.Total();
   const std::optional<uint64_t> available = AvailableMemory();
   json["available_bytes"] =

@@ -82,6 +82,7 @@ void Session::Begin() {
 void Session::Resume() {
   counters_ = ReadCounters(job_.source->header(), job_);
   RestoreState(*job_.source, trainer_);
+  trainer_.SetStepCount(counters_.step);
   OpenLogs(true);
   earlier_seconds_ =
       events_->SecondsAt(counters_.step).value_or(metrics_->kept_seconds());

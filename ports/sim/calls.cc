@@ -189,6 +189,7 @@ class CallLister {
   }
 
   void Layer(const ProgramStep& step, uint32_t first, uint32_t count) {
+    if (IsHook(step.kind)) return;  // hooks state no calls yet
     node_ = step.node, kind_ = step.kind, first_ = first, count_ = count;
     if (kind_ == StepKind::kUpdate) {
       const NodePlan& n = Planned();

@@ -83,8 +83,8 @@ class Bench {
                              {});
             simd::Fill(16, 0.25f, at + 128, {});
             simd::ApplyPrologue(4, 16, at, relu, at + 192);
-            simd::SgdUpdate(16, 1e-6f, 0.9f, 0, false, at, at + 64, at + 128,
-                            false, {});
+            simd::SgdUpdate(16, {1e-6f, 0.9f}, at, at + 64, at + 128, false,
+                            {});
             simd::Relu(16, at, at + 64, {});
             simd::Copy(16, at, at + 128, {});
             simd::ReluBackward(16, at, at + 64, false, at + 128, {});
@@ -594,7 +594,7 @@ class Bench {
         float* const v = New(rows * c);
         bytes = 20 * rows * c;
         seconds = Timed([&] {
-          simd::SgdUpdate(rows * c, 1e-6f, 0.9f, 5e-4f, false, g, w, v,
+          simd::SgdUpdate(rows * c, {1e-6f, 0.9f, 5e-4f}, g, w, v,
                           run_.threads > 1, run_);
         });
         break;

@@ -150,7 +150,7 @@ void BackwardLive(const Call& call) {
   const Saved saved = SavedOf(call.saved, c);
   if (call.Wants(StepKind::kBackwardReduce)) {
     AddSums(call, saved.mean, saved.rstd);
-    if (call.IsLastSlab()) {
+    if (call.IsLastSlab() && !call.step.keep_statistics) {
       const float n = static_cast<float>(rows);
       const float factor = p.unbiased_variance && rows > 1
                                ? n / static_cast<float>(rows - 1)

@@ -48,11 +48,8 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
       std::min(formed, simd::DenseInputBytes(uint64_t{call.batch} * in)));
   if (call.mode.train_weights) {
     needs->KeepInput(0);
-    if (call.batch <= simd::kMaxPieceRows) {
-      needs->GradientInPieces();
-    } else {
-      needs->GradientInBlocks(call.batch);
-    }
+    if (call.batch <= simd::kMaxPieceRows) needs->GradientInPieces();
+    needs->GradientInBlocks(call.batch);
     needs->BackwardScratch(
         formed + std::max(simd::MatMulTransposedScratch(call.batch, out, in),
                           simd::ColumnSumsScratch(call.batch, out)));

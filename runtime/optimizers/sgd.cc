@@ -1,5 +1,5 @@
 // SGD with momentum, in PyTorch's form (dampening 0):
-//   g = g + weight_decay * w
+//   g = gradient_scale * g + weight_decay * w
 //   v = momentum * v + g
 //   w = w - lr * (nesterov ? g + momentum * v : v)
 // With momentum 0 there is no v: plain gradient descent.
@@ -45,10 +45,11 @@ const char* Unused(const Optimizer& optimizer) {
 
 bool Update(const UpdateCall& call) {
   const SgdParams& p = call.optimizer.As<SgdParams>();
-  return simd::SgdUpdate(call.count, call.learning_rate, p.momentum,
-                         Decay(call.optimizer, call.role), p.nesterov != 0,
-                         call.g, call.w, call.state[0], call.w_shared,
-                         call.parallel);
+  return simd::SgdUpdate(
+      call.count,
+      {call.learning_rate, p.momentum, Decay(call.optimizer, call.role),
+       p.nesterov != 0, call.gradient_scale},
+      call.g, call.w, call.state[0], call.w_shared, call.parallel);
 }
 
 }  // namespace

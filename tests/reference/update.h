@@ -11,10 +11,10 @@ namespace temper::reference {
 
 template <class T>
 void SgdUpdate(size_t n, T lr, T momentum, T decay, bool nesterov, const T* g,
-               T* w, T* v) {
-  testing::CountFlops(8 * n);
+               T* w, T* v, T scale = T(1)) {
+  testing::CountFlops(9 * n);
   for (size_t i = 0; i < n; ++i) {
-    const T gradient = g[i] + decay * w[i];
+    const T gradient = scale * g[i] + decay * w[i];
     T step = gradient;
     if (momentum != T(0)) {
       v[i] = FlushTiny(momentum * v[i] + gradient);

@@ -67,9 +67,9 @@ TEST(Flush, Sgd) {
       for (const float decay : {0.0f, 5.0f}) {
         Check([&] {
           Buffer g = Tiny(kCount, 1), w = Tiny(kCount, 2), v = Tiny(kCount, 3);
-          EXPECT_FALSE(simd::SgdUpdate(kCount, 0.01f, momentum, decay, nesterov,
-                                       g, w, momentum == 0 ? nullptr : v.data(),
-                                       false, {}));
+          EXPECT_FALSE(
+              simd::SgdUpdate(kCount, {0.01f, momentum, decay, nesterov}, g, w,
+                              momentum == 0 ? nullptr : v.data(), false, {}));
           return momentum == 0 ? std::vector<Buffer>{w}
                                : std::vector<Buffer>{w, v};
         });
@@ -83,9 +83,8 @@ TEST(Flush, WeightDecayReachesZero) {
   testing::ForEachTarget([&](simd::Target) {
     Buffer g(37, 0.0f), w(37, 1e-3f), minus(37, -1e-3f);
     for (int step = 0; step < 2000; ++step) {
-      simd::SgdUpdate(37, 0.01f, 0.0f, 5.0f, false, g, w, nullptr, false, {});
-      simd::SgdUpdate(37, 0.01f, 0.0f, 5.0f, false, g, minus, nullptr, false,
-                      {});
+      simd::SgdUpdate(37, {0.01f, 0.0f, 5.0f}, g, w, nullptr, false, {});
+      simd::SgdUpdate(37, {0.01f, 0.0f, 5.0f}, g, minus, nullptr, false, {});
     }
     EXPECT_TRUE(w.SameBits(g) && minus.SameBits(g));
   });
@@ -97,7 +96,7 @@ TEST(Flush, ANewWeightTellsOfAVelocityThatIsNotFinite) {
       testing::ForEachTarget([&](simd::Target) {
         Buffer g(5, 3e38f), w(5, 1.0f), v(5, 3e38f);
         EXPECT_TRUE(
-            simd::SgdUpdate(5, lr, 0.9f, 0.0f, nesterov, g, w, v, false, {}));
+            simd::SgdUpdate(5, {lr, 0.9f, 0.0f, nesterov}, g, w, v, false, {}));
       });
     }
   }

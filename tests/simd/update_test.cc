@@ -12,18 +12,19 @@ using testing::Buffer;
 TEST(Sgd, MatchesTheTwinOnEveryTarget) {
   for (size_t n : {1, 3, 4, 7, 8, 15, 16, 17, 31, 33, 127, 1021}) {
     for (const bool nesterov : {false, true}) {
-      for (const float momentum : {0.0f, 0.9f}) {
+      for (const auto& [momentum, scale] :
+           {std::pair{0.0f, 1.0f}, {0.9f, 1.0f}, {0.0f, 0.3f}, {0.9f, -2.5f}}) {
         std::vector<double> g(n), w(n), v(n);
         Buffer fg = Buffer(n).Randomize(1), fw = Buffer(n).Randomize(2),
                fv = Buffer(n).Randomize(3);
         for (size_t i = 0; i < n; ++i) g[i] = fg[i], w[i] = fw[i], v[i] = fv[i];
         reference::SgdUpdate<double>(n, 0.05, momentum, 5e-4, nesterov,
-                                     g.data(), w.data(), v.data());
+                                     g.data(), w.data(), v.data(), scale);
         testing::ForEachTarget([&](simd::Target) {
           Buffer aw = fw, av = fv;
-          EXPECT_FALSE(simd::SgdUpdate(n, 0.05f, momentum, 5e-4f, nesterov, fg,
-                                       aw, momentum == 0 ? nullptr : av.data(),
-                                       nesterov, {}));
+          EXPECT_FALSE(simd::SgdUpdate(
+              n, {0.05f, momentum, 5e-4f, nesterov, scale}, fg, aw,
+              momentum == 0 ? nullptr : av.data(), nesterov, {}));
           EXPECT_TRUE(aw.GuardsIntact() && av.GuardsIntact());
           for (size_t i = 0; i < n; ++i) {
             EXPECT_TRUE(testing::Near(aw[i], w[i], 3e-7, 3e-8)) << i;
@@ -47,7 +48,7 @@ TEST(Sgd, SameBitsOnExactTargetsAndAnyThreads) {
     if (!target.exact) return;
     for (uint32_t threads : {1u, 2u, 3u}) {
       Buffer w = w0, v = v0;
-      EXPECT_FALSE(simd::SgdUpdate(n, 0.1f, 0.9f, 1e-4f, true, g, w, v,
+      EXPECT_FALSE(simd::SgdUpdate(n, {0.1f, 0.9f, 1e-4f, true, 0.7f}, g, w, v,
                                    threads != 1,
                                    testing::ThreadRunner(threads)));
       if (!have) first_w = w, first_v = v, have = true;
@@ -63,8 +64,7 @@ TEST(Sgd, ReportsNonFiniteWeights) {
       testing::ForEachTarget([&](simd::Target) {
         Buffer g(37, 0.0f), w(37, 1.0f), v(37, 0.0f);
         g[at] = bad;
-        EXPECT_TRUE(
-            simd::SgdUpdate(37, 0.1f, 0.9f, 0.0f, false, g, w, v, true, {}));
+        EXPECT_TRUE(simd::SgdUpdate(37, {0.1f, 0.9f}, g, w, v, true, {}));
       });
     }
   }
@@ -73,8 +73,7 @@ TEST(Sgd, ReportsNonFiniteWeights) {
 TEST(Sgd, FlushesTinyMomentum) {
   testing::ForEachTarget([&](simd::Target) {
     Buffer g(5, 0.0f), w(5, 1.0f), v(5, 1.05e-30f);
-    EXPECT_FALSE(
-        simd::SgdUpdate(5, 0.1f, 0.9f, 0.0f, false, g, w, v, true, {}));
+    EXPECT_FALSE(simd::SgdUpdate(5, {0.1f, 0.9f}, g, w, v, true, {}));
     for (size_t i = 0; i < 5; ++i) EXPECT_EQ(v[i], 0.0f);
   });
 }

@@ -17,6 +17,7 @@
 #include "temper/graph.h"
 #include "temper/optimizers.h"
 #include "temper/status.h"
+#include "temper/update_hooks.h"
 
 namespace temper {
 
@@ -30,7 +31,9 @@ inline constexpr uint32_t kProgramVersion = 1;
 
 inline constexpr uint64_t kTensorAlign = 64;
 inline constexpr uint32_t kMaxWeights = 8;  // tensors of one layer
-inline constexpr uint32_t kMaxStates = 2;   // optimizer tensors per weight
+// Tensors of the optimizer and of update hooks per weight.
+inline constexpr uint32_t kMaxStates = 4;
+inline constexpr uint32_t kMaxHooks = 8;
 inline constexpr uint32_t kMaxRank = 4;
 inline constexpr uint32_t kMaxBatch = 1u << 20;
 inline constexpr uint32_t kNoTensor = 0xffffffffu;
@@ -38,6 +41,21 @@ inline constexpr uint32_t kNoTensor = 0xffffffffu;
 enum class BatchNormMode : uint32_t {
   kTrain = 0,   // trainable batch norms use and update live statistics
   kFrozen = 1,  // all use the stored statistics; gamma and beta still train
+};
+
+// What becomes of the gradients of trained weights. Decides memory, no bit of a
+// result.
+enum class GradientMode : uint32_t {
+  // Used up as soon as they are made, large ones in parts that are never there
+  // together: the least memory.
+  kFused = 0,
+  // All of them are there, each as a whole, when backward ends; updates come
+  // last. For what needs them together (hooks before the update) or reads them
+  // (Trainer::Gradients).
+  kWhole = 1,
+  // As kWhole, and they outlive the step, so that those of several batches add
+  // up (Trainer::Accumulate).
+  kAccumulated = 2,
 };
 
 struct PlanOptions {
@@ -53,6 +71,13 @@ struct PlanOptions {
   // One entry per node, nonzero = frozen altogether (weights and statistics);
   // empty = nothing is frozen.
   std::vector<uint8_t> frozen{};
+  GradientMode gradients = GradientMode::kFused;
+  // One entry per node: its learning rate is the step's times this, finite and
+  // >= 0; empty = 1 for all. 0 is not frozen: state and statistics follow.
+  std::vector<float> rate_factors{};
+  // What happens between gradients and update and after the update
+  // (update_hooks.h), in this order; at most kMaxHooks.
+  std::vector<UpdateHook> hooks{};
 };
 
 // What a stored tensor is to its layer: decides whether an initialiser draws
@@ -121,16 +146,22 @@ enum class TensorKind : uint32_t {
   kScratch,             // inside one pass
   kWeightGradient,
   kWeight,     // trained or frozen weights and buffers: outlives the step
-  kOptimizer,  // state of the optimizer: outlives the step
+  kOptimizer,  // state of the optimizer or of a hook: outlives the step
   kStepState,  // 64 bytes: what the trainer itself remembers
+  kCount
 };
 const char* TensorKindName(TensorKind kind);
+// It outlives every step: it lies in [transient_bytes, arena_bytes).
+constexpr bool IsPersistent(TensorKind kind) {
+  return kind == TensorKind::kWeight || kind == TensorKind::kOptimizer ||
+         kind == TensorKind::kStepState;
+}
 
 struct PlannedTensor {
   TensorKind kind = TensorKind::kActivation;
   uint32_t node = kNoNode;
-  uint32_t slot =
-      0;  // index of the weight; for kOptimizer weight * kMaxStates + state
+  // Index of the weight; for kOptimizer state * kMaxWeights + weight.
+  uint32_t slot = 0;
   uint64_t bytes = 0;  // exact; the plan rounds bytes + tail up to kTensorAlign
   // Bytes behind the end that vector loads may read, 0 or 64: no other living
   // tensor lies there, because one thread may write it while another reads.
@@ -147,8 +178,13 @@ enum class StepKind : uint32_t {
   kBackwardReduce,   // sums over the batch (batch norm)
   kBackwardData,     // gradients of the inputs
   kBackwardWeights,  // gradients of the weights
-  kUpdate
+  kBeforeUpdate,     // a hook between all gradients and the first update
+  kUpdate,
+  kAfterUpdate,  // a hook after the last update
 };
+constexpr bool IsHook(StepKind kind) {
+  return kind == StepKind::kBeforeUpdate || kind == StepKind::kAfterUpdate;
+}
 constexpr bool IsBackward(StepKind kind) {
   return kind >= StepKind::kBackward && kind <= StepKind::kBackwardWeights;
 }
@@ -157,7 +193,7 @@ constexpr bool IsBackward(StepKind kind) {
 // the cache when the next one reads it. slab 0: alone, on the whole batch.
 struct ProgramStep {
   StepKind kind = StepKind::kForward;
-  uint32_t node = 0;
+  uint32_t node = 0;  // of a hook: its index in PlanOptions::hooks
   uint32_t group_last = 0;
   uint32_t slab = 0;
 };
@@ -191,6 +227,7 @@ struct NodePlan {
   uint32_t FirstWholeGradient() const {
     return gradient_rows != 0 || gradient_pieces ? 1 : 0;
   }
+  // The optimizer's states first, then those of each hook.
   uint32_t optimizer[kMaxWeights][kMaxStates];
 };
 

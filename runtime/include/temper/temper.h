@@ -5,7 +5,7 @@
 //   trainer.h       running it            schedules.h   learning rates
 //   optimizers.h    updates               initializers.h  first values
 //   parallel.h      threads, handed in    random.h      counter-based numbers
-//   augment.h       samples varied
+//   augment.h       samples varied        update_hooks.h  steps around updates
 #ifndef TEMPER_TEMPER_H_
 #define TEMPER_TEMPER_H_
 
@@ -21,5 +21,6 @@
 #include "temper/schedules.h"
 #include "temper/status.h"
 #include "temper/trainer.h"
+#include "temper/update_hooks.h"
 
 #endif  // TEMPER_TEMPER_H_

@@ -65,6 +65,18 @@ struct Batch {
   std::optional<RandomKey> random{};
 };
 
+// How the weights are updated in one step.
+struct StepOptions {
+  float learning_rate = 0.0f;  // finite, >= 0
+  // In place of the plan's, for this step: of the same kind, with other
+  // parameters (one-cycle schedules move the momentum). It may not need state
+  // that the plan's does not have.
+  std::optional<Optimizer> optimizer{};
+  // Every gradient is multiplied by it before anything else; finite. 1: no bit
+  // changes.
+  float gradient_scale = 1.0f;
+};
+
 struct StepResult {
   // kNotFinite: with node = kNoNode the loss was not finite and nothing was
   // changed; with a node, an update made one of its weights non-finite, and the
@@ -84,8 +96,12 @@ struct TensorView {
   float* data = nullptr;
   uint64_t count = 0;
   bool trained = false;  // in this plan
+  // Of a trained one whose plan has whole gradients, what Gradients or
+  // Accumulate has left: the mean over the rows, or the sum of such means.
+  // Valid until the next call. Else null.
+  const float* gradient = nullptr;
 };
-// A tensor of the optimizer, e.g. SGD's "momentum".
+// A tensor of the optimizer or of a hook, e.g. SGD's "momentum".
 struct StateView {
   const char* name = "";
   uint32_t tensor = 0;  // index into Tensors()
@@ -95,6 +111,7 @@ struct StateView {
 
 struct GradientBlocks;
 struct GradientPieces;
+struct StepContext;
 
 // Movable, not copyable: one trainer has one memory. One that was moved from is
 // as one before Create: calls that can fail return kWrongState, and another
@@ -114,18 +131,49 @@ class Trainer {
   Status Create(Plan plan, void* memory, size_t bytes,
                 const ParallelRunner& parallel = {});
 
-  // First values for weights and buffers; optimizer state becomes zero. Keeps
-  // the normalize layer's mean and std. Does nothing before Create.
+  // First values for weights and buffers; optimizer state and the count of steps
+  // become zero. Keeps the normalize layer's mean and std. Does nothing before
+  // Create.
   void Initialize(uint64_t seed, const InitializeOptions& options = {});
 
   // One training step: forward, loss, backward, update. kInvalidArgument, and
-  // nothing changed: a rate that is negative or not finite.
-  StepResult Step(const Batch& batch, float learning_rate);
+  // nothing changed: a rate that is negative or not finite, an optimizer that
+  // does not fit the plan.
+  StepResult Step(const Batch& batch, const StepOptions& options);
+  StepResult Step(const Batch& batch, float learning_rate) {
+    return Step(batch, StepOptions{.learning_rate = learning_rate});
+  }
+
+  // The loss that Step would return: forward as in training (dropout, batch
+  // statistics), no more. Nothing changes that outlives the call.
+  StepResult Forward(const Batch& batch);
+
+  // Forward and backward of a training step: TensorView::gradient. Nothing else
+  // changes that outlives the call; what Accumulate has gathered is dropped.
+  // kWrongState: the plan's gradients are fused.
+  StepResult Gradients(const Batch& batch);
+
+  // One step over several batches, one after the other: Accumulate adds a
+  // batch's gradients to those of the batches before it and lets running
+  // statistics follow; Apply updates with their mean, batch by batch, and ends
+  // the step. One batch: the bits of Step. A batch whose loss is not finite is
+  // left out; Step drops what was gathered. kWrongState: a plan without
+  // GradientMode::kAccumulated; nothing to apply.
+  StepResult Accumulate(const Batch& batch);
+  Status Apply(const StepOptions& options);
+
+  // Updates that the weights have had since their first values: 0 before Create
+  // and after Initialize. Optimizers that count steps go by it. Whoever puts
+  // weights and state of an earlier run in place sets it, too; where batches
+  // carry no random key, the next one draws what it would have drawn there (one
+  // batch a step).
+  uint64_t steps() const;
+  void SetStepCount(uint64_t steps);
 
   // Forward in inference mode. Without labels or targets: loss 0, correct 0.
   StepResult Evaluate(const Batch& batch);
-  // Output of the last Evaluate: probabilities (rows, classes), or the
-  // prediction. Valid until the next call. Null before Create.
+  // Output of the last Evaluate or Forward: probabilities (rows, classes), or
+  // the prediction. Valid until the next call. Null before Create.
   const float* Output() const;
 
   // 1/2 weight_decay * sum of squares of the decayed weights.
@@ -150,13 +198,23 @@ class Trainer {
                : reinterpret_cast<T*>(memory_.data +
                                       plan_.tensors[tensor].offset);
   }
-  StepResult Run(const Batch& batch, bool training, float learning_rate);
+  // How much of a step runs, and what of it lasts.
+  enum class Mode { kEvaluate, kForward, kGradients, kAccumulate, kStep };
+  StepResult Run(const Batch& batch, Mode mode);
+  Status CheckStep(const StepOptions& options) const;
+  Status CheckGradients(GradientMode least) const;
+  Status CheckCreated() const;
   Status CheckBatch(const Batch& batch, bool training) const;
   Status CheckWeights();
-  void CallLayer(const ProgramStep& step, const void* step_context,
+  void CallLayer(const ProgramStep& step, const StepContext& context,
                  uint32_t first, uint32_t count);
-  void RunGroup(uint32_t first_step, const void* step_context);
+  void RunGroup(uint32_t first_step, const StepContext& context);
   void ClearGradients(const ProgramStep& step);
+  // What follows is in trainer_update.cc.
+  void BeginUpdate(const StepOptions& options);
+  void RunUpdate(const ProgramStep& step, Status* status);
+  void RunHook(uint32_t hook);
+  void EndUpdate();
   GradientBlocks Blocks(uint32_t node);
   GradientPieces Pieces(uint32_t node);
   bool UpdateWeight(uint32_t node, uint32_t slot, uint64_t first,
@@ -164,6 +222,7 @@ class Trainer {
                     const ParallelRunner& parallel);
   bool UpdateNode(uint32_t node);
   void PoisonDead(uint32_t step, bool before);
+  Status MemoryStatus() const;
 
   // The caller's memory: null where it was moved from, and so never used by
   // two.
@@ -185,11 +244,14 @@ class Trainer {
   std::vector<StateView> states_;
   std::vector<uint64_t> default_ids_;  // 0, 1, 2, ... up to the batch
   uint64_t seed_ = 0;                  // Initialize's
-  uint64_t draws_ = 0;                 // training steps begun since Create
+  uint64_t draws_ = 0;                 // batches that have drawn, since Create
   bool weights_are_set_ = false;
-  float learning_rate_ = 0.0f;  // of this step
-  bool block_bad_ = false;      // a block's update went non-finite
-  uint32_t forward_steps_ = 0;  // steps of the forward part, loss included
+  StepOptions update_;           // of this step; its scale includes the hooks'
+  uint64_t update_step_ = 0;     // its number, from 1
+  bool block_bad_ = false;       // a block's update went non-finite
+  uint32_t gathered_ = 0;        // batches since Accumulate's first
+  uint32_t forward_steps_ = 0;   // steps of the forward part, loss included
+  uint32_t backward_steps_ = 0;  // and of backward; whole gradients only
 #ifdef NDEBUG
   bool check_memory_ = false;
 #else

@@ -1,0 +1,58 @@
+// What an update hook is, and how one is added: a file hooks/<name>.cc that
+// fills in one UpdateHookOp, its parameters and its line in
+// temper/update_hooks.h. The program lists one step for each hook of
+// PlanOptions::hooks, in their order: those before the update after all of
+// backward (they need whole gradients: PlanOptions::gradients), the others at
+// the end. tests/runtime/update_hook_test.cc has one of each: clipping by the
+// global norm, and an average of the weights.
+// Next: trainer_update.cc (who calls it), optimizer.h.
+#ifndef TEMPER_RUNTIME_UPDATE_HOOK_H_
+#define TEMPER_RUNTIME_UPDATE_HOOK_H_
+
+#include <vector>
+
+#include "temper/fields.h"
+#include "temper/parallel.h"
+#include "temper/plan.h"
+#include "temper/trainer.h"
+
+namespace temper {
+
+struct HookCall {
+  const UpdateHook& hook;
+  uint64_t step;        // UpdateCall::step
+  float learning_rate;  // of the step, without the layers' factors
+  // Before the update: what all gradients are going to be multiplied by. A hook
+  // may change it (clipping); gradients stay as backward left them.
+  float* gradient_scale;
+  // All stored tensors. Trained ones may be changed after the update; gradient
+  // is null unless they are whole.
+  const std::vector<TensorView>& tensors;
+  const ParallelRunner& parallel;
+
+  // State s of this hook for tensors[t], the tensor's size. Null if it is not
+  // trained.
+  float* State(uint32_t t, uint32_t s) const {
+    return state(trainer, t, first_state + s);
+  }
+  const Trainer* trainer;
+  uint32_t first_state;
+  float* (*state)(const Trainer* trainer, uint32_t tensor, uint32_t state);
+};
+
+struct UpdateHookOp {
+  const char* name = "";
+  FieldList fields = {nullptr, 0};
+  StepKind when = StepKind::kAfterUpdate;  // or kBeforeUpdate
+  // As OptimizerOp::states; the file of a run keeps them. Null: none.
+  uint32_t (*states)(const UpdateHook& hook, const char** names) = nullptr;
+  // Sums must not depend on the number of threads.
+  void (*run)(const HookCall& call) = nullptr;
+};
+
+// Null for an unknown kind.
+const UpdateHookOp* FindOp(UpdateHookKind kind);
+
+}  // namespace temper
+
+#endif  // TEMPER_RUNTIME_UPDATE_HOOK_H_
