@@ -5,6 +5,7 @@
 #include "ports/host/session.h"
 #include "ports/host/signals.h"
 #include "tests/host/host_test.h"
+#include "tests/testing/injected_ops.h"
 
 namespace temper::host {
 namespace {
@@ -101,6 +102,28 @@ TEST(Stop, BeforeAnyBatchEndsInTheSameBits) {
               Rows(folder.Read("whole/metrics.csv")));
   }
   EXPECT_EQ(question, 17u);
+}
+
+// An optimizer that goes by the number of the step.
+TEST(Stop, StepsCountOverAllResumes) {
+  TempFolder folder;
+  WriteData(folder);
+  testing::injected_optimizer = &testing::kCountingOptimizer;
+  InstallStopHandler();
+  ASSERT_EQ(Train(SmallJob(folder, "whole")).exit_code, 0);
+  for (const uint64_t question : {2, 6, 11}) {
+    SCOPED_TRACE(question);
+    const std::string out = "stop" + std::to_string(question);
+    InstallStopHandler();
+    StopAtQuestion(question);
+    EXPECT_EQ(Train(SmallJob(folder, out)).exit_code, kExitResumable);
+    InstallStopHandler();
+    StopAtQuestion(0);
+    EXPECT_EQ(Resume(folder.File(out)).exit_code, 0);
+    const std::string file = "/weights/last.safetensors";
+    EXPECT_TRUE(folder.Read(out + file) == folder.Read("whole" + file));
+  }
+  testing::injected_optimizer = nullptr;
 }
 
 TEST(Stop, SecondsCountOverAllResumes) {
