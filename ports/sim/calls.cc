@@ -103,7 +103,7 @@ class CallLister {
 
   // A kernel that streams through what it touches. Elements / grain threads.
   void Stream(Kernel kernel, double channels, size_t grain,
-              std::initializer_list<Touch> touches, uint32_t small_calls = 0) {
+              const std::vector<Touch>& touches, uint32_t small_calls = 0) {
     KernelCall call = New(kernel);
     call.x[1] = std::max(1.0, channels);
     uint64_t most = 0;
@@ -163,11 +163,14 @@ class CallLister {
     };
     Touch gradient = Tensor(n.weight_gradients[w]);
     const Touch weight = part(Tensor(n.weights[w]));
-    const Touch state = part(Tensor(n.optimizer[w][0]));
     gradient.bytes = std::min(gradient.bytes, weight.bytes);
-    // Weights and state are read and written.
-    Stream(Kernel::kUpdate, 1, simd::kElementGrain,
-           {gradient, weight, state, weight, state});
+    // Weights and state are read and written; a hook's state as if the update
+    // used it.
+    std::vector<Touch> touches = {gradient, weight, weight};
+    for (const uint32_t state : n.optimizer[w]) {
+      touches.insert(touches.end(), 2, part(Tensor(state)));
+    }
+    Stream(Kernel::kUpdate, 1, simd::kElementGrain, touches);
   }
 
   // GradientInBlocks: make(first, count) of `total` rows of weight 0.
@@ -189,7 +192,7 @@ class CallLister {
   }
 
   void Layer(const ProgramStep& step, uint32_t first, uint32_t count) {
-    if (IsHook(step.kind)) return;  // hooks state no calls yet
+    if (IsHook(step.kind)) return;  // see Update
     node_ = step.node, kind_ = step.kind, first_ = first, count_ = count;
     if (kind_ == StepKind::kUpdate) {
       const NodePlan& n = Planned();

@@ -17,7 +17,7 @@ namespace temper::sim {
 struct Touch {
   uint64_t begin = 0, bytes = 0;
 };
-inline constexpr uint32_t kMaxTouches = 6;
+inline constexpr uint32_t kMaxTouches = 2 + kMaxStates;
 
 struct KernelCall {
   Kernel kernel = Kernel::kCopy;
