@@ -43,7 +43,7 @@ inline bool CountingUpdate(const UpdateCall& call) {
   return bad;
 }
 inline const OptimizerOp kCountingOptimizer = {
-    .name = "counting",
+    .name = "sgd",  // whose place it takes
     .fields = {nullptr, 0},
     .states =
         [](const Optimizer&, const char** names) {
