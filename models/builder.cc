@@ -147,9 +147,13 @@ Tensor Builder::ResidualBranch(const std::string& prefix, Tensor x,
   return BatchNorm(prefix + "bn2", x);
 }
 
-void Builder::Classify(Tensor x) {
-  x = Dense("fc", x, classes_);
-  graph_.Add("loss", SoftmaxCrossEntropyParams{}, x.node);
+void Builder::Head(Tensor x) {
+  x = Dense("fc", x, targets_.width);
+  if (targets_.kind == TargetKind::kValues) {
+    graph_.Add("loss", MeanSquaredErrorParams{}, x.node);
+  } else {
+    graph_.Add("loss", SoftmaxCrossEntropyParams{}, x.node);
+  }
 }
 
 void Builder::MeanSquaredError(Tensor x, Tensor target) {

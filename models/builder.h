@@ -61,8 +61,8 @@ struct Tensor {
 
 class Builder {
  public:
-  Builder(Shape input, uint32_t classes, Graph* graph)
-      : input_(input), classes_(classes), graph_(*graph) {}
+  Builder(Shape input, const Targets& targets, Graph* graph)
+      : input_(input), targets_(targets), graph_(*graph) {}
 
   void set_mlperf(bool mlperf) { mlperf_ = mlperf; }
   bool mlperf() const { return mlperf_; }
@@ -103,8 +103,9 @@ class Builder {
   Tensor ResidualBranch(const std::string& prefix, Tensor x,
                         uint32_t out_channels, uint32_t stride);
 
-  // The head: "fc", a dense layer with one output per class, and "loss".
-  void Classify(Tensor x);
+  // The head: "fc", a dense layer with an output for each class or value, and
+  // "loss", the one for such targets.
+  void Head(Tensor x);
   // "loss" against another tensor.
   void MeanSquaredError(Tensor x, Tensor target);
 
@@ -114,7 +115,7 @@ class Builder {
 
  private:
   Shape input_;
-  uint32_t classes_;
+  Targets targets_;
   Graph& graph_;
   bool mlperf_ = false;
 };

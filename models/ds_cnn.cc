@@ -40,7 +40,7 @@ void Build(const Options& options, Builder& b) {
   } else {
     x = b.GlobalAvgPool("pool", x);
   }
-  b.Classify(x);
+  b.Head(x);
 }
 
 }  // namespace

@@ -21,32 +21,41 @@ bool IsClassifier(const Graph& graph) {
   return loss != nullptr && loss->targets == TargetKind::kClasses;
 }
 
-Status SetClasses(Graph* graph, uint32_t classes) {
+bool IsRegressor(const Graph& graph) {
+  if (graph.nodes.empty()) return false;
+  const Node& node = graph.nodes.back();
+  const LossTraits* const loss = LossOf(node.kind);
+  return loss != nullptr && loss->targets == TargetKind::kValues &&
+         NeedsTargets(node);
+}
+
+Status SetOutputs(Graph* graph, uint32_t outputs) {
   const uint32_t head = HeadNode(*graph);
-  if (head == kNoNode || !IsClassifier(*graph)) {
-    return Error(StatusCode::kUnsupported, "the model is not a classifier");
+  if (head == kNoNode || !(IsClassifier(*graph) || IsRegressor(*graph))) {
+    return Error(StatusCode::kUnsupported,
+                 "the model is not trained on targets of the data");
   }
   Graph edited = *graph;
   Node& node = edited.nodes[head];
-  const char* const outputs = OutputsField(node.kind);
-  if (outputs == nullptr) {
+  const char* const field = OutputsField(node.kind);
+  if (field == nullptr) {
     return Error(StatusCode::kUnsupported,
-                 "a depthwise head cannot change its number of classes", head);
+                 "a depthwise head cannot change its number of outputs", head);
   }
-  SetField(&node, outputs, classes);
+  SetField(&node, field, outputs);
   std::vector<Shape> shapes;
   TEMPER_RETURN_IF_ERROR(edited.Check(&shapes));
   for (size_t i = head + 1; i < edited.nodes.size(); ++i) {
     if (RoleOf(edited.nodes[i].kind) == LayerRole::kNormalization) {
       return Error(StatusCode::kUnsupported,
                    "a layer with weights behind the head fixes the number of "
-                   "classes",
+                   "outputs",
                    static_cast<uint32_t>(i));
     }
   }
-  if (shapes.back().c != classes) {
+  if (shapes.back().c != outputs) {
     return Error(StatusCode::kUnsupported,
-                 "a layer behind the head fixes the number of classes", head);
+                 "a layer behind the head fixes the number of outputs", head);
   }
   *graph = edited;
   return Ok();

@@ -1,4 +1,4 @@
-// Changes that fine-tuning makes to a graph: another number of classes, dropout
+// Changes that fine-tuning makes to a graph: another number of outputs, dropout
 // before the head. Weights are the caller's: a node keeps its name, so tensors
 // are found again by name.
 #ifndef TEMPER_MODELS_GRAPH_EDIT_H_
@@ -14,13 +14,16 @@ namespace temper::models {
 // The head: the last dense or convolution layer, or kNoNode.
 uint32_t HeadNode(const Graph& graph);
 
-// True for a graph that ends in softmax cross-entropy.
+// True for a graph that tells classes apart.
 bool IsClassifier(const Graph& graph);
 
-// Gives the head `classes` outputs. kUnsupported if something behind the head
-// fixes the number (the head does not feed the loss directly or through
-// pooling).
-Status SetClasses(Graph* graph, uint32_t classes);
+// True for a graph that is trained on values that come with the samples.
+bool IsRegressor(const Graph& graph);
+
+// Gives the head `outputs` outputs: classes or values. kUnsupported if the
+// model brings its own targets, or something behind the head fixes the number
+// (the head does not feed the loss directly or through pooling).
+Status SetOutputs(Graph* graph, uint32_t outputs);
 
 // Sets the rate of every dropout layer; without one, inserts a layer "dropout"
 // before the head unless the rate is 0. Nodes after it move up by one.

@@ -29,7 +29,7 @@ void Build(const Options& options, Builder& b) {
   x = pool("pool2", x);
   x = b.Relu("relu3", b.Dense("fc1", x, 120));
   x = b.Relu("relu4", b.Dense("fc2", x, 84));
-  b.Classify(x);
+  b.Head(x);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ void Build(const Options& options, Builder& b) {
     x = b.Relu("relu" + number, x);
     if (dropout > 0) x = b.Dropout("dropout" + number, x, dropout);
   }
-  b.Classify(x);
+  b.Head(x);
 }
 
 }  // namespace

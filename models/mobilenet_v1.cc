@@ -37,7 +37,7 @@ void Build(const Options& options, Builder& b) {
     const std::string prefix = "block" + std::to_string(++number) + ".";
     x = b.SeparableBlock(prefix, x, scaled(block.channels), block.stride);
   }
-  b.Classify(b.GlobalAvgPool("pool", x));
+  b.Head(b.GlobalAvgPool("pool", x));
 }
 
 }  // namespace

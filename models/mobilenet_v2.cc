@@ -74,7 +74,7 @@ void Build(const Options& options, Builder& b) {
   x = b.Conv("conv2", x, Scaled(1280, std::max(1.0, width)), 1, 1);
   x = b.BatchNorm("bn2", x);
   x = b.Relu6("relu2", x);
-  b.Classify(b.GlobalAvgPool("pool", x));
+  b.Head(b.GlobalAvgPool("pool", x));
 }
 
 }  // namespace

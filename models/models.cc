@@ -120,6 +120,26 @@ std::string ReadOptions(const ModelInfo& model, const SpecText& spec,
   return {};
 }
 
+// Whether a model with a head can learn these targets.
+Status CheckTargets(const ModelInfo& model, const Targets& targets,
+                    std::string* error) {
+  const std::string name = model.name;
+  if (targets.kind == TargetKind::kNone) {
+    *error = name + " learns from targets, and the samples have none";
+    return Error(StatusCode::kShapeMismatch, "no targets");
+  }
+  if (targets.kind == TargetKind::kMultiHot) {
+    *error = name + ": no loss of this model takes several labels a sample";
+    return Error(StatusCode::kUnsupported, "no loss takes several labels");
+  }
+  if (targets.HasClasses() && targets.width < 2) {
+    *error = name + " is a classifier and needs at least 2 classes, not " +
+             std::to_string(targets.width);
+    return Error(StatusCode::kShapeMismatch, "too few classes");
+  }
+  return Ok();
+}
+
 }  // namespace
 
 std::span<const ModelInfo* const> Models() { return kModels; }
@@ -145,7 +165,7 @@ std::vector<uint32_t> Options::Sizes(std::string_view name) const {
   return sizes;
 }
 
-Status BuildModel(std::string_view spec, Shape input, uint32_t classes,
+Status BuildModel(std::string_view spec, Shape input, const Targets& targets,
                   Graph* graph, std::string* error) {
   SpecText parts;
   *error = SplitSpec(spec, &parts);
@@ -177,14 +197,12 @@ Status BuildModel(std::string_view spec, Shape input, uint32_t classes,
              std::to_string(input.c);
     return Error(StatusCode::kShapeMismatch, "input too small for the model");
   }
-  if (model->classes != 0 && classes < 2) {
-    *error = std::string(model->name) +
-             " is a classifier and needs at least 2 classes, not " +
-             std::to_string(classes);
-    return Error(StatusCode::kShapeMismatch, "too few classes");
+  if (model->classes != 0) {
+    const Status status = CheckTargets(*model, targets, error);
+    if (!status.ok()) return status;
   }
   Graph built;
-  Builder builder(input, classes, &built);
+  Builder builder(input, targets, &built);
   model->build(Options(model->options, std::move(values)), builder);
   const Status checked = built.Check(nullptr);
   if (!checked.ok()) {

@@ -3,8 +3,9 @@
 //   mobilenet_v1?width=0.5&variant=mlperf
 //
 // a name of the list below and options behind '?', separated by '&'. The input
-// shape and the number of classes come from the data, not from the spec.
-// Every classifier's last dense layer is called "fc", every loss "loss"; the
+// shape and the targets come from the data, not from the spec: for classes a
+// model ends in softmax cross-entropy, for values in the mean squared error.
+// Every such model's last dense layer is called "fc", every loss "loss"; the
 // first two nodes are "input" and "normalize". Table: docs/models.md.
 //
 // Next: builder.h (what the model files share), resnet8.cc (an example).
@@ -43,7 +44,7 @@ struct ModelInfo {
   const char* help;
   Shape input;            // what the model was made for; any input from
   uint32_t min_h, min_w;  // min_h x min_w upwards works
-  uint32_t classes;       // what it was made for; 0: not a classifier
+  uint32_t classes;       // what it was made for; 0: it takes no targets
   std::span<const ModelOption> options;
   void (*build)(const Options& options, Builder& builder);
 };
@@ -66,12 +67,13 @@ TEMPER_MODELS(TEMPER_MODEL_DECLARE)
 std::span<const ModelInfo* const> Models();
 
 // Builds the graph that `spec` names for samples of shape `input` (f32 or u8)
-// and `classes` >= 2 classes (ignored by models that are not classifiers).
+// and their targets: 2 classes or more (soft labels, too), or 1 value or more.
+// Models that take no targets ignore them.
 // On failure `graph` is untouched and `error` holds one sentence with the
 // remedy, for an unknown model, option or choice the nearest name:
-// kNotFound (model), kInvalidArgument (option), kShapeMismatch (input,
-// classes).
-Status BuildModel(std::string_view spec, Shape input, uint32_t classes,
+// kNotFound (model), kInvalidArgument (option), kShapeMismatch (input, number
+// of classes, no targets), kUnsupported (several labels a sample).
+Status BuildModel(std::string_view spec, Shape input, const Targets& targets,
                   Graph* graph, std::string* error);
 
 }  // namespace temper::models

@@ -35,7 +35,7 @@ void Build(const Options&, Builder& b) {
   x = Block(b, "block6.", x, 256, 1);
   x = Block(b, "block7.", x, 512, 2);
   x = Block(b, "block8.", x, 512, 1);
-  b.Classify(b.GlobalAvgPool("pool", x));
+  b.Head(b.GlobalAvgPool("pool", x));
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ void Build(const Options& options, Builder& b) {
   x = Block(b, "block1.", x, 16, 1);
   x = Block(b, "block2.", x, 32, 2);
   x = Block(b, "block3.", x, 64, 2);
-  b.Classify(b.GlobalAvgPool("pool", x));
+  b.Head(b.GlobalAvgPool("pool", x));
 }
 
 }  // namespace

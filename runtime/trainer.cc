@@ -179,8 +179,12 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
   const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
   const Node& loss = plan_.graph.nodes[last];
   if (LossOf(loss.kind)->targets == TargetKind::kClasses) {
+    if (batch.labels != nullptr && batch.targets != nullptr) {
+      return Error(StatusCode::kInvalidArgument,
+                   "labels or targets, not both of them");
+    }
     if (batch.labels == nullptr) {
-      return training
+      return training && batch.targets == nullptr
                  ? Error(StatusCode::kInvalidArgument, "labels are missing")
                  : Ok();
     }
@@ -356,16 +360,22 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
       case StepKind::kLoss: {
         const Node& loss = plan_.graph.nodes[last];
         const LossTraits& traits = *LossOf(loss.kind);
-        const void* const targets = traits.targets == TargetKind::kClasses
-                                        ? static_cast<const void*>(batch.labels)
-                                        : batch.targets;
-        if (NeedsTargets(loss) && targets == nullptr) break;
+        // A loss for values never reads labels.
+        const bool labels =
+            traits.Takes(TargetKind::kClasses) && batch.labels != nullptr;
+        const bool known = labels || batch.targets != nullptr;
+        if (NeedsTargets(loss) && !known) break;
         result.loss = simd::Sum(batch.rows, At(plan_.nodes[last].saved)) /
                       static_cast<float>(batch.rows);
         if (traits.correct != nullptr) {
-          result.correct =
-              traits.correct(batch.rows, plan_.shapes[last],
-                             At(plan_.nodes[last].output), batch.labels);
+          result.correct = traits.correct(batch.rows, plan_.shapes[last],
+                                          At(plan_.nodes[last].output),
+                                          batch.labels, batch.targets);
+        }
+        if (traits.absolute_error != nullptr && NeedsTargets(loss)) {
+          result.absolute_error = traits.absolute_error(
+              batch.rows, plan_.shapes[last], At(plan_.nodes[last].output),
+              batch.targets);
         }
         // Before backward: weights, momentum and statistics are untouched.
         if (training && !std::isfinite(result.loss)) {

@@ -98,6 +98,14 @@ float SumOfSquaresAll(size_t n, const float* x) {
   });
 }
 
+float SumOfDistancesAll(size_t n, const float* a, const float* b) {
+  return SumToOne(n, [&](auto access, size_t i, auto sum) HWY_ATTR {
+    return hn::Add(
+        hn::Abs(FlushTiny(hn::Sub(access.Load(a + i), access.Load(b + i)))),
+        sum);
+  });
+}
+
 void MeanSquaredErrorRows(size_t begin, size_t end, size_t n,
                           const float* prediction, const float* target,
                           float* row_loss) {
@@ -234,10 +242,20 @@ HWY_INLINE float SoftmaxRow(size_t classes, const float* x, float* tail,
   return total;
 }
 
-void SoftmaxCrossEntropyRows(size_t begin, size_t end, size_t classes,
-                             const float* logits, const int32_t* labels,
-                             float smoothing, float* probabilities,
-                             float* row_loss) {
+// What a row's targets add to its loss, mass * log(total) - on - off, where
+// total is the sum of exponentials.
+struct TargetTerms {
+  float on = 0.0f;  // the targets times (logit - top), without smoothing's part
+  float off = 0.0f;    // smoothing's part
+  float mass = 1.0f;   // the sum of q
+  bool known = false;  // else there is no loss: infinity
+};
+
+// Softmax of each row, and its loss where terms(row, logits, top) are wanted.
+template <bool kLoss, class Terms>
+HWY_INLINE void CrossEntropyRows(size_t begin, size_t end, size_t classes,
+                                 const float* logits, float* probabilities,
+                                 float* row_loss, Terms&& terms) {
   const Lanes16 d;
   const size_t whole = classes / 16 * 16;
   HWY_ALIGN float tail[16];
@@ -245,7 +263,7 @@ void SoftmaxCrossEntropyRows(size_t begin, size_t end, size_t classes,
   // exponentials, and the terms of the label and of all classes.
   HWY_ALIGN float totals[16] = {};
   HWY_ALIGN float logs[16];
-  float on[16], off[16];
+  TargetTerms t[16];
   for (size_t first = begin; first < end; first += 16) {
     const size_t count = end - first < 16 ? end - first : 16;
     for (size_t k = 0; k < count; ++k) {
@@ -253,30 +271,114 @@ void SoftmaxCrossEntropyRows(size_t begin, size_t end, size_t classes,
       const float* x = logits + r * classes;
       PadTail(classes - whole, x + whole, tail);
       const float top = RowMax(whole, x, tail);
-      on[k] = off[k] = 0.0f;
-      const bool labelled = labels != nullptr && labels[r] >= 0 &&
-                            static_cast<size_t>(labels[r]) < classes;
-      if (labelled) {
-        // logsumexp - sum q logit with the maximum taken from every logit: q
-        // sums to one. A class with q = 0 does not enter, whatever its logit.
-        on[k] = (1.0f - smoothing) * (x[labels[r]] - top);
-        if (smoothing != 0.0f) {
-          off[k] = smoothing / static_cast<float>(classes) *
-                   ShiftedSum(classes, x, top);
-        }
-      }
+      if constexpr (kLoss) t[k] = terms(r, x, top);
       totals[k] =
           SoftmaxRow(classes, x, tail, top, probabilities + r * classes);
-      if (!labelled) totals[k] = std::numeric_limits<float>::infinity();
+      if (!t[k].known) totals[k] = std::numeric_limits<float>::infinity();
     }
-    if (labels == nullptr) continue;
+    if constexpr (!kLoss) continue;
     for (size_t k = 0; k < count; k += hn::Lanes(d)) {
       hn::Store(Log(d, hn::Load(d, totals + k)), d, logs + k);
     }
     for (size_t k = 0; k < count; ++k) {
-      row_loss[first + k] = logs[k] - on[k] - off[k];
+      row_loss[first + k] = t[k].mass * logs[k] - t[k].on - t[k].off;
     }
   }
+}
+
+// Smoothing's part of the loss: every class with the same weight.
+HWY_INLINE float SmoothedTerm(size_t classes, const float* x, float top,
+                              float smoothing) {
+  if (smoothing == 0.0f) return 0.0f;
+  return smoothing / static_cast<float>(classes) * ShiftedSum(classes, x, top);
+}
+
+void SoftmaxCrossEntropyRows(size_t begin, size_t end, size_t classes,
+                             const float* logits, const int32_t* labels,
+                             float smoothing, float* probabilities,
+                             float* row_loss) {
+  const auto terms = [&](size_t r, const float* x, float top) HWY_ATTR {
+    TargetTerms t;
+    t.known = labels[r] >= 0 && static_cast<size_t>(labels[r]) < classes;
+    if (!t.known) return t;
+    // logsumexp - sum q logit with the maximum taken from every logit: q sums
+    // to one. A class with q = 0 does not enter, whatever its logit.
+    t.on = (1.0f - smoothing) * (x[labels[r]] - top);
+    t.off = SmoothedTerm(classes, x, top, smoothing);
+    return t;
+  };
+  labels == nullptr ? CrossEntropyRows<false>(begin, end, classes, logits,
+                                              probabilities, row_loss, terms)
+                    : CrossEntropyRows<true>(begin, end, classes, logits,
+                                             probabilities, row_loss, terms);
+}
+
+// The sum of q for targets that add up to `sum`: exactly 1 for 1.
+HWY_INLINE float TargetMass(float sum, float smoothing) {
+  return sum + smoothing * (1.0f - sum);
+}
+
+void SoftmaxCrossEntropySoftRows(size_t begin, size_t end, size_t classes,
+                                 const float* logits, const float* targets,
+                                 float smoothing, float* probabilities,
+                                 float* row_loss) {
+  const auto v_zero = hn::Zero(Lanes16());
+  const auto terms = [&](size_t r, const float* x, float top) HWY_ATTR {
+    const float* const q = targets + r * classes;
+    const auto v_top = hn::Set(Lanes16(), top);
+    TargetTerms t;
+    t.known = true;
+    t.mass = TargetMass(SumAll(classes, q), smoothing);
+    t.on = (1.0f - smoothing) *
+           SumToOne(classes, [&](auto access, size_t i, auto sum) HWY_ATTR {
+             const auto weight = access.Load(q + i);
+             // 0 times infinity is 0 here.
+             const auto distance = hn::IfThenZeroElse(
+                 hn::Eq(weight, v_zero), hn::Sub(access.Load(x + i), v_top));
+             return hn::MulAdd(weight, distance, sum);
+           });
+    t.off = SmoothedTerm(classes, x, top, smoothing);
+    return t;
+  };
+  CrossEntropyRows<true>(begin, end, classes, logits, probabilities, row_loss,
+                         terms);
+}
+
+template <bool kAccumulate>
+void SoftBackwardLoop(size_t begin, size_t end, size_t classes,
+                      const float* probabilities, const float* targets,
+                      float smoothing, float factor, float* dlogits) {
+  const Lanes16 d;
+  const auto q_others = hn::Set(d, smoothing / static_cast<float>(classes));
+  const auto part = hn::Set(d, 1.0f - smoothing);
+  const auto v_factor = hn::Set(d, factor);
+  for (size_t r = begin; r < end; ++r) {
+    const float* const p = probabilities + r * classes;
+    const float* const t = targets + r * classes;
+    float* const out = dlogits + r * classes;
+    const auto mass = hn::Set(d, TargetMass(SumAll(classes, t), smoothing));
+    ForEachVector(d, 0, classes, [&](auto access, size_t i) HWY_ATTR {
+      const auto q = hn::MulAdd(access.Load(t + i), part, q_others);
+      const auto difference = hn::MulSub(mass, access.Load(p + i), q);
+      auto g = hn::Mul(difference, v_factor);
+      if constexpr (kAccumulate) {
+        g = hn::MulAdd(difference, v_factor, access.Load(out + i));
+      }
+      access.Store(FlushTiny(g), out + i);
+    });
+  }
+}
+
+void SoftmaxCrossEntropySoftBackwardRows(size_t begin, size_t end,
+                                         size_t classes,
+                                         const float* probabilities,
+                                         const float* targets, float smoothing,
+                                         float factor, bool accumulate,
+                                         float* dlogits) {
+  accumulate ? SoftBackwardLoop<true>(begin, end, classes, probabilities,
+                                      targets, smoothing, factor, dlogits)
+             : SoftBackwardLoop<false>(begin, end, classes, probabilities,
+                                       targets, smoothing, factor, dlogits);
 }
 
 template <bool kAccumulate>

@@ -14,10 +14,13 @@
 namespace temper::simd {
 HWY_EXPORT(SumAll);
 HWY_EXPORT(SumOfSquaresAll);
+HWY_EXPORT(SumOfDistancesAll);
 HWY_EXPORT(MeanSquaredErrorRows);
 HWY_EXPORT(MeanSquaredErrorBackwardRange);
 HWY_EXPORT(SoftmaxCrossEntropyRows);
 HWY_EXPORT(SoftmaxCrossEntropyBackwardRows);
+HWY_EXPORT(SoftmaxCrossEntropySoftRows);
+HWY_EXPORT(SoftmaxCrossEntropySoftBackwardRows);
 HWY_EXPORT(ColumnSumsChunk);
 HWY_EXPORT(AddPartialRange);
 
@@ -56,6 +59,32 @@ void SoftmaxCrossEntropyBackward(size_t rows, size_t classes,
               });
 }
 
+void SoftmaxCrossEntropySoft(size_t rows, size_t classes, const float* logits,
+                             const float* targets, float smoothing,
+                             float* probabilities, float* row_loss,
+                             const ParallelRunner& parallel) {
+  ParallelFor(parallel, rows, RowGrain(kElementGrain / 4, classes),
+              [&](size_t begin, size_t end, size_t) {
+                HWY_DYNAMIC_DISPATCH(SoftmaxCrossEntropySoftRows)
+                (begin, end, classes, logits, targets, smoothing, probabilities,
+                 row_loss);
+              });
+}
+
+void SoftmaxCrossEntropySoftBackward(size_t rows, size_t classes,
+                                     const float* probabilities,
+                                     const float* targets, float smoothing,
+                                     float factor, bool accumulate,
+                                     float* dlogits,
+                                     const ParallelRunner& parallel) {
+  ParallelFor(parallel, rows, RowGrain(kElementGrain, classes),
+              [&](size_t begin, size_t end, size_t) {
+                HWY_DYNAMIC_DISPATCH(SoftmaxCrossEntropySoftBackwardRows)
+                (begin, end, classes, probabilities, targets, smoothing, factor,
+                 accumulate, dlogits);
+              });
+}
+
 void MeanSquaredError(size_t rows, size_t n, const float* prediction,
                       const float* target, float* row_loss,
                       const ParallelRunner& parallel) {
@@ -83,6 +112,10 @@ float Sum(size_t n, const float* x) {
 
 float SumOfSquares(size_t n, const float* x) {
   return HWY_DYNAMIC_DISPATCH(SumOfSquaresAll)(n, x);
+}
+
+float SumOfDistances(size_t n, const float* a, const float* b) {
+  return HWY_DYNAMIC_DISPATCH(SumOfDistancesAll)(n, a, b);
 }
 
 size_t ColumnSumsScratch(size_t rows, size_t columns) {
@@ -124,18 +157,39 @@ void ColumnSums(size_t rows, size_t columns, const float* x, float* out,
   HWY_DYNAMIC_DISPATCH(AddPartialRange)(columns, partials, out);
 }
 
+namespace {
+
+bool IsFirstLargest(size_t classes, const float* p, size_t label) {
+  // Every comparison with NaN is false: a row with NaN is never correct.
+  bool first_largest = p[label] == p[label];
+  for (size_t j = 0; j < label; ++j) first_largest &= p[label] > p[j];
+  for (size_t j = label; j < classes; ++j) first_largest &= p[label] >= p[j];
+  return first_largest;
+}
+
+}  // namespace
+
 uint32_t CountCorrect(size_t rows, size_t classes, const float* probabilities,
                       const int32_t* labels) {
   uint32_t correct = 0;
   for (size_t r = 0; r < rows; ++r) {
     if (labels[r] < 0 || static_cast<size_t>(labels[r]) >= classes) continue;
-    const size_t label = static_cast<size_t>(labels[r]);
-    const float* p = probabilities + r * classes;
-    // Every comparison with NaN is false: a row with NaN is never correct.
-    bool first_largest = p[label] == p[label];
-    for (size_t j = 0; j < label; ++j) first_largest &= p[label] > p[j];
-    for (size_t j = label; j < classes; ++j) first_largest &= p[label] >= p[j];
-    correct += first_largest;
+    correct += IsFirstLargest(classes, probabilities + r * classes,
+                              static_cast<size_t>(labels[r]));
+  }
+  return correct;
+}
+
+uint32_t CountCorrect(size_t rows, size_t classes, const float* probabilities,
+                      const float* targets) {
+  uint32_t correct = 0;
+  for (size_t r = 0; r < rows; ++r) {
+    const float* const t = targets + r * classes;
+    size_t label = 0;
+    for (size_t j = 1; j < classes; ++j) {
+      if (t[j] > t[label]) label = j;
+    }
+    correct += IsFirstLargest(classes, probabilities + r * classes, label);
   }
   return correct;
 }

@@ -37,6 +37,26 @@ void SoftmaxCrossEntropyBackward(size_t rows, size_t classes,
                                  float factor, bool accumulate, float* dlogits,
                                  const ParallelRunner& parallel);
 
+// The same with a weight of every class, targets[r][j] >= 0, in place of the
+// label (PyTorch's class probabilities):
+//   q_j = smoothing / classes + (1 - smoothing) * targets[r][j]
+//   Q = T + smoothing * (1 - T), T = sum_j targets[r][j]    (T = 1: Q = 1)
+//   row_loss[r] = Q * logsumexp - sum_j q_j * logit_j
+//   dlogits = (accumulate ? dlogits : 0) + (Q * p - q) * factor
+// The sums over a row take 16 virtual lanes, FMA. A row that is 1 at one class
+// and 0 elsewhere gives the bits of that label. Of classes with targets 0
+// logits of -infinity enter only where smoothing is not 0.
+void SoftmaxCrossEntropySoft(size_t rows, size_t classes, const float* logits,
+                             const float* targets, float smoothing,
+                             float* probabilities, float* row_loss,
+                             const ParallelRunner& parallel);
+void SoftmaxCrossEntropySoftBackward(size_t rows, size_t classes,
+                                     const float* probabilities,
+                                     const float* targets, float smoothing,
+                                     float factor, bool accumulate,
+                                     float* dlogits,
+                                     const ParallelRunner& parallel);
+
 // row_loss[r] = sum_i (prediction - target)^2 / n.
 void MeanSquaredError(size_t rows, size_t n, const float* prediction,
                       const float* target, float* row_loss,
@@ -48,9 +68,10 @@ void MeanSquaredErrorBackward(size_t rows, size_t n, const float* prediction,
                               bool accumulate, float* d,
                               const ParallelRunner& parallel);
 
-// Sum of x; sum of x^2.
+// Sum of x; sum of x^2; sum of |a - b|.
 float Sum(size_t n, const float* x);
 float SumOfSquares(size_t n, const float* x);
+float SumOfDistances(size_t n, const float* a, const float* b);
 
 // out[j] += tree over chunks (rows.h) of the chain over rows of x[r][j].
 // Scratch is enough for fewer rows, too.
@@ -62,6 +83,9 @@ void ColumnSums(size_t rows, size_t columns, const float* x, float* out,
 // a NaN counts as wrong.
 uint32_t CountCorrect(size_t rows, size_t classes, const float* probabilities,
                       const int32_t* labels);
+// The first largest of a row of `targets` is its label.
+uint32_t CountCorrect(size_t rows, size_t classes, const float* probabilities,
+                      const float* targets);
 
 }  // namespace temper::simd
 

@@ -84,7 +84,8 @@ std::vector<Case> PlanCases(const Arguments& a, uint32_t threads) {
       input = info->input;
       classes = std::max(2u, info->classes);
     }
-    const Graph graph = BuildModelOrFail(spec, input, classes);
+    const Graph graph =
+        BuildModelOrFail(spec, input, {TargetKind::kClasses, classes});
     for (const uint32_t batch : a.batches) {
       Case c;
       c.model = spec;

@@ -1,7 +1,9 @@
-// data: what a data spec names: shape, classes with their numbers of samples,
-// mean and deviation per channel, memory.
+// data: what a data spec names: shape, classes with their numbers of samples or
+// the targets' ranges, mean and deviation per channel, memory.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -14,6 +16,34 @@
 namespace temper::host {
 namespace {
 
+// Of targets that are not one class a sample.
+nlohmann::ordered_json DescribeTargets(const Dataset& data) {
+  nlohmann::ordered_json columns = nlohmann::ordered_json::array();
+  for (uint32_t k = 0;
+       data.targets.kind == TargetKind::kValues && k < data.targets.width;
+       ++k) {
+    double sum = 0, squares = 0;
+    float least = data.Values(0)[k], most = least;
+    for (size_t i = 0; i < data.size(); ++i) {
+      const float v = data.Values(i)[k];
+      sum += double{v};
+      least = std::min(least, v), most = std::max(most, v);
+    }
+    const double n = static_cast<double>(data.size()), mean = sum / n;
+    for (size_t i = 0; i < data.size(); ++i) {
+      const double away = double{data.Values(i)[k]} - mean;
+      squares += away * away;
+    }
+    columns.push_back({{"mean", mean},
+                       {"std", std::sqrt(squares / n)},
+                       {"min", least},
+                       {"max", most}});
+  }
+  return {{"kind", TargetKindName(data.targets.kind)},
+          {"width", data.targets.width},
+          {"values", columns}};
+}
+
 nlohmann::ordered_json Describe(const Dataset& data) {
   const std::vector<uint64_t> counts = data.ClassCounts();
   nlohmann::ordered_json classes = nlohmann::ordered_json::array();
@@ -21,16 +51,38 @@ nlohmann::ordered_json Describe(const Dataset& data) {
     classes.push_back({{"class", data.class_names[i]}, {"samples", counts[i]}});
   }
   const SampleStats stats = ChannelStats(data);
-  return {{"split", data.split},
-          {"samples", data.size()},
-          {"shape", {data.shape.h, data.shape.w, data.shape.c}},
-          {"type", data.shape.type == ElementType::kU8 ? "u8" : "f32"},
-          {"mean", stats.mean},
-          {"std", stats.std},
-          {"memory_bytes", data.MemoryBytes()},
-          {"fingerprint", fmt::format("{:016x}", Fingerprint(data))},
-          {"notes", data.notes},
-          {"classes", classes}};
+  nlohmann::ordered_json d = {
+      {"split", data.split},
+      {"samples", data.size()},
+      {"shape", {data.shape.h, data.shape.w, data.shape.c}},
+      {"type", data.shape.type == ElementType::kU8 ? "u8" : "f32"},
+      {"mean", stats.mean},
+      {"std", stats.std},
+      {"memory_bytes", data.MemoryBytes()},
+      {"fingerprint", fmt::format("{:016x}", Fingerprint(data))},
+      {"notes", data.notes},
+      {"classes", classes}};
+  if (data.targets.kind != TargetKind::kClasses) {
+    d["targets"] = DescribeTargets(data);
+  }
+  return d;
+}
+
+void PrintTargets(const nlohmann::ordered_json& targets) {
+  constexpr size_t kMost = 24;
+  Result("targets: {}, {} a sample\n", targets["kind"].get<std::string>(),
+         targets["width"].get<uint32_t>());
+  const auto& values = targets["values"];
+  for (size_t k = 0; k < std::min(kMost, values.size()); ++k) {
+    const auto number = [&](const char* name) {
+      return values[k][name].get<double>();
+    };
+    Result("  {:>6}  mean {:.6g}, deviation {:.6g}, {:.6g} to {:.6g}\n", k,
+           number("mean"), number("std"), number("min"), number("max"));
+  }
+  if (values.size() > kMost) {
+    Result("  ({} more: use --json)\n", values.size() - kMost);
+  }
 }
 
 void Print(const nlohmann::ordered_json& d) {
@@ -46,6 +98,7 @@ void Print(const nlohmann::ordered_json& d) {
     Result("  {} {:>8}\n", LeftCell(c["class"].get<std::string>(), 20, 40),
            c["samples"].get<uint64_t>());
   }
+  if (d.contains("targets")) PrintTargets(d["targets"]);
   for (const auto& note : d["notes"])
     Result("note: {}\n", note.get<std::string>());
 }

@@ -1,4 +1,5 @@
-// eval: loss and accuracy on a data set, per class, and the confusion matrix.
+// eval: of a classifier loss and accuracy on a data set, per class, and the
+// confusion matrix; of a model that learns values its errors, per output.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "ports/host/messages.h"
 #include "ports/host/non_finite.h"
 #include "ports/host/predictor.h"
+#include "ports/host/target_match.h"
 
 namespace temper::host {
 namespace {
@@ -37,11 +39,70 @@ struct Evaluation {
       told;  // a row for it: it has samples, or the model knows it
   // confusion[true class of the data][class of the model]
   std::vector<std::vector<uint64_t>> confusion;
+  // Of values: mean absolute error and root of the mean squared one, of all and
+  // by output; none where not all outputs are finite.
+  struct Errors {
+    double mae = 0, rmse = 0;
+  };
+  std::optional<Errors> errors;
+  std::vector<Errors> output_errors;
 };
 
 std::string SampleName(const Dataset& data, uint64_t id) {
   return fmt::format("{}#{}", data.split, id);
 }
+
+// A batch of the data with targets as the model means them.
+class ModelTargets {
+ public:
+  ModelTargets(const Dataset& data, const std::vector<int32_t>& to_model,
+               const Predictor& predictor)
+      : data_(data), to_model_(to_model), outputs_(predictor.outputs()) {
+    if (data.targets.kind == TargetKind::kSoft) {
+      probabilities_.resize(size_t{predictor.batch()} * outputs_);
+    } else {
+      labels_.resize(predictor.batch());
+    }
+  }
+
+  // The batch that begins with sample `first` of the data. False if one of its
+  // classes is not the model's.
+  bool Take(const Batch& batch, uint64_t first) {
+    batch_ = batch;
+    bool known = true;
+    for (uint32_t r = 0; r < batch.rows && !labels_.empty(); ++r) {
+      labels_[r] = to_model_[static_cast<size_t>(batch.labels[r])];
+      known &= labels_[r] >= 0;
+    }
+    if (!labels_.empty()) {
+      batch_.labels = labels_.data();
+      return known;
+    }
+    std::fill(probabilities_.begin(), probabilities_.end(), 0.0f);
+    for (uint32_t r = 0; r < batch.rows; ++r) {
+      const float* const p = data_.Values(static_cast<size_t>(first) + r);
+      for (size_t c = 0; c < to_model_.size(); ++c) {
+        if (to_model_[c] >= 0) {
+          probabilities_[size_t{r} * outputs_ +
+                         static_cast<size_t>(to_model_[c])] = p[c];
+        } else {
+          known &= p[c] == 0.0f;
+        }
+      }
+    }
+    batch_.targets = probabilities_.data();
+    return known;
+  }
+  const Batch& batch() const { return batch_; }
+
+ private:
+  const Dataset& data_;
+  const std::vector<int32_t>& to_model_;
+  const uint32_t outputs_;
+  std::vector<int32_t> labels_;
+  std::vector<float> probabilities_;
+  Batch batch_;
+};
 
 // A model with classes. `to_model`: the output of each class of the data, -1 if
 // there is none.
@@ -55,23 +116,24 @@ Evaluation EvaluateClasses(Predictor& predictor, const Dataset& data,
   e.confusion.assign(classes, std::vector<uint64_t>(outputs, 0));
   Loader loader(data, LoaderOptions{predictor.batch(), 0, false, false});
   loader.StartEpoch(0);
+  ModelTargets targets(data, to_model, predictor);
   std::vector<int32_t> labels(predictor.batch());
   double loss = 0;
   bool known = true;
-  while (const HostBatch* batch = loader.Next()) {
+  while (const Batch* batch = loader.Next()) {
+    // The loss of a class that the model lacks is infinite and would say
+    // nothing: with such classes in the data, no loss is reported.
+    known &= targets.Take(*batch, e.samples);
     for (uint32_t r = 0; r < batch->rows; ++r) {
-      labels[r] = to_model[static_cast<size_t>(batch->labels[r])];
-      // The loss of a class that the model lacks is infinite and would say
-      // nothing: with such classes in the data, no loss is reported.
-      known &= labels[r] >= 0;
+      labels[r] = to_model[static_cast<size_t>(data.ClassOf(e.samples + r))];
     }
-    const StepResult r =
-        predictor.Run(batch->input, labels.data(), batch->rows);
+    const StepResult r = predictor.Run(targets.batch());
+    const size_t first = static_cast<size_t>(e.samples);
     e.samples += batch->rows;
     loss += double{r.loss} * batch->rows;
     const float* p = predictor.Output();
     for (uint32_t row = 0; row < batch->rows; ++row, p += outputs) {
-      const size_t truth = static_cast<size_t>(batch->labels[row]);
+      const size_t truth = static_cast<size_t>(data.ClassOf(first + row));
       ++e.class_samples[truth];
       if (!NonFinite::AllFinite(p, outputs)) {
         e.non_finite.Add(SampleName(data, batch->sample_ids[row]));
@@ -101,15 +163,16 @@ Evaluation EvaluateLoss(Predictor& predictor, const Dataset& data) {
   Loader loader(data, LoaderOptions{predictor.batch(), 0, false, false});
   loader.StartEpoch(0);
   double loss = 0;
-  while (const HostBatch* batch = loader.Next()) {
-    const float mean = predictor.Run(batch->input, nullptr, batch->rows).loss;
+  while (const Batch* batch = loader.Next()) {
+    const float mean =
+        predictor.Run({.input = batch->input, .rows = batch->rows}).loss;
     e.samples += batch->rows;
     loss += double{mean} * batch->rows;
     if (std::isfinite(mean)) continue;
     // Which ones? A sum of finite losses may overflow, too: then none is named.
     const auto* sample = static_cast<const uint8_t*>(batch->input);
     for (uint32_t row = 0; row < batch->rows; ++row) {
-      const float own = predictor.Run(sample, nullptr, 1).loss;
+      const float own = predictor.Run({.input = sample, .rows = 1}).loss;
       if (!std::isfinite(own)) {
         e.non_finite.Add(SampleName(data, batch->sample_ids[row]));
       }
@@ -117,6 +180,44 @@ Evaluation EvaluateLoss(Predictor& predictor, const Dataset& data) {
     }
   }
   if (std::isfinite(loss)) e.loss = loss / static_cast<double>(e.samples);
+  return e;
+}
+
+// A model that learns values; the data have as many as it has outputs.
+Evaluation EvaluateValues(Predictor& predictor, const Dataset& data) {
+  const uint32_t outputs = predictor.outputs();
+  Evaluation e;
+  Loader loader(data, LoaderOptions{predictor.batch(), 0, false, false});
+  loader.StartEpoch(0);
+  std::vector<double> absolute(outputs, 0.0), squares(outputs, 0.0);
+  double loss = 0;
+  while (const Batch* batch = loader.Next()) {
+    loss += double{predictor.Run(*batch).loss} * batch->rows;
+    e.samples += batch->rows;
+    const float* y = predictor.Output();
+    const float* t = batch->targets;
+    for (uint32_t row = 0; row < batch->rows; ++row) {
+      if (!NonFinite::AllFinite(y, outputs)) {
+        e.non_finite.Add(SampleName(data, batch->sample_ids[row]));
+      }
+      for (uint32_t k = 0; k < outputs; ++k, ++y, ++t) {
+        const double error = double{*y} - double{*t};
+        absolute[k] += std::fabs(error);
+        squares[k] += error * error;
+      }
+    }
+  }
+  if (std::isfinite(loss)) e.loss = loss / static_cast<double>(e.samples);
+  if (e.non_finite.count() > 0) return e;
+  const double n = static_cast<double>(e.samples);
+  double all_absolute = 0, all_squares = 0;
+  for (uint32_t k = 0; k < outputs; ++k) {
+    all_absolute += absolute[k];
+    all_squares += squares[k];
+    e.output_errors.push_back({absolute[k] / n, std::sqrt(squares[k] / n)});
+  }
+  e.errors = {all_absolute / (n * outputs),
+              std::sqrt(all_squares / (n * outputs))};
   return e;
 }
 
@@ -175,6 +276,29 @@ Json ClassesJson(const std::vector<std::string>& names, const Evaluation& e) {
   return classes;
 }
 
+Json ErrorsJson(const Evaluation& e) {
+  Json outputs = Json::array();
+  for (size_t k = 0; k < e.output_errors.size(); ++k) {
+    outputs.push_back({{"output", k},
+                       {"mae", e.output_errors[k].mae},
+                       {"rmse", e.output_errors[k].rmse}});
+  }
+  return outputs;
+}
+
+void PrintErrors(const Evaluation& e) {
+  constexpr size_t kMost = 24;
+  if (e.output_errors.size() < 2) return;  // one is all there is
+  Result("\noutput         mae        rmse\n");
+  for (size_t k = 0; k < std::min(kMost, e.output_errors.size()); ++k) {
+    Result("{:>6}  {:>10.6g}  {:>10.6g}\n", k, e.output_errors[k].mae,
+           e.output_errors[k].rmse);
+  }
+  if (e.output_errors.size() > kMost) {
+    Result("({} more outputs: use --json)\n", e.output_errors.size() - kMost);
+  }
+}
+
 int Run(const Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
   Predictor predictor(a.model, a.batch, a.threads, a.arena);
@@ -183,6 +307,7 @@ int Run(const Cli& cli, const Arguments& a) {
       SpecWithSplit(a.data, "evaluated", &notes),
       [&](const Shape& shape) { predictor.CheckShape(shape, a.data); });
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
+  CheckTargetKind(predictor.model().graph, data.targets, a.model);
   // How the data's classes are called here, and those that the model lacks.
   std::vector<std::string> names = data.class_names, unknown;
   Evaluation e;
@@ -201,6 +326,9 @@ int Run(const Cli& cli, const Arguments& a) {
       }
     }
     e = EvaluateClasses(predictor, data, match.to_model);
+  } else if (predictor.regressor()) {
+    CheckTargets(predictor.model().graph, data.targets, a.model);
+    e = EvaluateValues(predictor, data);
   } else {
     e = EvaluateLoss(predictor, data);
   }
@@ -218,6 +346,11 @@ int Run(const Cli& cli, const Arguments& a) {
       json["accuracy"] = OrNull(Ratio(e.correct, e.samples));
     }
     json["loss"] = OrNull(e.loss);
+    if (predictor.regressor()) {
+      json["mae"] = e.errors ? Json(e.errors->mae) : Json();
+      json["rmse"] = e.errors ? Json(e.errors->rmse) : Json();
+      json["outputs"] = ErrorsJson(e);
+    }
     json["non_finite"] = e.non_finite.count();
     if (predictor.classifier()) {
       json["unknown_classes"] = unknown;
@@ -244,7 +377,11 @@ int Run(const Cli& cli, const Arguments& a) {
     if (e.loss) {
       Result(", loss {:.{}f}", *e.loss, predictor.classifier() ? 4 : 6);
     }
+    if (e.errors) {
+      Result(", mae {:.6g}, rmse {:.6g}", e.errors->mae, e.errors->rmse);
+    }
     Result("\n");
+    PrintErrors(e);
     if (!unknown.empty()) {
       std::string list;
       for (const std::string& name : unknown) {
@@ -268,7 +405,7 @@ int Run(const Cli& cli, const Arguments& a) {
 void AddEvalVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
   Verb& verb =
-      cli.Add("eval", "Measure the accuracy of a model on data, class by class",
+      cli.Add("eval", "Measure a model on data: accuracy, class by class, or its errors",
               [&cli, a] { return Run(cli, *a); });
   verb.example =
       "temper eval runs/train/weights/best.safetensors --data idx:DIR";

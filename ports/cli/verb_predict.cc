@@ -1,6 +1,7 @@
-// predict: class names and probabilities for samples of a data spec, an IDX
-// file or PGM and PPM pictures.
+// predict: class names and probabilities, or values, for samples of a data spec,
+// an IDX file or PGM and PPM pictures.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -29,6 +30,12 @@ struct Arguments {
   uint32_t top = 3, batch = 64, threads = 0;
 };
 
+// What the data say of a sample: its class, or its values, or nothing.
+struct Truth {
+  std::string label;
+  std::vector<float> values;
+};
+
 // Collects samples until a batch is full, then answers them in order. What
 // cannot be answered is named at its place, and does not concern the others.
 class Printer {
@@ -37,17 +44,16 @@ class Printer {
       : cli_(cli), top_(a.top), predictor_(predictor) {}
 
   // `sample` is of the model's shape.
-  void Add(const std::string& name, const uint8_t* sample,
-           const std::string* truth) {
+  void Add(const std::string& name, const uint8_t* sample, Truth truth = {}) {
     const size_t bytes = SampleBytes();
     samples_.insert(samples_.end(), sample, sample + bytes);
-    items_.push_back({name, truth == nullptr ? "" : *truth, std::nullopt});
+    items_.push_back({name, std::move(truth), std::nullopt});
     if (samples_.size() == bytes * predictor_.batch()) Flush();
   }
 
   void AddBad(const std::string& name, const Failure& failure) {
     ++bad_;
-    items_.push_back({name, "", failure});
+    items_.push_back({name, {}, failure});
     if (samples_.empty()) Flush();
   }
 
@@ -81,7 +87,8 @@ class Printer {
 
  private:
   struct Item {
-    std::string name, truth;
+    std::string name;
+    Truth truth;
     std::optional<Failure> failure;
   };
 
@@ -103,16 +110,25 @@ class Printer {
   void Flush() {
     const size_t rows = samples_.size() / SampleBytes();
     const bool classes = predictor_.classifier();
-    if (rows > 0 && classes) {
-      predictor_.Run(samples_.data(), nullptr, static_cast<uint32_t>(rows));
+    const bool values = predictor_.regressor();
+    if (rows > 0 && (classes || values)) {
+      predictor_.Run(
+          {.input = samples_.data(), .rows = static_cast<uint32_t>(rows)});
     }
     size_t row = 0;
     for (const Item& item : items_) {
       if (item.failure) {
         Refuse(item.name, item.failure->exit_code, item.failure->message);
-      } else if (classes) {
+      } else if (classes || values) {
         const uint32_t n = predictor_.outputs();
-        Answer(item, predictor_.Output() + row++ * n, n);
+        const float* const output = predictor_.Output() + row++ * n;
+        if (!NonFinite::AllFinite(output, n)) {
+          RefuseOutput(item.name);
+        } else if (classes) {
+          Answer(item, output, n);
+        } else {
+          AnswerValues(item, output, n);
+        }
       } else {
         AnswerLoss(item, row++);
       }
@@ -144,7 +160,7 @@ class Printer {
   // A model without classes says of a sample how far off it is: its own loss.
   void AnswerLoss(const Item& item, size_t row) {
     const uint8_t* const sample = samples_.data() + row * SampleBytes();
-    const float loss = predictor_.Run(sample, nullptr, 1).loss;
+    const float loss = predictor_.Run({.input = sample, .rows = 1}).loss;
     if (!NonFinite::AllFinite(&loss, 1)) {
       RefuseOutput(item.name);
       return;
@@ -157,11 +173,27 @@ class Printer {
     }
   }
 
-  void Answer(const Item& item, const float* p, uint32_t n) {
-    if (!NonFinite::AllFinite(p, n)) {
-      RefuseOutput(item.name);
+  // A model that learns values.
+  void AnswerValues(const Item& item, const float* y, uint32_t n) {
+    ++answered_;
+    const std::vector<float> values(y, y + n);
+    const std::vector<float>& truth = item.truth.values;
+    if (cli_.json) {
+      nlohmann::ordered_json entry = {{"sample", item.name},
+                                      {"values", values}};
+      if (!truth.empty()) entry["targets"] = truth;
+      PrintEntry(entry);
       return;
     }
+    std::string line =
+        fmt::format("{}\t{:.6g}", Printable(item.name), fmt::join(values, " "));
+    if (!truth.empty()) {
+      line += fmt::format("\t(target {:.6g})", fmt::join(truth, " "));
+    }
+    Result("{}\n", line);
+  }
+
+  void Answer(const Item& item, const float* p, uint32_t n) {
     ++answered_;
     std::vector<uint32_t> order(n);
     std::iota(order.begin(), order.end(), 0u);
@@ -181,11 +213,11 @@ class Printer {
     }
     if (cli_.json) {
       nlohmann::ordered_json entry = {{"sample", item.name}, {"classes", list}};
-      if (!item.truth.empty()) entry["label"] = item.truth;
+      if (!item.truth.label.empty()) entry["label"] = item.truth.label;
       PrintEntry(entry);
     } else {
-      if (!item.truth.empty()) {
-        line += fmt::format("\t(label {})", Printable(item.truth));
+      if (!item.truth.label.empty()) {
+        line += fmt::format("\t(label {})", Printable(item.truth.label));
       }
       Result("{}\n", line);
     }
@@ -214,7 +246,7 @@ void AddFile(const std::string& path, const Predictor& predictor,
         ReadPnm(*source, [&](uint32_t h, uint32_t w, uint32_t c) {
           predictor.CheckShape({h, w, c, ElementType::kU8}, path);
         });
-    printer.Add(path, image.pixels.data(), nullptr);
+    printer.Add(path, image.pixels.data());
     return;
   }
   if (kind() != FormatKind::kIdx && kind() != FormatKind::kUnknown) {
@@ -231,7 +263,7 @@ void AddFile(const std::string& path, const Predictor& predictor,
   std::vector<uint8_t> sample(CheckedSize(shape.Count(), "an image"));
   for (uint32_t i = 0; i < header.size[0]; ++i) {
     source->ReadExact(sample.data(), sample.size(), "an image");
-    printer.Add(fmt::format("{}#{}", path, i), sample.data(), nullptr);
+    printer.Add(fmt::format("{}#{}", path, i), sample.data());
   }
   source->ExpectEnd();
 }
@@ -245,7 +277,7 @@ void AddData(const std::string& spec, const Predictor& predictor,
   for (const std::string& note : notes) Message("note: {}", note);
   // Labels are called as the model calls them, so that they can be compared.
   std::vector<std::string> names = data.class_names;
-  if (predictor.classifier()) {
+  if (predictor.classifier() && data.targets.HasClasses()) {
     const std::vector<std::string> known = predictor.Classes();
     const ClassMatch match = MatchClassNames(data, known);
     if (match.by_label) Message("note: {}", match.note);
@@ -256,8 +288,14 @@ void AddData(const std::string& spec, const Predictor& predictor,
     }
   }
   for (size_t i = 0; i < data.size(); ++i) {
+    Truth truth;
+    if (const int32_t c = data.ClassOf(i); c >= 0) {
+      truth.label = names[static_cast<size_t>(c)];
+    } else if (data.targets.kind == TargetKind::kValues) {
+      truth.values.assign(data.Values(i), data.Values(i) + data.targets.width);
+    }
     printer.Add(fmt::format("{}#{}", data.split, data.ids[i]), data.Sample(i),
-                &names[static_cast<size_t>(data.labels[i])]);
+                std::move(truth));
   }
 }
 
@@ -294,7 +332,7 @@ int Run(const Cli& cli, const Arguments& a) {
 void AddPredictVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
   Verb& verb =
-      cli.Add("predict", "Predict classes and probabilities of samples",
+      cli.Add("predict", "Predict classes and probabilities, or values, of samples",
               [&cli, a] { return Run(cli, *a); });
   verb.example = "temper predict runs/train/weights/best.safetensors photo.pgm";
   verb.Add("model", &a->model, "MODEL", "The .safetensors model")

@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "models/graph_edit.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/job_options.h"
 #include "ports/host/failure.h"
@@ -20,9 +21,14 @@ namespace {
 void PrintHead(const Session& session, bool resumed) {
   const Job& job = session.job();
   const Plan& plan = job.plan;
-  Message("{} ({} layers) on {} samples, {} classes; {}, {} thread{}",
+  const Targets& targets = job.data.train.targets;
+  Message("{} ({} layers) on {} samples, {}; {}, {} thread{}",
           job.options.model, plan.graph.nodes.size(), job.data.train.size(),
-          job.classes.empty() ? "no" : fmt::to_string(job.classes.size()),
+          !job.classes.empty() ? fmt::format("{} classes", job.classes.size())
+          : targets.kind == TargetKind::kValues
+              ? fmt::format("{} value{} each", targets.width,
+                            targets.width == 1 ? "" : "s")
+              : "no classes",
           simd::CurrentTarget().name, plan.options.threads,
           plan.options.threads == 1 ? "" : "s");
   Message(
@@ -57,9 +63,14 @@ void PrintJson(const Job& job, const SessionResult& r,
     json[name] = known && std::isfinite(value) ? Json(value) : Json();
   };
   add("train_loss", r.trained, r.train_loss);
-  add("train_accuracy", r.trained && classes, r.train_accuracy);
+  add("train_accuracy", r.train_accuracy.has_value(),
+      r.train_accuracy.value_or(0));
   add("val_loss", r.val_loss.has_value(), r.val_loss.value_or(0));
-  add("val_accuracy", r.val_accuracy && classes, r.val_accuracy.value_or(0));
+  add("val_accuracy", r.val_accuracy.has_value(), r.val_accuracy.value_or(0));
+  if (models::IsRegressor(job.info.graph)) {
+    add("val_mae", r.val_mae.has_value(), r.val_mae.value_or(0));
+    add("val_rmse", r.val_rmse.has_value(), r.val_rmse.value_or(0));
+  }
   const bool best = r.best_epoch != 0;
   json["best_epoch"] = best ? Json(r.best_epoch) : Json();
   const bool val_best = best && job.data.val.has_value();

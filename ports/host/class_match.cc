@@ -130,6 +130,29 @@ std::string NamesOption(const Dataset& data,
   return fmt::format("names={}", fmt::join(names, ","));
 }
 
+// A column for each of the model's classes.
+void MoveProbabilities(Dataset& data, const std::vector<int32_t>& to_model,
+                       const std::vector<std::string>& model_classes) {
+  const size_t from = data.targets.width, to = model_classes.size();
+  std::vector<float> moved(data.size() * to, 0.0f);
+  for (size_t i = 0; i < data.size(); ++i) {
+    for (size_t c = 0; c < from; ++c) {
+      const float p = data.Values(i)[c];
+      if (to_model[c] >= 0) {
+        moved[i * to + static_cast<size_t>(to_model[c])] = p;
+      } else if (p != 0.0f) {
+        Fail(
+            kExitBadData, "the data does not match the model", data.source,
+            fmt::format("the model has no class '{}', and sample {} is it with "
+                        "probability {}",
+                        Printable(data.class_names[c]), data.ids[i], p),
+            "Rename the class with names=.");
+      }
+    }
+  }
+  data.values = std::move(moved);
+}
+
 }  // namespace
 
 void RefuseClasses(const Dataset& data,
@@ -168,7 +191,11 @@ void MatchClasses(Dataset& data,
   for (int32_t& label : data.labels) {
     label = match.to_model[static_cast<size_t>(label)];
   }
+  if (data.targets.kind == TargetKind::kSoft) {
+    MoveProbabilities(data, match.to_model, model_classes);
+  }
   data.class_names = model_classes;
+  data.targets.width = static_cast<uint32_t>(model_classes.size());
 }
 
 }  // namespace temper::host

@@ -30,8 +30,9 @@ ClassMatch MatchClassNames(const Dataset& data,
 [[noreturn]] void RefuseClasses(const Dataset& data,
                                 const std::vector<std::string>& model_classes);
 
-// Renumbers the labels so that they mean `model_classes`. A class with samples
-// that the model does not know is kExitBadData.
+// Renumbers the labels, or moves the probabilities, so that they mean
+// `model_classes`. A class with samples that the model does not know is
+// kExitBadData.
 void MatchClasses(Dataset& data, const std::vector<std::string>& model_classes);
 
 }  // namespace temper::host

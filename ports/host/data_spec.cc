@@ -216,7 +216,18 @@ DataSpec ParseDataSpec(std::string_view text,
   if (spec.path.empty()) {
     BadSpec(Printable(text), "the path is empty", "Write KIND:PATH.");
   }
-  spec.path = ExpandHome("the path", spec.path);
+  spec.paths = {spec.path};
+  if (kind->most_paths > 1) {
+    spec.paths = SplitList("the path", spec.path);
+    if (spec.paths.size() > kind->most_paths) {
+      BadSpec("the path",
+              fmt::format("it names {} files, {} at most", spec.paths.size(),
+                          kind->most_paths),
+              "A file whose name holds a comma must be renamed.");
+    }
+  }
+  for (std::string& path : spec.paths) path = ExpandHome("the path", path);
+  spec.path = spec.paths[0];
   if (question == std::string_view::npos) return spec;
   rest.remove_prefix(question + 1);
 

@@ -4,7 +4,8 @@
 //   idx:/usr/share/datasets/fashion-mnist?classes=0-7&limit=2000
 //
 // The path ends at the last '?'; ~/ at its beginning is the home folder, here
-// and in names=. Options of every kind:
+// and in names=. Of kinds that read several files it is a list, separated by
+// commas. Options of every kind:
 //   split=train|test|val  which part (default train); val needs val=
 //   classes=0-3,8         these labels or class names, renumbered 0..n-1 in the
 //                         order given; a range is ascending
@@ -40,6 +41,7 @@ struct DataSpec {
   std::string text;  // as the user wrote it
   std::string kind;
   std::string path;
+  std::vector<std::string> paths;  // path first, and others of its list
   std::string split = "train";
   bool split_given = false;
   std::vector<std::string> classes;  // items as written; empty: all
@@ -56,6 +58,7 @@ struct DataSpec {
 struct DataKindSyntax {
   std::string_view name;
   std::span<const std::string_view> options;  // beyond the common ones
+  uint32_t most_paths = 1;                    // 1: the path is no list
 };
 
 DataSpec ParseDataSpec(std::string_view text,

@@ -14,6 +14,7 @@
 #include "ports/host/byte_source.h"
 #include "ports/host/failure.h"
 #include "ports/host/idx.h"
+#include "ports/host/npy.h"
 #include "ports/host/selection.h"
 
 namespace temper::host {
@@ -24,15 +25,21 @@ struct DataKind {
   std::unique_ptr<DataReader> (*open)(const DataSpec&);
   bool (*has_test)(const DataSpec&);
   std::span<const std::string_view> options;  // beyond the common ones
+  uint32_t most_paths = 1;
 };
 
 constexpr std::string_view kIdxOptions[] = {"transpose"};
+constexpr std::string_view kNpyOptions[] = {"layout", "targets"};
 
 // The one list of kinds of data.
 const DataKind kKinds[] = {
     {"idx", "idx:DIR",
      "IDX files as MNIST has them, also gzipped; transpose=1 for EMNIST",
      OpenIdx, HasIdxTest, kIdxOptions},
+    {"npy", "npy:X[,Y]",
+     "NumPy arrays: samples and their class numbers or values; "
+     "targets=classes|values|soft; layout=nchw",
+     OpenNpy, HasNpyTest, kNpyOptions, 2},
 };
 
 constexpr std::align_val_t kAlignment{64};
@@ -51,22 +58,80 @@ void CheckShape(const Shape& shape, std::string_view source) {
   }
 }
 
-void CheckFinite(const Dataset& data) {
-  if (data.shape.type != ElementType::kF32) return;
-  const size_t count = static_cast<size_t>(data.shape.Count());
+// value(i, j): number j of sample i.
+template <class Value>
+void CheckFinite(const Dataset& data, size_t count, std::string_view what,
+                 std::string_view element, Value&& value) {
+  uint64_t bad = 0, samples = 0;
+  size_t first_sample = 0, first_element = 0;
   for (size_t i = 0; i < data.size(); ++i) {
+    const uint64_t before = bad;
     for (size_t j = 0; j < count; ++j) {
-      float value;
-      std::memcpy(&value, data.Sample(i) + 4 * j, 4);
-      if (!std::isfinite(value)) {
-        Fail(kExitBadData, "cannot use the samples",
-             fmt::format("{}, sample {}, element {}", data.source, data.ids[i],
-                         j),
-             fmt::format("the value is {}", value),
-             "Remove or repair this sample.");
+      if (std::isfinite(value(i, j))) continue;
+      if (bad++ == 0) first_sample = i, first_element = j;
+    }
+    samples += bad != before;
+  }
+  if (bad == 0) return;
+  const std::string others =
+      bad == 1 ? ""
+               : fmt::format("; {} values in {} samples are not finite", bad,
+                             samples);
+  Fail(kExitBadData, fmt::format("cannot use the {}", what),
+       fmt::format("{}, sample {}, {} {}", data.source, data.ids[first_sample],
+                   element, first_element),
+       fmt::format("the value is {}{}", value(first_sample, first_element),
+                   others),
+       bad == 1 ? "Remove or repair this sample."
+                : "Remove or repair these samples.");
+}
+
+void CheckFinite(const Dataset& data) {
+  if (data.shape.type == ElementType::kF32) {
+    CheckFinite(data, static_cast<size_t>(data.shape.Count()), "samples",
+                "element", [&](size_t i, size_t j) {
+                  float value;
+                  std::memcpy(&value, data.Sample(i) + 4 * j, 4);
+                  return value;
+                });
+  }
+  CheckFinite(data, data.targets.Floats(), "targets", "target",
+              [&](size_t i, size_t j) { return data.Values(i)[j]; });
+}
+
+// Rows of probabilities, or of zeros and ones.
+void CheckClassRows(const Dataset& data) {
+  const bool soft = data.targets.kind == TargetKind::kSoft;
+  if (!soft && data.targets.kind != TargetKind::kMultiHot) return;
+  // As far from 1 as sums of rounded numbers may be.
+  constexpr double kMostAway = 1e-3;
+  for (size_t i = 0; i < data.size(); ++i) {
+    const auto fail = [&](std::string_view why, std::string_view remedy) {
+      Fail(kExitBadData, "cannot use the targets",
+           fmt::format("{}, sample {}", data.source, data.ids[i]), why, remedy);
+    };
+    double sum = 0;
+    for (uint32_t j = 0; j < data.targets.width; ++j) {
+      const float v = data.Values(i)[j];
+      sum += double{v};
+      if (soft ? v < 0.0f || v > 1.0f : v != 0.0f && v != 1.0f) {
+        fail(fmt::format("target {} is {}, not {}", j, v,
+                         soft ? "a probability" : "0 or 1"),
+             "Numbers of other kinds are targets=values.");
       }
     }
+    if (soft && std::abs(sum - 1.0) > kMostAway) {
+      fail(fmt::format("its probabilities add up to {}, not to 1", sum),
+           "Divide every row by its sum.");
+    }
   }
+}
+
+// So many samples at most: their numbers are keys of random streams.
+void CheckCount(uint64_t samples, std::string_view source) {
+  if (samples <= std::numeric_limits<uint32_t>::max()) return;
+  Fail(kExitUnsupported, "cannot use the data", source,
+       "it has more than 2^32 - 1 samples", "Split it.");
 }
 
 // Everything but the samples, and where they go.
@@ -75,6 +140,7 @@ Dataset Prepare(const DataSpec& spec, std::string_view split,
                 const std::vector<uint32_t>& chosen,
                 std::vector<DataReader::Placement>& wanted) {
   Dataset data;
+  data.targets = index.targets;
   data.source = spec.text;
   data.split = split;
   data.shape = index.shape;
@@ -82,18 +148,26 @@ Dataset Prepare(const DataSpec& spec, std::string_view split,
   data.class_labels = selection.class_labels;
   data.named = selection.named;
   data.label_count = selection.label_count;
-  data.labels.reserve(chosen.size());
-  data.ids.reserve(chosen.size());
-  for (const uint32_t i : chosen) {
-    data.labels.push_back(
-        selection.new_label[static_cast<size_t>(index.labels[i])]);
-    data.ids.push_back(i);
+  data.ids.assign(chosen.begin(), chosen.end());
+  if (data.targets.kind == TargetKind::kClasses) {
+    data.targets.width = static_cast<uint32_t>(selection.class_names.size());
+    data.labels.reserve(chosen.size());
+    for (const uint32_t i : chosen) {
+      data.labels.push_back(
+          selection.new_label[static_cast<size_t>(index.labels[i])]);
+    }
   }
+  const uint64_t floats = uint64_t{data.targets.Floats()} * chosen.size();
+  (void)CheckedSize(floats * sizeof(float), spec.text);
+  data.values.resize(static_cast<size_t>(floats));
   // At most 2^32 samples of 2^33 bytes: no overflow.
   const uint64_t bytes = uint64_t{data.SampleBytes()} * chosen.size();
   data.samples = SampleBlock(CheckedSize(bytes, spec.text));
   for (size_t i = 0; i < chosen.size(); ++i) {
-    wanted.push_back({chosen[i], data.samples.data() + i * data.SampleBytes()});
+    wanted.push_back(
+        {chosen[i], data.samples.data() + i * data.SampleBytes(),
+         floats == 0 ? nullptr
+                     : data.values.data() + i * size_t{data.targets.Floats()}});
   }
   return data;
 }
@@ -114,14 +188,32 @@ void SampleBlock::Free::operator()(uint8_t* p) const {
   ::operator delete[](p, kAlignment);
 }
 
+int32_t Dataset::ClassOf(size_t i) const {
+  if (targets.kind == TargetKind::kClasses) return labels[i];
+  if (targets.kind != TargetKind::kSoft) return -1;
+  const float* const p = Values(i);
+  return static_cast<int32_t>(std::max_element(p, p + targets.width) - p);
+}
+
 std::vector<uint64_t> Dataset::ClassCounts() const {
   std::vector<uint64_t> counts(class_names.size(), 0);
-  for (const int32_t label : labels) ++counts[static_cast<size_t>(label)];
+  if (targets.kind == TargetKind::kClasses) {
+    for (const int32_t label : labels) ++counts[static_cast<size_t>(label)];
+  } else if (targets.kind == TargetKind::kSoft) {
+    for (size_t i = 0; i < size(); ++i) {
+      ++counts[static_cast<size_t>(ClassOf(i))];
+    }
+  } else if (targets.kind == TargetKind::kMultiHot) {
+    for (size_t k = 0; k < values.size(); ++k) {
+      counts[k % targets.width] += values[k] != 0.0f;
+    }
+  }
   return counts;
 }
 
 uint64_t Dataset::MemoryBytes() const {
   uint64_t bytes = samples.size() + labels.capacity() * sizeof(labels[0]) +
+                   values.capacity() * sizeof(values[0]) +
                    ids.capacity() * sizeof(ids[0]);
   for (const std::string& name : class_names) {
     bytes += sizeof(name) + name.capacity();
@@ -147,6 +239,12 @@ uint64_t Fingerprint(const Dataset& data) {
     add(name.c_str(),
         name.size() + 1);  // the zero keeps "ab","c" from "a","bc"
   }
+  if (data.targets.kind != TargetKind::kClasses) {
+    const uint32_t targets[] = {static_cast<uint32_t>(data.targets.kind),
+                                data.targets.width};
+    add(targets, sizeof(targets));
+    add(data.values.data(), data.values.size() * sizeof(data.values[0]));
+  }
   add(data.labels.data(), data.labels.size() * sizeof(data.labels[0]));
   add(data.ids.data(), data.ids.size() * sizeof(data.ids[0]));
   add(data.samples.data(), data.samples.size());
@@ -156,10 +254,8 @@ uint64_t Fingerprint(const Dataset& data) {
 TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
                       const ShapeCheck& check) {
   const DataReader::Index index = reader.ReadIndex();
-  if (index.labels.size() > std::numeric_limits<uint32_t>::max()) {
-    Fail(kExitUnsupported, "cannot use the data", spec.text,
-         "it has more than 2^32 - 1 samples", "Split it.");
-  }
+  const bool labelled = index.targets.kind == TargetKind::kClasses;
+  CheckCount(labelled ? index.labels.size() : index.samples, spec.text);
   for (size_t i = 0; i < index.labels.size(); ++i) {
     if (index.labels[i] < 0) {
       Fail(kExitBadData, "cannot use the labels",
@@ -170,7 +266,11 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
   }
   CheckShape(index.shape, spec.text);
   if (check) check(index.shape);
-  const Selection selection = Select(spec, index.labels, index.class_names);
+  const Selection selection =
+      labelled ? Select(spec, index.labels, index.class_names)
+               : SelectUnlabelled(spec, index.targets,
+                                  static_cast<uint32_t>(index.samples),
+                                  index.class_names);
 
   std::vector<DataReader::Placement> wanted;
   wanted.reserve(selection.train.size() + selection.val.size());
@@ -188,8 +288,12 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
   std::sort(wanted.begin(), wanted.end(),
             [](const auto& a, const auto& b) { return a.sample < b.sample; });
   reader.ReadSamples(wanted);
-  if (spec.split != "val") CheckFinite(out.train);
-  if (out.val.has_value()) CheckFinite(*out.val);
+  const auto check_values = [](const Dataset& data) {
+    CheckFinite(data);
+    CheckClassRows(data);
+  };
+  if (spec.split != "val") check_values(out.train);
+  if (out.val.has_value()) check_values(*out.val);
   return out;
 }
 
@@ -214,8 +318,9 @@ TrainingData LoadTrainingData(std::string_view text, const ShapeCheck& check) {
 
 DataSpec ParseDataSpec(std::string_view text) {
   std::vector<DataKindSyntax> kinds;
-  for (const DataKind& kind : kKinds)
-    kinds.push_back({kind.name, kind.options});
+  for (const DataKind& kind : kKinds) {
+    kinds.push_back({kind.name, kind.options, kind.most_paths});
+  }
   return ParseDataSpec(text, kinds);
 }
 
@@ -231,6 +336,13 @@ bool HasTestSplit(const DataSpec& spec) {
     if (kind.name == spec.kind) return kind.has_test(spec);
   }
   return false;
+}
+
+bool TakesPathList(std::string_view name) {
+  return std::any_of(std::begin(kKinds), std::end(kKinds),
+                     [&](const DataKind& kind) {
+                       return kind.name == name && kind.most_paths > 1;
+                     });
 }
 
 std::vector<DataKindHelp> DataKinds() {

@@ -4,8 +4,9 @@
 // is one more file next to idx.cc.
 //
 // A reader first tells what there is (ReadIndex), the spec's selection runs on
-// the labels alone, then the reader delivers the selected samples
-// (ReadSamples): limit=200 of a large set costs the memory of 200 samples.
+// the labels alone, then the reader delivers the selected samples and what they
+// stand for (ReadSamples): limit=200 of a large set costs the memory of 200
+// samples.
 //
 // Selection never depends on anything but the data and the spec. Random choices
 // sort (Philox word of the sample's original index, index): use kSplit, layer 0
@@ -51,6 +52,9 @@ struct Dataset {
   std::string source;  // the spec
   std::string split;   // train, test or val
   Shape shape;         // of one sample; type u8 or f32
+  // Of every sample. The kind says which of the next fields are filled: class
+  // names where an output is a class, labels for kClasses, values for the rest.
+  Targets targets = {TargetKind::kClasses, 0};
   std::vector<std::string> class_names;
   // The label in the files that each class stands for, and whether the classes
   // have names beside them.
@@ -58,12 +62,13 @@ struct Dataset {
   bool named = false;
   uint32_t label_count = 0;     // labels in the files, selected or not
   std::vector<int32_t> labels;  // one per sample, in [0, class_names.size())
+  std::vector<float> values;    // targets.Floats() per sample, finite
   // Index in the original data set, ascending; the sample index of Philox.
   std::vector<uint64_t> ids;
   SampleBlock samples;             // size() samples, NHWC, no gaps
   std::vector<std::string> notes;  // for the user: what is odd but allowed
 
-  size_t size() const { return labels.size(); }
+  size_t size() const { return ids.size(); }
   size_t SampleBytes() const {
     return static_cast<size_t>(shape.Count()) *
            (shape.type == ElementType::kU8 ? 1 : 4);
@@ -71,12 +76,19 @@ struct Dataset {
   const uint8_t* Sample(size_t i) const {
     return samples.data() + i * SampleBytes();
   }
+  const float* Values(size_t i) const {
+    return values.data() + i * targets.Floats();
+  }
+  // The class of a sample: its label, or the first of its largest
+  // probabilities. -1 where there is no one class.
+  int32_t ClassOf(size_t i) const;
+  // Samples of each class.
   std::vector<uint64_t> ClassCounts() const;
   // All memory held, for the plan's second total.
   uint64_t MemoryBytes() const;
 };
 
-// XXH3-64 of shape, class names, labels, ids and samples: stored in a run, so
+// XXH3-64 of shape, class names, targets, ids and samples: stored in a run, so
 // that a resume on other data is refused.
 uint64_t Fingerprint(const Dataset& data);
 
@@ -84,14 +96,19 @@ class DataReader {
  public:
   struct Index {
     Shape shape;
-    std::vector<int32_t> labels;  // one per sample, >= 0
+    std::vector<int32_t> labels;  // of kClasses: one per sample, >= 0
     // Names of the labels; empty if the data has numbers only.
     std::vector<std::string> class_names;
+    // Of kClasses, width is not read: it follows from labels and selection.
+    Targets targets = {TargetKind::kClasses, 0};
+    uint64_t samples = 0;  // of other kinds
   };
   // One sample that is wanted, and where its bytes go.
   struct Placement {
     uint32_t sample;
     uint8_t* to;
+    float* values =
+        nullptr;  // targets.Floats() of them; null if there are none
   };
 
   virtual ~DataReader() = default;
@@ -127,6 +144,8 @@ DataSpec ParseDataSpec(std::string_view text);
 // True if the data has a test split.
 bool HasTestSplit(const DataSpec& spec);
 std::unique_ptr<DataReader> OpenData(const DataSpec& spec);
+// True if the path of such a spec is a list, separated by commas.
+bool TakesPathList(std::string_view kind);
 
 // One line per kind for --help.
 struct DataKindHelp {

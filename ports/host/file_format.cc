@@ -48,7 +48,7 @@ constexpr Magic kMagic[] = {
     {0, "7z\xbc\xaf\x27\x1c"sv, "a 7z archive", FormatKind::kArchive},
     {0, "Rar!"sv, "a RAR archive", FormatKind::kArchive},
     {257, "ustar"sv, "a tar archive", FormatKind::kArchive},
-    {0, "\x93NUMPY"sv, "a NumPy array (.npy)", FormatKind::kTensors},
+    {0, "\x93NUMPY"sv, "a NumPy array (.npy)", FormatKind::kNpy},
     {0, "\x89HDF"sv, "an HDF5 file", FormatKind::kTensors},
     {0, "\x80\x02"sv, "a Python pickle", FormatKind::kTensors},
     {0, "\x80\x03"sv, "a Python pickle", FormatKind::kTensors},
@@ -121,6 +121,8 @@ std::string_view Remedy(FormatKind kind) {
       return "Unpack it and name the file that was in it.";
     case FormatKind::kPage:
       return "The download did not give the file itself: fetch it again.";
+    case FormatKind::kNpy:
+      return "Name it as data: npy:FILE, or npy:X,Y with its targets.";
     case FormatKind::kTensors:
       return "Convert it to IDX (uint8), or to PGM and PPM pictures.";
     case FormatKind::kIdx:

@@ -21,7 +21,8 @@ enum class FormatKind : uint8_t {
   kGzip,
   kPicture,  // needs a decoder
   kArchive,
-  kPage,     // what a server sends instead of a file
+  kPage,  // what a server sends instead of a file
+  kNpy,
   kTensors,  // of another program, or a model
   kOther,
 };

@@ -20,6 +20,7 @@
 #include "ports/host/loader.h"
 #include "ports/host/specs.h"
 #include "ports/host/stats.h"
+#include "ports/host/target_match.h"
 #include "ports/host/text_file.h"
 #include "ports/host/threads.h"
 #include "simd/target.h"
@@ -98,6 +99,7 @@ void NewModel(Job& job) {
   if (!o.val.empty()) MatchClasses(*job.data.val, job.classes);
   const uint32_t classes = static_cast<uint32_t>(job.classes.size());
   if (EndsWith(o.model, ".json")) {
+    CheckTargetKind(job.info.graph, job.data.train.targets, o.model);
     if (models::IsClassifier(job.info.graph)) {
       std::vector<Shape> shapes;
       const Status status = job.info.graph.Check(&shapes);
@@ -110,7 +112,8 @@ void NewModel(Job& job) {
       }
     }
   } else {
-    job.info.graph = BuildModelOrFail(o.model, job.data.train.shape, classes);
+    job.info.graph =
+        BuildModelOrFail(o.model, job.data.train.shape, job.data.train.targets);
   }
   Graph& graph = job.info.graph;
   Preprocessing& p = job.info.preprocessing;
@@ -159,17 +162,31 @@ void NewModel(Job& job) {
   }
 }
 
+// Finetune: a head for another number of values, none of which is known.
+void ResolveValues(Job& job) {
+  std::vector<Shape> shapes;
+  const Status status = job.info.graph.Check(&shapes);
+  if (!status.ok()) FailStatus(status, job.info.graph, job.options.model);
+  const uint32_t values = job.data.train.targets.width;
+  if (!job.options.finetune || shapes.back().Count() == values) return;
+  job.head_rows.assign(values, -1);
+  job.notes.push_back(fmt::format("new head: {} values, the model had {}",
+                                  values, shapes.back().Count()));
+}
+
 // From a model file: its weights, its preprocessing, its classes.
 void OldModel(Job& job) {
-  if (!models::IsClassifier(job.info.graph)) {
-    job.classes = job.data.train.class_names;
-    return;
+  Graph& graph = job.info.graph;
+  CheckTargetKind(graph, job.data.train.targets, job.options.model);
+  if (models::IsClassifier(graph)) {
+    ResolveClasses(job, job.info.classes);
+  } else if (models::IsRegressor(graph)) {
+    ResolveValues(job);
   }
-  ResolveClasses(job, job.info.classes);
   if (!job.head_rows.empty()) {
-    const Status status = models::SetClasses(
-        &job.info.graph, static_cast<uint32_t>(job.classes.size()));
-    if (!status.ok()) FailStatus(status, job.info.graph, "new head");
+    const Status status =
+        models::SetOutputs(&graph, static_cast<uint32_t>(job.head_rows.size()));
+    if (!status.ok()) FailStatus(status, graph, "new head");
   }
 }
 
@@ -287,30 +304,19 @@ void FailStatus(const Status& status, const Graph& graph,
 }
 
 Graph BuildModelOrFail(const std::string& spec, const Shape& input,
-                       uint32_t classes) {
+                       const Targets& targets) {
   Graph graph;
   std::string error;
   const Status status =
-      models::BuildModel(spec, input, classes, &graph, &error);
+      models::BuildModel(spec, input, targets, &graph, &error);
   if (!status.ok()) {
     throw Failure(status.code == StatusCode::kNotFound        ? kExitNotFound
                   : status.code == StatusCode::kShapeMismatch ? kExitMismatch
+                  : status.code == StatusCode::kUnsupported   ? kExitUnsupported
                                                               : kExitUsage,
                   error);
   }
   return graph;
-}
-
-void CheckTargets(const Graph& graph, std::string_view where) {
-  const Node& loss = graph.nodes.back();
-  if (!NeedsTargets(loss) ||
-      LossOf(loss.kind)->targets == TargetKind::kClasses) {
-    return;
-  }
-  Fail(kExitUnsupported, "this model needs targets that no data kind has yet",
-       fmt::format("{}, layer \"{}\"", where, Printable(loss.name)),
-       "its squared error compares with values from outside",
-       "Give the loss a second input, such as the normalize layer");
 }
 
 void ChooseTarget(const std::string& name) {
@@ -456,7 +462,7 @@ void PlanJob(Job& job, bool resume) {
         fmt::format("{} threads on {} CPUs: they will wait for each other",
                     p.threads, DefaultThreads()));
   }
-  CheckTargets(job.info.graph, o.model);
+  CheckTargets(job.info.graph, job.data.train.targets, o.model);
   p.optimizer = ReadOptimizer(o.optimizer);
   NoteIgnoredOptions(job);
   if (const std::string note = RelativePathNote(o); !note.empty()) {
@@ -580,6 +586,7 @@ Job PrepareJob(const JobOptions& options) {
 Job PrepareResume(const JobOptions& options,
                   std::unique_ptr<ModelSource> checkpoint) {
   Job job = StartJob(options, std::move(checkpoint));
+  CheckTargetKind(job.info.graph, job.data.train.targets, options.model);
   if (models::IsClassifier(job.info.graph)) {
     job.classes = job.info.classes;
     MatchClasses(job.data.train, job.classes);

@@ -129,16 +129,14 @@ Job PrepareResume(const JobOptions& options,
                   std::unique_ptr<ModelSource> checkpoint);
 
 // The graph that a spec names (models/models.h). kExitNotFound for an unknown
-// model, kExitUsage for a wrong option, kExitMismatch for a sample too small.
+// model, kExitUsage for a wrong option, kExitMismatch for a sample too small,
+// kExitUnsupported for targets that no loss takes.
 Graph BuildModelOrFail(const std::string& spec, const Shape& input,
-                       uint32_t classes);
+                       const Targets& targets);
 
 // Turns a Status of planning into a Failure that names the layer.
 [[noreturn]] void FailStatus(const Status& status, const Graph& graph,
                              std::string_view what);
-
-// kExitUnsupported if the model's loss needs targets beside the samples.
-void CheckTargets(const Graph& graph, std::string_view where);
 
 // Forces the SIMD target; kExitUsage with the list of targets if it cannot.
 void ChooseTarget(const std::string& name);

@@ -36,9 +36,16 @@ Loader::Loader(const Dataset& data, const LoaderOptions& options)
     // Touched here once: no page is first met inside a step, and the tail that
     // kernels may read has a value.
     std::memset(slot.input.data(), 0, slot.input.size());
-    slot.labels.resize(rows);
     slot.ids.resize(rows);
-    slot.batch = {slot.input.data(), slot.labels.data(), slot.ids.data(), 0};
+    slot.batch.input = slot.input.data();
+    slot.batch.sample_ids = slot.ids.data();
+    if (data.targets.kind == TargetKind::kClasses) {
+      slot.labels.resize(rows);
+      slot.batch.labels = slot.labels.data();
+    } else if (data.targets.Floats() > 0) {
+      slot.targets.resize(rows * data.targets.Floats());
+      slot.batch.targets = slot.targets.data();
+    }
   }
   order_.resize(data.size());
   next_gather_ = next_deliver_ = batches_;
@@ -60,9 +67,12 @@ Loader::~Loader() {
 }
 
 uint64_t LoaderBytes(const Dataset& data, uint32_t batch) {
-  constexpr uint64_t kSlots = 2, kLabelAndId = 4 + 8, kOrder = 8;
+  constexpr uint64_t kSlots = 2, kId = 8, kOrder = 8;
   const uint64_t rows = std::min<uint64_t>(batch, data.size());
-  return kSlots * rows * (data.SampleBytes() + kLabelAndId) +
+  const uint64_t targets = data.targets.kind == TargetKind::kClasses
+                               ? 4
+                               : uint64_t{4} * data.targets.Floats();
+  return kSlots * rows * (data.SampleBytes() + targets + kId) +
          kOrder * data.size();
 }
 
@@ -70,6 +80,7 @@ uint64_t Loader::MemoryBytes() const {
   uint64_t bytes = order_.size() * sizeof(Key);
   for (const Slot& slot : slots_) {
     bytes += slot.input.size() + slot.labels.size() * sizeof(slot.labels[0]) +
+             slot.targets.size() * sizeof(slot.targets[0]) +
              slot.ids.size() * sizeof(slot.ids[0]);
   }
   return bytes;
@@ -107,7 +118,7 @@ void Loader::StartEpoch(uint32_t epoch, uint64_t first_batch) {
   changed_.notify_all();
 }
 
-const HostBatch* Loader::Next() {
+const Batch* Loader::Next() {
   std::unique_lock lock(mutex_);
   if (holding_) {
     slots_[(next_deliver_ - 1) % 2].full = false;
@@ -149,6 +160,7 @@ void Loader::Gather(uint64_t batch, Slot& slot) const {
   const size_t begin = static_cast<size_t>(batch * options_.batch);
   const size_t end = std::min<size_t>(begin + options_.batch, order_.size());
   const size_t sample_bytes = data_.SampleBytes();
+  const size_t floats = data_.targets.Floats();
   for (size_t i = begin; i < end; ++i) {
     const size_t from = order_[i].index;
     const size_t row = i - begin;
@@ -157,7 +169,11 @@ void Loader::Gather(uint64_t batch, Slot& slot) const {
     Augment(options_.augment.data(),
             static_cast<uint32_t>(options_.augment.size()), data_.shape,
             options_.seed, data_.ids[from], epoch_, sample);
-    slot.labels[row] = data_.labels[from];
+    if (!slot.labels.empty()) slot.labels[row] = data_.labels[from];
+    if (!slot.targets.empty()) {
+      std::copy_n(data_.Values(from), floats,
+                  slot.targets.data() + row * floats);
+    }
     slot.ids[row] = data_.ids[from];
   }
   slot.batch.rows = static_cast<uint32_t>(end - begin);

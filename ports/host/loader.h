@@ -19,16 +19,9 @@
 #include "ports/host/dataset.h"
 #include "ports/host/thread.h"
 #include "temper/augment.h"
+#include "temper/trainer.h"
 
 namespace temper::host {
-
-struct HostBatch {
-  const void* input = nullptr;  // rows samples, NHWC, aligned to 64 bytes and
-                                // readable for simd::kTailBytes behind the end
-  const int32_t* labels = nullptr;
-  const uint64_t* sample_ids = nullptr;  // for augmentation and dropout
-  uint32_t rows = 0;                     // the last batch may be short
-};
 
 struct LoaderOptions {
   uint32_t batch = 1;
@@ -56,8 +49,10 @@ class Loader {
   // the last batch. first_batch == BatchesPerEpoch() is an epoch already over.
   void StartEpoch(uint32_t epoch, uint64_t first_batch = 0);
   // The next batch, valid until the next call of Next or StartEpoch; nullptr at
-  // the end of the epoch, and before the first StartEpoch.
-  const HostBatch* Next();
+  // the end of the epoch, and before the first StartEpoch. Samples are aligned
+  // to 64 bytes and readable for simd::kTailBytes behind the end; the last batch
+  // may be short; labels or targets are null where the data have none.
+  const Batch* Next();
 
  private:
   struct Key {
@@ -67,8 +62,9 @@ class Loader {
   struct Slot {
     SampleBlock input;
     std::vector<int32_t> labels;
+    std::vector<float> targets;
     std::vector<uint64_t> ids;
-    HostBatch batch;
+    Batch batch;
     bool full = false;
   };
 

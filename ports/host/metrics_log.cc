@@ -35,7 +35,7 @@ constexpr MetricsColumn kColumns[] = {
      true},
     {"train_accuracy",
      [](const MetricsRow& r, char* to) {
-       return Shortest(r.train_accuracy, to);
+       return OrEmpty(r.train_accuracy, to);
      },
      true},
     {"penalty",
@@ -65,7 +65,13 @@ constexpr MetricsColumn kColumns[] = {
        return to + 1;
      },
      true},
+    // From here on of models that learn values.
+    {"val_mae",
+     [](const MetricsRow& r, char* to) { return OrEmpty(r.val_mae, to); }},
+    {"val_rmse",
+     [](const MetricsRow& r, char* to) { return OrEmpty(r.val_rmse, to); }},
 };
+constexpr size_t kErrorColumns = 2;
 
 // Calls f(text) for each field of a line.
 template <class F>
@@ -89,7 +95,10 @@ std::string HeaderOf(std::span<const MetricsColumn> columns) {
 
 }  // namespace
 
-std::span<const MetricsColumn> MetricsColumns() { return kColumns; }
+std::span<const MetricsColumn> MetricsColumns(bool errors) {
+  const std::span<const MetricsColumn> all = kColumns;
+  return errors ? all : all.first(all.size() - kErrorColumns);
+}
 
 MetricsLog::MetricsLog(const FilePlace& place,
                        std::span<const MetricsColumn> columns)

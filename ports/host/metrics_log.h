@@ -21,9 +21,13 @@ struct MetricsRow {
   uint32_t epoch = 0;  // counts from 1; rows ascend
   uint64_t step = 0;   // steps since the start of training
   float lr = 0.0f;
-  float train_loss = 0.0f, train_accuracy = 0.0f;
+  float train_loss = 0.0f;
+  std::optional<float> train_accuracy;
   float penalty = 0.0f;  // weight decay's part of the objective
   std::optional<float> val_loss, val_accuracy;
+  // Of models that learn values: mean absolute error, root of the mean squared
+  // one.
+  std::optional<float> val_mae, val_rmse;
   double images_per_second = 0.0;  // of this process
   double seconds = 0.0;            // of steps since the start, over all resumes
   bool best = false;
@@ -36,7 +40,8 @@ struct MetricsColumn {
   // Files of the first version have it: one without it is not ours.
   bool always = false;
 };
-std::span<const MetricsColumn> MetricsColumns();
+// `errors`: with val_mae and val_rmse.
+std::span<const MetricsColumn> MetricsColumns(bool errors = false);
 
 class MetricsLog {
  public:

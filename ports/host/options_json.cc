@@ -107,13 +107,32 @@ bool IsFile(const std::string& path) {
   return std::filesystem::is_regular_file(path, error);
 }
 
+// The paths of KIND:PATH?...; none if it is no such spec.
+std::vector<std::string> DataPaths(const std::string& spec) {
+  const size_t colon = spec.find(':');
+  if (colon == std::string::npos) return {};
+  const std::string list = spec.substr(colon + 1, spec.rfind('?') - colon - 1);
+  if (!TakesPathList(std::string_view(spec).substr(0, colon))) return {list};
+  std::vector<std::string> paths;
+  for (size_t begin = 0; begin <= list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    paths.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return paths;
+}
+
 // KIND:PATH?name=value&...&names=FILE (data_spec.h).
 std::string AbsoluteData(const std::string& spec) {
   const size_t colon = spec.find(':');
   if (colon == std::string::npos) return spec;
   const size_t question = spec.rfind('?');
-  std::string out = spec.substr(0, colon + 1) +
-                    Absolute(spec.substr(colon + 1, question - colon - 1));
+  std::string out = spec.substr(0, colon);
+  char separator = ':';
+  for (const std::string& path : DataPaths(spec)) {
+    out += separator + Absolute(path);
+    separator = ',';
+  }
   if (question == std::string::npos) return out;
   char before = '?';
   for (size_t begin = question + 1; begin <= spec.size();) {
@@ -156,9 +175,12 @@ std::string OptionsJson(const JobOptions& given) {
 }
 
 std::string RelativePathNote(const JobOptions& options) {
-  const std::string data = AbsoluteData(options.data);
-  const size_t colon = data.find(':');
-  if (colon == std::string::npos || data.substr(colon + 1, 1) == "/") return "";
+  const std::vector<std::string> paths = DataPaths(AbsoluteData(options.data));
+  if (std::all_of(paths.begin(), paths.end(), [](const std::string& path) {
+        return path.starts_with('/');
+      })) {
+    return "";
+  }
   return "the name of the current folder cannot be part of a data spec, so the "
          "path of the data is stored as it is: resume from here, or with "
          "--data";

@@ -16,7 +16,6 @@ Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
   model_ = source.header();
   outside_bytes_ =
       source.MemoryBytes() + kPlanBytesPerNode * model_.graph.nodes.size();
-  CheckTargets(model_.graph, path);
   PlanOptions options;
   options.batch = batch;
   options.threads = pool_->runner().threads;
@@ -38,15 +37,11 @@ Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
   if (!status.ok()) FailStatus(status, model_.graph, path);
   ReadWeights(source, trainer_);
   classifier_ = models::IsClassifier(model_.graph);
+  regressor_ = models::IsRegressor(model_.graph);
   outputs_ = static_cast<uint32_t>(trainer_.plan().shapes.back().Count());
 }
 
-StepResult Predictor::Run(const void* input, const int32_t* labels,
-                          uint32_t rows) {
-  Batch batch;
-  batch.input = input;
-  batch.labels = labels;
-  batch.rows = rows;
+StepResult Predictor::Run(const Batch& batch) {
   const StepResult result = trainer_.Evaluate(batch);
   if (!result.status.ok())
     FailStatus(result.status, model_.graph, "prediction");

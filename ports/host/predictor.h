@@ -20,13 +20,16 @@ class Predictor {
   Predictor(const std::string& path, uint32_t batch, uint32_t threads,
             const std::string& arena = "");
 
-  // rows samples (at most the batch); returns rows x Outputs() values that hold
-  // until the next call. labels may be null; -1 is a class the model lacks.
-  StepResult Run(const void* input, const int32_t* labels, uint32_t rows);
+  // At most batch() rows. Labels and targets may be null; label -1 is a class
+  // that the model lacks.
+  StepResult Run(const Batch& batch);
+  // rows x outputs() numbers of the last Run.
   const float* Output() const { return trainer_.Output(); }
 
   const ModelDescription& model() const { return model_; }
   bool classifier() const { return classifier_; }
+  // Its outputs are values that it was trained on.
+  bool regressor() const { return regressor_; }
   uint32_t outputs() const { return outputs_; }  // per sample
   Shape input() const { return trainer_.plan().shapes[0]; }
   uint32_t batch() const { return trainer_.plan().options.batch; }
@@ -47,7 +50,7 @@ class Predictor {
   std::unique_ptr<HostArena> arena_;
   std::unique_ptr<ThreadPool> pool_;
   Trainer trainer_;
-  bool classifier_ = false;
+  bool classifier_ = false, regressor_ = false;
   uint32_t outputs_ = 0;
   uint64_t outside_bytes_ = 0;
 };

@@ -145,7 +145,7 @@ void Progress::Update(const ProgressState& state) {
 }
 
 void Progress::EndEpoch(const ProgressState& state, double val_loss,
-                        double val_accuracy) {
+                        double val_accuracy, double val_mae) {
   if (style_ == Style::kQuiet) return;
   last_line_ = clock_();
   Measure(state, last_line_);
@@ -158,6 +158,7 @@ void Progress::EndEpoch(const ProgressState& state, double val_loss,
     if (!(val_accuracy < 0.0)) {
       text.Add("  val acc {:.1f} %", 100.0 * val_accuracy);
     }
+    if (!(val_mae < 0.0)) text.Add("  val mae {:.4g}", val_mae);
   }
   Line({line, size + text.used()});
 }

@@ -38,7 +38,7 @@ class Progress {
   void Update(const ProgressState& state);
   // The last word on an epoch; never dropped. Negative: no validation.
   void EndEpoch(const ProgressState& state, double val_loss = -1.0,
-                double val_accuracy = -1.0);
+                double val_accuracy = -1.0, double val_mae = -1.0);
   // A line of its own, without disturbing the progress line.
   void Line(std::string_view text);
   // Takes the progress line off the terminal.

@@ -60,24 +60,32 @@ void CheckNames(const std::vector<std::string>& names, std::string_view where) {
   }
 }
 
+// The data's own names, or those of names=; and where they are from.
+std::vector<std::string> GivenNames(const DataSpec& spec,
+                                    const std::vector<std::string>& own,
+                                    std::string* where) {
+  *where = "the data";
+  if (!spec.names_file.empty()) {
+    *where = spec.names_file;
+    std::vector<std::string> names = ReadNames(spec.names_file);
+    if (names.empty()) {
+      Fail(kExitBadData, "cannot use the names", *where, "it holds none",
+           "Write one name a line, for label 0 first, or leave out names=.");
+    }
+    return names;
+  }
+  if (spec.names.empty()) return own;
+  *where = "names=";
+  return spec.names;
+}
+
 // Names of all original labels, and whether there are any beside the numbers.
 std::vector<std::string> OriginalNames(const DataSpec& spec,
                                        const std::vector<int32_t>& labels,
                                        const std::vector<std::string>& own,
                                        bool* named) {
-  std::vector<std::string> names = own;
-  std::string where = "the data";
-  if (!spec.names_file.empty()) {
-    where = spec.names_file;
-    names = ReadNames(spec.names_file);
-    if (names.empty()) {
-      Fail(kExitBadData, "cannot use the names", where, "it holds none",
-           "Write one name a line, for label 0 first, or leave out names=.");
-    }
-  } else if (!spec.names.empty()) {
-    where = "names=";
-    names = spec.names;
-  }
+  std::string where;
+  std::vector<std::string> names = GivenNames(spec, own, &where);
   uint64_t classes = 0;
   size_t highest = 0;
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -278,31 +286,37 @@ void SelectPerClass(const DataSpec& spec, const std::vector<int32_t>& labels,
   std::sort(out.train.begin(), out.train.end());
 }
 
-// Rounds to nearest; both parts of a class keep at least one sample if they
-// can.
-void HoldOut(const DataSpec& spec, const std::vector<int32_t>& labels,
+// A part of the group, taken at random. Rounds to nearest; both parts keep at
+// least one sample if they can.
+void HoldOut(const DataSpec& spec, std::vector<uint32_t>& group,
              Selection& out) {
+  size_t held = static_cast<size_t>(
+      std::floor(static_cast<double>(group.size()) * spec.val + 0.5));
+  held = group.size() >= 2 ? std::clamp<size_t>(held, 1, group.size() - 1) : 0;
+  SortAtRandom(group, spec.seed.value_or(0), kValStream);
+  const auto cut = group.begin() + static_cast<std::ptrdiff_t>(held);
+  out.val.insert(out.val.end(), group.begin(), cut);
+  out.train.insert(out.train.end(), cut, group.end());
+}
+
+void SortParts(Selection& out) {
+  std::sort(out.train.begin(), out.train.end());
+  std::sort(out.val.begin(), out.val.end());
+}
+
+void HoldOutOfClasses(const DataSpec& spec, const std::vector<int32_t>& labels,
+                      Selection& out) {
   ByClass groups = GroupByClass(out.train, labels, out);
   out.train.clear();
   for (size_t c = 0; c < groups.size(); ++c) {
-    std::vector<uint32_t>& group = groups[c];
-    size_t held = static_cast<size_t>(
-        std::floor(static_cast<double>(group.size()) * spec.val + 0.5));
-    if (group.size() >= 2) {
-      held = std::clamp<size_t>(held, 1, group.size() - 1);
-    } else if (!group.empty()) {
-      held = 0;
+    if (groups[c].size() == 1) {
       out.notes.push_back(fmt::format(
           "class '{}' has one sample only: none is held out for validation",
           Printable(out.class_names[c])));
     }
-    SortAtRandom(group, spec.seed.value_or(0), kValStream);
-    const auto cut = group.begin() + static_cast<std::ptrdiff_t>(held);
-    out.val.insert(out.val.end(), group.begin(), cut);
-    out.train.insert(out.train.end(), cut, group.end());
+    HoldOut(spec, groups[c], out);
   }
-  std::sort(out.train.begin(), out.train.end());
-  std::sort(out.val.begin(), out.val.end());
+  SortParts(out);
 }
 
 // A class without samples cannot be learned; in a test set it is only odd.
@@ -354,10 +368,66 @@ Selection Select(const DataSpec& spec, const std::vector<int32_t>& labels,
   if (out.class_names.size() == 1) {
     out.notes.push_back("there is one class only: nothing to tell apart");
   }
-  if (spec.val > 0.0) HoldOut(spec, labels, out);
+  if (spec.val > 0.0) HoldOutOfClasses(spec, labels, out);
   if (out.train.empty() || (spec.val > 0.0 && out.val.empty())) {
     Fail(kExitBadData, "cannot use the data", spec.text,
          "too few samples are left", "Loosen classes=, limit= or val=.");
+  }
+  return out;
+}
+
+Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
+                           uint32_t samples,
+                           const std::vector<std::string>& names_of_data) {
+  const auto refuse = [&](bool given, std::string_view option) {
+    if (!given) return;
+    Fail(kExitUsage, "cannot select the samples", fmt::format("{}=", option),
+         fmt::format("the targets of this data are {}, not one class a sample",
+                     targets.kind == TargetKind::kNone
+                         ? "missing"
+                         : TargetKindName(targets.kind)),
+         "Leave it out; limit= takes the first samples.");
+  };
+  const bool named = !spec.names.empty() || !spec.names_file.empty();
+  refuse(!spec.classes.empty(), "classes");
+  refuse(!spec.per_class.empty(), "per_class");
+  refuse(named && !targets.HasClasses(), "names");
+  Selection out;
+  if (targets.HasClasses()) {
+    if (targets.width > kMaxClasses) {
+      Fail(kExitBadData, "cannot use the targets", spec.text,
+           fmt::format("{} classes are more than {}", targets.width,
+                       kMaxClasses),
+           "Check that the file of targets belongs to this data.");
+    }
+    std::string where;
+    out.class_names = GivenNames(spec, names_of_data, &where);
+    out.named = !out.class_names.empty();
+    for (uint32_t i = 0; i < targets.width; ++i) {
+      if (!out.named) out.class_names.push_back(fmt::format("{}", i));
+      out.class_labels.push_back(i);
+    }
+    CheckNames(out.class_names, where);
+    if (out.class_names.size() != targets.width) {
+      Fail(kExitBadData, "cannot use the names", where,
+           fmt::format("there are {} names for {} classes",
+                       out.class_names.size(), targets.width),
+           "Name every class, in the order of the targets.");
+    }
+    out.label_count = targets.width;
+  }
+  const uint64_t taken =
+      std::min<uint64_t>(samples, spec.limit.value_or(samples));
+  for (uint32_t i = 0; i < taken; ++i) out.train.push_back(i);
+  if (spec.val > 0.0) {
+    std::vector<uint32_t> group;
+    std::swap(group, out.train);
+    HoldOut(spec, group, out);
+    SortParts(out);
+  }
+  if (out.train.empty() || (spec.val > 0.0 && out.val.empty())) {
+    Fail(kExitBadData, "cannot use the data", spec.text,
+         "too few samples are left", "Loosen limit= or val=.");
   }
   return out;
 }

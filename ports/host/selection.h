@@ -1,4 +1,5 @@
 // Selection: which samples of a data set a spec takes, and under which labels.
+// Samples without one class each are taken by number and chance alone.
 // Works on labels alone, before any sample is read. Rules: data_spec.h; the
 // order of steps is classes, then limit or per_class, then val.
 #ifndef TEMPER_PORTS_HOST_SELECTION_H_
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "ports/host/data_spec.h"
+#include "temper/targets.h"
 
 namespace temper::host {
 
@@ -26,6 +28,11 @@ struct Selection {
 // `names`: the data's own class names, or empty. Every label is >= 0.
 Selection Select(const DataSpec& spec, const std::vector<int32_t>& labels,
                  const std::vector<std::string>& names);
+// For targets of every other kind: limit=, val= and seed=, and names= where an
+// output is a class. classes= and per_class= are kExitUsage.
+Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
+                           uint32_t samples,
+                           const std::vector<std::string>& names);
 
 }  // namespace temper::host
 

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <thread>
 
+#include "models/graph_edit.h"
 #include "models/graph_json.h"
 #include "models/json.h"
 #include "ports/host/failure.h"
@@ -34,6 +35,7 @@ double Since(Clock::time_point start) {
 Session::Session(Job job, std::unique_ptr<RunFolder> resumed, bool quiet)
     : job_(std::move(job)),
       quiet_(quiet),
+      regressor_(models::IsRegressor(job_.info.graph)),
       arena_(job_.arena_bytes),
       pool_(MakeThreadPool(job_.run_threads != 0 ? job_.run_threads
                                                  : job_.plan.options.threads)),
@@ -122,8 +124,10 @@ void Session::OpenLogs(bool resume) {
   best_ = std::make_unique<Checkpoint>(job_, trainer_,
                                        folder_->Weights(kBestWeights), false);
   const FilePlace metrics = folder_->Place("metrics.csv");
-  metrics_ = resume ? std::make_unique<MetricsLog>(metrics, counters_.epoch)
-                    : std::make_unique<MetricsLog>(metrics);
+  const auto columns = MetricsColumns(regressor_);
+  metrics_ =
+      resume ? std::make_unique<MetricsLog>(metrics, counters_.epoch, columns)
+             : std::make_unique<MetricsLog>(metrics, columns);
   events_ = std::make_unique<EventLog>(folder_->Place("events.jsonl"), resume);
   events_->Begin(resume ? "resume" : "start")
       .Field("epoch", counters_.epoch)
@@ -188,14 +192,10 @@ bool Session::TrainEpoch() {
   while (counters_.batch < job_.steps_per_epoch) {
     if (StopRequested()) return false;
     const auto start = Clock::now();
-    const HostBatch* batch = loader_.Next();
+    const Batch* batch = loader_.Next();
     if (batch == nullptr) break;
     const double lr = LearningRate(job_.schedule, counters_.step);
-    Batch b;
-    b.input = batch->input;
-    b.labels = batch->labels;
-    b.sample_ids = batch->sample_ids;
-    b.rows = batch->rows;
+    Batch b = *batch;
     b.random = RandomKey{o.seed, counters_.epoch};
     const StepResult r = trainer_.Step(b, static_cast<float>(lr));
     if (!r.status.ok()) Diverged(r.status);
@@ -228,16 +228,12 @@ bool Session::TrainEpoch() {
 std::optional<Session::Sums> Session::Validate() {
   Sums sums;
   val_loader_->StartEpoch(0);
-  while (const HostBatch* batch = val_loader_->Next()) {
+  while (const Batch* batch = val_loader_->Next()) {
     if (StopRequested()) return std::nullopt;
-    Batch b;
-    b.input = batch->input;
-    b.labels = batch->labels;
-    b.sample_ids = batch->sample_ids;
-    b.rows = batch->rows;
-    const StepResult r = trainer_.Evaluate(b);
+    const StepResult r = trainer_.Evaluate(*batch);
     if (!r.status.ok()) FailStatus(r.status, job_.info.graph, "validation");
     sums.loss += double{r.loss} * r.rows;
+    sums.absolute += double{r.absolute_error} * r.rows;
     sums.correct += r.correct;
     sums.samples += r.rows;
   }
@@ -255,8 +251,11 @@ bool Session::EndEpoch() {
   row.step = counters_.step;
   row.lr = static_cast<float>(LearningRate(job_.schedule, counters_.step - 1));
   row.train_loss = static_cast<float>(counters_.loss_sum / n);
-  row.train_accuracy =
-      static_cast<float>(static_cast<double>(counters_.correct) / n);
+  const bool classes = !job_.classes.empty();
+  if (classes) {
+    row.train_accuracy =
+        static_cast<float>(static_cast<double>(counters_.correct) / n);
+  }
   row.penalty = static_cast<float>(trainer_.Penalty());
   row.seconds = earlier_seconds_ + train_seconds_;
   row.images_per_second =
@@ -267,20 +266,34 @@ bool Session::EndEpoch() {
   result_.train_loss = row.train_loss;
   result_.train_accuracy = row.train_accuracy;
   ++counters_.epoch;
-  double val_loss = -1, val_accuracy = -1;  // shown; negative: none
+  // Shown; negative: none.
+  double val_loss = -1, val_accuracy = -1, val_mae = -1;
   if (sums) {
     const double rows = static_cast<double>(sums->samples);
     val_loss = sums->loss / rows;
     val_accuracy = static_cast<double>(sums->correct) / rows;
+    if (regressor_) val_mae = sums->absolute / rows;
     result_.val_diverged = !std::isfinite(val_loss);
     result_.val_loss.reset();
     result_.val_accuracy.reset();
+    result_.val_mae.reset();
+    result_.val_rmse.reset();
   }
   if (sums && !result_.val_diverged) {
     result_.val_loss = val_loss;
-    result_.val_accuracy = val_accuracy;
     row.val_loss = static_cast<float>(val_loss);
-    row.val_accuracy = static_cast<float>(val_accuracy);
+    if (classes) {
+      result_.val_accuracy = val_accuracy;
+      row.val_accuracy = static_cast<float>(val_accuracy);
+    }
+    if (regressor_) {
+      // The loss is the mean of the squares of all errors.
+      const double rmse = std::sqrt(val_loss);
+      result_.val_mae = val_mae;
+      result_.val_rmse = rmse;
+      row.val_mae = static_cast<float>(val_mae);
+      row.val_rmse = static_cast<float>(rmse);
+    }
     // Models without classes have no accuracy: the loss decides alone.
     row.best = counters_.best_epoch == 0 ||
                val_accuracy > counters_.best_accuracy ||
@@ -302,12 +315,11 @@ bool Session::EndEpoch() {
   shown.samples = uint64_t{counters_.epoch} * job_.data.train.size();
   shown.samples_total = uint64_t{job_.options.epochs} * job_.data.train.size();
   shown.loss = row.train_loss;
-  const bool classes = !job_.classes.empty();
-  shown.accuracy = classes ? row.train_accuracy : -1;
+  shown.accuracy = row.train_accuracy.value_or(-1.0f);
   shown.lr = row.lr;
   shown.arena_used = job_.plan.arena_bytes;
   shown.arena_total = arena_.size();
-  progress_.EndEpoch(shown, val_loss, classes ? val_accuracy : -1);
+  progress_.EndEpoch(shown, val_loss, classes ? val_accuracy : -1, val_mae);
   if (result_.val_diverged) {
     char text[160];
     const auto end = fmt::format_to_n(

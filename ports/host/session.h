@@ -33,11 +33,12 @@ struct SessionResult {
   bool stopped = false;  // by a signal, before its end
   uint32_t epochs_done = 0;
   uint64_t steps_done = 0;
-  bool trained = false;  // an epoch was finished by this process
-  double train_loss = 0, train_accuracy = 0;  // of the last finished epoch
+  bool trained = false;   // an epoch was finished by this process
+  double train_loss = 0;  // of the last finished epoch
+  std::optional<double> train_accuracy;
   // Of the last finished epoch: no value without validation data, and where
   // they are not finite.
-  std::optional<double> val_loss, val_accuracy;
+  std::optional<double> val_loss, val_accuracy, val_mae, val_rmse;
   uint32_t best_epoch = 0;  // 0: none yet, the next two say nothing
   double best_accuracy = -1, best_loss = 0;
   // The last epoch's validation was not finite: exit_code is kExitDiverged.
@@ -75,7 +76,7 @@ class Session {
 
  private:
   struct Sums {
-    double loss = 0;
+    double loss = 0, absolute = 0;  // times rows
     uint64_t correct = 0, samples = 0;
   };
   void Begin();   // a new run: its folder, files and first checkpoint
@@ -95,6 +96,7 @@ class Session {
 
   Job job_;
   const bool quiet_;
+  const bool regressor_;  // it learns values: errors instead of accuracy
   HostArena arena_;
   std::unique_ptr<ThreadPool> pool_;
   Trainer trainer_;

@@ -51,7 +51,16 @@ void Backward(const Call& call) {
                                  call.accumulate[0], call.dx[0], call.parallel);
 }
 
-constexpr LossTraits kLoss = {.targets = TargetKind::kValues};
+float AbsoluteError(uint32_t rows, const Shape& out, const float* y,
+                    const float* targets) {
+  const uint64_t n = rows * out.Count();
+  return simd::SumOfDistances(n, y, targets) / static_cast<float>(n);
+}
+
+constexpr LossTraits kLoss = {
+    .targets = TargetKind::kValues,
+    .absolute_error = AbsoluteError,
+};
 
 }  // namespace
 

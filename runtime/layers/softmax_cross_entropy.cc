@@ -1,6 +1,8 @@
 // Softmax and cross-entropy on logits z (rows, classes), class labels t:
-//   p = softmax(z)   q_j = s / classes + (j == t ? 1 - s : 0), s =
-//   label_smoothing loss of a row = -sum_j q_j log p_j   dz = (p - q) / rows
+//   p = softmax(z)   q_j = s / classes + (j == t ? 1 - s : 0)
+//   loss of a row = -sum_j q_j log p_j   dz = (p - q) / rows
+// with s = label_smoothing; or on probabilities t_j in place of the label:
+//   q_j = s / classes + (1 - s) t_j, and dz = (p sum_j q_j - q) / rows.
 // y is p. Memory: keeps y; saves the losses of the rows, which the trainer
 // sums. Kernels: simd/loss.h. Reference: tests/reference/loss.h.
 #include "runtime/layer.h"
@@ -29,34 +31,51 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   if (call.mode.backward) needs->KeepOutput();
 }
 
+bool IsSoft(const Call& call) {
+  return call.step.labels == nullptr && call.step.targets != nullptr;
+}
+
 void Forward(const Call& call) {
   // Smoothing is for training: the loss that is reported in evaluation is the
   // plain one, as in PyTorch when the two criteria are kept apart.
   const float smoothing =
       call.step.training ? call.As<SoftmaxCrossEntropyParams>().label_smoothing
                          : 0.0f;
+  float* const row_loss = static_cast<float*>(call.saved);
+  if (IsSoft(call)) {
+    simd::SoftmaxCrossEntropySoft(call.rows, call.out.c, call.x[0],
+                                  call.step.targets, smoothing, call.y,
+                                  row_loss, call.parallel);
+    return;
+  }
   simd::SoftmaxCrossEntropy(call.rows, call.out.c, call.x[0], call.step.labels,
-                            smoothing, call.y, static_cast<float*>(call.saved),
-                            call.parallel);
+                            smoothing, call.y, row_loss, call.parallel);
 }
 
 void Backward(const Call& call) {
   if (call.dx[0] == nullptr) return;
+  const float smoothing = call.As<SoftmaxCrossEntropyParams>().label_smoothing;
+  const float factor = 1.0f / static_cast<float>(call.rows);
+  if (IsSoft(call)) {
+    simd::SoftmaxCrossEntropySoftBackward(
+        call.rows, call.out.c, call.y, call.step.targets, smoothing, factor,
+        call.accumulate[0], call.dx[0], call.parallel);
+    return;
+  }
   simd::SoftmaxCrossEntropyBackward(
-      call.rows, call.out.c, call.y, call.step.labels,
-      call.As<SoftmaxCrossEntropyParams>().label_smoothing,
-      1.0f / static_cast<float>(call.rows), call.accumulate[0], call.dx[0],
-      call.parallel);
+      call.rows, call.out.c, call.y, call.step.labels, smoothing, factor,
+      call.accumulate[0], call.dx[0], call.parallel);
 }
 
 uint32_t CountCorrect(uint32_t rows, const Shape& out, const float* y,
-                      const int32_t* labels) {
-  return simd::CountCorrect(rows, out.c, y, labels);
+                      const int32_t* labels, const float* targets) {
+  return labels != nullptr ? simd::CountCorrect(rows, out.c, y, labels)
+                           : simd::CountCorrect(rows, out.c, y, targets);
 }
 
 constexpr LossTraits kLoss = {
     .targets = TargetKind::kClasses,
-    .metric = "accuracy",
+    .also = TargetKind::kSoft,
     .correct = CountCorrect,
 };
 

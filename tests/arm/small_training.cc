@@ -24,7 +24,9 @@ int Main(const char* model) {
   const Shape input{12, 12, 1};
   Graph graph;
   std::string error;
-  if (!models::BuildModel(model, input, 2, &graph, &error).ok())
+  if (!models::BuildModel(model, input, {TargetKind::kClasses, 2}, &graph,
+                          &error)
+           .ok())
     return Fail(model, error.c_str());
   PlanOptions options;
   options.batch = 8;

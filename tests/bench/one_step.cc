@@ -26,7 +26,9 @@ int main(int argc, char** argv) {
   const uint32_t classes = number(5), rows = number(6);
   Graph graph;
   std::string error;
-  if (!models::BuildModel(argv[1], shape, classes, &graph, &error).ok()) {
+  if (!models::BuildModel(argv[1], shape, {TargetKind::kClasses, classes},
+                          &graph, &error)
+           .ok()) {
     std::fprintf(stderr, "%s\n", error.c_str());
     return 64;
   }

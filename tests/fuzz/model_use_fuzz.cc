@@ -99,7 +99,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         // The first old class becomes the last new one, two are unknown.
         if (!models::IsClassifier(job.info.graph)) continue;
         job.head_rows = {-1, -1, 0};
-        if (!models::SetClasses(&job.info.graph, 3).ok()) continue;
+        if (!models::SetOutputs(&job.info.graph, 3).ok()) continue;
         if (!models::SetDropout(&job.info.graph, 0.5f).ok()) continue;
       }
       fuzz::Use(job, other_classes);

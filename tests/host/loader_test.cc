@@ -40,7 +40,7 @@ Dataset MakeDataset(size_t n, Shape shape = {3, 5, 1, ElementType::kU8}) {
 std::vector<uint64_t> ReadEpoch(const Dataset& data, Loader& loader,
                                 std::vector<uint32_t>* rows = nullptr) {
   std::vector<uint64_t> ids;
-  while (const HostBatch* batch = loader.Next()) {
+  while (const Batch* batch = loader.Next()) {
     if (rows != nullptr) rows->push_back(batch->rows);
     const auto* input = static_cast<const uint8_t*>(batch->input);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(input) % 64, 0u);
@@ -89,7 +89,7 @@ TEST(Loader, AugmentsBySampleAndEpoch) {
         const uint64_t first = epoch == 0 ? 0 : loader.BatchesPerEpoch() / 2;
         loader.StartEpoch(epoch, first);
         size_t changed = 0, seen = 0;
-        for (; const HostBatch* b = loader.Next();) {
+        for (; const Batch* b = loader.Next();) {
           for (uint32_t r = 0; r < b->rows; ++r, ++seen) {
             const size_t i = static_cast<size_t>(b->sample_ids[r] / 3);
             std::vector<uint8_t> expected(data.Sample(i),
@@ -187,7 +187,7 @@ TEST(Loader, ABatchStaysWhileTheNextIsGathered) {
   Loader loader(data, {.batch = 4});
   loader.StartEpoch(0);
   std::vector<uint8_t> copy(4 * data.SampleBytes() + simd::kTailBytes);
-  while (const HostBatch* batch = loader.Next()) {
+  while (const Batch* batch = loader.Next()) {
     // The tail that kernels may read belongs to the buffer.
     std::memcpy(copy.data(), batch->input, copy.size());
     std::this_thread::sleep_for(std::chrono::microseconds(200));
@@ -220,7 +220,7 @@ TEST(Loader, AnEpochAllocatesNothing) {
   uint64_t rows = 0;
   for (uint32_t epoch = 0; epoch < 3; ++epoch) {
     loader.StartEpoch(epoch);
-    while (const HostBatch* batch = loader.Next()) rows += batch->rows;
+    while (const Batch* batch = loader.Next()) rows += batch->rows;
   }
   const uint64_t after = allocations.load();
   EXPECT_EQ(after - before, 0u);

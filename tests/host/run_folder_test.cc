@@ -291,8 +291,9 @@ TEST(MetricsLog, WidestNumbersFit) {
   MetricsRow row;
   row.epoch = UINT32_MAX;
   row.step = UINT64_MAX;
-  row.lr = row.train_loss = row.train_accuracy = row.penalty =
+  row.lr = row.train_loss = row.penalty =
       -std::numeric_limits<float>::denorm_min();
+  row.train_accuracy = row.lr;
   row.val_loss = row.val_accuracy = -3.4028235e38f;
   row.images_per_second = row.seconds = 1e308;
   log.Append(row);

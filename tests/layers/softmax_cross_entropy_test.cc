@@ -1,5 +1,6 @@
-// softmax_cross_entropy: against its twin with and without smoothing; smoothing
-// is for training only; a batch without labels; logits that are not flat.
+// softmax_cross_entropy: against its twin with and without smoothing, on labels
+// and on probabilities; smoothing is for training only; a batch without labels;
+// logits that are not flat.
 #include "tests/reference/loss.h"
 #include "tests/testing/layer_cases.h"
 
@@ -34,6 +35,36 @@ const LayerTwin kTwin = {
     nullptr,
     [](const LayerCase&, LayerData* d) {
       for (size_t i = 0; i < d->x[0].size(); ++i) d->x[0][i] *= 5;
+    }};
+
+// Probabilities in place of labels, many of them 0.
+const LayerTwin kSoftTwin = {
+    [](Twin* t) {
+      reference::SoftmaxCrossEntropySoft<double>(
+          t->c.rows, t->c.out.c, t->x[0].data(), t->targets.data(),
+          Smoothing(*t), t->y.data(), t->row_loss.data());
+    },
+    [](Twin* t) {
+      reference::SoftmaxCrossEntropySoftBackward<double>(
+          t->c.rows, t->c.out.c, t->y.data(), t->targets.data(), Smoothing(*t),
+          1.0 / t->c.rows, t->accumulate, t->dx[0].data());
+    },
+    false,
+    4e-6,
+    2e-6,
+    nullptr,
+    [](const LayerCase& c, LayerData* d) {
+      for (size_t i = 0; i < d->x[0].size(); ++i) d->x[0][i] *= 5;
+      d->labels = {};
+      for (uint32_t r = 0; r < c.rows; ++r) {
+        float* const row = d->targets.data() + size_t{r} * c.out.c;
+        float sum = 0;
+        for (uint32_t j = 0; j < c.out.c; ++j) {
+          row[j] = row[j] > 0 || j == 0 ? std::fabs(row[j]) : 0;
+          sum += row[j];
+        }
+        for (uint32_t j = 0; j < c.out.c; ++j) row[j] /= sum;
+      }
     }};
 
 std::vector<LayerCase> Cases() {
@@ -79,6 +110,42 @@ TEST(SoftmaxCrossEntropy, TwinMatchesCentralDifferences) {
   EXPECT_GE(checked, 20u);
 }
 
+TEST(SoftmaxCrossEntropy, ProbabilitiesMatchTheTwin) {
+  uint32_t parts = 0;
+  for (const LayerCase& c : Cases()) TestLayer(c, kSoftTwin, &parts);
+  EXPECT_EQ(parts, 3u);
+}
+
+TEST(SoftmaxCrossEntropy, TwinOfProbabilitiesMatchesCentralDifferences) {
+  uint32_t checked = 0;
+  for (const LayerCase& c : Cases()) {
+    if (testing::TwinWork(c) > 1000000) continue;
+    CheckTwin(c, kSoftTwin);
+    ++checked;
+  }
+  EXPECT_GE(checked, 20u);
+}
+
+TEST(SoftmaxCrossEntropy, ACertainProbabilityIsALabel) {
+  for (const float smoothing : {0.0f, 0.1f, 0.37f}) {
+    for (const uint32_t classes : {1u, 2u, 10u, 16u, 37u}) {
+      const LayerCase c =
+          testing::MakeCase(Params{smoothing}, {{1, 1, classes}}, 5);
+      LayerData data = MakeData(c, kTwin);
+      const auto labels = RunLayer(c, data, {c.mode}, {});
+      data.targets = Buffer(5 * classes);
+      for (uint32_t r = 0; r < 5; ++r) {
+        data.targets[r * classes + static_cast<uint32_t>(data.labels[r])] = 1;
+      }
+      data.labels = {};
+      const auto soft = RunLayer(c, data, {c.mode}, {});
+      EXPECT_TRUE(soft.y.SameBits(labels.y));
+      EXPECT_TRUE(soft.saved.SameBits(labels.saved)) << classes;
+      EXPECT_TRUE(soft.dx[0].SameBits(labels.dx[0])) << classes;
+    }
+  }
+}
+
 TEST(SoftmaxCrossEntropy, EvaluationReportsThePlainLoss) {
   const LayerCase smooth = testing::MakeCase(Params{0.2f}, {{1, 1, 7}}, 4),
                   plain = testing::MakeCase(Params{0.0f}, {{1, 1, 7}}, 4);
@@ -100,6 +167,7 @@ TEST(SoftmaxCrossEntropy, PredictsWithoutLabels) {
   Buffer x = data.x[0], y(27), saved(5);
   StepContext step = StepOf(c, data);
   step.labels = nullptr;
+  step.targets = nullptr;
   step.training = false;
   const NodeMode mode;
   const float* const px[] = {x};

@@ -37,7 +37,8 @@ struct Built {
 
 Built Build(std::string_view spec, Shape input, uint32_t classes) {
   Built b;
-  b.status = BuildModel(spec, input, classes, &b.graph, &b.error);
+  b.status = BuildModel(spec, input, {TargetKind::kClasses, classes}, &b.graph,
+                        &b.error);
   if (b.status.ok()) {
     const Status checked = b.graph.Check(&b.shapes);
     EXPECT_TRUE(checked.ok()) << spec << ": " << checked.message;

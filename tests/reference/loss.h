@@ -69,6 +69,57 @@ void SoftmaxCrossEntropyBackward(size_t rows, size_t classes,
   }
 }
 
+// The target distribution of probabilities, and its sum.
+template <class T>
+T SmoothedTarget(T target, size_t classes, T smoothing) {
+  return smoothing / static_cast<T>(classes) + (T(1) - smoothing) * target;
+}
+template <class T>
+T TargetMass(size_t classes, const T* target, T smoothing) {
+  T mass = 0;
+  for (size_t j = 0; j < classes; ++j) {
+    mass += SmoothedTarget(target[j], classes, smoothing);
+  }
+  return mass;
+}
+
+template <class T>
+void SoftmaxCrossEntropySoft(size_t rows, size_t classes, const T* logits,
+                             const T* targets, T smoothing, T* probabilities,
+                             T* row_loss) {
+  SoftmaxCrossEntropy<T>(rows, classes, logits, nullptr, smoothing,
+                         probabilities, nullptr);
+  for (size_t r = 0; r < rows; ++r) {
+    const T *x = logits + r * classes, *t = targets + r * classes;
+    T top = x[0], sum = 0;
+    for (size_t j = 1; j < classes; ++j) top = x[j] > top ? x[j] : top;
+    for (size_t j = 0; j < classes; ++j) sum += ExpOrZero(x[j] - top);
+    T loss = TargetMass(classes, t, smoothing) * (top + std::log(sum));
+    for (size_t j = 0; j < classes; ++j) {
+      const T q = SmoothedTarget(t[j], classes, smoothing);
+      if (q != T(0)) loss -= q * x[j];
+    }
+    row_loss[r] = loss;
+  }
+}
+
+template <class T>
+void SoftmaxCrossEntropySoftBackward(size_t rows, size_t classes,
+                                     const T* probabilities, const T* targets,
+                                     T smoothing, T factor, bool accumulate,
+                                     T* dlogits) {
+  for (size_t r = 0; r < rows; ++r) {
+    const T* const t = targets + r * classes;
+    const T mass = TargetMass(classes, t, smoothing);
+    for (size_t j = 0; j < classes; ++j) {
+      const size_t i = r * classes + j;
+      const T q = SmoothedTarget(t[j], classes, smoothing);
+      dlogits[i] = FlushTiny((accumulate ? dlogits[i] : T(0)) +
+                             (mass * probabilities[i] - q) * factor);
+    }
+  }
+}
+
 template <class T>
 void MeanSquaredError(size_t rows, size_t n, const T* prediction,
                       const T* target, T* row_loss) {
@@ -104,6 +155,13 @@ template <class T>
 T SumOfSquares(size_t n, const T* x) {
   T sum = 0;
   for (size_t i = 0; i < n; ++i) sum += x[i] * x[i];
+  return sum;
+}
+
+template <class T>
+T SumOfDistances(size_t n, const T* a, const T* b) {
+  T sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += std::abs(a[i] - b[i]);
   return sum;
 }
 

@@ -27,8 +27,8 @@ struct Job {
   bool Create(const Golden& g, float weight_decay) {
     Graph graph;
     std::string error;
-    Status status =
-        models::BuildModel(g.model, g.input, g.classes, &graph, &error);
+    Status status = models::BuildModel(
+        g.model, g.input, {TargetKind::kClasses, g.classes}, &graph, &error);
     EXPECT_TRUE(status.ok()) << error;
     if (!status.ok()) return false;
     PlanOptions options;

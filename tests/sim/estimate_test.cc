@@ -67,8 +67,9 @@ TEST(Calls, TouchOnlyWhatIsPlanned) {
 TEST(Calls, SlabsDoTheSameWork) {
   Graph graph;
   std::string error;
-  ASSERT_TRUE(
-      models::BuildModel("mobilenet_v2", {64, 64, 3}, 10, &graph, &error).ok());
+  ASSERT_TRUE(models::BuildModel("mobilenet_v2", {64, 64, 3},
+                                 {TargetKind::kClasses, 10}, &graph, &error)
+                  .ok());
   PlanOptions options;
   options.batch = 32;
   Plan whole, slabs;

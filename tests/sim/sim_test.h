@@ -45,7 +45,9 @@ inline Plan PlanOf(const std::string& model, uint32_t batch,
                    uint32_t threads = 1, Shape input = {32, 32, 3}) {
   Graph graph;
   std::string error;
-  EXPECT_TRUE(models::BuildModel(model, input, 10, &graph, &error).ok())
+  EXPECT_TRUE(models::BuildModel(model, input, {TargetKind::kClasses, 10},
+                                 &graph, &error)
+                  .ok())
       << error;
   PlanOptions options;
   options.batch = batch;

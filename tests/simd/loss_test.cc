@@ -2,6 +2,8 @@
 // against the order it promises.
 #include "simd/loss.h"
 
+#include <algorithm>
+
 #include "simd/math.h"
 #include "tests/reference/loss.h"
 #include "tests/testing/gradient.h"
@@ -163,6 +165,74 @@ TEST(SoftmaxCrossEntropy, SpecialLogits) {
   }
 }
 
+TEST(SoftmaxCrossEntropy, ProbabilitiesByHand) {
+  // Two classes with equal logits: log 2, whatever the probabilities.
+  Buffer x(4), t(4), p(4), loss(2), d(4);
+  x[2] = 1.0f;
+  t[0] = 0.25f, t[1] = 0.75f, t[2] = 0.25f, t[3] = 0.75f;
+  testing::ForEachTarget([&](simd::Target) {
+    simd::SoftmaxCrossEntropySoft(2, 2, x, t, 0.0f, p, loss, {});
+    EXPECT_TRUE(Near(loss[0], std::log(2.0), 1e-6, 0));
+    // log(1 + e) - 0.25 * 1.
+    EXPECT_TRUE(Near(loss[1], std::log(1 + std::exp(1.0)) - 0.25, 1e-6, 0));
+    simd::SoftmaxCrossEntropySoftBackward(2, 2, p, t, 0.0f, 0.5f, false, d, {});
+    EXPECT_TRUE(Near(d[0], 0.125, 1e-6, 0) && Near(d[1], -0.125, 1e-6, 0));
+    const double q = std::exp(1.0) / (1 + std::exp(1.0));
+    EXPECT_TRUE(Near(d[2], (q - 0.25) / 2, 1e-6, 0));
+    // Smoothed by a half: (0.375, 0.625).
+    simd::SoftmaxCrossEntropySoft(2, 2, x, t, 0.5f, p, loss, {});
+    EXPECT_TRUE(Near(loss[1], std::log(1 + std::exp(1.0)) - 0.375, 1e-6, 0));
+    simd::SoftmaxCrossEntropySoftBackward(2, 2, p, t, 0.5f, 0.5f, false, d, {});
+    EXPECT_TRUE(Near(d[2], (q - 0.375) / 2, 1e-6, 0));
+  });
+}
+
+// Rows that do not add up to 1 have the loss and the gradient of the formulas;
+// a class of probability 0 may be impossible.
+TEST(SoftmaxCrossEntropy, AnyWeightsAndImpossibleClasses) {
+  for (size_t classes : kClasses) {
+    const size_t rows = 5, n = rows * classes;
+    Buffer logits = Randoms(n, classes, 6), t = Randoms(n, classes + 1, 2);
+    for (size_t i = 0; i < n; ++i) t[i] = t[i] > 0 ? t[i] : 0;
+    const Buffer old = Randoms(n, 8, 1);
+    for (const float smoothing : {0.0f, 0.3f}) {
+      if (smoothing == 0.0f && classes > 2) {
+        for (size_t r = 0; r < rows; ++r) {
+          t[r * classes + classes / 2] = 0;
+          logits[r * classes + classes / 2] = -kInf;
+        }
+      } else {
+        logits = Randoms(n, classes, 6);
+      }
+      std::vector<double> p(n), loss(rows), d(n), added = Doubles(old);
+      reference::SoftmaxCrossEntropySoft(rows, classes, Doubles(logits).data(),
+                                         Doubles(t).data(), double{smoothing},
+                                         p.data(), loss.data());
+      reference::SoftmaxCrossEntropySoftBackward(
+          rows, classes, p.data(), Doubles(t).data(), double{smoothing}, 0.2,
+          false, d.data());
+      reference::SoftmaxCrossEntropySoftBackward(
+          rows, classes, p.data(), Doubles(t).data(), double{smoothing}, 0.2,
+          true, added.data());
+      testing::ForEachTarget([&](simd::Target) {
+        Buffer ap(n), al(rows), ad(n), aa = old;
+        simd::SoftmaxCrossEntropySoft(rows, classes, logits, t, smoothing, ap,
+                                      al, {});
+        ExpectNear(ap, p, 2e-6, 1e-6);
+        double size = 1;
+        for (const double l : loss) size = std::max(size, std::fabs(l));
+        ExpectNear(al, loss, 4e-6, 4e-6 * size);
+        simd::SoftmaxCrossEntropySoftBackward(rows, classes, ap, t, smoothing,
+                                              0.2f, false, ad, {});
+        ExpectNear(ad, d, 4e-6, 4e-6 * static_cast<double>(classes));
+        simd::SoftmaxCrossEntropySoftBackward(rows, classes, ap, t, smoothing,
+                                              0.2f, true, aa, {});
+        ExpectNear(aa, added, 4e-6, 4e-6 * static_cast<double>(classes));
+      });
+    }
+  }
+}
+
 TEST(SoftmaxCrossEntropy, OneClassHasNoLoss) {
   testing::ForEachTarget([&](simd::Target) {
     Buffer x(3), p(3), loss(3);
@@ -226,6 +296,8 @@ TEST(Sums, FollowTheVirtualLanes) {
                        return std::fma(x[i] - t[i], x[i] - t[i], s);
                      }) /
         static_cast<float>(n);
+    const float distances = VirtualLanes(
+        n, [&](size_t i, float s) { return std::fabs(x[i] - t[i]) + s; });
     // The error bound of the header: sum |x| <= n here.
     const double bound = (static_cast<double>(n) / 16 + 4) * 0x1p-24;
     const double magnitude = static_cast<double>(n);
@@ -238,6 +310,7 @@ TEST(Sums, FollowTheVirtualLanes) {
                        0));
       if (!target.exact || n == 0) return;
       EXPECT_EQ(simd::SumOfSquares(n, x), squares) << n;
+      EXPECT_EQ(simd::SumOfDistances(n, x, t), distances) << n;
       Buffer loss(1);
       simd::MeanSquaredError(1, n, x, t, loss, {});
       EXPECT_EQ(loss[0], errors) << n;
@@ -252,6 +325,7 @@ TEST(Sums, NanSurvives) {
       x[at] = kNan;
       EXPECT_TRUE(std::isnan(simd::Sum(37, x)));
       EXPECT_TRUE(std::isnan(simd::SumOfSquares(37, x)));
+      EXPECT_TRUE(std::isnan(simd::SumOfDistances(37, Buffer(37), x)));
     }
   });
 }
@@ -365,6 +439,23 @@ TEST(CountCorrect, FirstLargestWinsAndNanLoses) {
   }
 }
 
+TEST(CountCorrect, TheLargestTargetIsTheLabel) {
+  for (size_t classes : kClasses) {
+    const size_t rows = 40;
+    Buffer q = Randoms(rows * classes, 5, 1), t = Randoms(rows * classes, 6, 1);
+    std::vector<int32_t> labels;
+    for (size_t r = 0; r < rows; ++r) {
+      float* const row = t.data() + r * classes;
+      for (size_t j = 0; j < classes; ++j) row[j] = std::round(row[j] * 3);
+      labels.push_back(
+          static_cast<int32_t>(std::max_element(row, row + classes) - row));
+    }
+    const float* const targets = t;
+    EXPECT_EQ(simd::CountCorrect(rows, classes, q, targets),
+              simd::CountCorrect(rows, classes, q, labels.data()));
+  }
+}
+
 TEST(Loss, SameBitsOnExactTargetsAndAnyThreads) {
   for (size_t classes : {10, 37, 1000}) {
     const size_t rows = 90000 / classes, n = rows * classes;
@@ -375,9 +466,10 @@ TEST(Loss, SameBitsOnExactTargetsAndAnyThreads) {
       if (!target.exact) return;
       for (uint32_t threads : {1u, 2u, 3u}) {
         const ParallelRunner parallel = testing::ThreadRunner(threads);
-        std::vector<Buffer> out = {Buffer(n),       Buffer(rows),
-                                   Buffer(n, 0.5f), Buffer(rows),
-                                   Buffer(n, 0.5f), Buffer(2)};
+        std::vector<Buffer> out = {
+            Buffer(n),    Buffer(rows),    Buffer(n, 0.5f),
+            Buffer(rows), Buffer(n, 0.5f), Buffer(3),
+            Buffer(n),    Buffer(rows),    Buffer(n, 0.5f)};
         simd::SoftmaxCrossEntropy(rows, classes, x, labels.data(), 0.1f, out[0],
                                   out[1], parallel);
         simd::SoftmaxCrossEntropyBackward(rows, classes, out[0], labels.data(),
@@ -387,6 +479,11 @@ TEST(Loss, SameBitsOnExactTargetsAndAnyThreads) {
                                        parallel);
         out[5][0] = simd::Sum(n, x);
         out[5][1] = simd::SumOfSquares(n, x);
+        out[5][2] = simd::SumOfDistances(n, x, t);
+        simd::SoftmaxCrossEntropySoft(rows, classes, x, t, 0.1f, out[6], out[7],
+                                      parallel);
+        simd::SoftmaxCrossEntropySoftBackward(rows, classes, out[6], t, 0.1f,
+                                              0.01f, true, out[8], parallel);
         if (first.empty()) first = out;
         for (size_t i = 0; i < out.size(); ++i) {
           EXPECT_TRUE(out[i].GuardsIntact() && out[i].SameBits(first[i]))

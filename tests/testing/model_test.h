@@ -48,8 +48,8 @@ inline Graph BuildOrDie(const std::string& spec, const Shape& input,
                         uint32_t classes) {
   Graph graph;
   std::string error;
-  const Status status =
-      models::BuildModel(spec, input, classes, &graph, &error);
+  const Status status = models::BuildModel(
+      spec, input, {TargetKind::kClasses, classes}, &graph, &error);
   EXPECT_TRUE(status.ok()) << error;
   return graph;
 }

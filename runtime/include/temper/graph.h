@@ -30,6 +30,7 @@
 #include "temper/fields.h"
 #include "temper/layers.h"
 #include "temper/status.h"
+#include "temper/targets.h"
 
 namespace temper {
 
@@ -149,17 +150,23 @@ const char* OutputsField(LayerKind kind);
 
 inline bool IsLoss(LayerKind kind) { return RoleOf(kind) == LayerRole::kLoss; }
 
-// What a loss compares the prediction with.
-enum class TargetKind : uint32_t {
-  kClasses,  // one class index a row
-  kValues,   // as many floats a row as there are outputs
-};
+// What a loss compares the prediction with, and what is told of a model that is
+// trained by it, beside the loss. Predictions y are (rows, out); targets come as
+// labels or as (rows, out) floats, the other is null.
 struct LossTraits {
   TargetKind targets = TargetKind::kClasses;
-  const char* metric = nullptr;  // of `correct`, such as "accuracy"
-  // How many of the rows are right; null: that is no question to this loss.
+  TargetKind also = TargetKind::kNone;  // taken in their place
+  // How many of the rows are right (accuracy); null: that is no question to
+  // this loss.
   uint32_t (*correct)(uint32_t rows, const Shape& out, const float* y,
-                      const int32_t* labels) = nullptr;
+                      const int32_t* labels, const float* targets) = nullptr;
+  // Mean of |y - target| over all elements of the rows; null likewise.
+  float (*absolute_error)(uint32_t rows, const Shape& out, const float* y,
+                          const float* targets) = nullptr;
+
+  constexpr bool Takes(TargetKind kind) const {
+    return kind != TargetKind::kNone && (kind == targets || kind == also);
+  }
 };
 // The traits of the loss that ends a graph: null for any other layer.
 const LossTraits* LossOf(LayerKind kind);

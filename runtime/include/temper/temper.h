@@ -6,6 +6,7 @@
 //   optimizers.h    updates               initializers.h  first values
 //   parallel.h      threads, handed in    random.h      counter-based numbers
 //   augment.h       samples varied        update_hooks.h  steps around updates
+//   registry.h      what jobs can name        targets.h     what they stand for
 #ifndef TEMPER_TEMPER_H_
 #define TEMPER_TEMPER_H_
 
@@ -20,6 +21,7 @@
 #include "temper/registry.h"
 #include "temper/schedules.h"
 #include "temper/status.h"
+#include "temper/targets.h"
 #include "temper/trainer.h"
 #include "temper/update_hooks.h"
 

@@ -53,7 +53,9 @@ struct RandomKey {
 struct Batch {
   const void* input = nullptr;  // rows x (h, w, c) of the input's element type
   const int32_t* labels = nullptr;  // rows class indices, for cross-entropy
-  const float* targets = nullptr;   // rows x outputs, for squared error
+  // rows x outputs: for squared error, or for cross-entropy in place of labels
+  // (a probability for every class).
+  const float* targets = nullptr;
   // Index of each sample in its data set, for its random draws. Null: the
   // position in the batch.
   const uint64_t* sample_ids = nullptr;
@@ -83,8 +85,11 @@ struct StepResult {
   // caller must restore its last saved state. kBadData: a label outside the
   // classes; nothing was changed.
   Status status;
-  float loss = 0.0f;     // mean over the rows, without the weight penalty
-  uint32_t correct = 0;  // rows whose largest probability is their label's
+  float loss = 0.0f;  // mean over the rows, without the weight penalty
+  // Rows whose largest probability is their label's, or their largest target's.
+  uint32_t correct = 0;
+  // Mean of |prediction - target|, for squared error against Batch::targets.
+  float absolute_error = 0.0f;
   uint32_t rows = 0;
 };
 
