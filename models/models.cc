@@ -125,7 +125,9 @@ Status CheckTargets(const ModelInfo& model, const Targets& targets,
                     std::string* error) {
   const std::string name = model.name;
   if (targets.kind == TargetKind::kNone) {
-    *error = name + " learns from targets, and the samples have none";
+    *error = name +
+             " learns from targets, and the samples have none: name data that "
+             "have them";
     return Error(StatusCode::kShapeMismatch, "no targets");
   }
   if (targets.kind == TargetKind::kMultiHot) {

@@ -245,12 +245,13 @@ Job ResumedJob(const ResumeArguments& a, JobOptions options,
   } catch (const Failure& failure) {
     // Whether they are the run's, their fingerprint tells.
     if (failure.exit_code != kExitNotFound || !a.data.empty()) throw;
+    const std::string kind = options.data.substr(0, options.data.find(':'));
     throw Failure(
         failure.exit_code,
         failure.message +
             "\n  If the data of the run are elsewhere now, name them: "
             "--data " +
-            options.data.substr(0, options.data.find(':')) + ":DIR...");
+            kind + (TakesPathList(kind) ? ":X,Y..." : ":DIR..."));
   }
 }
 

@@ -23,8 +23,8 @@
 namespace temper::host {
 
 struct NpyOptions {
-  bool channels_first = false;        // layout=nchw
-  std::optional<TargetKind> targets;  // targets=
+  bool channels_first = false;             // layout=nchw
+  std::optional<TargetKind> targets = {};  // targets=
 };
 
 // The files that spec.paths name.

@@ -135,7 +135,7 @@ Bytes Npy(uint8_t major, const std::string& descr, bool fortran,
                 'M',   'P', 'Y',
                 major, 0,   static_cast<uint8_t>(header.size()),
                 0};
-  if (major > 1) file.insert(file.end(), {0, 0});
+  if (major > 1) file.resize(12, 0);
   file.insert(file.end(), header.begin(), header.end());
   for (size_t i = 0; i < payload; ++i) {
     file.push_back(static_cast<uint8_t>(step == 0 ? 0 : i * step % 3));

@@ -99,5 +99,26 @@ TEST(ClassMatch, WhatCannotBeMatchedIsRefused) {
   EXPECT_EQ(numbers.class_names, model);
 }
 
+TEST(ClassMatch, ProbabilitiesMoveToTheModelsClasses) {
+  const auto soft = [](const std::vector<float>& values) {
+    Dataset data = Data({"b", "x", "a"}, {0, 1, 2});
+    data.labels.clear();
+    data.ids = {0, 1};
+    data.targets = {TargetKind::kSoft, 3};
+    data.values = values;
+    return data;
+  };
+  Dataset data = soft({0.25f, 0, 0.75f, 1, 0, 0});
+  MatchClasses(data, {"a", "b", "c", "d"});
+  EXPECT_EQ(data.values, (std::vector<float>{0.75f, 0.25f, 0, 0, 0, 1, 0, 0}));
+  EXPECT_EQ(data.targets, (Targets{TargetKind::kSoft, 4}));
+  EXPECT_EQ(data.ClassOf(0), 0);
+  EXPECT_EQ(data.ClassOf(1), 1);
+  Dataset other = soft({0.25f, 0, 0.75f, 0.5f, 0.5f, 0});
+  ExpectFailure(kExitBadData, {"no class 'x'", "sample 1", "0.5"}, [&] {
+    MatchClasses(other, {"a", "b", "c"});
+  });
+}
+
 }  // namespace
 }  // namespace temper::host

@@ -202,6 +202,32 @@ TEST(Loader, ReadsFloats) {
   EXPECT_EQ(ReadEpoch(data, loader).size(), 9u);
 }
 
+TEST(Loader, BringsTheTargets) {
+  Dataset data = MakeDataset(11);
+  data.labels.clear();
+  data.targets = {TargetKind::kValues, 3};
+  for (size_t i = 0; i < 33; ++i) data.values.push_back(static_cast<float>(i));
+  Loader loader(data, {.batch = 4, .seed = 3, .shuffle = true});
+  EXPECT_EQ(loader.MemoryBytes(), LoaderBytes(data, 4) + 2 * simd::kTailBytes);
+  loader.StartEpoch(1);
+  size_t rows = 0;
+  while (const Batch* batch = loader.Next()) {
+    EXPECT_EQ(batch->labels, nullptr);
+    for (uint32_t r = 0; r < batch->rows; ++r, ++rows) {
+      const size_t i = static_cast<size_t>(batch->sample_ids[r] / 3);
+      for (size_t j = 0; j < 3; ++j) {
+        EXPECT_EQ(batch->targets[3 * r + j], data.values[3 * i + j]);
+      }
+    }
+  }
+  EXPECT_EQ(rows, 11u);
+  data.targets = {};
+  Loader none(data, {.batch = 4});
+  none.StartEpoch(0);
+  const Batch* const batch = none.Next();
+  EXPECT_TRUE(batch->labels == nullptr && batch->targets == nullptr);
+}
+
 TEST(Loader, AnEpochAllocatesNothing) {
   const Dataset data = MakeDataset(3000);
   Loader loader(data, {.batch = 16, .seed = 1, .shuffle = true});

@@ -172,6 +172,10 @@ TEST_F(ProgressTest, NoAccuracyWithoutClasses) {
   const std::string text = Written();
   EXPECT_EQ(text.find("acc"), std::string::npos) << text;
   EXPECT_NE(text.find("val loss 0.5"), std::string::npos) << text;
+  EXPECT_EQ(text.find("mae"), std::string::npos) << text;
+  progress.EndEpoch(state, 0.5, -1.0, 0.375);
+  EXPECT_NE(Written().find("  val loss 0.5000  val mae 0.375\n"),
+            std::string::npos);
 }
 
 TEST_F(ProgressTest, LinesSteerNoTerminal) {

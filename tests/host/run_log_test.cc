@@ -164,6 +164,30 @@ TEST(MetricsLog, LostRowsAreSaid) {
   EXPECT_TRUE(MetricsLog(path, 1).kept_validation());
 }
 
+// Models that learn values have errors in place of an accuracy.
+TEST(MetricsLog, ErrorsOfValues) {
+  const TempFolder temp;
+  const std::string path = temp.File("m.csv");
+  MetricsRow row = Row(1);
+  row.val_loss = 0.25f;
+  row.val_mae = 0.375f;
+  row.val_rmse = 0.5f;
+  {
+    MetricsLog log(path, MetricsColumns(true));
+    log.Append(row);
+  }
+  const std::string header = kHeader;
+  const std::string expected =
+      header.substr(0, header.size() - 1) +
+      ",val_mae,val_rmse\n1,100,0,0,,0,0.25,,0.0,1.500,0,0.375,0.5\n";
+  EXPECT_EQ(temp.Read("m.csv"), expected);
+  MetricsLog again(path, 1, MetricsColumns(true));
+  EXPECT_EQ(again.kept(), 1u);
+  EXPECT_TRUE(again.kept_validation());
+  EXPECT_EQ(again.TakeWarning(), "");
+  EXPECT_EQ(temp.Read("m.csv"), expected);
+}
+
 // A version with one more column goes on with the file of one that did not have
 // it, and the other way round.
 TEST(MetricsLog, ColumnsComeAndGo) {

@@ -44,6 +44,38 @@ void WriteData(const TempFolder& folder) {
   folder.Write("train-labels-idx1-ubyte", testing::Idx({320}, labels));
 }
 
+// NumPy arrays of 320 samples, f4: x (n, 6) and y (n, 2), sums of parts of x.
+std::string WriteValues(const TempFolder& folder) {
+  std::string x, y;
+  const auto add = [](std::string& to, float value) {
+    to.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  };
+  for (uint32_t i = 0; i < 320; ++i) {
+    float sums[2] = {};
+    for (uint32_t j = 0; j < 6; ++j) {
+      const uint32_t word = RandomWord(2, j, i, 0, 0) >> 16;
+      const float value = static_cast<float>(word) / 32768 - 1;
+      add(x, value);
+      sums[j % 2] += value;
+    }
+    for (const float sum : sums) add(y, sum);
+  }
+  const auto write = [&](const char* name, const char* shape,
+                         const std::string& data) {
+    std::string header = std::string(
+                             "{'descr': '<f4', 'fortran_order': False"
+                             ", 'shape': ") +
+                         shape + "}";
+    header.resize(118, ' ');
+    folder.Write(name,
+                 std::string("\x93NUMPY\x01\0\x76\0", 10) + header + data);
+  };
+  write("x.npy", "(320, 6)", x);
+  write("y.npy", "(320, 2)", y);
+  return "npy:" + folder.File("x.npy") + "," + folder.File("y.npy") +
+         "?val=0.1";
+}
+
 JobOptions SmallJob(const TempFolder& folder, const char* model) {
   JobOptions o;
   o.model = model;
@@ -133,6 +165,30 @@ TEST(Session, ARunOfAThousandStepsAllocatesNothing) {
     WriteData(folder);
     EXPECT_EQ(Child(SmallJob(folder, model), FilterWorks(), false), kClean);
   }
+}
+
+TEST(Session, ARunOnValuesAllocatesNothing) {
+  TempFolder folder;
+  JobOptions options = SmallJob(folder, "mlp?hidden=32");
+  options.data = WriteValues(folder);
+  EXPECT_EQ(Child(options, FilterWorks(), false), kClean);
+}
+
+// The errors of validation are those of the loss; the best epoch has the least.
+TEST(Session, ErrorsOfValues) {
+  TempFolder folder;
+  JobOptions options = SmallJob(folder, "mlp?hidden=32");
+  options.data = WriteValues(folder);
+  options.epochs = 4;
+  Session session(PrepareJob(options), nullptr, true);
+  const SessionResult r = session.Run();
+  ASSERT_TRUE(r.val_loss && r.val_mae && r.val_rmse);
+  EXPECT_FALSE(r.val_accuracy || r.train_accuracy);
+  EXPECT_DOUBLE_EQ(*r.val_rmse * *r.val_rmse, *r.val_loss);
+  EXPECT_GT(*r.val_mae, 0.0);
+  EXPECT_LE(*r.val_mae, *r.val_rmse);
+  EXPECT_GE(r.best_epoch, 1u);
+  EXPECT_LE(r.best_loss, *r.val_loss);
 }
 
 TEST(Session, TheTrapTraps) {

@@ -55,7 +55,7 @@ const LayerTwin kSoftTwin = {
     nullptr,
     [](const LayerCase& c, LayerData* d) {
       for (size_t i = 0; i < d->x[0].size(); ++i) d->x[0][i] *= 5;
-      d->labels = {};
+      d->labels = std::vector<int32_t>();
       for (uint32_t r = 0; r < c.rows; ++r) {
         float* const row = d->targets.data() + size_t{r} * c.out.c;
         float sum = 0;
@@ -133,11 +133,11 @@ TEST(SoftmaxCrossEntropy, ACertainProbabilityIsALabel) {
           testing::MakeCase(Params{smoothing}, {{1, 1, classes}}, 5);
       LayerData data = MakeData(c, kTwin);
       const auto labels = RunLayer(c, data, {c.mode}, {});
-      data.targets = Buffer(5 * classes);
+      data.targets = Buffer(5 * classes, 0.0f);
       for (uint32_t r = 0; r < 5; ++r) {
         data.targets[r * classes + static_cast<uint32_t>(data.labels[r])] = 1;
       }
-      data.labels = {};
+      data.labels = std::vector<int32_t>();
       const auto soft = RunLayer(c, data, {c.mode}, {});
       EXPECT_TRUE(soft.y.SameBits(labels.y));
       EXPECT_TRUE(soft.saved.SameBits(labels.saved)) << classes;

@@ -292,6 +292,61 @@ TEST(Builders, Options) {
   EXPECT_EQ(b.As<InputParams>("input").element_type, 1u);
 }
 
+// Values: the same body, as many outputs, and the squared error against targets
+// that come with the samples.
+TEST(Builders, TheHeadFollowsTheTargets) {
+  for (const ModelInfo* model : Models()) {
+    if (model->classes == 0) continue;
+    SCOPED_TRACE(model->name);
+    const Built classes = Build(model->name, model->input, 7);
+    Graph graph;
+    std::string error;
+    ASSERT_TRUE(BuildModel(model->name, model->input, {TargetKind::kSoft, 7},
+                           &graph, &error)
+                    .ok());
+    EXPECT_EQ(graph.nodes.back().kind, classes.graph.nodes.back().kind);
+    for (const uint32_t width : {1u, 7u}) {
+      ASSERT_TRUE(BuildModel(model->name, model->input,
+                             {TargetKind::kValues, width}, &graph, &error)
+                      .ok())
+          << error;
+      std::vector<Shape> shapes;
+      ASSERT_TRUE(graph.Check(&shapes).ok());
+      EXPECT_EQ(shapes.back(), (Shape{1, 1, width}));
+      EXPECT_EQ(graph.nodes.size(), classes.graph.nodes.size());
+      EXPECT_TRUE(graph.nodes.back().Is<MeanSquaredErrorParams>());
+      EXPECT_TRUE(NeedsTargets(graph.nodes.back()));
+      EXPECT_TRUE(IsRegressor(graph) && !IsClassifier(graph));
+    }
+    EXPECT_EQ(BuildModel(model->name, model->input, {TargetKind::kMultiHot, 7},
+                         &graph, &error)
+                  .code,
+              StatusCode::kUnsupported);
+    EXPECT_NE(error.find("takes several labels"), std::string::npos);
+    EXPECT_EQ(BuildModel(model->name, model->input, {}, &graph, &error).code,
+              StatusCode::kShapeMismatch);
+    EXPECT_NE(error.find("the samples have none"), std::string::npos);
+  }
+  // It brings its own.
+  const Built own = Build("fc_autoencoder", {1, 1, 9}, 0);
+  EXPECT_FALSE(IsRegressor(own.graph) || IsClassifier(own.graph));
+}
+
+TEST(Builders, AnotherNumberOfOutputs) {
+  Graph graph;
+  std::string error;
+  for (const TargetKind kind : {TargetKind::kClasses, TargetKind::kValues}) {
+    ASSERT_TRUE(
+        BuildModel("lenet5", {28, 28, 1}, {kind, 4}, &graph, &error).ok());
+    ASSERT_TRUE(SetOutputs(&graph, 9).ok());
+    std::vector<Shape> shapes;
+    ASSERT_TRUE(graph.Check(&shapes).ok());
+    EXPECT_EQ(shapes.back().c, 9u);
+  }
+  Graph own = Build("fc_autoencoder", {1, 1, 9}, 0).graph;
+  EXPECT_EQ(SetOutputs(&own, 5).code, StatusCode::kUnsupported);
+}
+
 TEST(Builders, EveryModelTakesEveryInputFromItsMinimum) {
   for (const ModelInfo* model : Models()) {
     for (const char* variant : {"pytorch", "mlperf"}) {

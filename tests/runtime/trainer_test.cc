@@ -373,6 +373,101 @@ TEST(Step, RefusesBadBatches) {
   EXPECT_TRUE(bench.trainer.Evaluate(no_labels).status.ok());
 }
 
+// Values: loss, distance and output; and nothing of it without targets.
+TEST(Step, LearnsValues) {
+  Graph graph;
+  std::string error;
+  ASSERT_TRUE(models::BuildModel("mlp?hidden=16", {1, 1, 3},
+                                 {TargetKind::kValues, 2}, &graph, &error)
+                  .ok());
+  PlanOptions options;
+  options.batch = 8;
+  options.optimizer = SgdParams{0.9f, 0.0f};
+  Bench bench;
+  ASSERT_TRUE(bench.Start(graph, options).ok());
+  bench.trainer.Initialize(1);
+  std::vector<float> x(8 * 3 + 16), t(8 * 2);
+  for (uint32_t i = 0; i < 24; ++i) x[i] = static_cast<float>(i * i % 7) - 3;
+  for (uint32_t r = 0; r < 8; ++r) {
+    t[2 * r] = x[3 * r] - x[3 * r + 1];
+    t[2 * r + 1] = 5 + x[3 * r + 2];
+  }
+  const Batch batch = {.input = x.data(), .targets = t.data(), .rows = 8};
+  const auto distance = [&] {
+    double sum = 0, squares = 0;
+    for (uint32_t i = 0; i < 16; ++i) {
+      const double d = double{bench.trainer.Output()[i]} - double{t[i]};
+      sum += std::fabs(d);
+      squares += d * d;
+    }
+    return std::pair{sum / 16, squares / 16};
+  };
+  const StepResult before = bench.trainer.Evaluate(batch);
+  EXPECT_NEAR(before.absolute_error, distance().first, 1e-5);
+  EXPECT_NEAR(before.loss, distance().second, 1e-4);
+  EXPECT_EQ(before.correct, 0u);
+  StepResult r;
+  for (int s = 0; s < 300; ++s) r = bench.trainer.Step(batch, 0.02f);
+  ASSERT_TRUE(r.status.ok());
+  EXPECT_LT(r.loss, 1e-2f);
+  EXPECT_GT(r.absolute_error, 0.0f);
+  EXPECT_LT(r.absolute_error, before.absolute_error / 10);
+  const Batch blind = {.input = x.data(), .rows = 8};
+  r = bench.trainer.Evaluate(blind);
+  EXPECT_TRUE(r.status.ok() && r.loss == 0.0f && r.absolute_error == 0.0f);
+  EXPECT_EQ(bench.trainer.Step(blind, 0.1f).status.code,
+            StatusCode::kInvalidArgument);
+}
+
+// A row of probabilities with a single 1 is a label, to the last bit.
+TEST(Step, ProbabilitiesInPlaceOfLabels) {
+  Graph graph = testing::BuildOrDie("mlp?hidden=8", {28, 28, 1}, 10);
+  ASSERT_TRUE(models::SetLabelSmoothing(&graph, 0.1f).ok());
+  PlanOptions options;
+  options.batch = 6;
+  TestBatch data({28, 28, 1}, 10, 6, 1);
+  std::vector<float> soft(60, 0.0f);
+  for (uint32_t r = 0; r < 6; ++r) {
+    soft[10 * r + static_cast<uint32_t>(data.labels[r])] = 1.0f;
+  }
+  Bench labels, targets;
+  Batch by_target = data.View(6);
+  by_target.labels = nullptr;
+  by_target.targets = soft.data();
+  for (Bench* bench : {&labels, &targets}) {
+    ASSERT_TRUE(bench->Start(graph, options).ok());
+    bench->trainer.Initialize(1);
+  }
+  for (int s = 0; s < 20; ++s) {
+    const StepResult a = labels.trainer.Step(data.View(6), 0.1f);
+    const StepResult b = targets.trainer.Step(by_target, 0.1f);
+    ASSERT_TRUE(a.status.ok() && b.status.ok());
+    EXPECT_EQ(a.loss, b.loss);
+    EXPECT_EQ(a.correct, b.correct);
+  }
+  EXPECT_TRUE(testing::SameBits(labels.State(), targets.State()));
+  // Between two classes: it learns both.
+  for (uint32_t r = 0; r < 6; ++r) {
+    for (uint32_t j = 0; j < 10; ++j) {
+      soft[10 * r + j] = j == r ? 0.75f : j == r + 1 ? 0.25f : 0.0f;
+    }
+  }
+  ASSERT_TRUE(models::SetLabelSmoothing(&graph, 0.0f).ok());
+  ASSERT_TRUE(targets.Start(graph, options).ok());
+  targets.trainer.Initialize(1);
+  for (int s = 0; s < 300; ++s) {
+    ASSERT_TRUE(targets.trainer.Step(by_target, 0.1f).status.ok());
+  }
+  EXPECT_EQ(targets.trainer.Evaluate(by_target).correct, 6u);
+  EXPECT_NEAR(targets.trainer.Output()[0], 0.75f, 0.05f);
+  EXPECT_NEAR(targets.trainer.Output()[1], 0.25f, 0.05f);
+  by_target.labels = data.labels.data();
+  EXPECT_EQ(targets.trainer.Step(by_target, 0.1f).status.code,
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(targets.trainer.Evaluate(by_target).status.code,
+            StatusCode::kInvalidArgument);
+}
+
 TEST(Step, OverfitsAHandful) {
   const Graph graph = testing::BuildOrDie("resnet8", {32, 32, 3}, 10);
   PlanOptions options;

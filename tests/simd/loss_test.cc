@@ -167,7 +167,7 @@ TEST(SoftmaxCrossEntropy, SpecialLogits) {
 
 TEST(SoftmaxCrossEntropy, ProbabilitiesByHand) {
   // Two classes with equal logits: log 2, whatever the probabilities.
-  Buffer x(4), t(4), p(4), loss(2), d(4);
+  Buffer x(4, 0.0f), t(4), p(4), loss(2), d(4);
   x[2] = 1.0f;
   t[0] = 0.25f, t[1] = 0.75f, t[2] = 0.25f, t[3] = 0.75f;
   testing::ForEachTarget([&](simd::Target) {
@@ -325,7 +325,7 @@ TEST(Sums, NanSurvives) {
       x[at] = kNan;
       EXPECT_TRUE(std::isnan(simd::Sum(37, x)));
       EXPECT_TRUE(std::isnan(simd::SumOfSquares(37, x)));
-      EXPECT_TRUE(std::isnan(simd::SumOfDistances(37, Buffer(37), x)));
+      EXPECT_TRUE(std::isnan(simd::SumOfDistances(37, Buffer(37, 0.0f), x)));
     }
   });
 }

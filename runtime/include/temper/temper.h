@@ -6,7 +6,7 @@
 //   optimizers.h    updates               initializers.h  first values
 //   parallel.h      threads, handed in    random.h      counter-based numbers
 //   augment.h       samples varied        update_hooks.h  steps around updates
-//   registry.h      what jobs can name        targets.h     what they stand for
+//   registry.h      what jobs can name    targets.h     what predictions meet
 #ifndef TEMPER_TEMPER_H_
 #define TEMPER_TEMPER_H_
 
