@@ -10,6 +10,7 @@
 #   B  ports/sim/jobs/small.json: depthwise, pools, a residual sum, dropout, every
 #      augmentation, a short last batch; Nesterov momentum, weight decay, warm-up,
 #      cosine; 0.5 GFLOP
+#   O-NAME  the graph of B with every optimizer that temper lists, but SGD
 #   C  resnet8 and mobilenet_v1 at width 0.25, batch 8, 100 steps (x86 and NEON)
 # Programs: build/release, build/pi-aarch64 (Debian 12: Highway 1.0.3, GCC),
 # build/x86-64-debian13, build/pi-aarch64-debian13 (Highway 1.2.0, Clang); for 32-bit
@@ -75,6 +76,8 @@ job_arguments() {
     B) printf '%s\n' --model ports/sim/jobs/small.json --data "idx:$data?limit=130" \
          --batch 32 --epochs 2 --lr 0.02 --nesterov --wd-all --warmup 3 \
          --augment hflip,vflip=0.1,crop=2,brightness=0.2,contrast=0.2,cutout=5 ;;
+    O-*) printf '%s\n' --model ports/sim/jobs/small.json --data "idx:$data?limit=70" \
+         --batch 32 --epochs 2 --lr 0.002 --optimizer "${1#O-}" ;;
     C-resnet8) printf '%s\n' --model resnet8 --data "idx:$data?limit=800" --batch 8 \
          --epochs 1 ;;
     C-mobilenet_v1) printf '%s\n' --model 'mobilenet_v1?width=0.25' \
@@ -180,6 +183,21 @@ for preset in "${native[@]}"; do
       for threads in 1 3; do rows+=("$job $preset host $target $threads"); done
     done
   done
+done
+mapfile -t optimizers < <(build/release/bin/temper list optimizers --json | python3 -c '
+import json, sys
+for optimizer in json.load(sys.stdin)["optimizers"]:
+    print(optimizer["name"])')
+for optimizer in "${optimizers[@]}"; do
+  [ "$optimizer" != sgd ] || continue  # jobs A to C
+  for preset in "${emulated[@]}"; do
+    rows+=("O-$optimizer $preset cortex-a53 neon 1")
+    rows+=("O-$optimizer $preset max,sve-max-vq=2 sve 1")
+  done
+  for preset in "${native[@]}"; do
+    for target in "${x86[@]}"; do rows+=("O-$optimizer $preset host $target 3"); done
+  done
+  rows+=("O-$optimizer simulate pi-4 best 4")
 done
 for job in A B; do
   rows+=("$job release host sse4 1")
