@@ -24,8 +24,8 @@ endif()
 # Whole models in many variants, and what depends on the CPU least: up to minutes each
 # under qemu, and what they ask of kernels is asked by the others.
 set(temper_long runtime/fusion_test runtime/plan_test runtime/pytorch_agreement_test
-  runtime/slabs_test runtime/trainer_test runtime/footprint_test sim/estimate_test
-  host/cli_test fuzz/model_use_fuzz fuzz/model_file_fuzz fuzz/device_profile_fuzz)
+  runtime/slabs_test runtime/trainer_test runtime/footprint_test
+  runtime/whole_gradients_test sim/estimate_test host/cli_test fuzz/model_use_fuzz fuzz/model_file_fuzz fuzz/device_profile_fuzz)
 
 # temper_emulate(CPU TESTS...): the tests once more, as that CPU.
 function(temper_emulate cpu)

@@ -286,6 +286,18 @@ class Exactness(Case):
 
 
 class Memory(Case):
+    def test_whole_gradients(self):
+        job = ("plan", "--model", "mlp?hidden=16", "--data", self.spec, "--batch", 16, "--threads", 1)
+        plan = json.loads(run(*job, "--json").stdout)
+        # Nothing is in blocks or pieces: every weight has a gradient of its size.
+        whole = plan["arena_bytes_with_whole_gradients"]
+        weights = sum(t["bytes"] for t in plan["tensors"] if t["kind"] == "optimizer")
+        self.assertGreater(whole, plan["arena_bytes"])
+        self.assertLess(whole, plan["arena_bytes"] + weights + 4096)
+        text = run(*job).stdout
+        self.assertIn(f"arena with whole gradients {whole} bytes", text)
+        self.assertRegex(text, rf"\narena +{plan['arena_bytes']} bytes")
+
     def test_arena(self):
         plan = json.loads(run("plan", "--model", "mlp?hidden=16", "--data", self.spec, "--batch", 16, "--threads", 1,
                               "--json").stdout)
