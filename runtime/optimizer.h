@@ -11,8 +11,8 @@
 
 namespace temper {
 
-// A weight as a matrix. A row is what belongs to one index of dims[0]: for dense
-// and convolution layers all weights of one output, for biases and the
+// A weight as a matrix. A row is what belongs to one index of dims[0]: for
+// dense and convolution layers all weights of one output, for biases and the
 // parameters of batch norm one number, and for depthwise kernels (kh, kw, c),
 // whose outputs are columns, one row of taps of all channels.
 struct RowGeometry {

@@ -272,7 +272,7 @@ class ValueChecker {
   std::vector<uint32_t> forwards_, weights_, datas_, updates_;
   // Gradients that a node's output gets from its readers, and has got.
   std::vector<uint32_t> expected_, added_;
-  // How far CheckOrder is, the least hook that may follow, and each one's steps.
+  // How far CheckOrder is, the least hook that may follow, each one's steps.
   uint32_t phase_ = 0, next_hook_ = 0;
   std::vector<uint32_t> hooked_;
   // Per tensor: the value, or Gradient().

@@ -123,6 +123,7 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
     }
   }
   const char* names[kMaxStates] = {};
+  optimizer_states_ = ListStates(plan_.options, names, 0);
   ListStates(plan_.options, names);
   for (uint32_t t = 0; t < tensors_.size(); ++t) {
     const TensorView& view = tensors_[t];

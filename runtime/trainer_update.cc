@@ -1,5 +1,5 @@
-// What ends a training step: the optimizer takes gradients, as a whole or in the
-// blocks and pieces in which backward makes them, and hooks run before and
+// What ends a training step: the optimizer takes gradients, as a whole or in
+// the blocks and pieces in which backward makes them, and hooks run before and
 // after. See temper/trainer.h, optimizer.h, update_hook.h.
 #include <atomic>
 #include <cmath>
@@ -73,10 +73,9 @@ bool Trainer::UpdateWeight(uint32_t index, uint32_t w, uint64_t first,
                            const ParallelRunner& parallel) {
   const NodePlan& n = plan_.nodes[index];
   const std::vector<float>& factors = plan_.options.rate_factors;
-  float* state[kMaxStates];
-  for (uint32_t s = 0; s < kMaxStates; ++s) {
-    state[s] = At(n.optimizer[w][s]);
-    if (state[s] != nullptr) state[s] += first;
+  float* state[kMaxStates] = {};  // the hooks' are none of its business
+  for (uint32_t s = 0; s < optimizer_states_; ++s) {
+    state[s] = At(n.optimizer[w][s]) + first;
   }
   const float rate = update_.learning_rate;
   return OpOf(plan_.options.optimizer.kind)

@@ -304,23 +304,42 @@ TEST(Hooks, RunBeforeAndAfterTheUpdate) {
   }
 }
 
-// After the update nothing needs whole gradients.
+// After the update nothing needs whole gradients; and an optimizer without state
+// does not see the hook's.
 TEST(Hooks, AfterFusedUpdates) {
   const Injected injected(nullptr, {&kAverage});
-  PlanOptions options = With(GradientMode::kFused);
-  options.hooks = {HookOf(0)};
-  Bench bench;
-  ASSERT_TRUE(Start("mlp", options, &bench).ok());
-  const StepResult r = StepOn(bench.trainer, 1);
-  ASSERT_TRUE(r.status.ok()) << r.status.message;
-  uint32_t averages = 0;
-  for (const StateView& s : bench.trainer.States()) {
-    if (std::string(s.name) != "average") continue;
-    const TensorView& v = bench.trainer.Tensors()[s.tensor];
-    EXPECT_EQ(std::memcmp(s.data, v.data, 4 * s.count), 0);
-    ++averages;
+  for (const float momentum : {0.0f, 0.9f}) {
+    PlanOptions options = With(GradientMode::kFused);
+    options.optimizer = SgdParams{momentum};
+    Bench plain, hooked;
+    ASSERT_TRUE(Start("mlp", options, &plain).ok());
+    options.hooks = {HookOf(0)};
+    ASSERT_TRUE(Start("mlp", options, &hooked).ok());
+    std::vector<float> first;
+    for (uint64_t s = 1; s <= 2; ++s) {
+      ASSERT_TRUE(StepOn(plain.trainer, s).status.ok());
+      const StepResult r = StepOn(hooked.trainer, s);
+      ASSERT_TRUE(r.status.ok()) << r.status.message;
+      if (s == 1) first = plain.State();
+    }
+    uint32_t averages = 0;
+    size_t at = 0;
+    for (uint32_t t = 0; t < plain.trainer.Tensors().size(); ++t) {
+      const TensorView& v = plain.trainer.Tensors()[t];
+      EXPECT_EQ(
+          std::memcmp(v.data, hooked.trainer.Tensors()[t].data, 4 * v.count),
+          0);
+      for (const StateView& s : hooked.trainer.States()) {
+        if (s.tensor != t || std::string(s.name) != "average") continue;
+        for (uint64_t i = 0; i < v.count; ++i) {
+          EXPECT_EQ(s.data[i], 0.75f * first[at + i] + 0.25f * v.data[i]);
+        }
+        ++averages;
+      }
+      at += v.count;
+    }
+    EXPECT_GT(averages, 0u);
   }
-  EXPECT_GT(averages, 0u);
 }
 
 TEST(Hooks, ThatDoNotFitAreRefused) {

@@ -1,5 +1,5 @@
-// Gradients as wholes, to the end of a step and across batches: whole models end
-// in the bits of fused updates, and plans hold what they promise. Next:
+// Gradients as wholes, to the end of a step and across batches: whole models
+// end in the bits of fused updates, and plans hold what they promise. Next:
 // training_calls_test.cc (what a trainer does with them).
 #include <cmath>
 

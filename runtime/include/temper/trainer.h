@@ -136,9 +136,9 @@ class Trainer {
   Status Create(Plan plan, void* memory, size_t bytes,
                 const ParallelRunner& parallel = {});
 
-  // First values for weights and buffers; optimizer state and the count of steps
-  // become zero. Keeps the normalize layer's mean and std. Does nothing before
-  // Create.
+  // First values for weights and buffers; optimizer state and the count of
+  // steps become zero. Keeps the normalize layer's mean and std. Does nothing
+  // before Create.
   void Initialize(uint64_t seed, const InitializeOptions& options = {});
 
   // One training step: forward, loss, backward, update. kInvalidArgument, and
@@ -251,12 +251,13 @@ class Trainer {
   uint64_t seed_ = 0;                  // Initialize's
   uint64_t draws_ = 0;                 // batches that have drawn, since Create
   bool weights_are_set_ = false;
-  StepOptions update_;           // of this step; its scale includes the hooks'
-  uint64_t update_step_ = 0;     // its number, from 1
-  bool block_bad_ = false;       // a block's update went non-finite
-  uint32_t gathered_ = 0;        // batches since Accumulate's first
-  uint32_t forward_steps_ = 0;   // steps of the forward part, loss included
-  uint32_t backward_steps_ = 0;  // and of backward; whole gradients only
+  StepOptions update_;        // of this step; its scale includes the hooks'
+  uint64_t update_step_ = 0;  // its number, from 1
+  uint32_t optimizer_states_ = 0;  // of each trained weight
+  bool block_bad_ = false;         // a block's update went non-finite
+  uint32_t gathered_ = 0;          // batches since Accumulate's first
+  uint32_t forward_steps_ = 0;     // steps of the forward part, loss included
+  uint32_t backward_steps_ = 0;    // and of backward; whole gradients only
 #ifdef NDEBUG
   bool check_memory_ = false;
 #else
