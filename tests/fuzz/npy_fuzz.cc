@@ -131,12 +131,13 @@ Bytes Npy(uint8_t major, const std::string& descr, bool fortran,
   std::string header = "{'descr': '" + descr +
                        "', 'fortran_order': " + (fortran ? "True" : "False") +
                        ", 'shape': " + shape + ", }\n";
-  Bytes file = {0x93,  'N', 'U',
-                'M',   'P', 'Y',
-                major, 0,   static_cast<uint8_t>(header.size()),
-                0};
-  if (major > 1) file.resize(12, 0);
-  file.insert(file.end(), header.begin(), header.end());
+  std::string start("\x93NUMPY");
+  start += static_cast<char>(major);
+  start += '\0';
+  start += static_cast<char>(header.size());
+  start.append(major == 1 ? 1 : 3, '\0');
+  start += header;
+  Bytes file(start.begin(), start.end());
   for (size_t i = 0; i < payload; ++i) {
     file.push_back(static_cast<uint8_t>(step == 0 ? 0 : i * step % 3));
   }
@@ -168,7 +169,7 @@ std::vector<Bytes> Seeds() {
   const uint8_t kinds[] = {0, 0, 2, 3, 4, 0};
   std::vector<Bytes> seeds;
   for (size_t i = 0; i < 6; ++i) {
-    for (const uint8_t how : {0, 15}) {
+    for (const uint8_t how : {0, 3, 12}) {
       const Bytes &x = samples[i], &y = targets[i];
       const uint8_t choice =
           static_cast<uint8_t>(kinds[i] << 4 | (i == 4 ? 8 : 0) | (i % 2 * 4));
