@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <utility>
@@ -57,16 +58,19 @@ class NpyReader final : public DataReader {
   }
 
   void ReadSamples(std::span<const Placement> wanted) override {
-    std::vector<NpyArray::Placement> rows;
-    rows.reserve(wanted.size());
-    for (const Placement& p : wanted) rows.push_back({p.sample, p.to});
-    samples_->Read(rows, SampleStrides(), samples_->header().IsU8());
+    samples_->Read({wanted.size(),
+                    [&](size_t i) -> NpyArray::Placement {
+                      return {wanted[i].sample, wanted[i].to};
+                    }},
+                   SampleStrides(), samples_->header().IsU8());
     if (wanted.empty() || wanted[0].values == nullptr) return;
-    for (size_t i = 0; i < rows.size(); ++i) {
-      rows[i].to = reinterpret_cast<uint8_t*>(wanted[i].values);
-    }
     constexpr uint64_t kStride[] = {1};
-    targets_->Read(rows, kStride, false);
+    targets_->Read({wanted.size(),
+                    [&](size_t i) -> NpyArray::Placement {
+                      return {wanted[i].sample,
+                              reinterpret_cast<uint8_t*>(wanted[i].values)};
+                    }},
+                   kStride, false);
   }
 
  private:

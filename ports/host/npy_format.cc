@@ -372,8 +372,8 @@ NpyHeader ReadNpyHeader(ByteSource& source) {
 NpyArray::NpyArray(std::unique_ptr<ByteSource> source)
     : source_(std::move(source)), header_(ReadNpyHeader(*source_)) {}
 
-void NpyArray::Read(std::span<const Placement> rows,
-                    std::span<const uint64_t> strides, bool as_bytes) {
+void NpyArray::Read(const Placements& rows, std::span<const uint64_t> strides,
+                    bool as_bytes) {
   if (header_.fortran) {
     ReadColumnByColumn(rows, strides, as_bytes);
   } else {
@@ -382,7 +382,7 @@ void NpyArray::Read(std::span<const Placement> rows,
   source_->ExpectEnd();
 }
 
-void NpyArray::ReadRowByRow(std::span<const Placement> rows,
+void NpyArray::ReadRowByRow(const Placements& rows,
                             std::span<const uint64_t> strides, bool as_bytes) {
   Block block;
   const uint64_t row_elements = RowElements();
@@ -390,7 +390,8 @@ void NpyArray::ReadRowByRow(std::span<const Placement> rows,
   const uint64_t row_bytes = row_elements * item;
   uint64_t next = 0;
   WithLoad(header_, [&](const auto& load) {
-    for (const Placement& p : rows) {
+    for (size_t k = 0; k < rows.count; ++k) {
+      const Placement p = rows.at(k);
       source_->Skip((p.row - next) * row_bytes, "the array");
       next = p.row + 1;
       Walk walk(header_, strides);
@@ -408,7 +409,7 @@ void NpyArray::ReadRowByRow(std::span<const Placement> rows,
   source_->Skip((this->rows() - next) * row_bytes, "the array");
 }
 
-void NpyArray::ReadColumnByColumn(std::span<const Placement> rows,
+void NpyArray::ReadColumnByColumn(const Placements& rows,
                                   std::span<const uint64_t> strides,
                                   bool as_bytes) {
   Block block;
@@ -418,13 +419,15 @@ void NpyArray::ReadColumnByColumn(std::span<const Placement> rows,
     Walk walk(header_, strides);
     for (uint64_t e = 0; e < row_elements; ++e, walk.Next()) {
       size_t k = 0;  // the next row that is wanted
+      Placement next = rows.count == 0 ? Placement{count, nullptr} : rows.at(0);
       for (uint64_t first = 0; first < count;) {
         const size_t n = static_cast<size_t>(
             std::min<uint64_t>(count - first, kBlockBytes / item));
         source_->ReadExact(block.data(), n * item, "the array");
-        for (; k < rows.size() && rows[k].row < first + n; ++k) {
-          Put(block.data() + (rows[k].row - first) * item, load, as_bytes,
-              walk.at(), rows[k].to);
+        while (next.row < first + n) {
+          Put(block.data() + (next.row - first) * item, load, as_bytes,
+              walk.at(), next.to);
+          next = ++k < rows.count ? rows.at(k) : Placement{count, nullptr};
         }
         first += n;
       }

@@ -14,6 +14,7 @@
 #define TEMPER_PORTS_HOST_NPY_FORMAT_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -56,16 +57,20 @@ class NpyArray {
   uint64_t rows() const { return header_.size[0]; }
   uint64_t RowElements() const { return header_.elements / header_.size[0]; }
 
-  // A row that is wanted, and where its numbers go.
+  // Rows that are wanted, ascending, and where their numbers go.
   struct Placement {
     uint64_t row;
     uint8_t* to;  // RowElements() floats, or bytes
   };
-  // The whole file is read, once, in its order; nothing is kept. `rows` ascend.
+  struct Placements {
+    size_t count = 0;
+    std::function<Placement(size_t)> at;
+  };
+  // The whole file is read, once, in its order; nothing is kept.
   // strides[i] is how far apart, in numbers, index i + 1 puts its neighbours.
   // Numbers become floats: rounded to nearest, infinite where they are too
   // large. as_bytes: of IsU8() arrays, they stay what they are.
-  void Read(std::span<const Placement> rows, std::span<const uint64_t> strides,
+  void Read(const Placements& rows, std::span<const uint64_t> strides,
             bool as_bytes);
 
   // All numbers of an array, one a row, as class indices: whole numbers from 0
@@ -74,9 +79,9 @@ class NpyArray {
   std::vector<int32_t> ReadIndices();
 
  private:
-  void ReadRowByRow(std::span<const Placement> rows,
-                    std::span<const uint64_t> strides, bool as_bytes);
-  void ReadColumnByColumn(std::span<const Placement> rows,
+  void ReadRowByRow(const Placements& rows, std::span<const uint64_t> strides,
+                    bool as_bytes);
+  void ReadColumnByColumn(const Placements& rows,
                           std::span<const uint64_t> strides, bool as_bytes);
 
   std::unique_ptr<ByteSource> source_;
