@@ -446,6 +446,38 @@ const float* Trainer::Output() const {
   return memory_.data == nullptr ? nullptr : At(plan_.nodes.back().output);
 }
 
+size_t Trainer::SnapshotBytes() const {
+  if (memory_.data == nullptr) return 0;
+  size_t bytes = 0;
+  for (const PlannedTensor& t : plan_.tensors) {
+    if (IsPersistent(t.kind)) bytes += static_cast<size_t>(t.bytes);
+  }
+  return bytes;
+}
+
+void Trainer::TakeSnapshot(void* to) const {
+  if (memory_.data == nullptr) return;
+  uint8_t* next = static_cast<uint8_t*>(to);
+  for (const PlannedTensor& t : plan_.tensors) {
+    if (!IsPersistent(t.kind)) continue;
+    std::memcpy(next, memory_.data + t.offset, static_cast<size_t>(t.bytes));
+    next += t.bytes;
+  }
+}
+
+void Trainer::RestoreSnapshot(const void* from) {
+  if (memory_.data == nullptr) return;
+  const uint8_t* next = static_cast<const uint8_t*>(from);
+  for (const PlannedTensor& t : plan_.tensors) {
+    if (!IsPersistent(t.kind)) continue;
+    std::memcpy(memory_.data + t.offset, next, static_cast<size_t>(t.bytes));
+    next += t.bytes;
+  }
+  draws_ = steps();
+  gathered_ = 0;
+  weights_are_set_ = false;  // it may be of weights that nobody had set
+}
+
 double Trainer::Penalty() const {
   const Optimizer& optimizer = plan_.options.optimizer;
   double sum = 0.0;

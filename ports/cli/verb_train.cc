@@ -38,7 +38,7 @@ void PrintHead(const Session& session, bool resumed) {
       static_cast<double>(job.data.train.MemoryBytes()) / 1048576.0);
   Message("run folder {}", job.options.out);
   if (!resumed) return;
-  const Counters& c = session.counters();
+  const Counters c = session.counters();
   Message("goes on from step {}: epoch {} of {}, {} of {} batches done", c.step,
           c.epoch + 1, job.options.epochs, c.batch, job.steps_per_epoch);
 }

@@ -19,13 +19,7 @@
 namespace temper::host {
 
 // Where a run stands.
-struct Counters {
-  uint32_t epoch = 0;  // finished epochs
-  uint64_t batch = 0;  // batches done in the current one
-  uint64_t step = 0;   // steps since the start
-  // Of the current epoch.
-  double loss_sum = 0;  // losses times rows
-  uint64_t correct = 0, samples = 0;
+struct Counters : FitState {
   uint32_t best_epoch = 0;  // 0: none yet
   double best_accuracy = -1, best_loss = 0;
 };

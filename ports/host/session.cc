@@ -30,6 +30,24 @@ double Since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+BatchSource SourceOf(Loader* loader) {
+  if (loader == nullptr) return {};
+  return {loader,
+          [](void* from, uint32_t epoch, uint64_t first) {
+            static_cast<Loader*>(from)->StartEpoch(epoch, first);
+          },
+          [](void* from) { return static_cast<Loader*>(from)->Next(); }};
+}
+
+FitOptions OptionsOf(const Job& job) {
+  FitOptions options;
+  options.schedule = job.schedule;
+  options.epochs = job.options.epochs;
+  options.batches_per_epoch = job.steps_per_epoch;
+  options.seed = job.options.seed;
+  return options;
+}
+
 }  // namespace
 
 Session::Session(Job job, std::unique_ptr<RunFolder> resumed, bool quiet)
@@ -41,15 +59,19 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed, bool quiet)
                                                  : job_.plan.options.threads)),
       loader_(job_.data.train, {job_.options.batch, job_.options.seed, true,
                                 job_.dropped_per_epoch != 0, job_.augment}),
+      val_loader_(
+          job_.data.val
+              ? std::make_unique<Loader>(
+                    *job_.data.val,
+                    LoaderOptions{job_.options.batch, 0, false, false, {}})
+              : nullptr),
       folder_(std::move(resumed)),
-      progress_(quiet ? Progress::Style::kQuiet : Progress::Style::kAuto) {
+      progress_(quiet ? Progress::Style::kQuiet : Progress::Style::kAuto),
+      fit_(trainer_, SourceOf(&loader_), OptionsOf(job_),
+           SourceOf(val_loader_.get()), observers_) {
   const Status status =
       trainer_.Create(job_.plan, arena_.data(), arena_.size(), pool_->runner());
   if (!status.ok()) FailStatus(status, job_.info.graph, "arena");
-  if (job_.data.val) {
-    val_loader_ = std::make_unique<Loader>(
-        *job_.data.val, LoaderOptions{job_.options.batch, 0, false, false, {}});
-  }
   folder_ ? Resume() : Begin();
   saved_ = true;
   // What a model file says is in the trainer now.
@@ -82,22 +104,26 @@ void Session::Begin() {
 }
 
 void Session::Resume() {
-  counters_ = ReadCounters(job_.source->header(), job_);
+  const Counters counters = ReadCounters(job_.source->header(), job_);
   RestoreState(*job_.source, trainer_);
-  trainer_.SetStepCount(counters_.step);
+  trainer_.SetStepCount(counters.step);
+  fit_.state() = counters;
+  best_epoch_.epoch = counters.best_epoch;
+  best_epoch_.accuracy = counters.best_accuracy;
+  best_epoch_.loss = counters.best_loss;
   OpenLogs(true);
   earlier_seconds_ =
-      events_->SecondsAt(counters_.step).value_or(metrics_->kept_seconds());
-  result_.was_finished = counters_.epoch == job_.options.epochs;
+      events_->SecondsAt(fit_.state().step).value_or(metrics_->kept_seconds());
+  result_.was_finished = fit_.state().epoch == job_.options.epochs;
   CheckBest();
   const std::optional<uint64_t> step = events_->diverged_step();
-  if (!result_.was_finished && step && *step >= counters_.step) {
+  if (!result_.was_finished && step && *step >= fit_.state().step) {
     diverged_ = fmt::format("step {} ({})", *step, events_->diverged_why());
   }
   // As it was said when the run ended.
   result_.val_diverged = result_.was_finished && val_loader_ &&
-                         (counters_.best_epoch == 0 ||
-                          (metrics_->kept_epoch() == counters_.epoch &&
+                         (best_epoch_.epoch == 0 ||
+                          (metrics_->kept_epoch() == fit_.state().epoch &&
                            !metrics_->kept_validation()));
 }
 
@@ -105,17 +131,15 @@ void Session::Resume() {
 // still to come takes their place.
 void Session::CheckBest() {
   have_best_ = faccessat(folder_->weights_fd(), kBestWeights, R_OK, 0) == 0;
-  if (have_best_ || !val_loader_ || counters_.best_epoch == 0) return;
+  if (have_best_ || !val_loader_ || best_epoch_.epoch == 0) return;
   Warn(fmt::format(
       "{} of epoch {} is not there any more{}",
-      folder_->Weights(kBestWeights).shown, counters_.best_epoch,
+      folder_->Weights(kBestWeights).shown, best_epoch_.epoch,
       result_.was_finished
           ? ""
           : "; the best of the epochs that follow takes its place"));
   if (result_.was_finished) return;
-  counters_.best_epoch = 0;
-  counters_.best_accuracy = -1;
-  counters_.best_loss = 0;
+  best_epoch_ = BestKeeper();
 }
 
 void Session::OpenLogs(bool resume) {
@@ -125,13 +149,13 @@ void Session::OpenLogs(bool resume) {
                                        folder_->Weights(kBestWeights), false);
   const FilePlace metrics = folder_->Place("metrics.csv");
   const auto columns = MetricsColumns(regressor_);
-  metrics_ =
-      resume ? std::make_unique<MetricsLog>(metrics, counters_.epoch, columns)
-             : std::make_unique<MetricsLog>(metrics, columns);
+  metrics_ = resume ? std::make_unique<MetricsLog>(metrics, fit_.state().epoch,
+                                                   columns)
+                    : std::make_unique<MetricsLog>(metrics, columns);
   events_ = std::make_unique<EventLog>(folder_->Place("events.jsonl"), resume);
   events_->Begin(resume ? "resume" : "start")
-      .Field("epoch", counters_.epoch)
-      .Field("step", counters_.step)
+      .Field("epoch", fit_.state().epoch)
+      .Field("step", fit_.state().step)
       .Field("target", simd::CurrentTarget().name)
       .Field("threads", job_.plan.options.threads)
       .Field("arena_bytes", job_.plan.arena_bytes)
@@ -143,10 +167,16 @@ SessionResult Session::Run() {
   for (const std::string& note : job_.data.train.notes) progress_.Line(note);
   for (const std::string& note : job_.notes) progress_.Line(note);
   WarnOfLogs();
-  bool finished = true;
-  while (finished && counters_.epoch < job_.options.epochs) {
-    finished = TrainEpoch() && EndEpoch();
+  saved_at_ = start;
+  const FitResult end = fit_.Run();
+  if (failure_) std::rethrow_exception(failure_);
+  if (end.end == FitEnd::kFailed) {
+    if (end.validating) {
+      FailStatus(end.status, job_.info.graph, "validation");
+    }
+    Diverged(end.status);
   }
+  const bool finished = end.end == FitEnd::kFinished;
   progress_.Clear();
   if (!finished) {
     if (!saved_) Save("stop");
@@ -158,16 +188,16 @@ SessionResult Session::Run() {
   }
   if (result_.val_diverged && finished) result_.exit_code = kExitDiverged;
   events_->Begin(finished ? "end" : "stop")
-      .Field("step", counters_.step)
+      .Field("step", fit_.state().step)
       .Write();
   events_->Sync();
   metrics_->Sync();
   WarnOfLogs();
-  result_.epochs_done = counters_.epoch;
-  result_.steps_done = counters_.step;
-  result_.best_epoch = counters_.best_epoch;
-  result_.best_accuracy = counters_.best_accuracy;
-  result_.best_loss = counters_.best_loss;
+  result_.epochs_done = fit_.state().epoch;
+  result_.steps_done = fit_.state().step;
+  result_.best_epoch = best_epoch_.epoch;
+  result_.best_accuracy = best_epoch_.accuracy;
+  result_.best_loss = best_epoch_.loss;
   result_.seconds = Since(start);
   result_.images_per_second =
       train_seconds_ > 0
@@ -178,83 +208,75 @@ SessionResult Session::Run() {
   return result_;
 }
 
-bool Session::TrainEpoch() {
-  const JobOptions& o = job_.options;
-  loader_.StartEpoch(counters_.epoch, counters_.batch);
+Counters Session::counters() const {
+  Counters counters;
+  static_cast<FitState&>(counters) = fit_.state();
+  counters.best_epoch = best_epoch_.epoch;
+  counters.best_accuracy = best_epoch_.accuracy;
+  counters.best_loss = best_epoch_.loss;
+  return counters;
+}
+
+template <class Body>
+bool Session::Guarded(Body&& body) {
+  try {
+    body();
+    return true;
+  } catch (...) {
+    failure_ = std::current_exception();
+    return false;
+  }
+}
+
+bool Session::Continue(const Fit&) {
+  batch_began_ = Clock::now();
+  return !StopRequested();
+}
+
+bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
+  saved_ = false;
+  trained_samples_ += r.rows;
+  train_seconds_ += Since(batch_began_);
+  return Guarded([&] {
+    Show(r, learning_rate);
+    const double every = job_.options.save_seconds;
+    if (every > 0 && Since(saved_at_) >= every) Save("interval");
+  });
+}
+
+void Session::Show(const StepResult&, double learning_rate) {
+  const FitState& at = fit_.state();
+  const uint64_t samples = job_.data.train.size();
+  const double n = static_cast<double>(at.samples);
   ProgressState shown;
-  shown.epoch = counters_.epoch + 1;
-  shown.epochs = o.epochs;
+  shown.epoch = at.epoch + 1;
+  shown.epochs = job_.options.epochs;
+  shown.step = at.batch;
   shown.steps = job_.steps_per_epoch;
-  shown.samples_total = uint64_t{job_.data.train.size()} * o.epochs;
+  shown.samples = at.epoch * samples + at.samples;
+  shown.samples_total = samples * job_.options.epochs;
+  shown.loss = at.loss_sum / n;
+  shown.accuracy =
+      job_.classes.empty() ? -1 : static_cast<double>(at.correct) / n;
+  shown.lr = learning_rate;
   shown.arena_used = job_.plan.arena_bytes;
   shown.arena_total = arena_.size();
-  auto saved = Clock::now();
-  while (counters_.batch < job_.steps_per_epoch) {
-    if (StopRequested()) return false;
-    const auto start = Clock::now();
-    const Batch* batch = loader_.Next();
-    if (batch == nullptr) break;
-    const double lr = LearningRate(job_.schedule, counters_.step);
-    Batch b = *batch;
-    b.random = RandomKey{o.seed, counters_.epoch};
-    const StepResult r = trainer_.Step(b, static_cast<float>(lr));
-    if (!r.status.ok()) Diverged(r.status);
-    saved_ = false;
-    counters_.loss_sum += double{r.loss} * r.rows;
-    counters_.correct += r.correct;
-    counters_.samples += r.rows;
-    ++counters_.batch;
-    ++counters_.step;
-    trained_samples_ += r.rows;
-    train_seconds_ += Since(start);
-
-    const double n = static_cast<double>(counters_.samples);
-    shown.step = counters_.batch;
-    shown.samples =
-        uint64_t{counters_.epoch} * job_.data.train.size() + counters_.samples;
-    shown.loss = counters_.loss_sum / n;
-    shown.accuracy =
-        job_.classes.empty() ? -1 : static_cast<double>(counters_.correct) / n;
-    shown.lr = lr;
-    progress_.Update(shown);
-    if (o.save_seconds > 0 && Since(saved) >= o.save_seconds) {
-      Save("interval");
-      saved = Clock::now();
-    }
-  }
-  return true;
+  progress_.Update(shown);
 }
 
-std::optional<Session::Sums> Session::Validate() {
-  Sums sums;
-  val_loader_->StartEpoch(0);
-  while (const Batch* batch = val_loader_->Next()) {
-    if (StopRequested()) return std::nullopt;
-    const StepResult r = trainer_.Evaluate(*batch);
-    if (!r.status.ok()) FailStatus(r.status, job_.info.graph, "validation");
-    sums.loss += double{r.loss} * r.rows;
-    sums.absolute += double{r.absolute_error} * r.rows;
-    sums.correct += r.correct;
-    sums.samples += r.rows;
-  }
-  return sums;
+bool Session::OnEpoch(Fit&, const EpochReport& report) {
+  return Guarded([&] { EndEpoch(report); });
 }
 
-bool Session::EndEpoch() {
-  // Before anything is counted: a stop in here leaves all batches done and the
-  // epoch unfinished, and a resume validates again.
-  std::optional<Sums> sums;
-  if (val_loader_ && !(sums = Validate())) return false;
-  const double n = static_cast<double>(counters_.samples);
+void Session::EndEpoch(const EpochReport& report) {
   MetricsRow row;
-  row.epoch = counters_.epoch + 1;
-  row.step = counters_.step;
-  row.lr = static_cast<float>(LearningRate(job_.schedule, counters_.step - 1));
-  row.train_loss = static_cast<float>(counters_.loss_sum / n);
+  row.epoch = report.epoch;
+  row.step = report.step;
+  row.lr = static_cast<float>(report.learning_rate);
+  row.train_loss = static_cast<float>(report.train.loss);
   const bool classes = !job_.classes.empty();
   if (classes) {
-    row.train_accuracy =
-        static_cast<float>(static_cast<double>(counters_.correct) / n);
+    row.train_accuracy = static_cast<float>(report.train.accuracy);
   }
   row.penalty = static_cast<float>(trainer_.Penalty());
   row.seconds = earlier_seconds_ + train_seconds_;
@@ -265,21 +287,20 @@ bool Session::EndEpoch() {
   result_.trained = true;
   result_.train_loss = row.train_loss;
   result_.train_accuracy = row.train_accuracy;
-  ++counters_.epoch;
   // Shown; negative: none.
   double val_loss = -1, val_accuracy = -1, val_mae = -1;
-  if (sums) {
-    const double rows = static_cast<double>(sums->samples);
-    val_loss = sums->loss / rows;
-    val_accuracy = static_cast<double>(sums->correct) / rows;
-    if (regressor_) val_mae = sums->absolute / rows;
+  const std::optional<FitMeans>& val = report.validation;
+  if (val) {
+    val_loss = val->loss;
+    val_accuracy = val->accuracy;
+    if (regressor_) val_mae = val->absolute_error;
     result_.val_diverged = !std::isfinite(val_loss);
     result_.val_loss.reset();
     result_.val_accuracy.reset();
     result_.val_mae.reset();
     result_.val_rmse.reset();
   }
-  if (sums && !result_.val_diverged) {
+  if (val && !result_.val_diverged) {
     result_.val_loss = val_loss;
     row.val_loss = static_cast<float>(val_loss);
     if (classes) {
@@ -294,25 +315,15 @@ bool Session::EndEpoch() {
       row.val_mae = static_cast<float>(val_mae);
       row.val_rmse = static_cast<float>(rmse);
     }
-    // Models without classes have no accuracy: the loss decides alone.
-    row.best = counters_.best_epoch == 0 ||
-               val_accuracy > counters_.best_accuracy ||
-               (val_accuracy == counters_.best_accuracy &&
-                val_loss < counters_.best_loss);
-    if (row.best) {
-      counters_.best_epoch = counters_.epoch;
-      counters_.best_accuracy = val_accuracy;
-      counters_.best_loss = val_loss;
-    }
-  } else if (!sums) {
-    counters_.best_epoch = counters_.epoch;
-    row.best = counters_.epoch == job_.options.epochs;
+    row.best = best_epoch_.epoch == report.epoch;
+  } else if (!val) {
+    row.best = report.epoch == job_.options.epochs;
   }
   ProgressState shown;
-  shown.epoch = counters_.epoch;
+  shown.epoch = fit_.state().epoch;
   shown.epochs = job_.options.epochs;
   shown.step = shown.steps = job_.steps_per_epoch;
-  shown.samples = uint64_t{counters_.epoch} * job_.data.train.size();
+  shown.samples = uint64_t{fit_.state().epoch} * job_.data.train.size();
   shown.samples_total = uint64_t{job_.options.epochs} * job_.data.train.size();
   shown.loss = row.train_loss;
   shown.accuracy = row.train_accuracy.value_or(-1.0f);
@@ -325,20 +336,16 @@ bool Session::EndEpoch() {
     const auto end = fmt::format_to_n(
         text, sizeof(text),
         "epoch {}: the validation loss is not finite ({}): never the best one",
-        counters_.epoch, val_loss);
+        fit_.state().epoch, val_loss);
     Warn({text, std::min(sizeof(text), end.size)});
   }
 
-  counters_.batch = 0;
-  counters_.loss_sum = 0;
-  counters_.correct = counters_.samples = 0;
   // Best first: if the power fails in between, the epoch is made again, and
   // with it the same best.
   if (row.best && val_loader_) SaveBest();
   metrics_->Append(row);
   metrics_->Sync();  // the checkpoint must never be ahead of its row
   Save("epoch");
-  return true;
 }
 
 void Session::Warn(std::string_view text) {
@@ -357,7 +364,7 @@ void Session::WarnOfLogs() {
 
 void Session::Write(Checkpoint& to) {
   const auto start = Clock::now();
-  to.Save(counters_);
+  to.Save(counters());
   // Slower storage than there is here; a stop is not kept waiting.
   const double seconds =
       job_.slow_storage.per_save +
@@ -379,11 +386,12 @@ void Session::Save(const char* why) {
   }
   events_->Begin("save")
       .Field("why", why)
-      .Field("epoch", counters_.epoch)
-      .Field("step", counters_.step)
+      .Field("epoch", fit_.state().epoch)
+      .Field("step", fit_.state().step)
       .Field("seconds", earlier_seconds_ + train_seconds_)
       .Write();
   saved_ = true;
+  saved_at_ = Clock::now();
   WarnOfLogs();
 }
 
@@ -391,7 +399,8 @@ void Session::SaveBest() { Write(*best_); }
 
 void Session::Diverged(const Status& status) {
   if (status.code != StatusCode::kNotFinite) {
-    FailStatus(status, job_.info.graph, fmt::format("step {}", counters_.step));
+    FailStatus(status, job_.info.graph,
+               fmt::format("step {}", fit_.state().step));
   }
   std::string why = status.message;
   if (status.node < job_.info.graph.nodes.size()) {
@@ -404,12 +413,13 @@ void Session::Diverged(const Status& status) {
 void Session::SayDiverged(const std::string& why) {
   progress_.Clear();
   events_->Begin("diverged")
-      .Field("step", counters_.step)
+      .Field("step", fit_.state().step)
       .Field("why", why)
       .Write();
   events_->Sync();
   Fail(kExitDiverged, "training diverged",
-       fmt::format("step {} (epoch {})", counters_.step, counters_.epoch + 1),
+       fmt::format("step {} (epoch {})", fit_.state().step,
+                   fit_.state().epoch + 1),
        why,
        fmt::format("Resumed as it is, it diverges again: start a new run with "
                    "a smaller --lr, or with --warmup. The last good state is "

@@ -11,6 +11,8 @@
 #define TEMPER_PORTS_HOST_SESSION_H_
 
 #include <array>
+#include <chrono>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,7 +58,7 @@ struct SessionResult {
   }
 };
 
-class Session {
+class Session : private FitObserver {
  public:
   // A new run in job.options.out; or, with the folder of a run, its
   // continuation from the checkpoint job.source. `quiet`: no progress and notes
@@ -69,23 +71,25 @@ class Session {
 
   const Job& job() const { return job_; }
   // Where the run stands: before Run(), where it begins or goes on.
-  const Counters& counters() const { return counters_; }
+  Counters counters() const;
   // "step 12 (why)" if the run has diverged at a step that is still to come.
   const std::string& diverged() const { return diverged_; }
   Trainer& trainer() { return trainer_; }
 
  private:
-  struct Sums {
-    double loss = 0, absolute = 0;  // times rows
-    uint64_t correct = 0, samples = 0;
-  };
+  // Between steps. What throws is kept for Run: a fit is compiled without
+  // exceptions.
+  bool Continue(const Fit&) override;
+  bool OnStep(const Fit&, const StepResult& r, double learning_rate) override;
+  bool OnEpoch(Fit&, const EpochReport& report) override;
+  template <class Body>
+  bool Guarded(Body&& body);
+  void EndEpoch(const EpochReport& report);
+  void Show(const StepResult& r, double learning_rate);
   void Begin();   // a new run: its folder, files and first checkpoint
   void Resume();  // an old one
   void OpenLogs(bool resume);
   void CheckBest();
-  bool TrainEpoch();               // false: stopped
-  bool EndEpoch();                 // false: stopped, the epoch is not counted
-  std::optional<Sums> Validate();  // nothing: stopped
   void WarnOfLogs();
   void Warn(std::string_view text);
   void Write(Checkpoint& to);  // no faster than job.slow_storage
@@ -104,7 +108,9 @@ class Session {
   std::unique_ptr<Loader> val_loader_;
   std::unique_ptr<RunFolder> folder_;
   Progress progress_;
-  Counters counters_;
+  BestKeeper best_epoch_;
+  FitObserver* const observers_[2] = {&best_epoch_, this};
+  Fit fit_;
   std::unique_ptr<Checkpoint> last_, best_;
   std::unique_ptr<MetricsLog> metrics_;
   std::unique_ptr<EventLog> events_;
@@ -112,7 +118,9 @@ class Session {
   double train_seconds_ = 0;
   double earlier_seconds_ = 0;  // of the processes before this one
   bool saved_ = false;          // last_ holds the counters as they are
-  bool have_best_ = false;      // of a resumed run
+  std::chrono::steady_clock::time_point batch_began_, saved_at_;
+  std::exception_ptr failure_;
+  bool have_best_ = false;  // of a resumed run
   std::string diverged_;
   SessionResult result_;
 };

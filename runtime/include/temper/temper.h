@@ -11,6 +11,8 @@
 #define TEMPER_TEMPER_H_
 
 #include "temper/augment.h"
+#include "temper/fields.h"
+#include "temper/fit.h"
 #include "temper/graph.h"
 #include "temper/initializers.h"
 #include "temper/layers.h"

@@ -175,6 +175,14 @@ class Trainer {
   uint64_t steps() const;
   void SetStepCount(uint64_t steps);
 
+  // All that outlives a step (weights, statistics, the optimizer's state, the
+  // count of steps), copied to and from memory of the caller of SnapshotBytes
+  // bytes: what a trainer of the same plan needs to go on from there. Do nothing
+  // before Create.
+  size_t SnapshotBytes() const;
+  void TakeSnapshot(void* to) const;
+  void RestoreSnapshot(const void* from);
+
   // Forward in inference mode. Without labels or targets: loss 0, correct 0.
   StepResult Evaluate(const Batch& batch);
   // Output of the last Evaluate or Forward: probabilities (rows, classes), or

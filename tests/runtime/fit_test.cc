@@ -1,0 +1,255 @@
+// The loop without files: it is the loop that one would write by hand, stops and
+// goes on with the same bits, and its observers see what they should.
+#include "temper/fit.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "temper/random.h"
+#include "tests/testing/model_test.h"
+
+namespace temper {
+namespace {
+
+using testing::Bench;
+using testing::SameBits;
+
+constexpr uint32_t kRows = 4, kInputs = 6, kClasses = 3;
+constexpr uint64_t kBatches = 5;
+
+// Batches that are a function of epoch and number.
+struct Source {
+  uint32_t epoch = 0;
+  uint64_t next = 0, starts = 0, most = kBatches;
+  float samples[kRows * kInputs];
+  int32_t labels[kRows];
+  uint64_t ids[kRows];
+  Batch batch;
+
+  const Batch* Make() {
+    if (next == most) return nullptr;
+    for (uint32_t i = 0; i < kRows * kInputs; ++i) {
+      const uint32_t word =
+          RandomWord(7, i, static_cast<uint32_t>(next), epoch, 0);
+      samples[i] = static_cast<float>(word >> 8) * 0x1p-24f;
+    }
+    for (uint32_t r = 0; r < kRows; ++r) {
+      labels[r] = samples[r * kInputs] > 0.6f   ? 2
+                  : samples[r * kInputs] > 0.3f ? 1
+                                                : 0;
+      ids[r] = next * kRows + r;
+    }
+    ++next;
+    batch = {
+        .input = samples, .labels = labels, .sample_ids = ids, .rows = kRows};
+    return &batch;
+  }
+};
+BatchSource Of(Source* source) {
+  return {source,
+          [](void* s, uint32_t epoch, uint64_t first) {
+            Source& of = *static_cast<Source*>(s);
+            of.epoch = epoch;
+            of.next = first;
+            ++of.starts;
+          },
+          [](void* s) { return static_cast<Source*>(s)->Make(); }};
+}
+
+Graph SmallGraph() {
+  Graph g;
+  uint32_t x = g.Add("input", InputParams{1, 1, kInputs});
+  x = g.Add("normalize", NormalizeParams{}, x);
+  x = g.Add("fc1", DenseParams{8}, x);
+  x = g.Add("relu", ReluParams{}, x);
+  x = g.Add("dropout", DropoutParams{0.25f}, x);
+  x = g.Add("fc", DenseParams{kClasses}, x);
+  g.Add("loss", SoftmaxCrossEntropyParams{}, x);
+  return g;
+}
+
+FitOptions Options(uint32_t epochs) {
+  FitOptions options;
+  options.epochs = epochs;
+  options.batches_per_epoch = kBatches;
+  options.schedule.base_lr = 0.1;
+  options.schedule.total_steps = epochs * kBatches;
+  options.seed = 3;
+  return options;
+}
+
+void Start(Bench* bench) {
+  PlanOptions plan;
+  plan.batch = kRows;
+  ASSERT_TRUE(bench->Start(SmallGraph(), plan).ok());
+  bench->trainer.Initialize(1);
+}
+
+// Stops at the n-th question, and counts what it is told.
+struct Watch : FitObserver {
+  uint64_t questions = 0, steps = 0, stop_at = 0;
+  std::vector<EpochReport> reports;
+
+  bool Continue(const Fit&) override { return ++questions != stop_at; }
+  bool OnStep(const Fit&, const StepResult& r, double) override {
+    EXPECT_TRUE(r.status.ok());
+    ++steps;
+    return true;
+  }
+  bool OnEpoch(Fit& fit, const EpochReport& report) override {
+    EXPECT_EQ(fit.state().epoch, report.epoch);
+    EXPECT_EQ(fit.state().batch, 0u);
+    reports.push_back(report);
+    return true;
+  }
+};
+
+TEST(Fit, IsTheLoopThatOneWouldWrite) {
+  Bench fitted, by_hand;
+  Start(&fitted);
+  Start(&by_hand);
+  Source source;
+  const FitOptions options = Options(3);
+  Fit fit(fitted.trainer, Of(&source), options);
+  EXPECT_EQ(fit.Run().end, FitEnd::kFinished);
+  EXPECT_EQ(source.starts, 3u);
+  Source other;
+  for (uint32_t epoch = 0; epoch < 3; ++epoch) {
+    other.epoch = epoch;
+    other.next = 0;
+    for (uint64_t k = 0; k < kBatches; ++k) {
+      Batch batch = *other.Make();
+      batch.random = RandomKey{3, epoch};
+      const double rate = LearningRate(options.schedule, epoch * kBatches + k);
+      ASSERT_TRUE(
+          by_hand.trainer.Step(batch, static_cast<float>(rate)).status.ok());
+    }
+  }
+  EXPECT_TRUE(SameBits(fitted.State(), by_hand.State()));
+  EXPECT_EQ(fit.state().step, 15u);
+  EXPECT_EQ(fitted.trainer.steps(), 15u);
+  // Nothing is left to do.
+  EXPECT_EQ(fit.Run().end, FitEnd::kFinished);
+  EXPECT_EQ(source.starts, 3u);
+}
+
+TEST(Fit, StopsBeforeAnyBatchAndGoesOnWithTheSameBits) {
+  Bench whole;
+  Start(&whole);
+  Source source, validation;
+  validation.most = 2;
+  Watch all;
+  FitObserver* const list[] = {&all};
+  Fit(whole.trainer, Of(&source), Options(2), Of(&validation), list).Run();
+  ASSERT_EQ(all.reports.size(), 2u);
+  EXPECT_EQ(all.questions, 2 * (kBatches + 2));
+  EXPECT_EQ(all.steps, 2 * kBatches);
+  for (uint64_t stop = 1; stop <= all.questions; ++stop) {
+    SCOPED_TRACE(stop);
+    Bench bench;
+    Start(&bench);
+    Watch watch;
+    watch.stop_at = stop;
+    FitObserver* const observers[] = {&watch};
+    Fit fit(bench.trainer, Of(&source), Options(2), Of(&validation), observers);
+    EXPECT_EQ(fit.Run().end, FitEnd::kStopped);
+    // Another fit, from where this one stood.
+    Watch rest;
+    FitObserver* const others[] = {&rest};
+    Fit next(bench.trainer, Of(&source), Options(2), Of(&validation), others);
+    next.state() = fit.state();
+    EXPECT_EQ(next.Run().end, FitEnd::kFinished);
+    EXPECT_TRUE(SameBits(bench.State(), whole.State()));
+    ASSERT_FALSE(rest.reports.empty());
+    const EpochReport &a = rest.reports.back(), &b = all.reports.back();
+    EXPECT_EQ(a.train.loss, b.train.loss);
+    EXPECT_EQ(a.train.samples, kBatches * kRows);
+    EXPECT_EQ(a.validation->loss, b.validation->loss);
+    EXPECT_EQ(a.validation->accuracy, b.validation->accuracy);
+    EXPECT_EQ(a.step, 2 * kBatches);
+  }
+}
+
+TEST(Fit, SaysWhichStepFailed) {
+  Bench bench;
+  Start(&bench);
+  Source source;
+  FitOptions options = Options(4);
+  options.schedule.base_lr = 1e6;
+  options.schedule = [&] {
+    Schedule s = ConstantParams{};
+    s.base_lr = 1e6;
+    s.total_steps = 4 * kBatches;
+    return s;
+  }();
+  Fit fit(bench.trainer, Of(&source), options);
+  const FitResult result = fit.Run();
+  if (result.end == FitEnd::kFailed) {
+    EXPECT_EQ(result.status.code, StatusCode::kNotFinite);
+    EXPECT_FALSE(result.validating);
+  }
+  // A label that the model does not have: nothing was changed.
+  source.labels[0] = 99;
+  const BatchSource bad = {
+      &source, [](void*, uint32_t, uint64_t) {},
+      [](void* s) -> const Batch* {
+        Source& of = *static_cast<Source*>(s);
+        of.batch = {.input = of.samples, .labels = of.labels, .rows = 1};
+        return &of.batch;
+      }};
+  Bench fresh;
+  Start(&fresh);
+  Fit wrong(fresh.trainer, bad, Options(1));
+  EXPECT_EQ(wrong.Run().status.code, StatusCode::kBadData);
+  EXPECT_EQ(wrong.state().step, 0u);
+}
+
+TEST(BestKeeper, KeepsTheBestEpochAndPutsItBack) {
+  Bench bench;
+  Start(&bench);
+  std::vector<uint8_t> snapshot(bench.trainer.SnapshotBytes());
+  BestKeeper best(snapshot.data());
+  Source source, validation;
+  validation.epoch = 9;
+  validation.most = 3;
+  Watch watch;
+  std::vector<std::vector<float>> states;
+  struct Keep : FitObserver {
+    std::vector<std::vector<float>>* states;
+    Bench* bench;
+    bool OnEpoch(Fit&, const EpochReport&) override {
+      states->push_back(bench->State());
+      return true;
+    }
+  } keep;
+  keep.states = &states;
+  keep.bench = &bench;
+  FitObserver* const observers[] = {&best, &watch, &keep};
+  Fit fit(bench.trainer, Of(&source), Options(6), Of(&validation), observers);
+  ASSERT_EQ(fit.Run().end, FitEnd::kFinished);
+  uint32_t expected = 1;
+  for (uint32_t e = 2; e <= 6; ++e) {
+    const FitMeans& a = *watch.reports[e - 1].validation;
+    const FitMeans& b = *watch.reports[expected - 1].validation;
+    if (a.accuracy > b.accuracy ||
+        (a.accuracy == b.accuracy && a.loss < b.loss)) {
+      expected = e;
+    }
+  }
+  EXPECT_EQ(best.epoch, expected);
+  ASSERT_TRUE(best.Restore(bench.trainer));
+  EXPECT_TRUE(SameBits(bench.State(), states[expected - 1]));
+  EXPECT_EQ(bench.trainer.steps(), expected * kBatches);
+  // An epoch without numbers is never the best one.
+  EpochReport report;
+  report.epoch = 7;
+  report.validation.emplace();
+  report.validation->accuracy = 1;
+  report.validation->loss = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_TRUE(best.OnEpoch(fit, report));
+  EXPECT_EQ(best.epoch, expected);
+}
+
+}  // namespace
+}  // namespace temper
