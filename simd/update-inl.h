@@ -63,6 +63,63 @@ bool SgdRange(size_t begin, size_t end, const SgdStep& s, const float* g,
                          : SgdScaled<true>(begin, end, s, g, w, v);
 }
 
+template <bool kCentered, bool kMomentum>
+bool RmspropLoop(size_t begin, size_t end, const RmspropStep& s,
+                 const float* HWY_RESTRICT g, float* HWY_RESTRICT w,
+                 float* HWY_RESTRICT v, float* HWY_RESTRICT m,
+                 float* HWY_RESTRICT b) {
+  const Lanes16 d;
+  const auto v_lr = hn::Set(d, -s.lr);
+  const auto v_alpha = hn::Set(d, s.alpha);
+  const auto v_rest = hn::Set(d, 1.0f - s.alpha);
+  const auto v_eps = hn::Set(d, s.eps);
+  const auto v_momentum = hn::Set(d, s.momentum);
+  const auto v_decay = hn::Set(d, s.decay);
+  const auto v_scale = hn::Set(d, s.scale);
+  auto poison = hn::Zero(d);
+  const auto zero = hn::Zero(d);
+  ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
+    const auto weight = access.Load(w + i);
+    // Times 1 is exact.
+    const auto gradient =
+        hn::MulAdd(v_decay, weight, hn::Mul(v_scale, access.Load(g + i)));
+    const auto square = hn::Mul(gradient, gradient);
+    const auto mean_square = FlushTiny(
+        hn::MulAdd(v_rest, square, hn::Mul(v_alpha, access.Load(v + i))));
+    access.Store(mean_square, v + i);
+    auto under_root = mean_square;
+    if constexpr (kCentered) {
+      const auto old = access.Load(m + i);
+      const auto mean =
+          FlushTiny(hn::MulAdd(v_rest, hn::Sub(gradient, old), old));
+      access.Store(mean, m + i);
+      under_root = hn::Max(hn::NegMulAdd(mean, mean, mean_square), zero);
+    }
+    auto step = hn::Div(gradient, hn::Add(hn::Sqrt(under_root), v_eps));
+    if constexpr (kMomentum) {
+      step = FlushTiny(hn::MulAdd(v_momentum, access.Load(b + i), step));
+      access.Store(step, b + i);
+    }
+    const auto updated = FlushTiny(hn::MulAdd(v_lr, step, weight));
+    access.Store(updated, w + i);
+    // An infinite mean square makes a step of 0: it must be seen by itself.
+    poison = hn::MulAdd(updated, zero, poison);
+    poison = hn::MulAdd(mean_square, zero, poison);
+  });
+  return !hn::AllTrue(d, hn::Eq(poison, zero));
+}
+
+bool RmspropRange(size_t begin, size_t end, const RmspropStep& s,
+                  const float* g, float* w, float* v, float* m, float* b) {
+  if (m == nullptr) {
+    return b == nullptr
+               ? RmspropLoop<false, false>(begin, end, s, g, w, v, m, b)
+               : RmspropLoop<false, true>(begin, end, s, g, w, v, m, b);
+  }
+  return b == nullptr ? RmspropLoop<true, false>(begin, end, s, g, w, v, m, b)
+                      : RmspropLoop<true, true>(begin, end, s, g, w, v, m, b);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace temper::simd
 HWY_AFTER_NAMESPACE();

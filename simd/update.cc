@@ -16,6 +16,7 @@
 namespace temper::simd {
 static_assert(kFlushBound == kTiny);
 HWY_EXPORT(SgdRange);
+HWY_EXPORT(RmspropRange);
 
 namespace {
 
@@ -54,6 +55,14 @@ bool SgdUpdate(size_t n, const SgdStep& step, const float* g, float* w,
                float* v, bool w_shared, const ParallelRunner& parallel) {
   return UpdateRanges(n, w, w_shared, parallel, [&](size_t begin, size_t end) {
     return HWY_DYNAMIC_DISPATCH(SgdRange)(begin, end, step, g, w, v);
+  });
+}
+
+bool RmspropUpdate(size_t n, const RmspropStep& step, const float* g, float* w,
+                   float* v, float* m, float* b, bool w_shared,
+                   const ParallelRunner& parallel) {
+  return UpdateRanges(n, w, w_shared, parallel, [&](size_t begin, size_t end) {
+    return HWY_DYNAMIC_DISPATCH(RmspropRange)(begin, end, step, g, w, v, m, b);
   });
 }
 

@@ -26,6 +26,19 @@ struct SgdStep {
 bool SgdUpdate(size_t n, const SgdStep& step, const float* g, float* w,
                float* v, bool w_shared, const ParallelRunner& parallel);
 
+// PyTorch's RMSprop: g' = scale * g + decay * w; v = alpha * v + (1 - alpha) *
+// g'^2; with a mean m: m = m + (1 - alpha) * (g' - m), u = max(v - m^2, 0), else
+// u = v; s = g' / (sqrt(u) + eps); with a buffer b: s = b = momentum * b + s;
+// w = w - lr * s. m and b may be null. Square, root and quotient are rounded;
+// sums are FMAs.
+struct RmspropStep {
+  float lr = 0.0f, alpha = 0.99f, eps = 1e-8f, momentum = 0.0f, decay = 0.0f;
+  float scale = 1.0f;
+};
+bool RmspropUpdate(size_t n, const RmspropStep& step, const float* g, float* w,
+                   float* v, float* m, float* b, bool w_shared,
+                   const ParallelRunner& parallel);
+
 }  // namespace temper::simd
 
 #endif  // TEMPER_SIMD_UPDATE_H_

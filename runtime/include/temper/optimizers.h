@@ -22,7 +22,20 @@ struct SgdParams {
   uint32_t decay_all = 0;
 };
 
-#define TEMPER_OPTIMIZERS(OPTIMIZER) OPTIMIZER(Sgd, sgd)
+// PyTorch's RMSprop: v = alpha * v + (1 - alpha) g^2, and w moves by
+// lr * g / (sqrt(v) + eps). A usual rate is a tenth of SGD's or less.
+struct RmspropParams {
+  float alpha = 0.99f;        // [0, 1)
+  float eps = 1e-8f;          // > 0
+  float momentum = 0.0f;      // [0, 1); 0: no state of it
+  float weight_decay = 0.0f;  // >= 0; added to the gradient, as in PyTorch
+  uint32_t centered = 0;      // 1: v less the square of the mean gradient
+  uint32_t decay_all = 0;     // as SgdParams
+};
+
+#define TEMPER_OPTIMIZERS(OPTIMIZER) \
+  OPTIMIZER(Sgd, sgd)                \
+  OPTIMIZER(Rmsprop, rmsprop)
 
 enum class OptimizerKind : uint32_t {
 #define TEMPER_OPTIMIZER_ENUM(Name, file) k##Name,
