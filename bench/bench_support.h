@@ -22,7 +22,7 @@
 #include <string>
 #include <vector>
 
-#include "ports/host/machine.h"
+#include "ports/host/machine/machine.h"
 #include "simd/target.h"
 #include "temper/random.h"
 

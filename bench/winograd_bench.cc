@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "ports/host/machine.h"
+#include "ports/host/machine/machine.h"
 #include "simd/conv.h"
 #include "simd/target.h"
 #include "simd/winograd.h"

@@ -6,10 +6,10 @@
 #include <cstring>
 #include <span>
 
-#include "models/error.h"
-#include "models/limits.h"
-#include "models/nearest.h"
-#include "models/text.h"
+#include "models/files/error.h"
+#include "models/files/limits.h"
+#include "models/files/nearest.h"
+#include "models/files/text.h"
 
 namespace temper {
 namespace {

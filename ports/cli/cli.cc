@@ -9,11 +9,11 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "models/text.h"
+#include "models/files/text.h"
 #include "ports/cli/parser.h"
-#include "ports/host/failure.h"
-#include "ports/host/messages.h"
-#include "ports/host/version.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/base/version.h"
+#include "ports/host/os/messages.h"
 #include "simd/target.h"
 #include "temper/parallel.h"
 #include "temper/plan.h"

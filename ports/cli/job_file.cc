@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "ports/cli/parser.h"
-#include "ports/host/failure.h"
-#include "ports/host/text_file.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/data/text_file.h"
 #include "ports/sim/toml.h"
 #include "ports/sim/toml_nesting.h"
 

@@ -9,12 +9,12 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "models/files/text.h"
 #include "models/spec.h"
-#include "models/text.h"
 #include "ports/cli/job_file.h"
-#include "ports/host/failure.h"
-#include "ports/host/messages.h"
-#include "ports/host/specs.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/os/messages.h"
+#include "ports/host/train/specs.h"
 
 namespace temper::host {
 namespace {

@@ -3,7 +3,7 @@
 #define TEMPER_PORTS_CLI_JOB_OPTIONS_H_
 
 #include "ports/cli/cli.h"
-#include "ports/host/job.h"
+#include "ports/host/train/job.h"
 
 namespace temper::host {
 

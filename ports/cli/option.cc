@@ -7,8 +7,8 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "ports/host/data_spec.h"
-#include "ports/host/failure.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/data/data_spec.h"
 
 namespace temper::host {
 namespace {

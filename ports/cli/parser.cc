@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "ports/cli/help.h"
-#include "ports/host/failure.h"
+#include "ports/host/base/failure.h"
 
 namespace temper::host {
 namespace {

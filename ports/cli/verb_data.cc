@@ -7,11 +7,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "models/text.h"
+#include "models/files/text.h"
 #include "ports/cli/cli.h"
-#include "ports/host/failure.h"
-#include "ports/host/messages.h"
-#include "ports/host/stats.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/data/stats.h"
+#include "ports/host/os/messages.h"
 
 namespace temper::host {
 namespace {

@@ -13,14 +13,14 @@
 #include <vector>
 
 #include "ports/cli/cli.h"
-#include "ports/host/failure.h"
-#include "ports/host/files.h"
-#include "ports/host/health.h"
-#include "ports/host/job.h"
-#include "ports/host/json_text.h"
-#include "ports/host/messages.h"
-#include "ports/host/threads.h"
-#include "ports/host/version.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/base/json_text.h"
+#include "ports/host/base/version.h"
+#include "ports/host/machine/health.h"
+#include "ports/host/os/files.h"
+#include "ports/host/os/messages.h"
+#include "ports/host/os/threads.h"
+#include "ports/host/train/job.h"
 #include "simd/target.h"
 
 namespace temper::host {

@@ -9,15 +9,15 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "models/text.h"
+#include "models/files/text.h"
 #include "ports/cli/cli.h"
-#include "ports/host/class_match.h"
-#include "ports/host/failure.h"
-#include "ports/host/loader.h"
-#include "ports/host/messages.h"
-#include "ports/host/non_finite.h"
-#include "ports/host/predictor.h"
-#include "ports/host/target_match.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/base/non_finite.h"
+#include "ports/host/data/class_match.h"
+#include "ports/host/data/loader.h"
+#include "ports/host/data/target_match.h"
+#include "ports/host/os/messages.h"
+#include "ports/host/train/predictor.h"
 
 namespace temper::host {
 namespace {
@@ -404,9 +404,10 @@ int Run(const Cli& cli, const Arguments& a) {
 
 void AddEvalVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
-  Verb& verb =
-      cli.Add("eval", "Measure a model on data: accuracy, class by class, or its errors",
-              [&cli, a] { return Run(cli, *a); });
+  Verb& verb = cli.Add(
+      "eval",
+      "Measure a model on data: accuracy, class by class, or its errors",
+      [&cli, a] { return Run(cli, *a); });
   verb.example =
       "temper eval runs/train/weights/best.safetensors --data idx:DIR";
   verb.Add("model", &a->model, "MODEL", "The .safetensors model")

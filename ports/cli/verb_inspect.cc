@@ -7,15 +7,15 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "models/graph_json.h"
-#include "models/safetensors.h"
-#include "models/text.h"
+#include "models/files/graph_json.h"
+#include "models/files/safetensors.h"
+#include "models/files/text.h"
 #include "models/work.h"
 #include "ports/cli/cli.h"
-#include "ports/host/file_io.h"
-#include "ports/host/job.h"
-#include "ports/host/messages.h"
-#include "ports/host/model_source.h"
+#include "ports/host/os/file_io.h"
+#include "ports/host/os/messages.h"
+#include "ports/host/train/job.h"
+#include "ports/host/train/model_source.h"
 
 namespace temper::host {
 namespace {

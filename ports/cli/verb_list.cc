@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "models/models.h"
+#include "models/files/text.h"
+#include "models/graphs/models.h"
 #include "models/spec.h"
-#include "models/text.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/help.h"
-#include "ports/host/dataset.h"
-#include "ports/host/failure.h"
-#include "ports/host/messages.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/data/dataset.h"
+#include "ports/host/os/messages.h"
 #include "ports/sim/profile.h"
 #include "temper/registry.h"
 

@@ -5,13 +5,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "models/text.h"
+#include "models/files/text.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/job_options.h"
-#include "ports/host/failure.h"
-#include "ports/host/messages.h"
-#include "ports/host/session.h"
-#include "ports/host/system.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/machine/system.h"
+#include "ports/host/os/messages.h"
+#include "ports/host/train/session.h"
 #include "simd/target.h"
 
 namespace temper::host {

@@ -11,15 +11,15 @@
 #include <optional>
 
 #include "ports/cli/cli.h"
-#include "ports/host/byte_source.h"
-#include "ports/host/class_match.h"
-#include "ports/host/failure.h"
-#include "ports/host/file_format.h"
-#include "ports/host/idx.h"
-#include "ports/host/messages.h"
-#include "ports/host/non_finite.h"
-#include "ports/host/pnm.h"
-#include "ports/host/predictor.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/base/non_finite.h"
+#include "ports/host/data/class_match.h"
+#include "ports/host/data/file_format.h"
+#include "ports/host/data/idx.h"
+#include "ports/host/data/pnm.h"
+#include "ports/host/os/byte_source.h"
+#include "ports/host/os/messages.h"
+#include "ports/host/train/predictor.h"
 
 namespace temper::host {
 namespace {
@@ -331,9 +331,9 @@ int Run(const Cli& cli, const Arguments& a) {
 
 void AddPredictVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
-  Verb& verb =
-      cli.Add("predict", "Predict classes and probabilities, or values, of samples",
-              [&cli, a] { return Run(cli, *a); });
+  Verb& verb = cli.Add(
+      "predict", "Predict classes and probabilities, or values, of samples",
+      [&cli, a] { return Run(cli, *a); });
   verb.example = "temper predict runs/train/weights/best.safetensors photo.pgm";
   verb.Add("model", &a->model, "MODEL", "The .safetensors model")
       .Required()

@@ -8,10 +8,10 @@
 #include "models/graph_edit.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/job_options.h"
-#include "ports/host/failure.h"
-#include "ports/host/messages.h"
-#include "ports/host/session.h"
-#include "ports/host/signals.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/os/messages.h"
+#include "ports/host/os/signals.h"
+#include "ports/host/train/session.h"
 #include "simd/target.h"
 
 namespace temper::host {

@@ -8,8 +8,8 @@
 #include <cmath>
 #include <set>
 
-#include "models/json.h"
-#include "models/nearest.h"
+#include "models/files/json.h"
+#include "models/files/nearest.h"
 #include "ports/sim/toml.h"
 #include "ports/sim/toml_nesting.h"
 

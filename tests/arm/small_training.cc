@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "models/model_file.h"
-#include "models/models.h"
+#include "models/files/model_file.h"
+#include "models/graphs/models.h"
 #include "temper/temper.h"
 
 namespace temper {

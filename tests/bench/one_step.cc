@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "models/models.h"
+#include "models/graphs/models.h"
 #include "simd/target.h"
 #include "temper/temper.h"
 

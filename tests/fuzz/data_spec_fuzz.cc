@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "ports/host/dataset.h"
-#include "ports/host/failure.h"
-#include "ports/host/selection.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/data/dataset.h"
+#include "ports/host/data/selection.h"
 #include "tests/fuzz/fuzz_target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {

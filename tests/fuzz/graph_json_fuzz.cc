@@ -2,7 +2,7 @@
 // graph after being written and read again.
 #include <cstring>
 
-#include "models/graph_json.h"
+#include "models/files/graph_json.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/testing/model_files.h"
 

@@ -1,5 +1,5 @@
 // Any bytes as a model file. What is accepted is written and read again.
-#include "models/model_file.h"
+#include "models/files/model_file.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/model_inputs.h"
 #include "tests/testing/allocations.h"

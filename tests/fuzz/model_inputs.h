@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "models/hash.h"
-#include "models/model_file.h"
+#include "models/files/hash.h"
+#include "models/files/model_file.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/testing/model_files.h"
 

@@ -8,9 +8,9 @@
 
 #include "models/graph_edit.h"
 #include "models/work.h"
-#include "ports/host/arena.h"
-#include "ports/host/job.h"
-#include "ports/host/weights.h"
+#include "ports/host/os/arena.h"
+#include "ports/host/train/job.h"
+#include "ports/host/train/weights.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/model_inputs.h"
 

@@ -9,10 +9,10 @@
 #include <span>
 #include <string_view>
 
-#include "ports/host/byte_source.h"
-#include "ports/host/dataset.h"
-#include "ports/host/failure.h"
-#include "ports/host/npy.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/data/dataset.h"
+#include "ports/host/data/npy.h"
+#include "ports/host/os/byte_source.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace {

@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "ports/host/byte_source.h"
-#include "ports/host/failure.h"
-#include "ports/host/pnm.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/data/pnm.h"
+#include "ports/host/os/byte_source.h"
 #include "tests/fuzz/fuzz_target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {

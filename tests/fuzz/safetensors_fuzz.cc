@@ -1,9 +1,9 @@
 // Any bytes as a safetensors file: what is accepted covers the file exactly,
-// and nothing costs more memory than the law of models/limits.h.
+// and nothing costs more memory than the law of models/files/limits.h.
 #include <set>
 
-#include "models/model_file.h"
-#include "models/safetensors.h"
+#include "models/files/model_file.h"
+#include "models/files/safetensors.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/testing/allocations.h"
 #include "tests/testing/model_files.h"

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "models/spec.h"
-#include "ports/host/failure.h"
-#include "ports/host/specs.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/train/specs.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "ports/host/system_text.h"
+#include "ports/host/machine/system_text.h"
 #include "tests/fuzz/fuzz_target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {

@@ -5,10 +5,10 @@
 #include <string>
 #include <string_view>
 
-#include "models/text.h"
-#include "ports/host/failure.h"
-#include "ports/host/file_format.h"
-#include "ports/host/text_file.h"
+#include "models/files/text.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/data/file_format.h"
+#include "ports/host/data/text_file.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace {

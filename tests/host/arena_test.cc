@@ -1,6 +1,6 @@
 // The arena's sizes on machines with 32 and 64 bits: what cannot be mapped is
 // refused, and no sum wraps around to a size that can.
-#include "ports/host/arena.h"
+#include "ports/host/os/arena.h"
 
 #include <algorithm>
 #include <cstdint>

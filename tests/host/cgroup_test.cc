@@ -1,13 +1,13 @@
 // Limits of control groups, in trees of files: both versions, containers with
 // and without a namespace of their own, groups above, and nonsense.
-#include "ports/host/cgroup.h"
+#include "ports/host/os/cgroup.h"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
-#include "ports/host/system.h"
-#include "ports/host/threads.h"
+#include "ports/host/machine/system.h"
+#include "ports/host/os/threads.h"
 #include "tests/host/host_test.h"
 
 namespace temper::host {

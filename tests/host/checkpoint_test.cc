@@ -1,6 +1,6 @@
 // What a checkpoint must say before a run goes on from it. Whole runs that stop
 // and resume: cli_test.py.
-#include "ports/host/checkpoint.h"
+#include "ports/host/train/checkpoint.h"
 
 #include <string>
 

@@ -1,5 +1,5 @@
 // Which class of a model each class of a data set is.
-#include "ports/host/class_match.h"
+#include "ports/host/data/class_match.h"
 
 #include <algorithm>
 

@@ -3,8 +3,8 @@
 #include <numeric>
 #include <set>
 
-#include "ports/host/dataset.h"
-#include "ports/host/selection.h"
+#include "ports/host/data/dataset.h"
+#include "ports/host/data/selection.h"
 #include "temper/random.h"
 #include "tests/host/host_test.h"
 

@@ -1,5 +1,5 @@
 // Messages of failures and the nearest name.
-#include "ports/host/failure.h"
+#include "ports/host/base/failure.h"
 
 #include "tests/host/host_test.h"
 

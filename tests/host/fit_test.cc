@@ -4,11 +4,11 @@
 
 #include <filesystem>
 
-#include "models/models.h"
-#include "ports/host/arena.h"
-#include "ports/host/dataset.h"
-#include "ports/host/loader.h"
-#include "ports/host/threads.h"
+#include "models/graphs/models.h"
+#include "ports/host/data/dataset.h"
+#include "ports/host/data/loader.h"
+#include "ports/host/os/arena.h"
+#include "ports/host/os/threads.h"
 #include "tests/host/host_test.h"
 
 namespace temper::host {

@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ports/host/failure.h"
+#include "ports/host/base/failure.h"
 
 namespace temper::testing {
 

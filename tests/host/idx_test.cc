@@ -1,5 +1,5 @@
 // The IDX reader: what it delivers, and everything that it refuses.
-#include "ports/host/idx.h"
+#include "ports/host/data/idx.h"
 
 #include <sys/stat.h>
 
@@ -9,8 +9,8 @@
 #include <limits>
 #include <random>
 
-#include "ports/host/class_match.h"
-#include "ports/host/dataset.h"
+#include "ports/host/data/class_match.h"
+#include "ports/host/data/dataset.h"
 #include "tests/host/host_test.h"
 
 namespace temper::host {

@@ -1,5 +1,5 @@
 // JSON from files: trees of a bounded size, members without a tree.
-#include "ports/host/json_text.h"
+#include "ports/host/base/json_text.h"
 
 #include "tests/host/host_test.h"
 

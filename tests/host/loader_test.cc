@@ -1,5 +1,5 @@
 // The batch loader: order, rows, restart, and no allocation in an epoch.
-#include "ports/host/loader.h"
+#include "ports/host/data/loader.h"
 
 #include <algorithm>
 #include <chrono>

@@ -1,5 +1,5 @@
 // Messages: dropped where they cannot be written, never an end or a wait.
-#include "ports/host/messages.h"
+#include "ports/host/os/messages.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // The PGM and PPM reader.
-#include "ports/host/pnm.h"
+#include "ports/host/data/pnm.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // The run folder and its logs, also after a crash.
-#include "ports/host/run_folder.h"
+#include "ports/host/run/run_folder.h"
 
 #include <fcntl.h>
 
@@ -7,9 +7,9 @@
 #include <limits>
 #include <memory>
 
-#include "ports/host/file_io.h"
-#include "ports/host/metrics_log.h"
-#include "ports/host/run_log.h"
+#include "ports/host/os/file_io.h"
+#include "ports/host/run/metrics_log.h"
+#include "ports/host/run/run_log.h"
 #include "tests/host/count_allocations.h"
 #include "tests/host/host_test.h"
 

@@ -1,5 +1,5 @@
 // Logs that are damaged, or cannot be written: a warning, and the run goes on.
-#include "ports/host/run_log.h"
+#include "ports/host/run/run_log.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "ports/host/metrics_log.h"
+#include "ports/host/run/metrics_log.h"
 #include "tests/host/host_test.h"
 
 namespace temper::host {

@@ -2,8 +2,8 @@
 // the bits of one that was not; and what a validation without numbers does.
 #include <sstream>
 
-#include "ports/host/session.h"
-#include "ports/host/signals.h"
+#include "ports/host/os/signals.h"
+#include "ports/host/train/session.h"
 #include "tests/host/host_test.h"
 #include "tests/testing/injected_ops.h"
 

@@ -1,6 +1,6 @@
 // A whole run: nothing is allocated between its first and last step, what it
 // touches is what was planned, and a buffer that the plan forgot is seen.
-#include "ports/host/session.h"
+#include "ports/host/train/session.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ports/host/weights.h"
+#include "ports/host/train/weights.h"
 #include "tests/host/count_allocations.h"
 #include "tests/host/host_test.h"
 

@@ -1,5 +1,5 @@
 // Stop signals: the first is a question, the second an order.
-#include "ports/host/signals.h"
+#include "ports/host/os/signals.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -7,7 +7,7 @@
 
 #include <cerrno>
 
-#include "ports/host/failure.h"
+#include "ports/host/base/failure.h"
 
 namespace temper::host {
 namespace {

@@ -1,5 +1,5 @@
 // The text of --augment.
-#include "ports/host/specs.h"
+#include "ports/host/train/specs.h"
 
 #include <string>
 

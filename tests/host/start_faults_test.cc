@@ -12,7 +12,7 @@
 #include <cstdarg>
 #include <map>
 
-#include "ports/host/session.h"
+#include "ports/host/train/session.h"
 #include "tests/host/host_test.h"
 
 namespace {

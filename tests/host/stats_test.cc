@@ -1,5 +1,5 @@
 // Sample statistics against two-pass sums in long double.
-#include "ports/host/stats.h"
+#include "ports/host/data/stats.h"
 
 #include <cmath>
 #include <cstring>

@@ -1,6 +1,6 @@
 // What doctor sees and says: a Raspberry Pi made of files, healthy, ill, and of
 // nonsense.
-#include "ports/host/system.h"
+#include "ports/host/machine/system.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "ports/host/health.h"
+#include "ports/host/machine/health.h"
 #include "tests/host/host_test.h"
 
 namespace temper::host {

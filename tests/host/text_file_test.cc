@@ -1,7 +1,7 @@
 // Text files as editors of several systems write them.
-#include "ports/host/text_file.h"
+#include "ports/host/data/text_file.h"
 
-#include "ports/host/dataset.h"
+#include "ports/host/data/dataset.h"
 #include "tests/host/host_test.h"
 
 namespace temper::host {

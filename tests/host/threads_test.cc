@@ -1,5 +1,5 @@
 // The thread pool: every index once, any count, and no allocation in a call.
-#include "ports/host/threads.h"
+#include "ports/host/os/threads.h"
 
 #include <algorithm>
 #include <atomic>

@@ -86,7 +86,7 @@ def breaches(path):
         if core and FORBIDDEN_CALLS.search(code):
             yield number, "no heap, output, exceptions or abort in the core"
         if folder == "ports" and PRINTING.search(code) and path.name != "messages.cc":
-            yield number, "print through ports/host/messages.h, which escapes"
+            yield number, "print through ports/host/os/messages.h, which escapes"
         if folder == "simd" and HIGHWAY_ESTIMATES.search(code):
             yield number, "the order or accuracy of this operation depends on the target"
 

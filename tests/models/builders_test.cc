@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "models/graph_edit.h"
-#include "models/models.h"
+#include "models/graphs/models.h"
 #include "models/work.h"
 #include "temper/plan.h"
 

@@ -1,6 +1,6 @@
 // Graphs as text: round trips of every layer, and everything a reader must
 // refuse, with the node named in the message.
-#include "models/graph_json.h"
+#include "models/files/graph_json.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <cstring>
 #include <string>
 
-#include "models/json.h"
+#include "models/files/json.h"
 #include "tests/testing/model_files.h"
 
 namespace temper {
@@ -260,8 +260,7 @@ TEST(GraphJson, WrongTypesAndMissingParts) {
   ExpectRefused("]}]}", "]}]} ,", "behind the end");
   ExpectRefused("\"name\":\"conv\"", "\"name\":\"co\\u0000nv\"",
                 "control characters");
-  ExpectRefused("\"name\":\"conv\"", "\"name\":\"co\\u001b[31mnv\"",
-                "\\u001b");
+  ExpectRefused("\"name\":\"conv\"", "\"name\":\"co\\u001b[31mnv\"", "\\u001b");
   ExpectRefused("\"name\":\"conv\"", "\"name\":\"\"", "1 to 63 bytes");
   ExpectRefused("\"name\":\"conv\"",
                 "\"name\":\"" + std::string(64, 'n') + "\"", "1 to 63 bytes");

@@ -1,5 +1,5 @@
 // The JSON reader against another JSON reader, and on what only it refuses.
-#include "models/json.h"
+#include "models/files/json.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "models/text.h"
+#include "models/files/text.h"
 
 namespace temper {
 namespace {

@@ -1,6 +1,6 @@
 // Model files: round trips to the byte, and damage of every kind, which must
 // never be loaded. The writer's own promises are in model_writer_test.cc.
-#include "models/model_file.h"
+#include "models/files/model_file.h"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 #include <limits>
 #include <string>
 
-#include "models/graph_json.h"
-#include "models/hash.h"
+#include "models/files/graph_json.h"
+#include "models/files/hash.h"
 #include "tests/testing/allocations.h"
 #include "tests/testing/model_files.h"
 

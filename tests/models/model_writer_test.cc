@@ -1,5 +1,5 @@
 // The writer: fixed size and places, counters, no allocation, refusals.
-#include "models/model_writer.h"
+#include "models/files/model_writer.h"
 
 #include <gtest/gtest.h>
 

@@ -1,13 +1,13 @@
 // What the safetensors parser accepts, everything it must refuse, and what that
 // may cost. The letters are those of the list of malformed input in the design
 // of the loaders: M for the container.
-#include "models/safetensors.h"
+#include "models/files/safetensors.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "models/model_file.h"
+#include "models/files/model_file.h"
 #include "tests/testing/allocations.h"
 #include "tests/testing/model_files.h"
 

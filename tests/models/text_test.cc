@@ -1,11 +1,11 @@
 // UTF-8 in, and what of it is printed.
-#include "models/text.h"
+#include "models/files/text.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "models/error.h"
+#include "models/files/error.h"
 
 namespace temper {
 namespace {

@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "models/models.h"
+#include "models/graphs/models.h"
 #include "tests/golden/golden.h"
 
 namespace temper {

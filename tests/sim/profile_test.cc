@@ -1,7 +1,7 @@
 // Reading and writing device profiles, and what is built in.
 #include "ports/sim/profile.h"
 
-#include "models/json.h"
+#include "models/files/json.h"
 #include "ports/sim/toml_nesting.h"
 #include "tests/sim/sim_test.h"
 

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "models/models.h"
+#include "models/graphs/models.h"
 #include "ports/sim/profile.h"
 #include "temper/plan.h"
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "models/model_file.h"
-#include "models/tensor_names.h"
+#include "models/files/model_file.h"
+#include "models/files/tensor_names.h"
 #include "temper/random.h"
 
 namespace temper::testing {
@@ -63,12 +63,8 @@ inline ModelFile SmallModel() {
   dense.out_features = 3;
   x = g.Add("fc", dense, x);
   g.Add("loss", SoftmaxCrossEntropyParams{0.1f}, x);
-  model.preprocessing = {4,
-                         4,
-                         1,
-                         ElementType::kU8,
-                         1.0f / 255.0f,
-                         Preprocessing::Kind::kMeanStd};
+  model.preprocessing = {
+      4, 4, 1, ElementType::kU8, 1.0f / 255.0f, Preprocessing::Kind::kMeanStd};
   model.classes = {"cat", "dog \"rex\"", "\xc3\xa4pfel\n"};
   model.training = {{"optimizer", "sgd"}, {"epoch", "3"}, {"note", "a\\b\"c"}};
   const auto add = [&](const char* name, std::vector<uint32_t> dims) {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "models/graph_edit.h"
-#include "models/models.h"
+#include "models/graphs/models.h"
 #include "temper/temper.h"
 
 namespace temper::testing {

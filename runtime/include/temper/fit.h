@@ -26,7 +26,7 @@
 //   temper::Fit fit(trainer, train, options);
 //   if (fit.Run().end != temper::FitEnd::kFinished) return 4;
 //
-// Next: runtime/fit.cc, ports/host/session.cc (a run with a folder).
+// Next: runtime/fit.cc, ports/host/train/session.cc (a run with a folder).
 #ifndef TEMPER_FIT_H_
 #define TEMPER_FIT_H_
 

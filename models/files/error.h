@@ -1,0 +1,68 @@
+// FileError: why a file could not be read or written. Unlike Status it owns its
+// text, because the text names what is in the file: what failed, where (tensor,
+// field, byte), why, and what to do about it.
+//
+// Strings that come from a file pass through Quoted(): control characters and
+// what is not UTF-8 are escaped (text.h) and long ones cut, so that a hostile
+// file can neither drive the terminal nor fill the log.
+#ifndef TEMPER_MODELS_FILES_ERROR_H_
+#define TEMPER_MODELS_FILES_ERROR_H_
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+#include "temper/status.h"
+
+namespace temper {
+
+struct [[nodiscard]] FileError {
+  StatusCode code = StatusCode::kOk;
+  std::string message;
+
+  bool ok() const { return code == StatusCode::kOk; }
+};
+
+// `untrusted` in double quotes, escaped, at most limits::kShownCharacters
+// columns of it.
+std::string Quoted(std::string_view untrusted);
+
+// The candidate to suggest for a misspelt word: offer each one, then read
+// Suggestion(): `; did you mean "x"?`, or nothing if none is near enough. The
+// word and the candidates must outlive it.
+class Nearest {
+ public:
+  explicit Nearest(std::string_view word);
+  void Offer(std::string_view candidate);
+  std::string Suggestion() const;
+
+ private:
+  std::string_view word_, best_;
+  size_t distance_;
+};
+
+inline void AppendText(std::string* out, std::string_view part) {
+  out->append(part);
+}
+template <std::integral T>
+void AppendText(std::string* out, T part) {
+  out->append(std::to_string(part));
+}
+
+// The parts, one after the other: Text("byte ", 12, ": ", Quoted(name)).
+template <class... Parts>
+std::string Text(const Parts&... parts) {
+  std::string out;
+  (AppendText(&out, parts), ...);
+  return out;
+}
+
+}  // namespace temper
+
+#define TEMPER_RETURN_IF_FILE_ERROR(expression)              \
+  do {                                                       \
+    ::temper::FileError temper_file_error_ = (expression);   \
+    if (!temper_file_error_.ok()) return temper_file_error_; \
+  } while (false)
+
+#endif  // TEMPER_MODELS_FILES_ERROR_H_

@@ -1,0 +1,197 @@
+// See preprocessing.h.
+#include "models/files/preprocessing.h"
+
+#include <bit>
+#include <cmath>
+#include <iterator>
+#include <span>
+
+#include "models/files/json.h"
+
+namespace temper {
+namespace {
+
+using Token = JsonReader::Token;
+
+constexpr const char* kKindNames[] = {"none", "mean_std", "mean_image"};
+constexpr const char* kElementNames[] = {"f32", "u8"};
+constexpr uint32_t kPreprocessingVersion = 1;
+
+constexpr const char* kKeys[] = {"version",      "h",     "w",   "c",
+                                 "element_type", "scale", "kind"};
+enum Key : uint32_t {
+  kVersion,
+  kH,
+  kW,
+  kC,
+  kElementType,
+  kScale,
+  kKind,
+  kKeyCount
+};
+static_assert(std::size(kKeys) == kKeyCount);
+
+class PreprocessingReader {
+ public:
+  explicit PreprocessingReader(std::string_view json) : reader_(json) {}
+
+  FileError Read(Preprocessing* p) {
+    if (reader_.Next() != Token::kBeginObject)
+      return Error("expected an object");
+    uint32_t version = 0, element = 0, kind = 0, seen = 0;
+    while (reader_.Next() == Token::kKey) {
+      uint32_t key;
+      TEMPER_RETURN_IF_FILE_ERROR(OneOf("key", kKeys, &key));
+      if ((seen >> key & 1) != 0)
+        return Error(Text("two keys \"", kKeys[key], "\""));
+      seen |= 1u << key;
+      reader_.Next();
+      FileError error;
+      switch (static_cast<Key>(key)) {
+        case kVersion:
+          error = Uint(UINT32_MAX, &version);
+          break;
+        case kH:
+          error = Uint(kMaxDimension, &p->h);
+          break;
+        case kW:
+          error = Uint(kMaxDimension, &p->w);
+          break;
+        case kC:
+          error = Uint(kMaxDimension, &p->c);
+          break;
+        case kElementType:
+          error = OneOf("value", kElementNames, &element);
+          break;
+        case kScale:
+          error = Float(&p->scale);
+          break;
+        case kKind:
+          error = OneOf("value", kKindNames, &kind);
+          break;
+        case kKeyCount:
+          break;
+      }
+      if (!error.ok()) return error;
+    }
+    if (reader_.token() != Token::kEndObject) return Error("expected a key");
+    if (reader_.Next() != Token::kEnd) return Error("expected the end");
+    for (uint32_t key = 0; key < kKeyCount; ++key) {
+      if ((seen >> key & 1) == 0) return Error(Text("no \"", kKeys[key], "\""));
+    }
+    if (version != kPreprocessingVersion) {
+      return {StatusCode::kUnsupported,
+              Text("preprocessing: version ", version,
+                   ", this build reads version ", kPreprocessingVersion,
+                   "; use the temper release that wrote it")};
+    }
+    p->element_type = static_cast<ElementType>(element);
+    p->kind = static_cast<Preprocessing::Kind>(kind);
+    return {};
+  }
+
+ private:
+  FileError Error(std::string_view why) const {
+    return {StatusCode::kBadFile,
+            Text("preprocessing: byte ", reader_.offset(), ": ",
+                 reader_.token() == Token::kError
+                     ? std::string_view(reader_.error())
+                     : why)};
+  }
+  FileError Uint(uint32_t most, uint32_t* value) const {
+    uint64_t wide;
+    if (reader_.token() != Token::kNumber || !JsonUint(reader_.text(), &wide) ||
+        wide == 0 || wide > most) {
+      return Error(Text("expected a whole number from 1 to ", most));
+    }
+    *value = static_cast<uint32_t>(wide);
+    return {};
+  }
+  FileError Float(float* value) const {
+    if (reader_.token() != Token::kNumber ||
+        !JsonFloat(reader_.text(), value)) {
+      return Error("expected a number that fits a float");
+    }
+    return {};
+  }
+  // The key or string just read is one of the names: which?
+  FileError OneOf(const char* what, std::span<const char* const> names,
+                  uint32_t* index) const {
+    if (reader_.token() != Token::kString && reader_.token() != Token::kKey) {
+      return Error("expected a string");
+    }
+    Nearest nearest(reader_.text());
+    for (uint32_t i = 0; i < names.size(); ++i) {
+      if (JsonEquals(reader_.text(), names[i])) {
+        *index = i;
+        return {};
+      }
+      nearest.Offer(names[i]);
+    }
+    return Error(Text("unknown ", what, " ", Quoted(reader_.text()),
+                      nearest.Suggestion()));
+  }
+
+  JsonReader reader_;
+};
+
+}  // namespace
+
+FileError ReadPreprocessing(std::string_view json,
+                            Preprocessing* preprocessing) {
+  Preprocessing read;
+  TEMPER_RETURN_IF_FILE_ERROR(PreprocessingReader(json).Read(&read));
+  *preprocessing = read;
+  return {};
+}
+
+std::string WritePreprocessing(const Preprocessing& p) {
+  std::string out = Text("{\"version\":", kPreprocessingVersion, ",\"h\":", p.h,
+                         ",\"w\":", p.w, ",\"c\":", p.c, ",\"element_type\":\"",
+                         kElementNames[static_cast<uint32_t>(p.element_type)],
+                         "\",\"scale\":");
+  AppendJsonFloat(&out, p.scale);
+  return out + ",\"kind\":\"" + kKindNames[static_cast<uint32_t>(p.kind)] +
+         "\"}";
+}
+
+FileError CheckPreprocessing(const Preprocessing& p, const Graph& graph) {
+  const auto mismatch = [](std::string_view why) {
+    return FileError{
+        StatusCode::kMismatch,
+        Text("preprocessing: ", why,
+             "; make it agree with the graph, or the graph with it")};
+  };
+  if (static_cast<uint32_t>(p.element_type) > 1 ||
+      static_cast<uint32_t>(p.kind) > 2 || !std::isfinite(p.scale)) {
+    return {StatusCode::kInvalidArgument,
+            "preprocessing: element type, kind or scale out of range"};
+  }
+  const InputParams& input = graph.nodes[0].As<InputParams>();
+  if (p.h != input.h || p.w != input.w || p.c != input.c ||
+      static_cast<uint32_t>(p.element_type) != input.element_type) {
+    return mismatch(Text("samples of ", p.h, "x", p.w, "x", p.c, " ",
+                         kElementNames[static_cast<uint32_t>(p.element_type)],
+                         ", but the graph's input is ", input.h, "x", input.w,
+                         "x", input.c, " ",
+                         kElementNames[input.element_type & 1]));
+  }
+  for (const Node& node : graph.nodes) {
+    if (!node.Is<NormalizeParams>() || node.inputs[0] != 0) continue;
+    const NormalizeParams& normalize = node.As<NormalizeParams>();
+    if (std::bit_cast<uint32_t>(normalize.scale) !=
+        std::bit_cast<uint32_t>(p.scale)) {
+      return mismatch(Text("another scale than node ", Quoted(node.name)));
+    }
+    const bool image = p.kind == Preprocessing::Kind::kMeanImage;
+    if (p.kind != Preprocessing::Kind::kNone &&
+        image != (normalize.per_pixel != 0)) {
+      return mismatch(Text("kind ", kKindNames[static_cast<uint32_t>(p.kind)],
+                           ", but node ", Quoted(node.name),
+                           " has per_pixel = ", normalize.per_pixel));
+    }
+  }
+  return {};
+}
+
+}  // namespace temper

@@ -1,0 +1,163 @@
+// See builder.h. Shapes follow from the parameters here; Graph::Check derives
+// them again, by itself, and refuses what does not fit.
+#include "models/graphs/builder.h"
+
+namespace temper::models {
+namespace {
+
+uint32_t OutputSize(uint32_t size, uint32_t before, uint32_t after,
+                    uint32_t kernel, uint32_t stride) {
+  const uint32_t padded = size + before + after;
+  return padded < kernel ? 0 : (padded - kernel) / stride + 1;
+}
+
+}  // namespace
+
+void Builder::Pad(uint32_t size, uint32_t kernel, uint32_t stride,
+                  uint32_t* before, uint32_t* after) const {
+  if (!mlperf_) {
+    *before = *after = kernel / 2;
+    return;
+  }
+  const uint32_t covered = ((size + stride - 1) / stride - 1) * stride + kernel;
+  const uint32_t total = covered > size ? covered - size : 0;
+  *before = total / 2;
+  *after = total - *before;
+}
+
+Tensor Builder::Input() {
+  InputParams input{input_.h, input_.w, input_.c,
+                    static_cast<uint32_t>(input_.type)};
+  const uint32_t node = graph_.Add("input", input);
+  return {graph_.Add("normalize", NormalizeParams{}, node), input_.h, input_.w,
+          input_.c};
+}
+
+Tensor Builder::Conv(const std::string& name, Tensor x, uint32_t out_channels,
+                     uint32_t kernel, uint32_t stride, Bias bias) {
+  Conv2dParams p;
+  p.out_channels = out_channels;
+  p.kernel_h = p.kernel_w = kernel;
+  p.stride_h = p.stride_w = stride;
+  p.bias = mlperf_ || bias == Bias::kAlways;
+  Pad(x.h, kernel, stride, &p.pad_top, &p.pad_bottom);
+  Pad(x.w, kernel, stride, &p.pad_left, &p.pad_right);
+  return Conv(name, x, p);
+}
+
+Tensor Builder::Conv(const std::string& name, Tensor x, Conv2dParams p) {
+  return {graph_.Add(name, p, x.node),
+          OutputSize(x.h, p.pad_top, p.pad_bottom, p.kernel_h, p.stride_h),
+          OutputSize(x.w, p.pad_left, p.pad_right, p.kernel_w, p.stride_w),
+          p.out_channels};
+}
+
+Tensor Builder::Depthwise(const std::string& name, Tensor x, uint32_t kernel,
+                          uint32_t stride) {
+  DepthwiseConv2dParams p;
+  p.kernel_h = p.kernel_w = kernel;
+  p.stride_h = p.stride_w = stride;
+  p.bias = mlperf_;
+  Pad(x.h, kernel, stride, &p.pad_top, &p.pad_bottom);
+  Pad(x.w, kernel, stride, &p.pad_left, &p.pad_right);
+  return {graph_.Add(name, p, x.node),
+          OutputSize(x.h, p.pad_top, p.pad_bottom, kernel, stride),
+          OutputSize(x.w, p.pad_left, p.pad_right, kernel, stride), x.c};
+}
+
+Tensor Builder::BatchNorm(const std::string& name, Tensor x, Follows follows) {
+  BatchNormParams p;
+  if (mlperf_) {
+    p.eps = 1e-3f;
+    p.momentum = 0.01f;
+    p.unbiased_variance = follows == Follows::kConvolution;
+  }
+  return {graph_.Add(name, p, x.node), x.h, x.w, x.c};
+}
+
+Tensor Builder::Relu(const std::string& name, Tensor x) {
+  return {graph_.Add(name, ReluParams{}, x.node), x.h, x.w, x.c};
+}
+
+Tensor Builder::Relu6(const std::string& name, Tensor x) {
+  return {graph_.Add(name, Relu6Params{}, x.node), x.h, x.w, x.c};
+}
+
+Tensor Builder::Dense(const std::string& name, Tensor x,
+                      uint32_t out_features) {
+  DenseParams p;
+  p.out_features = out_features;
+  return {graph_.Add(name, p, x.node), 1, 1, out_features};
+}
+
+Tensor Builder::Dropout(const std::string& name, Tensor x, double rate) {
+  DropoutParams p;
+  p.rate = static_cast<float>(rate);
+  return {graph_.Add(name, p, x.node), x.h, x.w, x.c};
+}
+
+Tensor Builder::Add(const std::string& name, Tensor a, Tensor b) {
+  return {graph_.Add(name, AddParams{}, a.node, b.node), a.h, a.w, a.c};
+}
+
+Tensor Builder::MaxPool(const std::string& name, Tensor x, uint32_t h,
+                        uint32_t w) {
+  MaxPoolParams p;
+  p.kernel_h = p.stride_h = h;
+  p.kernel_w = p.stride_w = w;
+  return MaxPool(name, x, p);
+}
+
+Tensor Builder::MaxPool(const std::string& name, Tensor x, MaxPoolParams p) {
+  return {graph_.Add(name, p, x.node),
+          OutputSize(x.h, p.pad_top, p.pad_bottom, p.kernel_h, p.stride_h),
+          OutputSize(x.w, p.pad_left, p.pad_right, p.kernel_w, p.stride_w),
+          x.c};
+}
+
+Tensor Builder::AvgPool(const std::string& name, Tensor x, uint32_t h,
+                        uint32_t w) {
+  AvgPoolParams p;
+  p.kernel_h = p.stride_h = h;
+  p.kernel_w = p.stride_w = w;
+  return {graph_.Add(name, p, x.node), OutputSize(x.h, 0, 0, h, h),
+          OutputSize(x.w, 0, 0, w, w), x.c};
+}
+
+Tensor Builder::GlobalAvgPool(const std::string& name, Tensor x) {
+  return {graph_.Add(name, GlobalAvgPoolParams{}, x.node), 1, 1, x.c};
+}
+
+Tensor Builder::SeparableBlock(const std::string& prefix, Tensor x,
+                               uint32_t out_channels, uint32_t stride) {
+  x = Depthwise(prefix + "depthwise", x, 3, stride);
+  x = BatchNorm(prefix + "bn1", x);
+  x = Relu(prefix + "relu1", x);
+  x = Conv(prefix + "pointwise", x, out_channels, 1, 1);
+  x = BatchNorm(prefix + "bn2", x);
+  return Relu(prefix + "relu2", x);
+}
+
+Tensor Builder::ResidualBranch(const std::string& prefix, Tensor x,
+                               uint32_t out_channels, uint32_t stride) {
+  x = Conv(prefix + "conv1", x, out_channels, 3, stride);
+  x = BatchNorm(prefix + "bn1", x);
+  x = Relu(prefix + "relu1", x);
+  x = Conv(prefix + "conv2", x, out_channels, 3, 1);
+  return BatchNorm(prefix + "bn2", x);
+}
+
+void Builder::Head(Tensor x) {
+  x = Dense("fc", x, targets_.width);
+  if (targets_.kind == TargetKind::kValues) {
+    graph_.Add("loss", MeanSquaredErrorParams{}, x.node);
+  } else {
+    graph_.Add("loss", SoftmaxCrossEntropyParams{}, x.node);
+  }
+}
+
+void Builder::MeanSquaredError(Tensor x, Tensor target) {
+  graph_.Add("loss", MeanSquaredErrorParams{}, x.node, target.node);
+}
+
+}  // namespace temper::models

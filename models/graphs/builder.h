@@ -1,0 +1,125 @@
+// What the model files share: a graph under construction that knows the shape
+// of each tensor, so that padding can follow the input's size, and the option
+// values of a spec (models.h), already checked.
+//
+// Two conventions, chosen by the option variant:
+//   pytorch  symmetric padding kernel / 2, no bias in front of a batch norm,
+//            batch norm eps 1e-5, momentum 0.1
+//   mlperf   as the Keras models of MLPerf Tiny: output ceil(size / stride)
+//   with
+//            the odd pixel of padding at the bottom and right ("same"), every
+//            convolution with a bias, eps 1e-3, Keras momentum 0.99 (= 0.01
+//            here)
+#ifndef TEMPER_MODELS_GRAPHS_BUILDER_H_
+#define TEMPER_MODELS_GRAPHS_BUILDER_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "models/graphs/models.h"
+#include "temper/graph.h"
+
+namespace temper::models {
+
+// The values of one spec, in the order of ModelInfo::options.
+class Options {
+ public:
+  Options(std::span<const ModelOption> options, std::vector<std::string> values)
+      : options_(options), values_(std::move(values)) {}
+
+  std::string_view Text(std::string_view name) const;
+  double Number(std::string_view name) const;
+  std::vector<uint32_t> Sizes(std::string_view name) const;
+
+ private:
+  std::span<const ModelOption> options_;
+  std::vector<std::string> values_;
+};
+
+// The option that chooses between the two conventions above.
+inline constexpr ModelOption kVariantOption = {
+    "variant",
+    "pytorch",
+    ModelOption::Kind::kChoice,
+    0,
+    0,
+    "pytorch|mlperf",
+    "padding, biases and batch norm as PyTorch's or MLPerf Tiny's Keras "
+    "models"};
+
+// A node of the graph and the shape of its output.
+struct Tensor {
+  uint32_t node = 0;
+  uint32_t h = 1, w = 1, c = 1;
+
+  uint64_t Count() const { return uint64_t{h} * w * c; }
+};
+
+class Builder {
+ public:
+  Builder(Shape input, const Targets& targets, Graph* graph)
+      : input_(input), targets_(targets), graph_(*graph) {}
+
+  void set_mlperf(bool mlperf) { mlperf_ = mlperf; }
+  bool mlperf() const { return mlperf_; }
+
+  // "input" and "normalize": u8 is scaled by 1/255, f32 is taken as it is.
+  Tensor Input();
+
+  // bias: kernels that no batch norm follows have one in both conventions.
+  enum class Bias { kUnlessBatchNorm, kAlways };
+  Tensor Conv(const std::string& name, Tensor x, uint32_t out_channels,
+              uint32_t kernel, uint32_t stride,
+              Bias bias = Bias::kUnlessBatchNorm);
+  Tensor Conv(const std::string& name, Tensor x, Conv2dParams params);
+  Tensor Depthwise(const std::string& name, Tensor x, uint32_t kernel,
+                   uint32_t stride);
+  // Keras keeps the N-1 variance of images (TensorFlow's fused kernel), as
+  // PyTorch does, but the population variance behind dense layers.
+  enum class Follows { kConvolution, kDense };
+  Tensor BatchNorm(const std::string& name, Tensor x,
+                   Follows follows = Follows::kConvolution);
+  Tensor Relu(const std::string& name, Tensor x);
+  Tensor Relu6(const std::string& name, Tensor x);
+  Tensor Dense(const std::string& name, Tensor x, uint32_t out_features);
+  Tensor Dropout(const std::string& name, Tensor x, double rate);
+  Tensor Add(const std::string& name, Tensor a, Tensor b);
+  // Windows of h x w side by side, or as the parameters say.
+  Tensor MaxPool(const std::string& name, Tensor x, uint32_t h, uint32_t w);
+  Tensor MaxPool(const std::string& name, Tensor x, MaxPoolParams params);
+  Tensor AvgPool(const std::string& name, Tensor x, uint32_t h, uint32_t w);
+  Tensor GlobalAvgPool(const std::string& name, Tensor x);
+
+  // depthwise 3x3, bn1, relu1, pointwise, bn2, relu2, each behind `prefix`.
+  Tensor SeparableBlock(const std::string& prefix, Tensor x,
+                        uint32_t out_channels, uint32_t stride);
+
+  // conv1 (with the stride), bn1, relu1, conv2, bn2, each behind `prefix`: a
+  // ResNet's basic block without its skip connection.
+  Tensor ResidualBranch(const std::string& prefix, Tensor x,
+                        uint32_t out_channels, uint32_t stride);
+
+  // The head: "fc", a dense layer with an output for each class or value, and
+  // "loss", the one for such targets.
+  void Head(Tensor x);
+  // "loss" against another tensor.
+  void MeanSquaredError(Tensor x, Tensor target);
+
+  // Padding of one direction, by the convention.
+  void Pad(uint32_t size, uint32_t kernel, uint32_t stride, uint32_t* before,
+           uint32_t* after) const;
+
+ private:
+  Shape input_;
+  Targets targets_;
+  Graph& graph_;
+  bool mlperf_ = false;
+};
+
+}  // namespace temper::models
+
+#endif  // TEMPER_MODELS_GRAPHS_BUILDER_H_

@@ -1,0 +1,40 @@
+// LeNet-5 (LeCun et al., "Gradient-based learning applied to document
+// recognition", 1998) in its usual modern form: ReLU instead of tanh, full
+// connections in the second convolution, plain pooling, softmax at the end.
+// For 28x28x1: 6@28x28, 6@14x14, 16@10x10, 16@5x5, 120, 84, classes.
+#include "models/graphs/builder.h"
+
+namespace temper::models {
+namespace {
+
+constexpr ModelOption kOptions[] = {
+    {"pool", "max", ModelOption::Kind::kChoice, 0, 0, "max|avg",
+     "2x2 pooling: the maximum, or the mean as in 1998"},
+};
+
+void Build(const Options& options, Builder& b) {
+  const bool max = options.Text("pool") == "max";
+  const auto pool = [&](const char* name, Tensor x) {
+    return max ? b.MaxPool(name, x, 2, 2) : b.AvgPool(name, x, 2, 2);
+  };
+  Tensor x = b.Input();
+  x = b.Conv("conv1", x, 6, 5, 1, Builder::Bias::kAlways);  // padding 2
+  x = b.Relu("relu1", x);
+  x = pool("pool1", x);
+  Conv2dParams conv2;  // without padding
+  conv2.out_channels = 16;
+  conv2.kernel_h = conv2.kernel_w = 5;
+  x = b.Conv("conv2", x, conv2);
+  x = b.Relu("relu2", x);
+  x = pool("pool2", x);
+  x = b.Relu("relu3", b.Dense("fc1", x, 120));
+  x = b.Relu("relu4", b.Dense("fc2", x, 84));
+  b.Head(x);
+}
+
+}  // namespace
+
+const ModelInfo kLeNet5 = {
+    "lenet5", "LeNet-5 with ReLU", {28, 28, 1}, 12, 12, 10, kOptions, Build};
+
+}  // namespace temper::models

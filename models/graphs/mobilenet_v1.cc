@@ -1,0 +1,56 @@
+// MobileNet v1 (Howard et al., 2017), at width 0.25 and 96x96x3 the person
+// detector of MLPerf Tiny: a 3x3 convolution with stride 2 and 13 depthwise
+// separable blocks. A width of w gives floor(w * channels) channels.
+#include <algorithm>
+
+#include "models/graphs/builder.h"
+
+namespace temper::models {
+namespace {
+
+constexpr ModelOption kOptions[] = {
+    {"width", "0.25", ModelOption::Kind::kNumber, 0.03125, 4, nullptr,
+     "factor for the number of channels"},
+    kVariantOption,
+};
+
+struct Block {
+  uint32_t channels, stride;
+};
+constexpr Block kBlocks[] = {
+    {64, 1},  {128, 2}, {128, 1}, {256, 2}, {256, 1},  {512, 2},  {512, 1},
+    {512, 1}, {512, 1}, {512, 1}, {512, 1}, {1024, 2}, {1024, 1},
+};
+
+void Build(const Options& options, Builder& b) {
+  b.set_mlperf(options.Text("variant") == "mlperf");
+  const double width = options.Number("width");
+  const auto scaled = [&](uint32_t channels) {
+    return static_cast<uint32_t>(channels * width);
+  };
+  Tensor x = b.Input();
+  x = b.Conv("conv1", x, scaled(32), 3, 2);
+  x = b.BatchNorm("bn1", x);
+  x = b.Relu("relu1", x);
+  uint32_t number = 0;
+  for (const Block& block : kBlocks) {
+    const std::string prefix = "block" + std::to_string(++number) + ".";
+    x = b.SeparableBlock(prefix, x, scaled(block.channels), block.stride);
+  }
+  b.Head(b.GlobalAvgPool("pool", x));
+}
+
+}  // namespace
+
+// From 17 pixels on, the last stride still has two pixels to choose from.
+const ModelInfo kMobileNetV1 = {
+    "mobilenet_v1",
+    "MobileNet v1; at width 0.25 MLPerf Tiny's person detector",
+    {96, 96, 3},
+    17,
+    17,
+    2,
+    kOptions,
+    Build};
+
+}  // namespace temper::models

@@ -1,0 +1,81 @@
+// The models that temper brings along: graphs that are built from a short spec,
+//
+//   mobilenet_v1?width=0.5&variant=mlperf
+//
+// a name of the list below and options behind '?', separated by '&'. The input
+// shape and the targets come from the data, not from the spec: for classes a
+// model ends in softmax cross-entropy, for values in the mean squared error.
+// Every such model's last dense layer is called "fc", every loss "loss"; the
+// first two nodes are "input" and "normalize". Table: docs/models.md.
+//
+// Next: builder.h (what the model files share), resnet8.cc (an example).
+#ifndef TEMPER_MODELS_GRAPHS_MODELS_H_
+#define TEMPER_MODELS_GRAPHS_MODELS_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "temper/graph.h"
+#include "temper/status.h"
+
+namespace temper::models {
+
+class Builder;
+class Options;
+
+struct ModelOption {
+  enum class Kind : uint32_t {
+    kChoice,  // one of `choices`, which are separated by '|'
+    kNumber,  // decimal number in [min, max]
+    kSizes,   // whole numbers in [min, max], separated by commas; may be empty
+  };
+  const char* name;
+  const char* default_value;
+  Kind kind;
+  double min, max;
+  const char* choices;
+  const char* help;
+};
+
+struct ModelInfo {
+  const char* name;
+  const char* help;
+  Shape input;            // what the model was made for; any input from
+  uint32_t min_h, min_w;  // min_h x min_w upwards works
+  uint32_t classes;       // what it was made for; 0: it takes no targets
+  std::span<const ModelOption> options;
+  void (*build)(const Options& options, Builder& builder);
+};
+
+// The one list of models: constant in its own file, which has its name.
+#define TEMPER_MODELS(MODEL) \
+  MODEL(kMlp)                \
+  MODEL(kLeNet5)             \
+  MODEL(kResNet8)            \
+  MODEL(kDsCnn)              \
+  MODEL(kMobileNetV1)        \
+  MODEL(kFcAutoencoder)      \
+  MODEL(kMobileNetV2)        \
+  MODEL(kResNet18)
+
+#define TEMPER_MODEL_DECLARE(constant) extern const ModelInfo constant;
+TEMPER_MODELS(TEMPER_MODEL_DECLARE)
+#undef TEMPER_MODEL_DECLARE
+
+std::span<const ModelInfo* const> Models();
+
+// Builds the graph that `spec` names for samples of shape `input` (f32 or u8)
+// and their targets: 2 classes or more (soft labels, too), or 1 value or more.
+// Models that take no targets ignore them.
+// On failure `graph` is untouched and `error` holds one sentence with the
+// remedy, for an unknown model, option or choice the nearest name:
+// kNotFound (model), kInvalidArgument (option), kShapeMismatch (input, number
+// of classes, no targets), kUnsupported (several labels a sample).
+Status BuildModel(std::string_view spec, Shape input, const Targets& targets,
+                  Graph* graph, std::string* error);
+
+}  // namespace temper::models
+
+#endif  // TEMPER_MODELS_GRAPHS_MODELS_H_

@@ -1,0 +1,25 @@
+// JSON that came from a file. What stands in it decides neither how deep a
+// parser calls itself nor how much memory a tree takes: models/files/json.h reads it
+// first, without either. Text of our own making needs none of this.
+#ifndef TEMPER_PORTS_HOST_BASE_JSON_TEXT_H_
+#define TEMPER_PORTS_HOST_BASE_JSON_TEXT_H_
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+
+namespace temper::host {
+
+// As a tree, of a text of at most `most_tokens` brackets, keys and values (some
+// hundred bytes of memory each) and 32 levels. Throws std::runtime_error, which
+// says what is wrong and where.
+nlohmann::ordered_json ParseJson(std::string_view text, uint64_t most_tokens);
+
+// The whole number that an object has under this key, without a tree: for large
+// files. Nothing if the text is not JSON, or has no such number.
+std::optional<uint64_t> JsonMember(std::string_view text, std::string_view key);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_BASE_JSON_TEXT_H_

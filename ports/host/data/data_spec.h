@@ -1,0 +1,76 @@
+// DataSpec: the text by which a user names data, taken apart.
+//
+//   KIND:PATH?option=value&option=value
+//   idx:/usr/share/datasets/fashion-mnist?classes=0-7&limit=2000
+//
+// The path ends at the last '?'; ~/ at its beginning is the home folder, here
+// and in names=. Of kinds that read several files it is a list, separated by
+// commas. Options of every kind:
+//   split=train|test|val  which part (default train); val needs val=
+//   classes=0-3,8         these labels or class names, renumbered 0..n-1 in the
+//                         order given; a range is ascending
+//   names=a,b,c           a name for every original label from 0 up; a single
+//                         item is a file with one name per line
+//   limit=N               the first N samples of the selected classes
+//   per_class=N           N samples of each class; or 0-4:N,7:M for different
+//                         classes (original labels or names). At random if
+//                         seed= is given, else the first N
+//   val=F                 hold out the fraction F of each class for validation
+//   seed=N                order for per_class and val (default for val: 0)
+// Anything else, an empty or repeated option, and contradictions are errors
+// (kExitUsage). Next: dataset.h, which carries a spec out.
+#ifndef TEMPER_PORTS_HOST_DATA_DATA_SPEC_H_
+#define TEMPER_PORTS_HOST_DATA_DATA_SPEC_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace temper::host {
+
+struct DataSpec {
+  struct PerClass {
+    std::string classes;  // one item of a class list; empty: every class
+    uint64_t count = 0;
+  };
+
+  std::string text;  // as the user wrote it
+  std::string kind;
+  std::string path;
+  std::vector<std::string> paths;  // path first, and others of its list
+  std::string split = "train";
+  bool split_given = false;
+  std::vector<std::string> classes;  // items as written; empty: all
+  std::vector<std::string> names;
+  std::string names_file;
+  std::optional<uint64_t> limit;
+  std::vector<PerClass> per_class;
+  double val = 0.0;  // 0: nothing held out
+  std::optional<uint64_t> seed;
+  std::map<std::string, std::string> kind_options;
+};
+
+// What the parser must know about a kind of data.
+struct DataKindSyntax {
+  std::string_view name;
+  std::span<const std::string_view> options;  // beyond the common ones
+  uint32_t most_paths = 1;                    // 1: the path is no list
+};
+
+DataSpec ParseDataSpec(std::string_view text,
+                       std::span<const DataKindSyntax> kinds);
+
+// Decimal digits only, at most `max`; nullopt for anything else.
+std::optional<uint64_t> ParseCount(std::string_view text, uint64_t max);
+
+// Digits with at most one point, such as 4 or 0.25; no sign, exponent, inf or
+// nan. The locale plays no part. Empty if it is anything else.
+std::optional<double> ParseDecimal(std::string_view text);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_DATA_DATA_SPEC_H_

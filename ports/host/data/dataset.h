@@ -1,0 +1,164 @@
+// Dataset: samples in memory, all of them loaded before training starts, so
+// that no step waits for a file and none can fail on one. A DataReader is one
+// kind of data on disk; the only list of kinds is in dataset.cc, and a new kind
+// is one more file next to idx.cc.
+//
+// A reader first tells what there is (ReadIndex), the spec's selection runs on
+// the labels alone, then the reader delivers the selected samples and what they
+// stand for (ReadSamples): limit=200 of a large set costs the memory of 200
+// samples.
+//
+// Selection never depends on anything but the data and the spec. Random choices
+// sort (Philox word of the sample's original index, index): use kSplit, layer 0
+// for val=, layer 1 for per_class=.
+// Next: data_spec.h (the grammar), idx.h (a reader), loader.h (batches).
+#ifndef TEMPER_PORTS_HOST_DATA_DATASET_H_
+#define TEMPER_PORTS_HOST_DATA_DATASET_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ports/host/data/data_spec.h"
+#include "temper/graph.h"
+
+namespace temper::host {
+
+// A block of bytes, aligned to 64, that nobody has touched yet: the system
+// hands out its pages as data arrives.
+class SampleBlock {
+ public:
+  SampleBlock() = default;
+  explicit SampleBlock(size_t bytes);
+  uint8_t* data() { return bytes_.get(); }
+  const uint8_t* data() const { return bytes_.get(); }
+  size_t size() const { return size_; }
+
+ private:
+  struct Free {
+    void operator()(uint8_t* p) const;
+  };
+  std::unique_ptr<uint8_t[], Free> bytes_;
+  size_t size_ = 0;
+};
+
+struct Dataset {
+  std::string source;  // the spec
+  std::string split;   // train, test or val
+  Shape shape;         // of one sample; type u8 or f32
+  // Of every sample. The kind says which of the next fields are filled: class
+  // names where an output is a class, labels for kClasses, values for the rest.
+  Targets targets = {TargetKind::kClasses, 0};
+  std::vector<std::string> class_names;
+  // The label in the files that each class stands for, and whether the classes
+  // have names beside them.
+  std::vector<uint32_t> class_labels;
+  bool named = false;
+  uint32_t label_count = 0;     // labels in the files, selected or not
+  std::vector<int32_t> labels;  // one per sample, in [0, class_names.size())
+  std::vector<float> values;    // targets.Floats() per sample, finite
+  // Index in the original data set, ascending; the sample index of Philox.
+  std::vector<uint64_t> ids;
+  SampleBlock samples;             // size() samples, NHWC, no gaps
+  std::vector<std::string> notes;  // for the user: what is odd but allowed
+
+  size_t size() const { return ids.size(); }
+  size_t SampleBytes() const {
+    return static_cast<size_t>(shape.Count()) *
+           (shape.type == ElementType::kU8 ? 1 : 4);
+  }
+  const uint8_t* Sample(size_t i) const {
+    return samples.data() + i * SampleBytes();
+  }
+  const float* Values(size_t i) const {
+    return values.data() + i * targets.Floats();
+  }
+  // The class of a sample: its label, or the first of its largest
+  // probabilities. -1 where there is no one class.
+  int32_t ClassOf(size_t i) const;
+  // Samples of each class.
+  std::vector<uint64_t> ClassCounts() const;
+  // All memory held, for the plan's second total.
+  uint64_t MemoryBytes() const;
+};
+
+// XXH3-64 of shape, class names, targets, ids and samples: stored in a run, so
+// that a resume on other data is refused.
+uint64_t Fingerprint(const Dataset& data);
+
+class DataReader {
+ public:
+  struct Index {
+    Shape shape;
+    std::vector<int32_t> labels;  // of kClasses: one per sample, >= 0
+    // Names of the labels; empty if the data has numbers only.
+    std::vector<std::string> class_names;
+    // Of kClasses, width is not read: it follows from labels and selection.
+    Targets targets = {TargetKind::kClasses, 0};
+    uint64_t samples = 0;  // of other kinds
+  };
+  // One sample that is wanted, and where its bytes go.
+  struct Placement {
+    uint32_t sample;
+    uint8_t* to;
+    float* values =
+        nullptr;  // targets.Floats() of them; null if there are none
+  };
+
+  virtual ~DataReader() = default;
+  // Called once, first. Throws Failure.
+  virtual Index ReadIndex() = 0;
+  // Called once, after ReadIndex. `wanted` ascends by sample, without doubles.
+  // Checks the rest of the file, too.
+  virtual void ReadSamples(std::span<const Placement> wanted) = 0;
+};
+
+struct TrainingData {
+  Dataset train;
+  std::optional<Dataset> val;  // present if the spec has val=
+};
+
+// Parses, opens, selects and reads. Throws Failure: kExitUsage (spec),
+// kExitNotFound (no such folder), kExitBadData, kExitUnsupported, kExitIo.
+// `check` sees the shape of the samples before any is read or has memory; it
+// may throw.
+using ShapeCheck = std::function<void(const Shape&)>;
+Dataset LoadDataset(std::string_view spec, const ShapeCheck& check = {});
+Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check = {});
+// Both parts of split=train with val=F in one pass over the files.
+TrainingData LoadTrainingData(std::string_view spec,
+                              const ShapeCheck& check = {});
+
+// The same with an open reader: `spec.kind` and `spec.path` do not matter.
+TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
+                      const ShapeCheck& check = {});
+
+// Parsed with the kinds of this build.
+DataSpec ParseDataSpec(std::string_view text);
+// True if the data has a test split.
+bool HasTestSplit(const DataSpec& spec);
+std::unique_ptr<DataReader> OpenData(const DataSpec& spec);
+// True if the path of such a spec is a list, separated by commas.
+bool TakesPathList(std::string_view kind);
+
+// One line per kind for --help.
+struct DataKindHelp {
+  std::string_view name, usage, meaning;
+};
+std::vector<DataKindHelp> DataKinds();
+
+// The spec, for a verb that judges a model: without split= the test split is
+// meant, if there is one (val= and its seed are of the training that came
+// before), and a note says that it is `done` ("evaluated").
+DataSpec SpecWithSplit(const std::string& text, std::string_view done,
+                       std::vector<std::string>* notes);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_DATA_DATASET_H_

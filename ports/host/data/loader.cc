@@ -1,0 +1,182 @@
+// The double-buffered loader. Who owns what, and when: loader.h.
+#include "ports/host/data/loader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <system_error>
+
+#include "ports/host/base/failure.h"
+#include "ports/host/os/threads.h"
+#include "simd/rows.h"
+#include "temper/random.h"
+
+namespace temper::host {
+
+Loader::Loader(const Dataset& data, const LoaderOptions& options)
+    : data_(data), options_(options) {
+  if (options.batch == 0) {
+    Fail(kExitUsage, "cannot make batches", "--batch", "it is 0",
+         "Use 1 or more.");
+  }
+  batches_ = options.drop_last
+                 ? data.size() / options.batch
+                 : (data.size() + options.batch - 1) / options.batch;
+  if (batches_ == 0) {
+    Fail(kExitBadData, "cannot make batches", data.source,
+         fmt::format("{} samples are fewer than one batch of {}", data.size(),
+                     options.batch),
+         "Use a smaller --batch or more data.");
+  }
+  const size_t rows = std::min<size_t>(options.batch, data.size());
+  const uint64_t bytes = uint64_t{rows} * data.SampleBytes() + simd::kTailBytes;
+  for (Slot& slot : slots_) {
+    slot.input = SampleBlock(static_cast<size_t>(bytes));
+    // Touched here once: no page is first met inside a step, and the tail that
+    // kernels may read has a value.
+    std::memset(slot.input.data(), 0, slot.input.size());
+    slot.ids.resize(rows);
+    slot.batch.input = slot.input.data();
+    slot.batch.sample_ids = slot.ids.data();
+    if (data.targets.kind == TargetKind::kClasses) {
+      slot.labels.resize(rows);
+      slot.batch.labels = slot.labels.data();
+    } else if (data.targets.Floats() > 0) {
+      slot.targets.resize(rows * data.targets.Floats());
+      slot.batch.targets = slot.targets.data();
+    }
+  }
+  order_.resize(data.size());
+  next_gather_ = next_deliver_ = batches_;
+  try {
+    worker_ = Thread([this] { Run(); });
+  } catch (const std::system_error&) {
+    FailNoThread("the system refuses the one that loads the data");
+  }
+  begun_.wait();
+}
+
+Loader::~Loader() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  worker_.join();
+}
+
+uint64_t LoaderBytes(const Dataset& data, uint32_t batch) {
+  constexpr uint64_t kSlots = 2, kId = 8, kOrder = 8;
+  const uint64_t rows = std::min<uint64_t>(batch, data.size());
+  const uint64_t targets = data.targets.kind == TargetKind::kClasses
+                               ? 4
+                               : uint64_t{4} * data.targets.Floats();
+  return kSlots * rows * (data.SampleBytes() + targets + kId) +
+         kOrder * data.size();
+}
+
+uint64_t Loader::MemoryBytes() const {
+  uint64_t bytes = order_.size() * sizeof(Key);
+  for (const Slot& slot : slots_) {
+    bytes += slot.input.size() + slot.labels.size() * sizeof(slot.labels[0]) +
+             slot.targets.size() * sizeof(slot.targets[0]) +
+             slot.ids.size() * sizeof(slot.ids[0]);
+  }
+  return bytes;
+}
+
+void Loader::StartEpoch(uint32_t epoch, uint64_t first_batch) {
+  {
+    // Nothing more to gather, then wait until the worker has put down its pen.
+    std::unique_lock lock(mutex_);
+    next_gather_ = batches_;
+    changed_.wait(lock, [this] { return !working_; });
+  }
+  epoch_ = epoch;
+  for (size_t i = 0; i < order_.size(); ++i) {
+    uint32_t word = 0;
+    if (options_.shuffle) {
+      word = RandomWord(options_.seed, static_cast<uint32_t>(data_.ids[i]), 0,
+                        epoch, RandomStream(RandomUse::kShuffle, 0));
+    }
+    order_[i] = {word, static_cast<uint32_t>(i)};
+  }
+  // ids ascend, so the index orders equal words as the id would. std::sort
+  // works in place.
+  if (options_.shuffle) {
+    std::sort(order_.begin(), order_.end(), [](const Key& a, const Key& b) {
+      return a.word != b.word ? a.word < b.word : a.index < b.index;
+    });
+  }
+  {
+    std::lock_guard lock(mutex_);
+    next_gather_ = next_deliver_ = std::min(first_batch, batches_);
+    holding_ = false;
+    for (Slot& slot : slots_) slot.full = false;
+  }
+  changed_.notify_all();
+}
+
+const Batch* Loader::Next() {
+  std::unique_lock lock(mutex_);
+  if (holding_) {
+    slots_[(next_deliver_ - 1) % 2].full = false;
+    holding_ = false;
+    changed_.notify_all();
+  }
+  if (next_deliver_ == batches_) return nullptr;
+  Slot& slot = slots_[next_deliver_ % 2];
+  changed_.wait(lock, [&slot] { return slot.full; });
+  ++next_deliver_;
+  holding_ = true;
+  return &slot.batch;
+}
+
+void Loader::Run() {
+  begun_.count_down();
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] {
+      return stop_ ||
+             (next_gather_ < batches_ && !slots_[next_gather_ % 2].full);
+    });
+    if (stop_) return;
+    const uint64_t batch = next_gather_;
+    Slot& slot = slots_[batch % 2];
+    working_ = true;
+    lock.unlock();
+    Gather(batch, slot);
+    lock.lock();
+    working_ = false;
+    // If StartEpoch has called the batch off meanwhile, it resets both.
+    slot.full = true;
+    ++next_gather_;
+    changed_.notify_all();
+  }
+}
+
+void Loader::Gather(uint64_t batch, Slot& slot) const {
+  const size_t begin = static_cast<size_t>(batch * options_.batch);
+  const size_t end = std::min<size_t>(begin + options_.batch, order_.size());
+  const size_t sample_bytes = data_.SampleBytes();
+  const size_t floats = data_.targets.Floats();
+  for (size_t i = begin; i < end; ++i) {
+    const size_t from = order_[i].index;
+    const size_t row = i - begin;
+    uint8_t* const sample = slot.input.data() + row * sample_bytes;
+    std::memcpy(sample, data_.Sample(from), sample_bytes);
+    Augment(options_.augment.data(),
+            static_cast<uint32_t>(options_.augment.size()), data_.shape,
+            options_.seed, data_.ids[from], epoch_, sample);
+    if (!slot.labels.empty()) slot.labels[row] = data_.labels[from];
+    if (!slot.targets.empty()) {
+      std::copy_n(data_.Values(from), floats,
+                  slot.targets.data() + row * floats);
+    }
+    slot.ids[row] = data_.ids[from];
+  }
+  slot.batch.rows = static_cast<uint32_t>(end - begin);
+}
+
+}  // namespace temper::host

@@ -1,0 +1,130 @@
+// Memory with a guard page and a pattern. See arena.h.
+#include "ports/host/os/arena.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "ports/host/base/failure.h"
+#include "temper/plan.h"
+
+namespace temper::host {
+namespace {
+
+// No float kernel writes lines of this, and it is a NaN that would show.
+constexpr uint8_t kPattern = 0xA5;
+constexpr uint64_t kLine = 64;
+// Of most kernels; with another size the hint below is merely less useful.
+constexpr uint64_t kHugePage = uint64_t{2} << 20;
+
+}  // namespace
+
+bool SizeArena(uint64_t bytes, uint64_t page, uint64_t most,
+               ArenaSizes* sizes) {
+  sizes->size = bytes / kLine * kLine;
+  // Against `most` before each sum: none of them wraps around.
+  if (most < kHugePage + 2 * page ||
+      sizes->size > most - kHugePage - 2 * page) {
+    return false;
+  }
+  sizes->pages = (sizes->size + page - 1) / page * page;
+  sizes->mapped = sizes->pages + page;
+  sizes->reserved = sizes->mapped + kHugePage;
+  return true;
+}
+
+HostArena::HostArena(uint64_t bytes) {
+  const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  ArenaSizes sizes;
+  if (!SizeArena(bytes, page, SIZE_MAX, &sizes)) {
+    Fail(kExitDoesNotFit, "arena", fmt::format("{} bytes", bytes),
+         "larger than the address space", "Ask for less with --arena");
+  }
+  size_ = sizes.size;
+  mapped_ = static_cast<size_t>(sizes.mapped);
+  const size_t pages = static_cast<size_t>(sizes.pages);
+  // What lies around the arena is given back.
+  const size_t reserved = static_cast<size_t>(sizes.reserved);
+  void* const place = mmap(nullptr, reserved, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (place == MAP_FAILED) {
+    FailErrno(kExitDoesNotFit, errno, "cannot reserve the arena",
+              fmt::format("{} bytes", bytes),
+              "Use a smaller batch or model, or free memory");
+  }
+  const size_t head = static_cast<size_t>(
+      (kHugePage - reinterpret_cast<uintptr_t>(place) % kHugePage) % kHugePage);
+  uint8_t* const base = static_cast<uint8_t*>(place) + head;
+  if (head != 0) munmap(place, head);
+  munmap(base + mapped_, reserved - head - mapped_);
+  mapping_ = base;
+  if (mprotect(base + pages, page, PROT_NONE) != 0) {
+    const int error = errno;
+    munmap(mapping_, mapped_);
+    FailErrno(kExitIo, error, "cannot protect the page behind the arena", "",
+              "");
+  }
+  // Fewer translations to look up; a kernel that has no huge pages may refuse.
+  madvise(base, pages, MADV_HUGEPAGE);
+  data_ = base + (pages - size_);  // the end of the arena meets the guard
+  std::memset(data_, kPattern, size_);
+}
+
+HostArena::~HostArena() { munmap(mapping_, mapped_); }
+
+bool HostArena::Touched(uint64_t line) const {
+  uint8_t untouched[kLine];
+  std::memset(untouched, kPattern, kLine);
+  return std::memcmp(data_ + line, untouched, kLine) != 0;
+}
+
+uint64_t HostArena::TouchedBytes() const {
+  uint64_t bytes = 0;
+  for (uint64_t line = 0; line < size_; line += kLine) {
+    if (Touched(line)) bytes += kLine;
+  }
+  return bytes;
+}
+
+uint64_t HostArena::TouchedEnd() const {
+  uint64_t end = size_;
+  while (end > 0 && !Touched(end - kLine)) end -= kLine;
+  return end;
+}
+
+uint64_t ParseBytes(std::string_view text) {
+  uint64_t value = 0;
+  size_t i = 0;
+  bool overflow = false;
+  for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) {
+    overflow |= __builtin_mul_overflow(value, uint64_t{10}, &value);
+    overflow |= __builtin_add_overflow(
+        value, static_cast<uint64_t>(text[i] - '0'), &value);
+  }
+  struct Unit {
+    std::string_view name;
+    uint64_t bytes;
+  };
+  constexpr Unit kUnits[] = {{"", 1},
+                             {"B", 1},
+                             {"KiB", uint64_t{1} << 10},
+                             {"MiB", uint64_t{1} << 20},
+                             {"GiB", uint64_t{1} << 30},
+                             {"kB", 1000},
+                             {"MB", 1000000},
+                             {"GB", 1000000000}};
+  for (const Unit& unit : kUnits) {
+    if (i == 0 || text.substr(i) != unit.name) continue;
+    overflow |= __builtin_mul_overflow(value, unit.bytes, &value);
+    if (overflow || value == 0) break;
+    return value;
+  }
+  Fail(kExitUsage, "not a size", Printable(text),
+       "a size is a whole number above 0 with an optional unit",
+       "Write it like 16777216, 16384KiB, 16MiB or 1GiB");
+}
+
+}  // namespace temper::host

@@ -1,0 +1,46 @@
+// Files for code that reports by Failure: the throwing side of files.h.
+#ifndef TEMPER_PORTS_HOST_OS_FILE_IO_H_
+#define TEMPER_PORTS_HOST_OS_FILE_IO_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/files/error.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/os/files.h"
+
+namespace temper::host {
+
+// The exit code that belongs to a status code.
+ExitCode ExitCodeOf(StatusCode code);
+
+// "path: message" with the exit code of the error.
+[[noreturn]] void FailFile(const FileError& error, const std::string& path);
+
+std::vector<uint8_t> ReadFileOrFail(const std::string& path,
+                                    uint64_t max_bytes);
+
+// Opens `file`, lets write(sink) fill it (it returns false if the sink refused)
+// and commits. Throws Failure (kExitIo) that says what became of the target,
+// which is as it was if `write` throws. Allocates nothing on the way to success.
+template <class Write>
+void SaveOrFail(AtomicFile& file, Write&& write) {
+  const auto refuse = [&] {
+    throw Failure(kExitIo,
+                  std::string(file.error()) + "\n  " + file.consequence());
+  };
+  if (!file.Open().ok()) refuse();
+  bool written = false;
+  try {
+    written = write(file.Sink());
+  } catch (...) {
+    file.Abort();
+    throw;
+  }
+  if (!written || !file.Commit().ok()) refuse();
+}
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_OS_FILE_IO_H_

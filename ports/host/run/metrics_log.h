@@ -1,0 +1,92 @@
+// MetricsLog: metrics.csv, one row per epoch; an empty field is no value. The
+// columns are a table (metrics_log.cc): a new one is a field of MetricsRow and
+// a line there. A resumed run finds its columns by name: those that it does not
+// know stay empty, and those that an earlier version did not have are added.
+// Next: run_log.h, the file below it.
+#ifndef TEMPER_PORTS_HOST_RUN_METRICS_LOG_H_
+#define TEMPER_PORTS_HOST_RUN_METRICS_LOG_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ports/host/run/run_log.h"
+
+namespace temper::host {
+
+struct MetricsRow {
+  uint32_t epoch = 0;  // counts from 1; rows ascend
+  uint64_t step = 0;   // steps since the start of training
+  float lr = 0.0f;
+  float train_loss = 0.0f;
+  std::optional<float> train_accuracy;
+  float penalty = 0.0f;  // weight decay's part of the objective
+  std::optional<float> val_loss, val_accuracy;
+  // Of models that learn values: mean absolute error, root of the mean squared
+  // one.
+  std::optional<float> val_mae, val_rmse;
+  double images_per_second = 0.0;  // of this process
+  double seconds = 0.0;            // of steps since the start, over all resumes
+  bool best = false;
+};
+
+struct MetricsColumn {
+  std::string_view name;
+  // Writes the value, at most 32 characters, and returns its end.
+  char* (*write)(const MetricsRow& row, char* to);
+  // Files of the first version have it: one without it is not ours.
+  bool always = false;
+};
+// `errors`: with val_mae and val_rmse.
+std::span<const MetricsColumn> MetricsColumns(bool errors = false);
+
+class MetricsLog {
+ public:
+  // A new file with its header; an existing one is emptied.
+  explicit MetricsLog(
+      const FilePlace& place,
+      std::span<const MetricsColumn> columns = MetricsColumns());
+  // Goes on after `epochs` finished epochs: keeps the leading valid rows up to
+  // that epoch and drops everything after them. A file that is not ours is
+  // moved aside; a missing one is made anew. Rows that are lost are a warning.
+  MetricsLog(const FilePlace& place, uint32_t epochs,
+             std::span<const MetricsColumn> columns = MetricsColumns());
+
+  void Append(const MetricsRow& row);
+  void Sync() { file_.Sync(); }
+  std::string_view TakeWarning() { return file_.TakeWarning(); }
+  uint32_t kept() const { return kept_; }        // rows, after a resume
+  uint32_t dropped() const { return dropped_; }  // lines, whole or half
+  // Of the last row that was kept: 0 if there is none.
+  uint64_t kept_epoch() const { return last_.epoch; }
+  double kept_seconds() const { return last_.seconds; }
+  bool kept_validation() const { return last_.validation; }
+
+ private:
+  static constexpr size_t kMostColumns = 64;
+  // What a resume must know of a row.
+  struct Kept {
+    uint64_t epoch = 0;
+    double seconds = 0;
+    bool validation = false;
+  };
+
+  void Begin();
+  bool ReadHeader(std::string_view line);
+  std::optional<Kept> ParseRow(std::string_view line) const;
+  void AddColumns(uint64_t end);
+
+  const std::span<const MetricsColumn> columns_;
+  AppendFile file_;
+  // Of each column of the file, the one of ours, or null.
+  std::vector<const MetricsColumn*> order_;
+  uint32_t kept_ = 0, dropped_ = 0;
+  Kept last_;
+};
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_RUN_METRICS_LOG_H_

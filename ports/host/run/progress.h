@@ -1,0 +1,73 @@
+// Progress: where a long run stands, on stderr. On a terminal one line that is
+// written over, at most 5 times a second:
+//
+//   epoch  3/20   412/900  loss 0.713  acc 74.2 %  lr 3e-03  41 img/s
+//       ETA 6m12s  arena 212/256 MiB                        (all in one line)
+//
+// Elsewhere (a log file, a service) plain lines: one per epoch and at least one
+// every 30 seconds. ASCII without colours or escape codes. Updating formats
+// into a fixed buffer and writes with write(2): no allocation.
+#ifndef TEMPER_PORTS_HOST_RUN_PROGRESS_H_
+#define TEMPER_PORTS_HOST_RUN_PROGRESS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace temper::host {
+
+struct ProgressState {
+  uint32_t epoch = 0, epochs = 0;           // epoch counts from 1
+  uint64_t step = 0, steps = 0;             // within the epoch, done / all
+  uint64_t samples = 0, samples_total = 0;  // of the whole run, done / all
+  // Accuracy in [0, 1]; negative: the model has no classes.
+  double loss = 0.0, accuracy = 0.0, lr = 0;
+  uint64_t arena_used = 0, arena_total = 0;  // bytes
+};
+
+class Progress {
+ public:
+  using Clock = uint64_t (*)();  // nanoseconds, never backwards
+
+  enum class Style { kAuto, kTerminal, kPlain, kQuiet };
+  // kAuto asks isatty(fd). `clock` is for tests; nullptr: CLOCK_MONOTONIC.
+  explicit Progress(Style style = Style::kAuto, int fd = 2,
+                    Clock clock = nullptr);
+
+  // Call after every step: returns at once unless a line is due.
+  void Update(const ProgressState& state);
+  // The last word on an epoch; never dropped. Negative: no validation.
+  void EndEpoch(const ProgressState& state, double val_loss = -1.0,
+                double val_accuracy = -1.0, double val_mae = -1.0);
+  // A line of its own, without disturbing the progress line.
+  void Line(std::string_view text);
+  // Takes the progress line off the terminal.
+  void Clear();
+
+  // Samples per second, smoothed; 0 before the first measurement.
+  double SamplesPerSecond() const { return rate_; }
+  // Forget the speed: the work per sample has changed (layers unfrozen).
+  void ResetSpeed();
+
+ private:
+  static constexpr size_t kBuffer = 512;
+
+  void Measure(const ProgressState& state, uint64_t now);
+  size_t Format(const ProgressState& state, char* to) const;
+  void WriteTerminal(const char* text, size_t size);
+  void Write(const char* text, size_t size);
+
+  Style style_;
+  int fd_;
+  Clock clock_;
+  uint64_t last_line_ = 0;     // when the last line was written
+  uint64_t last_measure_ = 0;  // when rate_ was last renewed
+  uint64_t last_samples_ = 0;
+  bool measured_ = false;  // last_measure_ holds
+  double rate_ = 0.0;
+  size_t shown_ = 0;  // columns of the line on the terminal
+};
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_RUN_PROGRESS_H_

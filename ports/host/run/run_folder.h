@@ -1,0 +1,85 @@
+// RunFolder: the folder of one run: its files, its weights/, and a lock, so
+// that two processes never write one run. The folder is opened once, and all of
+// a run's files are reached through its descriptor: a folder that is moved
+// while a run works in it takes the run along.
+//
+// A new run begins in a staging folder inside its folder and takes its place in
+// one step, Publish(), once its first checkpoint is on the disk. Until then an
+// older run stays whole, and a job that fails leaves nothing behind:
+//
+//   .run.new       being set up: removed by whoever finds it unlocked
+//   .run.complete  durable; the older run is to be removed
+//   .run.moving    the older run is removed; the files are to be moved up
+//
+// Renaming .run.new to .run.complete decides. What a crash interrupts after
+// that, the next one to open the folder finishes.
+// Next: run_log.h, the files in it that grow.
+#ifndef TEMPER_PORTS_HOST_RUN_RUN_FOLDER_H_
+#define TEMPER_PORTS_HOST_RUN_RUN_FOLDER_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ports/host/os/files.h"
+
+namespace temper::host {
+
+enum class FolderMode {
+  kNew,        // must not exist, or be empty
+  kNumbered,   // path, or the first of path-2, path-3, ... that does not exist
+  kOverwrite,  // an older run in it is replaced (the files listed in the .cc)
+  kResume,     // must exist
+};
+
+class RunFolder {
+ public:
+  // Creates or opens the folder and locks it against other processes until
+  // destruction. kExitCannotCreate, kExitNotFound (resume).
+  RunFolder(std::string path, FolderMode mode);
+  // Removes what a run that was not published has made.
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+  // Where messages say that a file is: its place once the run is published.
+  std::string File(std::string_view name) const;
+
+  // Descriptors of the folder in which the run's files are, and of weights/ in
+  // it. Publish() changes both; files that are open stay what they are.
+  int fd() const { return staging_fd_ >= 0 ? staging_fd_ : fd_; }
+  int weights_fd() const { return weights_fd_; }
+  FilePlace Place(const std::string& name) const;
+  FilePlace Weights(const std::string& name) const;
+
+  // Replaces a file as a whole: the old or the new content survives a crash,
+  // nothing between. kExitIo.
+  void WriteFile(const std::string& name, std::string_view content) const;
+  // kExitNotFound, kExitBadData, kExitIo.
+  std::vector<uint8_t> ReadFile(const std::string& name,
+                                uint64_t max_bytes) const;
+
+  // Makes the new run the run of this folder. What it wrote before, and synced,
+  // survives a power cut from here on. kExitIo: the older run is as it was,
+  // unless the message says that the new one is complete.
+  void Publish();
+
+ private:
+  void Lock();
+  void CheckOldRun() const;
+  void CheckComplete() const;
+  void OpenWeights(int folder);
+  void CreateStaging();
+  void Finish();  // what an interrupted Publish() has left
+  void Discard() noexcept;
+
+  std::string path_;
+  int fd_ = -1, staging_fd_ = -1, weights_fd_ = -1;
+  std::vector<std::string> created_;  // folders, the outermost first
+};
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_RUN_RUN_FOLDER_H_

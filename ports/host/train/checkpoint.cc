@@ -1,0 +1,249 @@
+// Saving and restoring. See checkpoint.h.
+#include "ports/host/train/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <iterator>
+#include <optional>
+
+#include "ports/host/base/failure.h"
+#include "ports/host/train/weights.h"
+#include "simd/target.h"
+
+namespace temper::host {
+namespace {
+
+// Names and widths of the counters, in the order of Format. One that is added
+// is read with the value that it has in runs which did not count it
+// (ReadField).
+constexpr struct {
+  const char* name;
+  uint32_t width;
+} kFields[] = {
+    {"epoch", 10},      {"batch", 20},         {"step", 20},
+    {"loss_sum", 16},   {"correct", 20},       {"samples", 20},
+    {"best_epoch", 10}, {"best_accuracy", 16}, {"best_loss", 16},
+};
+constexpr size_t kFieldCount = std::size(kFields);
+
+// Without allocating: into fixed buffers.
+struct Texts {
+  char text[kFieldCount][24];
+  std::string_view views[kFieldCount];
+};
+void Format(const Counters& c, Texts* out) {
+  const uint64_t values[kFieldCount] = {
+      c.epoch,
+      c.batch,
+      c.step,
+      std::bit_cast<uint64_t>(c.loss_sum),
+      c.correct,
+      c.samples,
+      c.best_epoch,
+      std::bit_cast<uint64_t>(c.best_accuracy),
+      std::bit_cast<uint64_t>(c.best_loss)};
+  for (size_t i = 0; i < kFieldCount; ++i) {
+    const auto end =
+        kFields[i].width == 16
+            ? fmt::format_to_n(out->text[i], 24, "{:016x}", values[i])
+            : fmt::format_to_n(out->text[i], 24, "{}", values[i]);
+    out->views[i] = {out->text[i], end.size};
+  }
+}
+
+// `absent`: of checkpoints that lack it.
+uint64_t ReadField(const ModelDescription& file, const char* name,
+                   bool hexadecimal, std::optional<uint64_t> absent = {}) {
+  const auto at = file.training.find(name);
+  if (at == file.training.end() && absent) return *absent;
+  if (at == file.training.end() || at->second.empty()) {
+    Fail(kExitBadData, "the checkpoint lacks a counter", name, "",
+         "It is a model without training state: fine-tune it instead");
+  }
+  uint64_t value = 0;
+  const char* begin = at->second.data();
+  const char* end = begin + at->second.size();
+  for (const char* p = begin; p != end; ++p) {
+    const int digit = *p >= '0' && *p <= '9'                  ? *p - '0'
+                      : hexadecimal && *p >= 'a' && *p <= 'f' ? *p - 'a' + 10
+                                                              : -1;
+    uint64_t next;
+    if (digit < 0 ||
+        __builtin_mul_overflow(value, uint64_t{hexadecimal ? 16u : 10u},
+                               &next) ||
+        __builtin_add_overflow(next, static_cast<uint64_t>(digit), &value)) {
+      Fail(kExitBadData, "a counter of the checkpoint is no number", name,
+           Printable(at->second), "");
+    }
+  }
+  return value;
+}
+
+std::string Hex(uint64_t value) { return fmt::format("{:016x}", value); }
+
+// Training and validation data.
+std::string DataFingerprint(const Job& job) {
+  std::string text = Hex(Fingerprint(job.data.train));
+  if (job.data.val) text += Hex(Fingerprint(*job.data.val));
+  return text;
+}
+
+// Targets with fused multiply-add agree on every bit; the others stand alone.
+std::string ArithmeticOf() {
+  const simd::Target target = simd::CurrentTarget();
+  return target.exact ? "exact" : target.name;
+}
+
+const std::string& TextField(const ModelDescription& file, const char* name) {
+  static const std::string none;
+  const auto at = file.training.find(name);
+  return at == file.training.end() ? none : at->second;
+}
+
+}  // namespace
+
+Checkpoint::Checkpoint(const Job& job, const Trainer& trainer,
+                       const FilePlace& place, bool with_state)
+    : job_(job), path_(place.shown), file_(place) {
+  ModelDescription info = job.info;
+  info.training["arithmetic"] = std::to_string(kArithmeticVersion);
+  info.training["seed"] = std::to_string(job.options.seed);
+  if (with_state) {
+    info.training["program_hash"] = Hex(job.plan.program_hash);
+    info.training["program_version"] = std::to_string(kProgramVersion);
+    info.training["data"] = DataFingerprint(job);
+    info.training["options"] = OptionsFingerprint(job.options);
+    info.training["arithmetic_of"] = ArithmeticOf();
+  }
+  std::vector<TensorSource> weights, state;
+  for (const TensorView& view : trainer.Tensors()) {
+    weights.push_back({TensorName(job.plan, view),
+                       TensorDims(view),
+                       {view.data, static_cast<size_t>(view.count)}});
+  }
+  std::vector<CounterField> counters;
+  for (const auto& field : kFields)
+    counters.push_back({field.name, field.width});
+  if (with_state) {
+    for (const StateView& view : trainer.States()) {
+      state.push_back({StateName(job.plan, trainer, view),
+                       TensorDims(trainer.Tensors()[view.tensor]),
+                       {view.data, static_cast<size_t>(view.count)}});
+    }
+  }
+  const FileError error = writer_.Prepare(info, weights, state, counters);
+  if (!error.ok()) {
+    // Names of classes or layers that a file cannot hold.
+    throw Failure(kExitBadData, fmt::format("{}: {}", path_, error.message));
+  }
+}
+
+void Checkpoint::Save(const Counters& counters) {
+  Texts texts;
+  Format(counters, &texts);
+  SaveOrFail(file_, [&](const ByteSink& sink) {
+    const Status status = writer_.Write({texts.views, kFieldCount}, sink);
+    if (status.code == StatusCode::kNotFinite) {
+      FailStatus(status, job_.info.graph, "not saved");
+    }
+    if (!status.ok() && status.code != StatusCode::kIoError) {
+      FailStatus(status, job_.info.graph, path_);
+    }
+    return status.ok();
+  });
+}
+
+Counters ReadCounters(const ModelDescription& file, const Job& job) {
+  const uint64_t arithmetic = ReadField(file, "arithmetic", false);
+  if (arithmetic != kArithmeticVersion) {
+    Fail(kExitMismatch, "the checkpoint was computed by another version", "",
+         fmt::format("arithmetic {}, this temper has {}", arithmetic,
+                     kArithmeticVersion),
+         "Finish the run with the version that began it, or fine-tune from it");
+  }
+  // The graph is the checkpoint's own, shapes follow from it, and options are
+  // compared below: they decide where the hash is made in another way.
+  if (ReadField(file, "program_version", false, 1) == kProgramVersion &&
+      ReadField(file, "program_hash", true) != job.plan.program_hash) {
+    Fail(kExitMismatch, "the checkpoint belongs to another job", "",
+         "graph, batch or options differ from those it was made with",
+         "Do not edit config.json of a run; start a new run");
+  }
+  if (TextField(file, "options") != OptionsFingerprint(job.options)) {
+    Fail(kExitMismatch, "the options are not those the run began with",
+         "config.json", "something that decides the result was changed",
+         "Put it back, or start a new run from the model");
+  }
+  if (TextField(file, "arithmetic_of") != ArithmeticOf()) {
+    Fail(kExitMismatch, "the run was computed on another kind of target",
+         TextField(file, "arithmetic_of"),
+         fmt::format("now it is {}: the bits would differ", ArithmeticOf()),
+         "Resume with the same --target");
+  }
+  if (TextField(file, "data") != DataFingerprint(job)) {
+    Fail(kExitMismatch, "the data are not those of the run",
+         Printable(job.options.data), "samples, labels or their order differ",
+         "Restore the data, name them with --data if they are elsewhere, or "
+         "start a new run from the model");
+  }
+  Counters c;
+  const auto count = [&](const char* name) {
+    return static_cast<uint32_t>(
+        std::min<uint64_t>(ReadField(file, name, false), UINT32_MAX));
+  };
+  c.epoch = count("epoch");
+  c.batch = ReadField(file, "batch", false);
+  c.step = ReadField(file, "step", false);
+  c.loss_sum = std::bit_cast<double>(ReadField(file, "loss_sum", true));
+  c.correct = ReadField(file, "correct", false);
+  c.samples = ReadField(file, "samples", false);
+  c.best_epoch = count("best_epoch");
+  c.best_accuracy =
+      std::bit_cast<double>(ReadField(file, "best_accuracy", true));
+  c.best_loss = std::bit_cast<double>(ReadField(file, "best_loss", true));
+  if (c.epoch > job.options.epochs || c.batch > job.steps_per_epoch ||
+      c.step != c.epoch * job.steps_per_epoch + c.batch ||
+      c.samples < c.batch || c.samples > c.batch * job.options.batch ||
+      c.correct > c.samples || !std::isfinite(c.loss_sum) ||
+      c.best_epoch > c.epoch || !std::isfinite(c.best_loss) ||
+      !(c.best_accuracy >= -1.0 && c.best_accuracy <= 1.0)) {
+    Fail(kExitBadData, "the checkpoint's counters contradict each other", "",
+         fmt::format("epoch {}, batch {}, step {}, {} samples", c.epoch,
+                     c.batch, c.step, c.samples),
+         "Start a new run from the model");
+  }
+  return c;
+}
+
+void RestoreState(ModelSource& file, Trainer& trainer) {
+  const std::vector<StoredTensor>& stored = file.header().optimizer_state;
+  const std::vector<StateView>& states = trainer.States();
+  if (stored.size() != states.size()) {
+    Fail(kExitMismatch, "the checkpoint has other optimizer state",
+         Printable(file.path()),
+         fmt::format("{} tensors, the plan has {}", stored.size(),
+                     states.size()),
+         "Resume with the options that the run began with");
+  }
+  for (size_t i = 0; i < states.size(); ++i) {
+    const std::string name = StateName(trainer.plan(), trainer, states[i]);
+    if (stored[i].name != name || stored[i].count != states[i].count) {
+      Fail(kExitMismatch, "optimizer state does not fit",
+           Printable(stored[i].name),
+           fmt::format("expected \"{}\" with {} values", name, states[i].count),
+           "Resume with the options that the run began with");
+    }
+  }
+  const WeightPlaces weights(trainer, file.header().graph);
+  file.Read([&](const StoredTensor& tensor, bool state, uint64_t first,
+                std::span<const float> values) {
+    if (!state) return weights.Copy(tensor, first, values);
+    float* const to = states[static_cast<size_t>(&tensor - stored.data())].data;
+    std::copy(values.begin(), values.end(), to + first);
+  });
+}
+
+}  // namespace temper::host

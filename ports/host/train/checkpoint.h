@@ -1,0 +1,60 @@
+// Checkpoint: a trainer's state in a file, again and again, without allocating.
+// Counters travel in the file's metadata (models/files/model_writer.h) as text of
+// fixed width; floating-point ones as the 16 hexadecimal digits of their bits,
+// so that a resumed run goes on with the same bits. Nothing in the file depends
+// on time, host, path, target or threads. Next: ports/host/os/files.h (how it
+// reaches the disk).
+#ifndef TEMPER_PORTS_HOST_TRAIN_CHECKPOINT_H_
+#define TEMPER_PORTS_HOST_TRAIN_CHECKPOINT_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "models/files/model_writer.h"
+#include "ports/host/os/file_io.h"
+#include "ports/host/train/job.h"
+#include "ports/host/train/model_source.h"
+
+namespace temper::host {
+
+// Where a run stands.
+struct Counters : FitState {
+  uint32_t best_epoch = 0;  // 0: none yet
+  double best_accuracy = -1, best_loss = 0;
+};
+
+class Checkpoint {
+ public:
+  // With optimizer state and all counters, or the weights alone.
+  Checkpoint(const Job& job, const Trainer& trainer, const FilePlace& place,
+             bool with_state);
+
+  // Replaces the file. Throws Failure: kExitDiverged (NaN in a weight; the old
+  // file stays), kExitIo.
+  void Save(const Counters& counters);
+
+  // The folder of the next saves.
+  void MoveTo(int folder) { file_.MoveTo(folder); }
+
+  uint64_t file_bytes() const { return writer_.file_bytes(); }
+  std::array<char, 64> WeightsSha256() const { return writer_.WeightsSha256(); }
+
+ private:
+  const Job& job_;
+  const std::string path_;
+  AtomicFile file_;
+  ModelWriter writer_;
+};
+
+// Counters from the training fields of a checkpoint. kExitMismatch if it is of
+// another program or arithmetic version than `job`.
+Counters ReadCounters(const ModelDescription& file, const Job& job);
+
+// Weights and optimizer state into a trainer of the same plan, straight from
+// the file. kExitMismatch if the optimizer has other state than the file.
+void RestoreState(ModelSource& file, Trainer& trainer);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_TRAIN_CHECKPOINT_H_

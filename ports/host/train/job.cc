@@ -1,0 +1,599 @@
+// From options to a plan. See job.h.
+#include "ports/host/train/job.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <set>
+
+#include "models/files/graph_json.h"
+#include "models/graph_edit.h"
+#include "models/graphs/models.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/data/class_match.h"
+#include "ports/host/data/loader.h"
+#include "ports/host/data/stats.h"
+#include "ports/host/data/target_match.h"
+#include "ports/host/data/text_file.h"
+#include "ports/host/os/arena.h"
+#include "ports/host/os/file_io.h"
+#include "ports/host/os/threads.h"
+#include "ports/host/train/specs.h"
+#include "simd/target.h"
+
+namespace temper::host {
+namespace {
+
+bool EndsWith(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() &&
+         text.substr(text.size() - end.size()) == end;
+}
+
+// The model's own classes if the data has no others, so that labels mean what
+// the model learnt; else the data's, which needs a new head.
+void ResolveClasses(Job& job, const std::vector<std::string>& model_classes) {
+  const std::vector<std::string>& data_classes = job.data.train.class_names;
+  const std::set<std::string> known(model_classes.begin(), model_classes.end());
+  std::vector<std::string> unknown;
+  for (const std::string& name : data_classes) {
+    if (known.count(name) == 0) unknown.push_back(name);
+  }
+  const ClassMatch match = MatchClassNames(job.data.train, model_classes);
+  const bool all = std::find(match.to_model.begin(), match.to_model.end(),
+                             -1) == match.to_model.end();
+  if (match.by_label &&
+      (!job.options.finetune ||
+       (all && data_classes.size() == model_classes.size()))) {
+    job.classes = model_classes;
+    job.notes.push_back(match.note);
+  } else if (match.none && !job.options.finetune) {
+    RefuseClasses(job.data.train, model_classes);
+  } else if (unknown.empty() && !job.options.finetune) {
+    job.classes = model_classes;
+  } else if (unknown.empty() && data_classes.size() == model_classes.size()) {
+    job.classes = model_classes;
+  } else if (!job.options.finetune) {
+    Fail(kExitMismatch, "the model does not know a class of the data",
+         Printable(unknown.front()),
+         fmt::format("the model has {} classes, the data {}",
+                     model_classes.size(), data_classes.size()),
+         "Use `temper finetune`, which replaces the head");
+  } else {
+    job.classes = data_classes;
+    job.head_rows.assign(data_classes.size(), -1);
+    std::copy(match.to_model.begin(), match.to_model.end(),
+              job.head_rows.begin());
+    if (match.by_label) job.notes.push_back(match.note);
+    const size_t kept = static_cast<size_t>(
+        std::count_if(job.head_rows.begin(), job.head_rows.end(),
+                      [](int32_t row) { return row >= 0; }));
+    job.notes.push_back(fmt::format(
+        "new head: {} classes, {} of them known to the model by {}",
+        data_classes.size(), kept, match.by_label ? "label" : "name"));
+  }
+  MatchClasses(job.data.train, job.classes);
+  if (job.data.val) MatchClasses(*job.data.val, job.classes);
+}
+
+void CheckInput(const Job& job, const Shape& s) {
+  const InputParams& p = job.info.graph.nodes[0].As<InputParams>();
+  if (p.h != s.h || p.w != s.w || p.c != s.c ||
+      p.element_type != static_cast<uint32_t>(s.type)) {
+    Fail(kExitMismatch, "the data do not fit the model",
+         Printable(job.options.data),
+         fmt::format("samples are {}x{}x{} {}, the model reads {}x{}x{} {}",
+                     s.h, s.w, s.c, s.type == ElementType::kU8 ? "u8" : "f32",
+                     p.h, p.w, p.c, p.element_type == 1 ? "u8" : "f32"),
+         "Use data of the model's shape, or train a new model on this data");
+  }
+}
+
+// From a builder or a graph file: classes and statistics come from the data.
+void NewModel(Job& job) {
+  const JobOptions& o = job.options;
+  job.classes = job.data.train.class_names;
+  if (!o.val.empty()) MatchClasses(*job.data.val, job.classes);
+  const uint32_t classes = static_cast<uint32_t>(job.classes.size());
+  if (EndsWith(o.model, ".json")) {
+    CheckTargetKind(job.info.graph, job.data.train.targets, o.model);
+    if (models::IsClassifier(job.info.graph)) {
+      std::vector<Shape> shapes;
+      const Status status = job.info.graph.Check(&shapes);
+      if (!status.ok()) FailStatus(status, job.info.graph, o.model);
+      if (shapes.back().c < classes) {
+        Fail(kExitMismatch, "the graph has too few outputs", o.model,
+             fmt::format("{} outputs, {} classes in the data", shapes.back().c,
+                         classes),
+             "Change out_features of the last dense layer");
+      }
+    }
+  } else {
+    job.info.graph =
+        BuildModelOrFail(o.model, job.data.train.shape, job.data.train.targets);
+  }
+  Graph& graph = job.info.graph;
+  Preprocessing& p = job.info.preprocessing;
+  const InputParams& input = graph.nodes[0].As<InputParams>();
+  p.h = input.h, p.w = input.w, p.c = input.c;
+  p.element_type = static_cast<ElementType>(input.element_type);
+  for (Node& node : graph.nodes) {
+    if (!node.Is<NormalizeParams>()) continue;
+    // A graph file says how its layer computes; a builder leaves it to us.
+    const bool from_file = EndsWith(o.model, ".json");
+    NormalizeParams params;
+    params.scale = UsualScale(job.data.train);
+    params.per_pixel = o.normalize == "pixel";
+    if (from_file) {
+      const NormalizeParams wanted = params;
+      params = node.As<NormalizeParams>();
+      if (o.normalize != "none" && params.per_pixel != wanted.per_pixel) {
+        Fail(kExitConfiguration,
+             "the graph normalizes otherwise than asked for", o.model,
+             fmt::format("layer \"{}\" has \"per_pixel\": {}, --normalize {} "
+                         "needs {}",
+                         node.name, params.per_pixel, o.normalize,
+                         wanted.per_pixel),
+             fmt::format("Use --normalize {}, or change the field",
+                         params.per_pixel != 0 ? "pixel" : "channel"));
+      }
+    }
+    SampleStats stats;
+    if (o.normalize == "none") {
+      p.kind = Preprocessing::Kind::kNone;
+    } else {
+      stats = o.normalize == "pixel"
+                  ? PixelStats(job.data.train, params.scale)
+                  : ChannelStats(job.data.train, params.scale);
+      p.kind = stats.per_pixel ? Preprocessing::Kind::kMeanImage
+                               : Preprocessing::Kind::kMeanStd;
+      std::vector<uint32_t> dims = {p.c};
+      if (stats.per_pixel) dims = {p.h, p.w, p.c};
+      const std::string name = node.name;
+      job.statistics.push_back({name + ".mean", dims, stats.mean});
+      job.statistics.push_back({name + ".std", dims, stats.std});
+      job.notes.insert(job.notes.end(), stats.notes.begin(), stats.notes.end());
+    }
+    std::memcpy(node.params, &params, sizeof(params));
+    p.scale = params.scale;
+  }
+}
+
+// Finetune: a head for another number of values, none of which is known.
+void ResolveValues(Job& job) {
+  std::vector<Shape> shapes;
+  const Status status = job.info.graph.Check(&shapes);
+  if (!status.ok()) FailStatus(status, job.info.graph, job.options.model);
+  const uint32_t values = job.data.train.targets.width;
+  if (!job.options.finetune || shapes.back().Count() == values) return;
+  job.head_rows.assign(values, -1);
+  job.notes.push_back(fmt::format("new head: {} values, the model had {}",
+                                  values, shapes.back().Count()));
+}
+
+// From a model file: its weights, its preprocessing, its classes.
+void OldModel(Job& job) {
+  Graph& graph = job.info.graph;
+  CheckTargetKind(graph, job.data.train.targets, job.options.model);
+  if (models::IsClassifier(graph)) {
+    ResolveClasses(job, job.info.classes);
+  } else if (models::IsRegressor(graph)) {
+    ResolveValues(job);
+  }
+  if (!job.head_rows.empty()) {
+    const Status status =
+        models::SetOutputs(&graph, static_cast<uint32_t>(job.head_rows.size()));
+    if (!status.ok()) FailStatus(status, graph, "new head");
+  }
+}
+
+void FreezeNodes(Job& job) {
+  if (job.options.freeze.empty()) return;
+  const Graph& graph = job.info.graph;
+  std::vector<uint8_t>& frozen = job.plan_options.frozen;
+  frozen.assign(graph.nodes.size(), 0);
+  std::vector<std::string_view> names;
+  for (const Node& node : graph.nodes) names.push_back(node.name);
+  for (const std::string& pattern : job.options.freeze) {
+    bool matched = false;
+    const bool body = pattern == "body" && graph.Find("body") == kNoNode;
+    for (size_t i = 0; i < graph.nodes.size(); ++i) {
+      const bool match =
+          body ? i != models::HeadNode(graph)
+               : fnmatch(pattern.c_str(), graph.nodes[i].name, 0) == 0;
+      if (match) frozen[i] = 1;
+      matched |= match;
+    }
+    if (!matched) {
+      Fail(kExitConfiguration, "--freeze matches no layer", Printable(pattern),
+           "", Suggest(pattern, names));
+    }
+  }
+}
+
+void MakeSchedule(Job& job) {
+  const JobOptions& o = job.options;
+  const uint64_t samples = job.data.train.size();
+  uint64_t steps = samples / o.batch;
+  const uint64_t rest = samples % o.batch;
+  if (rest != 0) {
+    if (o.drop_last || rest < job.plan.minimum_rows) {
+      job.dropped_per_epoch = rest;
+      job.notes.push_back(
+          o.drop_last
+              ? fmt::format("the last {} samples of every epoch are left out "
+                            "(--drop-last)",
+                            rest)
+              : fmt::format(
+                    "the last batch of every epoch has {} sample and is "
+                    "left out: a batch norm would see one value per "
+                    "channel",
+                    rest));
+    } else {
+      ++steps;
+    }
+  }
+  if (steps == 0) {
+    const bool rows = samples < job.plan.minimum_rows;
+    Fail(
+        kExitBadData, "not one whole batch", Printable(o.data),
+        rows ? fmt::format("{} sample; a trained batch norm needs {} at a time",
+                           samples, job.plan.minimum_rows)
+             : fmt::format("{} samples, batch {}", samples, o.batch),
+        rows
+            ? "Use more data, or --bn frozen"
+            : fmt::format("Use --batch {}, or leave out --drop-last", samples));
+  }
+  job.steps_per_epoch = steps;
+  Schedule& s = job.schedule;
+  s = ReadSchedule(o.schedule, steps);
+  s.base_lr = o.lr;
+  s.total_steps = steps * o.epochs;
+  const Status status = CheckSchedule(s);
+  if (!status.ok()) {
+    Fail(kExitUsage, "--schedule",
+         fmt::format("{}, --lr {}, {} steps", Printable(o.schedule), o.lr,
+                     s.total_steps),
+         status.message, "");
+  }
+}
+
+void CheckOptions(const JobOptions& o) {
+  const auto require = [](bool good, const char* what, const char* why) {
+    if (!good) Fail(kExitUsage, what, "", why, "");
+  };
+  require(!o.model.empty(), "--model", "names the model to train");
+  require(!o.data.empty(), "--data", "names the data to train on");
+  require(o.epochs >= 1 && o.epochs <= 1000000, "--epochs",
+          "must be 1 to 1000000");
+  require(o.batch >= 1 && o.batch <= kMaxBatch, "--batch",
+          "must be 1 to 1048576");
+  // A config.json may have been edited.
+  require(o.threads <= kMaxThreads, "--threads", "must be 1 to 64");
+  require(o.save_seconds >= 0.0, "--save-every", "must be 0 or more");
+  require(o.bn == "train" || o.bn == "frozen", "--bn",
+          "must be train or frozen");
+  require(o.normalize == "channel" || o.normalize == "pixel" ||
+              o.normalize == "none",
+          "--normalize", "must be channel, pixel or none");
+  require(!o.dropout || (*o.dropout >= 0.0 && *o.dropout < 1.0), "--dropout",
+          "must be at least 0 and below 1");
+  require(!o.label_smoothing ||
+              (*o.label_smoothing >= 0.0 && *o.label_smoothing < 1.0),
+          "--label-smoothing", "must be at least 0 and below 1");
+  ReadOptimizer(o.optimizer);
+  ReadSchedule(o.schedule, 0);
+  ReadInitializer(o.init);
+}
+
+}  // namespace
+
+void FailStatus(const Status& status, const Graph& graph,
+                std::string_view what) {
+  std::string where(what);
+  if (status.node < graph.nodes.size()) {
+    where = fmt::format("{}, layer \"{}\" ({})", what,
+                        Printable(graph.nodes[status.node].name),
+                        LayerName(graph.nodes[status.node].kind));
+  }
+  throw Failure(ExitCodeOf(status.code),
+                fmt::format("{}: {}.", where, status.message));
+}
+
+Graph BuildModelOrFail(const std::string& spec, const Shape& input,
+                       const Targets& targets) {
+  Graph graph;
+  std::string error;
+  const Status status =
+      models::BuildModel(spec, input, targets, &graph, &error);
+  if (!status.ok()) {
+    throw Failure(status.code == StatusCode::kNotFound        ? kExitNotFound
+                  : status.code == StatusCode::kShapeMismatch ? kExitMismatch
+                  : status.code == StatusCode::kUnsupported   ? kExitUnsupported
+                                                              : kExitUsage,
+                  error);
+  }
+  return graph;
+}
+
+void ChooseTarget(const std::string& name) {
+  if (simd::ForceTarget(name.c_str())) return;
+  simd::Target targets[32];
+  const size_t count = simd::SupportedTargets(targets, 32);
+  std::vector<std::string_view> names;
+  for (size_t i = 0; i < count; ++i) names.push_back(targets[i].name);
+  Fail(kExitUsage, "no such SIMD target on this CPU", Printable(name), "",
+       Suggest(name, names));
+}
+
+namespace {
+
+// Dropout and label smoothing that a file brings and no option sets: said, and
+// stored as what they are.
+void KeepInherited(Job& job) {
+  JobOptions& o = job.options;
+  if (!job.source && !EndsWith(o.model, ".json")) return;
+  // The shortest decimal: it reads back as the same float.
+  const auto decimal = [](float value) {
+    return std::strtod(fmt::format("{}", value).c_str(), nullptr);
+  };
+  std::optional<float> rate;
+  bool several = false;
+  for (const Node& node : job.info.graph.nodes) {
+    if (node.Is<DropoutParams>()) {
+      const float r = node.As<DropoutParams>().rate;
+      several |= rate && *rate != r;
+      rate = r;
+    } else if (IsLoss(node.kind)) {
+      const float s = static_cast<float>(
+          FieldOf(node, models::kLabelSmoothing).value_or(0.0));
+      if (o.label_smoothing || s == 0.0f) continue;
+      o.label_smoothing = decimal(s);
+      job.notes.push_back(fmt::format(
+          "label smoothing {} comes from the model file; --label-smoothing 0 "
+          "turns it off",
+          s));
+    }
+  }
+  if (o.dropout || !rate || (*rate == 0.0f && !several)) return;
+  if (several) {
+    // One option cannot hold them; the graph in the checkpoint does.
+    job.notes.push_back(
+        "dropout of several rates comes from the model file; --dropout 0 turns "
+        "it off");
+    return;
+  }
+  o.dropout = decimal(*rate);
+  job.notes.push_back(fmt::format(
+      "dropout {} comes from the model file; --dropout 0 turns it off", *rate));
+}
+
+// Options that were given but decide nothing in this job.
+void NoteIgnoredOptions(Job& job) {
+  const JobOptions& o = job.options;
+  const JobOptions defaults;
+  const auto note = [&](bool ignored, const char* option, const char* why) {
+    if (ignored) {
+      job.notes.push_back(fmt::format("{} has no effect: {}", option, why));
+    }
+  };
+  const bool from_file = EndsWith(o.model, ".safetensors");
+  note(from_file && o.normalize != defaults.normalize, "--normalize",
+       "a model file brings its own preprocessing");
+  note(from_file && o.init != defaults.init, "--init",
+       "a model file brings its own weights");
+  if (const char* why = UnusedParameter(job.plan_options.optimizer)) {
+    job.notes.push_back(fmt::format("--optimizer {}: {}", o.optimizer, why));
+  }
+  const std::vector<Node>& nodes = job.info.graph.nodes;
+  const bool has_norm = std::any_of(
+      nodes.begin(), nodes.end(),
+      [](const Node& node) { return HasBatchStatistics(node.kind); });
+  note(!has_norm && o.bn == "frozen", "--bn", "the model has no batch norm");
+  if (has_norm && !from_file && o.bn == "frozen") {
+    job.notes.push_back(
+        "--bn frozen on a new model: it has no statistics yet, so batch norms "
+        "use "
+        "mean 0 and variance 1");
+  }
+}
+
+// The plan with the most threads, fewer than now, that fits; nothing if not
+// even one does. Every thread needs its own scratch memory.
+std::optional<Plan> PlanOfFewerThreads(const Job& job) {
+  PlanOptions p = job.plan_options;
+  std::optional<Plan> best;
+  uint32_t fits = 0, too_many = p.threads;
+  while (too_many - fits > 1) {
+    p.threads = fits == 0 ? 1 : fits + (too_many - fits) / 2;
+    Plan plan;
+    if (MakePlan(job.info.graph, p, &plan).ok() &&
+        plan.arena_bytes <= job.arena_bytes) {
+      fits = p.threads;
+      best = std::move(plan);
+    } else if (fits == 0) {
+      return {};
+    } else {
+      too_many = p.threads;
+    }
+  }
+  return best;
+}
+
+// A resumed run that was not told how many threads takes as many as fit: the
+// machine may have more CPUs than the one it began on.
+void FitArena(Job& job, bool resume) {
+  const JobOptions& o = job.options;
+  job.arena_bytes = job.plan.arena_bytes;
+  if (o.arena.empty()) return;
+  job.arena_bytes = ParseBytes(o.arena) / kTensorAlign * kTensorAlign;
+  if (job.arena_bytes >= job.plan.arena_bytes) return;
+  std::optional<Plan> fewer = PlanOfFewerThreads(job);
+  if (fewer && resume && o.threads == 0) {
+    job.notes.push_back(
+        fmt::format("{} of {} threads: more do not fit --arena {}",
+                    fewer->options.threads, job.plan.options.threads, o.arena));
+    job.plan = *std::move(fewer);
+    job.plan_options.threads = job.plan.options.threads;
+    return;
+  }
+  Fail(kExitDoesNotFit, "the job does not fit the arena",
+       fmt::format("--arena {}", Printable(o.arena)),
+       fmt::format("the plan needs {} bytes with {} thread{}",
+                   job.plan.arena_bytes, job.plan.options.threads,
+                   job.plan.options.threads == 1 ? "" : "s"),
+       fmt::format(
+           "Use --arena {}{}{}", job.plan.arena_bytes,
+           fewer ? fmt::format(", --threads {}", fewer->options.threads) : "",
+           resume ? "" : ", a smaller --batch, or --freeze"));
+}
+
+// Graph and data are settled: freeze, plan, arena, schedule.
+void PlanJob(Job& job, bool resume) {
+  const JobOptions& o = job.options;
+  PlanOptions& p = job.plan_options;
+  p.batch = o.batch;
+  p.threads = o.threads == 0 ? DefaultThreads() : o.threads;
+  if (p.threads > DefaultThreads() && !o.elsewhere) {
+    job.notes.push_back(
+        fmt::format("{} threads on {} CPUs: they will wait for each other",
+                    p.threads, DefaultThreads()));
+  }
+  CheckTargets(job.info.graph, job.data.train.targets, o.model);
+  p.optimizer = ReadOptimizer(o.optimizer);
+  NoteIgnoredOptions(job);
+  if (const std::string note = RelativePathNote(o); !note.empty()) {
+    job.notes.push_back(note);
+  }
+  p.batch_norm =
+      o.bn == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
+  FreezeNodes(job);
+  const Status status = MakePlan(job.info.graph, p, &job.plan);
+  if (!status.ok()) FailStatus(status, job.info.graph, "plan");
+  FitArena(job, resume);
+  MakeSchedule(job);
+  job.augment = ReadAugmentations(o.augment, job.data.train.shape);
+}
+
+// --val: validation data of their own.
+void LoadValidation(Job& job) {
+  const JobOptions& o = job.options;
+  if (o.val.empty()) return;
+  if (job.data.val) {
+    Fail(kExitUsage, "--val", Printable(o.val),
+         "--data has val=, which holds out validation data, too",
+         "Use one of the two");
+  }
+  const Shape want = job.data.train.shape;
+  job.data.val = LoadDataset(
+      SpecWithSplit(o.val, "used for validation", &job.notes),
+      [&](const Shape& is) {
+        if (is == want) return;
+        Fail(kExitMismatch, "the validation data do not fit the training data",
+             Printable(o.val),
+             fmt::format("samples are {}x{}x{}, those of --data {}x{}x{}", is.h,
+                         is.w, is.c, want.h, want.w, want.c),
+             "Use data of the same shape and type");
+      });
+}
+
+// The graph comes first if a file brings it (`source`, if it is a model file):
+// its input is what the samples must be before memory is taken for them.
+Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
+  CheckOptions(options);
+  Job job;
+  job.options = options;
+  if (source != nullptr) {
+    job.source = std::move(source);
+    job.info = job.source->header();
+    job.info.training.clear();
+  } else if (EndsWith(options.model, ".json")) {
+    const FileError error =
+        ReadGraphJson(ReadTextFile(options.model, 1u << 24), &job.info.graph);
+    if (!error.ok()) FailFile(error, options.model);
+  }
+  job.data = LoadTrainingData(options.data, [&](const Shape& shape) {
+    if (!job.info.graph.nodes.empty()) CheckInput(job, shape);
+  });
+  LoadValidation(job);
+  return job;
+}
+
+}  // namespace
+
+Outside OutsideBytes(const Job& job) {
+  Outside o;
+  o.plan = kPlanBytesPerNode * job.plan.graph.nodes.size();
+  o.data = job.data.train.MemoryBytes();
+  o.batches = LoaderBytes(job.data.train, job.options.batch);
+  if (job.data.val) {
+    o.data += job.data.val->MemoryBytes();
+    o.batches += LoaderBytes(*job.data.val, job.options.batch);
+  }
+  if (job.source) o.model = job.source->MemoryBytes();
+  for (const ModelTensor& tensor : job.statistics) {
+    o.data += tensor.values.size() * sizeof(float);
+  }
+  return o;
+}
+
+Job PrepareJob(const JobOptions& options) {
+  const JobOptions& o = options;
+  std::unique_ptr<ModelSource> source;
+  // A file's content says what it is, not its name.
+  if (EndsWith(o.model, ".safetensors") || IsSafetensors(o.model)) {
+    std::error_code ignored;
+    const std::string model =
+        std::filesystem::weakly_canonical(o.model, ignored).string();
+    const std::string out =
+        std::filesystem::weakly_canonical(o.out, ignored).string() + "/";
+    if (o.overwrite && model.compare(0, out.size(), out) == 0) {
+      Fail(kExitUsage, "--overwrite would delete the model it starts from",
+           Printable(o.model), "", "Choose another --out");
+    }
+    source = std::make_unique<ModelSource>(o.model);
+  } else if (o.finetune) {
+    Fail(kExitUsage, "finetune needs a model file", Printable(o.model), "",
+         "Give a .safetensors file, or use `temper train`");
+  }
+  Job job = StartJob(options, std::move(source));
+  if (job.source) {
+    OldModel(job);
+  } else {
+    NewModel(job);
+  }
+  Graph& graph = job.info.graph;
+  if (!models::IsClassifier(graph)) job.classes.clear();
+  job.info.classes = job.classes;
+  if (o.dropout) {
+    const Status status =
+        models::SetDropout(&graph, static_cast<float>(*o.dropout));
+    if (!status.ok()) FailStatus(status, graph, "--dropout");
+  }
+  if (o.label_smoothing) {
+    const Status status = models::SetLabelSmoothing(
+        &graph, static_cast<float>(*o.label_smoothing));
+    if (!status.ok()) FailStatus(status, graph, "--label-smoothing");
+  }
+  KeepInherited(job);
+  PlanJob(job, false);
+  return job;
+}
+
+Job PrepareResume(const JobOptions& options,
+                  std::unique_ptr<ModelSource> checkpoint) {
+  Job job = StartJob(options, std::move(checkpoint));
+  CheckTargetKind(job.info.graph, job.data.train.targets, options.model);
+  if (models::IsClassifier(job.info.graph)) {
+    job.classes = job.info.classes;
+    MatchClasses(job.data.train, job.classes);
+    if (job.data.val) MatchClasses(*job.data.val, job.classes);
+  }
+  PlanJob(job, true);
+  return job;
+}
+
+}  // namespace temper::host

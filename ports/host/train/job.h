@@ -1,0 +1,146 @@
+// Job: what a user asked for, resolved. Options (as typed, or from a run's
+// config.json) become data, a graph, first weights and a plan; verb_*.cc and
+// session.cc go on from there.
+//   options -> data -> graph (builder, model file or graph.json) -> plan
+// Next: weights.h (filling a trainer), session.h (running it).
+#ifndef TEMPER_PORTS_HOST_TRAIN_JOB_H_
+#define TEMPER_PORTS_HOST_TRAIN_JOB_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/files/model_file.h"
+#include "ports/host/data/dataset.h"
+#include "ports/host/train/model_source.h"
+#include "temper/temper.h"
+
+namespace temper::host {
+
+// The arguments of train, finetune and plan. Defaults are those of `train`.
+struct JobOptions {
+  std::string model;      // NAME?option=value, a .safetensors or a .json graph
+  std::string data;       // data spec
+  std::string val;        // data spec of validation data of their own, or empty
+  std::string out;        // the run folder
+  bool finetune = false;  // replace the head if the classes differ
+  uint32_t epochs = 10;
+  uint32_t batch = 32;
+  double lr = 0.05;
+  // Specs (models/spec.h); their entries and fields: temper/registry.h.
+  std::string schedule = "cosine";
+  std::string optimizer = "sgd";
+  std::string init = "auto";  // or an initializer
+  std::optional<double> dropout;
+  std::optional<double> label_smoothing;
+  std::string augment;  // specs, comma between; empty: samples as they are
+  std::vector<std::string> freeze;
+  std::string bn = "train";
+  std::string normalize = "channel";
+  bool drop_last = false;
+  uint64_t seed = 1;
+  // Where and how it runs: cannot change a bit of the result.
+  std::string arena;     // empty: as much as the plan needs
+  uint32_t threads = 0;  // 0: all CPUs of this process
+  std::string target;    // empty: the best
+  double save_seconds = 60.0;
+  bool overwrite = false;
+  bool numbered =
+      false;  // `out` or the first of out-2, out-3, ... that is free
+  // Planned for another machine, which has `threads` CPUs (simulate). Not
+  // stored.
+  bool elsewhere = false;
+  // The first version stored these with schedules that do not have them. They
+  // decide nothing, but are part of such a run's fingerprint.
+  struct {
+    double min_lr = 0.0;
+    uint32_t step_size = 10;
+    double gamma = 0.1;
+  } unused;
+};
+
+// finetune's default of lr.
+inline constexpr double kFinetuneRate = 0.01;
+
+// Every option as JSON text, paths made absolute; and back. kExitConfiguration.
+std::string OptionsJson(const JobOptions& options);
+// Of every option that decides the result: not of paths (the data have their
+// own fingerprint), memory, threads or target.
+std::string OptionsFingerprint(const JobOptions& options);
+// A note for the user if the path of the data cannot be stored absolute, so
+// that the run can only be resumed from the folder that it was begun in; else
+// "".
+std::string RelativePathNote(const JobOptions& options);
+JobOptions OptionsFromJson(const std::string& text, const std::string& where);
+
+struct Job {
+  JobOptions options;
+  TrainingData data;
+  std::vector<std::string> classes;
+  ModelDescription
+      info;  // graph, preprocessing, classes; `training` is the session's
+  // The model file that it starts from or goes on with; null for a new model.
+  std::unique_ptr<ModelSource> source;
+  // Statistics of the training data, for a new model's normalize layer. Named
+  // "<node>.<weight>".
+  std::vector<ModelTensor> statistics;
+  // Rows of the head that are copied from a model with other classes:
+  // head_rows[new class] = old class, or -1. Empty: the head is copied whole or
+  // drawn whole.
+  std::vector<int32_t> head_rows;
+  std::vector<std::string> notes;  // for the user
+  PlanOptions plan_options;
+  Plan plan;
+  uint32_t run_threads = 0;  // of the pool here, at most the plan's; 0: those
+  uint64_t arena_bytes = 0;  // what --arena gives, else the plan's
+  // Simulation: a save takes at least this long, in seconds. 0: as long as
+  // here.
+  struct {
+    double per_save = 0, per_byte = 0;
+  } slow_storage;
+  Schedule schedule;
+  std::vector<Augmentation> augment;  // of training samples
+  uint64_t steps_per_epoch = 0;
+  uint64_t dropped_per_epoch = 0;  // samples of a last batch that is left out
+};
+
+// What a job holds outside the arena, as far as it depends on the job: the data
+// set, batches on their way, and the header of a model file, whose values go
+// straight into the arena.
+// The plan, kept by the job and by the trainer, and what making it takes: see
+// docs/memory.md and tests/runtime/footprint_test.cc.
+inline constexpr uint64_t kPlanBytesPerNode = 4096;
+
+struct Outside {
+  uint64_t data = 0, batches = 0, model = 0, plan = 0;
+  uint64_t Total() const { return data + batches + model + plan; }
+};
+Outside OutsideBytes(const Job& job);
+
+// Resolves everything and loads the data. Throws Failure; kExitDoesNotFit if
+// --arena is smaller than the plan, with the size that works.
+Job PrepareJob(const JobOptions& options);
+// The same for the continuation of a run: graph, preprocessing and classes are
+// the checkpoint's, so that neither a deleted source model nor a new version's
+// builders can change the run.
+Job PrepareResume(const JobOptions& options,
+                  std::unique_ptr<ModelSource> checkpoint);
+
+// The graph that a spec names (models/graphs/models.h). kExitNotFound for an unknown
+// model, kExitUsage for a wrong option, kExitMismatch for a sample too small,
+// kExitUnsupported for targets that no loss takes.
+Graph BuildModelOrFail(const std::string& spec, const Shape& input,
+                       const Targets& targets);
+
+// Turns a Status of planning into a Failure that names the layer.
+[[noreturn]] void FailStatus(const Status& status, const Graph& graph,
+                             std::string_view what);
+
+// Forces the SIMD target; kExitUsage with the list of targets if it cannot.
+void ChooseTarget(const std::string& name);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_TRAIN_JOB_H_

@@ -1,0 +1,75 @@
+// Inference with a model file. See predictor.h.
+#include "ports/host/train/predictor.h"
+
+#include <fmt/format.h>
+
+#include "models/graph_edit.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/train/weights.h"
+
+namespace temper::host {
+
+Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
+                     const std::string& arena)
+    : pool_(MakeThreadPool(threads == 0 ? DefaultThreads() : threads)) {
+  ModelSource source(path);
+  model_ = source.header();
+  outside_bytes_ =
+      source.MemoryBytes() + kPlanBytesPerNode * model_.graph.nodes.size();
+  PlanOptions options;
+  options.batch = batch;
+  options.threads = pool_->runner().threads;
+  options.training = false;
+  Plan plan;
+  Status status = MakePlan(model_.graph, options, &plan);
+  if (!status.ok()) FailStatus(status, model_.graph, path);
+  if (!arena.empty() && ParseBytes(arena) < plan.arena_bytes) {
+    Fail(kExitDoesNotFit, "the model does not fit the arena",
+         fmt::format("--arena {}", Printable(arena)),
+         fmt::format("batch {} on {} threads needs {} bytes", batch,
+                     options.threads, plan.arena_bytes),
+         fmt::format("Use --arena {}, a smaller --batch or fewer --threads",
+                     plan.arena_bytes));
+  }
+  arena_ = std::make_unique<HostArena>(plan.arena_bytes);
+  status = trainer_.Create(std::move(plan), arena_->data(), arena_->size(),
+                           pool_->runner());
+  if (!status.ok()) FailStatus(status, model_.graph, path);
+  ReadWeights(source, trainer_);
+  classifier_ = models::IsClassifier(model_.graph);
+  regressor_ = models::IsRegressor(model_.graph);
+  outputs_ = static_cast<uint32_t>(trainer_.plan().shapes.back().Count());
+}
+
+StepResult Predictor::Run(const Batch& batch) {
+  const StepResult result = trainer_.Evaluate(batch);
+  if (!result.status.ok())
+    FailStatus(result.status, model_.graph, "prediction");
+  return result;
+}
+
+std::string Predictor::ClassName(uint32_t i) const {
+  if (model_.classes.empty()) return std::to_string(i);
+  return i < model_.classes.size() ? model_.classes[i] : fmt::format("#{}", i);
+}
+
+std::vector<std::string> Predictor::Classes() const {
+  std::vector<std::string> names = model_.classes;
+  if (!names.empty()) return names;
+  for (uint32_t i = 0; i < outputs_; ++i) names.push_back(ClassName(i));
+  return names;
+}
+
+void Predictor::CheckShape(const Shape& shape, const std::string& where) const {
+  const Shape model = input();
+  if (shape == model) return;
+  const auto text = [](const Shape& s) {
+    return fmt::format("{}x{}x{} {}", s.h, s.w, s.c,
+                       s.type == ElementType::kU8 ? "u8" : "f32");
+  };
+  Fail(kExitMismatch, "samples do not fit the model", Printable(where),
+       fmt::format("they are {}, the model reads {}", text(shape), text(model)),
+       "Give data of the model's own shape");
+}
+
+}  // namespace temper::host

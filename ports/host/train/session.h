@@ -1,0 +1,141 @@
+// Session: one run, from its first step to its last, or from where an earlier
+// one stopped. Everything is set up by the constructor; from then on nothing is
+// allocated: not by steps, loader, logs or checkpoints.
+//
+// State on disk: weights/last.safetensors holds weights, optimizer and
+// counters; it is replaced at the end of every epoch, every save_seconds, and
+// when the run is asked to stop. config.json holds the options. Going on from
+// them gives the same bits as never having stopped. Next: checkpoint.h
+// (saving), job.h (what is run).
+#ifndef TEMPER_PORTS_HOST_TRAIN_SESSION_H_
+#define TEMPER_PORTS_HOST_TRAIN_SESSION_H_
+
+#include <array>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ports/host/data/loader.h"
+#include "ports/host/os/arena.h"
+#include "ports/host/os/threads.h"
+#include "ports/host/run/metrics_log.h"
+#include "ports/host/run/progress.h"
+#include "ports/host/run/run_folder.h"
+#include "ports/host/run/run_log.h"
+#include "ports/host/train/checkpoint.h"
+#include "ports/host/train/job.h"
+
+namespace temper::host {
+
+struct SessionResult {
+  int exit_code = 0;     // 0, or kExitInterrupted / kExitResumable when stopped
+  bool stopped = false;  // by a signal, before its end
+  uint32_t epochs_done = 0;
+  uint64_t steps_done = 0;
+  bool trained = false;   // an epoch was finished by this process
+  double train_loss = 0;  // of the last finished epoch
+  std::optional<double> train_accuracy;
+  // Of the last finished epoch: no value without validation data, and where
+  // they are not finite.
+  std::optional<double> val_loss, val_accuracy, val_mae, val_rmse;
+  uint32_t best_epoch = 0;  // 0: none yet, the next two say nothing
+  double best_accuracy = -1, best_loss = 0;
+  // The last epoch's validation was not finite: exit_code is kExitDiverged.
+  bool val_diverged = false;
+  bool was_finished = false;  // before this process: it has done nothing
+  double seconds = 0;         // of this process
+  double save_seconds = 0;    // of it, for so many saves
+  uint64_t saves = 0;
+  double images_per_second = 0;  // while training, validation not counted
+  uint64_t peak_bytes = 0;       // of the arena, touched: measured
+  std::array<char, 64> weights_sha256 = {};
+
+  std::string Sha256() const {
+    return {weights_sha256.data(), weights_sha256.size()};
+  }
+};
+
+class Session : private FitObserver {
+ public:
+  // A new run in job.options.out; or, with the folder of a run, its
+  // continuation from the checkpoint job.source. `quiet`: no progress and notes
+  // on stderr.
+  Session(Job job, std::unique_ptr<RunFolder> resumed, bool quiet);
+
+  // Trains until the end or a stop signal, without allocating. Throws Failure:
+  // kExitDiverged, kExitIo.
+  SessionResult Run();
+
+  const Job& job() const { return job_; }
+  // Where the run stands: before Run(), where it begins or goes on.
+  Counters counters() const;
+  // "step 12 (why)" if the run has diverged at a step that is still to come.
+  const std::string& diverged() const { return diverged_; }
+  Trainer& trainer() { return trainer_; }
+
+ private:
+  // Between steps. What throws is kept for Run: a fit is compiled without
+  // exceptions.
+  bool Continue(const Fit&) override;
+  bool OnStep(const Fit&, const StepResult& r, double learning_rate) override;
+  bool OnEpoch(Fit&, const EpochReport& report) override;
+  template <class Body>
+  bool Guarded(Body&& body);
+  void EndEpoch(const EpochReport& report);
+  void Show(const StepResult& r, double learning_rate);
+  void Begin();   // a new run: its folder, files and first checkpoint
+  void Resume();  // an old one
+  void OpenLogs(bool resume);
+  void CheckBest();
+  void WarnOfLogs();
+  void Warn(std::string_view text);
+  void Write(Checkpoint& to);  // no faster than job.slow_storage
+  void Save(const char* why);
+  void SaveBest();
+  [[noreturn]] void Diverged(const Status& status);
+  [[noreturn]] void SayDiverged(const std::string& why);
+
+  Job job_;
+  const bool quiet_;
+  const bool regressor_;  // it learns values: errors instead of accuracy
+  HostArena arena_;
+  std::unique_ptr<ThreadPool> pool_;
+  Trainer trainer_;
+  Loader loader_;
+  std::unique_ptr<Loader> val_loader_;
+  std::unique_ptr<RunFolder> folder_;
+  Progress progress_;
+  BestKeeper best_epoch_;
+  FitObserver* const observers_[2] = {&best_epoch_, this};
+  Fit fit_;
+  std::unique_ptr<Checkpoint> last_, best_;
+  std::unique_ptr<MetricsLog> metrics_;
+  std::unique_ptr<EventLog> events_;
+  uint64_t trained_samples_ = 0;  // by this process
+  double train_seconds_ = 0;
+  double earlier_seconds_ = 0;  // of the processes before this one
+  bool saved_ = false;          // last_ holds the counters as they are
+  std::chrono::steady_clock::time_point batch_began_, saved_at_;
+  std::exception_ptr failure_;
+  bool have_best_ = false;  // of a resumed run
+  std::string diverged_;
+  SessionResult result_;
+};
+
+// Reads config.json of a run folder; options.out is the folder.
+JobOptions ReadRunOptions(const std::string& folder);
+JobOptions ReadRunOptions(const RunFolder& folder);
+// Where a run's state lies.
+inline constexpr const char* kLastCheckpoint = "last.safetensors";
+inline constexpr const char* kBestWeights = "best.safetensors";
+std::string LastCheckpoint(const std::string& folder);
+
+// plan.json: the plan as data.
+std::string PlanJson(const Plan& plan);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_TRAIN_SESSION_H_

@@ -1,0 +1,38 @@
+// Specs of a job (models/spec.h) as what the runtime takes. Each throws
+// kExitUsage that names the option, what is wrong, and what there is.
+#ifndef TEMPER_PORTS_HOST_TRAIN_SPECS_H_
+#define TEMPER_PORTS_HOST_TRAIN_SPECS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "temper/augment.h"
+#include "temper/graph.h"
+#include "temper/initializers.h"
+#include "temper/optimizers.h"
+#include "temper/schedules.h"
+
+namespace temper::host {
+
+// --optimizer: sgd?momentum=0.9&nesterov=1
+Optimizer ReadOptimizer(const std::string& spec);
+
+// --schedule: cosine?warmup=2e. Rate and total steps are the caller's to set.
+// steps_per_epoch 0: not known yet; then the result is for checks alone.
+Schedule ReadSchedule(const std::string& spec, uint64_t steps_per_epoch);
+
+// --init: he_normal; no value for "auto".
+std::optional<Initializer> ReadInitializer(const std::string& spec);
+
+// --augment: hflip,crop?padding=4,brightness=0.2: specs separated by commas, in
+// the order in which they are applied. NAME=VALUE stands for an entry's only
+// field. They must fit samples of this shape. An empty text is an empty list.
+std::vector<Augmentation> ReadAugmentations(std::string_view text,
+                                            const Shape& shape);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_TRAIN_SPECS_H_
