@@ -1,5 +1,5 @@
 // What a layer is. Each file in layers/ fills in one LayerOp, always in the
-// same order: mathematics, fields, shape, needs, forward, backward, table.
+// same order: mathematics, fields, shape, needs, forward, backward, cost, table.
 //
 // A layer never sees the arena and has no loop over elements. It states what it
 // needs by the verbs of Needs; program_tensors.cc turns them into buffers
@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "runtime/cost.h"
 #include "runtime/table.h"
 #include "simd/prologue.h"
 #include "temper/graph.h"
@@ -233,6 +234,8 @@ struct LayerOp {
   void (*needs)(const NeedsCall& call, Needs* needs) = nullptr;
   void (*forward)(const Call& call) = nullptr;
   void (*backward)(const Call& call) = nullptr;  // null: nothing flows back
+  // The kernels that forward and backward call (cost.h).
+  Required<void(const CostCall& call, CostSink* sink)> cost;
   // Puts numbers in the place of parameters that stand for "what an input of
   // this type needs". Null: there are none.
   void (*settle)(ElementType input, void* params) = nullptr;

@@ -19,6 +19,19 @@ void DefaultsOf(void* params) {
     std::memcpy(params, &defaults, sizeof(Params));
   }
 }
+// A function that a table must name: a table without it does not compile.
+template <class Function>
+class Required {
+ public:
+  constexpr Required(Function* function) : function_(function) {}  // NOLINT
+  Required(std::nullptr_t) = delete;
+
+  constexpr operator Function*() const { return function_; }  // NOLINT
+
+ private:
+  Function* function_;
+};
+
 template <size_t n>
 constexpr FieldList ListOf(const Field (&fields)[n]) {
   return {fields, static_cast<uint32_t>(n)};

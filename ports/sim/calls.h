@@ -1,22 +1,19 @@
 // From a plan to the kernels it calls: every call of one training step (or of
 // one evaluation) with its size, its work and the memory it touches. It mirrors
-// the layers' forward and backward functions (runtime/layers/) and the
-// trainer's loop (runtime/trainer.cc). Next: cache_model.h, estimate.h.
+// the trainer's loop (runtime/trainer.cc); what a layer calls, the layer says
+// (runtime/cost.h). Next: cache_model.h, estimate.h.
 #ifndef TEMPER_PORTS_SIM_CALLS_H_
 #define TEMPER_PORTS_SIM_CALLS_H_
 
 #include <cstdint>
 #include <vector>
 
-#include "ports/sim/kernels.h"
+#include "ports/sim/kernel_axes.h"
+#include "runtime/cost.h"
 #include "temper/plan.h"
 
 namespace temper::sim {
 
-// Bytes [begin, begin + bytes) of the arena; samples lie behind its end.
-struct Touch {
-  uint64_t begin = 0, bytes = 0;
-};
 inline constexpr uint32_t kMaxTouches = 2 + kMaxStates;
 
 struct KernelCall {

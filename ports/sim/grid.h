@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "ports/sim/kernels.h"
+#include "ports/sim/kernel_axes.h"
 
 namespace temper::sim {
 

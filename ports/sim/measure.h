@@ -1,7 +1,7 @@
 // Measures a DeviceProfile of this machine: each class of kernels alone, at a
 // few sizes, never a whole model. What cannot be measured by kernels (name,
 // memory, caches, storage) is the caller's (ports/host/machine/devices.h).
-// Next: profile.h, kernels.h.
+// Next: profile.h, runtime/kernel_classes.h.
 #ifndef TEMPER_PORTS_SIM_MEASURE_H_
 #define TEMPER_PORTS_SIM_MEASURE_H_
 

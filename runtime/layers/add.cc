@@ -64,6 +64,27 @@ void Backward(const Call& call) {
   }
 }
 
+void Cost(const CostCall& call, CostSink* sink) {
+  constexpr size_t kGrain = simd::kElementGrain;
+  const double c = call.out.c;
+  if (!call.Backward()) {
+    return sink->Stream(Kernel::kAdd, c, kGrain,
+                        {call.x[0], call.x[1], call.y});
+  }
+  for (uint32_t k = 0; k < 2; ++k) {
+    if (!call.mode.need_dx[k]) continue;
+    const Touch dx = call.dx[k];
+    if (call.mode.activation != 0) {
+      sink->Stream(Kernel::kMask, c, kGrain,
+                   {call.y, call.dy, dx, call.AddedTo(k)});
+    } else if (call.AddedTo(k).bytes != 0) {
+      sink->Stream(Kernel::kAdd, c, kGrain, {call.dy, dx, dx});
+    } else if (dx.begin != call.dy.begin) {
+      sink->Stream(Kernel::kCopy, c, kGrain, {call.dy, dx});
+    }
+  }
+}
+
 }  // namespace
 
 extern const LayerOp kAddOp;
@@ -78,6 +99,7 @@ const LayerOp kAddOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper

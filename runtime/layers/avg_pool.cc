@@ -47,6 +47,17 @@ void Backward(const Call& call) {
                         call.accumulate[0], call.dx[0], call.parallel);
 }
 
+void Cost(const CostCall& call, CostSink* sink) {
+  constexpr size_t kGrain = simd::kElementGrain;
+  if (!call.Backward()) {
+    sink->Stream(Kernel::kAvgPoolForward, call.out.c, kGrain,
+                 {call.x[0], call.y});
+  } else if (call.mode.need_dx[0]) {
+    sink->Stream(Kernel::kAvgPoolInput, call.out.c, kGrain,
+                 {call.dy, call.dx[0], call.AddedTo()});
+  }
+}
+
 }  // namespace
 
 extern const LayerOp kAvgPoolOp;
@@ -59,6 +70,7 @@ const LayerOp kAvgPoolOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper

@@ -190,6 +190,29 @@ void Backward(const Call& call) {
   }
 }
 
+void Cost(const CostCall& call, CostSink* sink) {
+  constexpr size_t kGrain = simd::kElementGrain;
+  const double c = call.in[0].c;
+  const NodeMode& mode = call.mode;
+  const bool live = mode.live_statistics && call.training;
+  const bool last = call.IsLastSlab();
+  if (!call.Backward()) {
+    if (live)
+      sink->Stream(Kernel::kStats, c, kGrain, {call.x[0]}, last ? 1 : 0);
+    if (last && !mode.derived) {
+      sink->Stream(Kernel::kForm, c, kGrain, {call.x[0], call.y}, live ? 0 : 1);
+    }
+    return;
+  }
+  if (call.Wants(StepKind::kBackwardReduce) && mode.train_weights) {
+    sink->Stream(Kernel::kSums, c, kGrain, {call.x[0], call.dy}, last ? 3 : 0);
+  }
+  if (call.WantsInput()) {
+    sink->Stream(Kernel::kNormGradient, c, kGrain,
+                 {call.x[0], call.dy, call.dx[0], call.AddedTo()});
+  }
+}
+
 }  // namespace
 
 extern const LayerOp kBatchNormOp;
@@ -204,6 +227,7 @@ const LayerOp kBatchNormOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper

@@ -12,6 +12,7 @@
 #include "runtime/layers/window.h"
 #include "simd/conv.h"
 #include "simd/loss.h"
+#include "simd/winograd.h"
 
 namespace temper {
 namespace {
@@ -112,6 +113,73 @@ void Backward(const Call& call) {
   }
 }
 
+// A direction of the convolution, in the class that conv_dispatch.cc chooses:
+// 1x1, 3x3 and other sizes, with strides, of a few channels (a first layer),
+// Winograd. `out`: output channels of a group.
+enum Direction { kForward, kInput, kWeights };
+void CostOf(Direction direction, const CostCall& call, double out,
+            std::initializer_list<Touch> touches, CostSink* sink) {
+  constexpr Kernel kClasses[][3] = {
+      {Kernel::kPointwiseForward, Kernel::kPointwiseInput,
+       Kernel::kPointwiseWeights},
+      {Kernel::kConvForward, Kernel::kConvInput, Kernel::kConvWeights},
+      {Kernel::kStridedForward, Kernel::kStridedInput, Kernel::kStridedWeights},
+      {Kernel::kFirstForward, Kernel::kConvInput, Kernel::kFirstWeights},
+      {Kernel::kWinogradForward, Kernel::kWinogradInput,
+       Kernel::kWinogradWeights}};
+  enum { kPointwise, k3x3, kStrided, kFirst, kWinograd };
+  const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
+  const bool winograd = direction == kForward ? simd::WinogradForwardApplies(s)
+                        : direction == kInput
+                            ? simd::WinogradBackwardDataApplies(s)
+                            : simd::WinogradBackwardWeightsApplies(s);
+  const double taps = double{1} * s.kernel_h * s.kernel_w;
+  const double in = s.in_c / s.groups;
+  // Output pixels, with Winograd those of whole tiles.
+  const double rows =
+      winograd ? 4.0 * call.count * ((s.out_h + 1) / 2) * ((s.out_w + 1) / 2)
+               : double{1} * call.count * s.out_h * s.out_w;
+  const int which = winograd                                     ? kWinograd
+                    : in <= 4 && taps > 1 && direction != kInput ? kFirst
+                    : taps == 1                                  ? kPointwise
+                    : s.stride_h > 1 || s.stride_w > 1           ? kStrided
+                                                                 : k3x3;
+  // Kernels of other sizes than 3x3 are as fast as one with as long a sum.
+  const double sum = which == kFirst       ? in * taps
+                     : which == kPointwise ? in
+                                           : in * taps / 9;
+  const double per_tap = direction == kForward ? in * WholeColumns(out)
+                         : which == kFirst
+                             ? WholeColumns(in * taps) / taps * out
+                             : WholeColumns(in) * out;
+  sink->Product(kClasses[which][direction], {rows, sum, out},
+                rows * taps * s.groups * per_tap, touches);
+}
+
+void Cost(const CostCall& call, CostSink* sink) {
+  const Conv2dParams& p = call.As<Conv2dParams>();
+  const double out = call.out.c / p.groups;
+  if (!call.Backward()) {
+    return CostOf(kForward, call, out, {call.x[0], call.weights[0], call.y},
+                  sink);
+  }
+  if (call.WantsInput()) {
+    CostOf(kInput, call, out,
+           {call.dy, call.weights[0], call.dx[0], call.AddedTo()}, sink);
+  }
+  if (!call.WantsWeights()) return;
+  call.ForEachGradientBlock(call.out.c, sink, [&](uint32_t filters, Touch dw) {
+    Touch dy = call.dy;
+    dy.bytes = dy.bytes / call.out.c * filters;
+    CostOf(kWeights, call, static_cast<double>(filters) / p.groups,
+           {call.x[0], dy, dw}, sink);
+  });
+  if (p.bias) {
+    sink->Stream(Kernel::kColumnSums, call.out.c, simd::kElementGrain,
+                 {call.dy});
+  }
+}
+
 }  // namespace
 
 extern const LayerOp kConv2dOp;
@@ -126,6 +194,7 @@ const LayerOp kConv2dOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper

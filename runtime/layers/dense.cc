@@ -115,6 +115,44 @@ void Backward(const Call& call) {
   }
 }
 
+void Cost(const CostCall& call, CostSink* sink) {
+  const double in = static_cast<double>(call.in[0].Count()), out = call.out.c;
+  const double rows = call.count;
+  const auto form = [&] {
+    if (!call.mode.derived_input[0]) return;
+    sink->StreamNear(Kernel::kForm, call.in[0].c,
+                     2 * static_cast<double>(call.x[0].bytes));
+  };
+  if (!call.Backward()) {
+    form();
+    return sink->Product(Kernel::kDenseForward, {rows, in, out},
+                         rows * in * WholeColumns(out),
+                         {call.x[0], call.weights[0], call.y});
+  }
+  if (call.WantsInput()) {
+    sink->Product(Kernel::kDenseInput, {rows, in, out},
+                  rows * WholeColumns(in) * out,
+                  {call.dy, call.weights[0], call.dx[0]});
+  }
+  if (!call.WantsWeights()) return;
+  form();
+  if (call.plan.gradient_pieces) {
+    sink->Product(Kernel::kDenseWeights, {rows, in, out},
+                  rows * WholeColumns(in) * out, {call.x[0], call.dy});
+    sink->Update(0, 0, 1, 1);
+  } else {
+    call.ForEachGradientBlock(call.out.c, sink, [&](uint32_t n, Touch dw) {
+      Touch dy = call.dy;
+      dy.bytes = dy.bytes / call.out.c * n;
+      sink->Product(Kernel::kDenseWeights, {rows, in, double(n)},
+                    rows * WholeColumns(in) * n, {call.x[0], dy, dw});
+    });
+  }
+  if (call.As<DenseParams>().bias) {
+    sink->Stream(Kernel::kColumnSums, out, simd::kElementGrain, {call.dy});
+  }
+}
+
 }  // namespace
 
 extern const LayerOp kDenseOp;
@@ -129,6 +167,7 @@ const LayerOp kDenseOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper

@@ -92,6 +92,30 @@ void Backward(const Call& call) {
   }
 }
 
+void Cost(const CostCall& call, CostSink* sink) {
+  const DepthwiseConv2dParams& p = call.As<DepthwiseConv2dParams>();
+  const double w = call.out.w, c = call.out.c;
+  const CostSink::Sizes sizes = {
+      static_cast<double>(std::min(p.stride_h, p.stride_w)), w, c};
+  const double multiply_adds =
+      double{1} * call.count * call.out.h * w * c * p.kernel_h * p.kernel_w;
+  if (!call.Backward()) {
+    return sink->Product(Kernel::kDepthwiseForward, sizes, multiply_adds,
+                         {call.x[0], call.weights[0], call.y});
+  }
+  if (call.WantsInput()) {
+    sink->Product(Kernel::kDepthwiseInput, sizes, multiply_adds,
+                  {call.dy, call.weights[0], call.dx[0], call.AddedTo()});
+  }
+  if (call.WantsWeights()) {
+    sink->Product(Kernel::kDepthwiseWeights, sizes, multiply_adds,
+                  {call.x[0], call.dy, call.dw[0]});
+    if (p.bias) {
+      sink->Stream(Kernel::kColumnSums, c, simd::kElementGrain, {call.dy});
+    }
+  }
+}
+
 }  // namespace
 
 extern const LayerOp kDepthwiseConv2dOp;
@@ -105,6 +129,7 @@ const LayerOp kDepthwiseConv2dOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper

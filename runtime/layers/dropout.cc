@@ -64,6 +64,18 @@ void Backward(const Call& call) {
   Mask(call, call.dy, call.accumulate[0], call.dx[0]);
 }
 
+// Drawing the mask is worth more threads than its bytes.
+void Cost(const CostCall& call, CostSink* sink) {
+  constexpr size_t kGrain = simd::kElementGrain / 2;
+  if (!call.Backward()) {
+    sink->Stream(call.training ? Kernel::kDropout : Kernel::kCopy, call.out.c,
+                 kGrain, {call.x[0], call.y});
+  } else if (call.mode.need_dx[0]) {
+    sink->Stream(Kernel::kDropout, call.out.c, kGrain,
+                 {call.dy, call.dx[0], call.AddedTo()});
+  }
+}
+
 }  // namespace
 
 extern const LayerOp kDropoutOp;
@@ -77,6 +89,7 @@ const LayerOp kDropoutOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper

@@ -37,6 +37,18 @@ void Backward(const Call& call) {
   }
 }
 
+void Cost(const CostCall& call, CostSink* sink) {
+  constexpr size_t kGrain = simd::kElementGrain;
+  if (!call.Backward()) {
+    if (call.x[0].begin == call.y.begin) return;
+    sink->Stream(Kernel::kCopy, call.out.c, kGrain, {call.x[0], call.y});
+  } else if (call.mode.need_dx[0]) {
+    if (call.dx[0].begin == call.dy.begin && !call.plan.accumulate[0]) return;
+    sink->Stream(Kernel::kCopy, call.out.c, kGrain,
+                 {call.dy, call.dx[0], call.AddedTo()});
+  }
+}
+
 }  // namespace
 
 extern const LayerOp kFlattenOp;
@@ -48,6 +60,7 @@ const LayerOp kFlattenOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper

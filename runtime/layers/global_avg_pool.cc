@@ -27,6 +27,16 @@ void Backward(const Call& call) {
                               call.dx[0], call.parallel);
 }
 
+void Cost(const CostCall& call, CostSink* sink) {
+  constexpr size_t kGrain = simd::kElementGrain;
+  if (!call.Backward()) {
+    sink->Stream(Kernel::kColumnSums, call.out.c, kGrain, {call.x[0], call.y});
+  } else if (call.mode.need_dx[0]) {
+    sink->Stream(Kernel::kFill, call.out.c, kGrain,
+                 {call.dy, call.dx[0], call.AddedTo()});
+  }
+}
+
 }  // namespace
 
 extern const LayerOp kGlobalAvgPoolOp;
@@ -38,6 +48,7 @@ const LayerOp kGlobalAvgPoolOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper

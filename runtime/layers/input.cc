@@ -34,6 +34,7 @@ const LayerOp kInputOp = {
     .shape = InferShape,
     .needs = StateNeeds,
     .forward = Forward,
+    .cost = CostsNothing,
 };
 
 }  // namespace temper

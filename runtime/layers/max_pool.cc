@@ -42,6 +42,17 @@ void Backward(const Call& call) {
                         call.accumulate[0], call.dx[0], call.parallel);
 }
 
+void Cost(const CostCall& call, CostSink* sink) {
+  constexpr size_t kGrain = simd::kElementGrain;
+  if (!call.Backward()) {
+    sink->Stream(Kernel::kMaxPoolForward, call.out.c, kGrain,
+                 {call.x[0], call.y});
+  } else if (call.mode.need_dx[0]) {
+    sink->Stream(Kernel::kMaxPoolInput, call.out.c, kGrain,
+                 {call.x[0], call.dy, call.dx[0], call.AddedTo()});
+  }
+}
+
 }  // namespace
 
 extern const LayerOp kMaxPoolOp;
@@ -54,6 +65,7 @@ const LayerOp kMaxPoolOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper

@@ -51,6 +51,18 @@ void Backward(const Call& call) {
                                  call.accumulate[0], call.dx[0], call.parallel);
 }
 
+void Cost(const CostCall& call, CostSink* sink) {
+  constexpr size_t kGrain = simd::kElementGrain;
+  if (!call.Backward()) {
+    const Touch target = call.node.input_count > 1 ? call.x[1] : call.x[0];
+    sink->Stream(Kernel::kMask, call.out.c, kGrain,
+                 {call.x[0], target, call.y});
+  } else if (call.mode.need_dx[0]) {
+    sink->Stream(Kernel::kMask, call.out.c, kGrain,
+                 {call.y, call.dy, call.dx[0], call.AddedTo()});
+  }
+}
+
 float AbsoluteError(uint32_t rows, const Shape& out, const float* y,
                     const float* targets) {
   const uint64_t n = rows * out.Count();
@@ -76,6 +88,7 @@ const LayerOp kMeanSquaredErrorOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper

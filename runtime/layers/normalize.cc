@@ -68,6 +68,11 @@ void Forward(const Call& call) {
   }
 }
 
+void Cost(const CostCall& call, CostSink* sink) {
+  sink->Stream(Kernel::kNormalize, call.out.c, simd::kElementGrain,
+               {call.x[0], call.y});
+}
+
 }  // namespace
 
 extern const LayerOp kNormalizeOp;
@@ -80,6 +85,7 @@ const LayerOp kNormalizeOp = {
     .shape = InferShape,
     .needs = StateNeeds,
     .forward = Forward,
+    .cost = Cost,
     .settle = Settle,
 };
 

@@ -29,6 +29,16 @@ void Backward(const Call& call) {
                       call.dx[0], call.parallel);
 }
 
+void Cost(const CostCall& call, CostSink* sink) {
+  constexpr size_t kGrain = simd::kElementGrain;
+  if (!call.Backward()) {
+    sink->Stream(Kernel::kForm, call.out.c, kGrain, {call.x[0], call.y});
+  } else if (call.mode.need_dx[0]) {
+    sink->Stream(Kernel::kMask, call.out.c, kGrain,
+                 {call.y, call.dy, call.dx[0], call.AddedTo()});
+  }
+}
+
 }  // namespace
 
 extern const LayerOp kRelu6Op;
@@ -41,6 +51,7 @@ const LayerOp kRelu6Op = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper

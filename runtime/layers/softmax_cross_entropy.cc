@@ -67,6 +67,16 @@ void Backward(const Call& call) {
       call.accumulate[0], call.dx[0], call.parallel);
 }
 
+void Cost(const CostCall& call, CostSink* sink) {
+  constexpr size_t kGrain = simd::kElementGrain;
+  if (!call.Backward()) {
+    sink->Stream(Kernel::kSoftmax, call.out.c, kGrain / 4, {call.x[0], call.y});
+  } else if (call.mode.need_dx[0]) {
+    sink->Stream(Kernel::kMask, call.out.c, kGrain,
+                 {call.y, call.dy, call.dx[0], call.AddedTo()});
+  }
+}
+
 uint32_t CountCorrect(uint32_t rows, const Shape& out, const float* y,
                       const int32_t* labels, const float* targets) {
   return labels != nullptr ? simd::CountCorrect(rows, out.c, y, labels)
@@ -93,6 +103,7 @@ const LayerOp kSoftmaxCrossEntropyOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .cost = Cost,
 };
 
 }  // namespace temper
