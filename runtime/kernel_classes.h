@@ -9,6 +9,9 @@
 
 namespace temper {
 
+// An entry: the enumerator's suffix, the name in profiles, and the class that is
+// most like it. A profile that was written before a class came does not have it:
+// the speed of the other one is taken.
 // clang-format off
 
 // Two operations per multiply-add, counted on the layer as written; columns
@@ -16,54 +19,54 @@ namespace temper {
 // pixels (or samples), `in` and `out` channels of the sum and of the result; of
 // a first layer `in` is taps x channels.
 #define TEMPER_PRODUCT_KERNELS(K) \
-  K(DenseForward, dense_forward) \
-  K(DenseInput, dense_input) \
-  K(DenseWeights, dense_weights) \
-  K(PointwiseForward, pointwise_forward) \
-  K(PointwiseInput, pointwise_input) \
-  K(PointwiseWeights, pointwise_weights) \
-  K(ConvForward, conv_forward) \
-  K(ConvInput, conv_input) \
-  K(ConvWeights, conv_weights) \
-  K(StridedForward, strided_forward) \
-  K(StridedInput, strided_input) \
-  K(StridedWeights, strided_weights) \
-  K(FirstForward, first_forward) \
-  K(FirstWeights, first_weights) \
-  K(WinogradForward, winograd_forward) \
-  K(WinogradInput, winograd_input) \
-  K(WinogradWeights, winograd_weights)
+  K(DenseForward, dense_forward, PointwiseForward) \
+  K(DenseInput, dense_input, PointwiseInput) \
+  K(DenseWeights, dense_weights, PointwiseWeights) \
+  K(PointwiseForward, pointwise_forward, ConvForward) \
+  K(PointwiseInput, pointwise_input, PointwiseForward) \
+  K(PointwiseWeights, pointwise_weights, PointwiseInput) \
+  K(ConvForward, conv_forward, PointwiseForward) \
+  K(ConvInput, conv_input, ConvForward) \
+  K(ConvWeights, conv_weights, ConvInput) \
+  K(StridedForward, strided_forward, ConvForward) \
+  K(StridedInput, strided_input, ConvInput) \
+  K(StridedWeights, strided_weights, ConvWeights) \
+  K(FirstForward, first_forward, ConvForward) \
+  K(FirstWeights, first_weights, ConvWeights) \
+  K(WinogradForward, winograd_forward, ConvForward) \
+  K(WinogradInput, winograd_input, ConvInput) \
+  K(WinogradWeights, winograd_weights, ConvWeights)
 
 // Two operations per multiply-add; `side` is that of a square image.
 #define TEMPER_DEPTHWISE_KERNELS(K) \
-  K(DepthwiseForward, depthwise_forward) \
-  K(DepthwiseInput, depthwise_input) \
-  K(DepthwiseWeights, depthwise_weights)
+  K(DepthwiseForward, depthwise_forward, DepthwiseInput) \
+  K(DepthwiseInput, depthwise_input, DepthwiseForward) \
+  K(DepthwiseWeights, depthwise_weights, DepthwiseInput)
 
 // Bytes read plus bytes written, each tensor once. `distance`: the bytes that a
 // core touches between two uses of the same byte, which says what cache it
 // comes from.
 #define TEMPER_STREAM_KERNELS(K) \
-  K(Form, form) \
-  K(Stats, stats) \
-  K(Sums, sums) \
-  K(NormGradient, norm_gradient) \
-  K(Add, add) \
-  K(Mask, mask) \
-  K(Copy, copy) \
-  K(Fill, fill) \
-  K(Update, update) \
-  K(ColumnSums, column_sums) \
-  K(Normalize, normalize) \
-  K(Dropout, dropout) \
-  K(Softmax, softmax) \
-  K(MaxPoolForward, max_pool_forward) \
-  K(MaxPoolInput, max_pool_input) \
-  K(AvgPoolForward, avg_pool_forward) \
-  K(AvgPoolInput, avg_pool_input)
+  K(Form, form, Copy) \
+  K(Stats, stats, Form) \
+  K(Sums, sums, Form) \
+  K(NormGradient, norm_gradient, Form) \
+  K(Add, add, Form) \
+  K(Mask, mask, Form) \
+  K(Copy, copy, Form) \
+  K(Fill, fill, Form) \
+  K(Update, update, Form) \
+  K(ColumnSums, column_sums, Form) \
+  K(Normalize, normalize, Form) \
+  K(Dropout, dropout, Form) \
+  K(Softmax, softmax, Form) \
+  K(MaxPoolForward, max_pool_forward, Form) \
+  K(MaxPoolInput, max_pool_input, Form) \
+  K(AvgPoolForward, avg_pool_forward, Form) \
+  K(AvgPoolInput, avg_pool_input, Form)
 
 enum class Kernel : uint32_t {
-#define TEMPER_KERNEL_ENUM(Name, text) k##Name,
+#define TEMPER_KERNEL_ENUM(Name, text, Like) k##Name,
   TEMPER_PRODUCT_KERNELS(TEMPER_KERNEL_ENUM)
   TEMPER_DEPTHWISE_KERNELS(TEMPER_KERNEL_ENUM)
   TEMPER_STREAM_KERNELS(TEMPER_KERNEL_ENUM)
@@ -75,15 +78,21 @@ enum class KernelKind : uint32_t { kProduct, kDepthwise, kStream };
 struct KernelInfo {
   const char* name;
   KernelKind kind;
+  // Of the same kind: whose speed stands for one that is not known, by
+  // operations or by bytes.
+  Kernel like;
 };
 inline constexpr KernelInfo kKernelInfo[] = {
-#define TEMPER_KERNEL_INFO(Name, text) {#text, KernelKind::kProduct},
+#define TEMPER_KERNEL_INFO(Name, text, Like) \
+  {#text, KernelKind::kProduct, Kernel::k##Like},
   TEMPER_PRODUCT_KERNELS(TEMPER_KERNEL_INFO)
 #undef TEMPER_KERNEL_INFO
-#define TEMPER_KERNEL_INFO(Name, text) {#text, KernelKind::kDepthwise},
+#define TEMPER_KERNEL_INFO(Name, text, Like) \
+  {#text, KernelKind::kDepthwise, Kernel::k##Like},
   TEMPER_DEPTHWISE_KERNELS(TEMPER_KERNEL_INFO)
 #undef TEMPER_KERNEL_INFO
-#define TEMPER_KERNEL_INFO(Name, text) {#text, KernelKind::kStream},
+#define TEMPER_KERNEL_INFO(Name, text, Like) \
+  {#text, KernelKind::kStream, Kernel::k##Like},
   TEMPER_STREAM_KERNELS(TEMPER_KERNEL_INFO)
 #undef TEMPER_KERNEL_INFO
 };

@@ -207,6 +207,7 @@ int Run(const Cli& cli, const Arguments& a) {
   }
   sim::DeviceProfile device;
   if (!a.device.empty()) device = LoadDevice(a.device);
+  for (const std::string& note : device.notes) Message("note: {}", note);
   const std::vector<Case> cases = PlanCases(a, threads);
   if (threads > DefaultThreads()) {
     Message("note: {} threads on {} CPUs: they will wait for each other",

@@ -318,7 +318,7 @@ int Run(const Cli& cli, const Arguments& a, Verb& verb) {
   JobOptions options = OptionsOf(a, verb);
   const uint64_t limit =
       a.memory.empty() ? device.memory.bytes : ParseBytes(a.memory);
-  std::vector<std::string> notes;
+  std::vector<std::string> notes = device.notes;
   const std::string target_note = ChooseDeviceTarget(device, options.target);
   if (!target_note.empty()) notes.push_back(target_note);
   if (options.threads == 0) options.threads = device.cpu.cores;

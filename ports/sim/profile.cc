@@ -123,6 +123,17 @@ class Table {
     return p;
   }
 
+  // The tables that nobody asked for: of no meaning here, and no error.
+  std::vector<std::string> IgnoreTables() {
+    std::vector<std::string> names;
+    for (const auto& [key, node] : table_) {
+      const std::string name(key.str());
+      if (!node.is_table() || !asked_.insert(name).second) continue;
+      names.push_back(Plain(name));
+    }
+    return names;
+  }
+
   void Close() const {
     for (const auto& [key, node] : table_) {
       if (asked_.count(std::string(key.str())) != 0) continue;
@@ -199,6 +210,68 @@ void ReadGrid(Table& table, const KernelAxes& axes, DeviceProfile::Rate* rate) {
   rate->all.values = values(all);
 }
 
+// A few names of a list that may be long.
+std::string Some(const std::vector<std::string>& names) {
+  constexpr size_t kMost = 6;
+  const size_t n = std::min(names.size(), kMost);
+  const std::string text =
+      fmt::format("{}", fmt::join(names.begin(), names.begin() + n, ", "));
+  if (names.size() <= kMost) return text;
+  return fmt::format("{} and {} more", text, names.size() - kMost);
+}
+
+// A profile may be older or newer than the list of classes: one that it does
+// not have is as fast as the one most like it, one that nobody knows is left
+// alone. Both are said.
+void ReadKernels(Table kernels, DeviceProfile* p) {
+  for (uint32_t k = 0; k < kKernels; ++k) {
+    DeviceProfile::Rate& rate = p->rates[k];
+    rate.stand_in = !kernels.Has(kKernelInfo[k].name);
+    if (rate.stand_in) continue;
+    Table t = kernels.Sub(kKernelInfo[k].name);
+    ReadGrid(t, AxesOf(kKernelInfo[k].kind), &rate);
+    rate.provenance = t.Origins();
+    t.Close();
+  }
+  const std::vector<std::string> unknown = kernels.IgnoreTables();
+  kernels.Close();
+  std::vector<std::string> missing;
+  for (uint32_t k = 0; k < kKernels; ++k) {
+    DeviceProfile::Rate& rate = p->rates[k];
+    if (!rate.stand_in) continue;
+    Kernel like = kKernelInfo[k].like;
+    for (uint32_t i = 0; i < kKernels && p->RateOf(like).stand_in; ++i) {
+      like = InfoOf(like).like;
+    }
+    const DeviceProfile::Rate& from = p->RateOf(like);
+    if (from.stand_in) {
+      Refuse(&kernels.table(),
+             fmt::format("{} is missing, and so is what could stand for it: "
+                         "kernels.{} is the nearest",
+                         kernels.Path(kKernelInfo[k].name),
+                         InfoOf(kKernelInfo[k].like).name));
+    }
+    rate.grid = from.grid;
+    rate.all = from.all;
+    rate.provenance = {Origin::kEstimated,
+                       fmt::format("not known: as {}", InfoOf(like).name)};
+    missing.push_back(
+        fmt::format("{} (as {})", kKernelInfo[k].name, InfoOf(like).name));
+  }
+  if (!missing.empty()) {
+    p->notes.push_back(fmt::format(
+        "the profile does not have the speed of {}: measure it again (temper "
+        "bench --profile) for better estimates",
+        Some(missing)));
+  }
+  if (!unknown.empty()) {
+    p->notes.push_back(fmt::format(
+        "the profile has classes of kernels that this version does not know; "
+        "they are ignored: {}",
+        Some(unknown)));
+  }
+}
+
 void Read(const toml::table& root, DeviceProfile* profile) {
   Table top(root, "");
   if (top.Whole("version", 1, 1) != 1) return;
@@ -256,14 +329,7 @@ void Read(const toml::table& root, DeviceProfile* profile) {
     p.threads.provenance = t.Origins();
     t.Close();
   }
-  Table kernels = top.Sub("kernels");
-  for (uint32_t k = 0; k < kKernels; ++k) {
-    Table t = kernels.Sub(kKernelInfo[k].name);
-    ReadGrid(t, AxesOf(kKernelInfo[k].kind), &p.rates[k]);
-    p.rates[k].provenance = t.Origins();
-    t.Close();
-  }
-  kernels.Close();
+  ReadKernels(top.Sub("kernels"), &p);
   top.Close();
   *profile = std::move(p);
 }
@@ -375,6 +441,7 @@ std::string ProfileToml(const DeviceProfile& p) {
       p.threads.transfer_gbytes, Origins(p.threads.provenance));
   for (uint32_t k = 0; k < kKernels; ++k) {
     const DeviceProfile::Rate& rate = p.rates[k];
+    if (rate.stand_in) continue;
     const KernelAxes axes = AxesOf(kKernelInfo[k].kind);
     s += fmt::format("\n[kernels.{}]\n", kKernelInfo[k].name);
     size_t row = 16;

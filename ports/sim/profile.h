@@ -69,8 +69,15 @@ struct DeviceProfile {
     Grid grid;  // 10^9 operations or bytes per second, one thread
     Grid all;   // the same with a thread on every core; empty: not known
     Provenance provenance;
+    // The text did not have this class: numbers of the one most like it
+    // (runtime/kernel_classes.h). Not written.
+    bool stand_in = false;
   };
   std::array<Rate, kKernels> rates;
+
+  // What a reader should know: classes that the text does not have, and classes
+  // of a later version, which were ignored.
+  std::vector<std::string> notes;
 
   const Rate& RateOf(Kernel kernel) const {
     return rates[static_cast<uint32_t>(kernel)];

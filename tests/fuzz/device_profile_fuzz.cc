@@ -51,6 +51,14 @@ std::vector<Bytes> Seeds() {
   rate.all = rate.grid;
   const std::string text = sim::ProfileToml(p);
   std::vector<Bytes> seeds = {{text.begin(), text.end()}};
+  // Of other versions: classes that it does not have, and one that is not
+  // known.
+  for (size_t k = 0; k < p.rates.size(); ++k) {
+    p.rates[k].stand_in = k % 3 != 0 && k != static_cast<size_t>(Kernel::kCopy);
+  }
+  const std::string other =
+      sim::ProfileToml(p) + "[kernels.later]\nsize = [1, 2]\n";
+  seeds.push_back({other.begin(), other.end()});
   // Deeper than the stack, if the parser were asked: what changes in them must
   // not bring it there.
   std::string dots;
@@ -81,6 +89,7 @@ std::vector<std::string> Words() {
           "1979-05-27",
           "0x10",
           "[kernels.form]",
+          "[kernels.later]",
           "[.",
           "[[,",
           "#",

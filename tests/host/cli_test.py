@@ -671,6 +671,13 @@ class Simulate(Case):
         self.assertFalse(done["exact"])
         if EXACT:
             self.assertIn("differ", " ".join(done["notes"]))
+        # Of another version: a class that it does not have, and one that nobody knows.
+        profile.write_text(good.replace("[kernels.form]", "[kernels.later]"))
+        notes = " ".join(json.loads(self.simulate("--no-run", "--json", device=profile).stdout)["notes"])
+        self.assertIn("form (as copy)", notes)
+        self.assertIn("ignored: later", notes)
+        done = run("bench", "--models", "mlp", "--batch", 1, "--seconds", 0.01, "--threads", 1, "--device", profile)
+        self.assertIn("form (as copy)", done.stderr)
 
     def test_saves_are_as_slow_as_the_storage(self):
         source = pathlib.Path(__file__).parents[2] / "ports" / "sim" / "devices" / "pi-4.toml"

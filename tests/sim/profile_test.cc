@@ -74,7 +74,10 @@ TEST(Profile, SaysWhatIsWrongAndWhere) {
   wrong("gbytes = [10, 5, 1]", "gbytes = [10, 5]", "has 2 numbers");
   wrong("gflops = [1]", "gflops = []", "must be a list of numbers");
   wrong("gflops = [1]", "gflops = [1]\ngflops_all = [1, 2]", "has 2 numbers");
-  wrong("[kernels.form]", "[kernels.fome]", "kernels.form must be a table");
+  wrong("[kernels.form]", "[kernels]\nform = 1\n[kernels.fome]",
+        "kernels.form must be a table");
+  wrong("[kernels.form]", "[kernels]\nlater = 1\n[kernels.form]",
+        "unknown key kernels.later");
   wrong("version = 1", "version = 2", "version");
   wrong("[storage]", "[storage", "line ");
   // The parser's assertions would end the program (profile.cc).
@@ -84,6 +87,78 @@ TEST(Profile, SaysWhatIsWrongAndWhere) {
   EXPECT_NE(ErrorOf(""), "");
   EXPECT_NE(ErrorOf("cpu = 1"), "");
   EXPECT_NE(ErrorOf(std::string((1 << 20) + 1, '#')), "");
+}
+
+// The text of a profile of other numbers for each class, less some classes.
+std::string Without(std::initializer_list<Kernel> gone) {
+  DeviceProfile p = FlatDevice(2);
+  for (uint32_t k = 0; k < kKernels; ++k) {
+    for (double& v : p.rates[k].grid.values) v *= k + 1;
+  }
+  for (const Kernel kernel : gone) {
+    p.rates[static_cast<size_t>(kernel)].stand_in = true;
+  }
+  return ProfileToml(p);
+}
+
+TEST(Profile, AMissingClassIsAsFastAsTheOneMostLikeIt) {
+  DeviceProfile all;
+  ASSERT_EQ(ParseProfile(Without({}), &all), "");
+  EXPECT_TRUE(all.notes.empty());
+  for (uint32_t k = 0; k < kKernels; ++k) {
+    const Kernel kernel = static_cast<Kernel>(k);
+    const KernelInfo& info = InfoOf(kernel);
+    const std::string text = Without({kernel});
+    EXPECT_EQ(text.find(std::string("[kernels.") + info.name + "]"),
+              std::string::npos);
+    DeviceProfile p;
+    ASSERT_EQ(ParseProfile(text, &p), "") << info.name;
+    const auto& rate = p.RateOf(kernel);
+    EXPECT_EQ(InfoOf(info.like).kind, info.kind) << info.name;
+    EXPECT_EQ(rate.grid.values, all.RateOf(info.like).grid.values);
+    EXPECT_NE(rate.grid.values, all.RateOf(kernel).grid.values);
+    EXPECT_EQ(rate.provenance.origin, Origin::kEstimated);
+    ASSERT_EQ(p.notes.size(), 1u);
+    const std::string words =
+        std::string(info.name) + " (as " + InfoOf(info.like).name + ")";
+    EXPECT_NE(p.notes[0].find(words), std::string::npos) << p.notes[0];
+    // What was not there is not written.
+    EXPECT_EQ(ProfileToml(p), text);
+  }
+}
+
+TEST(Profile, WhatStandsInMayBeMissingToo) {
+  DeviceProfile p;
+  ASSERT_EQ(ParseProfile(Without({Kernel::kUpdate, Kernel::kForm}), &p), "");
+  EXPECT_EQ(p.RateOf(Kernel::kUpdate).grid.values,
+            p.RateOf(Kernel::kCopy).grid.values);
+  EXPECT_NE(p.notes[0].find("update (as copy)"), std::string::npos);
+  EXPECT_NE(ErrorOf(Without({Kernel::kForm, Kernel::kCopy}))
+                .find("kernels.form is missing"),
+            std::string::npos);
+}
+
+TEST(Profile, ClassesOfALaterVersionAreIgnored) {
+  const std::string text =
+      With("[kernels.form]",
+           "[kernels.attention]\nheads = [1, 2]\ngflops = \"many\"\n"
+           "[kernels.\"\\u001b[1m\"]\n\n[kernels.form]");
+  DeviceProfile p;
+  ASSERT_EQ(ParseProfile(text, &p), "");
+  ASSERT_EQ(p.notes.size(), 1u);
+  EXPECT_NE(p.notes[0].find("attention"), std::string::npos) << p.notes[0];
+  EXPECT_EQ(p.notes[0].find('\x1b'), std::string::npos);
+  EXPECT_EQ(ProfileToml(p), ProfileToml(FlatDevice(2)));
+  // As many as fit: the note stays short.
+  std::string many;
+  for (int i = 0; i < 1000; ++i) {
+    many += "[kernels.later" + std::to_string(i) + "]\n";
+  }
+  ASSERT_EQ(ParseProfile(With("[kernels.form]", many + "[kernels.form]"), &p),
+            "");
+  ASSERT_EQ(p.notes.size(), 1u);
+  EXPECT_NE(p.notes[0].find("and 994 more"), std::string::npos) << p.notes[0];
+  EXPECT_LT(p.notes[0].size(), 500u);
 }
 
 std::string Times(size_t n, const std::string& text) {
