@@ -179,14 +179,21 @@ const Kernel kKernels[] = {
        OwnMagnitude(*y, m);
      },
      1},
-    {"relu", 1, 8, [](Data& d) { simd::Relu(d.n, d.x.data(), d.y.data(), {}); },
+    {"relu", 1, 8,
+     [](Data& d) {
+       simd::Activate(d.n, simd::Activation::kRelu, d.x.data(), d.y.data(), {});
+     },
      Unary<reference::Relu<double>>, 0},
     {"relu6", 2, 8,
-     [](Data& d) { simd::Relu6(d.n, d.x.data(), d.y.data(), {}); },
+     [](Data& d) {
+       simd::Activate(d.n, simd::Activation::kRelu6, d.x.data(), d.y.data(),
+                      {});
+     },
      Unary<reference::Relu6<double>>, 0},
     {"relu_backward", 1, 12,
      [](Data& d) {
-       simd::ReluBackward(d.n, d.x.data(), d.y.data(), false, d.y.data(), {});
+       simd::ActivateBackward(d.n, simd::Activation::kRelu, d.x.data(),
+                              d.y.data(), false, d.y.data(), {});
      },
      [](const Data& d, Doubles* y, Doubles*) {
        reference::ReluBackward<double>(d.n, d.x.Doubles().data(),

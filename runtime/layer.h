@@ -4,7 +4,7 @@
 // A layer never sees the arena and has no loop over elements. It states what it
 // needs by the verbs of Needs; program_tensors.cc turns them into buffers
 // with lifetimes, the planner into offsets, and Call hands them back as
-// pointers. Next: layers/relu.cc (the shortest), layers/conv2d.cc, program.cc.
+// pointers. Next: layers/flatten.cc (a short one), layers/conv2d.cc, program.cc.
 #ifndef TEMPER_RUNTIME_LAYER_H_
 #define TEMPER_RUNTIME_LAYER_H_
 
@@ -63,10 +63,15 @@ class Needs {
   void Derivable() { derivable = true; }
   // x[i] may be such a tensor: Call::prologue[i] forms it.
   void AcceptDerived(uint32_t i) { accept_derived[i] = true; }
-  // An activation that alone reads y may be absorbed: mode.activation.
-  void AbsorbActivation() { absorb_activation = true; }
+  // An activation that alone reads y may be absorbed: ActivationOf(mode). What
+  // backward has to make its gradient from: the output alone, or (kInput) the
+  // input too.
+  void AbsorbActivation(simd::GradientFrom has) {
+    absorb_activation = true;
+    gradient_from = has;
+  }
   // This layer is that activation.
-  void IsActivation(simd::Activation a) { activation = a; }
+  void IsActivation(const simd::ActivationFunction& a) { activation = a; }
   // Forward and kBackwardData work on any range of samples (Call::first,
   // count); so does kBackwardWeights with the second verb.
   void InSlabs() { in_slabs = true; }
@@ -93,12 +98,20 @@ class Needs {
   bool in_slabs = false, weights_in_slabs = false, reduce_first = false;
   bool derivable = false, absorb_activation = false;
   bool accept_derived[kMaxInputs] = {};
-  simd::Activation activation = simd::Activation::kNone;
+  simd::GradientFrom gradient_from = simd::GradientFrom::kOutput;
+  simd::ActivationFunction activation;
   uint64_t saved_bytes = 0, forward_scratch = 0, backward_scratch = 0;
   uint64_t gradient_work = 0;
   bool gradient_in_pieces = false;
   uint32_t minimum_rows = 1;
 };
+
+// Can a layer with these needs absorb this activation?
+inline bool CanAbsorb(const Needs& needs, simd::Activation activation) {
+  return needs.absorb_activation &&
+         (needs.gradient_from == simd::GradientFrom::kInput ||
+          simd::GradientOf(activation) != simd::GradientFrom::kInput);
+}
 
 // A large weight's gradient never exists as a whole: a layer that said
 // GradientInBlocks makes `rows` rows of it at a time, in dw[0], and the
@@ -137,16 +150,23 @@ struct StepContext {
   bool keep_statistics = false;
 };
 
+// What the node has absorbed.
+inline simd::ActivationFunction ActivationOf(const NodeMode& mode) {
+  static_assert(simd::kActivationParameters == kMaxActivationParameters);
+  static_assert(kMaxActivationParameters == 2);
+  return {static_cast<simd::Activation>(mode.activation),
+          mode.activation_parameters[0], mode.activation_parameters[1]};
+}
+
 // Where a derivable layer keeps its coefficients: two vectors of `channels`
 // floats, each padded to 64 bytes.
 constexpr size_t CoefficientFloats(size_t channels) {
   return (channels + 15) / 16 * 16;
 }
 inline simd::Prologue DerivedCoefficients(const void* saved, size_t channels,
-                                          uint32_t activation) {
+                                          const NodeMode& mode) {
   const float* const scale = static_cast<const float*>(saved);
-  return {scale, scale + CoefficientFloats(channels),
-          static_cast<simd::Activation>(activation)};
+  return {scale, scale + CoefficientFloats(channels), ActivationOf(mode)};
 }
 
 // Everything a layer may touch in one pass. Pointers it did not ask for are
@@ -210,9 +230,6 @@ struct Call {
   // Elements of x[0] and y over all rows.
   uint64_t InCount() const { return rows * in[0].Count(); }
   uint64_t OutCount() const { return rows * out.Count(); }
-  simd::Activation Activation() const {
-    return static_cast<simd::Activation>(mode.activation);
-  }
 };
 
 // What a layer is, stated by named fields; nobody else knows a layer by name.

@@ -155,7 +155,7 @@ Status CheckNode(const Plan& plan, uint32_t i) {
                                 n.forward_scratch, n.backward_scratch}) {
     if (!Known(plan, tensor)) return Fail("a buffer does not exist", i);
   }
-  if (n.mode.activation > static_cast<uint32_t>(simd::Activation::kRelu6)) {
+  if (n.mode.activation >= static_cast<uint32_t>(simd::Activation::kCount)) {
     return Fail("an activation is unknown", i);
   }
   if (n.mode.live_statistics && !n.mode.train_weights) {

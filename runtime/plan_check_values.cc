@@ -57,11 +57,11 @@ class ValueChecker {
       if (!plan_.nodes[i].mode.absorbed) continue;
       const uint32_t from =
           NodeAt(i).input_count == 1 ? NodeAt(i).inputs[0] : i;
-      const simd::Activation activation = needs_[i].activation;
-      if (from == i || activation == simd::Activation::kNone ||
-          !needs_[from].absorb_activation || plan_.nodes[from].mode.absorbed ||
-          plan_.nodes[from].mode.activation !=
-              static_cast<uint32_t>(activation)) {
+      const simd::ActivationFunction& activation = needs_[i].activation;
+      const NodeMode& source = plan_.nodes[from].mode;
+      if (from == i || activation.kind == simd::Activation::kNone ||
+          !CanAbsorb(needs_[from], activation.kind) || source.absorbed ||
+          ActivationOf(source) != activation) {
         return Fail("an activation is absorbed by nobody", i);
       }
       absorbed[from] = i;

@@ -1,5 +1,7 @@
 // What every node does in a step: whether it trains and passes gradients on,
 // what of it is absorbed or derived, and what it needs. See program_draft.h.
+#include <algorithm>
+
 #include "runtime/program_draft.h"
 
 namespace temper {
@@ -58,16 +60,18 @@ class NodeDecider {
     std::vector<Needs> needs(d_.count);
     for (uint32_t i = 0; i < d_.count; ++i) d_.StateNeeds(i, &needs[i]);
     for (uint32_t i = 0; i < d_.count; ++i) {
-      const simd::Activation act = needs[i].activation;
-      if (act == simd::Activation::kNone) continue;
+      const simd::ActivationFunction& act = needs[i].activation;
+      if (act.kind == simd::Activation::kNone) continue;
       const uint32_t from = d_.NodeAt(i).inputs[0];
       NodeMode& source = d_.plan.nodes[from].mode;
-      if (!needs[from].absorb_activation || d_.ReaderCount(from) != 1 ||
+      if (!CanAbsorb(needs[from], act.kind) || d_.ReaderCount(from) != 1 ||
           source.absorbed) {
         continue;
       }
       d_.plan.nodes[i].mode.absorbed = true;
-      source.activation = static_cast<uint32_t>(act);
+      source.activation = static_cast<uint32_t>(act.kind);
+      std::copy_n(act.parameters, kMaxActivationParameters,
+                  source.activation_parameters);
     }
     for (uint32_t i = 0; i < d_.count; ++i) {
       if (!needs[i].derivable) continue;

@@ -248,8 +248,7 @@ void Trainer::CallLayer(const ProgramStep& program_step,
                      : At(again ? source.output_again : source.output);
     if (source.derived_by != kNoNode) {
       const NodePlan& by = plan_.nodes[source.derived_by];
-      prologue[k] =
-          DerivedCoefficients(At<void>(by.saved), in[k].c, by.mode.activation);
+      prologue[k] = DerivedCoefficients(At<void>(by.saved), in[k].c, by.mode);
     }
     if (data && n.mode.need_dx[k]) dx[k] = At(plan_.nodes[from].gradient);
   }

@@ -1,5 +1,11 @@
-// Activations on one vector, forward and backward, for the kernels that absorb
-// them. Contract: prologue.h.
+// Activations on one vector, for the kernels that absorb them: a functor each,
+// and the dispatch to it. The list: activation.h.
+//
+// A functor is made from an ActivationFunction and holds at most its parameters
+// (floats: no vectors, which SVE cannot keep in objects). It has
+//   kKind           its entry in the list
+//   Forward(x)      act(x)
+//   Gradient(v, g)  g * act'(x), from v = x or y as GradientOf(kKind) says
 #if defined(TEMPER_SIMD_ACTIVATION_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_SIMD_ACTIVATION_INL_H_
 #undef TEMPER_SIMD_ACTIVATION_INL_H_
@@ -8,35 +14,37 @@
 #endif
 
 #include "hwy/highway.h"
-#include "simd/flush-inl.h"
-#include "simd/prologue.h"
+#include "simd/activation.h"
+#include "simd/activation/none-inl.h"
+#include "simd/activation/relu-inl.h"
+#include "simd/activation/relu6-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <Activation kActivation, class V>
-HWY_INLINE V Activate(V y) {
-  const hn::DFromV<V> d;
-  if constexpr (kActivation == Activation::kNone) return y;
-  if constexpr (kActivation == Activation::kRelu6) {
-    const V six = hn::Set(d, 6.0f);
-    y = hn::IfThenElse(hn::Ge(y, six), six, y);
+template <class Act>
+inline constexpr bool kIsNone = Act::kKind == Activation::kNone;
+
+// The gradient where x is at hand and y is not.
+template <class Act, class V>
+HWY_INLINE V GradientAtInput(Act act, V x, V g) {
+  if constexpr (GradientOf(Act::kKind) == GradientFrom::kOutput) {
+    return act.Gradient(act.Forward(x), g);
+  } else {
+    return act.Gradient(x, g);
   }
-  return hn::IfThenZeroElse(hn::Lt(y, hn::Set(d, kTiny)), y);
 }
 
-// The gradient of an activation, from its argument y: g where it is open, else
-// +0. NaN in y lets g pass, as the select does.
-template <Activation kActivation, class V>
-HWY_INLINE V ActivationGradient(V y, V g) {
-  const hn::DFromV<V> d;
-  if constexpr (kActivation == Activation::kNone) return g;
-  if constexpr (kActivation == Activation::kRelu6) {
-    g = hn::IfThenZeroElse(hn::Ge(y, hn::Set(d, 6.0f)), g);
-  }
-  return hn::IfThenZeroElse(hn::Lt(y, hn::Set(d, kTiny)), g);
+// Calls f with the functor of `activation`.
+template <class F>
+HWY_INLINE void WithActivation(const ActivationFunction& activation, F&& f) {
+#define TEMPER_ACTIVATION_CALL(Name, file, gradient) \
+  static_assert(Name::kKind == Activation::k##Name); \
+  if (activation.kind == Activation::k##Name) return f(Name(activation));
+  TEMPER_ACTIVATIONS(TEMPER_ACTIVATION_CALL)
+#undef TEMPER_ACTIVATION_CALL
 }
 
 }  // namespace HWY_NAMESPACE

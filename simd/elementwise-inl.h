@@ -41,39 +41,39 @@ namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <Activation kActivation>
-void ReluLoop(size_t begin, size_t end, const float* x, float* y) {
+template <class Act>
+void ActivateLoop(Act act, size_t begin, size_t end, const float* x, float* y) {
   ForEachVector(Lanes16(), begin, end, [&](auto access, size_t i) HWY_ATTR {
-    access.Store(Activate<kActivation>(access.Load(x + i)), y + i);
+    access.Store(act.Forward(access.Load(x + i)), y + i);
   });
 }
 
-template <Activation kActivation, bool kAccumulate>
-void ReluBackwardLoop(size_t begin, size_t end, const float* y, const float* dy,
-                      float* dx) {
+template <bool kAccumulate, class Act>
+void ActivateBackwardLoop(Act act, size_t begin, size_t end, const float* from,
+                          const float* dy, float* dx) {
   ForEachVector(Lanes16(), begin, end, [&](auto access, size_t i) HWY_ATTR {
-    auto g = ActivationGradient<kActivation>(access.Load(y + i),
-                                             access.Load(dy + i));
+    auto g = act.Gradient(access.Load(from + i), access.Load(dy + i));
     if constexpr (kAccumulate) g = hn::Add(access.Load(dx + i), g);
     access.Store(FlushTiny(g), dx + i);
   });
 }
 
-void ReluRange(size_t begin, size_t end, bool six, const float* x, float* y) {
-  six ? ReluLoop<Activation::kRelu6>(begin, end, x, y)
-      : ReluLoop<Activation::kRelu>(begin, end, x, y);
+void ActivateRange(size_t begin, size_t end,
+                   const ActivationFunction& activation, const float* x,
+                   float* y) {
+  WithActivation(activation, [&](auto act) HWY_ATTR {
+    ActivateLoop(act, begin, end, x, y);
+  });
 }
 
-void ReluBackwardRange(size_t begin, size_t end, bool six, const float* y,
-                       const float* dy, bool accumulate, float* dx) {
-  constexpr Activation kOne = Activation::kRelu, kSix = Activation::kRelu6;
-  if (six) {
-    accumulate ? ReluBackwardLoop<kSix, true>(begin, end, y, dy, dx)
-               : ReluBackwardLoop<kSix, false>(begin, end, y, dy, dx);
-  } else {
-    accumulate ? ReluBackwardLoop<kOne, true>(begin, end, y, dy, dx)
-               : ReluBackwardLoop<kOne, false>(begin, end, y, dy, dx);
-  }
+void ActivateBackwardRange(size_t begin, size_t end,
+                           const ActivationFunction& activation,
+                           const float* from, const float* dy, bool accumulate,
+                           float* dx) {
+  WithActivation(activation, [&](auto act) HWY_ATTR {
+    accumulate ? ActivateBackwardLoop<true>(act, begin, end, from, dy, dx)
+               : ActivateBackwardLoop<false>(act, begin, end, from, dy, dx);
+  });
 }
 
 void AddRange(size_t begin, size_t end, const float* a, const float* b,

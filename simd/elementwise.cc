@@ -12,8 +12,8 @@
 
 #if HWY_ONCE
 namespace temper::simd {
-HWY_EXPORT(ReluRange);
-HWY_EXPORT(ReluBackwardRange);
+HWY_EXPORT(ActivateRange);
+HWY_EXPORT(ActivateBackwardRange);
 HWY_EXPORT(AddRange);
 HWY_EXPORT(FillRange);
 HWY_EXPORT(ScaleRange);
@@ -21,35 +21,22 @@ HWY_EXPORT(NormalizeU8Range);
 HWY_EXPORT(NormalizeF32Range);
 HWY_EXPORT(DropoutRange);
 
-void Relu(size_t n, const float* x, float* y, const ParallelRunner& parallel) {
+void Activate(size_t n, const ActivationFunction& activation, const float* x,
+              float* y, const ParallelRunner& parallel) {
   ParallelFor(parallel, n, kElementGrain,
               [&](size_t begin, size_t end, size_t) {
-                HWY_DYNAMIC_DISPATCH(ReluRange)(begin, end, false, x, y);
+                HWY_DYNAMIC_DISPATCH(ActivateRange)
+                (begin, end, activation, x, y);
               });
 }
 
-void Relu6(size_t n, const float* x, float* y, const ParallelRunner& parallel) {
+void ActivateBackward(size_t n, const ActivationFunction& activation,
+                      const float* from, const float* dy, bool accumulate,
+                      float* dx, const ParallelRunner& parallel) {
   ParallelFor(parallel, n, kElementGrain,
               [&](size_t begin, size_t end, size_t) {
-                HWY_DYNAMIC_DISPATCH(ReluRange)(begin, end, true, x, y);
-              });
-}
-
-void ReluBackward(size_t n, const float* y, const float* dy, bool accumulate,
-                  float* dx, const ParallelRunner& parallel) {
-  ParallelFor(parallel, n, kElementGrain,
-              [&](size_t begin, size_t end, size_t) {
-                HWY_DYNAMIC_DISPATCH(ReluBackwardRange)
-                (begin, end, false, y, dy, accumulate, dx);
-              });
-}
-
-void Relu6Backward(size_t n, const float* y, const float* dy, bool accumulate,
-                   float* dx, const ParallelRunner& parallel) {
-  ParallelFor(parallel, n, kElementGrain,
-              [&](size_t begin, size_t end, size_t) {
-                HWY_DYNAMIC_DISPATCH(ReluBackwardRange)
-                (begin, end, true, y, dy, accumulate, dx);
+                HWY_DYNAMIC_DISPATCH(ActivateBackwardRange)
+                (begin, end, activation, from, dy, accumulate, dx);
               });
 }
 

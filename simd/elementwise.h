@@ -2,8 +2,7 @@
 // own index only, so order, target and threads cannot matter.
 // Requires: as gemm.h. In place (y == x, dx == dy) is allowed everywhere.
 // Error: exact, except Normalize (2 roundings) and dropout (1 rounding).
-// ReLU is select(x < 2^-63, +0, x): NaN survives, -0 and what is tiny become
-// +0 (flush-inl.h).
+// Activations are declared in activation.h, their loops are with these.
 // Next: elementwise-inl.h, tests/reference/elementwise.h.
 #ifndef TEMPER_SIMD_ELEMENTWISE_H_
 #define TEMPER_SIMD_ELEMENTWISE_H_
@@ -11,21 +10,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "simd/activation.h"
 #include "temper/parallel.h"
 
 namespace temper::simd {
-
-void Relu(size_t n, const float* x, float* y, const ParallelRunner& parallel);
-// y = select(x < 2^-63, +0, select(x >= 6, 6, x)).
-void Relu6(size_t n, const float* x, float* y, const ParallelRunner& parallel);
-
-// From the saved output y: dx = (accumulate ? dx : 0) + (y < 2^-63 ? 0 : dy),
-// and +0 where that is smaller than 2^-63 in magnitude.
-void ReluBackward(size_t n, const float* y, const float* dy, bool accumulate,
-                  float* dx, const ParallelRunner& parallel);
-// The same with (y < 2^-63 or y >= 6 ? 0 : dy).
-void Relu6Backward(size_t n, const float* y, const float* dy, bool accumulate,
-                   float* dx, const ParallelRunner& parallel);
 
 // y = a + b.
 void Add(size_t n, const float* a, const float* b, float* y,

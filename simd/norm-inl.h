@@ -13,7 +13,6 @@
 #endif
 
 #include <cstring>
-#include <type_traits>
 
 #include "hwy/highway.h"
 #include "simd/activation-inl.h"
@@ -207,8 +206,8 @@ static_assert(kChunkUnit % kSumTile == 0);
 
 // The sums of kTiles tiles of `rows` rows (row stride `stride`, tiles behind
 // each other), each a chain from +0, added to dbeta and product in order.
-template <Activation kActivation, int kTiles, class Access>
-HWY_INLINE void TileSums(Access access, size_t rows, size_t stride,
+template <int kTiles, class Act, class Access>
+HWY_INLINE void TileSums(Act act, Access access, size_t rows, size_t stride,
                          const float* HWY_RESTRICT x,
                          const float* HWY_RESTRICT dy, typename Access::V mean,
                          typename Access::V scale, typename Access::V shift,
@@ -221,8 +220,8 @@ HWY_INLINE void TileSums(Access access, size_t rows, size_t stride,
   const size_t tile = kSumTile * stride;
   const auto add = [&](size_t i, V& b, V& p) HWY_ATTR {
     const V v = access.Load(x + i);
-    const V g = ActivationGradient<kActivation>(hn::MulAdd(v, scale, shift),
-                                                access.Load(dy + i));
+    const V g =
+        GradientAtInput(act, hn::MulAdd(v, scale, shift), access.Load(dy + i));
     b = hn::Add(b, g);
     p = hn::MulAdd(g, hn::Sub(v, mean), p);
   };
@@ -243,14 +242,14 @@ HWY_INLINE void TileSums(Access access, size_t rows, size_t stride,
 }
 
 // The sums of one tile of four neighbouring vectors.
-template <Activation kActivation>
-HWY_INLINE void TileSumsFour(size_t rows, size_t stride,
+template <class Act>
+HWY_INLINE void TileSumsFour(Act act, size_t rows, size_t stride,
                              const float* HWY_RESTRICT x,
                              const float* HWY_RESTRICT dy, const float* mean,
                              const float* scale, const float* shift,
                              float* HWY_RESTRICT product,
                              float* HWY_RESTRICT dbeta) {
-  constexpr bool kMask = kActivation != Activation::kNone;
+  constexpr bool kMask = !kIsNone<Act>;
   const WholeVector<Lanes16> full;
   const size_t N = hn::Lanes(Lanes16());
   const auto m0 = full.Load(mean), m1 = full.Load(mean + N),
@@ -267,8 +266,7 @@ HWY_INLINE void TileSumsFour(size_t rows, size_t stride,
   const auto add = [&](size_t i, auto s, auto t, auto m, auto& b,
                        auto& p) HWY_ATTR {
     const auto v = full.Load(x + i);
-    const auto g =
-        ActivationGradient<kActivation>(hn::MulAdd(v, s, t), full.Load(dy + i));
+    const auto g = GradientAtInput(act, hn::MulAdd(v, s, t), full.Load(dy + i));
     b = hn::Add(b, g);
     p = hn::MulAdd(g, hn::Sub(v, m), p);
   };
@@ -290,21 +288,20 @@ HWY_INLINE void TileSumsFour(size_t rows, size_t stride,
 // Adds one chunk's sums to padded, zeroed dbeta and product (g * (x - mean)),
 // where g is dy behind the activation's gradient. scale and shift are those of
 // the prologue; unused without an activation.
-template <Activation kActivation>
-void ChunkSumsLoop(size_t rows, size_t stride, size_t count,
+template <class Act>
+void ChunkSumsLoop(Act act, size_t rows, size_t stride, size_t count,
                    const float* HWY_RESTRICT x, const float* HWY_RESTRICT scale,
                    const float* HWY_RESTRICT shift,
                    const float* HWY_RESTRICT dy, const float* HWY_RESTRICT mean,
                    float* HWY_RESTRICT product, float* HWY_RESTRICT dbeta) {
-  constexpr bool kMask = kActivation != Activation::kNone;
+  constexpr bool kMask = !kIsNone<Act>;
   const size_t N = hn::Lanes(Lanes16());
   const size_t fours = kFourAbreast ? count / (4 * N) * (4 * N) : 0;
   for (size_t r = 0; fours != 0 && r < rows; r += kSumTile) {
     const size_t n = rows - r < kSumTile ? rows - r : kSumTile;
     for (size_t j = 0; j < fours; j += 4 * N) {
-      TileSumsFour<kActivation>(n, stride, x + r * stride + j,
-                                dy + r * stride + j, mean + j, scale + j,
-                                shift + j, product + j, dbeta + j);
+      TileSumsFour(act, n, stride, x + r * stride + j, dy + r * stride + j,
+                   mean + j, scale + j, shift + j, product + j, dbeta + j);
     }
   }
   for (size_t begin = 0; begin < rows; begin += 4 * kSumTile) {
@@ -317,19 +314,17 @@ void ChunkSumsLoop(size_t rows, size_t stride, size_t count,
       const float* HWY_RESTRICT gj = dy + begin * stride + j;
       size_t r = 0;
       if (left >= 4 * kSumTile) {
-        TileSums<kActivation, 4>(access, kSumTile, stride, xj, gj, m, a, b,
-                                 product + j, dbeta + j);
+        TileSums<4>(act, access, kSumTile, stride, xj, gj, m, a, b, product + j,
+                    dbeta + j);
         return;
       }
       for (; r + kSumTile <= left; r += kSumTile) {
-        TileSums<kActivation, 1>(access, kSumTile, stride, xj + r * stride,
-                                 gj + r * stride, m, a, b, product + j,
-                                 dbeta + j);
+        TileSums<1>(act, access, kSumTile, stride, xj + r * stride,
+                    gj + r * stride, m, a, b, product + j, dbeta + j);
       }
       if (r < left) {
-        TileSums<kActivation, 1>(access, left - r, stride, xj + r * stride,
-                                 gj + r * stride, m, a, b, product + j,
-                                 dbeta + j);
+        TileSums<1>(act, access, left - r, stride, xj + r * stride,
+                    gj + r * stride, m, a, b, product + j, dbeta + j);
       }
     });
   }
@@ -338,17 +333,10 @@ void ChunkSumsLoop(size_t rows, size_t stride, size_t count,
 void ChunkSums(size_t rows, size_t stride, size_t count, const float* x,
                const Prologue& p, const float* dy, const float* mean,
                float* product, float* dbeta) {
-  switch (p.activation) {
-    case Activation::kNone:
-      return ChunkSumsLoop<Activation::kNone>(
-          rows, stride, count, x, p.scale, p.shift, dy, mean, product, dbeta);
-    case Activation::kRelu:
-      return ChunkSumsLoop<Activation::kRelu>(
-          rows, stride, count, x, p.scale, p.shift, dy, mean, product, dbeta);
-    case Activation::kRelu6:
-      return ChunkSumsLoop<Activation::kRelu6>(
-          rows, stride, count, x, p.scale, p.shift, dy, mean, product, dbeta);
-  }
+  WithActivation(p.activation, [&](auto act) HWY_ATTR {
+    ChunkSumsLoop(act, rows, stride, count, x, p.scale, p.shift, dy, mean,
+                  product, dbeta);
+  });
 }
 
 // a += b over padded partial sums.
@@ -373,20 +361,21 @@ void FinishSums(size_t channels, const float* HWY_RESTRICT product,
 // dx = a * g + ((x - mean) * c - b), with g = dy behind the activation's
 // gradient, a = gamma * rstd, c = -a * rstd * (dgamma / rows) and
 // b = a * (dbeta / rows).
-template <Activation kActivation, bool kAccumulate>
-void BackwardLoop(size_t begin, size_t end, size_t rows, size_t channels,
-                  const float* HWY_RESTRICT x, const float* HWY_RESTRICT shift,
-                  const float* dy, const float* HWY_RESTRICT mean,
+template <bool kAccumulate, class Act>
+void BackwardLoop(Act act, size_t begin, size_t end, size_t rows,
+                  size_t channels, const float* HWY_RESTRICT x,
+                  const float* HWY_RESTRICT shift, const float* dy,
+                  const float* HWY_RESTRICT mean,
                   const float* HWY_RESTRICT rstd,
                   const float* HWY_RESTRICT gamma,
                   const float* HWY_RESTRICT dgamma,
                   const float* HWY_RESTRICT dbeta, float* dx) {
-  constexpr bool kMask = kActivation != Activation::kNone;
+  constexpr bool kMask = !kIsNone<Act>;
   const auto one = [&](auto access, size_t i, auto a, auto b, auto c, auto m,
                        auto y0) HWY_ATTR {
     const auto v = access.Load(x + i);
-    const auto g = ActivationGradient<kActivation>(hn::MulAdd(v, a, y0),
-                                                   access.Load(dy + i));
+    const auto g =
+        GradientAtInput(act, hn::MulAdd(v, a, y0), access.Load(dy + i));
     auto d = hn::MulSub(hn::Sub(v, m), c, b);
     d = hn::MulAdd(a, g, d);
     if constexpr (kAccumulate) d = hn::Add(access.Load(dx + i), d);
@@ -452,13 +441,13 @@ void BackwardLoop(size_t begin, size_t end, size_t rows, size_t channels,
 }
 
 // dx = dy * scale, dy behind the activation's gradient.
-template <Activation kActivation, bool kAccumulate>
-void ScaleBackwardLoop(size_t begin, size_t end, size_t channels,
+template <bool kAccumulate, class Act>
+void ScaleBackwardLoop(Act act, size_t begin, size_t end, size_t channels,
                        const float* HWY_RESTRICT x,
                        const float* HWY_RESTRICT scale,
                        const float* HWY_RESTRICT shift, const float* dy,
                        float* dx) {
-  constexpr bool kMask = kActivation != Activation::kNone;
+  constexpr bool kMask = !kIsNone<Act>;
   ForEachColumn<2>(
       begin, end, channels,
       [&](size_t first, size_t count, float* tables) HWY_ATTR {
@@ -475,8 +464,7 @@ void ScaleBackwardLoop(size_t begin, size_t end, size_t channels,
         for (const size_t stop = i + count * stride; i != stop; i += stride) {
           auto g = access.Load(dy + i);
           if constexpr (kMask) {
-            g = ActivationGradient<kActivation>(
-                hn::MulAdd(access.Load(x + i), a, b), g);
+            g = GradientAtInput(act, hn::MulAdd(access.Load(x + i), a, b), g);
           }
           if constexpr (kAccumulate) {
             g = hn::MulAdd(g, a, access.Load(dx + i));
@@ -488,43 +476,26 @@ void ScaleBackwardLoop(size_t begin, size_t end, size_t channels,
       });
 }
 
-// Calls f(activation, accumulate) with both as constants.
-template <class F>
-HWY_INLINE void WithConstants(Activation activation, bool accumulate, F&& f) {
-  const auto with = [&](auto a) {
-    if (accumulate) {
-      f(a, std::true_type());
-    } else {
-      f(a, std::false_type());
-    }
-  };
-  switch (activation) {
-    case Activation::kNone:
-      return with(std::integral_constant<Activation, Activation::kNone>());
-    case Activation::kRelu:
-      return with(std::integral_constant<Activation, Activation::kRelu>());
-    case Activation::kRelu6:
-      return with(std::integral_constant<Activation, Activation::kRelu6>());
-  }
-}
-
 void BackwardRows(size_t begin, size_t end, size_t rows, size_t channels,
                   const float* x, const Prologue& p, const float* dy,
                   const float* mean, const float* rstd, const float* gamma,
                   const float* dgamma, const float* dbeta, bool accumulate,
                   float* dx) {
-  WithConstants(p.activation, accumulate, [&](auto activation, auto add) {
-    BackwardLoop<activation(), add()>(begin, end, rows, channels, x, p.shift,
-                                      dy, mean, rstd, gamma, dgamma, dbeta, dx);
+  WithActivation(p.activation, [&](auto act) HWY_ATTR {
+    const auto loop = accumulate ? BackwardLoop<true, decltype(act)>
+                                 : BackwardLoop<false, decltype(act)>;
+    loop(act, begin, end, rows, channels, x, p.shift, dy, mean, rstd, gamma,
+         dgamma, dbeta, dx);
   });
 }
 
 void ScaleBackwardRows(size_t begin, size_t end, size_t channels,
                        const float* x, const Prologue& p, const float* dy,
                        bool accumulate, float* dx) {
-  WithConstants(p.activation, accumulate, [&](auto activation, auto add) {
-    ScaleBackwardLoop<activation(), add()>(begin, end, channels, x, p.scale,
-                                           p.shift, dy, dx);
+  WithActivation(p.activation, [&](auto act) HWY_ATTR {
+    const auto loop = accumulate ? ScaleBackwardLoop<true, decltype(act)>
+                                 : ScaleBackwardLoop<false, decltype(act)>;
+    loop(act, begin, end, channels, x, p.scale, p.shift, dy, dx);
   });
 }
 

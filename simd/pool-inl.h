@@ -197,10 +197,10 @@ void AvgBackwardRows(const ConvShape& s, const AvgPoolOptions& options,
 }
 
 // Channels [begin, end) of one sample, at most kGlobalBlock of them.
-template <Activation kActivation>
-void GlobalForwardLoop(size_t pixels, size_t channels, size_t begin, size_t end,
-                       const float* HWY_RESTRICT x, const Prologue& prologue,
-                       float* HWY_RESTRICT y) {
+template <class Act>
+void GlobalForwardLoop(Act act, size_t pixels, size_t channels, size_t begin,
+                       size_t end, const float* HWY_RESTRICT x,
+                       const Prologue& prologue, float* HWY_RESTRICT y) {
   const Lanes16 d;
   const size_t N = hn::Lanes(d);
   HWY_ALIGN float partial[kMaxChunks * kGlobalBlock];
@@ -224,7 +224,7 @@ void GlobalForwardLoop(size_t pixels, size_t channels, size_t begin, size_t end,
                  const auto v =
                      hn::MulAdd(access.Load(rows + i), access.Load(scale + j),
                                 access.Load(shift + j));
-                 return hn::Add(acc, Activate<kActivation>(v));
+                 return hn::Add(acc, act.Forward(v));
                });
   }
   CombineTree(chunks, [&](size_t a, size_t b) HWY_ATTR {
@@ -244,17 +244,9 @@ void GlobalForwardLoop(size_t pixels, size_t channels, size_t begin, size_t end,
 void GlobalForwardBlock(size_t pixels, size_t channels, size_t begin,
                         size_t end, const float* x, const Prologue& prologue,
                         float* y) {
-  switch (prologue.activation) {
-    case Activation::kNone:
-      return GlobalForwardLoop<Activation::kNone>(pixels, channels, begin, end,
-                                                  x, prologue, y);
-    case Activation::kRelu:
-      return GlobalForwardLoop<Activation::kRelu>(pixels, channels, begin, end,
-                                                  x, prologue, y);
-    case Activation::kRelu6:
-      return GlobalForwardLoop<Activation::kRelu6>(pixels, channels, begin, end,
-                                                   x, prologue, y);
-  }
+  WithActivation(prologue.activation, [&](auto act) HWY_ATTR {
+    GlobalForwardLoop(act, pixels, channels, begin, end, x, prologue, y);
+  });
 }
 
 template <bool kAccumulate>

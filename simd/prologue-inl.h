@@ -20,9 +20,10 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Four vectors of `rows` rows, from_step and to_step floats apart.
-template <Activation kActivation>
-HWY_INLINE void StageFour(size_t rows, size_t from_step, size_t to_step,
-                          const float* from, const float* HWY_RESTRICT scale,
+template <class Act>
+HWY_INLINE void StageFour(Act act, size_t rows, size_t from_step,
+                          size_t to_step, const float* from,
+                          const float* HWY_RESTRICT scale,
                           const float* HWY_RESTRICT shift, float* to) {
   const WholeVector<Lanes16> full;
   const size_t N = hn::Lanes(Lanes16());
@@ -31,8 +32,7 @@ HWY_INLINE void StageFour(size_t rows, size_t from_step, size_t to_step,
   const auto a2 = full.Load(scale + 2 * N), b2 = full.Load(shift + 2 * N);
   const auto a3 = full.Load(scale + 3 * N), b3 = full.Load(shift + 3 * N);
   const auto stage = [&](auto a, auto b, size_t at) HWY_ATTR {
-    full.Store(Activate<kActivation>(hn::MulAdd(full.Load(from + at), a, b)),
-               to + at);
+    full.Store(act.Forward(hn::MulAdd(full.Load(from + at), a, b)), to + at);
   };
   // So many rows ahead: no processor foresees pieces of rows far apart.
   const float* ahead = from + 12 * from_step;
@@ -46,8 +46,8 @@ HWY_INLINE void StageFour(size_t rows, size_t from_step, size_t to_step,
   }
 }
 
-template <Activation kActivation>
-void PrologueLoop(size_t rows, size_t channels, const float* x,
+template <class Act>
+void PrologueLoop(Act act, size_t rows, size_t channels, const float* x,
                   const float* HWY_RESTRICT scale,
                   const float* HWY_RESTRICT shift, float* y) {
   ForEachColumn<2>(
@@ -62,41 +62,32 @@ void PrologueLoop(size_t rows, size_t channels, const float* x,
         const auto a = access.LoadAll(table);
         const auto b = access.LoadAll(table + kTableLength);
         for (const size_t end = i + count * stride; i != end; i += stride) {
-          access.Store(
-              Activate<kActivation>(hn::MulAdd(access.Load(x + i), a, b)),
-              y + i);
+          access.Store(act.Forward(hn::MulAdd(access.Load(x + i), a, b)),
+                       y + i);
         }
       },
       [&](size_t i, size_t stride, size_t count, const float* table) HWY_ATTR {
-        StageFour<kActivation>(count, stride, stride, x + i, table,
-                               table + kTableLength, y + i);
+        StageFour(act, count, stride, stride, x + i, table,
+                  table + kTableLength, y + i);
       });
 }
 
 void PrologueRows(size_t rows, size_t channels, const float* x,
                   const Prologue& p, float* y) {
-  switch (p.activation) {
-    case Activation::kNone:
-      return PrologueLoop<Activation::kNone>(rows, channels, x, p.scale,
-                                             p.shift, y);
-    case Activation::kRelu:
-      return PrologueLoop<Activation::kRelu>(rows, channels, x, p.scale,
-                                             p.shift, y);
-    case Activation::kRelu6:
-      return PrologueLoop<Activation::kRelu6>(rows, channels, x, p.scale,
-                                              p.shift, y);
-  }
+  WithActivation(p.activation, [&](auto act) HWY_ATTR {
+    PrologueLoop(act, rows, channels, x, p.scale, p.shift, y);
+  });
 }
 
-template <Activation kActivation>
-void StageLoop(size_t pixels, size_t stride, size_t count,
+template <class Act>
+void StageLoop(Act act, size_t pixels, size_t stride, size_t count,
                const float* HWY_RESTRICT x, const float* HWY_RESTRICT scale,
                const float* HWY_RESTRICT shift, float* HWY_RESTRICT y) {
   const size_t N = hn::Lanes(Lanes16());
   size_t begin = 0;
   for (; begin + 4 * N <= count; begin += 4 * N) {
-    StageFour<kActivation>(pixels, stride, count, x + begin, scale + begin,
-                           shift + begin, y + begin);
+    StageFour(act, pixels, stride, count, x + begin, scale + begin,
+              shift + begin, y + begin);
   }
   ForEachChannelVector(begin, count, [&](auto access, size_t c) HWY_ATTR {
     const auto a = access.Load(scale + c);
@@ -104,37 +95,28 @@ void StageLoop(size_t pixels, size_t stride, size_t count,
     const float* HWY_RESTRICT from = x + c;
     float* HWY_RESTRICT to = y + c;
     for (size_t i = 0; i < pixels; ++i, from += stride, to += count) {
-      access.Store(Activate<kActivation>(hn::MulAdd(access.Load(from), a, b)),
-                   to);
+      access.Store(act.Forward(hn::MulAdd(access.Load(from), a, b)), to);
     }
   });
 }
 
 void StageRows(size_t pixels, size_t stride, size_t count, const float* x,
                const Prologue& p, float* y) {
-  switch (p.activation) {
-    case Activation::kNone:
-      return StageLoop<Activation::kNone>(pixels, stride, count, x, p.scale,
-                                          p.shift, y);
-    case Activation::kRelu:
-      return StageLoop<Activation::kRelu>(pixels, stride, count, x, p.scale,
-                                          p.shift, y);
-    case Activation::kRelu6:
-      return StageLoop<Activation::kRelu6>(pixels, stride, count, x, p.scale,
-                                           p.shift, y);
-  }
+  WithActivation(p.activation, [&](auto act) HWY_ATTR {
+    StageLoop(act, pixels, stride, count, x, p.scale, p.shift, y);
+  });
 }
 
 // y = act(a + prologue(b)).
-template <Activation kActivation, bool kFormed, Activation kFormedActivation>
-void AddLoop(size_t rows, size_t channels, const float* a, const float* b,
-             const Prologue& p, float* y) {
+template <bool kFormed, class Act, class FormedAct>
+void AddLoop(Act act, FormedAct formed_act, size_t rows, size_t channels,
+             const float* a, const float* b, const Prologue& p, float* y) {
   if constexpr (!kFormed) {
     ForEachChannelVector(
         0, rows * channels, [&](auto access, size_t i) HWY_ATTR {
-          access.Store(Activate<kActivation>(
-                           hn::Add(access.Load(a + i), access.Load(b + i))),
-                       y + i);
+          access.Store(
+              act.Forward(hn::Add(access.Load(a + i), access.Load(b + i))),
+              y + i);
         });
     return;
   }
@@ -150,45 +132,25 @@ void AddLoop(size_t rows, size_t channels, const float* a, const float* b,
         const auto scale = access.LoadAll(table);
         const auto shift = access.LoadAll(table + kTableLength);
         for (const size_t end = i + count * stride; i != end; i += stride) {
-          const auto formed = Activate<kFormedActivation>(
-              hn::MulAdd(access.Load(b + i), scale, shift));
-          access.Store(
-              Activate<kActivation>(hn::Add(access.Load(a + i), formed)),
-              y + i);
+          const auto formed =
+              formed_act.Forward(hn::MulAdd(access.Load(b + i), scale, shift));
+          access.Store(act.Forward(hn::Add(access.Load(a + i), formed)), y + i);
         }
       });
 }
 
-template <Activation kActivation>
-void AddFormed(size_t rows, size_t channels, const float* a, const float* b,
-               const Prologue& p, float* y) {
-  if (p.IsIdentity()) {
-    return AddLoop<kActivation, false, Activation::kNone>(rows, channels, a, b,
-                                                          p, y);
-  }
-  switch (p.activation) {
-    case Activation::kNone:
-      return AddLoop<kActivation, true, Activation::kNone>(rows, channels, a, b,
-                                                           p, y);
-    case Activation::kRelu:
-      return AddLoop<kActivation, true, Activation::kRelu>(rows, channels, a, b,
-                                                           p, y);
-    case Activation::kRelu6:
-      return AddLoop<kActivation, true, Activation::kRelu6>(rows, channels, a,
-                                                            b, p, y);
-  }
-}
-
 void AddRows(size_t rows, size_t channels, const float* a, const float* b,
-             const Prologue& p, Activation activation, float* y) {
-  switch (activation) {
-    case Activation::kNone:
-      return AddFormed<Activation::kNone>(rows, channels, a, b, p, y);
-    case Activation::kRelu:
-      return AddFormed<Activation::kRelu>(rows, channels, a, b, p, y);
-    case Activation::kRelu6:
-      return AddFormed<Activation::kRelu6>(rows, channels, a, b, p, y);
-  }
+             const Prologue& p, const ActivationFunction& activation,
+             float* y) {
+  WithActivation(activation, [&](auto act) HWY_ATTR {
+    if (p.IsIdentity()) {
+      return AddLoop<false>(act, None(p.activation), rows, channels, a, b, p,
+                            y);
+    }
+    WithActivation(p.activation, [&](auto formed_act) HWY_ATTR {
+      AddLoop<true>(act, formed_act, rows, channels, a, b, p, y);
+    });
+  });
 }
 
 }  // namespace HWY_NAMESPACE

@@ -56,7 +56,8 @@ void StagePrologue(size_t pixels, size_t channels, size_t first, size_t count,
 
 void AddThrough(size_t rows, size_t channels, const float* a,
                 const Prologue& prologue_a, const float* b,
-                const Prologue& prologue_b, Activation activation, float* y,
+                const Prologue& prologue_b,
+                const ActivationFunction& activation, float* y,
                 const ParallelRunner& parallel) {
   ParallelFor(
       parallel, rows, (kElementGrain + channels - 1) / channels,

@@ -1,9 +1,9 @@
 // Prologue: a tensor that is never stored. What a kernel reads through it is
 //
-//   y = act(x * scale[c] + shift[c])      (one FMA, then a select)
+//   y = act(x * scale[c] + shift[c])      (one FMA, then activation.h)
 //
 // batch norm and its activation, formed from the convolution's output whenever
-// somebody needs them. The bits of y are those that ScaleShift and Relu would
+// somebody needs them. The bits of y are those that batch norm and Activate would
 // have stored, so it does not matter who forms them, or how often.
 // Padding comes behind: it is zero in y, not in x.
 // Next: prologue-inl.h, conv_bands.h and depthwise.cc (users), runtime/layer.h.
@@ -13,20 +13,17 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "simd/activation.h"
 #include "temper/parallel.h"
 
 namespace temper::simd {
-
-// ReLU is select(y < 2^-63, +0, y), ReLU6 is select(y < 2^-63, +0, select(y >=
-// 6, 6, y)): NaN survives, what is tiny does not (flush-inl.h).
-enum class Activation : uint32_t { kNone, kRelu, kRelu6 };
 
 struct Prologue {
   // Per channel, followed by kTailBytes readable bytes. Null: y is x, and
   // activation is kNone.
   const float* scale = nullptr;
   const float* shift = nullptr;
-  Activation activation = Activation::kNone;
+  ActivationFunction activation;
 
   bool IsIdentity() const { return scale == nullptr; }
 };
@@ -48,7 +45,8 @@ void StagePrologue(size_t pixels, size_t channels, size_t first, size_t count,
 // y = act(prologue_a(a) + prologue_b(b)), rows x channels. y may be a or b.
 void AddThrough(size_t rows, size_t channels, const float* a,
                 const Prologue& prologue_a, const float* b,
-                const Prologue& prologue_b, Activation activation, float* y,
+                const Prologue& prologue_b,
+                const ActivationFunction& activation, float* y,
                 const ParallelRunner& parallel);
 
 }  // namespace temper::simd

@@ -85,9 +85,10 @@ class Bench {
             simd::ApplyPrologue(4, 16, at, relu, at + 192);
             simd::SgdUpdate(16, {1e-6f, 0.9f}, at, at + 64, at + 128, false,
                             {});
-            simd::Relu(16, at, at + 64, {});
+            simd::Activate(16, relu.activation, at, at + 64, {});
             simd::Copy(16, at, at + 128, {});
-            simd::ReluBackward(16, at, at + 64, false, at + 128, {});
+            simd::ActivateBackward(16, relu.activation, at, at + 64, false,
+                                   at + 128, {});
           }
         },
         Take::kMedian, 0.01);
@@ -571,8 +572,10 @@ class Bench {
         float *const y = New(rows * c), *const dy = New(rows * c);
         float* const dx = New(rows * c);
         bytes = 12 * rows * c;
-        seconds = Timed(
-            [&] { simd::ReluBackward(rows * c, y, dy, false, dx, run_); });
+        seconds = Timed([&] {
+          simd::ActivateBackward(rows * c, relu.activation, y, dy, false, dx,
+                                 run_);
+        });
         break;
       }
       case Kernel::kCopy: {

@@ -1,6 +1,7 @@
 // Add: y = act(x0 + x1) (residual connection).   dx0 = dx1 = dy where the
 // activation is open.
-// Fusion: reads derived inputs; absorbs a following activation.
+// Fusion: reads derived inputs; absorbs a following activation, if y is enough
+// for its gradient.
 // Memory: in place over x0; one of the gradients is dy's own buffer.
 // Kernels: simd/prologue.h, simd/elementwise.h. Reference:
 // tests/reference/elementwise.h.
@@ -22,7 +23,7 @@ Status InferShape(const Node&, const Shape* in, Shape* out) {
 void StateNeeds(const NeedsCall& call, Needs* needs) {
   needs->AcceptDerived(0);
   needs->AcceptDerived(1);
-  needs->AbsorbActivation();
+  needs->AbsorbActivation(simd::GradientFrom::kOutput);
   needs->InPlace();
   needs->InPlaceBackward();
   // Which elements the activation let pass.
@@ -32,29 +33,21 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
 void Forward(const Call& call) {
   simd::AddThrough(size_t{call.rows} * call.out.h * call.out.w, call.out.c,
                    call.x[0], call.prologue[0], call.x[1], call.prologue[1],
-                   call.Activation(), call.y, call.parallel);
+                   ActivationOf(call.mode), call.y, call.parallel);
 }
 
 // dx += or = dy, behind the activation's gradient. dx may be dy's own buffer,
 // also for both inputs: what is masked once can be masked again.
 void Pass(const Call& call, bool accumulate, float* dx) {
   const uint64_t n = call.OutCount();
-  switch (call.Activation()) {
-    case simd::Activation::kNone:
-      // x + x: both gradients may be dy's own buffer, and the second doubles
-      // it.
-      if (accumulate) {
-        simd::Add(n, dx, call.dy, dx, call.parallel);
-      } else {
-        simd::Copy(n, call.dy, dx, call.parallel);
-      }
-      return;
-    case simd::Activation::kRelu:
-      return simd::ReluBackward(n, call.y, call.dy, accumulate, dx,
-                                call.parallel);
-    case simd::Activation::kRelu6:
-      return simd::Relu6Backward(n, call.y, call.dy, accumulate, dx,
-                                 call.parallel);
+  if (call.mode.activation != 0) {
+    simd::ActivateBackward(n, ActivationOf(call.mode), call.y, call.dy,
+                           accumulate, dx, call.parallel);
+  } else if (accumulate) {
+    // x + x: both gradients may be dy's own buffer, and the second doubles it.
+    simd::Add(n, dx, call.dy, dx, call.parallel);
+  } else {
+    simd::Copy(n, call.dy, dx, call.parallel);
   }
 }
 

@@ -72,7 +72,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
                  .rule = ValueRule::kNotNegative},
                 {c});
   needs->Derivable();
-  needs->AbsorbActivation();
+  needs->AbsorbActivation(simd::GradientFrom::kInput);
   needs->InPlaceBackward();
   if (call.mode.live_statistics) {
     if (call.in[0].h * call.in[0].w == 1) needs->MinimumRows(2);
@@ -115,8 +115,8 @@ void Forward(const Call& call) {
                               saved.scale, saved.shift);
   if (call.mode.derived) return;
   simd::ApplyPrologue(rows, c, call.x[0],
-                      DerivedCoefficients(call.saved, c, call.mode.activation),
-                      call.y, call.parallel);
+                      DerivedCoefficients(call.saved, c, call.mode), call.y,
+                      call.parallel);
 }
 
 // dgamma and dbeta of this batch have a place of their own in scratch: dx is
@@ -135,9 +135,9 @@ void AddSums(const Call& call, const float* mean, const float* rstd) {
   const size_t rows = size_t{call.rows} * call.in[0].h * call.in[0].w;
   const Sums sums = SumsOf(call);
   simd::BatchNormSums(rows, PartOf(call), c, call.x[0],
-                      DerivedCoefficients(call.saved, c, call.mode.activation),
-                      call.dy, mean, rstd, sums.dgamma, sums.dbeta,
-                      sums.scratch, call.parallel);
+                      DerivedCoefficients(call.saved, c, call.mode), call.dy,
+                      mean, rstd, sums.dgamma, sums.dbeta, sums.scratch,
+                      call.parallel);
   if (!call.IsLastSlab()) return;
   simd::Add(c, call.dw[kGamma], sums.dgamma, call.dw[kGamma], call.parallel);
   simd::Add(c, call.dw[kBeta], sums.dbeta, call.dw[kBeta], call.parallel);
@@ -162,11 +162,11 @@ void BackwardLive(const Call& call) {
   }
   if (call.Wants(StepKind::kBackwardData) && call.dx[0] != nullptr) {
     const Sums sums = SumsOf(call);
-    simd::BatchNormBackward(
-        rows, PartOf(call), c, call.x[0],
-        DerivedCoefficients(call.saved, c, call.mode.activation), call.dy,
-        saved.mean, saved.rstd, call.weights[kGamma], sums.dgamma, sums.dbeta,
-        call.accumulate[0], call.dx[0], call.parallel);
+    simd::BatchNormBackward(rows, PartOf(call), c, call.x[0],
+                            DerivedCoefficients(call.saved, c, call.mode),
+                            call.dy, saved.mean, saved.rstd,
+                            call.weights[kGamma], sums.dgamma, sums.dbeta,
+                            call.accumulate[0], call.dx[0], call.parallel);
   }
 }
 
@@ -178,8 +178,8 @@ void BackwardFrozen(const Call& call) {
   }
   if (call.dx[0] == nullptr) return;
   simd::ScaleBackward(rows, c, call.x[0],
-                      DerivedCoefficients(call.saved, c, call.mode.activation),
-                      call.dy, call.accumulate[0], call.dx[0], call.parallel);
+                      DerivedCoefficients(call.saved, c, call.mode), call.dy,
+                      call.accumulate[0], call.dx[0], call.parallel);
 }
 
 void Backward(const Call& call) {

@@ -1,58 +1,20 @@
 // ReLU: y = x < 2^-63 ? +0 : x (NaN survives).   dx = y < 2^-63 ? 0 : dy.
-// Why not 0: simd/flush-inl.h.
-// Memory: keeps y; in place both ways.
-// Kernels: simd/elementwise.h. Reference: tests/reference/elementwise.h.
-#include "runtime/layer.h"
-#include "simd/elementwise.h"
+// Why not 0: simd/flush-inl.h. Everything else: activation.h.
+// Kernels: simd/activation/relu-inl.h. Reference:
+// tests/reference/elementwise.h.
+#include "runtime/layers/activation.h"
 
 namespace temper {
 namespace {
 
-Status InferShape(const Node&, const Shape* in, Shape* out) {
-  *out = in[0];
-  return Ok();
-}
-
-void StateNeeds(const NeedsCall& call, Needs* needs) {
-  needs->IsActivation(simd::Activation::kRelu);
-  needs->InPlace();
-  needs->InPlaceBackward();
-  if (call.mode.backward) needs->KeepOutput();
-}
-
-void Forward(const Call& call) {
-  simd::Relu(call.InCount(), call.x[0], call.y, call.parallel);
-}
-
-void Backward(const Call& call) {
-  if (call.dx[0] == nullptr) return;
-  simd::ReluBackward(call.InCount(), call.y, call.dy, call.accumulate[0],
-                     call.dx[0], call.parallel);
-}
-
-void Cost(const CostCall& call, CostSink* sink) {
-  constexpr size_t kGrain = simd::kElementGrain;
-  if (!call.Backward()) {
-    sink->Stream(Kernel::kForm, call.out.c, kGrain, {call.x[0], call.y});
-  } else if (call.mode.need_dx[0]) {
-    sink->Stream(Kernel::kMask, call.out.c, kGrain,
-                 {call.y, call.dy, call.dx[0], call.AddedTo()});
-  }
+simd::ActivationFunction Function(const Node&) {
+  return simd::Activation::kRelu;
 }
 
 }  // namespace
 
 extern const LayerOp kReluOp;
-const LayerOp kReluOp = {
-    .name = "relu",
-    .help = "max(x, 0)",
-    .role = LayerRole::kActivation,
-    .defaults = DefaultsOf<ReluParams>,
-    .shape = InferShape,
-    .needs = StateNeeds,
-    .forward = Forward,
-    .backward = Backward,
-    .cost = Cost,
-};
+constinit const LayerOp kReluOp =
+    ActivationLayer<Function>::Table<ReluParams>("relu", "max(x, 0)");
 
 }  // namespace temper

@@ -432,6 +432,9 @@ TEST(Slabs, DamagedPlansAreRefused) {
     refused("an activation that is none",
             [&](Plan* p) { p->nodes[at("bn")].mode.activation = activation; });
   }
+  refused("an activation with other parameters than its layer's", [&](Plan* p) {
+    p->nodes[at("bn")].mode.activation_parameters[1] = 0.5f;
+  });
   // Sizes.
   for (const char* const name : {"dw", "pw2", "bn5", "head"}) {
     const NodePlan& n = good.nodes[at(name)];

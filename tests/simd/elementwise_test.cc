@@ -68,20 +68,20 @@ TEST(Relu, ForwardMatchesTheTwin) {
     reference::Relu6(n, Doubles(x).data(), relu6.data());
     testing::ForEachTarget([&](simd::Target) {
       Buffer y(n);
-      simd::Relu(n, x, y, {});
+      simd::Activate(n, simd::Activation::kRelu, x, y, {});
       ExpectEqual(y, relu);
       for (size_t i = 0; i < n; ++i)
         EXPECT_FALSE(y[i] == 0 && std::signbit(y[i]));
       y = x;
-      simd::Relu(n, y, y, {});
+      simd::Activate(n, simd::Activation::kRelu, y, y, {});
       ExpectEqual(y, relu);
       y = Buffer(n);
-      simd::Relu6(n, x, y, {});
+      simd::Activate(n, simd::Activation::kRelu6, x, y, {});
       ExpectEqual(y, relu6);
       for (size_t i = 0; i < n; ++i)
         EXPECT_FALSE(y[i] == 0 && std::signbit(y[i]));
       y = x;
-      simd::Relu6(n, y, y, {});
+      simd::Activate(n, simd::Activation::kRelu6, y, y, {});
       ExpectEqual(y, relu6);
     });
   }
@@ -99,14 +99,17 @@ TEST(Relu, BackwardMatchesTheTwin) {
                                accumulate, relu6.data());
       testing::ForEachTarget([&](simd::Target) {
         Buffer actual = accumulate ? dx : Buffer(n);
-        simd::ReluBackward(n, y, dy, accumulate, actual, {});
+        simd::ActivateBackward(n, simd::Activation::kRelu, y, dy, accumulate,
+                               actual, {});
         ExpectEqual(actual, relu);
         actual = accumulate ? dx : Buffer(n);
-        simd::Relu6Backward(n, y, dy, accumulate, actual, {});
+        simd::ActivateBackward(n, simd::Activation::kRelu6, y, dy, accumulate,
+                               actual, {});
         ExpectEqual(actual, relu6);
         if (accumulate) return;
         actual = dy;
-        simd::ReluBackward(n, y, actual, false, actual, {});
+        simd::ActivateBackward(n, simd::Activation::kRelu, y, actual, false,
+                               actual, {});
         ExpectEqual(actual, relu);
       });
     }
@@ -145,7 +148,7 @@ TEST(Elementwise, AddScaleCopyFillMatchTheTwins) {
 
 TEST(Elementwise, ZeroElementsTouchNothing) {
   testing::ForEachTarget([&](simd::Target) {
-    simd::Relu(0, nullptr, nullptr, {});
+    simd::Activate(0, simd::Activation::kRelu, nullptr, nullptr, {});
     simd::Fill(0, 1.0f, nullptr, {});
     simd::Copy(0, nullptr, nullptr, {});
     simd::NormalizeU8(0, 3, nullptr, 1.0f, nullptr, nullptr, nullptr, {});
@@ -289,10 +292,12 @@ TEST(Elementwise, SameBitsOnExactTargetsAndAnyThreads) {
     for (uint32_t threads : {1u, 2u, 3u}) {
       const ParallelRunner parallel = testing::ThreadRunner(threads);
       std::vector<Buffer> out(11, Buffer(n, 0.5f));
-      simd::Relu(n, x, out[0], parallel);
-      simd::Relu6(n, x, out[1], parallel);
-      simd::ReluBackward(n, x, dy, true, out[2], parallel);
-      simd::Relu6Backward(n, x, dy, false, out[3], parallel);
+      simd::Activate(n, simd::Activation::kRelu, x, out[0], parallel);
+      simd::Activate(n, simd::Activation::kRelu6, x, out[1], parallel);
+      simd::ActivateBackward(n, simd::Activation::kRelu, x, dy, true, out[2],
+                             parallel);
+      simd::ActivateBackward(n, simd::Activation::kRelu6, x, dy, false, out[3],
+                             parallel);
       simd::Add(n, x, dy, out[4], parallel);
       simd::Copy(n, x, out[5], parallel);
       simd::Fill(n, 0.1f, out[6], parallel);

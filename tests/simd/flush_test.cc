@@ -146,11 +146,13 @@ TEST(Flush, Relu) {
   for (const bool accumulate : {false, true}) {
     Check([&] {
       Buffer y(kCount), y6(kCount);
-      simd::Relu(kCount, x, y, {});
-      simd::Relu6(kCount, x, y6, {});
+      simd::Activate(kCount, simd::Activation::kRelu, x, y, {});
+      simd::Activate(kCount, simd::Activation::kRelu6, x, y6, {});
       Buffer dx = accumulate ? Tiny(kCount, 3) : Buffer(kCount), dx6 = dx;
-      simd::ReluBackward(kCount, y, dy, accumulate, dx, {});
-      simd::Relu6Backward(kCount, y6, dy, accumulate, dx6, {});
+      simd::ActivateBackward(kCount, simd::Activation::kRelu, y, dy, accumulate,
+                             dx, {});
+      simd::ActivateBackward(kCount, simd::Activation::kRelu6, y6, dy,
+                             accumulate, dx6, {});
       return std::vector<Buffer>{y, y6, dx, dx6};
     });
   }
@@ -225,8 +227,8 @@ TEST(Flush, NaNPasses) {
   testing::ForEachTarget([&](simd::Target) {
     const Buffer nan(5, kNaN), one(5, 1.0f);
     Buffer y(5), dx(5), p(5), d(5), loss(1);
-    simd::Relu(5, nan, y, {});
-    simd::ReluBackward(5, one, nan, false, dx, {});
+    simd::Activate(5, simd::Activation::kRelu, nan, y, {});
+    simd::ActivateBackward(5, simd::Activation::kRelu, one, nan, false, dx, {});
     const int32_t label = 0;
     simd::SoftmaxCrossEntropy(1, 5, nan, &label, 0.0f, p, loss, {});
     simd::SoftmaxCrossEntropyBackward(1, 5, p, &label, 0.0f, 1.0f, false, d,

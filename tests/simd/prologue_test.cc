@@ -85,7 +85,7 @@ struct Tensor {
   float Formed(const Prologue& p, size_t i) const {
     if (p.IsIdentity()) return x[i];
     const size_t c = i % channels;
-    return Activate(p.activation, std::fma(x[i], scale[c], shift[c]));
+    return Activate(p.activation.kind, std::fma(x[i], scale[c], shift[c]));
   }
   double Slack(const Prologue& p, size_t i) const {
     if (p.IsIdentity() || !std::isfinite(x[i])) return 0.0;

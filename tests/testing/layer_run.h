@@ -212,8 +212,7 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
   if (o.mode.derived) {
     EXPECT_TRUE(run.y.SameBits(Buffer(run.y.size()))) << "y was written";
     simd::ApplyPrologue(run.y.size() / c.out.c, c.out.c, px[0],
-                        DerivedCoefficients(saved, c.out.c, o.mode.activation),
-                        run.y);
+                        DerivedCoefficients(saved, c.out.c, o.mode), run.y);
   }
   if (!o.training || !o.mode.backward) return run;
 

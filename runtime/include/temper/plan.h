@@ -34,6 +34,7 @@ inline constexpr uint32_t kMaxWeights = 8;  // tensors of one layer
 // Tensors of the optimizer and of update hooks per weight.
 inline constexpr uint32_t kMaxStates = 4;
 inline constexpr uint32_t kMaxHooks = 8;
+inline constexpr uint32_t kMaxActivationParameters = 2;
 inline constexpr uint32_t kMaxRank = 4;
 inline constexpr uint32_t kMaxBatch = 1u << 20;
 inline constexpr uint32_t kNoTensor = 0xffffffffu;
@@ -133,6 +134,7 @@ struct NodeMode {
   // and no tensor of its own.
   bool absorbed = false;
   uint32_t activation = 0;  // absorbed by this node: simd::Activation
+  float activation_parameters[kMaxActivationParameters] = {};
   // A batch norm whose readers all can form y = act(x * scale + shift) when
   // they read it is derived: y is never stored.
   bool derived = false;

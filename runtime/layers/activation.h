@@ -1,0 +1,82 @@
+// What all layers share that are one activation (simd/activation.h): their file
+// holds parameters, help, and the function that they are.
+//   y = act(x)   dx = dy * act'(x)
+// Memory: in place both ways. Backward keeps y, or x where y does not say
+// enough (simd::GradientOf). Kernels: simd/activation.h.
+#ifndef TEMPER_RUNTIME_LAYERS_ACTIVATION_H_
+#define TEMPER_RUNTIME_LAYERS_ACTIVATION_H_
+
+#include "runtime/layer.h"
+#include "simd/activation.h"
+
+namespace temper {
+
+// kFunction(node): the activation with the node's parameters; its kind is
+// always the same.
+template <simd::ActivationFunction (*kFunction)(const Node& node)>
+struct ActivationLayer {
+  static bool FromInput(const Node& node) {
+    return simd::GradientOf(kFunction(node).kind) == simd::GradientFrom::kInput;
+  }
+
+  static Status InferShape(const Node&, const Shape* in, Shape* out) {
+    *out = in[0];
+    return Ok();
+  }
+
+  static void StateNeeds(const NeedsCall& call, Needs* needs) {
+    needs->IsActivation(kFunction(call.node));
+    needs->InPlaceBackward();
+    if (!call.mode.backward || !FromInput(call.node)) needs->InPlace();
+    if (!call.mode.backward) return;
+    if (FromInput(call.node)) {
+      needs->KeepInput(0);
+    } else {
+      needs->KeepOutput();
+    }
+  }
+
+  static void Forward(const Call& call) {
+    simd::Activate(call.InCount(), kFunction(call.node), call.x[0], call.y,
+                   call.parallel);
+  }
+
+  static void Backward(const Call& call) {
+    if (call.dx[0] == nullptr) return;
+    simd::ActivateBackward(call.InCount(), kFunction(call.node),
+                           FromInput(call.node) ? call.x[0] : call.y, call.dy,
+                           call.accumulate[0], call.dx[0], call.parallel);
+  }
+
+  static void Cost(const CostCall& call, CostSink* sink) {
+    constexpr size_t kGrain = simd::kElementGrain;
+    if (!call.Backward()) {
+      sink->Stream(Kernel::kForm, call.out.c, kGrain, {call.x[0], call.y});
+    } else if (call.mode.need_dx[0]) {
+      sink->Stream(Kernel::kMask, call.out.c, kGrain,
+                   {FromInput(call.node) ? call.x[0] : call.y, call.dy,
+                    call.dx[0], call.AddedTo()});
+    }
+  }
+
+  template <class Params>
+  static constexpr LayerOp Table(const char* name, const char* help,
+                                 FieldList fields = {nullptr, 0}) {
+    return {
+        .name = name,
+        .help = help,
+        .role = LayerRole::kActivation,
+        .fields = fields,
+        .defaults = DefaultsOf<Params>,
+        .shape = InferShape,
+        .needs = StateNeeds,
+        .forward = Forward,
+        .backward = Backward,
+        .cost = Cost,
+    };
+  }
+};
+
+}  // namespace temper
+
+#endif  // TEMPER_RUNTIME_LAYERS_ACTIVATION_H_
