@@ -45,17 +45,18 @@ Status CheckWindow(const Params& p, uint32_t dilation_h, uint32_t dilation_w) {
 }
 
 // The fields that all window layers share, for their field lists.
-#define TEMPER_WINDOW_FIELDS(Params)                                      \
-  TEMPER_FIELD_U32(Params, kernel_h, 1, 1024, "height of the window"),    \
-      TEMPER_FIELD_U32(Params, kernel_w, 1, 1024, "width of the window"), \
-      TEMPER_FIELD_U32(Params, stride_h, 1, 1024,                         \
-                       "rows from window to window"),                     \
-      TEMPER_FIELD_U32(Params, stride_w, 1, 1024,                         \
-                       "columns from window to window"),                  \
-      TEMPER_FIELD_U32(Params, pad_top, 0, 1024, "rows of padding"),      \
-      TEMPER_FIELD_U32(Params, pad_bottom, 0, 1024, "rows of padding"),   \
-      TEMPER_FIELD_U32(Params, pad_left, 0, 1024, "columns of padding"),  \
-      TEMPER_FIELD_U32(Params, pad_right, 0, 1024, "columns of padding")
+// clang-format off
+#define TEMPER_WINDOW_FIELDS(Params) \
+  TEMPER_FIELD_U32(Params, kernel_h, 1, 1024, "height of the window"), \
+  TEMPER_FIELD_U32(Params, kernel_w, 1, 1024, "width of the window"), \
+  TEMPER_FIELD_U32(Params, stride_h, 1, 1024, "rows from window to window"), \
+  TEMPER_FIELD_U32(Params, stride_w, 1, 1024, \
+                   "columns from window to window"), \
+  TEMPER_FIELD_U32(Params, pad_top, 0, 1024, "rows of padding"), \
+  TEMPER_FIELD_U32(Params, pad_bottom, 0, 1024, "rows of padding"), \
+  TEMPER_FIELD_U32(Params, pad_left, 0, 1024, "columns of padding"), \
+  TEMPER_FIELD_U32(Params, pad_right, 0, 1024, "columns of padding")
+// clang-format on
 
 }  // namespace temper
 
