@@ -1,5 +1,5 @@
 // Depthwise convolution in its three directions, one thread, every exact
-// target; "formed": x behind batch norm and ReLU. Verified against the twins
+// target; "formed": x after batch norm and ReLU. Verified against the twins
 // in double before timing. Operations: 2 per multiply-add inside the image.
 //   TARGET/DIRECTION[_formed]/b BATCH_side_channels_kernel_stride
 // Batch 1: what lies in one core's caches; batch 4: the layers of MobileNets

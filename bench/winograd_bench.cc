@@ -37,7 +37,7 @@ struct Floats {
                   0x1p-31f;
     }
   }
-  float* data() {  // 64-byte aligned, as in an arena; 64 bytes behind
+  float* data() {  // 64-byte aligned, as in an arena; 64 bytes past it
     return reinterpret_cast<float*>(
         (reinterpret_cast<uintptr_t>(storage.data()) + 63) / 64 * 64);
   }

@@ -48,14 +48,14 @@ Status SetOutputs(Graph* graph, uint32_t outputs) {
   for (size_t i = head + 1; i < edited.nodes.size(); ++i) {
     if (RoleOf(edited.nodes[i].kind) == LayerRole::kNormalization) {
       return Error(StatusCode::kUnsupported,
-                   "a layer with weights behind the head fixes the number of "
+                   "a layer with weights after the head fixes the number of "
                    "outputs",
                    static_cast<uint32_t>(i));
     }
   }
   if (shapes.back().c != outputs) {
     return Error(StatusCode::kUnsupported,
-                 "a layer behind the head fixes the number of outputs", head);
+                 "a layer after the head fixes the number of outputs", head);
   }
   *graph = edited;
   return Ok();

@@ -21,7 +21,7 @@ bool IsClassifier(const Graph& graph);
 bool IsRegressor(const Graph& graph);
 
 // Gives the head `outputs` outputs: classes or values. kUnsupported if the
-// model brings its own targets, or something behind the head fixes the number
+// model brings its own targets, or something after the head fixes the number
 // (the head does not feed the loss directly or through pooling).
 Status SetOutputs(Graph* graph, uint32_t outputs);
 

@@ -20,7 +20,7 @@
 
 namespace temper {
 
-// Bytes [begin, begin + bytes) of the arena; samples lie behind its end.
+// Bytes [begin, begin + bytes) of the arena; samples lie past its end.
 struct Touch {
   uint64_t begin = 0, bytes = 0;
 };

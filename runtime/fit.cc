@@ -128,19 +128,18 @@ bool Fit::EndEpoch(FitResult* result) {
   return true;
 }
 
-bool BestKeeper::OnEpoch(Fit& fit, const EpochReport& report) {
+void BestKeeper::Look(const Trainer& trainer, const EpochReport& report) {
   const std::optional<FitMeans>& val = report.validation;
-  if (val && !std::isfinite(val->loss)) return true;
+  if (val && !std::isfinite(val->loss)) return;
   const bool better = !val || epoch == 0 || val->accuracy > accuracy ||
                       (val->accuracy == accuracy && val->loss < loss);
-  if (!better) return true;
+  if (!better) return;
   epoch = report.epoch;
   if (val) {
     accuracy = val->accuracy;
     loss = val->loss;
   }
-  if (snapshot_ != nullptr) fit.trainer().TakeSnapshot(snapshot_);
-  return true;
+  if (snapshot_ != nullptr) trainer.TakeSnapshot(snapshot_);
 }
 
 bool BestKeeper::Restore(Trainer& trainer) const {

@@ -57,7 +57,7 @@ std::vector<bool> ResidualClosers(const Plan& plan) {
     const uint32_t a = node.inputs[0], b = node.inputs[1];
     if (depth[a] == depth[b]) continue;
     // What closes the branch is its last layer with weights; layers without any
-    // that keep zero at zero may stand behind it.
+    // that keep zero at zero may stand after it.
     uint32_t last = depth[a] > depth[b] ? a : b;
     while (plan.nodes[last].weight_count == 0 &&
            !IsActivation(plan.graph.nodes[last].kind) &&

@@ -258,7 +258,7 @@ struct LayerOp {
   void (*settle)(ElementType input, void* params) = nullptr;
 };
 
-// The table behind TEMPER_LAYERS.
+// The table of TEMPER_LAYERS.
 const LayerOp& OpOf(LayerKind kind);
 
 }  // namespace temper

@@ -1,4 +1,4 @@
-// The table behind TEMPER_OPTIMIZERS.
+// The table of TEMPER_OPTIMIZERS.
 #include "runtime/optimizer.h"
 
 namespace temper {

@@ -34,7 +34,7 @@ bool Usable(const Plan& plan, uint32_t tensor, size_t step, uint64_t bytes) {
   return t.first <= first && last <= t.last && t.bytes >= bytes;
 }
 
-// Of the bytes behind a tensor that vector loads may read, so that no thread
+// Of the bytes past a tensor's end that vector loads may read, so that no thread
 // may write there: activations are read in rows of their channels.
 uint64_t TailBytes(const Plan& plan, const PlannedTensor& t) {
   if (t.kind == TensorKind::kOptimizer || t.kind == TensorKind::kStepState) {
@@ -450,7 +450,7 @@ Status CheckPlan(const Plan& plan) {
     }
   }
   TEMPER_RETURN_IF_ERROR(CheckOverlap(plan));
-  // So that vector loads behind any other buffer stay inside the arena.
+  // So that vector loads past any other buffer stay inside the arena.
   if (count == 0) return Fail("the plan has no buffers");
   uint32_t states = 0;
   for (const PlannedTensor& t : plan.tensors) {

@@ -4,7 +4,7 @@
 // like brackets, so this usually meets the lower bound at once; where residual
 // branches break the nesting, a fixed number of restarts in perturbed orders
 // (Philox, so every machine finds the same plan) closes the rest.
-// Buffers that outlive the step lie behind the shared region in order of their
+// Buffers that outlive the step lie after the shared region in order of their
 // index, the step state last.
 #include "runtime/planner.h"
 

@@ -148,7 +148,7 @@ class StepLister {
     }
   }
 
-  // Node i's backward in slabs, with what lies behind it and in front of it in
+  // Node i's backward in slabs, with what lies after it and in front of it in
   // the network.
   void ListGroup(uint32_t i, std::vector<bool>* reduced) {
     const NodeMode& mode = d_.plan.nodes[i].mode;

@@ -408,7 +408,7 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
 
 Status Trainer::MemoryStatus() const {
   if (memory_fault_ == kNoNode) return Ok();
-  return Error(StatusCode::kInternal, "a layer wrote behind one of its buffers",
+  return Error(StatusCode::kInternal, "a layer wrote past the end of a buffer",
                memory_fault_);
 }
 

@@ -1,4 +1,4 @@
-// The table behind TEMPER_UPDATE_HOOKS.
+// The table of TEMPER_UPDATE_HOOKS.
 #include "runtime/update_hook.h"
 
 #include <iterator>

@@ -66,7 +66,7 @@ void ConvBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
 
 // dw += gradient of the filters [first, first + filters) alone; dw points at
 // filter `first`. With groups > 1 the range must be all of them. The scratch
-// does for every range.
+// size suffices for any range of filters.
 size_t ConvBackwardWeightsScratch(const ConvShape& s, uint32_t batch,
                                   uint32_t threads, bool prologue);
 void ConvBackwardWeights(const ConvShape& s, uint32_t batch, const float* x,

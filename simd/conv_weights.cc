@@ -254,7 +254,7 @@ struct WeightGradient {
       const float* from = dy + i * cut.rows;
       float* to = packed + (i - block.block) * unit_step;
       // Whole vectors: what is too much, the next pixel overwrites. Of the last
-      // pixel only the rows: another thread may write behind dy.
+      // pixel only the rows: another thread may write past dy.
       for (size_t p = 1; p < count; ++p, from += s.out_c, to += cut.rows) {
         std::memcpy(to, from, kPanel * sizeof(float));
       }

@@ -423,7 +423,7 @@ HWY_INLINE void SmallSweep(Access access, const Sweep& s, size_t channel,
 
 template <int kRows, int kTaps, int kStep, bool kAccumulate>
 HWY_NOINLINE void RunSmall(const Sweep& in, size_t channels) {
-  // A copy whose address nobody has stays in registers across stores to y.
+  // A local copy that does not escape can stay in registers across stores.
   const Sweep s = in;
   ForEachSegment(s, channels,
                  [&](auto access, size_t c, size_t begin, size_t end) HWY_ATTR {

@@ -139,7 +139,7 @@ HWY_INLINE void StridedRow(Access access, size_t channels, size_t pad,
 // The input rows [begin, end) of one image.
 void RunStrided(const ConvShape& shape, size_t begin, size_t end,
                 const float* dy, const float* w, bool accumulate, float* dx) {
-  // A copy whose address nobody has stays in registers across stores.
+  // A local copy that does not escape can stay in registers across stores.
   const ConvShape s = shape;
   const size_t channels = s.in_c, pad = s.pad_left, in_w = s.in_w,
                out_w = s.out_w, out_row = out_w * channels,

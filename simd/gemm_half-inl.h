@@ -157,7 +157,7 @@ HWY_INLINE void RunHalfTile(const HalfTileArgs& t, size_t rows) {
   kTiles[rows - 1](t);
 }
 
-// `rows` rows in tiles of nearly equal height. fetch: the rows of A lie behind
+// `rows` rows in tiles of nearly equal height. fetch: the rows of A lie after
 // each other in memory, and the next tile's are asked for ahead.
 HWY_INLINE void RunHalfTiles(HalfTileArgs t, size_t rows, bool fetch) {
   const size_t tiles = DivUp(rows, kHalfTileRows);

@@ -469,7 +469,7 @@ HWY_INLINE void ColumnChains(size_t rows, size_t stride, const float* x,
 
 // One chunk of rows, columns [begin, end) of `columns`, begin a multiple of 16.
 // Writes RoundUp(end - begin, 16) floats at most. Where loads can be masked it
-// reads no column past the last: behind the last row another thread may be
+// reads no column past the last: after the last row another thread may be
 // writing.
 void ColumnSumsChunk(size_t rows, size_t columns, size_t begin, size_t end,
                      const float* x, float* partial) {

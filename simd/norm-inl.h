@@ -204,7 +204,7 @@ void RunningStats(size_t channels, float momentum, float variance_factor,
 inline constexpr size_t kSumTile = 24;
 static_assert(kChunkUnit % kSumTile == 0);
 
-// The sums of kTiles tiles of `rows` rows (row stride `stride`, tiles behind
+// The sums of kTiles tiles of `rows` rows (row stride `stride`, tiles after
 // each other), each a chain from +0, added to dbeta and product in order.
 template <int kTiles, class Act, class Access>
 HWY_INLINE void TileSums(Act act, Access access, size_t rows, size_t stride,
@@ -286,7 +286,7 @@ HWY_INLINE void TileSumsFour(Act act, size_t rows, size_t stride,
 }
 
 // Adds one chunk's sums to padded, zeroed dbeta and product (g * (x - mean)),
-// where g is dy behind the activation's gradient. scale and shift are those of
+// where g is dy after the activation's gradient. scale and shift are those of
 // the prologue; unused without an activation.
 template <class Act>
 void ChunkSumsLoop(Act act, size_t rows, size_t stride, size_t count,
@@ -358,7 +358,7 @@ void FinishSums(size_t channels, const float* HWY_RESTRICT product,
   });
 }
 
-// dx = a * g + ((x - mean) * c - b), with g = dy behind the activation's
+// dx = a * g + ((x - mean) * c - b), with g = dy after the activation's
 // gradient, a = gamma * rstd, c = -a * rstd * (dgamma / rows) and
 // b = a * (dbeta / rows).
 template <bool kAccumulate, class Act>
@@ -440,7 +440,7 @@ void BackwardLoop(Act act, size_t begin, size_t end, size_t rows,
       });
 }
 
-// dx = dy * scale, dy behind the activation's gradient.
+// dx = dy * scale, dy after the activation's gradient.
 template <bool kAccumulate, class Act>
 void ScaleBackwardLoop(Act act, size_t begin, size_t end, size_t channels,
                        const float* HWY_RESTRICT x,

@@ -90,7 +90,7 @@ void BatchStats(size_t rows, RowRange part, size_t channels, const float* x,
          pivot + channel, to, to + padded);
       });
   if (part.End() != rows) return;
-  // Rows behind each partial result; sums of whole numbers below 2^24 are exact
+  // Rows after each partial result; sums of whole numbers below 2^24 are exact
   // and larger ones round the same way everywhere.
   float sizes[kMaxChunks];
   const size_t chunks = ChunkCount(rows);

@@ -53,7 +53,7 @@ void UpdateRunningStats(size_t channels, float momentum, float variance_factor,
 
 // Backward, where dx smaller than 2^-63 in magnitude becomes +0 (flush-inl.h).
 // y = act(x * scale + shift) was read through `prologue`
-// (prologue.h): dy is the gradient behind the activation, g in front of it,
+// (prologue.h): dy is the gradient after the activation, g in front of it,
 // where the activation is open. Without an activation g is dy and the prologue
 // may be the identity.
 

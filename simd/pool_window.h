@@ -29,7 +29,7 @@ inline Span WindowSpan(size_t out, size_t kernel, size_t stride, size_t pad,
 }
 
 // The windows of `count` that contain input position `at`; for an empty span,
-// begin is the first window behind it.
+// begin is the first window after it.
 inline Span WindowsCovering(size_t at, size_t kernel, size_t stride, size_t pad,
                             size_t count) {
   const size_t shifted = at + pad;

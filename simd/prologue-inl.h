@@ -34,7 +34,7 @@ HWY_INLINE void StageFour(Act act, size_t rows, size_t from_step,
   const auto stage = [&](auto a, auto b, size_t at) HWY_ATTR {
     full.Store(act.Forward(hn::MulAdd(full.Load(from + at), a, b)), to + at);
   };
-  // So many rows ahead: no processor foresees pieces of rows far apart.
+  // Prefetch distance in rows: hardware prefetchers do not follow this stride.
   const float* ahead = from + 12 * from_step;
   for (size_t i = 0; i < rows; ++i, from += from_step, to += to_step) {
     for (size_t k = 0; k < 4 * N; k += 16) hwy::Prefetch(ahead + k);

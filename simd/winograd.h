@@ -64,7 +64,7 @@ void WinogradBackwardData(const ConvShape& s, uint32_t batch, const float* dy,
                           void* scratch, const ParallelRunner& parallel);
 
 // dw += gradient of the filters [first, first + filters) alone; dw points at
-// filter `first`. The scratch does for every range.
+// filter `first`. The scratch size suffices for any range.
 size_t WinogradBackwardWeightsScratch(const ConvShape& s, uint32_t batch,
                                       uint32_t threads);
 void WinogradBackwardWeights(const ConvShape& s, uint32_t batch, const float* x,

@@ -62,14 +62,6 @@ std::string RangeText(const Field& field) {
   return out + "]";
 }
 
-// Graph::Check allows a float to lie this far beside a bound that is not itself
-// a float; the same rule here, for a message that names the field.
-bool InRange(const Field& field, double value) {
-  const double slack =
-      field.type == Field::Type::kF32 ? 1e-6 * std::fabs(value) : 0.0;
-  return value >= field.min - slack && value <= field.max + slack;
-}
-
 // Index of node names by hash; at most half full.
 class NameIndex {
  public:
@@ -154,7 +146,7 @@ class GraphReader {
   }
 
   // Reads all of the text once, so that it is known to be JSON, and leaves a
-  // bookmark behind the '[' of "nodes".
+  // bookmark after the '[' of "nodes".
   FileError FindNodes(JsonReader* nodes) {
     if (reader_.Next() != Token::kBeginObject) return Unexpected("an object");
     bool version = false, found = false;
@@ -295,7 +287,7 @@ class GraphReader {
     if (field.type == Field::Type::kU32) {
       uint64_t value;
       if (!JsonUint(text, &value) || value > UINT32_MAX ||
-          !InRange(field, static_cast<double>(value))) {
+          !InFieldRange(field, static_cast<double>(value))) {
         return Error(Text(name, Quoted(text), " is not a whole number in ",
                           RangeText(field)));
       }
@@ -303,7 +295,7 @@ class GraphReader {
       std::memcpy(params + field.offset, &stored, sizeof(stored));
     } else {
       float value;
-      if (!JsonFloat(text, &value) || !InRange(field, value)) {
+      if (!JsonFloat(text, &value) || !InFieldRange(field, value)) {
         return Error(
             Text(name, Quoted(text), " is not a number in ", RangeText(field)));
       }
@@ -339,7 +331,7 @@ class GraphReader {
       if (source > self) {
         return Error(Text("input ", Quoted(text),
                           " comes further down: a cycle or a wrong order; list "
-                          "each node behind the nodes it reads"));
+                          "each node after the nodes it reads"));
       }
       node->inputs[node->input_count++] = source;
     }

@@ -105,7 +105,7 @@ JsonReader::Token JsonReader::Next() {
   offset_ = position_;
   if (state_ == State::kDone) {
     if (position_ != text_.size()) {
-      return Fail(position_, "text behind the end of the JSON value");
+      return Fail(position_, "text past the end of the JSON value");
     }
     return token_ = Token::kEnd;
   }

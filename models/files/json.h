@@ -24,7 +24,7 @@ class JsonReader {
     kEndObject,
     kBeginArray,
     kEndArray,
-    kKey,  // the ':' behind it has been read
+    kKey,  // the ':' after it has been read
     kString,
     kNumber,
     kTrue,

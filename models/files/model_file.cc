@@ -20,7 +20,7 @@ static_assert(std::endian::native == std::endian::little,
 
 using Token = JsonReader::Token;
 
-// Of ModelDescription::training: two strings, three pointers, a colour.
+// Upper bound for a node of ModelDescription::training (std::map of strings).
 constexpr uint64_t kMapNodeBytes = 2 * sizeof(std::string) + 64;
 
 FileError Refuse(std::string_view why) {

@@ -156,7 +156,7 @@ bool IsModelFile(const SafetensorsView& view);
 uint64_t FileChecksum(std::span<const uint8_t> file, uint64_t digits_offset);
 
 // SHA-256 of the weights' part of the data area, in file order: 64 digits. The
-// optimizer's state behind it does not count, so a checkpoint and the model
+// optimizer's state after it does not count, so a checkpoint and the model
 // exported from it have the same one.
 std::string WeightsSha256(std::span<const ModelTensor> weights);
 

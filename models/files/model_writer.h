@@ -3,7 +3,7 @@
 // without allocating. The file is that of model_file.h.
 //
 // A counter is a training field whose value changes from save to save, such as
-// "step". It has a fixed width: a shorter value is followed by spaces behind
+// "step". It has a fixed width: a shorter value is followed by spaces after
 // its closing quote, which JSON ignores.
 //
 // Write makes two passes over the tensors: values are checked and hashed, then

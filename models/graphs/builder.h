@@ -79,7 +79,7 @@ class Builder {
   Tensor Depthwise(const std::string& name, Tensor x, uint32_t kernel,
                    uint32_t stride);
   // Keras keeps the N-1 variance of images (TensorFlow's fused kernel), as
-  // PyTorch does, but the population variance behind dense layers.
+  // PyTorch does, but the population variance after dense layers.
   enum class Follows { kConvolution, kDense };
   Tensor BatchNorm(const std::string& name, Tensor x,
                    Follows follows = Follows::kConvolution);
@@ -94,11 +94,11 @@ class Builder {
   Tensor AvgPool(const std::string& name, Tensor x, uint32_t h, uint32_t w);
   Tensor GlobalAvgPool(const std::string& name, Tensor x);
 
-  // depthwise 3x3, bn1, relu1, pointwise, bn2, relu2, each behind `prefix`.
+  // depthwise 3x3, bn1, relu1, pointwise, bn2, relu2, each after `prefix`.
   Tensor SeparableBlock(const std::string& prefix, Tensor x,
                         uint32_t out_channels, uint32_t stride);
 
-  // conv1 (with the stride), bn1, relu1, conv2, bn2, each behind `prefix`: a
+  // conv1 (with the stride), bn1, relu1, conv2, bn2, each after `prefix`: a
   // ResNet's basic block without its skip connection.
   Tensor ResidualBranch(const std::string& prefix, Tensor x,
                         uint32_t out_channels, uint32_t stride);

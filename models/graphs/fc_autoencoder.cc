@@ -1,5 +1,5 @@
 // The anomaly detector of MLPerf Tiny: a dense autoencoder
-// n-128-128-128-128-8-128-128-128-128-n, batch norm and ReLU behind every layer
+// n-128-128-128-128-8-128-128-128-128-n, batch norm and ReLU after every layer
 // but the last. It learns to reproduce the normalised sample; the mean squared
 // error of a sample is its anomaly score. There is no classifier.
 #include "models/graphs/builder.h"

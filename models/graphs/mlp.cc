@@ -9,7 +9,7 @@ constexpr ModelOption kOptions[] = {
     {"hidden", "128", ModelOption::Kind::kSizes, 1, 65536, nullptr,
      "units of each hidden layer, as in 256,128"},
     {"dropout", "0", ModelOption::Kind::kNumber, 0, 0.95, nullptr,
-     "dropout rate behind each hidden layer"},
+     "dropout rate after each hidden layer"},
 };
 
 void Build(const Options& options, Builder& b) {

@@ -1,5 +1,5 @@
 // MobileNet v2 (Sandler et al., 2018): a 3x3 convolution with stride 2, 17
-// inverted residuals (expand, depthwise, project; no activation behind the
+// inverted residuals (expand, depthwise, project; no activation after the
 // projection) and a 1x1 convolution to 1280 channels. ReLU6 throughout. A width
 // of w gives w * channels rounded to a multiple of 8, as torchvision does; the
 // last convolution keeps its 1280 channels below width 1.

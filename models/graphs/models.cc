@@ -94,7 +94,7 @@ std::string CheckValue(const ModelOption& option, std::string_view value) {
   return name + " has an unknown kind";
 }
 
-// Empty, or what is wrong with the options behind the '?'.
+// Empty, or what is wrong with the options after the '?'.
 std::string ReadOptions(const ModelInfo& model, const SpecText& spec,
                         std::vector<std::string>* values) {
   std::vector<std::string_view> names;

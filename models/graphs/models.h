@@ -2,7 +2,7 @@
 //
 //   mobilenet_v1?width=0.5&variant=mlperf
 //
-// a name of the list below and options behind '?', separated by '&'. The input
+// a name of the list below and options after '?', separated by '&'. The input
 // shape and the targets come from the data, not from the spec: for classes a
 // model ends in softmax cross-entropy, for values in the mean squared error.
 // Every such model's last dense layer is called "fc", every loss "loss"; the

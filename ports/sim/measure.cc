@@ -1,5 +1,5 @@
 // See measure.h. Every point is the median of a few samples of at least half a
-// millisecond, behind a warm-up, on data that stay where the last run left
+// millisecond, after a warm-up, on data that stay where the last run left
 // them.
 #include "ports/sim/measure.h"
 
@@ -224,7 +224,7 @@ class Bench {
   static double Seconds(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
   }
-  // A buffer of n floats and what kernels may read behind it.
+  // A buffer of n floats and what kernels may read past it.
   float* New(size_t n) {
     const size_t room = simd::RoundUp(n, 16) + 16;
     // Buffers may overlap where memory is short: the time is nearly the same.
@@ -239,7 +239,7 @@ class Bench {
   double Timed(F&& f) const {
     return Time(f, run_.threads > 1 ? Take::kBest : Take::kMedian);
   }
-  // What inputs behind a batch norm are formed by.
+  // What inputs after a batch norm are formed by.
   simd::Prologue Relu(uint32_t channels) {
     float *const one = New(channels), *const zero = New(channels);
     std::fill_n(one, channels, 1.0f);

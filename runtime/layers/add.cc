@@ -36,7 +36,7 @@ void Forward(const Call& call) {
                    ActivationOf(call.mode), call.y, call.parallel);
 }
 
-// dx += or = dy, behind the activation's gradient. dx may be dy's own buffer,
+// dx += or = dy, after the activation's gradient. dx may be dy's own buffer,
 // also for both inputs: what is masked once can be masked again.
 void Pass(const Call& call, bool accumulate, float* dx) {
   const uint64_t n = call.OutCount();

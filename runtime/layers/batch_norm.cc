@@ -37,7 +37,7 @@ Status InferShape(const Node&, const Shape* in, Shape* out) {
 }
 
 // What forward leaves in saved for the readers of a derived y and for backward:
-// scale and shift always, behind them what this mode needs.
+// scale and shift always, after them what this mode needs.
 struct Saved {
   float *scale, *shift;    // DerivedCoefficients
   float* rstd;             // live, or frozen with a trained gamma

@@ -43,7 +43,7 @@ struct GoldenTensor {
   std::vector<std::pair<uint32_t, int32_t>>
       nudges;            // channel, multiple of 2^-10
   GoldenValue gradient;  // absent for running statistics
-  GoldenValue after;     // the tensor behind one step
+  GoldenValue after;     // the tensor after one step
 };
 
 struct Golden {

@@ -266,7 +266,7 @@ TEST(Idx, RefusesTrailingBytes) {
   Bytes longer = good.images;
   longer.push_back(0);
   ExpectImagesRefused(longer, kExitBadData, {"but 181 follow"});
-  // Inside the gzip data, and behind it.
+  // Inside the gzip data, and after it.
   const struct {
     Bytes file;
     const char* word;

@@ -119,7 +119,7 @@ TEST(Pnm, RefusesBadSizes) {
   ExpectRefused("P2 2 1 255 1 x", "a sample is not a number");
   ExpectRefused("P2 2 1 255 1 2.5", "a sample is not a number");
   ExpectRefused("P5 2 1 7\n\1\10", "sample 1 is 8, above the maxval 7");
-  // More than the reader's buffer behind the pixels.
+  // More than the reader's buffer after the pixels.
   ExpectRefused("P5 2 1 255 ab" + std::string(10000, 'x'),
                 "bytes follow the pixels");
 }

@@ -121,7 +121,7 @@ enum {
   kThrew = 4
 };
 
-// Ends the process right behind the run: taking the session apart may allocate.
+// Ends the process right after the run: taking the session apart may allocate.
 [[noreturn]] void RunChild(const JobOptions& options, bool filter,
                            bool allocate) {
   try {
@@ -266,7 +266,7 @@ TEST(Session, ABufferThatThePlanForgotIsSeen) {
   Trainer trainer;
   ASSERT_TRUE(trainer.Create(job.plan, arena.data(), arena.size()).ok());
   SetWeights(job, trainer);
-  // The batch is put where nobody planned for it: into the arena, behind the
+  // The batch is put where nobody planned for it: into the arena, after the
   // plan.
   uint8_t* forgotten = arena.data() + job.plan.arena_bytes + 640;
   std::memcpy(forgotten, job.data.train.Sample(0), 4 * 144);

@@ -57,7 +57,7 @@ uint64_t Parameters(const Graph& graph, bool buffers) {
   const Status status = MakePlan(graph, {}, &plan);
   EXPECT_TRUE(status.ok()) << status.message;
   uint64_t count = 0;
-  for (uint32_t i = 2; i < plan.nodes.size(); ++i) {  // behind normalize
+  for (uint32_t i = 2; i < plan.nodes.size(); ++i) {  // after normalize
     for (uint32_t w = 0; w < plan.nodes[i].weight_count; ++w) {
       const WeightSpec& spec = plan.nodes[i].specs[w];
       if (buffers || IsTrained(spec.role)) count += spec.Count();

@@ -257,7 +257,7 @@ TEST(GraphJson, WrongTypesAndMissingParts) {
   ExpectRefused("\"version\":1", "\"version\":\"1\"", "\"version\"");
   ExpectRefused("\"version\":1", "\"version\":1,\"nodes\":{}",
                 "an array as \"nodes\"");
-  ExpectRefused("]}]}", "]}]} ,", "behind the end");
+  ExpectRefused("]}]}", "]}]} ,", "past the end");
   ExpectRefused("\"name\":\"conv\"", "\"name\":\"co\\u0000nv\"",
                 "control characters");
   ExpectRefused("\"name\":\"conv\"", "\"name\":\"co\\u001b[31mnv\"", "\\u001b");

@@ -110,9 +110,9 @@ TEST(Safetensors, M2_NotJson) {
   ExpectHeaderRefused("[]", 0, "'{'");
   ExpectHeaderRefused(" {}", 0, "'{'");
   ExpectHeaderRefused("\xef\xbb\xbf{}", 0, "'{'");
-  ExpectHeaderRefused("{} x", 0, "behind the end");
-  ExpectHeaderRefused("{}{}", 0, "behind the end");
-  ExpectHeaderRefused(std::string("{}\0", 3), 0, "behind the end");
+  ExpectHeaderRefused("{} x", 0, "past the end");
+  ExpectHeaderRefused("{}{}", 0, "past the end");
+  ExpectHeaderRefused(std::string("{}\0", 3), 0, "past the end");
   ExpectHeaderRefused("{\"a\xff\":1}", 0, "UTF-8");
   ExpectHeaderRefused("{\"a\":1}", 0, "an object");
   ExpectHeaderRefused("{\"a\":null}", 0, "an object");

@@ -1,5 +1,5 @@
 // Scalar twins of simd/norm.h, in any number type. rows x channels, row-major.
-// An absorbed activation is a step of its own here: Activate behind ScaleShift,
+// An absorbed activation is a step of its own here: Activate after ScaleShift,
 // ActivationGradient in front of the sums and the two backwards.
 #ifndef TEMPER_TESTS_REFERENCE_NORM_H_
 #define TEMPER_TESTS_REFERENCE_NORM_H_

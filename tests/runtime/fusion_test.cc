@@ -1,5 +1,5 @@
 // Fusion: derived batch norms and absorbed activations change no bit. Every
-// graph is run twice: as it is, and with a dropout of rate 0 behind each batch
+// graph is run twice: as it is, and with a dropout of rate 0 after each batch
 // norm and add, which forbids both. Losses, weights, optimizer state and
 // outputs must be the same; which nodes are fused is said by each graph.
 // Next: runtime/program_nodes.cc (ChooseFusion); simd/prologue_test.cc.
@@ -148,7 +148,7 @@ std::vector<Case> HandMade() {
   }
   {
     // The convolution is read as it is beside its batch norm, before and
-    // behind it.
+    // after it.
     Builder b({6, 7, 3});
     const uint32_t x = b.Conv("conv", 8);
     const uint32_t y = b.Norm("bn");
@@ -158,8 +158,8 @@ std::vector<Case> HandMade() {
     add("raw and derived", b.Finish(), {"bn", "bn2"}, {"relu", "relu2"});
   }
   {
-    // A batch norm behind a batch norm, behind an absorbed activation, behind a
-    // dropout in place; one activation behind the other.
+    // A batch norm after a batch norm, after an absorbed activation, after a
+    // dropout in place; one activation after the other.
     Builder b({6, 6, 3});
     b.Conv("conv", 8), b.Norm("bn"), b.Norm("bn2");
     b.Then("relu", ReluParams{}), b.Then("relu6", Relu6Params{});
@@ -208,7 +208,7 @@ std::vector<Case> HandMade() {
     b.Then("max", MaxPoolParams{}), b.Norm("bn3");
     b.Then("relu3", Relu6Params{}), b.Conv("conv3", 5);
     b.Then("avg", AvgPoolParams{}), b.Norm("bn4");
-    add("behind activations", b.Finish(), {"bn", "bn2", "bn3", "bn4"},
+    add("after activations", b.Finish(), {"bn", "bn2", "bn3", "bn4"},
         {"relu2", "relu3"});
   }
   return cases;

@@ -207,7 +207,7 @@ TEST(Plan, NothingFlowsBackThroughATarget) {
   EXPECT_LT(last, first);
 }
 
-// Vector loads may read 64 bytes behind what a kernel reads, unless its rows
+// Vector loads may read 64 bytes past what a kernel reads, unless its rows
 // are whole vectors.
 uint64_t TailOf(const Plan& plan, const PlannedTensor& t) {
   if (t.kind == TensorKind::kOptimizer || t.kind == TensorKind::kStepState) {
@@ -240,7 +240,7 @@ TEST(Plan, NoBufferLiesInAnothersTail) {
   EXPECT_GT(neighbours, 0u) << "nothing is packed tightly";
 }
 
-// A graph of as many nodes as there may be: `add` adds node i > 2 behind x[i -
+// A graph of as many nodes as there may be: `add` adds node i > 2 after x[i -
 // 1], given all before it. One tensor may have thousands of readers.
 template <class AddNode>
 Graph Largest(AddNode&& add) {

@@ -1,5 +1,5 @@
 // temper against stored double-precision runs of PyTorch: gradients, weights
-// and statistics behind one step, and the losses of 20 steps. The bar is
+// and statistics after one step, and the losses of 20 steps. The bar is
 // PyTorch's own float32: at most three times its distance from the same
 // reference. Reads tests/golden/*.json; how and why:
 // docs/design/002-pytorch-agreement.md.
@@ -118,7 +118,7 @@ TEST_P(PyTorchAgreement, GraphIsTheReferences) {
   EXPECT_EQ(parameters, g.parameters);
 }
 
-// Without weight decay and from zero momentum, the momentum buffers behind a
+// Without weight decay and from zero momentum, the momentum buffers after a
 // step are the gradients, bit for bit.
 TEST_P(PyTorchAgreement, Gradients) {
   const Golden g = testing::LoadGolden(GetParam());

@@ -118,7 +118,7 @@ std::vector<Case> Cases() {
     add("depthwise first", 17, 6, b.Finish());
   }
   {
-    // Batch norms that do not stand behind their convolutions, one that is
+    // Batch norms that do not stand after their convolutions, one that is
     // stored, one whose convolution has another reader.
     Builder b({32, 32, 3});
     b.Conv("conv", 16);

@@ -1,5 +1,5 @@
 // The list of activations: what it says of each, and that every entry reaches
-// its functor through every door, by itself, through a prologue and behind an
+// its functor through every door, by itself, through a prologue and after an
 // addition, with the same bits.
 #include "simd/activation.h"
 
@@ -54,7 +54,7 @@ TEST(Activations, AreTheSameThroughEveryDoor) {
     simd::AddThrough(kRows, kChannels, zeros, {}, x, p, Activation::kNone,
                      other, {});
     EXPECT_TRUE(same(other, y)) << k;
-    // Backward: by itself, and behind a batch norm of scale 1.
+    // Backward: by itself, and after a batch norm of scale 1.
     const bool input = simd::GradientOf(kind) == simd::GradientFrom::kInput;
     simd::ActivateBackward(kN, kind, input ? x : y, dy, false, dx, {});
     simd::ScaleBackward(kRows, kChannels, x, p, dy, false, other, {});

@@ -312,7 +312,7 @@ TEST(ConvBackwardWeights, ThreadsSharePixels) {
   }
 }
 
-// The scratch does for a call without the planned prologue, and for fewer
+// The scratch suffices for a call without the planned prologue, and for fewer
 // filters, which may be cut into units of more rows.
 TEST(ConvBackwardWeights, ThePlannedScratchDoesForOtherCalls) {
   const struct {

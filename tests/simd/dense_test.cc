@@ -1,5 +1,5 @@
 // simd/dense.h: the bits of the products it stands for, on every target and
-// number of threads; each element of the gradient once; nothing written behind.
+// number of threads; each element of the gradient once; none past its end.
 #include "simd/dense.h"
 
 #include <algorithm>

@@ -251,8 +251,8 @@ TEST(BatchNormBackward, MatchesTheTwinOnEveryTarget) {
       testing::ForEachTarget([&](simd::Target) {
         Buffer scratch = Scratch(simd::BatchNormSumsScratch(rows, channels));
         Buffer dg(channels), db(channels);
-        simd::BatchNormSums(rows, {0, rows}, channels, x, {}, dy, mean, rstd, dg, db,
-                            scratch, {});
+        simd::BatchNormSums(rows, {0, rows}, channels, x, {}, dy, mean, rstd,
+                            dg, db, scratch, {});
         EXPECT_TRUE(dg.GuardsIntact() && db.GuardsIntact() &&
                     scratch.GuardsIntact());
         // Signed terms of size up to 1 and 5: the error grows with the square
@@ -263,8 +263,8 @@ TEST(BatchNormBackward, MatchesTheTwinOnEveryTarget) {
           EXPECT_TRUE(Near(db[c], dbeta[c], 1e-5, spread)) << c;
         }
         Buffer dx = accumulate ? dx0 : Buffer(n);
-        simd::BatchNormBackward(rows, {0, rows}, channels, x, {}, dy, mean, rstd, gamma,
-                                dg, db, accumulate, dx, {});
+        simd::BatchNormBackward(rows, {0, rows}, channels, x, {}, dy, mean,
+                                rstd, gamma, dg, db, accumulate, dx, {});
         EXPECT_TRUE(dx.GuardsIntact());
         size_t wrong = 0;
         for (size_t i = 0; i < n; ++i)
@@ -272,8 +272,8 @@ TEST(BatchNormBackward, MatchesTheTwinOnEveryTarget) {
         EXPECT_EQ(wrong, 0u);
         if (accumulate) return;
         Buffer in_place = dy;
-        simd::BatchNormBackward(rows, {0, rows}, channels, x, {}, in_place, mean, rstd,
-                                gamma, dg, db, false, in_place, {});
+        simd::BatchNormBackward(rows, {0, rows}, channels, x, {}, in_place,
+                                mean, rstd, gamma, dg, db, false, in_place, {});
         EXPECT_TRUE(in_place.SameBits(dx) && in_place.GuardsIntact());
       });
     }
@@ -318,7 +318,7 @@ struct Absorbed {
       open += y > 0.0f && y < 6.0f;
     }
   }
-  // dy behind the activation's gradient.
+  // dy after the activation's gradient.
   std::vector<double> Gradient(Activation activation) const {
     std::vector<double> y(x.size()), g(x.size());
     reference::ScaleShift<double>(rows, channels, Doubles(x).data(),
@@ -365,16 +365,17 @@ TEST(BatchNormBackward, WithAnActivationMatchesTheTwinOnEveryTarget) {
         testing::ForEachTarget([&](simd::Target) {
           Buffer scratch = Scratch(simd::BatchNormSumsScratch(rows, channels));
           Buffer dg(channels), db(channels);
-          simd::BatchNormSums(rows, {0, rows}, channels, p.x, prologue, p.dy, p.mean,
-                              p.rstd, dg, db, scratch, {});
+          simd::BatchNormSums(rows, {0, rows}, channels, p.x, prologue, p.dy,
+                              p.mean, p.rstd, dg, db, scratch, {});
           EXPECT_TRUE(dg.GuardsIntact() && db.GuardsIntact() &&
                       scratch.GuardsIntact());
           const double spread = 1e-6 * std::sqrt(double(rows));
           EXPECT_EQ(Wrong(dg, dgamma, 1e-5, spread), 0u);
           EXPECT_EQ(Wrong(db, dbeta, 1e-5, spread), 0u);
           Buffer dx = accumulate ? p.dx0 : Buffer(p.x.size()), dx_frozen = dx;
-          simd::BatchNormBackward(rows, {0, rows}, channels, p.x, prologue, p.dy, p.mean,
-                                  p.rstd, p.gamma, dg, db, accumulate, dx, {});
+          simd::BatchNormBackward(rows, {0, rows}, channels, p.x, prologue,
+                                  p.dy, p.mean, p.rstd, p.gamma, dg, db,
+                                  accumulate, dx, {});
           simd::ScaleBackward(rows, channels, p.x, prologue, p.dy, accumulate,
                               dx_frozen, {});
           EXPECT_TRUE(dx.GuardsIntact() && dx_frozen.GuardsIntact());
@@ -382,9 +383,9 @@ TEST(BatchNormBackward, WithAnActivationMatchesTheTwinOnEveryTarget) {
           EXPECT_EQ(Wrong(dx_frozen, frozen, 2e-7, 2e-7), 0u);
           if (accumulate) return;
           Buffer in_place = p.dy, in_place_frozen = p.dy;
-          simd::BatchNormBackward(rows, {0, rows}, channels, p.x, prologue, in_place,
-                                  p.mean, p.rstd, p.gamma, dg, db, false,
-                                  in_place, {});
+          simd::BatchNormBackward(rows, {0, rows}, channels, p.x, prologue,
+                                  in_place, p.mean, p.rstd, p.gamma, dg, db,
+                                  false, in_place, {});
           simd::ScaleBackward(rows, channels, p.x, prologue, in_place_frozen,
                               false, in_place_frozen, {});
           EXPECT_TRUE(in_place.SameBits(dx) && in_place.GuardsIntact());
@@ -420,15 +421,15 @@ TEST(BatchNormBackward, NanWithAnActivation) {
         EXPECT_EQ(dx[last - channels], 0.0f);
         EXPECT_EQ(dx[c], 2.0f);
         Buffer scratch = Scratch(simd::BatchNormSumsScratch(rows, channels));
-        simd::BatchNormSums(rows, {0, rows}, channels, x, prologue, dy, zero, one, dg, db,
-                            scratch, {});
+        simd::BatchNormSums(rows, {0, rows}, channels, x, prologue, dy, zero,
+                            one, dg, db, scratch, {});
         for (size_t k = 0; k < channels; ++k) {
           EXPECT_EQ(db[k], k == c ? 2.0f * (rows - 2) + 5.0f : 2.0f * rows);
           EXPECT_EQ(std::isnan(dg[k]), k == c);
         }
         // Sums of its own, so that only elements decide.
-        simd::BatchNormBackward(rows, {0, rows}, channels, x, prologue, dy, zero, one, one,
-                                zero, zero, false, dx, {});
+        simd::BatchNormBackward(rows, {0, rows}, channels, x, prologue, dy,
+                                zero, one, one, zero, zero, false, dx, {});
         EXPECT_TRUE(std::isnan(dx[last]));
         EXPECT_EQ(dx[last - channels], 0.0f);
         EXPECT_EQ(dx[c], 2.0f);
@@ -539,19 +540,22 @@ TEST(BatchNorm, SameBitsOnExactTargetsAndAnyThreads) {
             dbeta(channels), dx(n), dxa = dx0, frozen(n), frozen_a = dx0,
                                     running_mean(channels, 0.0f),
                                     running_variance(channels, 1.0f);
-        simd::BatchStats(rows, {0, rows}, channels, x, mean, variance, scratch, parallel);
+        simd::BatchStats(rows, {0, rows}, channels, x, mean, variance, scratch,
+                         parallel);
         simd::BatchNormCoefficients(channels, mean, variance, gamma, beta,
                                     1e-5f, rstd, scale, shift);
         simd::UpdateRunningStats(channels, 0.1f, 1.01f, mean, variance,
                                  running_mean, running_variance);
         const simd::Prologue prologue = {scale, shift, simd::Activation::kNone};
         simd::ApplyPrologue(rows, channels, x, prologue, y, parallel);
-        simd::BatchNormSums(rows, {0, rows}, channels, x, {}, dy, mean, rstd, dgamma,
-                            dbeta, sums, parallel);
-        simd::BatchNormBackward(rows, {0, rows}, channels, x, {}, dy, mean, rstd, gamma,
-                                dgamma, dbeta, false, dx, parallel);
-        simd::BatchNormBackward(rows, {0, rows}, channels, x, {}, dy, mean, rstd, gamma,
-                                dgamma, dbeta, true, dxa, parallel);
+        simd::BatchNormSums(rows, {0, rows}, channels, x, {}, dy, mean, rstd,
+                            dgamma, dbeta, sums, parallel);
+        simd::BatchNormBackward(rows, {0, rows}, channels, x, {}, dy, mean,
+                                rstd, gamma, dgamma, dbeta, false, dx,
+                                parallel);
+        simd::BatchNormBackward(rows, {0, rows}, channels, x, {}, dy, mean,
+                                rstd, gamma, dgamma, dbeta, true, dxa,
+                                parallel);
         simd::ScaleBackward(rows, channels, nullptr, prologue, dy, false,
                             frozen, parallel);
         simd::ScaleBackward(rows, channels, nullptr, prologue, dy, true,
@@ -566,14 +570,14 @@ TEST(BatchNorm, SameBitsOnExactTargetsAndAnyThreads) {
           Buffer formed(n), masked(n), masked_a = dx0, masked_frozen(n),
                                        masked_frozen_a = dx0;
           simd::ApplyPrologue(rows, channels, x, absorbed, formed, parallel);
-          simd::BatchNormSums(rows, {0, rows}, channels, x, absorbed, dy, mean, rstd,
-                              dgamma, dbeta, sums, parallel);
-          simd::BatchNormBackward(rows, {0, rows}, channels, x, absorbed, dy, mean, rstd,
-                                  gamma, dgamma, dbeta, false, masked,
-                                  parallel);
-          simd::BatchNormBackward(rows, {0, rows}, channels, x, absorbed, dy, mean, rstd,
-                                  gamma, dgamma, dbeta, true, masked_a,
-                                  parallel);
+          simd::BatchNormSums(rows, {0, rows}, channels, x, absorbed, dy, mean,
+                              rstd, dgamma, dbeta, sums, parallel);
+          simd::BatchNormBackward(rows, {0, rows}, channels, x, absorbed, dy,
+                                  mean, rstd, gamma, dgamma, dbeta, false,
+                                  masked, parallel);
+          simd::BatchNormBackward(rows, {0, rows}, channels, x, absorbed, dy,
+                                  mean, rstd, gamma, dgamma, dbeta, true,
+                                  masked_a, parallel);
           simd::ScaleBackward(rows, channels, x, absorbed, dy, false,
                               masked_frozen, parallel);
           simd::ScaleBackward(rows, channels, x, absorbed, dy, true,
@@ -581,14 +585,14 @@ TEST(BatchNorm, SameBitsOnExactTargetsAndAnyThreads) {
           // The same as the activation in a pass of its own.
           Buffer g(n), dg(channels), db(channels), dxg(n), dxf(n);
           for (size_t i = 0; i < n; ++i) {
-            const bool closed =
-                y[i] < 0x1p-63f || (activation == Activation::kRelu6 && y[i] >= 6);
+            const bool closed = y[i] < 0x1p-63f ||
+                                (activation == Activation::kRelu6 && y[i] >= 6);
             g[i] = closed ? 0.0f : dy[i];
           }
-          simd::BatchNormSums(rows, {0, rows}, channels, x, {}, g, mean, rstd, dg, db,
-                              sums, parallel);
-          simd::BatchNormBackward(rows, {0, rows}, channels, x, {}, g, mean, rstd, gamma,
-                                  dg, db, false, dxg, parallel);
+          simd::BatchNormSums(rows, {0, rows}, channels, x, {}, g, mean, rstd,
+                              dg, db, sums, parallel);
+          simd::BatchNormBackward(rows, {0, rows}, channels, x, {}, g, mean,
+                                  rstd, gamma, dg, db, false, dxg, parallel);
           simd::ScaleBackward(rows, channels, nullptr, prologue, g, false, dxf,
                               parallel);
           EXPECT_TRUE(dg.SameBits(dgamma) && db.SameBits(dbeta));

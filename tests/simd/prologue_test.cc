@@ -149,7 +149,7 @@ TEST(ApplyPrologue, MatchesScalarCodeAlsoInPlace) {
   }
 }
 
-// Only what was asked for: no row behind the last, nothing for none.
+// Only what was asked for: no row after the last, nothing for none.
 TEST(ApplyPrologue, WritesItsRowsOnly) {
   const Tensor t(6, 7, 3);
   testing::ForEachTarget([&](simd::Target) {

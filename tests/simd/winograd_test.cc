@@ -301,7 +301,7 @@ TEST(Winograd, ConvChooses) {
 
 // Root mean square over the outputs of a direction, as a multiple of the direct
 // kernel's error: printed, and held to what the header states. Once with x and
-// dy around zero, once with x >= 0, as behind ReLU.
+// dy around zero, once with x >= 0, as after ReLU.
 TEST(Winograd, ErrorNextToTheDirectKernel) {
   const auto rms = [](const Buffer& a, const std::vector<double>& b) {
     double sum = 0;

@@ -1,6 +1,6 @@
 // How much arithmetic a test asks for. The scalar twins count the
 // floating-point operations of their formulas here (a multiply-add is two),
-// every time they run; flops.cc prints the sum behind each test, "[   FLOPS  ]
+// every time they run; flops.cc prints the sum after each test, "[   FLOPS  ]
 // ... 1.2 M". Under emulation (tests/arm/emulated.cmake) an operation costs
 // some hundred times what it costs on a CPU, and the kernels repeat it for each
 // target and thread count. So a unit test may ask for kMostFlops at most, or it

@@ -61,7 +61,7 @@ class Builder {
   uint32_t at_;
 };
 
-// The same network with a dropout of rate 0 behind every batch norm and add.
+// The same network with a dropout of rate 0 after every batch norm and add.
 // from[i]: what node i of the copy was, or kNoNode.
 inline Graph Unfused(const Graph& graph, std::vector<uint32_t>* from) {
   Graph copy;

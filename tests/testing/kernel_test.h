@@ -42,7 +42,7 @@ void ForEachTarget(Body&& body) {
   ASSERT_TRUE(simd::ForceTarget(nullptr));
 }
 
-// n floats between NaN guards; the guard behind serves as the readable tail and
+// n floats between NaN guards; the guard after serves as the readable tail and
 // both are checked to be untouched.
 class Buffer {
  public:

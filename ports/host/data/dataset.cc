@@ -44,7 +44,7 @@ const DataKind kKinds[] = {
 
 constexpr std::align_val_t kAlignment{64};
 
-// Bytes at which a model cannot have seen such a sample (Graph's own limits).
+// The limits of a graph on the size of a sample.
 void CheckShape(const Shape& shape, std::string_view source) {
   const bool fits = shape.h >= 1 && shape.w >= 1 && shape.c >= 1 &&
                     shape.h <= kMaxDimension && shape.w <= kMaxDimension &&

@@ -88,7 +88,7 @@ uint64_t Loader::MemoryBytes() const {
 
 void Loader::StartEpoch(uint32_t epoch, uint64_t first_batch) {
   {
-    // Nothing more to gather, then wait until the worker has put down its pen.
+    // Nothing more to gather, then wait until the worker is idle.
     std::unique_lock lock(mutex_);
     next_gather_ = batches_;
     changed_.wait(lock, [this] { return !working_; });

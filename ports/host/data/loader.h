@@ -50,7 +50,7 @@ class Loader {
   void StartEpoch(uint32_t epoch, uint64_t first_batch = 0);
   // The next batch, valid until the next call of Next or StartEpoch; nullptr at
   // the end of the epoch, and before the first StartEpoch. Samples are aligned
-  // to 64 bytes and readable for simd::kTailBytes behind the end; the last batch
+  // to 64 bytes and readable for simd::kTailBytes past the end; the last batch
   // may be short; labels or targets are null where the data have none.
   const Batch* Next();
 

@@ -54,7 +54,7 @@ bool IsSpace(int c) {
          c == '\f';
 }
 
-// First byte behind white space and comments, or -1.
+// First byte after white space and comments, or -1.
 int SkipSpace(ByteReader& in) {
   int c = in.Next();
   for (;;) {
@@ -68,7 +68,7 @@ int SkipSpace(ByteReader& in) {
   }
 }
 
-// A decimal number up to `max` and the one byte behind it (-1 at the end).
+// A decimal number up to `max` and the one byte after it (-1 at the end).
 struct Number {
   uint32_t value;
   int next;

@@ -1,7 +1,7 @@
 // PGM and PPM images (netpbm's P2, P3, P5, P6): the formats that need no
 // decoder library. One image per file, maxval up to 255, at most 16384 x 16384.
 // Comments (# to the end of the line) may stand wherever white space may,
-// except behind the maxval of P5 and P6.
+// except after the maxval of P5 and P6.
 #ifndef TEMPER_PORTS_HOST_DATA_PNM_H_
 #define TEMPER_PORTS_HOST_DATA_PNM_H_
 

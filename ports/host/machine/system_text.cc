@@ -73,7 +73,7 @@ std::string Unescape(std::string_view text) {
   return out;
 }
 
-// What stands behind "NAME :" in the first line that begins so.
+// What stands after "NAME :" in the first line that begins so.
 std::string_view FieldOf(std::string_view text, std::string_view name) {
   for (std::string_view line; NextLine(&text, &line);) {
     const size_t colon = line.find(':');

@@ -14,7 +14,7 @@
 namespace temper::host {
 namespace {
 
-// No float kernel writes lines of this, and it is a NaN that would show.
+// A NaN pattern that no kernel produces.
 constexpr uint8_t kPattern = 0xA5;
 constexpr uint64_t kLine = 64;
 // Of most kernels; with another size the hint below is merely less useful.
@@ -64,7 +64,7 @@ HostArena::HostArena(uint64_t bytes) {
   if (mprotect(base + pages, page, PROT_NONE) != 0) {
     const int error = errno;
     munmap(mapping_, mapped_);
-    FailErrno(kExitIo, error, "cannot protect the page behind the arena", "",
+    FailErrno(kExitIo, error, "cannot protect the page after the arena", "",
               "");
   }
   // Fewer translations to look up; a kernel that has no huge pages may refuse.

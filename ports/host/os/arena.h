@@ -1,6 +1,6 @@
 // HostArena: the block of memory that a job runs in, and proof of how much of
 // it was touched. The block ends at a page that may not be accessed, so a write
-// behind it is a crash and not a surprise; it starts out filled with a pattern,
+// after it is a crash and not a surprise; it starts out filled with a pattern,
 // so the 64-byte lines that have changed say what was really used.
 #ifndef TEMPER_PORTS_HOST_OS_ARENA_H_
 #define TEMPER_PORTS_HOST_OS_ARENA_H_
@@ -37,7 +37,7 @@ class HostArena {
   // Bytes of the lines that no longer hold the pattern: what a job really used.
   // Less than its plan if batches are never full.
   uint64_t TouchedBytes() const;
-  // End of the highest such line: behind the plan if somebody wrote where
+  // End of the highest such line: after the plan if somebody wrote where
   // nobody planned. A whole run always ends at its plan's end, where the
   // trainer's own state lies.
   uint64_t TouchedEnd() const;

@@ -69,7 +69,7 @@ std::unique_ptr<ByteSource> OpenFile(const std::string& path);
 std::unique_ptr<ByteSource> OpenMemory(std::span<const uint8_t> bytes,
                                        std::string name);
 // Inflates `packed`. Members may follow each other, as RFC 1952 allows;
-// anything else behind the last one is an error.
+// anything else after the last one is an error.
 std::unique_ptr<ByteSource> OpenGzip(std::unique_ptr<ByteSource> packed);
 
 // A size from a file as size_t, or kExitUnsupported where the address space is

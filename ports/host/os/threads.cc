@@ -70,7 +70,7 @@ class Pool final : public ThreadPool {
   ~Pool() override { Stop(); }
 
  private:
-  // What whoever takes part must know of a call.
+  // The call, as workers see it.
   struct Call {
     ParallelRunner::Task task;
     void* context;

@@ -338,7 +338,7 @@ void RunFolder::Publish() {
   created_.clear();
   if (!Sync(fd_)) {
     FailErrno(kExitIo, errno, "cannot bring the run folder to the disk", path_,
-              "The new run is complete: `temper resume` goes on with it.");
+              "The new run is complete: `temper resume` continues it.");
   }
   Finish();
   OpenWeights(fd_);
@@ -349,7 +349,7 @@ void RunFolder::Finish() {
                         const std::string& name) {
     FailErrno(kExitIo, error, what, File(name),
               "The new run is complete: once this is repaired, `temper resume` "
-              "goes on with it.");
+              "continues it.");
   };
   const auto remove = [&](int folder, const std::string& name,
                           const std::string& shown) {

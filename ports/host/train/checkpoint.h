@@ -1,7 +1,7 @@
 // Checkpoint: a trainer's state in a file, again and again, without allocating.
 // Counters travel in the file's metadata (models/files/model_writer.h) as text of
 // fixed width; floating-point ones as the 16 hexadecimal digits of their bits,
-// so that a resumed run goes on with the same bits. Nothing in the file depends
+// so that a resumed run continues with the same bits. Nothing in the file depends
 // on time, host, path, target or threads. Next: ports/host/os/files.h (how it
 // reaches the disk).
 #ifndef TEMPER_PORTS_HOST_TRAIN_CHECKPOINT_H_

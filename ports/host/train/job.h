@@ -81,7 +81,7 @@ struct Job {
   std::vector<std::string> classes;
   ModelDescription
       info;  // graph, preprocessing, classes; `training` is the session's
-  // The model file that it starts from or goes on with; null for a new model.
+  // The model file that it starts from or resumes; null for a new model.
   std::unique_ptr<ModelSource> source;
   // Statistics of the training data, for a new model's normalize layer. Named
   // "<node>.<weight>".

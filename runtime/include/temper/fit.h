@@ -163,7 +163,12 @@ class BestKeeper : public FitObserver {
   // Trainer::SnapshotBytes bytes, or null.
   explicit BestKeeper(void* snapshot) : snapshot_(snapshot) {}
 
-  bool OnEpoch(Fit& fit, const EpochReport& report) override;
+  // In here, as all virtual functions: the runtime is compiled without run-time
+  // types, which a caller's build may want.
+  bool OnEpoch(Fit& fit, const EpochReport& report) override {
+    Look(fit.trainer(), report);
+    return true;
+  }
   // Puts the best epoch's state back. False without one.
   bool Restore(Trainer& trainer) const;
 
@@ -171,6 +176,8 @@ class BestKeeper : public FitObserver {
   double accuracy = -1, loss = 0;
 
  private:
+  void Look(const Trainer& trainer, const EpochReport& report);
+
   void* snapshot_ = nullptr;
 };
 

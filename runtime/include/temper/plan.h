@@ -165,7 +165,7 @@ struct PlannedTensor {
   // Index of the weight; for kOptimizer state * kMaxWeights + weight.
   uint32_t slot = 0;
   uint64_t bytes = 0;  // exact; the plan rounds bytes + tail up to kTensorAlign
-  // Bytes behind the end that vector loads may read, 0 or 64: no other living
+  // Bytes past the end that vector loads may read, 0 or 64: no other living
   // tensor lies there, because one thread may write it while another reads.
   uint64_t tail = 0;
   uint32_t first = 0, last = 0;  // steps in which it is alive, both inclusive

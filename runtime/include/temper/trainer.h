@@ -197,7 +197,7 @@ class Trainer {
   const Plan& plan() const { return plan_; }
 
   // Before and after every step of the program, fills buffers that are not
-  // alive with NaN and checks that nobody wrote behind a buffer; a step that
+  // alive with NaN and checks that nobody wrote past a buffer's end; a step that
   // did ends in kInternal. On in builds without NDEBUG. Slow.
   void CheckMemory(bool on) { check_memory_ = on; }
   // Node whose step wrote out of bounds, or kNoNode.
