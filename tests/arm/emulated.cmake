@@ -3,6 +3,7 @@
 #             emulated_tests
 #   smoke     a few tests of everything; needs smoke_tests
 #   range     simd/math.h over every 509th float, minutes each: ./test long arm
+#   sve-long  kernels' tests as SVE that take minutes: ./test long arm-sve
 #   full      every test of the build once (unit, slow, host) but simd/math_slow_test,
 #             as the CPU that is named: ./test long full. Needs everything built.
 #     ctest --preset pi-aarch64-full                          # Cortex-A53
@@ -21,11 +22,12 @@ if(TARGET temper)
   set_tests_properties(host/cli_test PROPERTIES LABELS host)
 endif()
 
-# Whole models in many variants, and what depends on the CPU least: up to minutes each
-# under qemu, and what they ask of kernels is asked by the others.
+# Whole models in many variants: up to minutes each under qemu, and what they ask of
+# kernels is asked by the others. So are the tests of models, host, simulation and
+# fuzzing, which depend on the CPU least: all of these are in ./test long arm.
 set(temper_long runtime/fusion_test runtime/plan_test runtime/pytorch_agreement_test
   runtime/slabs_test runtime/trainer_test runtime/footprint_test
-  runtime/whole_gradients_test sim/estimate_test host/cli_test fuzz/model_use_fuzz fuzz/model_file_fuzz fuzz/device_profile_fuzz)
+  runtime/whole_gradients_test)
 
 # temper_emulate(CPU TESTS...): the tests once more, as that CPU.
 function(temper_emulate cpu)
@@ -47,8 +49,8 @@ foreach(test IN LISTS temper_all)
     continue()
   endif()
   set_tests_properties(${test} PROPERTIES LABELS "${labels};full" TIMEOUT 3600)
-  if(test MATCHES "^(simd|layers|models|runtime|sim|host|fuzz)/" AND NOT test IN_LIST temper_long
-     AND NOT test MATCHES "_slow_test$|/session_test$")
+  if(test MATCHES "^(simd|layers|runtime)/" AND NOT test IN_LIST temper_long
+     AND NOT test MATCHES "_slow_test$")
     set_tests_properties(${test} PROPERTIES LABELS "unit;emulated;full" TIMEOUT 600)
     if(test MATCHES "^simd/")
       list(APPEND temper_kernels ${test})
@@ -71,6 +73,8 @@ foreach(test IN LISTS temper_smoke)
 endforeach()
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64" AND NOT TEMPER_STATIC_DISPATCH)
   temper_emulate(max ${temper_kernels})  # SVE
+  set_tests_properties(max/simd/conv_test max/simd/depthwise_test PROPERTIES
+    LABELS sve-long)
   set_tests_properties(max/simd/math_test PROPERTIES
     ENVIRONMENT "QEMU_CPU=max;GTEST_FILTER=-${temper_range}")
   add_test(NAME max/range/simd/math_test
@@ -113,7 +117,8 @@ endif()
 
 # What those with the label "emulated" need: not the long ones.
 set(temper_emulated_targets ${temper_test_targets})
-list(FILTER temper_emulated_targets EXCLUDE REGEX "_slow_test$|_session_test$")
+list(FILTER temper_emulated_targets EXCLUDE REGEX
+  "_slow_test$|^(models|host|sim)_|_replay$|^one_step$")
 string(REPLACE / _ temper_long_targets "${temper_long}")
 list(REMOVE_ITEM temper_emulated_targets ${temper_long_targets})
 add_custom_target(emulated_tests DEPENDS ${temper_emulated_targets})
