@@ -69,6 +69,8 @@ if(TARGET temper)
     DESTINATION share/doc/temper COMPONENT temper)
   install(DIRECTORY docs DESTINATION share/doc/temper COMPONENT temper
     FILES_MATCHING PATTERN "*.md")
+  install(DIRECTORY examples DESTINATION share/doc/temper COMPONENT temper
+    FILES_MATCHING PATTERN "*.cc")
   install(FILES bench/RESULTS.md bench/mca.md
     DESTINATION share/doc/temper/bench COMPONENT temper)
   install(FILES tests/runtime/readme_test.cc
