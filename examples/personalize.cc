@@ -1,5 +1,6 @@
 // Loads a model file, trains its last layer on a few samples of one's own, and
 // saves the result: personalize MODEL.safetensors [OUT.safetensors]
+// Model files are not a part of the installed library yet: it is built here.
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
