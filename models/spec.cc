@@ -249,13 +249,4 @@ std::string DefaultText(const Entry& entry, const Field& field) {
   return text;
 }
 
-std::string FieldsText(const Entry& entry) {
-  std::string text;
-  for (const Field& field : entry.fields) {
-    if (!text.empty()) text += '&';
-    text += Text(field.name, "=", DefaultText(entry, field));
-  }
-  return text;
-}
-
 }  // namespace temper

@@ -65,8 +65,6 @@ std::string CompleteSpec(std::string_view text, const Catalogue& catalogue);
 std::string RangeText(const Field& field);
 // The default of a field of an entry ("0.9"; times with their suffix: "10e").
 std::string DefaultText(const Entry& entry, const Field& field);
-// "momentum=0.9&weight_decay=0.0005": the fields with their defaults.
-std::string FieldsText(const Entry& entry);
 
 }  // namespace temper
 

@@ -190,7 +190,6 @@ LayerKind LayerByName(std::string_view name) {
 FieldList LayerFields(LayerKind kind) { return OpOf(kind).fields; }
 LayerRole RoleOf(LayerKind kind) { return OpOf(kind).role; }
 bool HasBatchStatistics(LayerKind kind) { return OpOf(kind).batch_statistics; }
-const char* LayerHelp(LayerKind kind) { return OpOf(kind).help; }
 const char* OutputsField(LayerKind kind) { return OpOf(kind).outputs; }
 const LossTraits* LossOf(LayerKind kind) { return OpOf(kind).loss; }
 

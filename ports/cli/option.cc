@@ -162,21 +162,22 @@ Option& Verb::Add(std::string_view names, std::optional<double>* to,
   };
   return option;
 }
-Option& Verb::Add(std::string_view names, uint32_t* to, std::string value,
-                  std::string about) {
+template <class T>
+Option& Verb::AddWhole(std::string_view names, T* to, std::string value,
+                       std::string about) {
   Option& option = New(names, std::move(value), std::move(about));
   option.default_text = fmt::to_string(*to);
   option.text = [to] { return fmt::to_string(*to); };
   option.set = [to](const std::string& given) { return SetWhole(given, to); };
   return option;
 }
+Option& Verb::Add(std::string_view names, uint32_t* to, std::string value,
+                  std::string about) {
+  return AddWhole(names, to, std::move(value), std::move(about));
+}
 Option& Verb::Add(std::string_view names, uint64_t* to, std::string value,
                   std::string about) {
-  Option& option = New(names, std::move(value), std::move(about));
-  option.default_text = fmt::to_string(*to);
-  option.text = [to] { return fmt::to_string(*to); };
-  option.set = [to](const std::string& given) { return SetWhole(given, to); };
-  return option;
+  return AddWhole(names, to, std::move(value), std::move(about));
 }
 Option& Verb::Add(std::string_view names, std::vector<std::string>* to,
                   std::string value, std::string about) {

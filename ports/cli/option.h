@@ -89,6 +89,9 @@ class Verb {
 
  private:
   Option& New(std::string_view names, std::string value, std::string help);
+  template <class T>
+  Option& AddWhole(std::string_view names, T* to, std::string value,
+                   std::string help);
 };
 
 }  // namespace temper::host

@@ -238,13 +238,13 @@ bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
   trained_samples_ += r.rows;
   train_seconds_ += Since(batch_began_);
   return Guarded([&] {
-    Show(r, learning_rate);
+    Show(learning_rate);
     const double every = job_.options.save_seconds;
     if (every > 0 && Since(saved_at_) >= every) Save("interval");
   });
 }
 
-void Session::Show(const StepResult&, double learning_rate) {
+void Session::Show(double learning_rate) {
   const FitState& at = fit_.state();
   const uint64_t samples = job_.data.train.size();
   const double n = static_cast<double>(at.samples);

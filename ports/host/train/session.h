@@ -85,7 +85,7 @@ class Session : private FitObserver {
   template <class Body>
   bool Guarded(Body&& body);
   void EndEpoch(const EpochReport& report);
-  void Show(const StepResult& r, double learning_rate);
+  void Show(double learning_rate);
   void Begin();   // a new run: its folder, files and first checkpoint
   void Resume();  // an old one
   void OpenLogs(bool resume);

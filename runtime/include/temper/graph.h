@@ -143,7 +143,6 @@ enum class LayerRole : uint32_t {
 LayerRole RoleOf(LayerKind kind);
 // True for batch norm: trains with the statistics of the batch.
 bool HasBatchStatistics(LayerKind kind);
-const char* LayerHelp(LayerKind kind);  // one line: what it computes
 // The field of a kernel that says how many outputs it has ("out_features");
 // null where its input decides (depthwise convolution).
 const char* OutputsField(LayerKind kind);
