@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "models/files/text.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/cli/parser.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/version.h"
@@ -28,7 +29,7 @@ constexpr void (*kVerbs[])(Cli&) = {
 
 constexpr const char* kNoOutput = "cannot write to standard output";
 
-int Report(const Cli& cli, int code, const std::string& message) {
+int Report(const Cli& cli, ExitCode code, const std::string& message) {
   MessageLine("temper: " + message);
   if (cli.json) {
     PrintJson({{"error", {{"exit_code", code}, {"message", message}}}});
@@ -101,7 +102,7 @@ int RunCli(int argc, char** argv) {
     }
     return code;
   } catch (const Failure& failure) {
-    return Report(cli, failure.exit_code, failure.message);
+    return Report(cli, ExitCodeOf(failure.kind), failure.message);
   } catch (const std::system_error& error) {
     return Report(cli, kExitIo, error.what());
   } catch (const std::bad_alloc&) {

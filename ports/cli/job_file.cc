@@ -54,7 +54,7 @@ class Reader {
  private:
   [[noreturn]] void Refuse(uint32_t line, std::string_view why,
                            std::string_view remedy) const {
-    Fail(kExitConfiguration, "not a job file", Place(line), why, remedy);
+    Fail(ErrorKind::kConfiguration, "not a job file", Place(line), why, remedy);
   }
   std::string Place(uint32_t line) const {
     return fmt::format("{}:{}", Printable(path_), line);
@@ -104,7 +104,7 @@ class Reader {
                  : fmt::format("'{}' needs a value, not true or false", key),
              "");
     }
-    SetOption(*option, *text, Place(line), kExitConfiguration);
+    SetOption(*option, *text, Place(line), ErrorKind::kConfiguration);
   }
 
   Verb& verb_;

@@ -19,8 +19,8 @@
 namespace temper::host {
 
 // Sets the options that the file names and the command line did not. Throws
-// Failure with FILE:LINE: kExitConfiguration for what is no TOML, an unknown key
-// (with the nearest), a value that its option does not take; kExitNotFound.
+// Failure with FILE:LINE: kConfiguration for what is no TOML, an unknown key
+// (with the nearest), a value that its option does not take; kNotFound.
 void ReadJobFile(Verb& verb, const std::string& path);
 
 }  // namespace temper::host

@@ -11,6 +11,7 @@
 
 #include "models/files/text.h"
 #include "models/spec.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/cli/job_file.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/os/messages.h"
@@ -89,7 +90,7 @@ void AddShorthand(Verb& verb, const char* name, const SpecOption& of,
     SplitSpec(*of.spec, &spec);  // checked when it was read
     const std::string& value = option.IsFlag() ? "1" : given->text;
     if (spec.Find(field_name) != nullptr) {
-      Fail(kExitUsage, "given twice", field_name,
+      Fail(ErrorKind::kUsage, "given twice", field_name,
            fmt::format("by {} ({}) and in {} ({})", name, option.from, of.name,
                        verb.At(of.name).from),
            "Give it once");
@@ -100,8 +101,8 @@ void AddShorthand(Verb& verb, const char* name, const SpecOption& of,
     const std::string wrong =
         ReadSpec(spec.Text(), of.catalogue, 0, &choice, &common);
     if (!wrong.empty()) {
-      Fail(kExitUsage, name, option.from == kCommandLine ? "" : option.from,
-           wrong,
+      Fail(ErrorKind::kUsage, name,
+           option.from == kCommandLine ? "" : option.from, wrong,
            fmt::format("It is a field of {} {}", of.name, Printable(*of.spec)));
     }
     *of.spec = spec.Text();

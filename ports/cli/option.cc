@@ -240,8 +240,8 @@ Option* Verb::Find(std::string_view wanted) {
 Option& Verb::At(std::string_view wanted) {
   Option* const option = Find(wanted);
   if (option == nullptr) {
-    Fail(kExitBug, "no such option", wanted, "the verb has not declared it",
-         "Please report it");
+    Fail(ErrorKind::kBug, "no such option", wanted,
+         "the verb has not declared it", "Please report it");
   }
   return *option;
 }

@@ -41,7 +41,7 @@ void Declare(Option& option, CLI::App& app, std::deque<Words>* words) {
 }
 
 [[noreturn]] void Usage(const std::string& text) {
-  throw Failure(kExitUsage, text);
+  throw Failure(ErrorKind::kUsage, text);
 }
 
 // What CLI11 says of a word it does not know, with the nearest one we do.
@@ -92,12 +92,12 @@ void Declare(Option& option, CLI::App& app, std::deque<Words>* words) {
 }  // namespace
 
 void SetOption(Option& option, const std::string& text, const std::string& from,
-               int code) {
+               ErrorKind kind) {
   const std::string wrong = option.set(text);
   if (!wrong.empty()) {
     // "job.toml:3: lr must be ..." or "--lr must be ...".
-    const bool file = code != kExitUsage;
-    throw Failure(code,
+    const bool file = kind != ErrorKind::kUsage;
+    throw Failure(kind,
                   fmt::format("{}{} {}.", file ? from + ": " : "",
                               file ? option.Key() : option.Name(), wrong));
   }
@@ -166,7 +166,7 @@ Parsed ParseWords(std::deque<Verb>& verbs, int argc, char** argv,
       Usage(fmt::format("{} is given twice\n  Give it once.", option.Name()));
     }
     for (const std::string& value : values) {
-      SetOption(option, value, kCommandLine, kExitUsage);
+      SetOption(option, value, kCommandLine, ErrorKind::kUsage);
     }
   }
   parsed.verb = verb;

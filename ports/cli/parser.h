@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ports/cli/option.h"
+#include "ports/host/base/failure.h"
 
 namespace temper::host {
 
@@ -15,18 +16,18 @@ struct Parsed {
 };
 
 // Sets the options that are given, in the order of their declaration. Throws
-// Failure with kExitUsage for what cannot be understood, with the nearest verb
+// Failure with kUsage for what cannot be understood, with the nearest verb
 // or option; whether what is required is there is asked later (CheckRequired):
 // a job file may bring it.
 Parsed ParseWords(std::deque<Verb>& verbs, int argc, char** argv,
                   const std::string& version);
 
 // Sets an option to a text; `from` says where it stands. Throws Failure with
-// `code`.
+// `kind`.
 void SetOption(Option& option, const std::string& text, const std::string& from,
-               int code);
+               ErrorKind kind);
 
-// kExitUsage if what is required was not given, or what excludes each other was.
+// kUsage if what is required was not given, or what excludes each other was.
 void CheckGiven(Verb& verb);
 
 }  // namespace temper::host

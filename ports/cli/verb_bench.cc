@@ -16,6 +16,7 @@
 #include "models/graphs/models.h"
 #include "models/work.h"
 #include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/version.h"
 #include "ports/host/machine/devices.h"
@@ -75,7 +76,7 @@ std::vector<Case> PlanCases(const Arguments& a, uint32_t threads) {
   const uint64_t limit = a.arena.empty() ? std::numeric_limits<uint64_t>::max()
                                          : ParseBytes(a.arena);
   std::vector<Case> cases;
-  Failure left_out(kExitOk, "");
+  std::optional<Failure> left_out;
   for (const std::string& spec : JoinOptions(a.models)) {
     Shape input{1, 1, 1};
     uint32_t classes = 2;
@@ -102,7 +103,8 @@ std::vector<Case> PlanCases(const Arguments& a, uint32_t threads) {
           fmt::format("{}, batch {}", Printable(spec), batch);
       if (status.ok()) {
         if (c.plan.arena_bytes > limit) {
-          Fail(kExitDoesNotFit, what + ": the job does not fit the arena",
+          Fail(ErrorKind::kDoesNotFit,
+               what + ": the job does not fit the arena",
                fmt::format("--arena {}", Printable(a.arena)),
                fmt::format("the plan needs {} bytes", c.plan.arena_bytes),
                "Use a larger --arena or a smaller --batch");
@@ -125,7 +127,7 @@ std::vector<Case> PlanCases(const Arguments& a, uint32_t threads) {
       }
     }
   }
-  if (cases.empty()) throw left_out;
+  if (cases.empty()) throw *left_out;
   return cases;
 }
 
@@ -143,9 +145,9 @@ Timing Measure(const Case& c, const ParallelRunner& parallel, double seconds,
     arena = std::make_unique<HostArena>(c.plan.arena_bytes);
     input.resize(c.batch * c.plan.shapes[0].Count());
   } catch (const Failure& failure) {
-    throw Failure(failure.exit_code, name + ": " + failure.message);
+    throw Failure(failure.kind, name + ": " + failure.message);
   } catch (const std::bad_alloc&) {
-    Fail(kExitDoesNotFit, name, "samples", "out of memory",
+    Fail(ErrorKind::kDoesNotFit, name, "samples", "out of memory",
          "Use a smaller batch");
   }
   for (size_t i = 0; i < input.size(); ++i) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/json_text.h"
 #include "ports/host/base/version.h"
@@ -41,10 +42,11 @@ bool IsFolder(const std::string& path) {
 void RequireFolder(const std::string& path, const char* what) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0 && errno != ENOENT && errno != ENOTDIR) {
-    FailErrno(kExitIo, errno, what, path, "Check the permissions.");
+    FailErrno(ErrorKind::kIo, errno, what, path, "Check the permissions.");
   }
   if (IsFolder(path)) return;
-  Fail(kExitNotFound, what, path, "there is no such folder", "Check the path.");
+  Fail(ErrorKind::kNotFound, what, path, "there is no such folder",
+       "Check the path.");
 }
 
 // What a run's plan.json says it needs; nothing if there is no run yet.

@@ -11,6 +11,7 @@
 
 #include "models/files/text.h"
 #include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/non_finite.h"
 #include "ports/host/data/class_match.h"

@@ -12,6 +12,7 @@
 #include "models/files/text.h"
 #include "models/work.h"
 #include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/host/os/file_io.h"
 #include "ports/host/os/messages.h"
 #include "ports/host/train/job.h"

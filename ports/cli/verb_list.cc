@@ -12,6 +12,7 @@
 #include "models/graphs/models.h"
 #include "models/spec.h"
 #include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/cli/help.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/data/dataset.h"
@@ -154,7 +155,7 @@ int Run(const Cli& cli, const std::string& wanted) {
   bool found = wanted.empty();
   for (const List& list : lists) found |= list.name == wanted;
   if (!found) {
-    Fail(kExitUsage, "there is no such list", Printable(wanted), "",
+    Fail(ErrorKind::kUsage, "there is no such list", Printable(wanted), "",
          Suggest(wanted, names));
   }
   Json json;

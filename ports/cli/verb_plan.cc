@@ -7,6 +7,7 @@
 
 #include "models/files/text.h"
 #include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/cli/job_options.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/machine/system.h"

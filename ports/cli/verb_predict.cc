@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/non_finite.h"
 #include "ports/host/data/class_match.h"
@@ -60,9 +61,9 @@ class Printer {
   // After this one nothing comes: what was printed becomes a whole document.
   void Fail(const Failure& failure) {
     if (!cli_.json || !begun_) return;
-    PrintEntry(
-        {{"error",
-          {{"exit_code", failure.exit_code}, {"message", failure.message}}}});
+    PrintEntry({{"error",
+                 {{"exit_code", ExitCodeOf(failure.kind)},
+                  {"message", failure.message}}}});
     EndJson();
   }
   bool begun() const { return begun_; }
@@ -118,7 +119,8 @@ class Printer {
     size_t row = 0;
     for (const Item& item : items_) {
       if (item.failure) {
-        Refuse(item.name, item.failure->exit_code, item.failure->message);
+        Refuse(item.name, ExitCodeOf(item.failure->kind),
+               item.failure->message);
       } else if (classes || values) {
         const uint32_t n = predictor_.outputs();
         const float* const output = predictor_.Output() + row++ * n;
@@ -137,7 +139,7 @@ class Printer {
     samples_.clear();
   }
 
-  void Refuse(const std::string& name, int code, const std::string& why) {
+  void Refuse(const std::string& name, ExitCode code, const std::string& why) {
     if (cli_.json) {
       PrintEntry({{"sample", name},
                   {"error", {{"exit_code", code}, {"message", why}}}});
@@ -301,8 +303,8 @@ void AddData(const std::string& spec, const Predictor& predictor,
 
 int Run(const Cli& cli, const Arguments& a) {
   if (a.data.empty() == a.files.empty()) {
-    Fail(kExitUsage, "predict needs files or --data, and not both", "", "",
-         "temper predict MODEL picture.pgm ..., or MODEL --data idx:DIR");
+    Fail(ErrorKind::kUsage, "predict needs files or --data, and not both", "",
+         "", "temper predict MODEL picture.pgm ..., or MODEL --data idx:DIR");
   }
   ChooseTarget(a.target);
   Predictor predictor(a.model, a.batch, a.threads, a.arena);
@@ -323,7 +325,7 @@ int Run(const Cli& cli, const Arguments& a) {
     if (!printer.begun()) throw;
     printer.Fail(failure);
     MessageLine("temper: " + failure.message);
-    return failure.exit_code;
+    return ExitCodeOf(failure.kind);
   }
 }
 

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/cli/job_options.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/machine/devices.h"
@@ -105,7 +106,7 @@ std::string ChooseDeviceTarget(const sim::DeviceProfile& device,
 JobOptions OptionsOf(const Arguments& a, Verb& verb) {
   if (a.run.empty()) {
     if (a.options.model.empty() || a.options.data.empty()) {
-      Fail(kExitUsage, "nothing to simulate", "",
+      Fail(ErrorKind::kUsage, "nothing to simulate", "",
            "a job is a run folder, or --model and --data as for train", "");
     }
     JobOptions o = a.options;
@@ -123,14 +124,14 @@ JobOptions OptionsOf(const Arguments& a, Verb& verb) {
         std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn)) {
       continue;
     }
-    Fail(kExitUsage, name, "", "a run folder brings this option itself",
+    Fail(ErrorKind::kUsage, name, "", "a run folder brings this option itself",
          "Leave it out, or give --model and --data instead of the folder");
   }
   JobOptions o = ReadRunOptions(a.run);
   if (!a.options.out.empty()) {
     std::error_code ignored;
     if (std::filesystem::equivalent(a.options.out, a.run, ignored)) {
-      Fail(kExitUsage, "--out", Printable(a.options.out),
+      Fail(ErrorKind::kUsage, "--out", Printable(a.options.out),
            "a simulation does not touch the run that it repeats",
            "Choose another folder");
     }
@@ -323,7 +324,7 @@ int Run(const Cli& cli, const Arguments& a, Verb& verb) {
   if (!target_note.empty()) notes.push_back(target_note);
   if (options.threads == 0) options.threads = device.cpu.cores;
   if (options.threads > device.cpu.cores) {
-    Fail(kExitUsage, "--threads", fmt::format("{}", options.threads),
+    Fail(ErrorKind::kUsage, "--threads", fmt::format("{}", options.threads),
          fmt::format("the device has {} cores", device.cpu.cores), "");
   }
   options.elsewhere = true;
@@ -335,7 +336,7 @@ int Run(const Cli& cli, const Arguments& a, Verb& verb) {
   for (const std::string& note : job.notes) notes.push_back(note);
   const Prediction p = Predict(device, job, limit);
   if (p.planned > limit) {
-    Fail(kExitDoesNotFit, "the job does not fit the device",
+    Fail(ErrorKind::kDoesNotFit, "the job does not fit the device",
          a.memory.empty() ? device.name : "--memory " + Printable(a.memory),
          fmt::format("arena {} and {} outside it (data, batches) are {} bytes, "
                      "the limit is {}",
@@ -366,13 +367,13 @@ int Run(const Cli& cli, const Arguments& a, Verb& verb) {
   const rlimit before = LimitMemory(p, job.plan.options.threads);
   Session session(std::move(job), nullptr, a.quiet);
   const SessionResult r = session.Run();
-  RemoveStopHandler(r.stopped);
+  RemoveStopHandler(r.end == SessionEnd::kStopped);
   setrlimit(RLIMIT_DATA, &before);
   const uint64_t peak = StatusBytes("VmHWM");
   const bool inside = peak <= limit + kProcessBytes;
   // What the repeated run ended in, if it came to its end.
   std::optional<std::string> original;
-  if (!a.run.empty() && r.exit_code == 0 &&
+  if (!a.run.empty() && r.end == SessionEnd::kFinished &&
       std::filesystem::exists(LastCheckpoint(a.run))) {
     try {
       ModelSource file(LastCheckpoint(a.run));
@@ -388,7 +389,7 @@ int Run(const Cli& cli, const Arguments& a, Verb& verb) {
   const bool same = !original || *original == r.Sha256();
   if (cli.json) {
     json["out"] = session.job().options.out;
-    json["finished"] = r.exit_code == 0;
+    json["finished"] = r.end == SessionEnd::kFinished;
     json["steps"] = r.steps_done;
     json["host_seconds"] = r.seconds;
     json["host_saves"] = r.saves;
@@ -413,7 +414,7 @@ int Run(const Cli& cli, const Arguments& a, Verb& verb) {
     }
     Result("sha256        {}\n", r.Sha256());
   }
-  if (r.exit_code != 0) return r.exit_code;
+  if (r.end != SessionEnd::kFinished) return ExitCodeOf(r.end);
   if (!inside) {
     Message("temper: the process took {} bytes, more than the limit and {}",
             peak, kProcessBytes);

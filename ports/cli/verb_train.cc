@@ -7,6 +7,7 @@
 
 #include "models/graph_edit.h"
 #include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/cli/job_options.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/os/messages.h"
@@ -86,7 +87,7 @@ void PrintJson(const Job& job, const SessionResult& r,
   json["threads"] = job.plan.options.threads;
   json["weights_sha256"] = r.Sha256();
   if (!error.empty()) {
-    json["error"] = {{"exit_code", r.exit_code}, {"message", error}};
+    json["error"] = {{"exit_code", ExitCodeOf(r.end)}, {"message", error}};
   }
   host::PrintJson(json);
 }
@@ -140,9 +141,9 @@ int RunSession(const Cli& cli, Job job, std::unique_ptr<RunFolder> folder,
   const bool finished = session.counters().epoch == j.options.epochs;
   if (!quiet && !finished) PrintHead(session, resumed);
   const SessionResult r = session.Run();
-  RemoveStopHandler(r.stopped);
+  RemoveStopHandler(r.end == SessionEnd::kStopped);
   std::string error;
-  if (r.val_diverged && r.exit_code == kExitDiverged) {
+  if (r.end == SessionEnd::kDiverged) {
     error =
         "training diverged: the validation loss of the last epoch is not "
         "finite.\n  Start a new run with a smaller --lr, or with --warmup";
@@ -153,7 +154,7 @@ int RunSession(const Cli& cli, Job job, std::unique_ptr<RunFolder> folder,
     PrintText(j, r);
   }
   if (!error.empty()) MessageLine("temper: " + error);
-  return r.exit_code;
+  return ExitCodeOf(r.end);
 }
 
 // The target must be chosen before the first kernel runs.
@@ -244,10 +245,10 @@ Job ResumedJob(const ResumeArguments& a, JobOptions options,
     return PrepareResume(options, std::move(checkpoint));
   } catch (const Failure& failure) {
     // Whether they are the run's, their fingerprint tells.
-    if (failure.exit_code != kExitNotFound || !a.data.empty()) throw;
+    if (failure.kind != ErrorKind::kNotFound || !a.data.empty()) throw;
     const std::string kind = options.data.substr(0, options.data.find(':'));
     throw Failure(
-        failure.exit_code,
+        failure.kind,
         failure.message +
             "\n  If the data of the run are elsewhere now, name them: "
             "--data " +

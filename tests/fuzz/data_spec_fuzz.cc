@@ -18,8 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     if (selection.train.empty()) abort();
     if (selection.train.size() + selection.val.size() > 10) abort();
   } catch (const temper::host::Failure& failure) {
-    if (failure.exit_code != temper::host::kExitUsage &&
-        failure.exit_code != temper::host::kExitBadData) {
+    if (failure.kind != temper::host::ErrorKind::kUsage &&
+        failure.kind != temper::host::ErrorKind::kBadData) {
       abort();
     }
   }

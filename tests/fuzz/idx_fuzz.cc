@@ -70,9 +70,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     if (spec.split != "val") CheckDataset(data.train);
     if (data.val.has_value()) CheckDataset(*data.val);
   } catch (const temper::host::Failure& failure) {
-    Require(failure.exit_code == temper::host::kExitBadData ||
-            failure.exit_code == temper::host::kExitUnsupported ||
-            failure.exit_code == temper::host::kExitUsage);
+    Require(failure.kind == temper::host::ErrorKind::kBadData ||
+            failure.kind == temper::host::ErrorKind::kUnsupported ||
+            failure.kind == temper::host::ErrorKind::kUsage);
     Require(!failure.message.empty() && failure.message.size() < 4096);
   }
   return 0;

@@ -16,8 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     // No more pixels than bytes to make them from.
     if (image.pixels.size() != count || count == 0 || count > size) abort();
   } catch (const temper::host::Failure& failure) {
-    if (failure.exit_code != temper::host::kExitBadData &&
-        failure.exit_code != temper::host::kExitUnsupported) {
+    if (failure.kind != temper::host::ErrorKind::kBadData &&
+        failure.kind != temper::host::ErrorKind::kUnsupported) {
       abort();
     }
   }

@@ -15,13 +15,13 @@
 
 namespace {
 
-// What one parser makes of the text; kExitUsage is the only way out.
+// What one parser makes of the text; kUsage is the only way out.
 template <class Body>
 void Try(Body&& body) {
   try {
     body();
   } catch (const temper::host::Failure& failure) {
-    if (failure.exit_code != temper::host::kExitUsage) abort();
+    if (failure.kind != temper::host::ErrorKind::kUsage) abort();
   }
 }
 

@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
       Require(temper::host::Trimmed(line) == line);
     }
   } catch (const temper::host::Failure& failure) {
-    Require(failure.exit_code == temper::host::kExitBadData);
+    Require(failure.kind == temper::host::ErrorKind::kBadData);
     Require(temper::IsShowable(failure.message, "\n"));
   }
   return 0;

@@ -51,7 +51,7 @@ TEST(Arena, FourGibibytesAreTooMuchForThirtyTwoBits) {
 }
 
 TEST(Arena, RefusesWhatTheAddressSpaceLacks) {
-  testing::ExpectFailure(kExitDoesNotFit, {"arena", "address space"},
+  testing::ExpectFailure(ErrorKind::kDoesNotFit, {"arena", "address space"},
                          [] { HostArena arena(UINT64_MAX - 4096); });
 }
 

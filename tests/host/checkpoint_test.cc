@@ -27,20 +27,20 @@ TEST(Checkpoint, OfAnotherArithmeticVersionIsRefused) {
        {kArithmeticVersion - 1, kArithmeticVersion + 1}) {
     const std::string text = std::to_string(version);
     ExpectFailure(
-        kExitMismatch,
+        ErrorKind::kMismatch,
         {"computed by another version", std::string("arithmetic ") + text,
          std::string("this temper has ") + here, "Finish the run with"},
         [&] { ReadCounters(OfVersion(text), job); });
   }
   // The same version passes this check and fails at the next, the program.
-  ExpectFailure(kExitMismatch, {"belongs to another job"},
+  ExpectFailure(ErrorKind::kMismatch, {"belongs to another job"},
                 [&] { ReadCounters(OfVersion(here), job); });
 }
 
 TEST(Checkpoint, WithoutAVersionIsNoCheckpoint) {
-  ExpectFailure(kExitBadData, {"lacks a counter", "arithmetic"},
+  ExpectFailure(ErrorKind::kBadData, {"lacks a counter", "arithmetic"},
                 [] { ReadCounters(OfVersion(""), Job()); });
-  ExpectFailure(kExitBadData, {"no number", "arithmetic"},
+  ExpectFailure(ErrorKind::kBadData, {"no number", "arithmetic"},
                 [] { ReadCounters(OfVersion("2x"), Job()); });
 }
 

@@ -81,16 +81,16 @@ TEST(ClassMatch, WhatCannotBeMatchedIsRefused) {
   const Names model = {"shirt", "coat"};
   Dataset other = Data({"cat", "dog"}, {0, 1});
   EXPECT_TRUE(MatchClassNames(other, model).none);
-  ExpectFailure(kExitMismatch, {"'cat'", "'shirt'", "names=shirt,coat"},
+  ExpectFailure(ErrorKind::kMismatch, {"'cat'", "'shirt'", "names=shirt,coat"},
                 [&] { MatchClasses(other, model); });
-  ExpectFailure(kExitMismatch, {"names=FILE"}, [&] {
+  ExpectFailure(ErrorKind::kMismatch, {"names=FILE"}, [&] {
     RefuseClasses(other, {"a,b", "c"});
   });
   // A selection: the remedy names all labels, as names= wants them.
-  ExpectFailure(kExitMismatch, {"names=0,1,2,shirt,coat"}, [&] {
+  ExpectFailure(ErrorKind::kMismatch, {"names=0,1,2,shirt,coat"}, [&] {
     RefuseClasses(Data({}, {3, 4}), {"shirt", "coat"});
   });
-  ExpectFailure(kExitMismatch, {"all 10 labels", "names=FILE"}, [&] {
+  ExpectFailure(ErrorKind::kMismatch, {"all 10 labels", "names=FILE"}, [&] {
     RefuseClasses(Data({}, {3, 4, 5}, 10), {"shirt", "coat"});
   });
   Dataset numbers = Data({}, {1}, 2);
@@ -115,7 +115,7 @@ TEST(ClassMatch, ProbabilitiesMoveToTheModelsClasses) {
   EXPECT_EQ(data.ClassOf(0), 0);
   EXPECT_EQ(data.ClassOf(1), 1);
   Dataset other = soft({0.25f, 0, 0.75f, 0.5f, 0.5f, 0});
-  ExpectFailure(kExitBadData, {"no class 'x'", "sample 1", "0.5"}, [&] {
+  ExpectFailure(ErrorKind::kBadData, {"no class 'x'", "sample 1", "0.5"}, [&] {
     MatchClasses(other, {"a", "b", "c"});
   });
 }

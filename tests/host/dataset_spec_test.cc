@@ -106,12 +106,13 @@ TEST(DataSpec, RefusesWhatIsWrong) {
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.text);
-    ExpectFailure(kExitUsage, c.words, [&] { (void)ParseDataSpec(c.text); });
+    ExpectFailure(ErrorKind::kUsage, c.words,
+                  [&] { (void)ParseDataSpec(c.text); });
   }
-  ExpectFailure(kExitUsage, {"longer than"}, [] {
+  ExpectFailure(ErrorKind::kUsage, {"longer than"}, [] {
     (void)ParseDataSpec("idx:" + std::string(100'000, 'x'));
   });
-  ExpectFailure(kExitUsage, {"zero byte"},
+  ExpectFailure(ErrorKind::kUsage, {"zero byte"},
                 [] { (void)ParseDataSpec(std::string_view("idx:a\0b", 7)); });
 }
 
@@ -150,7 +151,7 @@ TEST(Selection, KeepsOriginalNames) {
 TEST(Selection, RefusesBadClasses) {
   const auto expect = [&](const char* options, std::vector<std::string> words) {
     SCOPED_TRACE(options);
-    ExpectFailure(kExitUsage, words,
+    ExpectFailure(ErrorKind::kUsage, words,
                   [&] { (void)SelectText(options, Labels()); });
   };
   expect("classes=3", {"label 3 is out of range: the highest is 2"});
@@ -171,7 +172,7 @@ TEST(Selection, RefusesBadNames) {
   const auto expect = [&](const std::string& options,
                           std::vector<std::string> words) {
     SCOPED_TRACE(options);
-    ExpectFailure(kExitBadData, words,
+    ExpectFailure(ErrorKind::kBadData, words,
                   [&] { (void)SelectText(options, Labels()); });
   };
   expect("names=a,b", {"sample 2", "label 2 is out of range", "2 names"});
@@ -196,11 +197,11 @@ TEST(Selection, ANumberThatIsNoLabelIsAName) {
             (std::vector<std::string>{"20", "10", "30"}));
   // Both: refused with the two ways out, which are ways out.
   const std::string ones = "1,2,3,4,5,6,7,8,9";
-  ExpectFailure(kExitUsage,
+  ExpectFailure(ErrorKind::kUsage,
                 {"classes=2", "label 1", "Write 1-1", "2-2 for what"},
                 [&] { names("2", ones); });
   EXPECT_EQ(names("1-1,2-2", ones), (std::vector<std::string>{"2", "3"}));
-  ExpectFailure(kExitUsage, {"label 30 is out of range", "0 to 8"},
+  ExpectFailure(ErrorKind::kUsage, {"label 30 is out of range", "0 to 8"},
                 [&] { names("20-30", tens); });
 }
 
@@ -214,7 +215,7 @@ TEST(DataSpec, ExpandsTheHomeFolder) {
   EXPECT_EQ(ParseDataSpec("idx:./~/d").path, "./~/d");
   EXPECT_EQ(ParseDataSpec("idx:d?names=~/n.txt").names_file, "/home/me/n.txt");
   unsetenv("HOME");
-  ExpectFailure(kExitUsage, {"HOME is not set"},
+  ExpectFailure(ErrorKind::kUsage, {"HOME is not set"},
                 [] { ParseDataSpec("idx:~/d"); });
   if (home != nullptr) setenv("HOME", old.c_str(), 1);
 }
@@ -226,14 +227,14 @@ TEST(Selection, ReadsNamesFromAFile) {
   EXPECT_EQ(SelectText(option, Labels()).class_names,
             (std::vector<std::string>{"cat", "dog", "emu"}));
   folder.Write("names.txt", "cat\n\nemu\n");
-  ExpectFailure(kExitBadData, {"names.txt, name 1", "empty"},
+  ExpectFailure(ErrorKind::kBadData, {"names.txt, name 1", "empty"},
                 [&] { (void)SelectText(option, Labels()); });
   folder.Write("names.txt", std::string((1 << 20) + 1, 'x'));
-  ExpectFailure(kExitBadData, {"the limit is"},
+  ExpectFailure(ErrorKind::kBadData, {"the limit is"},
                 [&] { (void)SelectText(option, Labels()); });
-  ExpectFailure(kExitNotFound, {"no-such-file"},
+  ExpectFailure(ErrorKind::kNotFound, {"no-such-file"},
                 [&] { (void)SelectText("names=/no-such-file", Labels()); });
-  ExpectFailure(kExitBadData, {"it is a folder"},
+  ExpectFailure(ErrorKind::kBadData, {"it is a folder"},
                 [&] { (void)SelectText("names=" + folder.path(), Labels()); });
 }
 
@@ -321,17 +322,17 @@ TEST(Selection, ValLeavesBothPartsSomething) {
     ASSERT_EQ(s.notes.size(), 1u);
     EXPECT_NE(s.notes[0].find("one sample only"), std::string::npos);
   }
-  ExpectFailure(kExitBadData, {"too few samples"},
+  ExpectFailure(ErrorKind::kBadData, {"too few samples"},
                 [&] { (void)SelectText("val=0.5&classes=1", labels); });
 }
 
 TEST(Selection, EmptyAndOddData) {
-  ExpectFailure(kExitBadData, {"no samples"},
+  ExpectFailure(ErrorKind::kBadData, {"no samples"},
                 [] { (void)Select(ParseDataSpec("idx:x"), {}, {}); });
-  ExpectFailure(kExitBadData, {"class '1' has no sample"}, [] {
+  ExpectFailure(ErrorKind::kBadData, {"class '1' has no sample"}, [] {
     (void)Select(ParseDataSpec("idx:x"), {0, 2}, {});
   });
-  ExpectFailure(kExitBadData, {"sample 1", "label 2147483647"}, [] {
+  ExpectFailure(ErrorKind::kBadData, {"sample 1", "label 2147483647"}, [] {
     (void)Select(ParseDataSpec("idx:x"), {0, 2147483647}, {});
   });
   EXPECT_EQ(SelectText("classes=1", Labels()).notes.size(), 1u);  // one class

@@ -39,13 +39,14 @@ TEST(Printable, EscapesAndCuts) {
 }
 
 TEST(Fail, HasFourPartsAndNoControls) {
-  ExpectFailure(kExitBadData, {"what: where: why\n  remedy"},
-                [] { Fail(kExitBadData, "what", "where", "why", "remedy"); });
-  ExpectFailure(kExitIo, {"what: \\x1b[2Jp\xc3\xbc: No space left"}, [] {
-    FailErrno(kExitIo, ENOSPC, "what", "\x1b[2Jp\xc3\xbc", "");
+  ExpectFailure(ErrorKind::kBadData, {"what: where: why\n  remedy"}, [] {
+    Fail(ErrorKind::kBadData, "what", "where", "why", "remedy");
   });
-  ExpectFailure(kExitIo, {"\\xc2\\x9b"},
-                [] { Fail(kExitIo, "\xc2\x9b", "", "", ""); });
+  ExpectFailure(ErrorKind::kIo, {"what: \\x1b[2Jp\xc3\xbc: No space left"}, [] {
+    FailErrno(ErrorKind::kIo, ENOSPC, "what", "\x1b[2Jp\xc3\xbc", "");
+  });
+  ExpectFailure(ErrorKind::kIo, {"\\xc2\\x9b"},
+                [] { Fail(ErrorKind::kIo, "\xc2\x9b", "", "", ""); });
 }
 
 }  // namespace

@@ -51,14 +51,14 @@ const Foreign kForeign[] = {
 TEST(FileFormat, IsNamedWhereverAnotherIsRead) {
   for (const Foreign& f : kForeign) {
     const Bytes bytes = ToBytes(f.start);
-    ExpectFailure(kExitBadData, {f.word, "not an IDX file"},
+    ExpectFailure(ErrorKind::kBadData, {f.word, "not an IDX file"},
                   [&] { ReadIdxHeader(*OpenMemory(bytes, "x")); });
-    ExpectFailure(kExitBadData, {f.word, "not a PGM or PPM picture"},
+    ExpectFailure(ErrorKind::kBadData, {f.word, "not a PGM or PPM picture"},
                   [&] { ReadPnm(*OpenMemory(bytes, "x")); });
-    ExpectFailure(kExitBadData, {f.word, "not gzip data"},
+    ExpectFailure(ErrorKind::kBadData, {f.word, "not gzip data"},
                   [&] { ReadIdxHeader(*OpenGzip(OpenMemory(bytes, "x.gz"))); });
     const Bytes packed = Gzip(bytes);
-    ExpectFailure(kExitBadData, {f.word, "not an IDX file"}, [&] {
+    ExpectFailure(ErrorKind::kBadData, {f.word, "not an IDX file"}, [&] {
       ReadIdxHeader(*OpenGzip(OpenMemory(packed, "x.gz")));
     });
   }
@@ -66,16 +66,16 @@ TEST(FileFormat, IsNamedWhereverAnotherIsRead) {
 
 TEST(FileFormat, OurOwnInTheWrongPlace) {
   const Bytes idx = Idx({1}, {0}), twice = Gzip(Gzip(idx)), once = Gzip(idx);
-  ExpectFailure(kExitBadData, {"compressed twice", "gzip -d"},
+  ExpectFailure(ErrorKind::kBadData, {"compressed twice", "gzip -d"},
                 [&] { ReadIdxHeader(*OpenGzip(OpenMemory(twice, "x.gz"))); });
-  ExpectFailure(kExitBadData, {"without the ending .gz"},
+  ExpectFailure(ErrorKind::kBadData, {"without the ending .gz"},
                 [&] { ReadIdxHeader(*OpenMemory(once, "x")); });
-  ExpectFailure(kExitBadData, {"an IDX file, not gzip data"},
+  ExpectFailure(ErrorKind::kBadData, {"an IDX file, not gzip data"},
                 [&] { ReadIdxHeader(*OpenGzip(OpenMemory(idx, "x.gz"))); });
-  ExpectFailure(kExitBadData, {"an IDX file, not a PGM"},
+  ExpectFailure(ErrorKind::kBadData, {"an IDX file, not a PGM"},
                 [&] { ReadPnm(*OpenMemory(idx, "x")); });
   const Bytes pgm = ToBytes("P5 1 1 255\na");
-  ExpectFailure(kExitBadData, {"a PGM or PPM picture, not an IDX file"},
+  ExpectFailure(ErrorKind::kBadData, {"a PGM or PPM picture, not an IDX file"},
                 [&] { ReadIdxHeader(*OpenMemory(pgm, "x")); });
 }
 

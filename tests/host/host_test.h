@@ -93,14 +93,15 @@ inline Bytes Ramp(size_t n) {
   return out;
 }
 
-// f() throws a Failure with this exit code whose message holds every word.
+// f() throws a Failure with this kind whose message holds every word.
 template <class F>
-void ExpectFailure(int code, const std::vector<std::string>& words, F&& f) {
+void ExpectFailure(host::ErrorKind kind, const std::vector<std::string>& words,
+                   F&& f) {
   try {
     f();
     ADD_FAILURE() << "no failure, expected " << words[0];
   } catch (const host::Failure& failure) {
-    EXPECT_EQ(failure.exit_code, code) << failure.message;
+    EXPECT_EQ(failure.kind, kind) << failure.message;
     for (const std::string& word : words) {
       EXPECT_NE(failure.message.find(word), std::string::npos)
           << "'" << word << "' is missing in: " << failure.message;

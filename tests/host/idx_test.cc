@@ -87,7 +87,7 @@ TEST(Idx, FindsDotNamesAndTheTestSplit) {
   const Dataset data = LoadDataset(folder.Spec("split=test"));
   EXPECT_EQ(data.size(), 12u);
   EXPECT_EQ(data.split, "test");
-  ExpectFailure(kExitNotFound, {"train-images-idx3-ubyte"},
+  ExpectFailure(ErrorKind::kNotFound, {"train-images-idx3-ubyte"},
                 [&] { (void)LoadDataset(folder.Spec()); });
 }
 
@@ -134,20 +134,20 @@ TEST(Idx, TheRestOfTheFileIsCheckedToo) {
   Bytes packed = Gzip(folder.images);
   packed[packed.size() - 8] ^= 1;  // CRC-32
   folder.Write(std::string(kImages) + ".gz", packed);
-  ExpectFailure(kExitBadData, {"incorrect data check", kImages},
+  ExpectFailure(ErrorKind::kBadData, {"incorrect data check", kImages},
                 [&] { (void)LoadDataset(folder.Spec("limit=1")); });
 }
 
 TEST(Idx, MissingThings) {
-  ExpectFailure(kExitNotFound, {"/no/such/folder"},
+  ExpectFailure(ErrorKind::kNotFound, {"/no/such/folder"},
                 [] { (void)LoadDataset("idx:/no/such/folder"); });
   const Folder folder;
-  ExpectFailure(kExitNotFound, {folder.path(), kImages},
+  ExpectFailure(ErrorKind::kNotFound, {folder.path(), kImages},
                 [&] { (void)LoadDataset(folder.Spec()); });
   folder.Write(kImages, folder.images);
-  ExpectFailure(kExitNotFound, {kLabels},
+  ExpectFailure(ErrorKind::kNotFound, {kLabels},
                 [&] { (void)LoadDataset(folder.Spec()); });
-  ExpectFailure(kExitNotFound, {"not a folder"},
+  ExpectFailure(ErrorKind::kNotFound, {"not a folder"},
                 [&] { (void)LoadDataset("idx:" + folder.File(kImages)); });
 }
 
@@ -155,14 +155,14 @@ TEST(Idx, RefusesWhatIsNoFile) {
   const Folder folder;
   folder.Write(kImages, folder.images);
   ASSERT_EQ(mkfifo(folder.File(kLabels).c_str(), 0600), 0);
-  ExpectFailure(kExitBadData, {"not a regular file"},
+  ExpectFailure(ErrorKind::kBadData, {"not a regular file"},
                 [&] { (void)LoadDataset(folder.Spec()); });
 }
 
 TEST(Idx, SplitsThatAreNotForTraining) {
   const Folder folder;
   folder.WritePlain();
-  ExpectFailure(kExitUsage, {"split=test is not for training"},
+  ExpectFailure(ErrorKind::kUsage, {"split=test is not for training"},
                 [&] { (void)LoadTrainingData(folder.Spec("split=test")); });
 }
 
@@ -183,50 +183,54 @@ TEST(Idx, RefusesBadHeaders) {
     std::copy(bytes.begin(), bytes.end(), out.begin() + static_cast<long>(at));
     return out;
   };
-  ExpectImagesRefused({}, kExitBadData,
+  ExpectImagesRefused({}, ErrorKind::kBadData,
                       {"byte 0", "ends inside the IDX header"});
-  ExpectImagesRefused(changed(0, {1}), kExitBadData,
+  ExpectImagesRefused(changed(0, {1}), ErrorKind::kBadData,
                       {"not an IDX file: it starts with 01 00"});
-  ExpectImagesRefused(changed(1, {9}), kExitBadData, {"not an IDX file"});
-  ExpectImagesRefused(Gzip(good.images), kExitBadData,
+  ExpectImagesRefused(changed(1, {9}), ErrorKind::kBadData,
+                      {"not an IDX file"});
+  ExpectImagesRefused(Gzip(good.images), ErrorKind::kBadData,
                       {"gzip data in a file without"});
-  ExpectImagesRefused(changed(2, {0x09}), kExitUnsupported, {"int8"});
-  ExpectImagesRefused(changed(2, {0x0b}), kExitUnsupported, {"int16"});
-  ExpectImagesRefused(changed(2, {0x0c}), kExitUnsupported, {"int32"});
-  ExpectImagesRefused(changed(2, {0x0d}), kExitUnsupported, {"float32"});
-  ExpectImagesRefused(changed(2, {0x0e}), kExitUnsupported, {"float64"});
-  ExpectImagesRefused(changed(2, {0x0a}), kExitBadData,
+  ExpectImagesRefused(changed(2, {0x09}), ErrorKind::kUnsupported, {"int8"});
+  ExpectImagesRefused(changed(2, {0x0b}), ErrorKind::kUnsupported, {"int16"});
+  ExpectImagesRefused(changed(2, {0x0c}), ErrorKind::kUnsupported, {"int32"});
+  ExpectImagesRefused(changed(2, {0x0d}), ErrorKind::kUnsupported, {"float32"});
+  ExpectImagesRefused(changed(2, {0x0e}), ErrorKind::kUnsupported, {"float64"});
+  ExpectImagesRefused(changed(2, {0x0a}), ErrorKind::kBadData,
                       {"unknown element type 0x0a"});
-  ExpectImagesRefused(changed(3, {0}), kExitBadData, {"0 dimensions"});
-  ExpectImagesRefused(changed(3, {5}), kExitBadData, {"5 dimensions"});
-  ExpectImagesRefused(changed(4, {0, 0, 0, 0}), kExitBadData,
+  ExpectImagesRefused(changed(3, {0}), ErrorKind::kBadData, {"0 dimensions"});
+  ExpectImagesRefused(changed(3, {5}), ErrorKind::kBadData, {"5 dimensions"});
+  ExpectImagesRefused(changed(4, {0, 0, 0, 0}), ErrorKind::kBadData,
                       {"dimension 0 is 0"});
-  ExpectImagesRefused(changed(8, {0, 0, 0, 0}), kExitBadData,
+  ExpectImagesRefused(changed(8, {0, 0, 0, 0}), ErrorKind::kBadData,
                       {"dimension 1 is 0"});
   // 2^32 * 2^32 * ... wraps; 2^31 * 2^31 * 4 = 2^64 = 0 does, too.
-  ExpectImagesRefused(changed(4, Bytes(12, 0xff)), kExitBadData,
+  ExpectImagesRefused(changed(4, Bytes(12, 0xff)), ErrorKind::kBadData,
                       {"4294967295 x 4294967295"});
   ExpectImagesRefused(changed(4, {0x80, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 4}),
-                      kExitBadData,
+                      ErrorKind::kBadData,
                       {"2147483648 x 2147483648 x 4 bytes", "only 180"});
   // Little-endian sizes.
   ExpectImagesRefused(changed(4, {12, 0, 0, 0, kH, 0, 0, 0, kW, 0, 0, 0}),
-                      kExitBadData, {"look little-endian"});
+                      ErrorKind::kBadData, {"look little-endian"});
 }
 
 TEST(Idx, RefusesOtherShapes) {
   const Bytes data = Ramp(360);
-  ExpectImagesRefused(Idx({360}, data), kExitBadData, {"this file has 1"});
-  ExpectImagesRefused(Idx({12, 30}, data), kExitBadData, {"this file has 2"});
-  ExpectImagesRefused(Idx({12, 2, 3, 5}, data), kExitBadData,
+  ExpectImagesRefused(Idx({360}, data), ErrorKind::kBadData,
+                      {"this file has 1"});
+  ExpectImagesRefused(Idx({12, 30}, data), ErrorKind::kBadData,
+                      {"this file has 2"});
+  ExpectImagesRefused(Idx({12, 2, 3, 5}, data), ErrorKind::kBadData,
                       {"1 to 4 channels"});
-  ExpectImagesRefused(Idx({360, 1, 1}, data), kExitBadData,
+  ExpectImagesRefused(Idx({360, 1, 1}, data), ErrorKind::kBadData,
                       {"360 images", "12 labels"});
-  ExpectImagesRefused(Idx({1, 360, 1}, data), kExitBadData, {"1 images"});
+  ExpectImagesRefused(Idx({1, 360, 1}, data), ErrorKind::kBadData,
+                      {"1 images"});
   const Folder folder;
   folder.Write(kImages, folder.images);
   folder.Write(kLabels, Idx({12, 1}, LabelBytes(12)));
-  ExpectFailure(kExitBadData, {"labels have 1 dimension", "has 2"},
+  ExpectFailure(ErrorKind::kBadData, {"labels have 1 dimension", "has 2"},
                 [&] { (void)LoadDataset(folder.Spec()); });
 }
 
@@ -235,7 +239,7 @@ TEST(Idx, RefusesSamplesBeyondTheGraph) {
   const TempFolder folder;
   folder.Write(kImages, Idx({1, (1u << 20) + 1, 1}, Ramp((1u << 20) + 1)));
   folder.Write(kLabels, Idx({1}, {0}));
-  ExpectFailure(kExitUnsupported, {"1048577 x 1 x 1 is out of range"},
+  ExpectFailure(ErrorKind::kUnsupported, {"1048577 x 1 x 1 is out of range"},
                 [&] { (void)LoadDataset("idx:" + folder.path()); });
 }
 
@@ -254,7 +258,7 @@ TEST(Idx, RefusesEveryTruncation) {
         if (!labels) folder.Write(kLabels, good.labels);
         folder.Write(
             name, Bytes(file.begin(), file.begin() + static_cast<long>(size)));
-        ExpectFailure(kExitBadData, {name},
+        ExpectFailure(ErrorKind::kBadData, {name},
                       [&] { (void)LoadDataset(folder.Spec()); });
       }
     }
@@ -265,7 +269,7 @@ TEST(Idx, RefusesTrailingBytes) {
   const Folder good;
   Bytes longer = good.images;
   longer.push_back(0);
-  ExpectImagesRefused(longer, kExitBadData, {"but 181 follow"});
+  ExpectImagesRefused(longer, ErrorKind::kBadData, {"but 181 follow"});
   // Inside the gzip data, and after it.
   const struct {
     Bytes file;
@@ -294,7 +298,7 @@ TEST(Idx, RefusesTrailingBytes) {
     const Folder folder;
     folder.Write(kLabels, good.labels);
     folder.Write(std::string(kImages) + ".gz", c.file);
-    ExpectFailure(kExitBadData, {c.word, kImages},
+    ExpectFailure(ErrorKind::kBadData, {c.word, kImages},
                   [&] { (void)LoadDataset(folder.Spec()); });
   }
 }
@@ -318,7 +322,7 @@ TEST(Idx, RefusesDamagedGzip) {
     const Folder folder;
     folder.Write(kLabels, good.labels);
     folder.Write(std::string(kImages) + ".gz", file);
-    ExpectFailure(kExitBadData, {word, kImages},
+    ExpectFailure(ErrorKind::kBadData, {word, kImages},
                   [&] { (void)LoadDataset(folder.Spec()); });
   };
   expect(good.images, "not gzip data");
@@ -355,8 +359,8 @@ TEST(Idx, FlippedBitsNeverChangeSamples) {
       EXPECT_EQ(load(bad), expected) << "bit " << bit;
     } catch (const Failure& failure) {
       ++refused;
-      EXPECT_TRUE(failure.exit_code == kExitBadData ||
-                  failure.exit_code == kExitUnsupported)
+      EXPECT_TRUE(failure.kind == ErrorKind::kBadData ||
+                  failure.kind == ErrorKind::kUnsupported)
           << failure.message;
     }
   }
@@ -367,7 +371,7 @@ TEST(Idx, FlippedBitsNeverChangeSamples) {
 TEST(Idx, LabelsBeyondTheNames) {
   const Folder folder;
   folder.WritePlain();
-  ExpectFailure(kExitBadData, {"sample 2", "label 2 is out of range"},
+  ExpectFailure(ErrorKind::kBadData, {"sample 2", "label 2 is out of range"},
                 [&] { (void)LoadDataset(folder.Spec("names=a,b")); });
 }
 
@@ -386,7 +390,7 @@ TEST(Idx, TransposesWhereTold) {
   }
   EXPECT_EQ(Fingerprint(LoadDataset(folder.Spec("transpose=0"))),
             Fingerprint(plain));
-  ExpectFailure(kExitUsage, {"transpose", "'yes'"},
+  ExpectFailure(ErrorKind::kUsage, {"transpose", "'yes'"},
                 [&] { (void)LoadDataset(folder.Spec("transpose=yes")); });
   // Colours stay with their pixel.
   const TempFolder colour;
@@ -427,7 +431,7 @@ TEST(Idx, WhatMayNotBeReadIsNotMissing) {
   if (root) {
     ASSERT_EQ(seteuid(65534), 0);
   }
-  ExpectFailure(kExitIo, {"Permission denied"},
+  ExpectFailure(ErrorKind::kIo, {"Permission denied"},
                 [&] { (void)LoadDataset(folder.Spec()); });
   if (root) {
     ASSERT_EQ(seteuid(0), 0);
@@ -444,7 +448,7 @@ TEST(Idx, MatchesClassesByName) {
   EXPECT_EQ(data.labels[1], 2);
   EXPECT_EQ(data.labels[2], 1);
   EXPECT_EQ(data.class_names.size(), 4u);
-  ExpectFailure(kExitBadData, {"no class 'x'"}, [&] {
+  ExpectFailure(ErrorKind::kBadData, {"no class 'x'"}, [&] {
     Dataset other = LoadDataset(folder.Spec("names=a,b,x"));
     MatchClasses(other, {"a", "b", "c"});
   });
@@ -475,7 +479,7 @@ TEST(Dataset, RefusesValuesThatAreNotFinite) {
   for (const float odd : {std::numeric_limits<float>::quiet_NaN(),
                           -std::numeric_limits<float>::infinity()}) {
     FloatReader bad(odd);
-    ExpectFailure(kExitBadData, {"sample 2, element 1"},
+    ExpectFailure(ErrorKind::kBadData, {"sample 2, element 1"},
                   [&] { (void)LoadFrom(bad, spec); });
   }
 }

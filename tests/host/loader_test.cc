@@ -255,12 +255,13 @@ TEST(Loader, AnEpochAllocatesNothing) {
 
 TEST(Loader, RefusesWhatCannotWork) {
   const Dataset data = MakeDataset(10);
-  ExpectFailure(kExitUsage, {"--batch"},
+  ExpectFailure(ErrorKind::kUsage, {"--batch"},
                 [&] { Loader loader(data, {.batch = 0}); });
-  ExpectFailure(kExitBadData, {"10 samples are fewer than one batch of 11"},
+  ExpectFailure(ErrorKind::kBadData,
+                {"10 samples are fewer than one batch of 11"},
                 [&] { Loader loader(data, {.batch = 11, .drop_last = true}); });
   const Dataset empty = MakeDataset(0);
-  ExpectFailure(kExitBadData, {"0 samples"},
+  ExpectFailure(ErrorKind::kBadData, {"0 samples"},
                 [&] { Loader loader(empty, {.batch = 1}); });
 }
 

@@ -146,7 +146,7 @@ TEST(Npy, ReadsHalves) {
   }
   for (const uint16_t odd : {0x7c00, 0xfc00, 0x7e00}) {
     const Bytes x = Npy("<f2", "(1, 1)", Elements<uint16_t>({odd}));
-    ExpectFailure(kExitBadData, {"sample 0, element 0"},
+    ExpectFailure(ErrorKind::kBadData, {"sample 0, element 0"},
                   [&] { (void)Load(x); });
   }
 }
@@ -161,7 +161,7 @@ TEST(Npy, RoundsDoubles) {
       Floats(Load(x).train),
       (std::vector<float>{1, 1 + 0x1p-23f, 3.4028235e38f, -3.4028235e38f}));
   for (const double large : {0x1.ffffffp127, -1e300}) {
-    ExpectFailure(kExitBadData, {"sample 1, element 0", "inf"}, [&] {
+    ExpectFailure(ErrorKind::kBadData, {"sample 1, element 0", "inf"}, [&] {
       (void)Load(Npy("<f8", "(2, 1)", Elements<double>({1, large})));
     });
   }
@@ -270,11 +270,11 @@ TEST(Npy, TargetsByTypeAndByOption) {
   EXPECT_EQ(kind(rows, {.targets = TargetKind::kValues}),
             (Targets{TargetKind::kValues, 2}));
   EXPECT_EQ(Load(x).train.targets, Targets{});
-  ExpectFailure(kExitUsage, {"targets=multi_hot", "(4, 2)"},
+  ExpectFailure(ErrorKind::kUsage, {"targets=multi_hot", "(4, 2)"},
                 [&] { (void)kind(rows); });
-  ExpectFailure(kExitBadData, {"one number a sample"},
+  ExpectFailure(ErrorKind::kBadData, {"one number a sample"},
                 [&] { (void)kind(rows, {.targets = TargetKind::kClasses}); });
-  ExpectFailure(kExitBadData, {"probability for every class"},
+  ExpectFailure(ErrorKind::kBadData, {"probability for every class"},
                 [&] { (void)kind(floats, {.targets = TargetKind::kSoft}); });
 }
 
@@ -291,7 +291,7 @@ TEST(Npy, TargetsAreChecked) {
   const Bytes x = Npy("|u1", "(2, 1)", {1, 2});
   const auto refused = [&](const Bytes& y, TargetKind kind,
                            const std::vector<std::string>& words) {
-    ExpectFailure(kExitBadData, words,
+    ExpectFailure(ErrorKind::kBadData, words,
                   [&] { (void)Load(x, y, "", {.targets = kind}); });
   };
   const auto f4 = [](const std::string& shape, const std::vector<float>& v) {
@@ -320,7 +320,8 @@ TEST(Npy, CountsWhatIsNotFinite) {
   const float inf = std::numeric_limits<float>::infinity();
   const Bytes x =
       Npy("<f4", "(3, 2)", Elements<float>({1, 2, inf, inf, 3, inf}));
-  ExpectFailure(kExitBadData, {"sample 1, element 0", "3 values in 2 samples"},
+  ExpectFailure(ErrorKind::kBadData,
+                {"sample 1, element 0", "3 values in 2 samples"},
                 [&] { (void)Load(x); });
 }
 
@@ -342,9 +343,9 @@ TEST(Npy, SelectionOfSamplesWithoutLabels) {
   }
   EXPECT_NE(data.val->ids, Load(x, y, "?val=0.3&limit=8&seed=1").val->ids);
   for (const std::string option : {"classes=0", "per_class=2", "names=a,b,c"}) {
-    ExpectFailure(kExitUsage, {option.substr(0, 5), "values"},
+    ExpectFailure(ErrorKind::kUsage, {option.substr(0, 5), "values"},
                   [&] { (void)Load(x, y, "?" + option); });
-    ExpectFailure(kExitUsage, {"missing"},
+    ExpectFailure(ErrorKind::kUsage, {"missing"},
                   [&] { (void)Load(x, {}, "?" + option); });
   }
   // Every column is a class.
@@ -358,7 +359,7 @@ TEST(Npy, SelectionOfSamplesWithoutLabels) {
   EXPECT_EQ(named.ClassCounts(), (std::vector<uint64_t>{8, 2}));
   EXPECT_EQ(Load(x, soft, "", options).train.class_names,
             (std::vector<std::string>{"0", "1"}));
-  ExpectFailure(kExitBadData, {"3 names for 2 classes"},
+  ExpectFailure(ErrorKind::kBadData, {"3 names for 2 classes"},
                 [&] { (void)Load(x, soft, "?names=a,b,c", options); });
 }
 
@@ -384,40 +385,40 @@ TEST(Npy, RefusesOtherThings) {
                           const std::vector<std::string>& words) {
     ExpectFailure(code, words, [&] { (void)Load(x); });
   };
-  refused(Npy("|O", "(1, 1)", {0x80, 4}), kExitUnsupported,
+  refused(Npy("|O", "(1, 1)", {0x80, 4}), ErrorKind::kUnsupported,
           {"Python objects", "pickles", "astype"});
   for (const std::string type :
        {"<c8", "<U4", "|S1", "<M8[s]", "<f16", "|V2", "=f4", "f4", "<f", ""}) {
-    refused(Npy(type, "(1, 1)", Elements<float>({1})), kExitUnsupported,
+    refused(Npy(type, "(1, 1)", Elements<float>({1})), ErrorKind::kUnsupported,
             {"type '" + type + "'"});
   }
   refused(File(1,
                "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': "
                "(1, 1)}",
                {}),
-          kExitUnsupported, {"records"});
-  refused(Npy("<f4", "()", Elements<float>({1})), kExitBadData, {"()"});
-  refused(Npy("<f4", "(2,)", Elements<float>({1, 2})), kExitBadData,
+          ErrorKind::kUnsupported, {"records"});
+  refused(Npy("<f4", "()", Elements<float>({1})), ErrorKind::kBadData, {"()"});
+  refused(Npy("<f4", "(2,)", Elements<float>({1, 2})), ErrorKind::kBadData,
           {"(n, h, w, c)", "(2,)"});
-  refused(Npy("|u1", "(1, 1, 1, 1, 1)", {1}), kExitBadData, {"(n, c)"});
-  refused(Npy("<f4", "(0, 2)", {}), kExitBadData, {"holds no numbers"});
-  refused(Npy("<f4", "(2, 2)", Elements<float>({1, 2, 3})), kExitBadData,
+  refused(Npy("|u1", "(1, 1, 1, 1, 1)", {1}), ErrorKind::kBadData, {"(n, c)"});
+  refused(Npy("<f4", "(0, 2)", {}), ErrorKind::kBadData, {"holds no numbers"});
+  refused(Npy("<f4", "(2, 2)", Elements<float>({1, 2, 3})), ErrorKind::kBadData,
           {"(2, 2)", "12 bytes follow"});
-  refused(Npy("<f4", "(1, 2)", Elements<float>({1, 2, 3})), kExitBadData,
+  refused(Npy("<f4", "(1, 2)", Elements<float>({1, 2, 3})), ErrorKind::kBadData,
           {"12 bytes follow"});
   // Products that wrap round to what is there.
-  refused(Npy("<f8", "(4294967296, 4294967296, 2)", {}), kExitBadData,
+  refused(Npy("<f8", "(4294967296, 4294967296, 2)", {}), ErrorKind::kBadData,
           {"announces"});
   refused(Npy("<f8", "(2305843009213693953, 1)", Elements<double>({1})),
-          kExitBadData, {"announces"});
-  refused(Npy("|u1", "(99999999999999999999, 1)", {1}), kExitBadData,
+          ErrorKind::kBadData, {"announces"});
+  refused(Npy("|u1", "(99999999999999999999, 1)", {1}), ErrorKind::kBadData,
           {"too large"});
   Bytes version = good;
   version[6] = 4;
-  refused(version, kExitUnsupported, {"version 4.0"});
+  refused(version, ErrorKind::kUnsupported, {"version 4.0"});
   Bytes zip = {'P', 'K', 3, 4, 0, 0};
-  refused(zip, kExitBadData, {"ZIP"});
-  ExpectFailure(kExitUnsupported, {".npz", "unzip"}, [&] {
+  refused(zip, ErrorKind::kBadData, {"ZIP"});
+  ExpectFailure(ErrorKind::kUnsupported, {".npz", "unzip"}, [&] {
     (void)LoadFrom(*OpenNpy(OpenMemory(zip, "a.npz"), nullptr),
                    ParseDataSpec("npy:a.npz"));
   });
@@ -429,17 +430,17 @@ TEST(Npy, RefusesOtherThings) {
         "{'descr': '<f4', 'fortran_order': False, 'shape': 1, 2)}",
         "{'descr': \"<f4', 'fortran_order': False, 'shape': (1, 2)}",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), 'x': 1}"}) {
-    refused(File(1, header, Elements<float>({1, 2})), kExitBadData,
+    refused(File(1, header, Elements<float>({1, 2})), ErrorKind::kBadData,
             {"NumPy header", "x.npy"});
   }
   for (size_t size = 0; size < good.size(); ++size) {
     const Bytes cut(good.begin(), good.begin() + static_cast<ptrdiff_t>(size));
-    refused(cut, kExitBadData, {"x.npy"});
+    refused(cut, ErrorKind::kBadData, {"x.npy"});
   }
-  ExpectFailure(kExitBadData, {"1 samples", "2 rows"}, [&] {
+  ExpectFailure(ErrorKind::kBadData, {"1 samples", "2 rows"}, [&] {
     (void)Load(good, Npy("|u1", "(2,)", {0, 1}));
   });
-  ExpectFailure(kExitUsage, {"layout=nchw", "(1, 2)"},
+  ExpectFailure(ErrorKind::kUsage, {"layout=nchw", "(1, 2)"},
                 [&] { (void)Load(good, {}, "", {.channels_first = true}); });
 }
 
@@ -463,18 +464,18 @@ TEST(Npy, FilesByName) {
     ExpectFailure(code, words,
                   [&] { (void)LoadDataset("npy:" + path + rest); });
   };
-  refused(kExitNotFound, {"z.npy"}, "/x.npy," + path + "/z.npy");
-  refused(kExitUsage, {"3 files", "2 at most"}, "/x.npy,y,z");
-  refused(kExitUsage, {"empty item"}, "/x.npy,");
-  refused(kExitUsage, {"layout", "nchw"}, "/x.npy?layout=nchv");
-  refused(kExitUsage, {"targets", "multi_hot"},
+  refused(ErrorKind::kNotFound, {"z.npy"}, "/x.npy," + path + "/z.npy");
+  refused(ErrorKind::kUsage, {"3 files", "2 at most"}, "/x.npy,y,z");
+  refused(ErrorKind::kUsage, {"empty item"}, "/x.npy,");
+  refused(ErrorKind::kUsage, {"layout", "nchw"}, "/x.npy?layout=nchv");
+  refused(ErrorKind::kUsage, {"targets", "multi_hot"},
           "/x.npy," + path + "/y.npy.gz?targets=multihot");
-  refused(kExitUsage, {"no file of targets"}, "/x.npy?targets=values");
-  refused(kExitUsage, {"test split"}, "/x.npy?split=test");
-  refused(kExitBadData, {"it is not a regular file"}, "");
+  refused(ErrorKind::kUsage, {"no file of targets"}, "/x.npy?targets=values");
+  refused(ErrorKind::kUsage, {"test split"}, "/x.npy?split=test");
+  refused(ErrorKind::kBadData, {"it is not a regular file"}, "");
   // A gzip header's word is not worth memory.
   folder.Write("large.npy.gz", Gzip(Npy("<f8", "(40000000, 1000)", Bytes(64))));
-  refused(kExitBadData, {"at most"}, "/large.npy.gz");
+  refused(ErrorKind::kBadData, {"at most"}, "/large.npy.gz");
 }
 
 }  // namespace

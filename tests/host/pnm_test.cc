@@ -17,7 +17,7 @@ Image Read(std::string_view text) {
 }
 
 void ExpectRefused(std::string_view text, std::string word,
-                   int code = kExitBadData) {
+                   int code = ErrorKind::kBadData) {
   SCOPED_TRACE(Printable(text));
   ExpectFailure(code, {word, "image"}, [&] { (void)Read(text); });
 }
@@ -79,11 +79,11 @@ TEST(Pnm, RefusesOtherFiles) {
   ExpectRefused("P", "not a PGM or PPM");
   ExpectRefused("\x89PNG", "not a PGM or PPM");
   ExpectRefused("P8 1 1 255 1", "not a PGM or PPM");
-  ExpectRefused("P1 1 1 1", "format P1", kExitUnsupported);
-  ExpectRefused("P4 1 1 1", "format P4", kExitUnsupported);
-  ExpectRefused("P7\nWIDTH 1", "format P7", kExitUnsupported);
-  ExpectRefused("P5 1 1 65535 ab", "16-bit", kExitUnsupported);
-  ExpectFailure(kExitNotFound, {"/no/such.pgm"},
+  ExpectRefused("P1 1 1 1", "format P1", ErrorKind::kUnsupported);
+  ExpectRefused("P4 1 1 1", "format P4", ErrorKind::kUnsupported);
+  ExpectRefused("P7\nWIDTH 1", "format P7", ErrorKind::kUnsupported);
+  ExpectRefused("P5 1 1 65535 ab", "16-bit", ErrorKind::kUnsupported);
+  ExpectFailure(ErrorKind::kNotFound, {"/no/such.pgm"},
                 [] { (void)ReadPnm("/no/such.pgm"); });
 }
 

@@ -81,9 +81,9 @@ TEST(RunFolder, CreatesAndRefuses) {
     ++entries;
   }
   EXPECT_EQ(entries, 4u);
-  ExpectFailure(kExitCannotCreate, {path, "not empty"},
+  ExpectFailure(ErrorKind::kCannotCreate, {path, "not empty"},
                 [&] { RunFolder again(path, FolderMode::kNew); });
-  ExpectFailure(kExitNotFound, {"no such run folder"},
+  ExpectFailure(ErrorKind::kNotFound, {"no such run folder"},
                 [&] { RunFolder none(temp.File("x"), FolderMode::kResume); });
   EXPECT_FALSE(std::filesystem::exists(temp.File("x")));
   { const RunFolder resumed(path + "/", FolderMode::kResume); }
@@ -92,13 +92,13 @@ TEST(RunFolder, CreatesAndRefuses) {
   { const RunFolder empty(temp.File("empty"), FolderMode::kNew); }
   EXPECT_TRUE(std::filesystem::is_empty(temp.File("empty")));  // not removed
   temp.Write("file", "x");
-  ExpectFailure(kExitCannotCreate, {"file of this name"},
+  ExpectFailure(ErrorKind::kCannotCreate, {"file of this name"},
                 [&] { RunFolder f(temp.File("file"), FolderMode::kNew); });
-  ExpectFailure(kExitCannotCreate, {"file/x", "Not a directory"},
+  ExpectFailure(ErrorKind::kCannotCreate, {"file/x", "Not a directory"},
                 [&] { RunFolder f(temp.File("file/x"), FolderMode::kNew); });
-  ExpectFailure(kExitUsage, {"--out"},
+  ExpectFailure(ErrorKind::kUsage, {"--out"},
                 [&] { RunFolder f("", FolderMode::kNew); });
-  ExpectFailure(kExitCannotCreate, {"/proc/no-run"},
+  ExpectFailure(ErrorKind::kCannotCreate, {"/proc/no-run"},
                 [&] { RunFolder f("/proc/no-run", FolderMode::kNew); });
 }
 
@@ -168,7 +168,7 @@ TEST(RunFolder, WhatCannotBeReplacedIsRefusedFirst) {
     EXPECT_FALSE(std::filesystem::exists(path + "/.run.complete"));
   };
   const auto refused = [&](const char* word) {
-    ExpectFailure(kExitCannotCreate, {word},
+    ExpectFailure(ErrorKind::kCannotCreate, {word},
                   [&] { RunFolder(path, FolderMode::kOverwrite); });
     whole();
   };
@@ -197,7 +197,8 @@ TEST(RunFolder, WhatCannotBeReplacedIsRefusedFirst) {
     RunFolder folder(path, FolderMode::kOverwrite);
     folder.WriteFile("config.json", "new");
     std::filesystem::create_directory(path + "/plan.json");
-    ExpectFailure(kExitCannotCreate, {"plan.json"}, [&] { folder.Publish(); });
+    ExpectFailure(ErrorKind::kCannotCreate, {"plan.json"},
+                  [&] { folder.Publish(); });
   }
   whole();
 }
@@ -212,7 +213,7 @@ TEST(RunFolder, StrayNamesDoNotReplaceARun) {
     temp.Write(std::string("run/") + name, "x");
     for (const FolderMode mode :
          {FolderMode::kResume, FolderMode::kOverwrite}) {
-      ExpectFailure(kExitCannotCreate, {name, "Move it away"},
+      ExpectFailure(ErrorKind::kCannotCreate, {name, "Move it away"},
                     [&] { RunFolder(path, mode); });
       EXPECT_EQ(temp.Read("run/config.json"), "old");
     }
@@ -220,7 +221,7 @@ TEST(RunFolder, StrayNamesDoNotReplaceARun) {
   std::filesystem::remove(path + "/.run.moving");
   std::filesystem::create_directory(path + "/.run.complete");
   temp.Write("run/.run.complete/config.json", "half a copy");
-  ExpectFailure(kExitCannotCreate, {"not a whole run"},
+  ExpectFailure(ErrorKind::kCannotCreate, {"not a whole run"},
                 [&] { RunFolder(path, FolderMode::kResume); });
   EXPECT_EQ(temp.Read("run/config.json"), "old");
   EXPECT_EQ(temp.Read("run/weights/last.safetensors"), "old");
@@ -230,7 +231,7 @@ TEST(RunFolder, StrayNamesDoNotReplaceARun) {
   EXPECT_EQ(temp.Read("run/config.json"), "new");
   // What is no run is not made one.
   std::filesystem::create_directory(temp.File("empty"));
-  ExpectFailure(kExitNotFound, {"no run in this folder"},
+  ExpectFailure(ErrorKind::kNotFound, {"no run in this folder"},
                 [&] { RunFolder(temp.File("empty"), FolderMode::kResume); });
   EXPECT_TRUE(std::filesystem::is_empty(temp.File("empty")));
 }
@@ -241,7 +242,7 @@ TEST(RunFolder, IsLocked) {
   // flock belongs to the open folder, so a second one in this process counts.
   for (const FolderMode mode :
        {FolderMode::kNew, FolderMode::kResume, FolderMode::kOverwrite}) {
-    ExpectFailure(kExitCannotCreate, {"another process"},
+    ExpectFailure(ErrorKind::kCannotCreate, {"another process"},
                   [&] { RunFolder second(folder.path(), mode); });
   }
 }
@@ -261,7 +262,7 @@ TEST(RunFolder, AFolderThatIsMovedTakesItsRunAlong) {
   EXPECT_EQ(temp.Read("run/weights/last.safetensors"), "second");
   EXPECT_EQ(temp.Read("moved/weights/last.safetensors"), "later");
   std::filesystem::remove_all(temp.File("moved"));
-  ExpectFailure(kExitIo, {"Its folder was deleted"}, [&] {
+  ExpectFailure(ErrorKind::kIo, {"Its folder was deleted"}, [&] {
     SaveOrFail(last, [](const ByteSink& sink) {
       return sink.write(sink.context, "gone", 4);
     });

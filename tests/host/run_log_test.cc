@@ -85,10 +85,10 @@ TEST(MetricsLog, AFullDiskKeepsRowsForLater) {
 
 TEST(MetricsLog, ANewRunNeedsItsLog) {
   const TempFolder temp;
-  ExpectFailure(kExitCannotCreate, {"no/m.csv"},
+  ExpectFailure(ErrorKind::kCannotCreate, {"no/m.csv"},
                 [&] { MetricsLog log(temp.File("no/m.csv")); });
   std::filesystem::create_symlink("m.csv", temp.File("link"));
-  ExpectFailure(kExitCannotCreate, {"link"},
+  ExpectFailure(ErrorKind::kCannotCreate, {"link"},
                 [&] { MetricsLog log(temp.File("link")); });
 }
 

@@ -72,7 +72,7 @@ TEST(Stop, BeforeAnyBatchEndsInTheSameBits) {
   TempFolder folder;
   WriteData(folder);
   InstallStopHandler();
-  ASSERT_EQ(Train(SmallJob(folder, "whole")).exit_code, 0);
+  ASSERT_EQ(Train(SmallJob(folder, "whole")).end, SessionEnd::kFinished);
   uint64_t question = 1;
   for (;; ++question) {
     SCOPED_TRACE(question);
@@ -84,7 +84,7 @@ TEST(Stop, BeforeAnyBatchEndsInTheSameBits) {
     InstallStopHandler();
     StopAtQuestion(0);
     if (!stopped) break;
-    ASSERT_EQ(r.exit_code, kExitResumable);
+    ASSERT_EQ(r.end, SessionEnd::kStopped);
     // Epochs of 4 + 4 questions; an epoch counts once it is validated.
     const uint64_t done = question - 1;
     EXPECT_EQ(r.steps_done, done / 8 * 4 + std::min<uint64_t>(done % 8, 4));
@@ -92,7 +92,7 @@ TEST(Stop, BeforeAnyBatchEndsInTheSameBits) {
     const std::string csv = folder.Read(out + "/metrics.csv");
     EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'),
               1 + static_cast<int>(done / 8));
-    ASSERT_EQ(Resume(folder.File(out)).exit_code, 0);
+    ASSERT_EQ(Resume(folder.File(out)).end, SessionEnd::kFinished);
     for (const char* name : {"last", "best"}) {
       const std::string file = "/weights/" + std::string(name) + ".safetensors";
       EXPECT_TRUE(folder.Read(out + file) == folder.Read("whole" + file))
@@ -110,16 +110,16 @@ TEST(Stop, StepsCountOverAllResumes) {
   WriteData(folder);
   testing::injected_optimizer = &testing::kCountingOptimizer;
   InstallStopHandler();
-  ASSERT_EQ(Train(SmallJob(folder, "whole")).exit_code, 0);
+  ASSERT_EQ(Train(SmallJob(folder, "whole")).end, SessionEnd::kFinished);
   for (const uint64_t question : {2, 6, 11}) {
     SCOPED_TRACE(question);
     const std::string out = "stop" + std::to_string(question);
     InstallStopHandler();
     StopAtQuestion(question);
-    EXPECT_EQ(Train(SmallJob(folder, out)).exit_code, kExitResumable);
+    EXPECT_EQ(Train(SmallJob(folder, out)).end, SessionEnd::kStopped);
     InstallStopHandler();
     StopAtQuestion(0);
-    EXPECT_EQ(Resume(folder.File(out)).exit_code, 0);
+    EXPECT_EQ(Resume(folder.File(out)).end, SessionEnd::kFinished);
     const std::string file = "/weights/last.safetensors";
     EXPECT_TRUE(folder.Read(out + file) == folder.Read("whole" + file));
   }
@@ -136,7 +136,7 @@ TEST(Stop, SecondsCountOverAllResumes) {
     const bool first = before == 0;
     const SessionResult r =
         first ? Train(SmallJob(folder, "run")) : Resume(folder.File("run"));
-    ASSERT_EQ(r.exit_code, kExitResumable);
+    ASSERT_EQ(r.end, SessionEnd::kStopped);
     const EventLog events(folder.File("run/events.jsonl"), true);
     const double now = events.SecondsAt(r.steps_done).value_or(-1);
     EXPECT_GT(now, before);
@@ -165,7 +165,7 @@ TEST(Validation, WithoutNumbersIsNeverBest) {
   for (int i = 0; i < 2; ++i) {  // and a resume of the finished run
     const SessionResult r =
         i == 0 ? Train(options) : Resume(folder.File("run"));
-    EXPECT_EQ(r.exit_code, kExitDiverged);
+    EXPECT_EQ(r.end, SessionEnd::kDiverged);
     EXPECT_EQ(r.epochs_done, 1u);
     EXPECT_TRUE(r.val_diverged);
     EXPECT_FALSE(r.val_loss || r.val_accuracy);

@@ -296,7 +296,8 @@ TEST(Arena, ParsesSizes) {
   EXPECT_EQ(ParseBytes("1kB"), 1000u);
   for (const char* bad : {"", "0", "MiB", "-1", "1.5MiB", "16Mi", "16 MiB",
                           "99999999999999999999", "18446744073709551615GiB"}) {
-    testing::ExpectFailure(kExitUsage, {"size"}, [&] { ParseBytes(bad); });
+    testing::ExpectFailure(ErrorKind::kUsage, {"size"},
+                           [&] { ParseBytes(bad); });
   }
 }
 

@@ -38,7 +38,7 @@ TEST(AugmentSpec, ReadsAList) {
 TEST(AugmentSpec, SaysWhatIsWrong) {
   const auto fails = [](const std::string& text, const std::string& says) {
     SCOPED_TRACE(text);
-    ExpectFailure(kExitUsage, {"--augment", says},
+    ExpectFailure(ErrorKind::kUsage, {"--augment", says},
                   [&] { (void)ReadAugmentations(text, kShape); });
   };
   fails("hflop", "hflip");  // the nearest name

@@ -24,6 +24,7 @@ struct {
   int left = 0, error = 0;
 } fault;
 constexpr int kKilled = 99, kNoFault = 98;
+int CodeOf(temper::host::ErrorKind kind) { return 50 + static_cast<int>(kind); }
 
 bool Strikes() {
   if (!fault.armed || fault.left-- != 0) return false;
@@ -139,7 +140,7 @@ int Start(const JobOptions& options, int n, int error) {
       if (fault.left >= 0) fault.armed = false;
       _exit(fault.armed ? 0 : kNoFault);
     } catch (const Failure& failure) {
-      code = failure.exit_code;
+      code = CodeOf(failure.kind);
     } catch (...) {
       code = 1;
     }
@@ -188,8 +189,8 @@ TEST_P(StartFaults, AnOlderRunIsWholeUntilTheNewOneIs) {
     }
     if (visible == old) {
       ++kept;
-      EXPECT_TRUE(code == kKilled || code == kExitIo ||
-                  code == kExitCannotCreate)
+      EXPECT_TRUE(code == kKilled || code == CodeOf(ErrorKind::kIo) ||
+                  code == CodeOf(ErrorKind::kCannotCreate))
           << code;
       EXPECT_EQ(Resume(folder.File("run")).Sha256(), old_sha);
       EXPECT_FALSE(fs::exists(folder.File("run/.run.new")));

@@ -36,17 +36,18 @@ TEST(DecodeText, SkipsTheMarkAndConvertsUtf16) {
 }
 
 TEST(DecodeText, RefusesWithLineAndByte) {
-  ExpectFailure(kExitBadData, {"f, line 2, byte 4", "0xf6", "Latin-1"},
+  ExpectFailure(ErrorKind::kBadData, {"f, line 2, byte 4", "0xf6", "Latin-1"},
                 [] { DecodeText("a\nSt\xf6vel\n", "f"); });
-  ExpectFailure(kExitBadData, {"line 1, byte 1", "UTF-16"},
+  ExpectFailure(ErrorKind::kBadData, {"line 1, byte 1", "UTF-16"},
                 [] { DecodeText("s\0h\0"s, "f"); });
-  ExpectFailure(kExitBadData, {"byte 30", "not a text"},
+  ExpectFailure(ErrorKind::kBadData, {"byte 30", "not a text"},
                 [] { DecodeText(std::string(30, 'a') + "\0b"s, "f"); });
-  ExpectFailure(kExitBadData, {"UTF-32"},
+  ExpectFailure(ErrorKind::kBadData, {"UTF-32"},
                 [] { DecodeText("\xff\xfe\0\0a\0\0\0"s, "f"); });
-  ExpectFailure(kExitBadData, {"line 2, byte 6", "half a surrogate pair"},
+  ExpectFailure(ErrorKind::kBadData,
+                {"line 2, byte 6", "half a surrogate pair"},
                 [] { DecodeText(Utf16(u"a\n", false) + "\x00\xd8"s, "f"); });
-  ExpectFailure(kExitBadData, {"UTF-16", "half a unit"}, [] {
+  ExpectFailure(ErrorKind::kBadData, {"UTF-16", "half a unit"}, [] {
     DecodeText(
         "\xff\xfe"
         "a\0b"s,
@@ -85,11 +86,11 @@ TEST(NamesFile, MeansTheSameHoweverItWasSaved) {
         Utf16(u"shirt\n\u00e9toile", true)}) {
     EXPECT_EQ(folder.Names(content), expected);
   }
-  ExpectFailure(kExitBadData, {"names.txt, line 2, byte 6", "Latin-1"},
+  ExpectFailure(ErrorKind::kBadData, {"names.txt, line 2, byte 6", "Latin-1"},
                 [&] { folder.Names("shirt\n\xe9toile\n"); });
-  ExpectFailure(kExitBadData, {"name 1", "control character"},
+  ExpectFailure(ErrorKind::kBadData, {"name 1", "control character"},
                 [&] { folder.Names("shirt\n\xc2\x9b\n"); });
-  ExpectFailure(kExitBadData, {"name 1", "control character"}, [&] {
+  ExpectFailure(ErrorKind::kBadData, {"name 1", "control character"}, [&] {
     folder.Names(
         "shirt\n\xef\xbb\xbf"
         "coat\n");

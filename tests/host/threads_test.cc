@@ -254,9 +254,9 @@ TEST(ParallelForRanges, PartsWhereThereIsMuchToDo) {
 }
 
 TEST(Threads, RefuseWrongCounts) {
-  ExpectFailure(kExitUsage, {"--threads: 0 is out of range", "1 to 64"},
+  ExpectFailure(ErrorKind::kUsage, {"--threads: 0 is out of range", "1 to 64"},
                 [] { (void)MakeThreadPool(0); });
-  ExpectFailure(kExitUsage, {"65 is out of range"},
+  ExpectFailure(ErrorKind::kUsage, {"65 is out of range"},
                 [] { (void)MakeThreadPool(65); });
   EXPECT_GE(DefaultThreads(), 1u);
   EXPECT_LE(DefaultThreads(), kMaxThreads);

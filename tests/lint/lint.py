@@ -38,6 +38,8 @@ TRANSCENDENTAL = re.compile(
 FORBIDDEN_CALLS = re.compile(r"\b(abort|exit|printf|fprintf|malloc|calloc|realloc)\s*\(|\bnew\s+\w|\bthrow\b")
 # What is printed is escaped at one place.
 PRINTING = re.compile(r"\bfmt::print\s*\(|\bstd::((printf|fprintf|puts|fputs|putchar|fwrite)\b|(cout|cerr)\s*<<)")
+# A library reports kinds of errors; the command maps them to numbers and ends.
+EXIT_CODES = re.compile(r"\bkExit[A-Z]\w*|\b(exit|_exit|_Exit|quick_exit)\s*\(")
 HIGHWAY_ESTIMATES = re.compile(r"\bhn::(ReduceSum|SumOfLanes|ApproximateReciprocal\w*|Exp|Log|Tanh|Sin|Cos)\b")
 MAX_LINES = 800
 
@@ -86,6 +88,9 @@ def breaches(path):
             yield number, "no heap, output, exceptions or abort in the core"
         if folder == "ports" and PRINTING.search(code) and path.name != "messages.cc":
             yield number, "print through ports/host/os/messages.h, which escapes"
+        library = folder in ("models", "ports") and path.suffix != ".py" and relative.parts[1] != "cli"
+        if library and EXIT_CODES.search(code):
+            yield number, "exit codes only in ports/cli/: fail with an ErrorKind (ports/host/base/failure.h)"
         if folder == "simd" and HIGHWAY_ESTIMATES.search(code):
             yield number, "the order or accuracy of this operation depends on the target"
 
@@ -100,6 +105,20 @@ def page_breaches(path):
                     yield number, f"a link to {link}, which is not there"
     if path == ROOT / "README.md":
         yield from speed_breaches(path.read_text())
+
+
+def exit_code_breaches():
+    """The numbers of the command are those of its pages, and no others."""
+    header = (ROOT / "ports/cli/exit_codes.h").read_text()
+    numbers = {int(n) for n in re.findall(r"^  kExit\w+ = (\d+),", header, re.M)}
+    table = "".join(line for line in (ROOT / "docs/command-line.md").read_text().splitlines(True)
+                    if re.match(r"\| *\d+ \|", line))
+    man = (ROOT / "docs/temper.1").read_text().partition(".SH EXIT STATUS")[2].partition(".fi")[0]
+    for page, text in (("docs/command-line.md", re.findall(r"\| *(\d+) \|", table)),
+                       ("docs/temper.1", re.findall(r"(?:^|  ) *(\d+)  ", man, re.M))):
+        told = {int(n) for n in text}
+        if told != numbers:
+            yield page, f"exit codes {sorted(told ^ numbers)} differ from those of ports/cli/exit_codes.h"
 
 
 def speed_breaches(readme):
@@ -123,6 +142,9 @@ def speed_breaches(readme):
 
 def main():
     count = 0
+    for page, rule in exit_code_breaches():
+        print(f"{page}:1: {rule}")
+        count += 1
     for path in sorted(ROOT.rglob("*")):
         relative = path.relative_to(ROOT)
         if not path.is_file() or relative.parts[0] in ("build", "runs", ".git"):

@@ -167,7 +167,7 @@ class Packages(unittest.TestCase):
     def test_systemd_unit(self):
         unit = next((self.tmp / "root").rglob("temper@.service"))
         text = unit.read_text()
-        codes = dict(re.findall(r"(kExit\w+) = (\d+)", (SOURCE / "ports/host/base/failure.h").read_text()))
+        codes = dict(re.findall(r"(kExit\w+) = (\d+)", (SOURCE / "ports/cli/exit_codes.h").read_text()))
         for setting in ("SuccessExitStatus", "RestartForceExitStatus"):
             self.assertIn(f"\n{setting}={codes['kExitResumable']}\n", text)
         for setting in ("Nice=10", "IOSchedulingClass=idle", "ExecStart=/usr/bin/temper resume /var/lib/temper/runs/%i"):

@@ -10,18 +10,18 @@
 #include "models/files/text.h"
 
 namespace temper::host {
-void Fail(ExitCode code, std::string_view what, std::string_view where,
+void Fail(ErrorKind kind, std::string_view what, std::string_view where,
           std::string_view why, std::string_view remedy) {
   std::string text = Shown(what);
   if (!where.empty()) text += ": " + Shown(where);
   if (!why.empty()) text += ": " + Shown(why);
   if (!remedy.empty()) text += "\n  " + Shown(remedy);
-  throw Failure(code, std::move(text));
+  throw Failure(kind, std::move(text));
 }
 
-void FailErrno(ExitCode code, int error, std::string_view what,
+void FailErrno(ErrorKind kind, int error, std::string_view what,
                std::string_view where, std::string_view remedy) {
-  Fail(code, what, where, std::generic_category().message(error), remedy);
+  Fail(kind, what, where, std::generic_category().message(error), remedy);
 }
 
 std::string Printable(std::string_view text) {

@@ -1,5 +1,6 @@
 // Failure: how the host reports that it cannot go on. Any host code may throw
-// one; only main() catches, prints `message` and ends with `exit_code`.
+// one; who called it catches. The command prints `message` and ends with the
+// exit code of `kind` (ports/cli/exit_codes.h).
 //
 // A message has four parts: what went wrong, where (file, byte, sample), why,
 // and what the user can do. What comes from a file or from the user may stand
@@ -8,6 +9,7 @@
 #ifndef TEMPER_PORTS_HOST_BASE_FAILURE_H_
 #define TEMPER_PORTS_HOST_BASE_FAILURE_H_
 
+#include <cstdint>
 #include <exception>
 #include <span>
 #include <string>
@@ -18,42 +20,36 @@
 
 namespace temper::host {
 
-// Process exit codes: a promise to scripts, never renumbered. 64 and up follow
-// BSD's sysexits.h.
-enum ExitCode : int {
-  kExitOk = 0,
-  kExitCheckFailed = 10,    // a check of the recipe failed
-  kExitDoesNotFit = 11,     // the plan needs more memory than given
-  kExitDiverged = 12,       // NaN or infinity while training
-  kExitMismatch = 13,       // two things that must be equal differ
-  kExitUsage = 64,          // wrong command line or data spec
-  kExitBadData = 65,        // a file or its content is broken
-  kExitNotFound = 66,       // an input does not exist
-  kExitUnsupported = 69,    // valid, but not supported here
-  kExitBug = 70,            // a bug in temper
-  kExitCannotCreate = 73,   // an output cannot be created
-  kExitIo = 74,             // the operating system refused to read or write
-  kExitResumable = 75,      // stopped early, state saved
-  kExitConfiguration = 78,  // options contradict each other or the model
-  kExitInterrupted = 130,   // Ctrl-C, state saved
+enum class ErrorKind : uint8_t {
+  kUsage,          // wrong command line, option value or data spec
+  kConfiguration,  // options contradict each other or the model
+  kNotFound,       // an input does not exist
+  kBadData,        // a file or its content is broken
+  kUnsupported,    // valid, but not supported here
+  kMismatch,       // two things that must be equal differ
+  kDoesNotFit,     // it needs more memory than given
+  kDiverged,       // NaN or infinity while training
+  kCannotCreate,   // an output cannot be created
+  kIo,             // the operating system refused to read or write
+  kBug,            // a bug in temper
 };
 
 struct Failure : std::exception {
-  Failure(int code, std::string text)
-      : exit_code(code), message(std::move(text)) {}
+  Failure(ErrorKind error, std::string text)
+      : kind(error), message(std::move(text)) {}
   const char* what() const noexcept override { return message.c_str(); }
 
-  int exit_code;
+  ErrorKind kind;
   std::string message;
 };
 
 // Throws a Failure: "WHAT: WHERE: WHY.\n  REMEDY." Empty parts are left out.
-[[noreturn]] void Fail(ExitCode code, std::string_view what,
+[[noreturn]] void Fail(ErrorKind kind, std::string_view what,
                        std::string_view where, std::string_view why,
                        std::string_view remedy);
 
 // The same for a system call that failed: WHY is the text of `error` (errno).
-[[noreturn]] void FailErrno(ExitCode code, int error, std::string_view what,
+[[noreturn]] void FailErrno(ErrorKind kind, int error, std::string_view what,
                             std::string_view where, std::string_view remedy);
 
 // `text` as it may be printed (models/files/text.h: UTF-8 stays, controls become

@@ -1,6 +1,6 @@
 // NonFinite: samples of which a model has computed NaN or infinity. Such an
 // output is no class and no loss: eval and predict count it, name the samples
-// and end with kExitDiverged.
+// and end in kDiverged.
 #ifndef TEMPER_PORTS_HOST_BASE_NON_FINITE_H_
 #define TEMPER_PORTS_HOST_BASE_NON_FINITE_H_
 

@@ -142,7 +142,8 @@ void MoveProbabilities(Dataset& data, const std::vector<int32_t>& to_model,
         moved[i * to + static_cast<size_t>(to_model[c])] = p;
       } else if (p != 0.0f) {
         Fail(
-            kExitBadData, "the data does not match the model", data.source,
+            ErrorKind::kBadData, "the data does not match the model",
+            data.source,
             fmt::format("the model has no class '{}', and sample {} is it with "
                         "probability {}",
                         Printable(data.class_names[c]), data.ids[i], p),
@@ -159,7 +160,8 @@ void RefuseClasses(const Dataset& data,
                    const std::vector<std::string>& model_classes) {
   const std::string option = NamesOption(data, model_classes);
   Fail(
-      kExitMismatch, "no class of the data is one of the model's", data.source,
+      ErrorKind::kMismatch, "no class of the data is one of the model's",
+      data.source,
       fmt::format("the data has {} ({}), the model {} ({})",
                   ListNames(data.class_names, 3), data.class_names.size(),
                   ListNames(model_classes, 3), model_classes.size()),
@@ -181,7 +183,7 @@ void MatchClasses(Dataset& data,
     if (match.to_model[c] >= 0 || counts[c] == 0) continue;
     const std::vector<std::string_view> known(model_classes.begin(),
                                               model_classes.end());
-    Fail(kExitBadData, "the data does not match the model", data.source,
+    Fail(ErrorKind::kBadData, "the data does not match the model", data.source,
          fmt::format("the model has no class '{}', the data has {} samples "
                      "of it",
                      Printable(data.class_names[c]), counts[c]),

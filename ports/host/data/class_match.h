@@ -26,13 +26,13 @@ struct ClassMatch {
 ClassMatch MatchClassNames(const Dataset& data,
                            const std::vector<std::string>& model_classes);
 
-// kExitMismatch: no class of the data is one of the model's.
+// kMismatch: no class of the data is one of the model's.
 [[noreturn]] void RefuseClasses(const Dataset& data,
                                 const std::vector<std::string>& model_classes);
 
 // Renumbers the labels, or moves the probabilities, so that they mean
 // `model_classes`. A class with samples that the model does not know is
-// kExitBadData.
+// kBadData.
 void MatchClasses(Dataset& data, const std::vector<std::string>& model_classes);
 
 }  // namespace temper::host

@@ -21,7 +21,8 @@ constexpr std::string_view kCommonOptions[] = {
 
 [[noreturn]] void BadSpec(std::string_view where, std::string_view why,
                           std::string_view remedy) {
-  Fail(kExitUsage, "cannot understand the data spec", where, why, remedy);
+  Fail(ErrorKind::kUsage, "cannot understand the data spec", where, why,
+       remedy);
 }
 
 // A shell expands ~/ only at the beginning of a word, and here it is not.

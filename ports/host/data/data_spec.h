@@ -18,7 +18,7 @@
 //   val=F                 hold out the fraction F of each class for validation
 //   seed=N                order for per_class and val (default for val: 0)
 // Anything else, an empty or repeated option, and contradictions are errors
-// (kExitUsage). Next: dataset.h, which carries a spec out.
+// (kUsage). Next: dataset.h, which carries a spec out.
 #ifndef TEMPER_PORTS_HOST_DATA_DATA_SPEC_H_
 #define TEMPER_PORTS_HOST_DATA_DATA_SPEC_H_
 

@@ -50,7 +50,7 @@ void CheckShape(const Shape& shape, std::string_view source) {
                     shape.h <= kMaxDimension && shape.w <= kMaxDimension &&
                     shape.c <= kMaxDimension && shape.Count() <= kMaxElements;
   if (!fits) {
-    Fail(kExitUnsupported, "cannot use the samples", source,
+    Fail(ErrorKind::kUnsupported, "cannot use the samples", source,
          fmt::format("a sample of {} x {} x {} is out of range", shape.h,
                      shape.w, shape.c),
          fmt::format("Each side is 1 to {}, the whole at most {} elements.",
@@ -77,7 +77,7 @@ void CheckFinite(const Dataset& data, size_t count, std::string_view what,
       bad == 1 ? ""
                : fmt::format("; {} values in {} samples are not finite", bad,
                              samples);
-  Fail(kExitBadData, fmt::format("cannot use the {}", what),
+  Fail(ErrorKind::kBadData, fmt::format("cannot use the {}", what),
        fmt::format("{}, sample {}, {} {}", data.source, data.ids[first_sample],
                    element, first_element),
        fmt::format("the value is {}{}", value(first_sample, first_element),
@@ -107,7 +107,7 @@ void CheckClassRows(const Dataset& data) {
   constexpr double kMostAway = 1e-3;
   for (size_t i = 0; i < data.size(); ++i) {
     const auto fail = [&](std::string_view why, std::string_view remedy) {
-      Fail(kExitBadData, "cannot use the targets",
+      Fail(ErrorKind::kBadData, "cannot use the targets",
            fmt::format("{}, sample {}", data.source, data.ids[i]), why, remedy);
     };
     double sum = 0;
@@ -130,7 +130,7 @@ void CheckClassRows(const Dataset& data) {
 // So many samples at most: their numbers are keys of random streams.
 void CheckCount(uint64_t samples, std::string_view source) {
   if (samples <= std::numeric_limits<uint32_t>::max()) return;
-  Fail(kExitUnsupported, "cannot use the data", source,
+  Fail(ErrorKind::kUnsupported, "cannot use the data", source,
        "it has more than 2^32 - 1 samples", "Split it.");
 }
 
@@ -178,7 +178,7 @@ SampleBlock::SampleBlock(size_t bytes) : size_(bytes) {
   bytes_.reset(
       static_cast<uint8_t*>(::operator new[](bytes, kAlignment, std::nothrow)));
   if (bytes_ == nullptr && bytes > 0) {
-    Fail(kExitDoesNotFit, "cannot hold the samples in memory", "",
+    Fail(ErrorKind::kDoesNotFit, "cannot hold the samples in memory", "",
          fmt::format("the system refuses {} bytes", bytes),
          "Use limit= or per_class= to read fewer samples.");
   }
@@ -258,7 +258,7 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
   CheckCount(labelled ? index.labels.size() : index.samples, spec.text);
   for (size_t i = 0; i < index.labels.size(); ++i) {
     if (index.labels[i] < 0) {
-      Fail(kExitBadData, "cannot use the labels",
+      Fail(ErrorKind::kBadData, "cannot use the labels",
            fmt::format("{}, sample {}", spec.text, i),
            fmt::format("label {} is negative", index.labels[i]),
            "Labels count from 0.");
@@ -309,7 +309,7 @@ Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check) {
 TrainingData LoadTrainingData(std::string_view text, const ShapeCheck& check) {
   const DataSpec spec = ParseDataSpec(text);
   if (spec.split != "train") {
-    Fail(kExitUsage, "cannot train on this data", spec.text,
+    Fail(ErrorKind::kUsage, "cannot train on this data", spec.text,
          fmt::format("split={} is not for training", spec.split),
          "Use split=train, or leave split= out.");
   }
@@ -328,7 +328,7 @@ std::unique_ptr<DataReader> OpenData(const DataSpec& spec) {
   for (const DataKind& kind : kKinds) {
     if (kind.name == spec.kind) return kind.open(spec);
   }
-  Fail(kExitBug, "no reader for this kind of data", spec.text, "", "");
+  Fail(ErrorKind::kBug, "no reader for this kind of data", spec.text, "", "");
 }
 
 bool HasTestSplit(const DataSpec& spec) {

@@ -124,8 +124,8 @@ struct TrainingData {
   std::optional<Dataset> val;  // present if the spec has val=
 };
 
-// Parses, opens, selects and reads. Throws Failure: kExitUsage (spec),
-// kExitNotFound (no such folder), kExitBadData, kExitUnsupported, kExitIo.
+// Parses, opens, selects and reads. Throws Failure: kUsage (spec),
+// kNotFound (no such folder), kBadData, kUnsupported, kIo.
 // `check` sees the shape of the samples before any is read or has memory; it
 // may throw.
 using ShapeCheck = std::function<void(const Shape&)>;

@@ -189,7 +189,8 @@ void RefuseFormat(ByteSource& source, std::string_view wanted) {
       why += fmt::format(" {:02x}", start[i]);
     }
   }
-  Fail(kExitBadData, "cannot read the data", source.Where(), why, remedy);
+  Fail(ErrorKind::kBadData, "cannot read the data", source.Where(), why,
+       remedy);
 }
 
 void ExpectFormat(ByteSource& source, FormatKind kind,

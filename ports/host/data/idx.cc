@@ -66,7 +66,7 @@ IdxHeader ReadIdxHeader(ByteSource& source) {
   source.ReadExact(magic, sizeof(magic), "the IDX header");
   for (const TypeName& type : kOtherTypes) {
     if (magic[2] == type.code) {
-      Fail(kExitUnsupported, "cannot read the data", source.Where(),
+      Fail(ErrorKind::kUnsupported, "cannot read the data", source.Where(),
            fmt::format("the elements are {}, only uint8 is supported",
                        type.name),
            "Convert the file to uint8.");
@@ -147,7 +147,8 @@ class IdxReader final : public DataReader {
           "images have 1 to 4 channels, this file has {}", images.size[3]));
     }
     if (images.size[0] != labels.size[0]) {
-      Fail(kExitBadData, "the data does not fit together", images_->name(),
+      Fail(ErrorKind::kBadData, "the data does not fit together",
+           images_->name(),
            fmt::format("it has {} images, but {} has {} labels", images.size[0],
                        labels_->name(), labels.size[0]),
            "Check that both files belong to the same data set and split.");
@@ -213,7 +214,7 @@ bool IsFile(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) == 0) return !S_ISDIR(info.st_mode);
   if (errno != ENOENT && errno != ENOTDIR) {
-    FailErrno(kExitIo, errno, "cannot open the data", path,
+    FailErrno(ErrorKind::kIo, errno, "cannot open the data", path,
               "Check the permissions of the file and its folder.");
   }
   return false;
@@ -234,7 +235,7 @@ std::unique_ptr<ByteSource> OpenFirst(const std::string& folder,
                                       const std::vector<std::string>& names) {
   const std::string path = FindFirst(folder, names);
   if (path.empty()) {
-    Fail(kExitNotFound, "cannot find the data", folder,
+    Fail(ErrorKind::kNotFound, "cannot find the data", folder,
          fmt::format("there is no {} or {}.gz", names[0], names[0]),
          "Check the folder and split=; docs/command-line.md has the names of "
          "the files.");
@@ -259,7 +260,7 @@ bool WantsTranspose(const DataSpec& spec) {
   const auto option = spec.kind_options.find("transpose");
   if (option == spec.kind_options.end() || option->second == "0") return false;
   if (option->second != "1") {
-    Fail(kExitUsage, "cannot understand the data spec", "transpose",
+    Fail(ErrorKind::kUsage, "cannot understand the data spec", "transpose",
          fmt::format("'{}' is neither 0 nor 1", Printable(option->second)),
          "Write transpose=1 for pictures that are stored column by column.");
   }
@@ -285,15 +286,15 @@ std::unique_ptr<DataReader> OpenIdx(const DataSpec& spec) {
   struct stat info;
   if (stat(spec.path.c_str(), &info) != 0) {
     const bool missing = errno == ENOENT || errno == ENOTDIR;
-    FailErrno(missing ? kExitNotFound : kExitIo, errno,
+    FailErrno(missing ? ErrorKind::kNotFound : ErrorKind::kIo, errno,
               missing ? "cannot find the data" : "cannot open the data",
               spec.path,
               missing ? "Name the folder that holds the IDX files."
                       : "Check the permissions of the folder.");
   }
   if (!S_ISDIR(info.st_mode)) {
-    Fail(kExitNotFound, "cannot find the data", spec.path, "it is not a folder",
-         "Name the folder that holds the IDX files.");
+    Fail(ErrorKind::kNotFound, "cannot find the data", spec.path,
+         "it is not a folder", "Name the folder that holds the IDX files.");
   }
   std::unique_ptr<ByteSource> images =
       OpenFirst(spec.path, ImageFiles(spec.split));

@@ -27,7 +27,7 @@ struct IdxHeader {
 
 // Reads and checks a header. On return `elements` bytes may still follow in the
 // source: exactly that many if its size is known, else no fewer than it could
-// hold. Throws kExitBadData, or kExitUnsupported for other types than u8.
+// hold. Throws kBadData, or kUnsupported for other types than u8.
 IdxHeader ReadIdxHeader(ByteSource& source);
 
 // Finds the files that spec.path and spec.split name.

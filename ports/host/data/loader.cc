@@ -17,14 +17,14 @@ namespace temper::host {
 Loader::Loader(const Dataset& data, const LoaderOptions& options)
     : data_(data), options_(options) {
   if (options.batch == 0) {
-    Fail(kExitUsage, "cannot make batches", "--batch", "it is 0",
+    Fail(ErrorKind::kUsage, "cannot make batches", "--batch", "it is 0",
          "Use 1 or more.");
   }
   batches_ = options.drop_last
                  ? data.size() / options.batch
                  : (data.size() + options.batch - 1) / options.batch;
   if (batches_ == 0) {
-    Fail(kExitBadData, "cannot make batches", data.source,
+    Fail(ErrorKind::kBadData, "cannot make batches", data.source,
          fmt::format("{} samples are fewer than one batch of {}", data.size(),
                      options.batch),
          "Use a smaller --batch or more data.");

@@ -34,8 +34,8 @@ struct LoaderOptions {
 
 class Loader {
  public:
-  // `data` must outlive the loader and stay as it is. kExitUsage for batch 0,
-  // kExitBadData if drop_last leaves no batch at all.
+  // `data` must outlive the loader and stay as it is. kUsage for batch 0,
+  // kBadData if drop_last leaves no batch at all.
   Loader(const Dataset& data, const LoaderOptions& options);
   ~Loader();
   Loader(const Loader&) = delete;

@@ -44,7 +44,7 @@ class NpyReader final : public DataReader {
     targets_.emplace(std::move(targets_source_));
     if (targets_->rows() != samples_->rows()) {
       Fail(
-          kExitBadData, "the data does not fit together",
+          ErrorKind::kBadData, "the data does not fit together",
           samples_->source().name(),
           fmt::format("it has {} samples, but {} has {} rows", samples_->rows(),
                       targets_->source().name(), targets_->rows()),
@@ -82,7 +82,7 @@ class NpyReader final : public DataReader {
           h.ShapeText()));
     }
     if (options_.channels_first && h.rank != 4) {
-      Fail(kExitUsage, "cannot understand the data spec", "layout=nchw",
+      Fail(ErrorKind::kUsage, "cannot understand the data spec", "layout=nchw",
            fmt::format("samples of the shape {} are not (n, c, h, w)",
                        h.ShapeText()),
            "Leave out layout=.");
@@ -126,7 +126,7 @@ class NpyReader final : public DataReader {
     }
     const uint64_t width = h.rank == 2 ? h.size[1] : 1;
     if (width > kMaxDimension) {
-      Fail(kExitUnsupported, "cannot use the targets",
+      Fail(ErrorKind::kUnsupported, "cannot use the targets",
            targets_->source().name(),
            fmt::format("{} of them a sample are more than {}", width,
                        kMaxDimension),
@@ -134,7 +134,7 @@ class NpyReader final : public DataReader {
     }
     const bool whole = h.type != NpyHeader::Type::kFloat;
     if (!options_.targets && whole && width > 1) {
-      Fail(kExitUsage, "cannot tell what the targets are",
+      Fail(ErrorKind::kUsage, "cannot tell what the targets are",
            targets_->source().name(),
            fmt::format("whole numbers of the shape {} may be several things",
                        h.ShapeText()),
@@ -144,7 +144,8 @@ class NpyReader final : public DataReader {
         whole ? TargetKind::kClasses : TargetKind::kValues);
     const auto require = [&](bool good, std::string_view why) {
       if (good) return;
-      Fail(kExitBadData, "cannot use the targets", targets_->source().name(),
+      Fail(ErrorKind::kBadData, "cannot use the targets",
+           targets_->source().name(),
            fmt::format("{}; the shape is {}", why, h.ShapeText()),
            "Choose another targets=, or check that the file belongs to this "
            "data.");
@@ -169,7 +170,7 @@ NpyOptions OptionsOf(const DataSpec& spec) {
   NpyOptions options;
   const auto refuse = [](std::string_view name, const std::string& value,
                          std::span<const std::string_view> known) {
-    Fail(kExitUsage, "cannot understand the data spec", name,
+    Fail(ErrorKind::kUsage, "cannot understand the data spec", name,
          fmt::format("there is no {} '{}'", name, Printable(value)),
          Suggest(value, known));
   };
@@ -189,7 +190,7 @@ NpyOptions OptionsOf(const DataSpec& spec) {
     }
     if (!options.targets) refuse("targets", targets->second, names);
     if (spec.paths.size() < 2) {
-      Fail(kExitUsage, "cannot understand the data spec", "targets",
+      Fail(ErrorKind::kUsage, "cannot understand the data spec", "targets",
            "there is no file of targets", "Write npy:X,Y.");
     }
   }
@@ -210,7 +211,7 @@ bool HasNpyTest(const DataSpec&) { return false; }
 std::unique_ptr<DataReader> OpenNpy(const DataSpec& spec) {
   const NpyOptions options = OptionsOf(spec);
   if (spec.split == "test") {
-    Fail(kExitUsage, "cannot find the test split", spec.text,
+    Fail(ErrorKind::kUsage, "cannot find the test split", spec.text,
          "NumPy files have none of their own",
          "Name the files of the test set, without split=.");
   }

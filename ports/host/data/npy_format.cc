@@ -101,7 +101,8 @@ class HeaderParser {
     return text;
   }
   [[noreturn]] void Unsupported(std::string_view why, std::string_view remedy) {
-    Fail(kExitUnsupported, "cannot read the data", source_.name(), why, remedy);
+    Fail(ErrorKind::kUnsupported, "cannot read the data", source_.name(), why,
+         remedy);
   }
 
   void Type(NpyHeader* header) {
@@ -319,7 +320,7 @@ NpyHeader ReadNpyHeader(ByteSource& source) {
   const FileFormat format = RecognizeFormat(source.Peek(kFormatBytes));
   if (format.kind == FormatKind::kArchive &&
       std::string_view(source.name()).ends_with(".npz")) {
-    Fail(kExitUnsupported, "cannot read the data", source.name(),
+    Fail(ErrorKind::kUnsupported, "cannot read the data", source.name(),
          "an .npz file is an archive of several arrays",
          "Unpack it (unzip) and name the .npy files that were in it: "
          "npy:X.npy,Y.npy.");
@@ -329,7 +330,7 @@ NpyHeader ReadNpyHeader(ByteSource& source) {
   source.ReadExact(start, sizeof(start), "the NumPy header");
   const uint8_t major = start[6], minor = start[7];
   if (major < 1 || major > 3 || minor != 0) {
-    Fail(kExitUnsupported, "cannot read the data", source.name(),
+    Fail(ErrorKind::kUnsupported, "cannot read the data", source.name(),
          fmt::format("it is of version {}.{} of the format; 1.0, 2.0 and 3.0 "
                      "are read",
                      major, minor),
@@ -452,7 +453,7 @@ std::vector<int32_t> NpyArray::ReadIndices() {
         const double number = static_cast<double>(value);
         if (!(number >= 0.0 && number <= 2147483647.0 &&
               number == std::floor(number))) {
-          Fail(kExitBadData, "cannot use the labels",
+          Fail(ErrorKind::kBadData, "cannot use the labels",
                fmt::format("{}, sample {}", source_->name(), indices.size()),
                fmt::format("{} is no class number", value),
                "Class numbers are whole and count from 0; for other numbers "

@@ -42,7 +42,7 @@ struct NpyHeader {
 
 // Reads and checks a header. On return exactly elements * item_bytes bytes
 // still follow in the source if its size is known, else no fewer than it could
-// hold. Throws kExitBadData, or kExitUnsupported for types that are not read
+// hold. Throws kBadData, or kUnsupported for types that are not read
 // and for .npz archives.
 NpyHeader ReadNpyHeader(ByteSource& source);
 
@@ -74,7 +74,7 @@ class NpyArray {
             bool as_bytes);
 
   // All numbers of an array, one a row, as class indices: whole numbers from 0
-  // to INT32_MAX. kExitBadData names the first that is none. Grows with what
+  // to INT32_MAX. kBadData names the first that is none. Grows with what
   // really arrives.
   std::vector<int32_t> ReadIndices();
 

@@ -33,7 +33,7 @@ class ByteReader {
     if (n > have) source_.ReadExact(to + have, n - have, "the pixels");
   }
   [[noreturn]] void Corrupt(std::string_view why) {
-    Fail(kExitBadData, "cannot read the image",
+    Fail(ErrorKind::kBadData, "cannot read the image",
          fmt::format("{}, byte {}", source_.name(),
                      source_.offset() - (end_ - begin_)),
          why, "Check the file, or convert it again.");
@@ -105,7 +105,7 @@ Image ReadPnm(ByteSource& source, const ImageCheck& check) {
   in.Next();
   const int format = in.Next();
   if (format == '1' || format == '4' || format == '7') {
-    Fail(kExitUnsupported, "cannot read the image", source.name(),
+    Fail(ErrorKind::kUnsupported, "cannot read the image", source.name(),
          fmt::format("format P{:c} is not supported", format),
          "Convert it to PGM or PPM (P5 or P6).");
   }
@@ -132,7 +132,7 @@ Image ReadPnm(ByteSource& source, const ImageCheck& check) {
   number = header("the maxval", 65535);
   const uint32_t maxval = number.value;
   if (maxval > 255) {
-    Fail(kExitUnsupported, "cannot read the image", source.name(),
+    Fail(ErrorKind::kUnsupported, "cannot read the image", source.name(),
          fmt::format("16-bit samples (maxval {}) are not supported", maxval),
          "Convert it to 8 bits.");
   }

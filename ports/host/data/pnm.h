@@ -22,7 +22,7 @@ struct Image {
 inline constexpr uint32_t kMaxImageSide = 16384;
 
 // Samples are scaled to 0..255 if the maxval is another (round to nearest).
-// kExitBadData, or kExitUnsupported for bitmaps (P1, P4), PAM and 16 bits.
+// kBadData, or kUnsupported for bitmaps (P1, P4), PAM and 16 bits.
 // `check` sees height, width and channels before anything is allocated; it may
 // throw.
 using ImageCheck = std::function<void(uint32_t h, uint32_t w, uint32_t c)>;

@@ -47,7 +47,7 @@ void CheckNames(const std::vector<std::string>& names, std::string_view where) {
   std::set<std::string_view> seen;
   for (size_t i = 0; i < names.size(); ++i) {
     const auto fail = [&](std::string_view why) {
-      Fail(kExitBadData, "cannot use the class names",
+      Fail(ErrorKind::kBadData, "cannot use the class names",
            fmt::format("{}, name {}", where, i), why, "Correct this name.");
     };
     if (names[i].empty()) fail("it is empty");
@@ -69,7 +69,7 @@ std::vector<std::string> GivenNames(const DataSpec& spec,
     *where = spec.names_file;
     std::vector<std::string> names = ReadNames(spec.names_file);
     if (names.empty()) {
-      Fail(kExitBadData, "cannot use the names", *where, "it holds none",
+      Fail(ErrorKind::kBadData, "cannot use the names", *where, "it holds none",
            "Write one name a line, for label 0 first, or leave out names=.");
     }
     return names;
@@ -95,7 +95,7 @@ std::vector<std::string> OriginalNames(const DataSpec& spec,
     }
   }
   if (classes > kMaxClasses) {
-    Fail(kExitBadData, "cannot use the labels",
+    Fail(ErrorKind::kBadData, "cannot use the labels",
          fmt::format("sample {}", highest),
          fmt::format("label {} is above {}", classes - 1, kMaxClasses - 1),
          "Check that the file of labels belongs to this data.");
@@ -107,7 +107,7 @@ std::vector<std::string> OriginalNames(const DataSpec& spec,
   }
   CheckNames(names, where);
   if (names.size() < classes) {
-    Fail(kExitBadData, "cannot use the labels",
+    Fail(ErrorKind::kBadData, "cannot use the labels",
          fmt::format("sample {}", highest),
          fmt::format("label {} is out of range: {} has {} names", classes - 1,
                      where, names.size()),
@@ -118,7 +118,7 @@ std::vector<std::string> OriginalNames(const DataSpec& spec,
 
 [[noreturn]] void BadClass(std::string_view option, std::string_view item,
                            std::string_view why, std::string_view remedy) {
-  Fail(kExitUsage, "cannot select the classes",
+  Fail(ErrorKind::kUsage, "cannot select the classes",
        fmt::format("{}={}", option, Printable(item)), why, remedy);
 }
 [[noreturn]] void BadClass(std::string_view option, std::string_view item,
@@ -333,7 +333,7 @@ void CheckEmptyClasses(const DataSpec& spec, const std::vector<int32_t>& labels,
     if (spec.split == "test" || after_limit) {
       out.notes.push_back(fmt::format("class '{}' has no sample", name));
     } else {
-      Fail(kExitBadData, "cannot train on this data", spec.text,
+      Fail(ErrorKind::kBadData, "cannot train on this data", spec.text,
            fmt::format("class '{}' has no sample", name),
            "Leave it out with classes=, or add samples.");
     }
@@ -345,8 +345,8 @@ void CheckEmptyClasses(const DataSpec& spec, const std::vector<int32_t>& labels,
 Selection Select(const DataSpec& spec, const std::vector<int32_t>& labels,
                  const std::vector<std::string>& names_of_data) {
   if (labels.empty()) {
-    Fail(kExitBadData, "cannot use the data", spec.text, "it has no samples",
-         "Check the path and the split.");
+    Fail(ErrorKind::kBadData, "cannot use the data", spec.text,
+         "it has no samples", "Check the path and the split.");
   }
   Selection out;
   const std::vector<std::string> names =
@@ -370,7 +370,7 @@ Selection Select(const DataSpec& spec, const std::vector<int32_t>& labels,
   }
   if (spec.val > 0.0) HoldOutOfClasses(spec, labels, out);
   if (out.train.empty() || (spec.val > 0.0 && out.val.empty())) {
-    Fail(kExitBadData, "cannot use the data", spec.text,
+    Fail(ErrorKind::kBadData, "cannot use the data", spec.text,
          "too few samples are left", "Loosen classes=, limit= or val=.");
   }
   return out;
@@ -381,7 +381,8 @@ Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
                            const std::vector<std::string>& names_of_data) {
   const auto refuse = [&](bool given, std::string_view option) {
     if (!given) return;
-    Fail(kExitUsage, "cannot select the samples", fmt::format("{}=", option),
+    Fail(ErrorKind::kUsage, "cannot select the samples",
+         fmt::format("{}=", option),
          fmt::format("the targets of this data are {}, not one class a sample",
                      targets.kind == TargetKind::kNone
                          ? "missing"
@@ -395,7 +396,7 @@ Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
   Selection out;
   if (targets.HasClasses()) {
     if (targets.width > kMaxClasses) {
-      Fail(kExitBadData, "cannot use the targets", spec.text,
+      Fail(ErrorKind::kBadData, "cannot use the targets", spec.text,
            fmt::format("{} classes are more than {}", targets.width,
                        kMaxClasses),
            "Check that the file of targets belongs to this data.");
@@ -409,7 +410,7 @@ Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
     }
     CheckNames(out.class_names, where);
     if (out.class_names.size() != targets.width) {
-      Fail(kExitBadData, "cannot use the names", where,
+      Fail(ErrorKind::kBadData, "cannot use the names", where,
            fmt::format("there are {} names for {} classes",
                        out.class_names.size(), targets.width),
            "Name every class, in the order of the targets.");
@@ -426,7 +427,7 @@ Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
     SortParts(out);
   }
   if (out.train.empty() || (spec.val > 0.0 && out.val.empty())) {
-    Fail(kExitBadData, "cannot use the data", spec.text,
+    Fail(ErrorKind::kBadData, "cannot use the data", spec.text,
          "too few samples are left", "Loosen limit= or val=.");
   }
   return out;

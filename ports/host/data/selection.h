@@ -29,7 +29,7 @@ struct Selection {
 Selection Select(const DataSpec& spec, const std::vector<int32_t>& labels,
                  const std::vector<std::string>& names);
 // For targets of every other kind: limit=, val= and seed=, and names= where an
-// output is a class. classes= and per_class= are kExitUsage.
+// output is a class. classes= and per_class= are kUsage.
 Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
                            uint32_t samples,
                            const std::vector<std::string>& names);

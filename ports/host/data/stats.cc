@@ -82,7 +82,7 @@ std::vector<Moments> FloatMoments(const Dataset& data, size_t period) {
 
 SampleStats Stats(const Dataset& train, size_t period, float scale) {
   if (train.size() == 0 || period == 0) {
-    Fail(kExitBug, "statistics of no samples", train.source, "", "");
+    Fail(ErrorKind::kBug, "statistics of no samples", train.source, "", "");
   }
   const bool bytes = train.shape.type == ElementType::kU8;
   SampleStats out;

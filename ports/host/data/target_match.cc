@@ -38,12 +38,12 @@ void CheckTargetKind(const Graph& graph, const Targets& targets,
   const std::string place =
       fmt::format("{}, layer \"{}\"", Printable(where), Printable(node.name));
   if (targets.kind == TargetKind::kMultiHot) {
-    Fail(kExitUnsupported, "no loss of this model takes several labels", place,
-         fmt::format("it compares with {}", Words(loss.targets)),
+    Fail(ErrorKind::kUnsupported, "no loss of this model takes several labels",
+         place, fmt::format("it compares with {}", Words(loss.targets)),
          "Use data with one class a sample, or probabilities: targets=soft");
   }
   Fail(
-      kExitUnsupported, "this model needs other targets", place,
+      ErrorKind::kUnsupported, "this model needs other targets", place,
       fmt::format("it compares with {}, the targets of the data are {}",
                   Words(loss.targets), Words(targets.kind)),
       loss.targets == TargetKind::kValues
@@ -61,7 +61,8 @@ void CheckTargets(const Graph& graph, const Targets& targets,
   const Status status = graph.Check(&shapes);
   if (!status.ok()) FailStatus(status, graph, where);
   if (shapes.back().Count() == targets.Floats()) return;
-  Fail(kExitMismatch, "the targets do not fit the model", Printable(where),
+  Fail(ErrorKind::kMismatch, "the targets do not fit the model",
+       Printable(where),
        fmt::format(
            "it has {} outputs, a sample has {} {}", shapes.back().Count(),
            targets.width,

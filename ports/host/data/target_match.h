@@ -11,11 +11,11 @@
 
 namespace temper::host {
 
-// kExitUnsupported if the loss that ends the graph takes no targets of this
+// kUnsupported if the loss that ends the graph takes no targets of this
 // kind. A loss that brings its own takes any. `where`: the model.
 void CheckTargetKind(const Graph& graph, const Targets& targets,
                      std::string_view where);
-// The same, and kExitMismatch if there are not as many floats a sample as the
+// The same, and kMismatch if there are not as many floats a sample as the
 // graph has outputs.
 void CheckTargets(const Graph& graph, const Targets& targets,
                   std::string_view where);

@@ -19,7 +19,7 @@ bool StartsWith(std::string_view text, std::string_view start) {
 }
 
 [[noreturn]] void BadText(const std::string& where, std::string_view why) {
-  Fail(kExitBadData, "cannot read the text", where, why,
+  Fail(ErrorKind::kBadData, "cannot read the text", where, why,
        "Save the file as UTF-8.");
 }
 

@@ -13,7 +13,7 @@
 
 namespace temper::host {
 
-// `bytes` as UTF-8 without a byte order mark. Throws kExitBadData with `where`.
+// `bytes` as UTF-8 without a byte order mark. Throws kBadData with `where`.
 std::string DecodeText(std::string_view bytes, const std::string& where);
 
 // The same of a file of at most max_bytes bytes. Throws Failure.

@@ -67,7 +67,7 @@ void MeasureStorage(sim::DeviceProfile::Storage* s) {
   char path[] = "temper-profile-XXXXXX";
   const int file = mkstemp(path);
   if (file < 0) {
-    FailErrno(kExitCannotCreate, errno, "cannot measure the storage",
+    FailErrno(ErrorKind::kCannotCreate, errno, "cannot measure the storage",
               "a file in the current folder",
               "Run it in a folder that can be written");
   }
@@ -78,7 +78,7 @@ void MeasureStorage(sim::DeviceProfile::Storage* s) {
   };
   const auto put = [&](size_t bytes) {
     if (write(file, block.data(), bytes) != static_cast<ssize_t>(bytes)) {
-      FailErrno(kExitIo, errno, "cannot measure the storage", path,
+      FailErrno(ErrorKind::kIo, errno, "cannot measure the storage", path,
                 "Free space on it");
     }
   };
@@ -123,7 +123,7 @@ sim::DeviceProfile LoadDevice(const std::string& name_or_file) {
       if (name_or_file == p.name) text = p.text;
     }
     if (text.empty()) {
-      Fail(kExitNotFound, "no such device", Printable(name_or_file),
+      Fail(ErrorKind::kNotFound, "no such device", Printable(name_or_file),
            fmt::format("built in are {}; another is a file, NAME.toml",
                        BuiltInNames()),
            Suggest(name_or_file, names));
@@ -131,8 +131,8 @@ sim::DeviceProfile LoadDevice(const std::string& name_or_file) {
   }
   error = sim::ParseProfile(text, &profile);
   if (!error.empty()) {
-    Fail(kExitBadData, "not a device profile", Printable(name_or_file), error,
-         "docs/simulation.md describes the format");
+    Fail(ErrorKind::kBadData, "not a device profile", Printable(name_or_file),
+         error, "docs/simulation.md describes the format");
   }
   return profile;
 }

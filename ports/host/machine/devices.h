@@ -11,8 +11,8 @@
 
 namespace temper::host {
 
-// A name (pi-4) or a file (anything with a / or ending in .toml). kExitNotFound
-// with the nearest name, kExitBadData with the line that is wrong.
+// A name (pi-4) or a file (anything with a / or ending in .toml). kNotFound
+// with the nearest name, kBadData with the line that is wrong.
 sim::DeviceProfile LoadDevice(const std::string& name_or_file);
 
 // Measures kernels with the current target on 1 to `threads` threads, and the

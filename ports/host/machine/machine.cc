@@ -67,7 +67,7 @@ double CopyGbytesPerSecond(const ParallelRunner& parallel) {
   std::unique_ptr<char[]> from(new (std::nothrow) char[bytes]);
   std::unique_ptr<char[]> to(new (std::nothrow) char[bytes]);
   if (!from || !to) {
-    Fail(kExitDoesNotFit, "cannot measure the memory",
+    Fail(ErrorKind::kDoesNotFit, "cannot measure the memory",
          fmt::format("two buffers of {} MiB", bytes / kMiB), "out of memory",
          "Free memory");
   }

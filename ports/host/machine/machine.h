@@ -16,7 +16,7 @@ double FmaPeakGflops(const ParallelRunner& parallel);
 
 // Billions of bytes read plus bytes written per second when the runner's
 // threads copy between buffers that no cache holds. Takes two buffers of 64 to
-// 256 MiB while it runs; kExitDoesNotFit if there is no such memory.
+// 256 MiB while it runs; kDoesNotFit if there is no such memory.
 double CopyGbytesPerSecond(const ParallelRunner& parallel);
 
 // The processor's name as the system gives it; may be empty.

@@ -40,7 +40,7 @@ HostArena::HostArena(uint64_t bytes) {
   const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   ArenaSizes sizes;
   if (!SizeArena(bytes, page, SIZE_MAX, &sizes)) {
-    Fail(kExitDoesNotFit, "arena", fmt::format("{} bytes", bytes),
+    Fail(ErrorKind::kDoesNotFit, "arena", fmt::format("{} bytes", bytes),
          "larger than the address space", "Ask for less with --arena");
   }
   size_ = sizes.size;
@@ -51,7 +51,7 @@ HostArena::HostArena(uint64_t bytes) {
   void* const place = mmap(nullptr, reserved, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (place == MAP_FAILED) {
-    FailErrno(kExitDoesNotFit, errno, "cannot reserve the arena",
+    FailErrno(ErrorKind::kDoesNotFit, errno, "cannot reserve the arena",
               fmt::format("{} bytes", bytes),
               "Use a smaller batch or model, or free memory");
   }
@@ -64,8 +64,8 @@ HostArena::HostArena(uint64_t bytes) {
   if (mprotect(base + pages, page, PROT_NONE) != 0) {
     const int error = errno;
     munmap(mapping_, mapped_);
-    FailErrno(kExitIo, error, "cannot protect the page after the arena", "",
-              "");
+    FailErrno(ErrorKind::kIo, error, "cannot protect the page after the arena",
+              "", "");
   }
   // Fewer translations to look up; a kernel that has no huge pages may refuse.
   madvise(base, pages, MADV_HUGEPAGE);
@@ -122,7 +122,7 @@ uint64_t ParseBytes(std::string_view text) {
     if (overflow || value == 0) break;
     return value;
   }
-  Fail(kExitUsage, "not a size", Printable(text),
+  Fail(ErrorKind::kUsage, "not a size", Printable(text),
        "a size is a whole number above 0 with an optional unit",
        "Write it like 16777216, 16384KiB, 16MiB or 1GiB");
 }

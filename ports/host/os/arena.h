@@ -25,7 +25,7 @@ bool SizeArena(uint64_t bytes, uint64_t page, uint64_t most, ArenaSizes* sizes);
 class HostArena {
  public:
   // Reserves and touches `bytes` (a multiple of 64): there is no swapping in
-  // later, and no killing either. kExitDoesNotFit if the system refuses.
+  // later, and no killing either. kDoesNotFit if the system refuses.
   explicit HostArena(uint64_t bytes);
   ~HostArena();
   HostArena(const HostArena&) = delete;
@@ -51,7 +51,7 @@ class HostArena {
   uint64_t size_ = 0;
 };
 
-// "65536", "64KiB", "16MiB", "1GiB", "16MB" (decimal). kExitUsage otherwise.
+// "65536", "64KiB", "16MiB", "1GiB", "16MB" (decimal). kUsage otherwise.
 uint64_t ParseBytes(std::string_view text);
 
 }  // namespace temper::host

@@ -73,7 +73,7 @@ void ByteSource::ExpectEnd() {
   uint8_t extra;
   const std::string where = Where();
   if (Read(&extra, 1) != 0) {
-    Fail(kExitBadData, "cannot read the data", where,
+    Fail(ErrorKind::kBadData, "cannot read the data", where,
          "bytes follow the end of the data that the header announces",
          "Check that the file is complete and not two files in one.");
   }
@@ -84,13 +84,13 @@ std::string ByteSource::Where() const {
 }
 
 void ByteSource::Corrupt(std::string_view why) const {
-  Fail(kExitBadData, "cannot read the data", Where(), why,
+  Fail(ErrorKind::kBadData, "cannot read the data", Where(), why,
        "Check the file against its origin, or fetch it again.");
 }
 
 size_t CheckedSize(uint64_t bytes, std::string_view what) {
   if (bytes > std::numeric_limits<size_t>::max() / 2) {
-    Fail(kExitUnsupported, "cannot read the data", what,
+    Fail(ErrorKind::kUnsupported, "cannot read the data", what,
          fmt::format("{} bytes are more than this system can address", bytes),
          "Use limit= or per_class= to read fewer samples.");
   }
@@ -107,7 +107,7 @@ class FileSource final : public ByteSource {
     if (fd_ < 0) {
       const int error = errno;
       const bool missing = error == ENOENT || error == ENOTDIR;
-      FailErrno(missing ? kExitNotFound : kExitIo, error,
+      FailErrno(missing ? ErrorKind::kNotFound : ErrorKind::kIo, error,
                 "cannot open the file", path,
                 "Check the path and its permissions.");
     }
@@ -115,11 +115,11 @@ class FileSource final : public ByteSource {
     if (fstat(fd_, &info) != 0) {
       const int error = errno;
       close(fd_);
-      FailErrno(kExitIo, error, "cannot open the file", path, "");
+      FailErrno(ErrorKind::kIo, error, "cannot open the file", path, "");
     }
     if (!S_ISREG(info.st_mode)) {
       close(fd_);
-      Fail(kExitBadData, "cannot open the file", path,
+      Fail(ErrorKind::kBadData, "cannot open the file", path,
            "it is not a regular file",
            "Name a file, not a folder, pipe or device.");
     }
@@ -151,7 +151,7 @@ class FileSource final : public ByteSource {
       const ssize_t got = read(fd_, to, n);
       if (got >= 0) return static_cast<size_t>(got);
       if (errno != EINTR) {
-        FailErrno(kExitIo, errno, "cannot read the file", Where(),
+        FailErrno(ErrorKind::kIo, errno, "cannot read the file", Where(),
                   "Check the storage device.");
       }
     }

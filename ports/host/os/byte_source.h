@@ -47,7 +47,7 @@ class ByteSource {
   uint64_t offset() const { return offset_; }
   // "train-images.gz, byte 16" for messages.
   virtual std::string Where() const;
-  // Throws kExitBadData at Where().
+  // Throws kBadData at Where().
   [[noreturn]] void Corrupt(std::string_view why) const;
 
  protected:
@@ -63,7 +63,7 @@ class ByteSource {
 };
 
 // Regular files only: a FIFO or device would block or never end.
-// A missing file is kExitNotFound.
+// A missing file is kNotFound.
 std::unique_ptr<ByteSource> OpenFile(const std::string& path);
 // `bytes` must outlive the source.
 std::unique_ptr<ByteSource> OpenMemory(std::span<const uint8_t> bytes,
@@ -72,7 +72,7 @@ std::unique_ptr<ByteSource> OpenMemory(std::span<const uint8_t> bytes,
 // anything else after the last one is an error.
 std::unique_ptr<ByteSource> OpenGzip(std::unique_ptr<ByteSource> packed);
 
-// A size from a file as size_t, or kExitUnsupported where the address space is
+// A size from a file as size_t, or kUnsupported where the address space is
 // too small for it (32-bit hosts).
 size_t CheckedSize(uint64_t bytes, std::string_view what);
 

@@ -5,45 +5,44 @@
 
 namespace temper::host {
 
-ExitCode ExitCodeOf(StatusCode code) {
+ErrorKind ErrorKindOf(StatusCode code) {
   switch (code) {
-    case StatusCode::kOk:
-      return kExitOk;
     case StatusCode::kInvalidArgument:
-      return kExitConfiguration;
+      return ErrorKind::kConfiguration;
     case StatusCode::kShapeMismatch:
     case StatusCode::kMismatch:
-      return kExitMismatch;
+      return ErrorKind::kMismatch;
     case StatusCode::kArenaTooSmall:
-      return kExitDoesNotFit;
+      return ErrorKind::kDoesNotFit;
     case StatusCode::kUnsupported:
-      return kExitUnsupported;
+      return ErrorKind::kUnsupported;
     case StatusCode::kBadData:
     case StatusCode::kBadFile:
-      return kExitBadData;
+      return ErrorKind::kBadData;
     case StatusCode::kNotFound:
-      return kExitNotFound;
+      return ErrorKind::kNotFound;
     case StatusCode::kIoError:
-      return kExitIo;
+      return ErrorKind::kIo;
     case StatusCode::kNotFinite:
-      return kExitDiverged;
+      return ErrorKind::kDiverged;
+    case StatusCode::kOk:  // no error: nobody should ask
     case StatusCode::kWrongState:
     case StatusCode::kInternal:
-      return kExitBug;
+      return ErrorKind::kBug;
   }
-  return kExitBug;
+  return ErrorKind::kBug;
 }
 
 void FailFile(const FileError& error, const std::string& path) {
   // What is invalid in a file is the file's fault, not the command line's.
-  const ExitCode code = error.code == StatusCode::kInvalidArgument
-                            ? kExitBadData
-                            : ExitCodeOf(error.code);
+  const ErrorKind kind = error.code == StatusCode::kInvalidArgument
+                             ? ErrorKind::kBadData
+                             : ErrorKindOf(error.code);
   // Errors of the disk name the path themselves.
   if (error.message.find(path) != std::string::npos) {
-    throw Failure(code, error.message);
+    throw Failure(kind, error.message);
   }
-  throw Failure(code, fmt::format("{}: {}", path, error.message));
+  throw Failure(kind, fmt::format("{}: {}", path, error.message));
 }
 
 std::vector<uint8_t> ReadFileOrFail(const std::string& path,

@@ -12,22 +12,22 @@
 
 namespace temper::host {
 
-// The exit code that belongs to a status code.
-ExitCode ExitCodeOf(StatusCode code);
+// The kind of error that a status code other than kOk is.
+ErrorKind ErrorKindOf(StatusCode code);
 
-// "path: message" with the exit code of the error.
+// "path: message" with the kind of the error.
 [[noreturn]] void FailFile(const FileError& error, const std::string& path);
 
 std::vector<uint8_t> ReadFileOrFail(const std::string& path,
                                     uint64_t max_bytes);
 
 // Opens `file`, lets write(sink) fill it (it returns false if the sink refused)
-// and commits. Throws Failure (kExitIo) that says what became of the target,
+// and commits. Throws Failure (kIo) that says what became of the target,
 // which is as it was if `write` throws. Allocates nothing on the way to success.
 template <class Write>
 void SaveOrFail(AtomicFile& file, Write&& write) {
   const auto refuse = [&] {
-    throw Failure(kExitIo,
+    throw Failure(ErrorKind::kIo,
                   std::string(file.error()) + "\n  " + file.consequence());
   };
   if (!file.Open().ok()) refuse();

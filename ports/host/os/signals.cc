@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cerrno>
 
-#include "ports/host/base/failure.h"
 #include "ports/host/os/messages.h"
 
 namespace temper::host {
@@ -73,16 +72,5 @@ bool StopRequested() {
 }
 
 void StopAtQuestion(uint64_t n) { questions_left = n; }
-
-int StopExitCode() {
-  switch (StopSignal()) {
-    case 0:
-      return kExitOk;
-    case SIGINT:
-      return kExitInterrupted;
-    default:
-      return kExitResumable;
-  }
-}
 
 }  // namespace temper::host

@@ -18,16 +18,12 @@ void InstallStopHandler();
 // after the last question was not, and ends the process now.
 void RemoveStopHandler(bool stopped);
 
-// 0, or the number of the first signal: SIGINT (exit 130), SIGTERM or
-// SIGHUP (exit 75).
+// 0, or the number of the first signal: SIGINT , SIGTERM or SIGHUP.
 int StopSignal();
 // The question, once before every batch; asked by one thread.
 bool StopRequested();
 // For tests: the n-th question from now on meets a SIGTERM.
 void StopAtQuestion(uint64_t n);
-
-// kExitInterrupted or kExitResumable; kExitOk without a signal.
-int StopExitCode();
 
 }  // namespace temper::host
 

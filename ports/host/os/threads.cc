@@ -256,13 +256,13 @@ uint32_t CpusOfAffinity() {
 }
 
 void FailNoThread(std::string_view why) {
-  Fail(kExitUnsupported, "cannot start the threads", "--threads", why,
+  Fail(ErrorKind::kUnsupported, "cannot start the threads", "--threads", why,
        "Use fewer, or allow more (ulimit -u, TasksMax=).");
 }
 
 std::unique_ptr<ThreadPool> MakeThreadPool(uint32_t threads) {
   if (threads < 1 || threads > kMaxThreads) {
-    Fail(kExitUsage, "cannot start the threads", "--threads",
+    Fail(ErrorKind::kUsage, "cannot start the threads", "--threads",
          fmt::format("{} is out of range", threads),
          fmt::format("Use 1 to {}.", kMaxThreads));
   }

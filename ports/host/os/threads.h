@@ -26,7 +26,7 @@ uint32_t DefaultThreads();
 // Of the affinity alone.
 uint32_t CpusOfAffinity();
 
-// A thread that the system refused to start: kExitUnsupported with what to do.
+// A thread that the system refused to start: kUnsupported with what to do.
 [[noreturn]] void FailNoThread(std::string_view why);
 
 class ThreadPool {
@@ -43,8 +43,8 @@ class ThreadPool {
   ParallelRunner runner_;
 };
 
-// `threads` counts the calling thread. kExitUsage unless 1 to kMaxThreads;
-// kExitUnsupported where the system refuses to start them. All of them run when
+// `threads` counts the calling thread. kUsage unless 1 to kMaxThreads;
+// kUnsupported where the system refuses to start them. All of them run when
 // it returns: what starting a thread costs does not fall into a step.
 std::unique_ptr<ThreadPool> MakeThreadPool(uint32_t threads);
 

@@ -54,8 +54,8 @@ bool IsFolder(const std::string& path) {
 }
 
 [[noreturn]] void CannotCreate(int error, const std::string& path) {
-  FailErrno(kExitCannotCreate, error, "cannot create the run folder", path,
-            "Choose another --out.");
+  FailErrno(ErrorKind::kCannotCreate, error, "cannot create the run folder",
+            path, "Choose another --out.");
 }
 
 // mkdir -p; what is new goes to `created`. Each new entry is synced in its
@@ -109,7 +109,7 @@ std::vector<std::string> Entries(int folder, const std::string& shown) {
   const int error =
       ForEachEntry(folder, [&](const char* name) { names.push_back(name); });
   if (error != 0) {
-    FailErrno(kExitCannotCreate, error, "cannot read the folder", shown,
+    FailErrno(ErrorKind::kCannotCreate, error, "cannot read the folder", shown,
               "Check its permissions, or choose another --out.");
   }
   return names;
@@ -159,8 +159,8 @@ bool IsOurs(std::string_view name) {
 RunFolder::RunFolder(std::string path, FolderMode mode)
     : path_(std::move(path)) {
   if (path_.empty()) {
-    Fail(kExitUsage, "cannot create the run folder", "--out", "it is empty",
-         "Name a folder.");
+    Fail(ErrorKind::kUsage, "cannot create the run folder", "--out",
+         "it is empty", "Name a folder.");
   }
   try {
     if (mode == FolderMode::kNumbered) {
@@ -184,20 +184,20 @@ RunFolder::RunFolder(std::string path, FolderMode mode)
       struct stat info;
       if (stat(path_.c_str(), &info) != 0) {
         if (errno != ENOENT && errno != ENOTDIR) {
-          FailErrno(kExitIo, errno, "cannot resume", path_,
+          FailErrno(ErrorKind::kIo, errno, "cannot resume", path_,
                     "Check the permissions of the folder.");
         }
-        Fail(kExitNotFound, "cannot resume", path_,
+        Fail(ErrorKind::kNotFound, "cannot resume", path_,
              "there is no such run folder", "Check the path.");
       }
       if (!S_ISDIR(info.st_mode)) {
-        Fail(kExitNotFound, "cannot resume", path_, "it is a file",
+        Fail(ErrorKind::kNotFound, "cannot resume", path_, "it is a file",
              "Name the folder of the run.");
       }
     } else {
       struct stat info;
       if (stat(path_.c_str(), &info) == 0 && !S_ISDIR(info.st_mode)) {
-        Fail(kExitCannotCreate, "cannot create the run folder", path_,
+        Fail(ErrorKind::kCannotCreate, "cannot create the run folder", path_,
              "there is a file of this name", "Choose another --out.");
       }
       MakeFolders(path_, &created_);
@@ -207,7 +207,7 @@ RunFolder::RunFolder(std::string path, FolderMode mode)
     RemoveTree(fd_, kNew);  // of a job that was killed; the lock was free
     if (mode == FolderMode::kResume) {
       if (!Exists(fd_, "config.json")) {
-        Fail(kExitNotFound, "cannot resume", path_,
+        Fail(ErrorKind::kNotFound, "cannot resume", path_,
              "there is no run in this folder (no config.json)",
              "Name the folder that `temper train` made.");
       }
@@ -218,7 +218,7 @@ RunFolder::RunFolder(std::string path, FolderMode mode)
     if (mode != FolderMode::kOverwrite) {
       for (const std::string& name : Entries(fd_, path_)) {
         if (IsOurs(name)) continue;
-        Fail(kExitCannotCreate, "cannot create the run folder", path_,
+        Fail(ErrorKind::kCannotCreate, "cannot create the run folder", path_,
              "it exists and is not empty",
              "Choose another --out, resume the run, or give --overwrite.");
       }
@@ -236,13 +236,13 @@ void RunFolder::Lock() {
   for (int attempt = 0; attempt < 10; ++attempt) {
     fd_ = open(path_.c_str(), kFolderFlags);
     if (fd_ < 0) {
-      FailErrno(kExitCannotCreate, errno, "cannot open the run folder", path_,
-                "Check its permissions.");
+      FailErrno(ErrorKind::kCannotCreate, errno, "cannot open the run folder",
+                path_, "Check its permissions.");
     }
     // File systems without locks (some network ones) go unlocked.
     if (flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
       created_.clear();  // it is in use, whoever made it
-      Fail(kExitCannotCreate, "cannot use the run folder", path_,
+      Fail(ErrorKind::kCannotCreate, "cannot use the run folder", path_,
            "another process is writing into it",
            "Wait for it to end, or choose another --out.");
     }
@@ -252,7 +252,7 @@ void RunFolder::Lock() {
     close(std::exchange(fd_, -1));
     MakeFolders(path_, &created_);
   }
-  Fail(kExitCannotCreate, "cannot use the run folder", path_,
+  Fail(ErrorKind::kCannotCreate, "cannot use the run folder", path_,
        "other processes keep removing it", "Choose another --out.");
 }
 
@@ -264,7 +264,7 @@ void RunFolder::CheckOldRun() const {
                                  const std::string& shown) {
     if (fstatat(folder, name.c_str(), &entry, AT_SYMLINK_NOFOLLOW) == 0 &&
         S_ISDIR(entry.st_mode)) {
-      Fail(kExitCannotCreate, "cannot replace the run", File(shown),
+      Fail(ErrorKind::kCannotCreate, "cannot replace the run", File(shown),
            "it is a folder, not a file of a run",
            "Choose another --out, or remove it.");
     }
@@ -280,8 +280,8 @@ void RunFolder::CheckOldRun() const {
                               ? "it is on another file system than its run"
                               : nullptr;
   if (why != nullptr) {
-    Fail(kExitCannotCreate, "cannot replace the run", File(kWeights), why,
-         "Choose another --out, or remove it.");
+    Fail(ErrorKind::kCannotCreate, "cannot replace the run", File(kWeights),
+         why, "Choose another --out, or remove it.");
   }
   const Descriptor folder{OpenFolder(fd_, kWeights)};
   if (folder.fd < 0) return;
@@ -297,7 +297,7 @@ void RunFolder::CheckComplete() const {
   const bool whole = run.fd >= 0 && Exists(run.fd, "config.json") &&
                      Exists(run.fd, "weights/last.safetensors");
   if (whole) return;
-  Fail(kExitCannotCreate, "cannot use the run folder", File(kComplete),
+  Fail(ErrorKind::kCannotCreate, "cannot use the run folder", File(kComplete),
        "it is not a whole run, so nothing is replaced by it", "Move it away.");
 }
 
@@ -305,12 +305,12 @@ void RunFolder::OpenWeights(int folder) {
   if (mkdirat(folder, kWeights, 0777) == 0) {
     Sync(folder);
   } else if (errno != EEXIST) {
-    FailErrno(kExitCannotCreate, errno, "cannot create the folder",
+    FailErrno(ErrorKind::kCannotCreate, errno, "cannot create the folder",
               File(kWeights), "Check the permissions of the run folder.");
   }
   const int fd = openat(folder, kWeights, kFolderFlags);
   if (fd < 0) {
-    FailErrno(kExitCannotCreate, errno, "cannot open the folder",
+    FailErrno(ErrorKind::kCannotCreate, errno, "cannot open the folder",
               File(kWeights), "Check its permissions.");
   }
   if (weights_fd_ >= 0) close(weights_fd_);
@@ -326,7 +326,7 @@ void RunFolder::CreateStaging() {
 
 void RunFolder::Publish() {
   const auto fail = [&](int error) {
-    FailErrno(kExitIo, error, "cannot begin the run", path_,
+    FailErrno(ErrorKind::kIo, error, "cannot begin the run", path_,
               "What was in the folder is untouched. Check the free space and "
               "the storage device.");
   };
@@ -337,8 +337,8 @@ void RunFolder::Publish() {
   close(std::exchange(staging_fd_, -1));
   created_.clear();
   if (!Sync(fd_)) {
-    FailErrno(kExitIo, errno, "cannot bring the run folder to the disk", path_,
-              "The new run is complete: `temper resume` continues it.");
+    FailErrno(ErrorKind::kIo, errno, "cannot bring the run folder to the disk",
+              path_, "The new run is complete: `temper resume` continues it.");
   }
   Finish();
   OpenWeights(fd_);
@@ -347,7 +347,7 @@ void RunFolder::Publish() {
 void RunFolder::Finish() {
   const auto fail = [&](int error, std::string_view what,
                         const std::string& name) {
-    FailErrno(kExitIo, error, what, File(name),
+    FailErrno(ErrorKind::kIo, error, what, File(name),
               "The new run is complete: once this is repaired, `temper resume` "
               "continues it.");
   };
@@ -379,7 +379,7 @@ void RunFolder::Finish() {
   if (from.fd < 0) {
     if (errno == ENOENT) return;
     if (errno == ENOTDIR || errno == ELOOP) {
-      Fail(kExitCannotCreate, "cannot use the run folder", File(kMoving),
+      Fail(ErrorKind::kCannotCreate, "cannot use the run folder", File(kMoving),
            "it is not a folder", "Move it away.");
     }
     fail(errno, "cannot open the new run", kMoving);

@@ -36,7 +36,7 @@ enum class FolderMode {
 class RunFolder {
  public:
   // Creates or opens the folder and locks it against other processes until
-  // destruction. kExitCannotCreate, kExitNotFound (resume).
+  // destruction. kCannotCreate, kNotFound (resume).
   RunFolder(std::string path, FolderMode mode);
   // Removes what a run that was not published has made.
   ~RunFolder();
@@ -55,14 +55,14 @@ class RunFolder {
   FilePlace Weights(const std::string& name) const;
 
   // Replaces a file as a whole: the old or the new content survives a crash,
-  // nothing between. kExitIo.
+  // nothing between. kIo.
   void WriteFile(const std::string& name, std::string_view content) const;
-  // kExitNotFound, kExitBadData, kExitIo.
+  // kNotFound, kBadData, kIo.
   std::vector<uint8_t> ReadFile(const std::string& name,
                                 uint64_t max_bytes) const;
 
   // Makes the new run the run of this folder. What it wrote before, and synced,
-  // survives a power cut from here on. kExitIo: the older run is as it was,
+  // survives a power cut from here on. kIo: the older run is as it was,
   // unless the message says that the new one is complete.
   void Publish();
 

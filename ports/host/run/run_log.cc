@@ -41,10 +41,10 @@ AppendFile::AppendFile(const FilePlace& place, Mode mode) : place_(place) {
   if (Open()) return;
   if (mode == Mode::kNew) {
     if (errno == EEXIST) {
-      Fail(kExitCannotCreate, "cannot open the file", path(),
+      Fail(ErrorKind::kCannotCreate, "cannot open the file", path(),
            "it is not a regular file", "Remove it.");
     }
-    FailErrno(kExitCannotCreate, errno, "cannot open the file", path(),
+    FailErrno(ErrorKind::kCannotCreate, errno, "cannot open the file", path(),
               "Check the permissions of the folder.");
   }
   // A folder, a link, and what is no file in other ways.

@@ -30,7 +30,7 @@ namespace temper::host {
 class AppendFile {
  public:
   enum class Mode { kNew, kResume };
-  // Opens or creates the file. kNew: empties it; kExitCannotCreate. kResume:
+  // Opens or creates the file. kNew: empties it; kCannotCreate. kResume:
   // what is no regular file is moved aside; if nothing helps, there is no log.
   AppendFile(const FilePlace& place, Mode mode);
   ~AppendFile();

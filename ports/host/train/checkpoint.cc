@@ -60,7 +60,7 @@ uint64_t ReadField(const ModelDescription& file, const char* name,
   const auto at = file.training.find(name);
   if (at == file.training.end() && absent) return *absent;
   if (at == file.training.end() || at->second.empty()) {
-    Fail(kExitBadData, "the checkpoint lacks a counter", name, "",
+    Fail(ErrorKind::kBadData, "the checkpoint lacks a counter", name, "",
          "It is a model without training state: fine-tune it instead");
   }
   uint64_t value = 0;
@@ -75,8 +75,8 @@ uint64_t ReadField(const ModelDescription& file, const char* name,
         __builtin_mul_overflow(value, uint64_t{hexadecimal ? 16u : 10u},
                                &next) ||
         __builtin_add_overflow(next, static_cast<uint64_t>(digit), &value)) {
-      Fail(kExitBadData, "a counter of the checkpoint is no number", name,
-           Printable(at->second), "");
+      Fail(ErrorKind::kBadData, "a counter of the checkpoint is no number",
+           name, Printable(at->second), "");
     }
   }
   return value;
@@ -137,7 +137,8 @@ Checkpoint::Checkpoint(const Job& job, const Trainer& trainer,
   const FileError error = writer_.Prepare(info, weights, state, counters);
   if (!error.ok()) {
     // Names of classes or layers that a file cannot hold.
-    throw Failure(kExitBadData, fmt::format("{}: {}", path_, error.message));
+    throw Failure(ErrorKind::kBadData,
+                  fmt::format("{}: {}", path_, error.message));
   }
 }
 
@@ -159,7 +160,8 @@ void Checkpoint::Save(const Counters& counters) {
 Counters ReadCounters(const ModelDescription& file, const Job& job) {
   const uint64_t arithmetic = ReadField(file, "arithmetic", false);
   if (arithmetic != kArithmeticVersion) {
-    Fail(kExitMismatch, "the checkpoint was computed by another version", "",
+    Fail(ErrorKind::kMismatch, "the checkpoint was computed by another version",
+         "",
          fmt::format("arithmetic {}, this temper has {}", arithmetic,
                      kArithmeticVersion),
          "Finish the run with the version that began it, or fine-tune from it");
@@ -168,23 +170,23 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
   // compared below: they decide where the hash is made in another way.
   if (ReadField(file, "program_version", false, 1) == kProgramVersion &&
       ReadField(file, "program_hash", true) != job.plan.program_hash) {
-    Fail(kExitMismatch, "the checkpoint belongs to another job", "",
+    Fail(ErrorKind::kMismatch, "the checkpoint belongs to another job", "",
          "graph, batch or options differ from those it was made with",
          "Do not edit config.json of a run; start a new run");
   }
   if (TextField(file, "options") != OptionsFingerprint(job.options)) {
-    Fail(kExitMismatch, "the options are not those the run began with",
+    Fail(ErrorKind::kMismatch, "the options are not those the run began with",
          "config.json", "something that decides the result was changed",
          "Put it back, or start a new run from the model");
   }
   if (TextField(file, "arithmetic_of") != ArithmeticOf()) {
-    Fail(kExitMismatch, "the run was computed on another kind of target",
+    Fail(ErrorKind::kMismatch, "the run was computed on another kind of target",
          TextField(file, "arithmetic_of"),
          fmt::format("now it is {}: the bits would differ", ArithmeticOf()),
          "Resume with the same --target");
   }
   if (TextField(file, "data") != DataFingerprint(job)) {
-    Fail(kExitMismatch, "the data are not those of the run",
+    Fail(ErrorKind::kMismatch, "the data are not those of the run",
          Printable(job.options.data), "samples, labels or their order differ",
          "Restore the data, name them with --data if they are elsewhere, or "
          "start a new run from the model");
@@ -210,7 +212,8 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
       c.correct > c.samples || !std::isfinite(c.loss_sum) ||
       c.best_epoch > c.epoch || !std::isfinite(c.best_loss) ||
       !(c.best_accuracy >= -1.0 && c.best_accuracy <= 1.0)) {
-    Fail(kExitBadData, "the checkpoint's counters contradict each other", "",
+    Fail(ErrorKind::kBadData, "the checkpoint's counters contradict each other",
+         "",
          fmt::format("epoch {}, batch {}, step {}, {} samples", c.epoch,
                      c.batch, c.step, c.samples),
          "Start a new run from the model");
@@ -222,7 +225,7 @@ void RestoreState(ModelSource& file, Trainer& trainer) {
   const std::vector<StoredTensor>& stored = file.header().optimizer_state;
   const std::vector<StateView>& states = trainer.States();
   if (stored.size() != states.size()) {
-    Fail(kExitMismatch, "the checkpoint has other optimizer state",
+    Fail(ErrorKind::kMismatch, "the checkpoint has other optimizer state",
          Printable(file.path()),
          fmt::format("{} tensors, the plan has {}", stored.size(),
                      states.size()),
@@ -231,7 +234,7 @@ void RestoreState(ModelSource& file, Trainer& trainer) {
   for (size_t i = 0; i < states.size(); ++i) {
     const std::string name = StateName(trainer.plan(), trainer, states[i]);
     if (stored[i].name != name || stored[i].count != states[i].count) {
-      Fail(kExitMismatch, "optimizer state does not fit",
+      Fail(ErrorKind::kMismatch, "optimizer state does not fit",
            Printable(stored[i].name),
            fmt::format("expected \"{}\" with {} values", name, states[i].count),
            "Resume with the options that the run began with");

@@ -30,8 +30,8 @@ class Checkpoint {
   Checkpoint(const Job& job, const Trainer& trainer, const FilePlace& place,
              bool with_state);
 
-  // Replaces the file. Throws Failure: kExitDiverged (NaN in a weight; the old
-  // file stays), kExitIo.
+  // Replaces the file. Throws Failure: kDiverged (NaN in a weight; the old
+  // file stays), kIo.
   void Save(const Counters& counters);
 
   // The folder of the next saves.
@@ -47,12 +47,12 @@ class Checkpoint {
   ModelWriter writer_;
 };
 
-// Counters from the training fields of a checkpoint. kExitMismatch if it is of
+// Counters from the training fields of a checkpoint. kMismatch if it is of
 // another program or arithmetic version than `job`.
 Counters ReadCounters(const ModelDescription& file, const Job& job);
 
 // Weights and optimizer state into a trainer of the same plan, straight from
-// the file. kExitMismatch if the optimizer has other state than the file.
+// the file. kMismatch if the optimizer has other state than the file.
 void RestoreState(ModelSource& file, Trainer& trainer);
 
 }  // namespace temper::host

@@ -57,7 +57,7 @@ void ResolveClasses(Job& job, const std::vector<std::string>& model_classes) {
   } else if (unknown.empty() && data_classes.size() == model_classes.size()) {
     job.classes = model_classes;
   } else if (!job.options.finetune) {
-    Fail(kExitMismatch, "the model does not know a class of the data",
+    Fail(ErrorKind::kMismatch, "the model does not know a class of the data",
          Printable(unknown.front()),
          fmt::format("the model has {} classes, the data {}",
                      model_classes.size(), data_classes.size()),
@@ -83,7 +83,7 @@ void CheckInput(const Job& job, const Shape& s) {
   const InputParams& p = job.info.graph.nodes[0].As<InputParams>();
   if (p.h != s.h || p.w != s.w || p.c != s.c ||
       p.element_type != static_cast<uint32_t>(s.type)) {
-    Fail(kExitMismatch, "the data do not fit the model",
+    Fail(ErrorKind::kMismatch, "the data do not fit the model",
          Printable(job.options.data),
          fmt::format("samples are {}x{}x{} {}, the model reads {}x{}x{} {}",
                      s.h, s.w, s.c, s.type == ElementType::kU8 ? "u8" : "f32",
@@ -105,7 +105,7 @@ void NewModel(Job& job) {
       const Status status = job.info.graph.Check(&shapes);
       if (!status.ok()) FailStatus(status, job.info.graph, o.model);
       if (shapes.back().c < classes) {
-        Fail(kExitMismatch, "the graph has too few outputs", o.model,
+        Fail(ErrorKind::kMismatch, "the graph has too few outputs", o.model,
              fmt::format("{} outputs, {} classes in the data", shapes.back().c,
                          classes),
              "Change out_features of the last dense layer");
@@ -131,7 +131,7 @@ void NewModel(Job& job) {
       const NormalizeParams wanted = params;
       params = node.As<NormalizeParams>();
       if (o.normalize != "none" && params.per_pixel != wanted.per_pixel) {
-        Fail(kExitConfiguration,
+        Fail(ErrorKind::kConfiguration,
              "the graph normalizes otherwise than asked for", o.model,
              fmt::format("layer \"{}\" has \"per_pixel\": {}, --normalize {} "
                          "needs {}",
@@ -208,8 +208,8 @@ void FreezeNodes(Job& job) {
       matched |= match;
     }
     if (!matched) {
-      Fail(kExitConfiguration, "--freeze matches no layer", Printable(pattern),
-           "", Suggest(pattern, names));
+      Fail(ErrorKind::kConfiguration, "--freeze matches no layer",
+           Printable(pattern), "", Suggest(pattern, names));
     }
   }
 }
@@ -239,7 +239,7 @@ void MakeSchedule(Job& job) {
   if (steps == 0) {
     const bool rows = samples < job.plan.minimum_rows;
     Fail(
-        kExitBadData, "not one whole batch", Printable(o.data),
+        ErrorKind::kBadData, "not one whole batch", Printable(o.data),
         rows ? fmt::format("{} sample; a trained batch norm needs {} at a time",
                            samples, job.plan.minimum_rows)
              : fmt::format("{} samples, batch {}", samples, o.batch),
@@ -254,7 +254,7 @@ void MakeSchedule(Job& job) {
   s.total_steps = steps * o.epochs;
   const Status status = CheckSchedule(s);
   if (!status.ok()) {
-    Fail(kExitUsage, "--schedule",
+    Fail(ErrorKind::kUsage, "--schedule",
          fmt::format("{}, --lr {}, {} steps", Printable(o.schedule), o.lr,
                      s.total_steps),
          status.message, "");
@@ -263,7 +263,7 @@ void MakeSchedule(Job& job) {
 
 void CheckOptions(const JobOptions& o) {
   const auto require = [](bool good, const char* what, const char* why) {
-    if (!good) Fail(kExitUsage, what, "", why, "");
+    if (!good) Fail(ErrorKind::kUsage, what, "", why, "");
   };
   require(!o.model.empty(), "--model", "names the model to train");
   require(!o.data.empty(), "--data", "names the data to train on");
@@ -299,7 +299,7 @@ void FailStatus(const Status& status, const Graph& graph,
                         Printable(graph.nodes[status.node].name),
                         LayerName(graph.nodes[status.node].kind));
   }
-  throw Failure(ExitCodeOf(status.code),
+  throw Failure(ErrorKindOf(status.code),
                 fmt::format("{}: {}.", where, status.message));
 }
 
@@ -310,10 +310,10 @@ Graph BuildModelOrFail(const std::string& spec, const Shape& input,
   const Status status =
       models::BuildModel(spec, input, targets, &graph, &error);
   if (!status.ok()) {
-    throw Failure(status.code == StatusCode::kNotFound        ? kExitNotFound
-                  : status.code == StatusCode::kShapeMismatch ? kExitMismatch
-                  : status.code == StatusCode::kUnsupported   ? kExitUnsupported
-                                                              : kExitUsage,
+    // What is invalid in a spec is what the user typed.
+    throw Failure(status.code == StatusCode::kInvalidArgument
+                      ? ErrorKind::kUsage
+                      : ErrorKindOf(status.code),
                   error);
   }
   return graph;
@@ -325,8 +325,8 @@ void ChooseTarget(const std::string& name) {
   const size_t count = simd::SupportedTargets(targets, 32);
   std::vector<std::string_view> names;
   for (size_t i = 0; i < count; ++i) names.push_back(targets[i].name);
-  Fail(kExitUsage, "no such SIMD target on this CPU", Printable(name), "",
-       Suggest(name, names));
+  Fail(ErrorKind::kUsage, "no such SIMD target on this CPU", Printable(name),
+       "", Suggest(name, names));
 }
 
 namespace {
@@ -440,7 +440,7 @@ void FitArena(Job& job, bool resume) {
     job.plan_options.threads = job.plan.options.threads;
     return;
   }
-  Fail(kExitDoesNotFit, "the job does not fit the arena",
+  Fail(ErrorKind::kDoesNotFit, "the job does not fit the arena",
        fmt::format("--arena {}", Printable(o.arena)),
        fmt::format("the plan needs {} bytes with {} thread{}",
                    job.plan.arena_bytes, job.plan.options.threads,
@@ -483,7 +483,7 @@ void LoadValidation(Job& job) {
   const JobOptions& o = job.options;
   if (o.val.empty()) return;
   if (job.data.val) {
-    Fail(kExitUsage, "--val", Printable(o.val),
+    Fail(ErrorKind::kUsage, "--val", Printable(o.val),
          "--data has val=, which holds out validation data, too",
          "Use one of the two");
   }
@@ -492,7 +492,8 @@ void LoadValidation(Job& job) {
       SpecWithSplit(o.val, "used for validation", &job.notes),
       [&](const Shape& is) {
         if (is == want) return;
-        Fail(kExitMismatch, "the validation data do not fit the training data",
+        Fail(ErrorKind::kMismatch,
+             "the validation data do not fit the training data",
              Printable(o.val),
              fmt::format("samples are {}x{}x{}, those of --data {}x{}x{}", is.h,
                          is.w, is.c, want.h, want.w, want.c),
@@ -551,13 +552,14 @@ Job PrepareJob(const JobOptions& options) {
     const std::string out =
         std::filesystem::weakly_canonical(o.out, ignored).string() + "/";
     if (o.overwrite && model.compare(0, out.size(), out) == 0) {
-      Fail(kExitUsage, "--overwrite would delete the model it starts from",
+      Fail(ErrorKind::kUsage,
+           "--overwrite would delete the model it starts from",
            Printable(o.model), "", "Choose another --out");
     }
     source = std::make_unique<ModelSource>(o.model);
   } else if (o.finetune) {
-    Fail(kExitUsage, "finetune needs a model file", Printable(o.model), "",
-         "Give a .safetensors file, or use `temper train`");
+    Fail(ErrorKind::kUsage, "finetune needs a model file", Printable(o.model),
+         "", "Give a .safetensors file, or use `temper train`");
   }
   Job job = StartJob(options, std::move(source));
   if (job.source) {

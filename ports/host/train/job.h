@@ -64,7 +64,7 @@ struct JobOptions {
 // finetune's default of lr.
 inline constexpr double kFinetuneRate = 0.01;
 
-// Every option as JSON text, paths made absolute; and back. kExitConfiguration.
+// Every option as JSON text, paths made absolute; and back. kConfiguration.
 std::string OptionsJson(const JobOptions& options);
 // Of every option that decides the result: not of paths (the data have their
 // own fingerprint), memory, threads or target.
@@ -119,7 +119,7 @@ struct Outside {
 };
 Outside OutsideBytes(const Job& job);
 
-// Resolves everything and loads the data. Throws Failure; kExitDoesNotFit if
+// Resolves everything and loads the data. Throws Failure; kDoesNotFit if
 // --arena is smaller than the plan, with the size that works.
 Job PrepareJob(const JobOptions& options);
 // The same for the continuation of a run: graph, preprocessing and classes are
@@ -128,9 +128,9 @@ Job PrepareJob(const JobOptions& options);
 Job PrepareResume(const JobOptions& options,
                   std::unique_ptr<ModelSource> checkpoint);
 
-// The graph that a spec names (models/graphs/models.h). kExitNotFound for an unknown
-// model, kExitUsage for a wrong option, kExitMismatch for a sample too small,
-// kExitUnsupported for targets that no loss takes.
+// The graph that a spec names (models/graphs/models.h). kNotFound for an unknown
+// model, kUsage for a wrong option, kMismatch for a sample too small,
+// kUnsupported for targets that no loss takes.
 Graph BuildModelOrFail(const std::string& spec, const Shape& input,
                        const Targets& targets);
 
@@ -138,7 +138,7 @@ Graph BuildModelOrFail(const std::string& spec, const Shape& input,
 [[noreturn]] void FailStatus(const Status& status, const Graph& graph,
                              std::string_view what);
 
-// Forces the SIMD target; kExitUsage with the list of targets if it cannot.
+// Forces the SIMD target; kUsage with the list of targets if it cannot.
 void ChooseTarget(const std::string& name);
 
 }  // namespace temper::host

@@ -27,7 +27,7 @@ ModelSource::ModelSource(const FilePlace& place) : path_(place.shown) {
       file_.ReadAt(0, start, n)) {
     const FileFormat format = RecognizeFormat({start, n});
     if (!format.name.empty() && format.kind != FormatKind::kTensors) {
-      Fail(kExitBadData, "not a model file", path_,
+      Fail(ErrorKind::kBadData, "not a model file", path_,
            fmt::format("it is {}", format.name),
            "Give a .safetensors file that temper wrote.");
     }

@@ -17,9 +17,9 @@ namespace temper::host {
 
 class ModelSource {
  public:
-  // Throws Failure: kExitNotFound, kExitIo, kExitBadData (not ours, damaged or
-  // changed), kExitMismatch (tensors or classes that do not fit the graph),
-  // kExitUnsupported (another version).
+  // Throws Failure: kNotFound, kIo, kBadData (not ours, damaged or
+  // changed), kMismatch (tensors or classes that do not fit the graph),
+  // kUnsupported (another version).
   explicit ModelSource(const FilePlace& place);
 
   const ModelHeader& header() const { return header_; }

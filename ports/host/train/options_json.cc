@@ -203,7 +203,7 @@ std::string OptionsFingerprint(const JobOptions& options) {
 JobOptions OptionsFromJson(const std::string& text, const std::string& where) {
   JobOptions options;
   const auto fail = [&](std::string_view why) {
-    Fail(kExitConfiguration, "not a run's configuration", where, why,
+    Fail(ErrorKind::kConfiguration, "not a run's configuration", where, why,
          "It is written by `temper train`; start a new run");
   };
   Json json;
@@ -234,7 +234,7 @@ JobOptions OptionsFromJson(const std::string& text, const std::string& where) {
   });
   for (const auto& [name, value] : json.items()) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      Fail(kExitConfiguration, "not a run's configuration", where,
+      Fail(ErrorKind::kConfiguration, "not a run's configuration", where,
            fmt::format("\"{}\" is no option of this version", Printable(name)),
            Suggest(name, names));
     }

@@ -24,7 +24,7 @@ Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
   Status status = MakePlan(model_.graph, options, &plan);
   if (!status.ok()) FailStatus(status, model_.graph, path);
   if (!arena.empty() && ParseBytes(arena) < plan.arena_bytes) {
-    Fail(kExitDoesNotFit, "the model does not fit the arena",
+    Fail(ErrorKind::kDoesNotFit, "the model does not fit the arena",
          fmt::format("--arena {}", Printable(arena)),
          fmt::format("batch {} on {} threads needs {} bytes", batch,
                      options.threads, plan.arena_bytes),
@@ -67,7 +67,7 @@ void Predictor::CheckShape(const Shape& shape, const std::string& where) const {
     return fmt::format("{}x{}x{} {}", s.h, s.w, s.c,
                        s.type == ElementType::kU8 ? "u8" : "f32");
   };
-  Fail(kExitMismatch, "samples do not fit the model", Printable(where),
+  Fail(ErrorKind::kMismatch, "samples do not fit the model", Printable(where),
        fmt::format("they are {}, the model reads {}", text(shape), text(model)),
        "Give data of the model's own shape");
 }

@@ -16,7 +16,7 @@ namespace temper::host {
 class Predictor {
  public:
   // `arena`: the most bytes it may take, as --arena gives them; "": what it
-  // needs. kExitDoesNotFit with the size that works.
+  // needs. kDoesNotFit with the size that works.
   Predictor(const std::string& path, uint32_t batch, uint32_t threads,
             const std::string& arena = "");
 
@@ -42,7 +42,7 @@ class Predictor {
   // The classes that the model knows: as many as have names, or all outputs.
   std::vector<std::string> Classes() const;
 
-  // kExitMismatch unless samples of this shape are what the model reads.
+  // kMismatch unless samples of this shape are what the model reads.
   void CheckShape(const Shape& shape, const std::string& where) const;
 
  private:

@@ -180,13 +180,12 @@ SessionResult Session::Run() {
   progress_.Clear();
   if (!finished) {
     if (!saved_) Save("stop");
-    result_.stopped = true;
-    result_.exit_code = StopExitCode();
+    result_.end = SessionEnd::kStopped;
   } else if (!val_loader_ && !(result_.was_finished && have_best_)) {
     // Without validation data nobody can say which epoch was best: the last.
     SaveBest();
   }
-  if (result_.val_diverged && finished) result_.exit_code = kExitDiverged;
+  if (result_.val_diverged && finished) result_.end = SessionEnd::kDiverged;
   events_->Begin(finished ? "end" : "stop")
       .Field("step", fit_.state().step)
       .Write();
@@ -381,7 +380,7 @@ void Session::Save(const char* why) {
   try {
     Write(*last_);
   } catch (const Failure& failure) {
-    if (failure.exit_code != kExitDiverged) throw;
+    if (failure.kind != ErrorKind::kDiverged) throw;
     SayDiverged(failure.message);  // a weight is not finite
   }
   events_->Begin("save")
@@ -417,7 +416,7 @@ void Session::SayDiverged(const std::string& why) {
       .Field("why", why)
       .Write();
   events_->Sync();
-  Fail(kExitDiverged, "training diverged",
+  Fail(ErrorKind::kDiverged, "training diverged",
        fmt::format("step {} (epoch {})", fit_.state().step,
                    fit_.state().epoch + 1),
        why,
@@ -460,7 +459,7 @@ std::string PlanJson(const Plan& plan) {
   // Text by hand: a tree of a plan of thousands of layers takes tens of MiB.
   std::string graph;
   const FileError error = WriteGraphJson(plan.graph, &graph);
-  if (!error.ok()) throw Failure(kExitBug, error.message);
+  if (!error.ok()) throw Failure(ErrorKind::kBug, error.message);
   std::string json = fmt::format(
       "{{\n \"version\": 1,\n \"arithmetic\": {},\n \"arena_bytes\": {},\n"
       " \"lower_bound\": {},\n \"transient_bytes\": {},\n \"batch\": {},\n"

@@ -30,9 +30,14 @@
 
 namespace temper::host {
 
+enum class SessionEnd : uint8_t {
+  kFinished,
+  kStopped,   // it was asked to, before its end; the state is saved
+  kDiverged,  // finished, but the last epoch's validation was not finite
+};
+
 struct SessionResult {
-  int exit_code = 0;     // 0, or kExitInterrupted / kExitResumable when stopped
-  bool stopped = false;  // by a signal, before its end
+  SessionEnd end = SessionEnd::kFinished;
   uint32_t epochs_done = 0;
   uint64_t steps_done = 0;
   bool trained = false;   // an epoch was finished by this process
@@ -43,7 +48,7 @@ struct SessionResult {
   std::optional<double> val_loss, val_accuracy, val_mae, val_rmse;
   uint32_t best_epoch = 0;  // 0: none yet, the next two say nothing
   double best_accuracy = -1, best_loss = 0;
-  // The last epoch's validation was not finite: exit_code is kExitDiverged.
+  // The last epoch's validation was not finite.
   bool val_diverged = false;
   bool was_finished = false;  // before this process: it has done nothing
   double seconds = 0;         // of this process
@@ -66,7 +71,7 @@ class Session : private FitObserver {
   Session(Job job, std::unique_ptr<RunFolder> resumed, bool quiet);
 
   // Trains until the end or a stop signal, without allocating. Throws Failure:
-  // kExitDiverged, kExitIo.
+  // kDiverged, kIo.
   SessionResult Run();
 
   const Job& job() const { return job_; }

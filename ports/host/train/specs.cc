@@ -13,7 +13,7 @@ namespace {
 
 [[noreturn]] void Bad(const char* option, std::string_view spec,
                       std::string_view why, const char* catalogue) {
-  Fail(kExitUsage, option, Printable(spec), why,
+  Fail(ErrorKind::kUsage, option, Printable(spec), why,
        fmt::format("`temper list {}` shows what there is", catalogue));
 }
 
@@ -67,7 +67,8 @@ std::vector<Augmentation> ReadAugmentations(std::string_view text,
     const size_t comma = text.find(',');
     std::string item(text.substr(0, comma));
     if (item.empty() || comma + 1 == text.size()) {
-      Fail(kExitUsage, kOption, Printable(text), "the list has an empty item",
+      Fail(ErrorKind::kUsage, kOption, Printable(text),
+           "the list has an empty item",
            "Write items separated by single commas");
     }
     text.remove_prefix(comma == std::string_view::npos ? text.size()
@@ -88,13 +89,13 @@ std::vector<Augmentation> ReadAugmentations(std::string_view text,
     Take(Read(kOption, item, catalogue, 0, nullptr), &a.kind, &a);
     const Status status = CheckAugmentation(a, shape);
     if (!status.ok()) {
-      Fail(kExitUsage, kOption, Printable(given),
+      Fail(ErrorKind::kUsage, kOption, Printable(given),
            fmt::format("allowed is: {}", status.message),
            fmt::format("Samples here are {} high and {} wide", shape.h,
                        shape.w));
     }
     if (list.size() == kMaxAugmentations) {
-      Fail(kExitUsage, kOption, Printable(given),
+      Fail(ErrorKind::kUsage, kOption, Printable(given),
            fmt::format("more than {} augmentations", kMaxAugmentations),
            "Leave some out");
     }
