@@ -6,7 +6,7 @@
 // are no UTF-8 become \xNN. What is stored or goes into JSON is never escaped
 // this way. Columns are counted as terminals count them: a wide East Asian
 // character takes two, a combining mark none.
-// Next: error.h (messages of files), ports/host/os/messages.h (the way out).
+// Next: error.h (messages of files), ports/cli/messages.h (the way out).
 #ifndef TEMPER_MODELS_FILES_TEXT_H_
 #define TEMPER_MODELS_FILES_TEXT_H_
 

@@ -11,10 +11,10 @@
 
 #include "models/files/text.h"
 #include "ports/cli/exit_codes.h"
+#include "ports/cli/messages.h"
 #include "ports/cli/parser.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/version.h"
-#include "ports/host/os/messages.h"
 #include "simd/target.h"
 #include "temper/parallel.h"
 #include "temper/plan.h"

@@ -13,8 +13,8 @@
 #include "models/spec.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/job_file.h"
+#include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
-#include "ports/host/os/messages.h"
 #include "ports/host/train/specs.h"
 
 namespace temper::host {

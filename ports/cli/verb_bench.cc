@@ -17,12 +17,12 @@
 #include "models/work.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
+#include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/version.h"
 #include "ports/host/machine/devices.h"
 #include "ports/host/machine/machine.h"
 #include "ports/host/os/arena.h"
-#include "ports/host/os/messages.h"
 #include "ports/host/os/threads.h"
 #include "ports/host/train/job.h"
 #include "ports/sim/estimate.h"
@@ -199,7 +199,8 @@ int Run(const Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
   const uint32_t threads = a.threads == 0 ? DefaultThreads() : a.threads;
   if (a.profile) {
-    const sim::DeviceProfile profile = MeasureThisMachine(threads);
+    const sim::DeviceProfile profile = MeasureThisMachine(
+        threads, [](const char* what) { Message("measuring {}", what); });
     if (cli.json) {
       PrintJson(nlohmann::ordered_json::parse(sim::ProfileJson(profile)));
     } else {

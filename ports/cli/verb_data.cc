@@ -10,9 +10,9 @@
 #include "models/files/text.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
+#include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/data/stats.h"
-#include "ports/host/os/messages.h"
 
 namespace temper::host {
 namespace {

@@ -14,12 +14,12 @@
 
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
+#include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/json_text.h"
 #include "ports/host/base/version.h"
 #include "ports/host/machine/health.h"
 #include "ports/host/os/files.h"
-#include "ports/host/os/messages.h"
 #include "ports/host/os/threads.h"
 #include "ports/host/train/job.h"
 #include "simd/target.h"

@@ -12,12 +12,12 @@
 #include "models/files/text.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
+#include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/non_finite.h"
 #include "ports/host/data/class_match.h"
 #include "ports/host/data/loader.h"
 #include "ports/host/data/target_match.h"
-#include "ports/host/os/messages.h"
 #include "ports/host/train/predictor.h"
 
 namespace temper::host {

@@ -13,8 +13,8 @@
 #include "models/work.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
+#include "ports/cli/messages.h"
 #include "ports/host/os/file_io.h"
-#include "ports/host/os/messages.h"
 #include "ports/host/train/job.h"
 #include "ports/host/train/model_source.h"
 

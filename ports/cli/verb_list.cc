@@ -14,9 +14,9 @@
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/help.h"
+#include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/data/dataset.h"
-#include "ports/host/os/messages.h"
 #include "ports/sim/profile.h"
 #include "temper/registry.h"
 

@@ -9,9 +9,9 @@
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/job_options.h"
+#include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/machine/system.h"
-#include "ports/host/os/messages.h"
 #include "ports/host/train/session.h"
 #include "simd/target.h"
 

@@ -12,6 +12,7 @@
 
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
+#include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/non_finite.h"
 #include "ports/host/data/class_match.h"
@@ -19,7 +20,6 @@
 #include "ports/host/data/idx.h"
 #include "ports/host/data/pnm.h"
 #include "ports/host/os/byte_source.h"
-#include "ports/host/os/messages.h"
 #include "ports/host/train/predictor.h"
 
 namespace temper::host {

@@ -16,13 +16,14 @@
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/job_options.h"
+#include "ports/cli/messages.h"
+#include "ports/cli/run_reporter.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/machine/devices.h"
 #include "ports/host/machine/system.h"
 #include "ports/host/os/arena.h"
-#include "ports/host/os/messages.h"
-#include "ports/host/os/signals.h"
 #include "ports/host/os/threads.h"
+#include "ports/host/simulate/slow_storage.h"
 #include "ports/host/train/session.h"
 #include "ports/sim/estimate.h"
 #include "simd/target.h"
@@ -359,15 +360,15 @@ int Run(const Cli& cli, const Arguments& a, Verb& verb) {
   }
 
   std::fflush(stdout);
-  InstallStopHandler();
-  job.slow_storage.per_save = device.storage.fsync_ms * 1e-3;
-  job.slow_storage.per_byte = 1e-6 / device.storage.write_mbytes;
+  RunReporter reporter(a.quiet);
+  SlowStorage storage(reporter, device.storage.fsync_ms * 1e-3,
+                      1e-6 / device.storage.write_mbytes);
   // More threads than CPUs would only wait for each other.
   job.run_threads = std::min(job.plan.options.threads, DefaultThreads());
   const rlimit before = LimitMemory(p, job.plan.options.threads);
-  Session session(std::move(job), nullptr, a.quiet);
+  Session session(std::move(job), nullptr, &storage);
   const SessionResult r = session.Run();
-  RemoveStopHandler(r.end == SessionEnd::kStopped);
+  reporter.Release(r.end);
   setrlimit(RLIMIT_DATA, &before);
   const uint64_t peak = StatusBytes("VmHWM");
   const bool inside = peak <= limit + kProcessBytes;

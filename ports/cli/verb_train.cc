@@ -9,9 +9,9 @@
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/job_options.h"
+#include "ports/cli/messages.h"
+#include "ports/cli/run_reporter.h"
 #include "ports/host/base/failure.h"
-#include "ports/host/os/messages.h"
-#include "ports/host/os/signals.h"
 #include "ports/host/train/session.h"
 #include "simd/target.h"
 
@@ -128,9 +128,9 @@ void PrintText(const Job& job, const SessionResult& r) {
 
 int RunSession(const Cli& cli, Job job, std::unique_ptr<RunFolder> folder,
                bool quiet) {
-  InstallStopHandler();
+  RunReporter reporter(quiet);
   const bool resumed = folder != nullptr;
-  Session session(std::move(job), std::move(folder), quiet);
+  Session session(std::move(job), std::move(folder), &reporter);
   const Job& j = session.job();
   if (!session.diverged().empty()) {
     Message(
@@ -141,7 +141,7 @@ int RunSession(const Cli& cli, Job job, std::unique_ptr<RunFolder> folder,
   const bool finished = session.counters().epoch == j.options.epochs;
   if (!quiet && !finished) PrintHead(session, resumed);
   const SessionResult r = session.Run();
-  RemoveStopHandler(r.end == SessionEnd::kStopped);
+  reporter.Release(r.end);
   std::string error;
   if (r.end == SessionEnd::kDiverged) {
     error =

@@ -1,8 +1,10 @@
 // A run that is asked to stop before any batch, trained or validated, ends in
 // the bits of one that was not; and what a validation without numbers does.
+#include <signal.h>
+
 #include <sstream>
 
-#include "ports/host/os/signals.h"
+#include "ports/host/simulate/slow_storage.h"
 #include "ports/host/train/session.h"
 #include "tests/host/host_test.h"
 #include "tests/testing/injected_ops.h"
@@ -41,16 +43,34 @@ JobOptions SmallJob(const TempFolder& folder, const std::string& out) {
   return o;
 }
 
-SessionResult Train(const JobOptions& options) {
-  return Session(PrepareJob(options), nullptr, true).Run();
+// Says yes to the n-th question; 0: never.
+class StopAt : public RunObserver {
+ public:
+  explicit StopAt(uint64_t question) : left_(question) {}
+  bool StopRequested() override {
+    if (left_ > 0 && --left_ == 0) stopped_ = true;
+    return stopped_;
+  }
+  void OnWarning(std::string_view text) override { warnings_ += text; }
+  bool stopped() const { return stopped_; }
+  const std::string& warnings() const { return warnings_; }
+
+ private:
+  uint64_t left_;
+  bool stopped_ = false;
+  std::string warnings_;
+};
+
+SessionResult Train(const JobOptions& options, RunObserver* observer = {}) {
+  return Session(PrepareJob(options), nullptr, observer).Run();
 }
 
-SessionResult Resume(const std::string& path) {
+SessionResult Resume(const std::string& path, RunObserver* observer = {}) {
   auto folder = std::make_unique<RunFolder>(path, FolderMode::kResume);
   Job job = PrepareResume(
       ReadRunOptions(*folder),
       std::make_unique<ModelSource>(folder->Weights(kLastCheckpoint)));
-  return Session(std::move(job), std::move(folder), true).Run();
+  return Session(std::move(job), std::move(folder), observer).Run();
 }
 
 // All columns but the two of time.
@@ -71,19 +91,14 @@ std::string Rows(const std::string& csv) {
 TEST(Stop, BeforeAnyBatchEndsInTheSameBits) {
   TempFolder folder;
   WriteData(folder);
-  InstallStopHandler();
   ASSERT_EQ(Train(SmallJob(folder, "whole")).end, SessionEnd::kFinished);
   uint64_t question = 1;
   for (;; ++question) {
     SCOPED_TRACE(question);
     const std::string out = "stop" + std::to_string(question);
-    InstallStopHandler();
-    StopAtQuestion(question);
-    const SessionResult r = Train(SmallJob(folder, out));
-    const bool stopped = StopSignal() != 0;
-    InstallStopHandler();
-    StopAtQuestion(0);
-    if (!stopped) break;
+    StopAt observer(question);
+    const SessionResult r = Train(SmallJob(folder, out), &observer);
+    if (!observer.stopped()) break;
     ASSERT_EQ(r.end, SessionEnd::kStopped);
     // Epochs of 4 + 4 questions; an epoch counts once it is validated.
     const uint64_t done = question - 1;
@@ -109,16 +124,13 @@ TEST(Stop, StepsCountOverAllResumes) {
   TempFolder folder;
   WriteData(folder);
   testing::injected_optimizer = &testing::kCountingOptimizer;
-  InstallStopHandler();
   ASSERT_EQ(Train(SmallJob(folder, "whole")).end, SessionEnd::kFinished);
   for (const uint64_t question : {2, 6, 11}) {
     SCOPED_TRACE(question);
     const std::string out = "stop" + std::to_string(question);
-    InstallStopHandler();
-    StopAtQuestion(question);
-    EXPECT_EQ(Train(SmallJob(folder, out)).end, SessionEnd::kStopped);
-    InstallStopHandler();
-    StopAtQuestion(0);
+    StopAt observer(question);
+    EXPECT_EQ(Train(SmallJob(folder, out), &observer).end,
+              SessionEnd::kStopped);
     EXPECT_EQ(Resume(folder.File(out)).end, SessionEnd::kFinished);
     const std::string file = "/weights/last.safetensors";
     EXPECT_TRUE(folder.Read(out + file) == folder.Read("whole" + file));
@@ -131,19 +143,16 @@ TEST(Stop, SecondsCountOverAllResumes) {
   WriteData(folder);
   double before = 0;
   for (const uint64_t question : {3, 2, 2}) {
-    InstallStopHandler();
-    StopAtQuestion(question);
+    StopAt observer(question);
     const bool first = before == 0;
-    const SessionResult r =
-        first ? Train(SmallJob(folder, "run")) : Resume(folder.File("run"));
+    const SessionResult r = first ? Train(SmallJob(folder, "run"), &observer)
+                                  : Resume(folder.File("run"), &observer);
     ASSERT_EQ(r.end, SessionEnd::kStopped);
     const EventLog events(folder.File("run/events.jsonl"), true);
     const double now = events.SecondsAt(r.steps_done).value_or(-1);
     EXPECT_GT(now, before);
     before = now;
   }
-  InstallStopHandler();
-  StopAtQuestion(0);
   Resume(folder.File("run"));
   const MetricsLog metrics(folder.File("run/metrics.csv"), 2);
   EXPECT_GT(metrics.kept_seconds(), before - 0.001);  // rounded
@@ -152,7 +161,6 @@ TEST(Stop, SecondsCountOverAllResumes) {
 TEST(Validation, WithoutNumbersIsNeverBest) {
   TempFolder folder;
   WriteData(folder);
-  InstallStopHandler();
   // One step: its loss is finite, and so are the weights after it; what they
   // compute is not.
   JobOptions options = SmallJob(folder, "run");
@@ -163,8 +171,13 @@ TEST(Validation, WithoutNumbersIsNeverBest) {
   options.lr = 1e6;
   options.optimizer = "sgd?weight_decay=9e5";
   for (int i = 0; i < 2; ++i) {  // and a resume of the finished run
-    const SessionResult r =
-        i == 0 ? Train(options) : Resume(folder.File("run"));
+    StopAt observer(0);
+    const SessionResult r = i == 0 ? Train(options, &observer)
+                                   : Resume(folder.File("run"), &observer);
+    EXPECT_EQ(observer.warnings().find("the validation loss is not finite") !=
+                  std::string::npos,
+              i == 0)
+        << observer.warnings();
     EXPECT_EQ(r.end, SessionEnd::kDiverged);
     EXPECT_EQ(r.epochs_done, 1u);
     EXPECT_TRUE(r.val_diverged);
@@ -180,6 +193,47 @@ TEST(Validation, WithoutNumbersIsNeverBest) {
   EXPECT_NE(row.find(",,"), std::string::npos) << row;
   EXPECT_EQ(row.find("nan"), std::string::npos) << row;
   EXPECT_TRUE(row.ends_with(",0\n")) << row;
+}
+
+// A program that hands in no observer: this run has a warning to give.
+TEST(Silence, NoObserverNoOutputAndNoSignalHandlers) {
+  TempFolder folder;
+  WriteData(folder);
+  struct sigaction before[NSIG] = {}, after[NSIG] = {};
+  for (int i = 1; i < NSIG; ++i) sigaction(i, nullptr, &before[i]);
+  JobOptions options = SmallJob(folder, "run");
+  options.model = "mlp?hidden=8,8,8";
+  options.batch = 32;
+  options.epochs = 1;
+  options.schedule = "constant";
+  options.lr = 1e6;
+  options.optimizer = "sgd?weight_decay=9e5";
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  const SessionResult r = Train(options);
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_TRUE(r.val_diverged);
+  for (int i = 1; i < NSIG; ++i) {
+    sigaction(i, nullptr, &after[i]);
+    EXPECT_EQ(before[i].sa_handler, after[i].sa_handler) << i;
+  }
+}
+
+// The rest of the time that a save takes on the slower storage is waited for;
+// and not once the run is to stop.
+TEST(SlowStorage, SavesTakeAsLongAsOnTheDevice) {
+  TempFolder folder;
+  WriteData(folder);
+  StopAt inner(0);
+  SlowStorage slow(inner, 0.05, 0);
+  const SessionResult r = Train(SmallJob(folder, "slow"), &slow);
+  EXPECT_GE(r.saves, 4u);  // at the start, two epochs, the best
+  EXPECT_GE(r.save_seconds, 0.05 * static_cast<double>(r.saves));
+  StopAt stopped(1);
+  EXPECT_TRUE(stopped.StopRequested());
+  SlowStorage never(stopped, 1e6, 0);
+  EXPECT_EQ(Train(SmallJob(folder, "stop"), &never).end, SessionEnd::kStopped);
 }
 
 }  // namespace

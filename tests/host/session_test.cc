@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ports/cli/run_reporter.h"
 #include "ports/host/train/weights.h"
 #include "tests/host/count_allocations.h"
 #include "tests/host/host_test.h"
@@ -125,7 +126,8 @@ enum {
 [[noreturn]] void RunChild(const JobOptions& options, bool filter,
                            bool allocate) {
   try {
-    Session session(PrepareJob(options), nullptr, false);
+    RunReporter reporter(false);  // as the command runs
+    Session session(PrepareJob(options), nullptr, &reporter);
     if (filter && !ForbidMemoryCalls()) _exit(kNoFilter);
     const uint64_t before = testing::allocations.load();
     const SessionResult r = session.Run();
@@ -180,7 +182,7 @@ TEST(Session, ErrorsOfValues) {
   JobOptions options = SmallJob(folder, "mlp?hidden=32");
   options.data = WriteValues(folder);
   options.epochs = 4;
-  Session session(PrepareJob(options), nullptr, true);
+  Session session(PrepareJob(options), nullptr);
   const SessionResult r = session.Run();
   ASSERT_TRUE(r.val_loss && r.val_mae && r.val_rmse);
   EXPECT_FALSE(r.val_accuracy || r.train_accuracy);
@@ -214,7 +216,7 @@ TEST(Session, TouchesWhatWasPlanned) {
       options.epochs = 1;
       options.arena =
           std::to_string(PrepareJob(options).plan.arena_bytes + extra);
-      Session session(PrepareJob(options), nullptr, true);
+      Session session(PrepareJob(options), nullptr);
       // Builds without NDEBUG fill what is not alive, and touch all of it.
       session.trainer().CheckMemory(false);
       const SessionResult r = session.Run();
@@ -244,7 +246,7 @@ TEST(Session, TouchesLessThanPlannedIfBatchesAreNotFull) {
   const auto touched = [&](uint32_t batch, const char* out) {
     options.batch = batch;
     options.out = folder.File(out);
-    Session session(PrepareJob(options), nullptr, true);
+    Session session(PrepareJob(options), nullptr);
     session.trainer().CheckMemory(false);
     const uint64_t planned = session.job().plan.arena_bytes;
     return std::pair{session.Run().peak_bytes, planned};

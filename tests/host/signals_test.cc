@@ -16,7 +16,6 @@ namespace {
 TEST(Signals, TheFirstSetsTheFlag) {
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
     InstallStopHandler();
-    EXPECT_FALSE(StopRequested());
     EXPECT_EQ(StopSignal(), 0);
     ASSERT_EQ(raise(number), 0);
     EXPECT_EQ(StopSignal(), number);
@@ -109,17 +108,6 @@ TEST(SignalsDeathTest, AReaderThatIsGoneIsNoEnd) {
         _exit(made && write(ends[1], "x", 1) < 0 && errno == EPIPE ? 0 : 1);
       },
       ::testing::ExitedWithCode(0), "");
-}
-
-TEST(Signals, TheQuestionOfATest) {
-  InstallStopHandler();
-  StopAtQuestion(3);
-  EXPECT_FALSE(StopRequested());
-  EXPECT_FALSE(StopRequested());
-  EXPECT_TRUE(StopRequested());
-  EXPECT_EQ(StopSignal(), SIGTERM);
-  InstallStopHandler();
-  EXPECT_FALSE(StopRequested());
 }
 
 }  // namespace

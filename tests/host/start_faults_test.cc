@@ -122,7 +122,7 @@ SessionResult Resume(const std::string& path) {
   auto checkpoint =
       std::make_unique<ModelSource>(folder->Weights(kLastCheckpoint));
   Session session(PrepareResume(options, std::move(checkpoint)),
-                  std::move(folder), true);
+                  std::move(folder));
   return session.Run();
 }
 
@@ -136,7 +136,7 @@ int Start(const JobOptions& options, int n, int error) {
       fault.armed = true;
       fault.left = n;
       fault.error = error;
-      const Session session(std::move(job), nullptr, true);
+      const Session session(std::move(job), nullptr);
       if (fault.left >= 0) fault.armed = false;
       _exit(fault.armed ? 0 : kNoFault);
     } catch (const Failure& failure) {
@@ -166,7 +166,7 @@ TEST_P(StartFaults, AnOlderRunIsWholeUntilTheNewOneIs) {
   JobOptions options = SmallJob(folder);
   std::string old_sha, new_sha;
   {
-    Session session(PrepareJob(options), nullptr, true);
+    Session session(PrepareJob(options), nullptr);
     old_sha = session.Run().Sha256();
   }
   fs::copy(folder.File("run"), folder.File("old"), fs::copy_options::recursive);

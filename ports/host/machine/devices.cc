@@ -19,7 +19,6 @@
 #include "ports/host/machine/system.h"
 #include "ports/host/os/arena.h"
 #include "ports/host/os/file_io.h"
-#include "ports/host/os/messages.h"
 #include "ports/host/os/threads.h"
 #include "ports/sim/measure.h"
 #include "simd/target.h"
@@ -137,7 +136,8 @@ sim::DeviceProfile LoadDevice(const std::string& name_or_file) {
   return profile;
 }
 
-sim::DeviceProfile MeasureThisMachine(uint32_t threads) {
+sim::DeviceProfile MeasureThisMachine(
+    uint32_t threads, const std::function<void(const char*)>& progress) {
   sim::DeviceProfile p;
   p.name = CpuName();
   std::erase_if(p.name, [](char c) { return c == '"' || c == '\\'; });
@@ -156,9 +156,8 @@ sim::DeviceProfile MeasureThisMachine(uint32_t threads) {
   MeasureStorage(&p.storage);
   const HostArena memory(sim::MeasureBytes(p.memory.bytes));
   const std::unique_ptr<ThreadPool> pool = MakeThreadPool(threads);
-  sim::MeasureKernels(
-      pool->runner(), memory.data(), memory.size(),
-      [](const char* what) { Message("measuring {}", what); }, &p);
+  sim::MeasureKernels(pool->runner(), memory.data(), memory.size(), progress,
+                      &p);
   const sim::Provenance measured = {
       sim::Origin::kMeasured,
       fmt::format("temper bench --profile, temper {}, {}, target {}", Version(),

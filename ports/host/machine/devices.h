@@ -5,6 +5,7 @@
 #define TEMPER_PORTS_HOST_MACHINE_DEVICES_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "ports/sim/profile.h"
@@ -16,8 +17,10 @@ namespace temper::host {
 sim::DeviceProfile LoadDevice(const std::string& name_or_file);
 
 // Measures kernels with the current target on 1 to `threads` threads, and the
-// storage under the current folder. About a minute.
-sim::DeviceProfile MeasureThisMachine(uint32_t threads);
+// storage under the current folder. About a minute. `progress` is told what is
+// measured next.
+sim::DeviceProfile MeasureThisMachine(
+    uint32_t threads, const std::function<void(const char*)>& progress);
 
 }  // namespace temper::host
 

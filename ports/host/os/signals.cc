@@ -7,16 +7,12 @@
 #include <atomic>
 #include <cerrno>
 
-#include "ports/host/os/messages.h"
-
 namespace temper::host {
 namespace {
 
 // A sig_atomic_t that threads may read as well.
 std::atomic<sig_atomic_t> stop_signal{0};
 static_assert(std::atomic<sig_atomic_t>::is_always_lock_free);
-
-uint64_t questions_left = 0;  // until the one of StopAtQuestion; 0: none
 
 void SetAction(int number, void (*handler)(int)) {
   struct sigaction action = {};
@@ -47,7 +43,6 @@ void InstallStopHandler() {
   sigaction(SIGHUP, nullptr, &hangup);
   if (hangup.sa_handler != SIG_IGN) SetAction(SIGHUP, &OnSignal);
   SetAction(SIGPIPE, SIG_IGN);
-  EndWithReader(false);
   // A parent may have blocked them for itself, and children inherit that.
   sigset_t stops;
   sigemptyset(&stops);
@@ -65,12 +60,5 @@ void RemoveStopHandler(bool stopped) {
 }
 
 int StopSignal() { return stop_signal.load(std::memory_order_relaxed); }
-
-bool StopRequested() {
-  if (questions_left != 0 && --questions_left == 0) raise(SIGTERM);
-  return StopSignal() != 0;
-}
-
-void StopAtQuestion(uint64_t n) { questions_left = n; }
 
 }  // namespace temper::host

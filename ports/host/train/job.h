@@ -95,11 +95,6 @@ struct Job {
   Plan plan;
   uint32_t run_threads = 0;  // of the pool here, at most the plan's; 0: those
   uint64_t arena_bytes = 0;  // what --arena gives, else the plan's
-  // Simulation: a save takes at least this long, in seconds. 0: as long as
-  // here.
-  struct {
-    double per_save = 0, per_byte = 0;
-  } slow_storage;
   Schedule schedule;
   std::vector<Augmentation> augment;  // of training samples
   uint64_t steps_per_epoch = 0;

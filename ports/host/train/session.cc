@@ -1,25 +1,15 @@
 // The training loop. See session.h.
 #include "ports/host/train/session.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <thread>
 
-#include "models/files/graph_json.h"
-#include "models/files/json.h"
 #include "models/graph_edit.h"
 #include "ports/host/base/failure.h"
-#include "ports/host/data/text_file.h"
-#include "ports/host/os/file_io.h"
-#include "ports/host/os/messages.h"
-#include "ports/host/os/signals.h"
 #include "ports/host/train/weights.h"
-#include "simd/target.h"
 
 namespace temper::host {
 namespace {
@@ -48,11 +38,17 @@ FitOptions OptionsOf(const Job& job) {
   return options;
 }
 
+RunObserver& Silent() {
+  static RunObserver silent;  // has no state
+  return silent;
+}
+
 }  // namespace
 
-Session::Session(Job job, std::unique_ptr<RunFolder> resumed, bool quiet)
+Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
+                 RunObserver* observer)
     : job_(std::move(job)),
-      quiet_(quiet),
+      observer_(observer != nullptr ? *observer : Silent()),
       regressor_(models::IsRegressor(job_.info.graph)),
       arena_(job_.arena_bytes),
       pool_(MakeThreadPool(job_.run_threads != 0 ? job_.run_threads
@@ -65,76 +61,58 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed, bool quiet)
                     *job_.data.val,
                     LoaderOptions{job_.options.batch, 0, false, false, {}})
               : nullptr),
-      folder_(std::move(resumed)),
-      progress_(quiet ? Progress::Style::kQuiet : Progress::Style::kAuto),
       fit_(trainer_, SourceOf(&loader_), OptionsOf(job_),
            SourceOf(val_loader_.get()), observers_) {
   const Status status =
       trainer_.Create(job_.plan, arena_.data(), arena_.size(), pool_->runner());
   if (!status.ok()) FailStatus(status, job_.info.graph, "arena");
-  folder_ ? Resume() : Begin();
+  if (resumed) {
+    Resume(std::move(resumed));
+  } else {
+    // All that can fail without a folder comes before there is one.
+    SetWeights(job_, trainer_);
+    recorder_ = std::make_unique<RunRecorder>(job_, trainer_, observer_);
+  }
   saved_ = true;
   // What a model file says is in the trainer now.
   job_.source.reset();
   job_.statistics = {};
-  for (const std::string& note : job_.notes) {
-    events_->Begin("note").Field("text", note).Write();
-  }
+  for (const std::string& note : job_.notes) recorder_->Note(note);
 }
 
-void Session::Begin() {
-  // All that can fail without a folder comes before there is one.
-  SetWeights(job_, trainer_);
-  folder_ = std::make_unique<RunFolder>(
-      job_.options.out, job_.options.numbered    ? FolderMode::kNumbered
-                        : job_.options.overwrite ? FolderMode::kOverwrite
-                                                 : FolderMode::kNew);
-  job_.options.out = folder_->path();
-  folder_->WriteFile("config.json", OptionsJson(job_.options));
-  folder_->WriteFile("plan.json", PlanJson(job_.plan));
-  OpenLogs(false);
-  // From the first moment there is something to go on from; and an older run is
-  // only replaced when that is on the disk.
-  Write(*last_);
-  metrics_->Sync();
-  events_->Sync();
-  folder_->Publish();
-  last_->MoveTo(folder_->weights_fd());
-  best_->MoveTo(folder_->weights_fd());
-}
-
-void Session::Resume() {
-  const Counters counters = ReadCounters(job_.source->header(), job_);
+void Session::Resume(std::unique_ptr<RunFolder> folder) {
+  const Counters from = ReadCounters(job_.source->header(), job_);
   RestoreState(*job_.source, trainer_);
-  trainer_.SetStepCount(counters.step);
-  fit_.state() = counters;
-  best_epoch_.epoch = counters.best_epoch;
-  best_epoch_.accuracy = counters.best_accuracy;
-  best_epoch_.loss = counters.best_loss;
-  OpenLogs(true);
-  earlier_seconds_ =
-      events_->SecondsAt(fit_.state().step).value_or(metrics_->kept_seconds());
-  result_.was_finished = fit_.state().epoch == job_.options.epochs;
+  trainer_.SetStepCount(from.step);
+  fit_.state() = from;
+  best_epoch_.epoch = from.best_epoch;
+  best_epoch_.accuracy = from.best_accuracy;
+  best_epoch_.loss = from.best_loss;
+  recorder_ = std::make_unique<RunRecorder>(job_, trainer_, observer_,
+                                            std::move(folder), from);
+  result_.was_finished = from.epoch == job_.options.epochs;
   CheckBest();
-  const std::optional<uint64_t> step = events_->diverged_step();
-  if (!result_.was_finished && step && *step >= fit_.state().step) {
-    diverged_ = fmt::format("step {} ({})", *step, events_->diverged_why());
+  const EventLog& events = recorder_->events();
+  const std::optional<uint64_t> step = events.diverged_step();
+  if (!result_.was_finished && step && *step >= from.step) {
+    diverged_ = fmt::format("step {} ({})", *step, events.diverged_why());
   }
   // As it was said when the run ended.
-  result_.val_diverged = result_.was_finished && val_loader_ &&
-                         (best_epoch_.epoch == 0 ||
-                          (metrics_->kept_epoch() == fit_.state().epoch &&
-                           !metrics_->kept_validation()));
+  const MetricsLog& metrics = recorder_->metrics();
+  result_.val_diverged =
+      result_.was_finished && val_loader_ &&
+      (best_epoch_.epoch == 0 ||
+       (metrics.kept_epoch() == from.epoch && !metrics.kept_validation()));
 }
 
 // The weights of the best epoch may have been deleted: the best of what is
 // still to come takes their place.
 void Session::CheckBest() {
-  have_best_ = faccessat(folder_->weights_fd(), kBestWeights, R_OK, 0) == 0;
+  have_best_ = recorder_->HasBest();
   if (have_best_ || !val_loader_ || best_epoch_.epoch == 0) return;
-  Warn(fmt::format(
-      "{} of epoch {} is not there any more{}",
-      folder_->Weights(kBestWeights).shown, best_epoch_.epoch,
+  observer_.OnWarning(fmt::format(
+      "{} of epoch {} is not there any more{}", recorder_->BestPath(),
+      best_epoch_.epoch,
       result_.was_finished
           ? ""
           : "; the best of the epochs that follow takes its place"));
@@ -142,31 +120,11 @@ void Session::CheckBest() {
   best_epoch_ = BestKeeper();
 }
 
-void Session::OpenLogs(bool resume) {
-  last_ = std::make_unique<Checkpoint>(job_, trainer_,
-                                       folder_->Weights(kLastCheckpoint), true);
-  best_ = std::make_unique<Checkpoint>(job_, trainer_,
-                                       folder_->Weights(kBestWeights), false);
-  const FilePlace metrics = folder_->Place("metrics.csv");
-  const auto columns = MetricsColumns(regressor_);
-  metrics_ = resume ? std::make_unique<MetricsLog>(metrics, fit_.state().epoch,
-                                                   columns)
-                    : std::make_unique<MetricsLog>(metrics, columns);
-  events_ = std::make_unique<EventLog>(folder_->Place("events.jsonl"), resume);
-  events_->Begin(resume ? "resume" : "start")
-      .Field("epoch", fit_.state().epoch)
-      .Field("step", fit_.state().step)
-      .Field("target", simd::CurrentTarget().name)
-      .Field("threads", job_.plan.options.threads)
-      .Field("arena_bytes", job_.plan.arena_bytes)
-      .Write();
-}
-
 SessionResult Session::Run() {
   const auto start = Clock::now();
-  for (const std::string& note : job_.data.train.notes) progress_.Line(note);
-  for (const std::string& note : job_.notes) progress_.Line(note);
-  WarnOfLogs();
+  for (const std::string& note : job_.data.train.notes) observer_.OnNote(note);
+  for (const std::string& note : job_.notes) observer_.OnNote(note);
+  recorder_->WarnOfLogs();
   saved_at_ = start;
   const FitResult end = fit_.Run();
   if (failure_) std::rethrow_exception(failure_);
@@ -177,21 +135,16 @@ SessionResult Session::Run() {
     Diverged(end.status);
   }
   const bool finished = end.end == FitEnd::kFinished;
-  progress_.Clear();
+  observer_.OnEnd();
   if (!finished) {
     if (!saved_) Save("stop");
     result_.end = SessionEnd::kStopped;
   } else if (!val_loader_ && !(result_.was_finished && have_best_)) {
     // Without validation data nobody can say which epoch was best: the last.
-    SaveBest();
+    recorder_->SaveBest(counters());
   }
   if (result_.val_diverged && finished) result_.end = SessionEnd::kDiverged;
-  events_->Begin(finished ? "end" : "stop")
-      .Field("step", fit_.state().step)
-      .Write();
-  events_->Sync();
-  metrics_->Sync();
-  WarnOfLogs();
+  recorder_->End(finished ? "end" : "stop", fit_.state().step);
   result_.epochs_done = fit_.state().epoch;
   result_.steps_done = fit_.state().step;
   result_.best_epoch = best_epoch_.epoch;
@@ -203,7 +156,9 @@ SessionResult Session::Run() {
           ? static_cast<double>(trained_samples_) / train_seconds_
           : 0.0;
   result_.peak_bytes = arena_.TouchedBytes();
-  result_.weights_sha256 = last_->WeightsSha256();
+  result_.weights_sha256 = recorder_->WeightsSha256();
+  result_.saves = recorder_->saves();
+  result_.save_seconds = recorder_->save_seconds();
   return result_;
 }
 
@@ -229,7 +184,7 @@ bool Session::Guarded(Body&& body) {
 
 bool Session::Continue(const Fit&) {
   batch_began_ = Clock::now();
-  return !StopRequested();
+  return !observer_.StopRequested();
 }
 
 bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
@@ -237,30 +192,34 @@ bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
   trained_samples_ += r.rows;
   train_seconds_ += Since(batch_began_);
   return Guarded([&] {
-    Show(learning_rate);
+    const FitState& at = fit_.state();
+    const double n = static_cast<double>(at.samples);
+    ProgressState shown = Progress();
+    shown.epoch = at.epoch + 1;
+    shown.step = at.batch;
+    shown.samples += at.samples;
+    shown.loss = at.loss_sum / n;
+    shown.accuracy =
+        job_.classes.empty() ? -1 : static_cast<double>(at.correct) / n;
+    shown.lr = learning_rate;
+    observer_.OnStep(shown);
     const double every = job_.options.save_seconds;
     if (every > 0 && Since(saved_at_) >= every) Save("interval");
   });
 }
 
-void Session::Show(double learning_rate) {
-  const FitState& at = fit_.state();
+// At the end of the last epoch that is finished.
+ProgressState Session::Progress() const {
   const uint64_t samples = job_.data.train.size();
-  const double n = static_cast<double>(at.samples);
   ProgressState shown;
-  shown.epoch = at.epoch + 1;
+  shown.epoch = fit_.state().epoch;
   shown.epochs = job_.options.epochs;
-  shown.step = at.batch;
-  shown.steps = job_.steps_per_epoch;
-  shown.samples = at.epoch * samples + at.samples;
-  shown.samples_total = samples * job_.options.epochs;
-  shown.loss = at.loss_sum / n;
-  shown.accuracy =
-      job_.classes.empty() ? -1 : static_cast<double>(at.correct) / n;
-  shown.lr = learning_rate;
+  shown.step = shown.steps = job_.steps_per_epoch;
+  shown.samples = fit_.state().epoch * samples;
+  shown.samples_total = job_.options.epochs * samples;
   shown.arena_used = job_.plan.arena_bytes;
   shown.arena_total = arena_.size();
-  progress_.Update(shown);
+  return shown;
 }
 
 bool Session::OnEpoch(Fit&, const EpochReport& report) {
@@ -278,7 +237,7 @@ void Session::EndEpoch(const EpochReport& report) {
     row.train_accuracy = static_cast<float>(report.train.accuracy);
   }
   row.penalty = static_cast<float>(trainer_.Penalty());
-  row.seconds = earlier_seconds_ + train_seconds_;
+  row.seconds = recorder_->earlier_seconds() + train_seconds_;
   row.images_per_second =
       train_seconds_ > 0
           ? static_cast<double>(trained_samples_) / train_seconds_
@@ -286,115 +245,63 @@ void Session::EndEpoch(const EpochReport& report) {
   result_.trained = true;
   result_.train_loss = row.train_loss;
   result_.train_accuracy = row.train_accuracy;
-  // Shown; negative: none.
-  double val_loss = -1, val_accuracy = -1, val_mae = -1;
   const std::optional<FitMeans>& val = report.validation;
   if (val) {
-    val_loss = val->loss;
-    val_accuracy = val->accuracy;
-    if (regressor_) val_mae = val->absolute_error;
-    result_.val_diverged = !std::isfinite(val_loss);
-    result_.val_loss.reset();
-    result_.val_accuracy.reset();
-    result_.val_mae.reset();
-    result_.val_rmse.reset();
-  }
-  if (val && !result_.val_diverged) {
-    result_.val_loss = val_loss;
-    row.val_loss = static_cast<float>(val_loss);
-    if (classes) {
-      result_.val_accuracy = val_accuracy;
-      row.val_accuracy = static_cast<float>(val_accuracy);
-    }
-    if (regressor_) {
-      // The loss is the mean of the squares of all errors.
-      const double rmse = std::sqrt(val_loss);
-      result_.val_mae = val_mae;
-      result_.val_rmse = rmse;
-      row.val_mae = static_cast<float>(val_mae);
-      row.val_rmse = static_cast<float>(rmse);
-    }
-    row.best = best_epoch_.epoch == report.epoch;
-  } else if (!val) {
+    Validated(*val, &row);
+  } else {
     row.best = report.epoch == job_.options.epochs;
   }
-  ProgressState shown;
-  shown.epoch = fit_.state().epoch;
-  shown.epochs = job_.options.epochs;
-  shown.step = shown.steps = job_.steps_per_epoch;
-  shown.samples = uint64_t{fit_.state().epoch} * job_.data.train.size();
-  shown.samples_total = uint64_t{job_.options.epochs} * job_.data.train.size();
+  ProgressState shown = Progress();
   shown.loss = row.train_loss;
   shown.accuracy = row.train_accuracy.value_or(-1.0f);
   shown.lr = row.lr;
-  shown.arena_used = job_.plan.arena_bytes;
-  shown.arena_total = arena_.size();
-  progress_.EndEpoch(shown, val_loss, classes ? val_accuracy : -1, val_mae);
-  if (result_.val_diverged) {
+  observer_.OnEpoch(shown, val ? val->loss : -1,
+                    val && classes ? val->accuracy : -1,
+                    val && regressor_ ? val->absolute_error : -1);
+  if (val && result_.val_diverged) {
     char text[160];
     const auto end = fmt::format_to_n(
         text, sizeof(text),
         "epoch {}: the validation loss is not finite ({}): never the best one",
-        fit_.state().epoch, val_loss);
-    Warn({text, std::min(sizeof(text), end.size)});
+        report.epoch, val->loss);
+    observer_.OnWarning({text, std::min(sizeof(text), end.size)});
   }
-
   // Best first: if the power fails in between, the epoch is made again, and
   // with it the same best.
-  if (row.best && val_loader_) SaveBest();
-  metrics_->Append(row);
-  metrics_->Sync();  // the checkpoint must never be ahead of its row
+  if (row.best && val_loader_) recorder_->SaveBest(counters());
+  recorder_->Append(row);  // the checkpoint must never be ahead of its row
   Save("epoch");
 }
 
-void Session::Warn(std::string_view text) {
-  progress_.Clear();
-  Message("warning: {}", text);
-}
-
-void Session::WarnOfLogs() {
-  for (std::string_view text; !(text = metrics_->TakeWarning()).empty();) {
-    Warn(text);
+void Session::Validated(const FitMeans& validation, MetricsRow* row) {
+  result_.val_diverged = !std::isfinite(validation.loss);
+  result_.val_loss.reset();
+  result_.val_accuracy.reset();
+  result_.val_mae.reset();
+  result_.val_rmse.reset();
+  if (result_.val_diverged) return;
+  result_.val_loss = validation.loss;
+  row->val_loss = static_cast<float>(validation.loss);
+  if (!job_.classes.empty()) {
+    result_.val_accuracy = validation.accuracy;
+    row->val_accuracy = static_cast<float>(validation.accuracy);
   }
-  for (std::string_view text; !(text = events_->TakeWarning()).empty();) {
-    Warn(text);
+  if (regressor_) {
+    // The loss is the mean of the squares of all errors.
+    const double rmse = std::sqrt(validation.loss);
+    result_.val_mae = validation.absolute_error;
+    result_.val_rmse = rmse;
+    row->val_mae = static_cast<float>(validation.absolute_error);
+    row->val_rmse = static_cast<float>(rmse);
   }
-}
-
-void Session::Write(Checkpoint& to) {
-  const auto start = Clock::now();
-  to.Save(counters());
-  // Slower storage than there is here; a stop is not kept waiting.
-  const double seconds =
-      job_.slow_storage.per_save +
-      job_.slow_storage.per_byte * static_cast<double>(to.file_bytes());
-  for (double left; (left = seconds - Since(start)) > 0 && !StopRequested();) {
-    std::this_thread::sleep_for(
-        std::chrono::duration<double>(std::min(left, 0.05)));
-  }
-  result_.save_seconds += Since(start);
-  ++result_.saves;
+  row->best = best_epoch_.epoch == row->epoch;
 }
 
 void Session::Save(const char* why) {
-  try {
-    Write(*last_);
-  } catch (const Failure& failure) {
-    if (failure.kind != ErrorKind::kDiverged) throw;
-    SayDiverged(failure.message);  // a weight is not finite
-  }
-  events_->Begin("save")
-      .Field("why", why)
-      .Field("epoch", fit_.state().epoch)
-      .Field("step", fit_.state().step)
-      .Field("seconds", earlier_seconds_ + train_seconds_)
-      .Write();
+  recorder_->Save(why, counters(), train_seconds_);
   saved_ = true;
   saved_at_ = Clock::now();
-  WarnOfLogs();
 }
-
-void Session::SaveBest() { Write(*best_); }
 
 void Session::Diverged(const Status& status) {
   if (status.code != StatusCode::kNotFinite) {
@@ -406,86 +313,7 @@ void Session::Diverged(const Status& status) {
     why = fmt::format("layer {}: {}", job_.info.graph.nodes[status.node].name,
                       why);
   }
-  SayDiverged(why);
-}
-
-void Session::SayDiverged(const std::string& why) {
-  progress_.Clear();
-  events_->Begin("diverged")
-      .Field("step", fit_.state().step)
-      .Field("why", why)
-      .Write();
-  events_->Sync();
-  Fail(ErrorKind::kDiverged, "training diverged",
-       fmt::format("step {} (epoch {})", fit_.state().step,
-                   fit_.state().epoch + 1),
-       why,
-       fmt::format("Resumed as it is, it diverges again: start a new run with "
-                   "a smaller --lr, or with --warmup. The last good state is "
-                   "{}",
-                   LastCheckpoint(folder_->path())));
-}
-
-std::string LastCheckpoint(const std::string& folder) {
-  return folder + "/weights/" + kLastCheckpoint;
-}
-
-namespace {
-
-constexpr const char* kConfig = "config.json";
-constexpr uint64_t kMostConfig = 1u << 20;
-
-JobOptions OptionsOfRun(const std::vector<uint8_t>& bytes,
-                        const std::string& folder) {
-  const std::string path = folder + "/" + kConfig;
-  const std::string text(bytes.begin(), bytes.end());
-  JobOptions options = OptionsFromJson(DecodeText(text, path), path);
-  options.out = folder;
-  return options;
-}
-
-}  // namespace
-
-JobOptions ReadRunOptions(const std::string& folder) {
-  return OptionsOfRun(ReadFileOrFail(folder + "/" + kConfig, kMostConfig),
-                      folder);
-}
-
-JobOptions ReadRunOptions(const RunFolder& folder) {
-  return OptionsOfRun(folder.ReadFile(kConfig, kMostConfig), folder.path());
-}
-
-std::string PlanJson(const Plan& plan) {
-  // Text by hand: a tree of a plan of thousands of layers takes tens of MiB.
-  std::string graph;
-  const FileError error = WriteGraphJson(plan.graph, &graph);
-  if (!error.ok()) throw Failure(ErrorKind::kBug, error.message);
-  std::string json = fmt::format(
-      "{{\n \"version\": 1,\n \"arithmetic\": {},\n \"arena_bytes\": {},\n"
-      " \"lower_bound\": {},\n \"transient_bytes\": {},\n \"batch\": {},\n"
-      " \"threads\": {},\n \"minimum_rows\": {},\n"
-      " \"program_hash\": \"{:016x}\",\n \"layout_hash\": \"{:016x}\",\n"
-      " \"exact\": {},\n \"graph\": ",
-      kArithmeticVersion, plan.arena_bytes, plan.lower_bound,
-      plan.transient_bytes, plan.options.batch, plan.options.threads,
-      plan.minimum_rows, plan.program_hash, plan.layout_hash,
-      simd::CurrentTarget().exact);
-  json += graph;
-  json += ",\n \"tensors\": [";
-  for (const PlannedTensor& t : plan.tensors) {
-    json += &t == plan.tensors.data() ? "\n" : ",\n";
-    json += "  {\"kind\": ";
-    AppendJsonString(&json, TensorKindName(t.kind));
-    json += ", \"layer\": ";
-    AppendJsonString(&json,
-                     t.node == kNoNode ? "" : plan.graph.nodes[t.node].name);
-    json += fmt::format(
-        ", \"slot\": {}, \"bytes\": {}, \"offset\": {}, \"first_step\": {}, "
-        "\"last_step\": {}}}",
-        t.slot, t.bytes, t.offset, t.first, t.last);
-  }
-  json += "\n ]\n}\n";
-  return json;
+  recorder_->FailDiverged(fit_.state(), why);
 }
 
 }  // namespace temper::host

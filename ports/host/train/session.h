@@ -1,12 +1,11 @@
 // Session: one run, from its first step to its last, or from where an earlier
-// one stopped. Everything is set up by the constructor; from then on nothing is
-// allocated: not by steps, loader, logs or checkpoints.
+// one stopped: a fit (temper/fit.h) that is recorded (run_recorder.h) and
+// observed (run_observer.h). Everything is set up by the constructor; from then
+// on nothing is allocated: not by steps, loader, logs or checkpoints.
 //
-// State on disk: weights/last.safetensors holds weights, optimizer and
-// counters; it is replaced at the end of every epoch, every save_seconds, and
-// when the run is asked to stop. config.json holds the options. Going on from
-// them gives the same bits as never having stopped. Next: checkpoint.h
-// (saving), job.h (what is run).
+// The state is saved at the end of every epoch, every save_seconds, and when
+// the run is asked to stop. Going on from it gives the same bits as never having
+// stopped. Next: run_recorder.h (what is on the disk), job.h (what is run).
 #ifndef TEMPER_PORTS_HOST_TRAIN_SESSION_H_
 #define TEMPER_PORTS_HOST_TRAIN_SESSION_H_
 
@@ -16,17 +15,16 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "ports/host/data/loader.h"
 #include "ports/host/os/arena.h"
 #include "ports/host/os/threads.h"
-#include "ports/host/run/metrics_log.h"
-#include "ports/host/run/progress.h"
 #include "ports/host/run/run_folder.h"
-#include "ports/host/run/run_log.h"
 #include "ports/host/train/checkpoint.h"
 #include "ports/host/train/job.h"
+#include "ports/host/train/run_files.h"
+#include "ports/host/train/run_observer.h"
+#include "ports/host/train/run_recorder.h"
 
 namespace temper::host {
 
@@ -66,11 +64,12 @@ struct SessionResult {
 class Session : private FitObserver {
  public:
   // A new run in job.options.out; or, with the folder of a run, its
-  // continuation from the checkpoint job.source. `quiet`: no progress and notes
-  // on stderr.
-  Session(Job job, std::unique_ptr<RunFolder> resumed, bool quiet);
+  // continuation from the checkpoint job.source. `observer` must outlive the
+  // session; null: the run says nothing and is never stopped.
+  Session(Job job, std::unique_ptr<RunFolder> resumed,
+          RunObserver* observer = nullptr);
 
-  // Trains until the end or a stop signal, without allocating. Throws Failure:
+  // Trains until the end or a stop, without allocating. Throws Failure:
   // kDiverged, kIo.
   SessionResult Run();
 
@@ -90,56 +89,34 @@ class Session : private FitObserver {
   template <class Body>
   bool Guarded(Body&& body);
   void EndEpoch(const EpochReport& report);
-  void Show(double learning_rate);
-  void Begin();   // a new run: its folder, files and first checkpoint
-  void Resume();  // an old one
-  void OpenLogs(bool resume);
+  void Validated(const FitMeans& validation, MetricsRow* row);
+  ProgressState Progress() const;
+  void Resume(std::unique_ptr<RunFolder> folder);
   void CheckBest();
-  void WarnOfLogs();
-  void Warn(std::string_view text);
-  void Write(Checkpoint& to);  // no faster than job.slow_storage
   void Save(const char* why);
-  void SaveBest();
   [[noreturn]] void Diverged(const Status& status);
-  [[noreturn]] void SayDiverged(const std::string& why);
 
   Job job_;
-  const bool quiet_;
+  RunObserver& observer_;
   const bool regressor_;  // it learns values: errors instead of accuracy
   HostArena arena_;
   std::unique_ptr<ThreadPool> pool_;
   Trainer trainer_;
   Loader loader_;
   std::unique_ptr<Loader> val_loader_;
-  std::unique_ptr<RunFolder> folder_;
-  Progress progress_;
   BestKeeper best_epoch_;
   FitObserver* const observers_[2] = {&best_epoch_, this};
   Fit fit_;
-  std::unique_ptr<Checkpoint> last_, best_;
-  std::unique_ptr<MetricsLog> metrics_;
-  std::unique_ptr<EventLog> events_;
+  std::unique_ptr<RunRecorder> recorder_;
   uint64_t trained_samples_ = 0;  // by this process
   double train_seconds_ = 0;
-  double earlier_seconds_ = 0;  // of the processes before this one
-  bool saved_ = false;          // last_ holds the counters as they are
+  bool saved_ = false;  // the last checkpoint holds the counters as they are
   std::chrono::steady_clock::time_point batch_began_, saved_at_;
   std::exception_ptr failure_;
   bool have_best_ = false;  // of a resumed run
   std::string diverged_;
   SessionResult result_;
 };
-
-// Reads config.json of a run folder; options.out is the folder.
-JobOptions ReadRunOptions(const std::string& folder);
-JobOptions ReadRunOptions(const RunFolder& folder);
-// Where a run's state lies.
-inline constexpr const char* kLastCheckpoint = "last.safetensors";
-inline constexpr const char* kBestWeights = "best.safetensors";
-std::string LastCheckpoint(const std::string& folder);
-
-// plan.json: the plan as data.
-std::string PlanJson(const Plan& plan);
 
 }  // namespace temper::host
 

@@ -7,23 +7,16 @@
 // Elsewhere (a log file, a service) plain lines: one per epoch and at least one
 // every 30 seconds. ASCII without colours or escape codes. Updating formats
 // into a fixed buffer and writes with write(2): no allocation.
-#ifndef TEMPER_PORTS_HOST_RUN_PROGRESS_H_
-#define TEMPER_PORTS_HOST_RUN_PROGRESS_H_
+#ifndef TEMPER_PORTS_CLI_PROGRESS_H_
+#define TEMPER_PORTS_CLI_PROGRESS_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
-namespace temper::host {
+#include "ports/host/train/run_observer.h"
 
-struct ProgressState {
-  uint32_t epoch = 0, epochs = 0;           // epoch counts from 1
-  uint64_t step = 0, steps = 0;             // within the epoch, done / all
-  uint64_t samples = 0, samples_total = 0;  // of the whole run, done / all
-  // Accuracy in [0, 1]; negative: the model has no classes.
-  double loss = 0.0, accuracy = 0.0, lr = 0;
-  uint64_t arena_used = 0, arena_total = 0;  // bytes
-};
+namespace temper::host {
 
 class Progress {
  public:
@@ -70,4 +63,4 @@ class Progress {
 
 }  // namespace temper::host
 
-#endif  // TEMPER_PORTS_HOST_RUN_PROGRESS_H_
+#endif  // TEMPER_PORTS_CLI_PROGRESS_H_

@@ -1,5 +1,5 @@
 // The progress line. What it shows and when: progress.h.
-#include "ports/host/run/progress.h"
+#include "ports/cli/progress.h"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -11,7 +11,7 @@
 #include <cstring>
 
 #include "models/files/text.h"
-#include "ports/host/os/messages.h"
+#include "ports/cli/messages.h"
 
 namespace temper::host {
 namespace {

@@ -1,5 +1,5 @@
 // The progress line, on a pipe and with a clock of the test's own.
-#include "ports/host/run/progress.h"
+#include "ports/cli/progress.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // See messages.h.
-#include "ports/host/os/messages.h"
+#include "ports/cli/messages.h"
 
 #include <fcntl.h>
 #include <poll.h>

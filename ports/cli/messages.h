@@ -7,8 +7,8 @@
 // These are the only ways to stderr and stdout, and they have the last word on
 // what a terminal sees: control characters and bytes that are not UTF-8 are
 // escaped here, whoever sent them (models/files/text.h).
-#ifndef TEMPER_PORTS_HOST_OS_MESSAGES_H_
-#define TEMPER_PORTS_HOST_OS_MESSAGES_H_
+#ifndef TEMPER_PORTS_CLI_MESSAGES_H_
+#define TEMPER_PORTS_CLI_MESSAGES_H_
 
 #include <fmt/format.h>
 
@@ -60,4 +60,4 @@ bool FlushResults();
 
 }  // namespace temper::host
 
-#endif  // TEMPER_PORTS_HOST_OS_MESSAGES_H_
+#endif  // TEMPER_PORTS_CLI_MESSAGES_H_

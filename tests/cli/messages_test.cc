@@ -1,5 +1,5 @@
 // Messages: dropped where they cannot be written, never an end or a wait.
-#include "ports/host/os/messages.h"
+#include "ports/cli/messages.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,155 @@
+// See run_recorder.h.
+#include "ports/host/train/run_recorder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "models/graph_edit.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/train/run_files.h"
+#include "simd/target.h"
+
+namespace temper::host {
+namespace {
+
+std::unique_ptr<RunFolder> NewFolder(Job& job) {
+  const JobOptions& o = job.options;
+  auto folder =
+      std::make_unique<RunFolder>(o.out, o.numbered    ? FolderMode::kNumbered
+                                         : o.overwrite ? FolderMode::kOverwrite
+                                                       : FolderMode::kNew);
+  job.options.out = folder->path();
+  folder->WriteFile(kConfigFile, OptionsJson(job.options));
+  folder->WriteFile("plan.json", PlanJson(job.plan));
+  return folder;
+}
+
+}  // namespace
+
+RunRecorder::RunRecorder(Job& job, const Trainer& trainer,
+                         RunObserver& observer,
+                         std::unique_ptr<RunFolder> folder)
+    : job_(job),
+      observer_(observer),
+      folder_(std::move(folder)),
+      last_(job, trainer, folder_->Weights(kLastCheckpoint), true),
+      best_(job, trainer, folder_->Weights(kBestWeights), false) {}
+
+RunRecorder::RunRecorder(Job& job, const Trainer& trainer,
+                         RunObserver& observer)
+    : RunRecorder(job, trainer, observer, NewFolder(job)) {
+  OpenLogs(nullptr);
+  // From the first moment there is something to go on from; and an older run is
+  // only replaced when that is on the disk.
+  Write(last_, {});
+  metrics_->Sync();
+  events_->Sync();
+  folder_->Publish();
+  last_.MoveTo(folder_->weights_fd());
+  best_.MoveTo(folder_->weights_fd());
+}
+
+RunRecorder::RunRecorder(Job& job, const Trainer& trainer,
+                         RunObserver& observer,
+                         std::unique_ptr<RunFolder> folder,
+                         const Counters& from)
+    : RunRecorder(job, trainer, observer, std::move(folder)) {
+  OpenLogs(&from);
+  earlier_seconds_ =
+      events_->SecondsAt(from.step).value_or(metrics_->kept_seconds());
+}
+
+void RunRecorder::OpenLogs(const Counters* resumed) {
+  const FilePlace metrics = folder_->Place("metrics.csv");
+  const auto columns = MetricsColumns(models::IsRegressor(job_.info.graph));
+  metrics_ =
+      resumed != nullptr
+          ? std::make_unique<MetricsLog>(metrics, resumed->epoch, columns)
+          : std::make_unique<MetricsLog>(metrics, columns);
+  events_ = std::make_unique<EventLog>(folder_->Place("events.jsonl"),
+                                       resumed != nullptr);
+  events_->Begin(resumed != nullptr ? "resume" : "start")
+      .Field("epoch", resumed != nullptr ? resumed->epoch : 0u)
+      .Field("step", resumed != nullptr ? resumed->step : uint64_t{0})
+      .Field("target", simd::CurrentTarget().name)
+      .Field("threads", job_.plan.options.threads)
+      .Field("arena_bytes", job_.plan.arena_bytes)
+      .Write();
+}
+
+bool RunRecorder::HasBest() const {
+  return faccessat(folder_->weights_fd(), kBestWeights, R_OK, 0) == 0;
+}
+
+void RunRecorder::Write(Checkpoint& to, const Counters& counters) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  const auto since = [&] {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  to.Save(counters);
+  observer_.OnSave(to.file_bytes(), since());
+  save_seconds_ += since();
+  ++saves_;
+}
+
+void RunRecorder::Save(const char* why, const Counters& counters,
+                       double seconds) {
+  try {
+    Write(last_, counters);
+  } catch (const Failure& failure) {
+    if (failure.kind != ErrorKind::kDiverged) throw;
+    FailDiverged(counters, failure.message);  // a weight is not finite
+  }
+  events_->Begin("save")
+      .Field("why", why)
+      .Field("epoch", counters.epoch)
+      .Field("step", counters.step)
+      .Field("seconds", earlier_seconds_ + seconds)
+      .Write();
+  WarnOfLogs();
+}
+
+void RunRecorder::SaveBest(const Counters& counters) { Write(best_, counters); }
+
+void RunRecorder::Append(const MetricsRow& row) {
+  metrics_->Append(row);
+  metrics_->Sync();
+}
+
+void RunRecorder::Note(std::string_view text) {
+  events_->Begin("note").Field("text", text).Write();
+}
+
+void RunRecorder::End(const char* event, uint64_t step) {
+  events_->Begin(event).Field("step", step).Write();
+  events_->Sync();
+  metrics_->Sync();
+  WarnOfLogs();
+}
+
+void RunRecorder::WarnOfLogs() {
+  for (std::string_view text; !(text = metrics_->TakeWarning()).empty();) {
+    observer_.OnWarning(text);
+  }
+  for (std::string_view text; !(text = events_->TakeWarning()).empty();) {
+    observer_.OnWarning(text);
+  }
+}
+
+void RunRecorder::FailDiverged(const FitState& at, const std::string& why) {
+  observer_.OnEnd();
+  events_->Begin("diverged").Field("step", at.step).Field("why", why).Write();
+  events_->Sync();
+  Fail(ErrorKind::kDiverged, "training diverged",
+       fmt::format("step {} (epoch {})", at.step, at.epoch + 1), why,
+       fmt::format("Resumed as it is, it diverges again: start a new run with "
+                   "a smaller --lr, or with --warmup. The last good state is "
+                   "{}",
+                   LastCheckpoint(folder_->path())));
+}
+
+}  // namespace temper::host

@@ -1,0 +1,84 @@
+// RunRecorder: what a run leaves on the disk: its folder, the logs and the
+// checkpoints. It is set up once and allocates nothing afterwards.
+//
+// State on disk: weights/last.safetensors holds weights, optimizer and
+// counters; config.json the options; metrics.csv a row per epoch; events.jsonl
+// what happened when. A checkpoint is never ahead of its row.
+// Next: checkpoint.h (saving), run_files.h (names), ports/host/run/.
+#ifndef TEMPER_PORTS_HOST_TRAIN_RUN_RECORDER_H_
+#define TEMPER_PORTS_HOST_TRAIN_RUN_RECORDER_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ports/host/run/metrics_log.h"
+#include "ports/host/run/run_folder.h"
+#include "ports/host/run/run_log.h"
+#include "ports/host/train/checkpoint.h"
+#include "ports/host/train/job.h"
+#include "ports/host/train/run_files.h"
+#include "ports/host/train/run_observer.h"
+
+namespace temper::host {
+
+class RunRecorder {
+ public:
+  // The folder of a new run, job.options.out (which becomes the one that was
+  // made), with the trainer's first weights as its first checkpoint. An older
+  // run is only replaced when that is on the disk.
+  RunRecorder(Job& job, const Trainer& trainer, RunObserver& observer);
+  // The folder of a run that goes on from `from`.
+  RunRecorder(Job& job, const Trainer& trainer, RunObserver& observer,
+              std::unique_ptr<RunFolder> folder, const Counters& from);
+
+  // Replaces last.safetensors. `seconds`: spent in training by this process.
+  // Throws Failure: kDiverged (a weight is not finite: FailDiverged), kIo.
+  void Save(const char* why, const Counters& counters, double seconds);
+  // Replaces best.safetensors.
+  void SaveBest(const Counters& counters);
+  // A row of metrics.csv, on the disk when this returns.
+  void Append(const MetricsRow& row);
+  void Note(std::string_view text);
+  // The run's last event, and all logs to the disk.
+  void End(const char* event, uint64_t step);
+  // Logs the divergence and throws kDiverged with the way back.
+  [[noreturn]] void FailDiverged(const FitState& at, const std::string& why);
+  // What went wrong with the logs, to the observer.
+  void WarnOfLogs();
+
+  // best.safetensors is there.
+  bool HasBest() const;
+  std::string BestPath() const { return folder_->Weights(kBestWeights).shown; }
+  std::array<char, 64> WeightsSha256() const { return last_.WeightsSha256(); }
+  // Training time of the processes before this one.
+  double earlier_seconds() const { return earlier_seconds_; }
+  uint64_t saves() const { return saves_; }
+  double save_seconds() const { return save_seconds_; }
+  // What a resumed run's logs say: where it diverged, and its last row.
+  const EventLog& events() const { return *events_; }
+  const MetricsLog& metrics() const { return *metrics_; }
+
+ private:
+  RunRecorder(Job& job, const Trainer& trainer, RunObserver& observer,
+              std::unique_ptr<RunFolder> folder);
+  void OpenLogs(const Counters* resumed);
+  void Write(Checkpoint& to, const Counters& counters);
+
+  const Job& job_;
+  RunObserver& observer_;
+  std::unique_ptr<RunFolder> folder_;
+  Checkpoint last_, best_;
+  std::unique_ptr<MetricsLog> metrics_;
+  std::unique_ptr<EventLog> events_;
+  double earlier_seconds_ = 0;
+  uint64_t saves_ = 0;
+  double save_seconds_ = 0;
+};
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_TRAIN_RUN_RECORDER_H_
