@@ -1,6 +1,7 @@
 // See spec.h.
 #include "models/spec.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -31,6 +32,21 @@ std::string Number(T value) {
 std::string ValueText(const Field& field, double value) {
   return field.type == Field::Type::kF32 ? Number(static_cast<float>(value))
                                          : Number(value);
+}
+std::string SizesText(const SizeList& sizes) {
+  std::string text;
+  for (uint32_t i = 0; i < sizes.count; ++i) {
+    AppendText(&text, i == 0 ? "" : ",");
+    AppendText(&text, sizes.values[i]);
+  }
+  return text;
+}
+std::vector<std::string_view> NamesOf(const Field& field) {
+  std::vector<std::string_view> names;
+  for (uint32_t i = 0; !ChoiceName(field, i).empty(); ++i) {
+    names.push_back(ChoiceName(field, i));
+  }
+  return names;
 }
 char SuffixOf(const Field& field) {
   return std::string_view(field.unit) == "epochs" ? 'e' : 's';
@@ -76,13 +92,52 @@ std::optional<double> ParseTime(const Field& field, std::string_view text,
   return *value > 0 && steps < 1 ? 1.0 : steps;
 }
 
+// "256,128"; the empty text is the empty list.
+bool ReadSizeList(const Field& field, std::string_view text, SizeList* sizes) {
+  SizeList read;
+  while (!text.empty()) {
+    if (read.count == SizeList::kMost) return false;
+    const size_t end = std::min(text.find(','), text.size());
+    uint32_t& size = read.values[read.count++];
+    const auto [at, error] =
+        std::from_chars(text.data(), text.data() + end, size);
+    if (error != std::errc() || at != text.data() + end ||
+        !InFieldRange(field, size)) {
+      return false;
+    }
+    if (end + 1 == text.size()) return false;  // a comma at the end
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  *sizes = read;
+  return true;
+}
+
 // Reads one value; an error says what is wrong with it.
 std::string ReadValue(const Field& field, const SpecText::Option& option,
                       uint64_t steps_per_epoch, void* params) {
   if (option.alone && !field.IsFlag()) {
     return Text("'", field.name, "' needs a value: ", field.name, "=...");
   }
+  const auto wrong = [&] {
+    return Text("'", field.name, "' must be ", RangeText(field), ", not ",
+                InQuotes(option.value));
+  };
+  if (field.type == Field::Type::kSizes) {
+    SizeList sizes;
+    if (!ReadSizeList(field, option.value, &sizes)) return wrong();
+    WriteSizes(field, sizes, params);
+    return {};
+  }
   std::optional<double> value;
+  if (field.IsChoice()) {
+    const uint32_t i = ChoiceByName(field, option.value);
+    if (ChoiceName(field, i).empty()) {
+      return Unknown(Text("value of '", field.name, "'"), option.value,
+                     NamesOf(field));
+    }
+    WriteField(field, i, params);
+    return {};
+  }
   if (option.alone || (field.IsFlag() && option.value == "true")) {
     value = 1;
   } else if (field.IsFlag() && option.value == "false") {
@@ -96,8 +151,7 @@ std::string ReadValue(const Field& field, const SpecText::Option& option,
   // InFieldRange has.
   if (!value || !(*value >= field.min && *value <= field.max) ||
       (field.IsWhole() && *value != std::floor(*value))) {
-    return Text("'", field.name, "' must be ", RangeText(field), ", not ",
-                InQuotes(option.value));
+    return wrong();
   }
   WriteField(field, *value, params);
   return {};
@@ -230,6 +284,19 @@ std::string CompleteSpec(std::string_view text, const Catalogue& catalogue) {
 
 std::string RangeText(const Field& field) {
   if (field.IsFlag()) return "0 or 1";
+  if (field.IsChoice()) {
+    std::string text;
+    for (const std::string_view name : NamesOf(field)) {
+      text += text.empty() ? "" : " or ";
+      text += name;
+    }
+    return text;
+  }
+  if (field.type == Field::Type::kSizes) {
+    return Text("at most ", SizeList::kMost, " whole numbers from ",
+                ValueText(field, field.min), " to ",
+                ValueText(field, field.max), ", separated by commas");
+  }
   const std::string range =
       Text(ValueText(field, field.min), " to ", ValueText(field, field.max));
   if (field.IsTime()) {
@@ -244,6 +311,13 @@ std::string RangeText(const Field& field) {
 std::string DefaultText(const Entry& entry, const Field& field) {
   alignas(8) uint8_t params[kMaxParams] = {};
   if (entry.defaults != nullptr) entry.defaults(params);
+  if (field.type == Field::Type::kSizes) {
+    return SizesText(ReadSizes(field, params));
+  }
+  if (field.IsChoice()) {
+    return std::string(
+        ChoiceName(field, static_cast<uint32_t>(ReadField(field, params))));
+  }
   std::string text = ValueText(field, ReadField(field, params));
   if (field.IsTime()) text += SuffixOf(field);
   return text;

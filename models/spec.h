@@ -1,6 +1,7 @@
 // Specs: the text that names an entry of a catalogue and its parameters,
 //
 //   sgd   sgd?momentum=0.8&nesterov=1   step?step_size=5&gamma=0.5&warmup=1e
+//   mlp?hidden=256,128                  resnet8?variant=mlperf
 //
 // Numbers are decimal (0.001, 1e-3). A flag may stand alone: sgd?nesterov. A
 // time, such as a warm-up, has its field's own unit; the suffix e makes it
@@ -61,9 +62,10 @@ inline std::string ReadSpec(std::string_view text, const Catalogue& catalogue,
 // is no entry of the catalogue stays as it is.
 std::string CompleteSpec(std::string_view text, const Catalogue& catalogue);
 
-// "0 to 0.99999", "a whole number from 1 to 1024", "0 or 1".
+// "0 to 0.99999", "a whole number from 1 to 1024", "0 or 1", "max or avg".
 std::string RangeText(const Field& field);
-// The default of a field of an entry ("0.9"; times with their suffix: "10e").
+// The default of a field of an entry ("0.9"; times with their suffix: "10e"), as
+// a spec says it.
 std::string DefaultText(const Entry& entry, const Field& field);
 
 }  // namespace temper

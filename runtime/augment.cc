@@ -52,13 +52,4 @@ void Augment(const Augmentation* list, uint32_t count, const Shape& shape,
 
 const char* AugmentName(AugmentKind kind) { return OpOf(kind).name; }
 
-AugmentKind AugmentByName(std::string_view name) {
-  for (uint32_t i = 0; i < static_cast<uint32_t>(AugmentKind::kCount); ++i) {
-    if (name == AugmentName(static_cast<AugmentKind>(i))) {
-      return static_cast<AugmentKind>(i);
-    }
-  }
-  return AugmentKind::kCount;
-}
-
 }  // namespace temper

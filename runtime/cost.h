@@ -1,7 +1,7 @@
 // What a layer costs: the kernels that its forward and backward call, with
 // their sizes and the memory they touch. Each layer's file states it in a
-// function that mirrors its forward and backward (LayerOp::cost); who wants to
-// know, estimates of step times among them, implements CostSink
+// function that mirrors its forward and backward (LayerOp::cost). A reader of
+// costs, such as the estimate of step times, implements CostSink
 // (ports/sim/calls.cc).
 //
 // Nothing here runs in a step. Next: kernel_classes.h; layers/add.cc, a short
@@ -28,16 +28,16 @@ struct Touch {
 // The verbs of a cost function: calls of kernels, in the order of the layer's.
 class CostSink {
  public:
-  // A kernel that goes once through the tensors it touches, rows of `channels`
-  // floats. What is read and written is listed twice. A thread is worth `grain`
-  // floats of the largest one.
+  // A kernel that passes once over the tensors it touches, rows of `channels`
+  // floats. A tensor that is read and written is listed twice. Another thread
+  // pays from `grain` floats of the largest tensor on.
   // `small_calls`: further kernels on vectors of a few channels.
   virtual void Stream(Kernel kernel, double channels, size_t grain,
                       std::initializer_list<Touch> touches,
                       uint32_t small_calls = 0) = 0;
-  // The same where reader and data are in the first-level cache: a derived
-  // input, formed just before it is used. (Convolutions do it on the way into
-  // their buffers: their classes are measured so.)
+  // The same for data in the L1 cache: a derived input, computed just before it
+  // is used. (Convolutions do that while they fill their buffers; their classes
+  // are measured with it.)
   virtual void StreamNear(Kernel kernel, double channels, double bytes) = 0;
   // A kernel that multiplies. `sizes`: what the speed of its class depends on,
   // (rows, in, out) of a product, (stride, side, channels) of a depthwise
@@ -58,8 +58,8 @@ class CostSink {
 };
 
 // One pass of a layer: Call (layer.h) with the place of its tensors instead of
-// pointers. Those of samples cover `count` samples from `first` on. What is not
-// there has 0 bytes.
+// pointers. Those of samples cover `count` samples from `first` on. A tensor
+// that does not exist has 0 bytes.
 struct CostCall {
   const Node& node;
   const NodeMode& mode;
@@ -83,7 +83,7 @@ struct CostCall {
     return node.As<Params>();
   }
   bool Backward() const { return IsBackward(kind); }
-  // Is this part of backward wanted? Is dx[k]?
+  // Whether this part of backward is wanted; whether dx[k] is.
   bool Wants(StepKind part) const {
     return kind == StepKind::kBackward || kind == part;
   }
@@ -94,7 +94,7 @@ struct CostCall {
     return Wants(StepKind::kBackwardWeights) && mode.train_weights;
   }
   bool IsLastSlab() const { return first + count == rows; }
-  // dx[k] once more if it is added to, and so read.
+  // dx[k] again if it is added to, because it is read then.
   Touch AddedTo(uint32_t k = 0) const {
     return plan.accumulate[k] ? dx[k] : Touch();
   }

@@ -1,6 +1,7 @@
 // See temper/fields.h.
 #include "temper/fields.h"
 
+#include <cassert>
 #include <cmath>
 #include <cstring>
 
@@ -32,8 +33,10 @@ double ReadField(const Field& field, const void* params) {
     case Field::Type::kU64:
       return Read<uint64_t>(at);
     case Field::Type::kF64:
+    case Field::Type::kSizes:
       break;
   }
+  assert(field.type == Field::Type::kF64);
   return Read<double>(at);
 }
 
@@ -47,9 +50,41 @@ void WriteField(const Field& field, double value, void* params) {
     case Field::Type::kU64:
       return Write<uint64_t>(value, at);
     case Field::Type::kF64:
+    case Field::Type::kSizes:
       break;
   }
+  assert(field.type == Field::Type::kF64);
   Write<double>(value, at);
+}
+
+const SizeList& ReadSizes(const Field& field, const void* params) {
+  assert(field.type == Field::Type::kSizes);
+  return *reinterpret_cast<const SizeList*>(
+      static_cast<const uint8_t*>(params) + field.offset);
+}
+
+void WriteSizes(const Field& field, const SizeList& sizes, void* params) {
+  assert(field.type == Field::Type::kSizes);
+  std::memcpy(static_cast<uint8_t*>(params) + field.offset, &sizes,
+              sizeof(sizes));
+}
+
+std::string_view ChoiceName(const Field& field, uint32_t i) {
+  std::string_view rest = field.names;
+  for (;; --i) {
+    const size_t end = rest.find('|');
+    if (i == 0) return rest.substr(0, end);
+    if (end == std::string_view::npos) return {};
+    rest.remove_prefix(end + 1);
+  }
+}
+
+uint32_t ChoiceByName(const Field& field, std::string_view name) {
+  uint32_t i = 0;
+  for (; !ChoiceName(field, i).empty(); ++i) {
+    if (ChoiceName(field, i) == name) break;
+  }
+  return i;
 }
 
 bool InFieldRange(const Field& field, double value) {
@@ -60,7 +95,15 @@ bool InFieldRange(const Field& field, double value) {
 
 const Field* FieldOutOfRange(FieldList list, const void* params) {
   for (const Field& field : list) {
-    if (!InFieldRange(field, ReadField(field, params))) return &field;
+    if (field.type == Field::Type::kSizes) {
+      const SizeList& sizes = ReadSizes(field, params);
+      if (sizes.count > SizeList::kMost) return &field;
+      for (uint32_t i = 0; i < sizes.count; ++i) {
+        if (!InFieldRange(field, sizes.values[i])) return &field;
+      }
+    } else if (!InFieldRange(field, ReadField(field, params))) {
+      return &field;
+    }
   }
   return nullptr;
 }

@@ -1,5 +1,5 @@
-// First values of a whole model: which initialiser each tensor gets follows
-// from what the graph does with the layer. See temper/initializers.h.
+// First values of a whole model: the graph around a layer decides which
+// initializer its tensors get. See temper/initializers.h.
 #include <algorithm>
 #include <cstring>
 
@@ -56,8 +56,8 @@ std::vector<bool> ResidualClosers(const Plan& plan) {
     if (RoleOf(node.kind) != LayerRole::kSum) continue;
     const uint32_t a = node.inputs[0], b = node.inputs[1];
     if (depth[a] == depth[b]) continue;
-    // What closes the branch is its last layer with weights; layers without any
-    // that keep zero at zero may stand after it.
+    // The last layer with weights closes the branch; layers without weights that
+    // map zero to zero may follow it.
     uint32_t last = depth[a] > depth[b] ? a : b;
     while (plan.nodes[last].weight_count == 0 &&
            !IsActivation(plan.graph.nodes[last].kind) &&

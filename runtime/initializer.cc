@@ -1,4 +1,4 @@
-// The table of initialisers and its two entry points. See
+// The table of initializers and its two entry points. See
 // temper/initializers.h.
 #include "runtime/initializer.h"
 
@@ -21,16 +21,6 @@ const InitializerOp& OpOf(InitializerKind kind) {
 }
 
 const char* InitializerName(InitializerKind kind) { return OpOf(kind).name; }
-
-InitializerKind InitializerByName(std::string_view name) {
-  for (uint32_t i = 0; i < static_cast<uint32_t>(InitializerKind::kCount);
-       ++i) {
-    if (name == InitializerName(static_cast<InitializerKind>(i))) {
-      return static_cast<InitializerKind>(i);
-    }
-  }
-  return InitializerKind::kCount;
-}
 
 void InitializeTensor(const Initializer& initializer, uint64_t seed,
                       uint32_t node, uint32_t tensor, uint32_t fan_in,

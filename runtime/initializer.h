@@ -1,4 +1,4 @@
-// What an initialiser is: one file in initializers/ fills in one InitializerOp.
+// What an initializer is: one file in initializers/ fills in one InitializerOp.
 // Draws are in draws.cc.
 #ifndef TEMPER_RUNTIME_INITIALIZER_H_
 #define TEMPER_RUNTIME_INITIALIZER_H_

@@ -9,9 +9,9 @@
 
 namespace temper {
 
-// An entry: the enumerator's suffix, the name in profiles, and the class that is
-// most like it. A profile that was written before a class came does not have it:
-// the speed of the other one is taken.
+// An entry: the enumerator's suffix, the name in profiles, and the most similar
+// class. A profile that is older than a class lacks it: the similar class's speed
+// is used instead.
 // clang-format off
 
 // Two operations per multiply-add, counted on the layer as written; columns
@@ -78,8 +78,8 @@ enum class KernelKind : uint32_t { kProduct, kDepthwise, kStream };
 struct KernelInfo {
   const char* name;
   KernelKind kind;
-  // Of the same kind: whose speed stands for one that is not known, by
-  // operations or by bytes.
+  // The most similar class of the same kind (operations or bytes): its speed
+  // replaces one that is not known.
   Kernel like;
 };
 inline constexpr KernelInfo kKernelInfo[] = {

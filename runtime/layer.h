@@ -1,8 +1,8 @@
 // What a layer is. Each file in layers/ fills in one LayerOp, always in the
 // same order: mathematics, fields, shape, needs, forward, backward, cost, table.
 //
-// A layer never sees the arena and has no loop over elements. It states what it
-// needs by the verbs of Needs; program_tensors.cc turns them into buffers
+// A layer never sees the arena and has no loop over elements. It declares its
+// needs by the methods of Needs; program_tensors.cc turns them into buffers
 // with lifetimes, the planner into offsets, and Call hands them back as
 // pointers. Next: layers/flatten.cc (a short one), layers/conv2d.cc, program.cc.
 #ifndef TEMPER_RUNTIME_LAYER_H_
@@ -30,7 +30,7 @@ struct NeedsCall {
   const NodeMode& mode;
 };
 
-// The verbs. Sizes are in bytes for the planned batch.
+// What a layer declares. Sizes are in bytes for the planned batch.
 class Needs {
  public:
   // A tensor that outlives the step. Order of calls = index in Call::weights.
@@ -54,8 +54,8 @@ class Needs {
   void View() { view = true; }
   // dx[i] may be written over dy (for one i, the first that is free to).
   void InPlaceBackward() { in_place_backward = true; }
-  // y is so cheap to make again from what the caller still holds that it need
-  // not be kept: where backward wants it, forward runs once more just before.
+  // y is cheap to compute again from memory that the caller still holds, so it is
+  // not kept: where backward needs it, forward runs again just before.
   void Recompute() { recompute = true; }
   // y = act(x[0] * scale + shift) per channel, with the coefficients at the
   // start of saved (DerivedCoefficients): y need not be stored if every reader
@@ -63,9 +63,9 @@ class Needs {
   void Derivable() { derivable = true; }
   // x[i] may be such a tensor: Call::prologue[i] forms it.
   void AcceptDerived(uint32_t i) { accept_derived[i] = true; }
-  // An activation that alone reads y may be absorbed: ActivationOf(mode). What
-  // backward has to make its gradient from: the output alone, or (kInput) the
-  // input too.
+  // An activation that is the only reader of y may be absorbed:
+  // ActivationOf(mode). `has`: what backward can compute its gradient from, the
+  // output alone or (kInput) the input too.
   void AbsorbActivation(simd::GradientFrom has) {
     absorb_activation = true;
     gradient_from = has;
@@ -106,17 +106,17 @@ class Needs {
   uint32_t minimum_rows = 1;
 };
 
-// Can a layer with these needs absorb this activation?
+// Whether a layer with these needs can absorb this activation.
 inline bool CanAbsorb(const Needs& needs, simd::Activation activation) {
   return needs.absorb_activation &&
          (needs.gradient_from == simd::GradientFrom::kInput ||
           simd::GradientOf(activation) != simd::GradientFrom::kInput);
 }
 
-// A large weight's gradient never exists as a whole: a layer that said
-// GradientInBlocks makes `rows` rows of it at a time, in dw[0], and the
-// optimizer takes them at once, while they are in the cache. rows 0: dw[0] is
-// the whole.
+// A large weight's gradient never exists as a whole: a layer that declared
+// GradientInBlocks computes `rows` rows of it at a time, in dw[0], and the
+// optimizer applies them at once, while they are in the cache. rows 0: dw[0]
+// holds the whole gradient.
 struct GradientBlocks {
   uint32_t rows = 0;
   void* trainer = nullptr;
@@ -126,8 +126,8 @@ struct GradientBlocks {
               uint32_t count) = nullptr;
 };
 
-// The same without dw[0], for a layer that said GradientInPieces: the optimizer
-// takes a piece of the gradient as soon as it is made.
+// The same without dw[0], for a layer that declared GradientInPieces: the
+// optimizer applies a piece of the gradient as soon as it is computed.
 struct GradientPieces {
   void* trainer = nullptr;  // null: dw[0] is there
   // Elements [first, first + count) of the weight; g holds their gradients. Any
@@ -136,7 +136,7 @@ struct GradientPieces {
                const float* g) = nullptr;
 };
 
-// What a step is about: the same for all layers of the step.
+// The batch of a step and its settings: the same for all layers of the step.
 struct StepContext {
   const void* input = nullptr;           // rows samples, the input's type
   const int32_t* labels = nullptr;       // rows, or null
@@ -146,11 +146,11 @@ struct StepContext {
   uint64_t seed = 0;
   uint32_t epoch = 0;
   bool training = false;
-  // Running statistics do not follow this batch: it is only looked at.
+  // Running statistics are not updated from this batch.
   bool keep_statistics = false;
 };
 
-// What the node has absorbed.
+// The activation that the node has absorbed.
 inline simd::ActivationFunction ActivationOf(const NodeMode& mode) {
   static_assert(simd::kActivationParameters == kMaxActivationParameters);
   static_assert(kMaxActivationParameters == 2);
@@ -169,8 +169,8 @@ inline simd::Prologue DerivedCoefficients(const void* saved, size_t channels,
   return {scale, scale + CoefficientFloats(channels), ActivationOf(mode)};
 }
 
-// Everything a layer may touch in one pass. Pointers it did not ask for are
-// null.
+// Everything that a layer may access in one pass. Pointers that it did not ask
+// for are null.
 struct Call {
   const Node& node;
   uint32_t node_index;
@@ -222,7 +222,7 @@ struct Call {
       gradient.end(gradient.trainer, node_index, row, n);
     }
   }
-  // Is this part of backward wanted?
+  // Whether this part of backward is wanted.
   bool Wants(StepKind part) const {
     return kind == StepKind::kBackward || kind == part;
   }
@@ -232,16 +232,18 @@ struct Call {
   uint64_t OutCount() const { return rows * out.Count(); }
 };
 
-// What a layer is, stated by named fields; nobody else knows a layer by name.
+// What a layer is, stated by named fields; no other code knows a layer by name.
 struct LayerOp {
   const char* name = "";
   const char* help = "";  // one line: what it computes
+  // Per sample: "(h, w, c) -> (1, 1, out_features)". Names are fields.
+  Words shapes;
   LayerRole role = LayerRole::kOther;
-  // While it trains it computes with the statistics of the batch, and stored
-  // ones follow (--bn frozen: with the stored ones).
+  // In training it uses the statistics of the batch and updates the stored ones
+  // (--bn frozen: it uses the stored ones).
   bool batch_statistics = false;
-  // The field that says how many outputs it has: what a new head changes. Null:
-  // that follows from its input.
+  // The field with the number of outputs, which a new head changes. Null: the
+  // number follows from the input.
   const char* outputs = nullptr;
   const LossTraits* loss = nullptr;  // of losses, and of nothing else
   FieldList fields = {nullptr, 0};
@@ -253,8 +255,8 @@ struct LayerOp {
   void (*backward)(const Call& call) = nullptr;  // null: nothing flows back
   // The kernels that forward and backward call (cost.h).
   Required<void(const CostCall& call, CostSink* sink)> cost;
-  // Puts numbers in the place of parameters that stand for "what an input of
-  // this type needs". Null: there are none.
+  // Replaces parameters that stand for "what an input of this type needs" by
+  // numbers. Null: there are none.
   void (*settle)(ElementType input, void* params) = nullptr;
 };
 

@@ -1,6 +1,6 @@
 // What an optimizer is: one file in optimizers/ fills in one OptimizerOp.
 // What else happens in a step, before and after the updates: update_hook.h.
-// Next: optimizers/sgd.cc, trainer_update.cc (who calls it).
+// Next: optimizers/sgd.cc, trainer_update.cc (the caller).
 #ifndef TEMPER_RUNTIME_OPTIMIZER_H_
 #define TEMPER_RUNTIME_OPTIMIZER_H_
 
@@ -25,13 +25,13 @@ inline RowGeometry RowsOf(const WeightSpec& spec) {
 // Elements [first, first + count) of one weight. Pointers are to the first of
 // them.
 struct UpdateCall {
-  // The plan's, or what StepOptions have put in its place. A state that the
-  // plan has not is null: go by the pointers, not by the parameters.
+  // The plan's, or the one of StepOptions. A state that the plan does not have is
+  // null: test the pointers, not the parameters.
   const Optimizer& optimizer;
   WeightRole role;
-  uint64_t step;         // the run's first is 1; a resumed run goes on counting
+  uint64_t step;         // from 1; a resumed run continues its count
   float learning_rate;   // of the step times the layer's factor
-  float gradient_scale;  // g is multiplied by it first; 1: not at all
+  float gradient_scale;  // g is multiplied by it first; 1: no change
   RowGeometry shape;     // of the whole weight
   uint64_t first, count;
   const float* g;
@@ -41,10 +41,10 @@ struct UpdateCall {
   const ParallelRunner& parallel;
 };
 
-// What a new value depends on, and so what one call must hold.
+// What a new value depends on, which decides what one call must contain.
 enum class UpdateUnit : uint32_t {
-  kElement,  // on nothing but the element's own: any part of a weight will do
-  kRow,  // on its row: calls hold whole rows, and gradients come in no pieces
+  kElement,  // on its own element only: a call may hold any part of a weight
+  kRow,  // on its row: calls hold whole rows, and gradients never come in pieces
 };
 
 struct OptimizerOp {
@@ -58,8 +58,8 @@ struct OptimizerOp {
   // Updates w from g. True if a weight or state became non-finite. Several
   // threads may call it at once, each with its own part of a weight.
   bool (*update)(const UpdateCall& call) = nullptr;
-  // What of the parameters has no effect, such as "nesterov has no effect
-  // without momentum"; null if all have. May be null.
+  // Which parameter has no effect, such as "nesterov has no effect without
+  // momentum"; returns null if all have. The function may be null.
   const char* (*unused)(const Optimizer& optimizer) = nullptr;
   // Factor of the 1/2 |w|^2 penalty on a weight of this role.
   float (*decay)(const Optimizer& optimizer, WeightRole role) = nullptr;

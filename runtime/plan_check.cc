@@ -1,8 +1,8 @@
-// CheckPlan: is this plan safe to run? It trusts nothing and shares no code
+// CheckPlan: whether a plan is safe to run. It trusts nothing and shares no code
 // with program.cc and planner.cc: it walks the steps as the trainer will and
-// asks of each one whether the layer can do it, and whether every buffer it
-// touches exists, is as large as the layer says (Needs), is alive, and overlaps
-// no other live buffer; and that every value is there when it is read
+// checks for each one that the layer can run it, that every buffer it touches
+// exists, is as large as the layer says (Needs), is alive, and overlaps no other
+// live buffer; and that every value is there when it is read
 // (plan_check_values.cc).
 #include <algorithm>
 #include <cmath>
@@ -34,8 +34,8 @@ bool Usable(const Plan& plan, uint32_t tensor, size_t step, uint64_t bytes) {
   return t.first <= first && last <= t.last && t.bytes >= bytes;
 }
 
-// Of the bytes past a tensor's end that vector loads may read, so that no thread
-// may write there: activations are read in rows of their channels.
+// The bytes past a tensor's end that vector loads may read, where no other thread
+// may write: activations are read in rows of their channels.
 uint64_t TailBytes(const Plan& plan, const PlannedTensor& t) {
   if (t.kind == TensorKind::kOptimizer || t.kind == TensorKind::kStepState) {
     return 0;
@@ -90,7 +90,7 @@ uint32_t StatesOf(const PlanOptions& options) {
   return states;
 }
 
-// Whole gradients: there to the end, and from the start if they add up.
+// Whole gradients live to the end, and from the start if they add up.
 bool LivesAsItMust(const Plan& plan, const PlannedTensor& gradient) {
   const GradientMode mode = plan.options.gradients;
   return mode == GradientMode::kFused ||
@@ -147,7 +147,7 @@ Status CheckWeights(const Plan& plan, uint32_t i, const Needs& needs) {
   return Ok();
 }
 
-// What a node says of itself and of its inputs, whether or not a step asks.
+// What holds for a node and its inputs, whichever steps use it.
 Status CheckNode(const Plan& plan, uint32_t i) {
   const Node& node = plan.graph.nodes[i];
   const NodePlan& n = plan.nodes[i];
@@ -180,7 +180,7 @@ Status CheckNode(const Plan& plan, uint32_t i) {
   return CheckWeights(plan, i, needs);
 }
 
-// Can the layer run this step, alone or in slabs?
+// Whether the layer can run this step, alone or in slabs.
 bool CanRun(const ProgramStep& s, const Needs& needs, const Shape& shape) {
   switch (s.kind) {
     case StepKind::kForward:
@@ -252,7 +252,7 @@ Status CheckHook(const Plan& plan, size_t step) {
   return Ok();
 }
 
-// What a plan says of updates, before anybody goes by it.
+// The parts of a plan about updates, checked before they are used.
 Status CheckOptions(const Plan& plan) {
   const PlanOptions& o = plan.options;
   if (o.gradients > GradientMode::kAccumulated) {
@@ -308,7 +308,7 @@ Status CheckStep(const Plan& plan, size_t step) {
     return Fail("nothing flows back through this layer", s.node);
   }
   if (s.kind == StepKind::kRecompute) {
-    // Only from what is still there, into a buffer of its own, without scratch.
+    // Only from inputs that still exist, into a buffer of its own, no scratch.
     for (uint32_t k = 0; k < node.input_count; ++k) {
       if (node.inputs[k] != 0 &&
           !Usable(plan, plan.nodes[node.inputs[k]].output, step,

@@ -1,6 +1,6 @@
 // Which value lies in which tensor, step by step, as the trainer will run them.
 // A plan can be safe and still compute something else: a step is missing, a
-// layer writes over what is still to be read, a gradient is overwritten instead
+// layer overwrites a value that is read later, a gradient is overwritten instead
 // of added to. Here a tensor holds the output, or the gradient of the output,
 // of one node; every reader must find the one it means. Next: plan_check.cc.
 #include "runtime/plan_check_values.h"
@@ -75,8 +75,8 @@ class ValueChecker {
     return Ok();
   }
 
-  // The node whose value (and whose gradient) a node's output is another name
-  // for: a view, an absorbed activation, what a derived output is formed from.
+  // The node whose value (and gradient) the output of this node is an alias of:
+  // through a view, an absorbed activation, or a derived output.
   void Name() {
     for (uint32_t i = 0; i < count_; ++i) {
       const NodePlan& n = plan_.nodes[i];
@@ -171,7 +171,7 @@ class ValueChecker {
       const uint32_t from = node.inputs[k];
       if (plan_.nodes[from].output != output || value_[i] == value_[from])
         continue;
-      // Not when a value comes in twice: the second would be lost.
+      // Not where a node reads a value twice: the second would be lost.
       if (k != 0 || !needs_[i].in_place) {
         return Fail("a layer cannot write over this input", i);
       }
@@ -227,7 +227,7 @@ class ValueChecker {
     return Ok();
   }
 
-  // What a tensor holds that is a gradient: no value's number.
+  // Marks a tensor that holds a gradient: different from all values' numbers.
   uint32_t Gradient(uint32_t i) const { return count_ + i; }
   // The gradient of node i's output where it is kept: with an absorbed
   // activation, that one's readers wrote it.

@@ -1,4 +1,4 @@
-// Part of CheckPlan: does every step find the values that it is made for?
+// Part of CheckPlan: whether every step reads the values that it is meant to.
 #ifndef TEMPER_RUNTIME_PLAN_CHECK_VALUES_H_
 #define TEMPER_RUNTIME_PLAN_CHECK_VALUES_H_
 

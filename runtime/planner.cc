@@ -17,9 +17,9 @@ namespace temper {
 namespace {
 
 constexpr uint32_t kRestarts = 64;
-// Restarts end when so many buffers have been looked at, a few tenths of a
-// second: a pass over n buffers looks at n * n / 2, and graphs of thousands of
-// nodes have thousands. A count and no time, so that every machine finds the
+// Restarts end after this many buffers were visited, a few tenths of a second: a
+// pass over n buffers visits n * n / 2, and graphs of thousands of nodes have
+// thousands of buffers. A count, not a time, so that every machine finds the
 // same plan.
 constexpr uint64_t kMostLooks = uint64_t{1} << 26;
 
@@ -30,8 +30,8 @@ struct Placed {
 };
 
 // Places tensors in the given order; returns the bytes used. Stops early, with
-// a value >= give_up, once it cannot be better. `placed` is memory to work in;
-// `looks` grows by the buffers looked at.
+// a value >= give_up, once it cannot be better. `placed` is working memory;
+// `looks` grows by the buffers visited.
 uint64_t Place(const std::vector<PlannedTensor>& tensors,
                const std::vector<uint32_t>& order, uint64_t give_up,
                std::vector<uint64_t>* offsets, std::vector<Placed>* placed,
@@ -72,7 +72,7 @@ uint64_t Extent(const PlannedTensor& t) {
 }
 
 uint64_t LowerBound(const Plan& plan) {
-  // What begins to live and what has ceased to, per step; sums wrap around.
+  // Bytes that begin to live minus bytes that end, per step; sums wrap around.
   std::vector<uint64_t> born(plan.steps.size(), 0), dead(plan.steps.size(), 0);
   for (const PlannedTensor& t : plan.tensors) {
     if (t.first >= born.size()) continue;

@@ -11,10 +11,10 @@
 // Where a batch is larger than a cache, neighbours run together in slabs of
 // samples (ListGroup): a convolution with its statistics; backward of a batch
 // norm with the gradient through its convolution and the sums of the batch norm
-// before. Fused nodes (ChooseFusion) lose steps and tensors: absorbed
-// activations have neither, derived outputs are formed by whoever reads them.
+// before. Fused nodes (ChooseFusion) lose steps and tensors: absorbed activations
+// have neither, derived outputs are computed by the nodes that read them.
 // Buffers that share memory by design (in place, views) become one tensor here;
-// what may share memory over time is the planner's business.
+// sharing over time is the planner's task.
 // Next: program_draft.h, program_nodes.cc, program_steps.cc,
 // program_tensors.cc.
 #include "runtime/program.h"
@@ -166,7 +166,7 @@ void ProgramDraft::StateNeeds(uint32_t i, Needs* out) const {
 }
 
 // True if backward gets the output of node i from a second forward. Not where
-// the loss reads it: backward begins there, nothing would be saved.
+// the loss reads it: backward begins there, so that would save nothing.
 bool ProgramDraft::Recomputed(uint32_t i) const {
   if (!needs[i].recompute || !plan.options.training) return false;
   for (uint32_t k = 0; k < NodeAt(count - 1).input_count; ++k) {

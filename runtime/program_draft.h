@@ -1,6 +1,6 @@
-// What the parts of making a program share: the plan as far as it is filled in,
-// what every node needs, and which steps it takes part in. Private to
-// program*.cc; order of the work: DecideNodes, ListSteps, AddTensors.
+// The state that the parts of making a program share: the unfinished plan, the
+// needs of every node, and the steps it takes part in. Private to program*.cc;
+// order: DecideNodes, ListSteps, AddTensors.
 #ifndef TEMPER_RUNTIME_PROGRAM_DRAFT_H_
 #define TEMPER_RUNTIME_PROGRAM_DRAFT_H_
 
@@ -15,8 +15,8 @@ namespace temper {
 
 inline constexpr uint32_t kNoStep = 0xffffffffu;
 
-// What the lifetimes are made of: the first and the last step of a node's
-// pass, the whole group counting as one moment.
+// Lifetimes are made of the first and the last step of a node's pass; a group
+// counts as one moment.
 struct StepSpan {
   uint32_t first = kNoStep, last = kNoStep;
   void Add(uint32_t begin, uint32_t end) {
@@ -38,11 +38,11 @@ struct ProgramDraft {
   // What node i needs in the mode that the plan has for it by now.
   void StateNeeds(uint32_t i, Needs* out) const;
   // True if backward gets the output of node i from a second forward. Not where
-  // the loss reads it: backward begins there, nothing would be saved.
+  // the loss reads it: backward begins there, so that would save nothing.
   bool Recomputed(uint32_t i) const;
   // Calls f(c, k) for every input k of a node c that is the output of node i,
   // in ascending order. Graphs are large and outputs may have thousands of
-  // readers: nobody else walks over all nodes for each node.
+  // readers: no other code may loop over all nodes for each node.
   template <class F>
   void ForEachReader(uint32_t i, F&& f) const {
     for (uint32_t r = first_reader_[i]; r < first_reader_[i + 1]; ++r) {

@@ -1,5 +1,5 @@
 // What every node does in a step: whether it trains and passes gradients on,
-// what of it is absorbed or derived, and what it needs. See program_draft.h.
+// whether it is absorbed or derived, and what it needs. See program_draft.h.
 #include <algorithm>
 
 #include "runtime/program_draft.h"
@@ -75,7 +75,7 @@ class NodeDecider {
     }
     for (uint32_t i = 0; i < d_.count; ++i) {
       if (!needs[i].derivable) continue;
-      // What it is formed from must stay where it is until it is read.
+      // Its source must stay in place until the last reader has read it.
       const uint32_t from = d_.NodeAt(i).inputs[0];
       if (from == 0 || needs[from].recompute) continue;
       const bool tail = d_.plan.nodes[i].mode.activation != 0;

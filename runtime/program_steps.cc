@@ -55,9 +55,9 @@ class StepLister {
 
  private:
   // Samples of a slab of node i's group, or 0: its inputs, outputs and their
-  // gradients should fit a second-level cache, statistics need a whole unit of
-  // rows at first, and what the last-level cache holds anyway is not cut. Never
-  // a matter of threads or target.
+  // gradients should fit the L2 cache, statistics need a whole unit of rows
+  // first, and nodes that fit the last-level cache are not cut. Independent of
+  // threads and target.
   uint32_t SlabOf(uint32_t i) const {
     constexpr uint64_t kBytes = 1024 * 1024;
     if (!d_.needs[i].in_slabs) return 0;
@@ -74,7 +74,7 @@ class StepLister {
     return static_cast<uint32_t>(slab);
   }
 
-  // The batch norm that alone reads node i, next to it, and is derived.
+  // The derived batch norm that directly follows node i and is its only reader.
   uint32_t NormBehind(uint32_t i) const {
     const uint32_t n = i + 1;
     if (n >= d_.count || !d_.needs[n].reduce_first ||
@@ -148,8 +148,7 @@ class StepLister {
     }
   }
 
-  // Node i's backward in slabs, with what lies after it and in front of it in
-  // the network.
+  // Node i's backward in slabs, with its neighbours in the network.
   void ListGroup(uint32_t i, std::vector<bool>* reduced) {
     const NodeMode& mode = d_.plan.nodes[i].mode;
     const uint32_t behind = NormBehind(i), front = NormInFront(i);
@@ -183,7 +182,7 @@ class StepLister {
       }
     }
   }
-  // Of node i, whose gradients are complete: now, or last of all.
+  // The update of node i, whose gradients are complete: now, or at the end.
   void AddUpdate(uint32_t i) {
     if (!d_.plan.nodes[i].mode.train_weights) return;
     if (d_.plan.options.gradients == GradientMode::kFused) {

@@ -234,8 +234,8 @@ class TensorMaker {
                       d_.forward[i].first, d_.forward[i].last);
       }
       if (needs.saved_bytes != 0) {
-        // The row losses are read by the loss step even in evaluation;
-        // coefficients by everyone who reads a derived output.
+        // The loss step reads the row losses even in evaluation; the readers of
+        // a derived output read the coefficients.
         uint32_t last =
             node.mode.backward ? d_.backward[i].last : d_.forward[i].last;
         for (uint32_t j = i; node.mode.derived && j < d_.count; ++j) {
@@ -274,8 +274,8 @@ class TensorMaker {
   }
 
   ProgramDraft& d_;
-  // Of all outputs that live in a tensor so far: does backward read one of
-  // them, and who is the last to read one in forward?
+  // Of all outputs in a tensor so far: whether backward reads one of them, and
+  // the last node that reads one in forward.
   struct Values {
     bool kept = false;
     uint32_t last_reader = 0;

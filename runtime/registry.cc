@@ -12,7 +12,12 @@ namespace {
 
 template <class Op>
 Entry EntryOf(const Op& op) {
-  return {op.name, op.help, op.fields, op.defaults};
+  Entry entry = {.name = op.name,
+                 .help = op.help,
+                 .fields = op.fields,
+                 .defaults = op.defaults};
+  if constexpr (requires { op.shapes; }) entry.shapes = op.shapes;
+  return entry;
 }
 template <class Kind>
 Entry EntryAt(uint32_t i) {

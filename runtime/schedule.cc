@@ -58,13 +58,4 @@ Status CheckSchedule(const Schedule& s) {
 
 const char* ScheduleName(ScheduleKind kind) { return OpOf(kind).name; }
 
-ScheduleKind ScheduleByName(std::string_view name) {
-  for (uint32_t i = 0; i < static_cast<uint32_t>(ScheduleKind::kCount); ++i) {
-    if (name == ScheduleName(static_cast<ScheduleKind>(i))) {
-      return static_cast<ScheduleKind>(i);
-    }
-  }
-  return ScheduleKind::kCount;
-}
-
 }  // namespace temper

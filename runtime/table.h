@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <string_view>
 #include <type_traits>
 
 #include "temper/fields.h"
@@ -32,9 +33,28 @@ class Required {
   Function* function_;
 };
 
+// Words that a table must have, likewise.
+class Words {
+ public:
+  constexpr Words(const char* text) : text_(text) {}  // NOLINT
+  Words(std::nullptr_t) = delete;
+
+  constexpr operator const char*() const { return text_; }  // NOLINT
+
+ private:
+  const char* text_;
+};
+
 template <size_t n>
 constexpr FieldList ListOf(const Field (&fields)[n]) {
   return {fields, static_cast<uint32_t>(n)};
+}
+
+// The number of the last of names that are separated by '|'.
+constexpr double LastChoice(std::string_view names) {
+  double last = 0;
+  for (const char c : names) last += c == '|';
+  return last;
 }
 
 // A field of a params struct: range, a few words, and perhaps a unit.
@@ -46,6 +66,10 @@ constexpr FieldList ListOf(const Field (&fields)[n]) {
   TEMPER_FIELD(Params, field, kU32, min, max, __VA_ARGS__)
 #define TEMPER_FIELD_F32(Params, field, min, max, ...) \
   TEMPER_FIELD(Params, field, kF32, min, max, __VA_ARGS__)
+// A uint32_t that is one of the names, "f32|u8".
+#define TEMPER_FIELD_CHOICE(Params, field, names, help) \
+  TEMPER_FIELD(Params, field, kU32, 0, ::temper::LastChoice(names), help, "", \
+               names)
 // clang-format on
 
 }  // namespace temper

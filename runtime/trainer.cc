@@ -26,7 +26,7 @@ namespace {
 bool AllThreadsExact(const ParallelRunner& parallel) {
   struct Check {
     std::atomic<bool> exact{simd::FloatEnvironmentIsExact()};
-    // Who is inside, of how many.
+    // How many are inside, of how many.
     std::atomic<uint32_t> arrived{0};
     std::atomic<bool> waiting{true};
     uint32_t threads = 1;
@@ -42,9 +42,9 @@ bool AllThreadsExact(const ParallelRunner& parallel) {
     parallel.each(parallel.pool, look, &check, parallel.threads);
     return check.exact.load();
   }
-  // A thread that waits inside its task takes no second one: if all come, each
-  // has one. A runner may do everything on one thread, so they wait for a fixed
-  // number of looks, some milliseconds, and only once.
+  // A thread that waits inside its task takes no second one: if all arrive, each
+  // has one. A runner may run everything on one thread, so they wait for a fixed
+  // number of polls, some milliseconds, and only once.
   parallel.run(
       parallel.pool,
       [](void* context, uint32_t, uint32_t) {
@@ -61,8 +61,8 @@ bool AllThreadsExact(const ParallelRunner& parallel) {
   return check.exact.load();
 }
 
-// What a weight holds that nobody has written: not a number, and one that no
-// arithmetic makes.
+// The content of a weight that was never written: a NaN pattern that no
+// arithmetic produces.
 constexpr uint32_t kUnset = 0x7fc7e37eu;
 
 float FirstValue(const WeightSpec& spec) {
@@ -133,7 +133,7 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
       states_.push_back({names[s], t, At(state), view.count});
     }
   }
-  // A normalize layer that nobody fills is the identity on scaled samples.
+  // A normalize layer that is never filled is the identity on scaled samples.
   for (const TensorView& view : tensors_) {
     simd::Fill(view.count, FirstValue(*view.spec), view.data, {});
   }
@@ -204,7 +204,7 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
   return Ok();
 }
 
-// Every weight that has no first value of its own was written by somebody.
+// True if every weight without a first value of its own was written.
 Status Trainer::CheckWeights() {
   for (const TensorView& view : tensors_) {
     if (view.spec->role != WeightRole::kKernel) continue;
@@ -474,7 +474,7 @@ void Trainer::RestoreSnapshot(const void* from) {
   }
   draws_ = steps();
   gathered_ = 0;
-  weights_are_set_ = false;  // it may be of weights that nobody had set
+  weights_are_set_ = false;  // the snapshot may hold weights that were not set
 }
 
 double Trainer::Penalty() const {
@@ -496,7 +496,7 @@ void Trainer::PoisonDead(uint32_t s, bool before) {
   constexpr uint32_t kNan = 0x7fc0deadu;
   for (const PlannedTensor& t : plan_.tensors) {
     if (IsPersistent(t.kind)) continue;
-    // It holds what other batches have added.
+    // It holds the sums of other batches.
     if (gathered_ != 0 && t.kind == TensorKind::kWeightGradient) continue;
     uint8_t* p = memory_.data + t.offset;
     if (before && t.first == s) {

@@ -67,13 +67,13 @@ void Trainer::BeginUpdate(const StepOptions& options) {
   update_step_ = steps() + 1;
 }
 
-// Elements [first, first + count) of weight w, whose gradients are at hand.
+// Elements [first, first + count) of weight w, whose gradients are ready.
 bool Trainer::UpdateWeight(uint32_t index, uint32_t w, uint64_t first,
                            uint64_t count, const float* gradient,
                            const ParallelRunner& parallel) {
   const NodePlan& n = plan_.nodes[index];
   const std::vector<float>& factors = plan_.options.rate_factors;
-  float* state[kMaxStates] = {};  // the hooks' are none of its business
+  float* state[kMaxStates] = {};  // the optimizer's only, not the hooks'
   for (uint32_t s = 0; s < optimizer_states_; ++s) {
     state[s] = At(n.optimizer[w][s]) + first;
   }
@@ -141,7 +141,8 @@ GradientPieces Trainer::Pieces(uint32_t index) {
 // One step of the program that is an update or a hook.
 void Trainer::RunUpdate(const ProgramStep& step, Status* status) {
   if (IsHook(step.kind)) return RunHook(step.node);
-  // Sticky: the first layer that went bad is named; later ones follow from it.
+  // Sticky: the first layer with a non-finite weight is named; later ones result
+  // from it.
   if (UpdateNode(step.node) && status->ok()) {
     *status = Error(StatusCode::kNotFinite,
                     "an update made a weight non-finite", step.node);

@@ -5,7 +5,7 @@
 // backward (they need whole gradients: PlanOptions::gradients), the others at
 // the end. tests/runtime/update_hook_test.cc has one of each: clipping by the
 // global norm, and an average of the weights.
-// Next: trainer_update.cc (who calls it), optimizer.h.
+// Next: trainer_update.cc (the caller), optimizer.h.
 #ifndef TEMPER_RUNTIME_UPDATE_HOOK_H_
 #define TEMPER_RUNTIME_UPDATE_HOOK_H_
 
@@ -22,8 +22,8 @@ struct HookCall {
   const UpdateHook& hook;
   uint64_t step;        // UpdateCall::step
   float learning_rate;  // of the step, without the layers' factors
-  // Before the update: what all gradients are going to be multiplied by. A hook
-  // may change it (clipping); gradients stay as backward left them.
+  // Before the update: the factor that all gradients will be multiplied by. A
+  // hook may change it (clipping); gradients stay as backward left them.
   float* gradient_scale;
   // All stored tensors. Trained ones may be changed after the update; gradient
   // is null unless they are whole.

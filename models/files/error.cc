@@ -2,7 +2,6 @@
 #include "models/files/error.h"
 
 #include "models/files/limits.h"
-#include "models/files/nearest.h"
 #include "models/files/text.h"
 
 namespace temper {
@@ -20,19 +19,20 @@ std::string Quoted(std::string_view untrusted) {
   return out;
 }
 
-Nearest::Nearest(std::string_view word)
-    : word_(word), distance_(kMostNameBytes + 1) {}
-
-void Nearest::Offer(std::string_view candidate) {
-  const size_t distance = EditDistance(word_, candidate);
-  if (distance < distance_ && IsNear(word_, candidate, distance)) {
-    distance_ = distance;
-    best_ = candidate;
-  }
+std::string DidYouMean(std::string_view nearest) {
+  return nearest.empty() ? "" : Text("; did you mean ", Quoted(nearest), "?");
 }
 
-std::string Nearest::Suggestion() const {
-  return best_.empty() ? "" : Text("; did you mean ", Quoted(best_), "?");
+std::string Suggestion(std::string_view word,
+                       std::span<const std::string_view> known) {
+  constexpr size_t kMostListed = 40;
+  std::string out = DidYouMean(NearestName(word, known));
+  for (size_t i = 0; i < known.size(); ++i) {
+    if (i == kMostListed) return out + ", ...";
+    out += i == 0 ? "; there are: " : ", ";
+    out += Shown(known[i]);
+  }
+  return out;
 }
 
 }  // namespace temper

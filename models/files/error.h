@@ -9,9 +9,11 @@
 #define TEMPER_MODELS_FILES_ERROR_H_
 
 #include <concepts>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "models/files/nearest.h"
 #include "temper/status.h"
 
 namespace temper {
@@ -27,19 +29,12 @@ struct [[nodiscard]] FileError {
 // columns of it.
 std::string Quoted(std::string_view untrusted);
 
-// The candidate to suggest for a misspelt word: offer each one, then read
-// Suggestion(): `; did you mean "x"?`, or nothing if none is near enough. The
-// word and the candidates must outlive it.
-class Nearest {
- public:
-  explicit Nearest(std::string_view word);
-  void Offer(std::string_view candidate);
-  std::string Suggestion() const;
-
- private:
-  std::string_view word_, best_;
-  size_t distance_;
-};
+// `; did you mean "x"?` of a nearest name, or nothing if it is empty.
+std::string DidYouMean(std::string_view nearest);
+// For a word that is none of the known names: `; did you mean "x"?` if one is
+// near, then `; there are: a, b, c` with at most 40 of them.
+std::string Suggestion(std::string_view word,
+                       std::span<const std::string_view> known);
 
 inline void AppendText(std::string* out, std::string_view part) {
   out->append(part);

@@ -159,9 +159,9 @@ class GraphReader {
             !JsonUint(reader_.text(), &value)) {
           return Unexpected("a whole number as \"version\"");
         }
-        if (value != kGraphJsonVersion) {
+        if (value < 1 || value > kGraphJsonVersion) {
           return {StatusCode::kUnsupported,
-                  Text("graph: version ", value, ", this build reads version ",
+                  Text("graph: version ", value, ", this build reads 1 to ",
                        kGraphJsonVersion,
                        "; use the temper release that wrote it")};
         }
@@ -173,10 +173,9 @@ class GraphReader {
         *nodes = reader_;
         if (!reader_.SkipValue()) return Unexpected("");
       } else {
-        Nearest nearest(key);
-        nearest.Offer("version");
-        nearest.Offer("nodes");
-        return Error(Text("unknown key ", Quoted(key), nearest.Suggestion()));
+        constexpr std::string_view kKnown[] = {"version", "nodes"};
+        return Error(
+            Text("unknown key ", Quoted(key), Suggestion(key, kKnown)));
       }
     }
     if (reader_.token() != Token::kEndObject) return Unexpected("a key");
@@ -226,13 +225,15 @@ class GraphReader {
 
   FileError Layer(LayerKind* kind) const {
     const std::string_view text = reader_.text();
-    Nearest nearest(text);
     for (uint32_t i = 0; i < static_cast<uint32_t>(LayerKind::kCount); ++i) {
       *kind = static_cast<LayerKind>(i);
       if (JsonEquals(text, LayerName(*kind))) return {};
-      nearest.Offer(LayerName(*kind));
     }
-    return Error(Text("unknown layer ", Quoted(text), nearest.Suggestion()));
+    std::string_view known[static_cast<size_t>(LayerKind::kCount)];
+    for (uint32_t i = 0; i < static_cast<uint32_t>(LayerKind::kCount); ++i) {
+      known[i] = LayerName(static_cast<LayerKind>(i));
+    }
+    return Error(Text("unknown layer ", Quoted(text), Suggestion(text, known)));
   }
 
   // At the node's '{'; reads to its '}' and takes inputs and parameters.
@@ -269,19 +270,41 @@ class GraphReader {
   }
 
   FileError UnknownField(const Node& node, std::string_view key) const {
-    const FieldList list = LayerFields(node.kind);
-    Nearest nearest(key);
-    nearest.Offer("inputs");
-    for (uint32_t i = 0; i < list.count; ++i)
-      nearest.Offer(list.fields[i].name);
+    std::vector<std::string_view> known = {"name", "layer", "inputs"};
+    for (const Field& field : LayerFields(node.kind)) {
+      known.push_back(field.name);
+    }
     return Error(Text("layer ", LayerName(node.kind), " has no field ",
-                      Quoted(key), nearest.Suggestion()));
+                      Quoted(key), Suggestion(key, known)));
+  }
+
+  FileError Choice(const Field& field, uint8_t* params) const {
+    std::vector<std::string_view> names;
+    for (uint32_t i = 0; !ChoiceName(field, i).empty(); ++i) {
+      names.push_back(ChoiceName(field, i));
+      if (!JsonEquals(reader_.text(), names.back())) continue;
+      WriteField(field, i, params);
+      return {};
+    }
+    return Error(Text(field.name, " = ", Quoted(reader_.text()),
+                      " is no value of it", Suggestion(reader_.text(), names)));
   }
 
   FileError Value(const Field& field, uint8_t* params) {
     const std::string name = Text(field.name, " = ");
-    if (reader_.Next() != Token::kNumber) {
-      return Unexpected(Text("a number as ", field.name));
+    const Token token = reader_.Next();
+    if (field.IsChoice() && token == Token::kString) {
+      return Choice(field, params);
+    }
+    if (field.IsFlag() && (token == Token::kTrue || token == Token::kFalse)) {
+      WriteField(field, token == Token::kTrue, params);
+      return {};
+    }
+    if (token != Token::kNumber) {
+      return Unexpected(Text(field.IsChoice() ? "a name"
+                             : field.IsFlag() ? "true or false"
+                                              : "a number",
+                             " as ", field.name));
     }
     const std::string_view text = reader_.text();
     if (field.type == Field::Type::kU32) {
@@ -325,13 +348,13 @@ class GraphReader {
         Nearest nearest(text);
         for (size_t i = 0; i < self; ++i) nearest.Offer(graph_.nodes[i].name);
         return Error(Text("input ", Quoted(text), " is not a node",
-                          nearest.Suggestion()));
+                          DidYouMean(nearest.Best())));
       }
       if (source == self) return Error("reads itself: a cycle");
       if (source > self) {
         return Error(Text("input ", Quoted(text),
-                          " comes further down: a cycle or a wrong order; list "
-                          "each node after the nodes it reads"));
+                          " comes later: a cycle or a wrong order; list each "
+                          "node after the nodes it reads"));
       }
       node->inputs[node->input_count++] = source;
     }
@@ -379,7 +402,13 @@ FileError WriteGraphJson(const Graph& graph, std::string* json) {
     for (uint32_t i = 0; i < list.count; ++i) {
       const Field& field = list.fields[i];
       AppendKey(&out, field.name);
-      if (field.type == Field::Type::kU32) {
+      if (field.IsChoice()) {
+        AppendJsonString(&out,
+                         ChoiceName(field, static_cast<uint32_t>(
+                                               ReadField(field, node.params))));
+      } else if (field.IsFlag()) {
+        out += ReadField(field, node.params) != 0 ? "true" : "false";
+      } else if (field.type == Field::Type::kU32) {
         uint32_t value;
         std::memcpy(&value, node.params + field.offset, sizeof(value));
         AppendText(&out, value);

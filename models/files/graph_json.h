@@ -1,15 +1,20 @@
-// A graph as JSON text, the way it stands in a model file and in plan.json:
+// A graph as JSON text, as in model files and in plan.json:
 //
-//   {"version":1,"nodes":[
-//     {"name":"input","layer":"input","inputs":[],"h":28,"w":28,"c":1,...},
-//     {"name":"fc","layer":"dense","inputs":["input"],"out_features":10,...}]}
+//   {"version":2,"nodes":[
+//     {"name":"input","layer":"input","inputs":[],"h":28,...,
+//      "element_type":"u8"},
+//     {"name":"fc","layer":"dense","inputs":["input"],"out_features":10,
+//      "bias":true}]}
 //
 // Driven by the layers' field tables (temper/graph.h): a new layer needs
-// nothing here. Written: every field, floats as the shortest decimal that reads
-// back to the same bits, so one graph is one text. Read: strictly. Unknown
-// layers and fields are errors with the nearest name; a missing field takes the
-// layer's default, missing "inputs" mean none; an input must be a node further
-// up. Next: model_file.h.
+// nothing here. Written: every field, flags as true or false, choices by their
+// names, floats as the shortest decimal that reads back to the same bits, so one
+// graph is one text. Read: strictly. Unknown layers and fields are errors with
+// the nearest name and a list; a missing field takes the layer's default, missing
+// "inputs" mean none; an input must be an earlier node. Version 1, which had
+// numbers in place of flags and choices, is read as well; both forms are
+// accepted in both versions. For people: docs/graph-json.md.
+// Next: model_file.h.
 #ifndef TEMPER_MODELS_FILES_GRAPH_JSON_H_
 #define TEMPER_MODELS_FILES_GRAPH_JSON_H_
 
@@ -22,7 +27,7 @@
 
 namespace temper {
 
-inline constexpr uint32_t kGraphJsonVersion = 1;
+inline constexpr uint32_t kGraphJsonVersion = 2;
 
 // Fails as reading would: a graph that Graph::Check refuses, or a name that is
 // not UTF-8 or has control characters, is not written.

@@ -70,7 +70,7 @@ struct Matcher {
       for (const SafetensorsTensor& t : view.tensors) nearest.Offer(t.name);
       error = WrongTensors(Text("no tensor ", Quoted(wanted),
                                 ", which the graph needs with shape ",
-                                DimsText(dims), nearest.Suggestion()));
+                                DimsText(dims), DidYouMean(nearest.Best())));
       return;
     }
     const SafetensorsTensor& tensor = view.tensors[at];

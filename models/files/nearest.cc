@@ -7,8 +7,30 @@
 namespace temper {
 namespace {
 
+constexpr size_t kLeastPart = 4;
+
 char Lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+bool IsPart(std::string_view word, std::string_view whole) {
+  return word.size() >= kLeastPart &&
+         std::search(whole.begin(), whole.end(), word.begin(), word.end(),
+                     [](char a, char b) { return Lower(a) == Lower(b); }) !=
+             whole.end();
+}
+
+// Whether `distance` edits make `candidate` worth suggesting for `word`.
+bool IsNear(std::string_view word, std::string_view candidate,
+            size_t distance) {
+  if (word.empty() || word.size() > kMostNameBytes ||
+      candidate.size() > kMostNameBytes) {
+    return false;
+  }
+  if (IsPart(word, candidate)) return true;
+  // One edit turns every one-letter word into any other: that is no hint.
+  return distance <= std::max<size_t>(1, word.size() / 3) &&
+         distance < candidate.size();
 }
 
 }  // namespace
@@ -39,29 +61,19 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return (*above)[b.size()];
 }
 
-bool IsNear(std::string_view word, std::string_view candidate,
-            size_t distance) {
-  if (word.empty() || word.size() > kMostNameBytes ||
-      candidate.size() > kMostNameBytes) {
-    return false;
+void Nearest::Offer(std::string_view candidate) {
+  const size_t distance = EditDistance(word_, candidate);
+  if (distance < distance_ && IsNear(word_, candidate, distance)) {
+    distance_ = distance;
+    best_ = candidate;
   }
-  // One edit turns every one-letter word into any other: that is no hint.
-  return distance <= std::max<size_t>(1, word.size() / 3) &&
-         distance < candidate.size();
 }
 
 std::string_view NearestName(std::string_view word,
                              std::span<const std::string_view> candidates) {
-  std::string_view nearest;
-  size_t best = kMostNameBytes + 1;
-  for (const std::string_view candidate : candidates) {
-    const size_t distance = EditDistance(word, candidate);
-    if (distance < best && IsNear(word, candidate, distance)) {
-      best = distance;
-      nearest = candidate;
-    }
-  }
-  return nearest;
+  Nearest nearest(word);
+  for (const std::string_view candidate : candidates) nearest.Offer(candidate);
+  return nearest.Best();
 }
 
 }  // namespace temper

@@ -18,13 +18,26 @@ inline constexpr size_t kMostNameBytes = 256;
 // to kMostNameBytes. Allocates nothing.
 size_t EditDistance(std::string_view a, std::string_view b);
 
-// The nearest candidate, or "" if none is near: at most one edit per three
-// characters of `word`, but always at least one. The first of equals.
+// The candidate to suggest for a word: offer each one, then ask for Best(). Near
+// is at most one edit per three characters of the word, but always at least one;
+// or a word of four characters and more that is a part of the candidate ("conv"
+// for conv2d). The fewest edits win, the first of equals. The word and the
+// candidates must outlive it. Allocates nothing.
+class Nearest {
+ public:
+  explicit Nearest(std::string_view word) : word_(word) {}
+
+  void Offer(std::string_view candidate);
+  std::string_view Best() const { return best_; }  // empty: none is near
+
+ private:
+  std::string_view word_, best_;
+  size_t distance_ = kMostNameBytes + 1;
+};
+
+// The same for a list.
 std::string_view NearestName(std::string_view word,
                              std::span<const std::string_view> candidates);
-
-// Whether `distance` edits make `candidate` worth suggesting for `word`.
-bool IsNear(std::string_view word, std::string_view candidate, size_t distance);
 
 }  // namespace temper
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <iterator>
 #include <span>
+#include <string_view>
+#include <vector>
 
 #include "models/files/json.h"
 
@@ -114,22 +116,21 @@ class PreprocessingReader {
     }
     return {};
   }
-  // The key or string just read is one of the names: which?
+  // Finds the key or string just read among the names.
   FileError OneOf(const char* what, std::span<const char* const> names,
                   uint32_t* index) const {
     if (reader_.token() != Token::kString && reader_.token() != Token::kKey) {
       return Error("expected a string");
     }
-    Nearest nearest(reader_.text());
     for (uint32_t i = 0; i < names.size(); ++i) {
       if (JsonEquals(reader_.text(), names[i])) {
         *index = i;
         return {};
       }
-      nearest.Offer(names[i]);
     }
+    const std::vector<std::string_view> known(names.begin(), names.end());
     return Error(Text("unknown ", what, " ", Quoted(reader_.text()),
-                      nearest.Suggestion()));
+                      Suggestion(reader_.text(), known)));
   }
 
   JsonReader reader_;

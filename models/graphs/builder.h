@@ -1,55 +1,44 @@
-// What the model files share: a graph under construction that knows the shape
-// of each tensor, so that padding can follow the input's size, and the option
-// values of a spec (models.h), already checked.
+// Shared by the model files: a graph under construction that knows the shape of
+// each tensor, so that padding can follow the input's size, and the field that
+// chooses between two conventions.
 //
-// Two conventions, chosen by the option variant:
 //   pytorch  symmetric padding kernel / 2, no bias in front of a batch norm,
 //            batch norm eps 1e-5, momentum 0.1
-//   mlperf   as the Keras models of MLPerf Tiny: output ceil(size / stride)
-//   with
-//            the odd pixel of padding at the bottom and right ("same"), every
+//   mlperf   as the Keras models of MLPerf Tiny: output ceil(size / stride), the
+//            odd pixel of padding at the bottom and right ("same"), every
 //            convolution with a bias, eps 1e-3, Keras momentum 0.99 (= 0.01
 //            here)
 #ifndef TEMPER_MODELS_GRAPHS_BUILDER_H_
 #define TEMPER_MODELS_GRAPHS_BUILDER_H_
 
 #include <cstdint>
-#include <span>
 #include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 #include "models/graphs/models.h"
+#include "runtime/table.h"
 #include "temper/graph.h"
 
 namespace temper::models {
 
-// The values of one spec, in the order of ModelInfo::options.
-class Options {
- public:
-  Options(std::span<const ModelOption> options, std::vector<std::string> values)
-      : options_(options), values_(std::move(values)) {}
-
-  std::string_view Text(std::string_view name) const;
-  double Number(std::string_view name) const;
-  std::vector<uint32_t> Sizes(std::string_view name) const;
-
- private:
-  std::span<const ModelOption> options_;
-  std::vector<std::string> values_;
+// The field of a model's params that chooses between the two conventions above.
+enum class Variant : uint32_t { kPytorch, kMlperf };
+// clang-format off
+#define TEMPER_VARIANT_FIELD(Params) \
+  TEMPER_FIELD_CHOICE(Params, variant, "pytorch|mlperf", \
+                      "padding, biases and batch norm as in PyTorch or as in " \
+                      "the Keras models of MLPerf Tiny")
+// clang-format on
+// Params of the models that have no other field.
+struct VariantParams {
+  Variant variant = Variant::kPytorch;
 };
+inline constexpr Field kVariantFields[] = {TEMPER_VARIANT_FIELD(VariantParams)};
 
-// The option that chooses between the two conventions above.
-inline constexpr ModelOption kVariantOption = {
-    "variant",
-    "pytorch",
-    ModelOption::Kind::kChoice,
-    0,
-    0,
-    "pytorch|mlperf",
-    "padding, biases and batch norm as PyTorch's or MLPerf Tiny's Keras "
-    "models"};
+// ModelInfo::build of a model whose params are a Params.
+template <class Params, void (*kBuild)(const Params& params, Builder& builder)>
+void BuildWith(const void* params, Builder& builder) {
+  kBuild(*static_cast<const Params*>(params), builder);
+}
 
 // A node of the graph and the shape of its output.
 struct Tensor {
@@ -64,7 +53,7 @@ class Builder {
   Builder(Shape input, const Targets& targets, Graph* graph)
       : input_(input), targets_(targets), graph_(*graph) {}
 
-  void set_mlperf(bool mlperf) { mlperf_ = mlperf; }
+  void set_variant(Variant variant) { mlperf_ = variant == Variant::kMlperf; }
   bool mlperf() const { return mlperf_; }
 
   // "input" and "normalize": u8 is scaled by 1/255, f32 is taken as it is.
@@ -88,7 +77,7 @@ class Builder {
   Tensor Dense(const std::string& name, Tensor x, uint32_t out_features);
   Tensor Dropout(const std::string& name, Tensor x, double rate);
   Tensor Add(const std::string& name, Tensor a, Tensor b);
-  // Windows of h x w side by side, or as the parameters say.
+  // Adjacent windows of h x w, or as the parameters say.
   Tensor MaxPool(const std::string& name, Tensor x, uint32_t h, uint32_t w);
   Tensor MaxPool(const std::string& name, Tensor x, MaxPoolParams params);
   Tensor AvgPool(const std::string& name, Tensor x, uint32_t h, uint32_t w);

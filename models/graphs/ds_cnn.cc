@@ -6,10 +6,8 @@
 namespace temper::models {
 namespace {
 
-constexpr ModelOption kOptions[] = {kVariantOption};
-
-void Build(const Options& options, Builder& b) {
-  b.set_mlperf(options.Text("variant") == "mlperf");
+void Build(const VariantParams& p, Builder& b) {
+  b.set_variant(p.variant);
   Tensor x = b.Input();
   const uint32_t input_h = x.h, input_w = x.w;
   Conv2dParams conv1;
@@ -46,9 +44,15 @@ void Build(const Options& options, Builder& b) {
 }  // namespace
 
 const ModelInfo kDsCnn = {
-    "ds_cnn",    "DS-CNN of MLPerf Tiny, keyword spotting",
-    {49, 10, 1}, 2,
-    2,           12,
-    kOptions,    Build};
+    .name = "ds_cnn",
+    .help = "DS-CNN of MLPerf Tiny, keyword spotting",
+    .input = {49, 10, 1},
+    .min_h = 2,
+    .min_w = 2,
+    .classes = 12,
+    .fields = ListOf(kVariantFields),
+    .defaults = DefaultsOf<VariantParams>,
+    .build = BuildWith<VariantParams, Build>,
+};
 
 }  // namespace temper::models

@@ -7,11 +7,10 @@
 namespace temper::models {
 namespace {
 
-constexpr ModelOption kOptions[] = {kVariantOption};
 constexpr uint32_t kUnits[] = {128, 128, 128, 128, 8, 128, 128, 128, 128};
 
-void Build(const Options& options, Builder& b) {
-  b.set_mlperf(options.Text("variant") == "mlperf");
+void Build(const VariantParams& p, Builder& b) {
+  b.set_variant(p.variant);
   const Tensor input = b.Input();
   Tensor x = input;  // dense layers read it flattened
   uint32_t layer = 0;
@@ -28,13 +27,12 @@ void Build(const Options& options, Builder& b) {
 }  // namespace
 
 const ModelInfo kFcAutoencoder = {
-    "fc_autoencoder",
-    "dense autoencoder of MLPerf Tiny, anomaly detection",
-    {1, 1, 640},
-    1,
-    1,
-    0,
-    kOptions,
-    Build};
+    .name = "fc_autoencoder",
+    .help = "dense autoencoder of MLPerf Tiny, anomaly detection",
+    .input = {1, 1, 640},
+    .fields = ListOf(kVariantFields),
+    .defaults = DefaultsOf<VariantParams>,
+    .build = BuildWith<VariantParams, Build>,
+};
 
 }  // namespace temper::models

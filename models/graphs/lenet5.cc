@@ -7,15 +7,19 @@
 namespace temper::models {
 namespace {
 
-constexpr ModelOption kOptions[] = {
-    {"pool", "max", ModelOption::Kind::kChoice, 0, 0, "max|avg",
-     "2x2 pooling: the maximum, or the mean as in 1998"},
+enum class Pool : uint32_t { kMax, kAvg };
+struct LeNet5Params {
+  Pool pool = Pool::kMax;
+};
+constexpr Field kFields[] = {
+    TEMPER_FIELD_CHOICE(LeNet5Params, pool, "max|avg",
+                        "2x2 pooling: the maximum, or the mean as in 1998"),
 };
 
-void Build(const Options& options, Builder& b) {
-  const bool max = options.Text("pool") == "max";
+void Build(const LeNet5Params& p, Builder& b) {
   const auto pool = [&](const char* name, Tensor x) {
-    return max ? b.MaxPool(name, x, 2, 2) : b.AvgPool(name, x, 2, 2);
+    return p.pool == Pool::kMax ? b.MaxPool(name, x, 2, 2)
+                                : b.AvgPool(name, x, 2, 2);
   };
   Tensor x = b.Input();
   x = b.Conv("conv1", x, 6, 5, 1, Builder::Bias::kAlways);  // padding 2
@@ -35,6 +39,15 @@ void Build(const Options& options, Builder& b) {
 }  // namespace
 
 const ModelInfo kLeNet5 = {
-    "lenet5", "LeNet-5 with ReLU", {28, 28, 1}, 12, 12, 10, kOptions, Build};
+    .name = "lenet5",
+    .help = "LeNet-5 with ReLU",
+    .input = {28, 28, 1},
+    .min_h = 12,
+    .min_w = 12,
+    .classes = 10,
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<LeNet5Params>,
+    .build = BuildWith<LeNet5Params, Build>,
+};
 
 }  // namespace temper::models

@@ -5,22 +5,24 @@
 namespace temper::models {
 namespace {
 
-constexpr ModelOption kOptions[] = {
-    {"hidden", "128", ModelOption::Kind::kSizes, 1, 65536, nullptr,
-     "units of each hidden layer, as in 256,128"},
-    {"dropout", "0", ModelOption::Kind::kNumber, 0, 0.95, nullptr,
-     "dropout rate after each hidden layer"},
+struct MlpParams {
+  SizeList hidden = {1, {128}};
+  double dropout = 0;
+};
+constexpr Field kFields[] = {
+    TEMPER_FIELD(MlpParams, hidden, kSizes, 1, 65536,
+                 "units of each hidden layer, as in 256,128; empty: none"),
+    TEMPER_FIELD(MlpParams, dropout, kF64, 0, 0.95,
+                 "dropout rate after each hidden layer"),
 };
 
-void Build(const Options& options, Builder& b) {
-  const double dropout = options.Number("dropout");
+void Build(const MlpParams& p, Builder& b) {
   Tensor x = b.Input();
-  uint32_t layer = 0;
-  for (const uint32_t units : options.Sizes("hidden")) {
-    const std::string number = std::to_string(++layer);
-    x = b.Dense("fc" + number, x, units);
+  for (uint32_t layer = 0; layer < p.hidden.count; ++layer) {
+    const std::string number = std::to_string(layer + 1);
+    x = b.Dense("fc" + number, x, p.hidden.values[layer]);
     x = b.Relu("relu" + number, x);
-    if (dropout > 0) x = b.Dropout("dropout" + number, x, dropout);
+    if (p.dropout > 0) x = b.Dropout("dropout" + number, x, p.dropout);
   }
   b.Head(x);
 }
@@ -28,6 +30,13 @@ void Build(const Options& options, Builder& b) {
 }  // namespace
 
 const ModelInfo kMlp = {
-    "mlp", "multilayer perceptron", {28, 28, 1}, 1, 1, 10, kOptions, Build};
+    .name = "mlp",
+    .help = "multilayer perceptron",
+    .input = {28, 28, 1},
+    .classes = 10,
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<MlpParams>,
+    .build = BuildWith<MlpParams, Build>,
+};
 
 }  // namespace temper::models

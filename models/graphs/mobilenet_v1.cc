@@ -8,10 +8,14 @@
 namespace temper::models {
 namespace {
 
-constexpr ModelOption kOptions[] = {
-    {"width", "0.25", ModelOption::Kind::kNumber, 0.03125, 4, nullptr,
-     "factor for the number of channels"},
-    kVariantOption,
+struct MobileNetV1Params {
+  double width = 0.25;
+  Variant variant = Variant::kPytorch;
+};
+constexpr Field kFields[] = {
+    TEMPER_FIELD(MobileNetV1Params, width, kF64, 0.03125, 4,
+                 "factor for the number of channels"),
+    TEMPER_VARIANT_FIELD(MobileNetV1Params),
 };
 
 struct Block {
@@ -22,11 +26,10 @@ constexpr Block kBlocks[] = {
     {512, 1}, {512, 1}, {512, 1}, {512, 1}, {1024, 2}, {1024, 1},
 };
 
-void Build(const Options& options, Builder& b) {
-  b.set_mlperf(options.Text("variant") == "mlperf");
-  const double width = options.Number("width");
+void Build(const MobileNetV1Params& p, Builder& b) {
+  b.set_variant(p.variant);
   const auto scaled = [&](uint32_t channels) {
-    return static_cast<uint32_t>(channels * width);
+    return static_cast<uint32_t>(channels * p.width);
   };
   Tensor x = b.Input();
   x = b.Conv("conv1", x, scaled(32), 3, 2);
@@ -42,15 +45,17 @@ void Build(const Options& options, Builder& b) {
 
 }  // namespace
 
-// From 17 pixels on, the last stride still has two pixels to choose from.
+// From 17 pixels on, the last layer with a stride reads more than one pixel.
 const ModelInfo kMobileNetV1 = {
-    "mobilenet_v1",
-    "MobileNet v1; at width 0.25 MLPerf Tiny's person detector",
-    {96, 96, 3},
-    17,
-    17,
-    2,
-    kOptions,
-    Build};
+    .name = "mobilenet_v1",
+    .help = "MobileNet v1; at width 0.25 MLPerf Tiny's person detector",
+    .input = {96, 96, 3},
+    .min_h = 17,
+    .min_w = 17,
+    .classes = 2,
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<MobileNetV1Params>,
+    .build = BuildWith<MobileNetV1Params, Build>,
+};
 
 }  // namespace temper::models

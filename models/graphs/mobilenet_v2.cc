@@ -10,9 +10,12 @@
 namespace temper::models {
 namespace {
 
-constexpr ModelOption kOptions[] = {
-    {"width", "1", ModelOption::Kind::kNumber, 0.03125, 4, nullptr,
-     "factor for the number of channels"},
+struct MobileNetV2Params {
+  double width = 1;
+};
+constexpr Field kFields[] = {
+    TEMPER_FIELD(MobileNetV2Params, width, kF64, 0.03125, 4,
+                 "factor for the number of channels"),
 };
 
 struct Stage {
@@ -56,8 +59,8 @@ Tensor InvertedResidual(Builder& b, const std::string& prefix, Tensor input,
   return b.Add(prefix + "add", x, input);
 }
 
-void Build(const Options& options, Builder& b) {
-  const double width = options.Number("width");
+void Build(const MobileNetV2Params& p, Builder& b) {
+  const double width = p.width;
   Tensor x = b.Input();
   x = b.Conv("conv1", x, Scaled(32, width), 3, 2);
   x = b.BatchNorm("bn1", x);
@@ -79,14 +82,17 @@ void Build(const Options& options, Builder& b) {
 
 }  // namespace
 
-// From 17 pixels on, the last stride still has two pixels to choose from.
-const ModelInfo kMobileNetV2 = {"mobilenet_v2",
-                                "MobileNet v2, image classification",
-                                {96, 96, 3},
-                                17,
-                                17,
-                                10,
-                                kOptions,
-                                Build};
+// From 17 pixels on, the last layer with a stride reads more than one pixel.
+const ModelInfo kMobileNetV2 = {
+    .name = "mobilenet_v2",
+    .help = "MobileNet v2, image classification",
+    .input = {96, 96, 3},
+    .min_h = 17,
+    .min_w = 17,
+    .classes = 10,
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<MobileNetV2Params>,
+    .build = BuildWith<MobileNetV2Params, Build>,
+};
 
 }  // namespace temper::models

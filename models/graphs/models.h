@@ -1,4 +1,4 @@
-// The models that temper brings along: graphs that are built from a short spec,
+// The ready models: graphs that are built from a short spec,
 //
 //   mobilenet_v1?width=0.5&variant=mlperf
 //
@@ -18,35 +18,22 @@
 #include <string_view>
 
 #include "temper/graph.h"
+#include "temper/registry.h"
 #include "temper/status.h"
 
 namespace temper::models {
 
 class Builder;
-class Options;
-
-struct ModelOption {
-  enum class Kind : uint32_t {
-    kChoice,  // one of `choices`, which are separated by '|'
-    kNumber,  // decimal number in [min, max]
-    kSizes,   // whole numbers in [min, max], separated by commas; may be empty
-  };
-  const char* name;
-  const char* default_value;
-  Kind kind;
-  double min, max;
-  const char* choices;
-  const char* help;
-};
 
 struct ModelInfo {
-  const char* name;
-  const char* help;
-  Shape input;            // what the model was made for; any input from
-  uint32_t min_h, min_w;  // min_h x min_w upwards works
-  uint32_t classes;       // what it was made for; 0: it takes no targets
-  std::span<const ModelOption> options;
-  void (*build)(const Options& options, Builder& builder);
+  const char* name = "";
+  const char* help = "";          // one line
+  Shape input;                    // of the published model
+  uint32_t min_h = 1, min_w = 1;  // smallest input that works
+  uint32_t classes = 0;           // of the published model; 0: no targets
+  FieldList fields = {};          // the options of its spec
+  void (*defaults)(void* params) = nullptr;  // null: no options
+  void (*build)(const void* params, Builder& builder) = nullptr;
 };
 
 // The one list of models: constant in its own file, which has its name.
@@ -65,6 +52,8 @@ TEMPER_MODELS(TEMPER_MODEL_DECLARE)
 #undef TEMPER_MODEL_DECLARE
 
 std::span<const ModelInfo* const> Models();
+// The same as a catalogue, in the same order: what specs and `temper list` use.
+Catalogue ModelCatalogue();
 
 // Builds the graph that `spec` names for samples of shape `input` (f32 or u8)
 // and their targets: 2 classes or more (soft labels, too), or 1 value or more.

@@ -18,7 +18,7 @@ Tensor Block(Builder& b, const std::string& prefix, Tensor input,
   return b.Relu(prefix + "relu2", b.Add(prefix + "add", x, skip));
 }
 
-void Build(const Options&, Builder& b) {
+void Build(const void*, Builder& b) {
   Tensor x = b.Input();
   x = b.Conv("conv1", x, 64, 7, 2);
   x = b.BatchNorm("bn1", x);
@@ -42,7 +42,13 @@ void Build(const Options&, Builder& b) {
 
 // From 17 pixels on, the last stride still has two pixels to choose from.
 const ModelInfo kResNet18 = {
-    "resnet18", "ResNet-18, image classification", {96, 96, 3}, 17, 17, 10, {},
-    Build};
+    .name = "resnet18",
+    .help = "ResNet-18, image classification",
+    .input = {96, 96, 3},
+    .min_h = 17,
+    .min_w = 17,
+    .classes = 10,
+    .build = Build,
+};
 
 }  // namespace temper::models

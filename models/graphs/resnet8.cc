@@ -7,8 +7,6 @@
 namespace temper::models {
 namespace {
 
-constexpr ModelOption kOptions[] = {kVariantOption};
-
 Tensor Block(Builder& b, const std::string& prefix, Tensor input,
              uint32_t channels, uint32_t stride) {
   const Tensor x = b.ResidualBranch(prefix, input, channels, stride);
@@ -19,8 +17,8 @@ Tensor Block(Builder& b, const std::string& prefix, Tensor input,
   return b.Relu(prefix + "relu2", b.Add(prefix + "add", x, skip));
 }
 
-void Build(const Options& options, Builder& b) {
-  b.set_mlperf(options.Text("variant") == "mlperf");
+void Build(const VariantParams& p, Builder& b) {
+  b.set_variant(p.variant);
   Tensor x = b.Input();
   x = b.Conv("conv1", x, 16, 3, 1);
   x = b.BatchNorm("bn1", x);
@@ -34,9 +32,15 @@ void Build(const Options& options, Builder& b) {
 }  // namespace
 
 const ModelInfo kResNet8 = {
-    "resnet8",   "ResNet-8 of MLPerf Tiny, image classification",
-    {32, 32, 3}, 3,
-    3,           10,
-    kOptions,    Build};
+    .name = "resnet8",
+    .help = "ResNet-8 of MLPerf Tiny, image classification",
+    .input = {32, 32, 3},
+    .min_h = 3,
+    .min_w = 3,
+    .classes = 10,
+    .fields = ListOf(kVariantFields),
+    .defaults = DefaultsOf<VariantParams>,
+    .build = BuildWith<VariantParams, Build>,
+};
 
 }  // namespace temper::models

@@ -16,8 +16,9 @@ void Apply(const AugmentCall& call) {
 }
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_F32(BrightnessParams, amount, 0, 10,
-                     "factor is 1 - amount to 1 + amount"),
+    TEMPER_FIELD_F32(
+        BrightnessParams, amount, 0, 10,
+        "the factor is drawn from max(0, 1 - amount) to 1 + amount"),
 };
 
 }  // namespace

@@ -37,8 +37,9 @@ void Apply(const AugmentCall& call) {
 }
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_F32(ContrastParams, amount, 0, 10,
-                     "factor is 1 - amount to 1 + amount"),
+    TEMPER_FIELD_F32(
+        ContrastParams, amount, 0, 10,
+        "the factor is drawn from max(0, 1 - amount) to 1 + amount"),
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Padded with zeros, then cut back to its size at a random place: the sample is
-// shifted by up to `amount` pixels both ways, and zeros come in.
+// shifted by up to `padding` pixels in each direction, and zeros fill the gap.
 #include <algorithm>
 #include <cstring>
 
@@ -43,7 +43,8 @@ void Apply(const AugmentCall& call) {
 }
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_U32(CropParams, padding, 1, 1024, "zeros on each side",
+    TEMPER_FIELD_U32(CropParams, padding, 1, 1024,
+                     "zeros on each side, at most the sample's shorter side",
                      kPixels),
 };
 

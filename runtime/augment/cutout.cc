@@ -28,7 +28,8 @@ void Apply(const AugmentCall& call) {
 }
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_U32(CutoutParams, side, 1, 4096, "side of the square",
+    TEMPER_FIELD_U32(CutoutParams, side, 1, 4096,
+                     "side of the square, at most the sample's shorter side",
                      kPixels),
 };
 

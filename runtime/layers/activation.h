@@ -1,8 +1,8 @@
-// What all layers share that are one activation (simd/activation.h): their file
-// holds parameters, help, and the function that they are.
+// Shared by all layers that are one activation (simd/activation.h): their file
+// holds the parameters, the help and the activation function.
 //   y = act(x)   dx = dy * act'(x)
-// Memory: in place both ways. Backward keeps y, or x where y does not say
-// enough (simd::GradientOf). Kernels: simd/activation.h.
+// Memory: in place both ways. Backward keeps y, or x where y does not determine
+// the gradient (simd::GradientOf). Kernels: simd/activation.h.
 #ifndef TEMPER_RUNTIME_LAYERS_ACTIVATION_H_
 #define TEMPER_RUNTIME_LAYERS_ACTIVATION_H_
 
@@ -65,6 +65,7 @@ struct ActivationLayer {
     return {
         .name = name,
         .help = help,
+        .shapes = "(h, w, c) -> the same",
         .role = LayerRole::kActivation,
         .fields = fields,
         .defaults = DefaultsOf<Params>,

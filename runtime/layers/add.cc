@@ -84,6 +84,7 @@ extern const LayerOp kAddOp;
 const LayerOp kAddOp = {
     .name = "add",
     .help = "sum of two inputs (residual connection)",
+    .shapes = "two of (h, w, c) -> (h, w, c)",
     .role = LayerRole::kSum,
     .defaults = DefaultsOf<AddParams>,
     .min_inputs = 2,

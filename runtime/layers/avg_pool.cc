@@ -12,7 +12,7 @@ namespace {
 constexpr Field kFields[] = {
     TEMPER_WINDOW_FIELDS(AvgPoolParams),
     TEMPER_FIELD_U32(AvgPoolParams, count_include_pad, 0, 1,
-                     "the mean counts padding"),
+                     "the divisor counts padding"),
 };
 
 Status InferShape(const Node& node, const Shape* in, Shape* out) {
@@ -64,6 +64,7 @@ extern const LayerOp kAvgPoolOp;
 const LayerOp kAvgPoolOp = {
     .name = "avg_pool",
     .help = "mean over a window",
+    .shapes = TEMPER_WINDOW_SHAPES("c"),
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<AvgPoolParams>,
     .shape = InferShape,

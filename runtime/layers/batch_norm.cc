@@ -2,9 +2,9 @@
 //   x, y (rows, h, w, c)   gamma, beta, running_mean, running_var (c)
 // Modes:
 //   live      mean and population variance of this batch; the running ones
-//             follow by momentum, (1 - m) * old + m * new (in backward: a step whose loss is not finite
-//             leaves them alone). dx, dgamma, dbeta as in Ioffe and Szegedy
-//             2015.
+//             follow by momentum, (1 - m) * old + m * new (in backward, so that
+//             a step whose loss is not finite does not change them). dx, dgamma,
+//             dbeta as in Ioffe and Szegedy 2015.
 //   frozen    running statistics; dx = dy * gamma / sqrt(running_var + eps).
 //   inference as frozen, nothing flows back.
 // Fusion: a following activation is absorbed; y is derived where all its
@@ -27,8 +27,9 @@ constexpr Field kFields[] = {
     TEMPER_FIELD_F32(BatchNormParams, eps, 1e-12, 1.0, "added to the variance"),
     TEMPER_FIELD_F32(BatchNormParams, momentum, 0.0, 1.0,
                      "weight of the batch in the running statistics"),
-    TEMPER_FIELD_U32(BatchNormParams, unbiased_variance, 0, 1,
-                     "1: running variance over N - 1, 0: over N"),
+    TEMPER_FIELD_U32(
+        BatchNormParams, unbiased_variance, 0, 1,
+        "running variance over N - 1 (PyTorch), else over N (ONNX)"),
 };
 
 Status InferShape(const Node&, const Shape* in, Shape* out) {
@@ -219,6 +220,7 @@ extern const LayerOp kBatchNormOp;
 const LayerOp kBatchNormOp = {
     .name = "batch_norm",
     .help = "batch normalization per channel",
+    .shapes = "(h, w, c) -> the same",
     .role = LayerRole::kNormalization,
     .batch_statistics = true,
     .fields = ListOf(kFields),

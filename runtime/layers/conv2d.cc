@@ -18,13 +18,14 @@ namespace temper {
 namespace {
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_U32(Conv2dParams, out_channels, 1, kMaxDimension, "filters"),
+    TEMPER_FIELD_U32(Conv2dParams, out_channels, 1, kMaxDimension,
+                     "number of filters"),
     TEMPER_WINDOW_FIELDS(Conv2dParams),
-    TEMPER_FIELD_U32(Conv2dParams, dilation_h, 1, 1024, "rows between taps"),
-    TEMPER_FIELD_U32(Conv2dParams, dilation_w, 1, 1024, "columns between taps"),
+    TEMPER_DILATION_FIELDS(Conv2dParams),
     TEMPER_FIELD_U32(Conv2dParams, groups, 1, kMaxDimension,
-                     "groups of channels that do not mix"),
-    TEMPER_FIELD_U32(Conv2dParams, bias, 0, 1, "add a bias"),
+                     "groups of channels that do not mix; divides c and "
+                     "out_channels"),
+    TEMPER_FIELD_U32(Conv2dParams, bias, 0, 1, "add a bias per output channel"),
 };
 
 Status InferShape(const Node& node, const Shape* in, Shape* out) {
@@ -186,6 +187,7 @@ extern const LayerOp kConv2dOp;
 const LayerOp kConv2dOp = {
     .name = "conv2d",
     .help = "convolution, with groups and dilation",
+    .shapes = TEMPER_WINDOW_SHAPES("out_channels"),
     .role = LayerRole::kKernel,
     .outputs = "out_channels",
     .fields = ListOf(kFields),

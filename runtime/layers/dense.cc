@@ -18,8 +18,9 @@ namespace temper {
 namespace {
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_U32(DenseParams, out_features, 1, kMaxDimension, "outputs"),
-    TEMPER_FIELD_U32(DenseParams, bias, 0, 1, "add a bias"),
+    TEMPER_FIELD_U32(DenseParams, out_features, 1, kMaxDimension,
+                     "number of outputs"),
+    TEMPER_FIELD_U32(DenseParams, bias, 0, 1, "add a bias per output"),
 };
 
 Status InferShape(const Node& node, const Shape*, Shape* out) {
@@ -159,6 +160,7 @@ extern const LayerOp kDenseOp;
 const LayerOp kDenseOp = {
     .name = "dense",
     .help = "x W^T + b over the flattened sample",
+    .shapes = "(h, w, c) -> (1, 1, out_features)",
     .role = LayerRole::kKernel,
     .outputs = "out_features",
     .fields = ListOf(kFields),

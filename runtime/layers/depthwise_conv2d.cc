@@ -16,11 +16,9 @@ namespace {
 
 constexpr Field kFields[] = {
     TEMPER_WINDOW_FIELDS(DepthwiseConv2dParams),
-    TEMPER_FIELD_U32(DepthwiseConv2dParams, dilation_h, 1, 1024,
-                     "rows between taps"),
-    TEMPER_FIELD_U32(DepthwiseConv2dParams, dilation_w, 1, 1024,
-                     "columns between taps"),
-    TEMPER_FIELD_U32(DepthwiseConv2dParams, bias, 0, 1, "add a bias"),
+    TEMPER_DILATION_FIELDS(DepthwiseConv2dParams),
+    TEMPER_FIELD_U32(DepthwiseConv2dParams, bias, 0, 1,
+                     "add a bias per channel"),
 };
 
 Status InferShape(const Node& node, const Shape* in, Shape* out) {
@@ -122,6 +120,7 @@ extern const LayerOp kDepthwiseConv2dOp;
 const LayerOp kDepthwiseConv2dOp = {
     .name = "depthwise_conv2d",
     .help = "convolution with one filter per channel",
+    .shapes = TEMPER_WINDOW_SHAPES("c"),
     .role = LayerRole::kKernel,
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<DepthwiseConv2dParams>,

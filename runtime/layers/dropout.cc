@@ -16,9 +16,10 @@ namespace {
 constexpr Field kFields[] = {
     // Below 1: something must be left.
     TEMPER_FIELD_F32(DropoutParams, rate, 0.0, 0.999,
-                     "share of the elements that become 0"),
+                     "probability that an element becomes 0"),
     TEMPER_FIELD_U32(DropoutParams, classic, 0, 1,
-                     "1: scale in inference, not while training"),
+                     "scale by 1 - rate in inference, instead of by 1 / (1 - "
+                     "rate) in training"),
 };
 
 Status InferShape(const Node&, const Shape* in, Shape* out) {
@@ -82,6 +83,7 @@ extern const LayerOp kDropoutOp;
 const LayerOp kDropoutOp = {
     .name = "dropout",
     .help = "zeroes elements at random while training",
+    .shapes = "(h, w, c) -> the same",
     .role = LayerRole::kDropout,
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<DropoutParams>,

@@ -54,7 +54,8 @@ void Cost(const CostCall& call, CostSink* sink) {
 extern const LayerOp kFlattenOp;
 const LayerOp kFlattenOp = {
     .name = "flatten",
-    .help = "(h, w, c) to (1, 1, h * w * c)",
+    .help = "a sample as one vector, channels last",
+    .shapes = "(h, w, c) -> (1, 1, h * w * c)",
     .defaults = DefaultsOf<FlattenParams>,
     .shape = InferShape,
     .needs = StateNeeds,

@@ -43,6 +43,7 @@ extern const LayerOp kGlobalAvgPoolOp;
 const LayerOp kGlobalAvgPoolOp = {
     .name = "global_avg_pool",
     .help = "mean over the whole image, per channel",
+    .shapes = "(h, w, c) -> (1, 1, c)",
     .defaults = DefaultsOf<GlobalAvgPoolParams>,
     .shape = InferShape,
     .needs = StateNeeds,

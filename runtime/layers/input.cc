@@ -1,15 +1,17 @@
-// Input: the samples of a batch. It computes nothing: nodes that read it are
-// handed the caller's own memory.
+// Input: the samples of a batch. It computes nothing: nodes that read it get the
+// caller's own memory.
 #include "runtime/layer.h"
 
 namespace temper {
 namespace {
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_U32(InputParams, h, 1, kMaxDimension, "height"),
-    TEMPER_FIELD_U32(InputParams, w, 1, kMaxDimension, "width"),
-    TEMPER_FIELD_U32(InputParams, c, 1, kMaxDimension, "channels"),
-    TEMPER_FIELD_U32(InputParams, element_type, 0, 1, "0: f32, 1: u8"),
+    TEMPER_FIELD_U32(InputParams, h, 1, kMaxDimension, "height", "rows"),
+    TEMPER_FIELD_U32(InputParams, w, 1, kMaxDimension, "width", "columns"),
+    TEMPER_FIELD_U32(InputParams, c, 1, kMaxDimension,
+                     "channels; of flat samples all features"),
+    TEMPER_FIELD_CHOICE(InputParams, element_type, "f32|u8",
+                        "type of the samples' elements"),
 };
 
 Status InferShape(const Node& node, const Shape*, Shape* out) {
@@ -26,6 +28,7 @@ extern const LayerOp kInputOp;
 const LayerOp kInputOp = {
     .name = "input",
     .help = "the samples of a batch; the first node of every graph",
+    .shapes = "none -> (h, w, c)",
     .role = LayerRole::kInput,
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<InputParams>,

@@ -59,6 +59,7 @@ extern const LayerOp kMaxPoolOp;
 const LayerOp kMaxPoolOp = {
     .name = "max_pool",
     .help = "maximum over a window",
+    .shapes = TEMPER_WINDOW_SHAPES("c"),
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<MaxPoolParams>,
     .shape = InferShape,

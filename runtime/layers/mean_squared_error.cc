@@ -79,7 +79,11 @@ constexpr LossTraits kLoss = {
 extern const LayerOp kMeanSquaredErrorOp;
 const LayerOp kMeanSquaredErrorOp = {
     .name = "mean_squared_error",
-    .help = "mean of (prediction - target)^2",
+    .help =
+        "mean of (prediction - target)^2; the output is the prediction. A "
+        "second input is the target (autoencoders), else targets come with "
+        "the batch",
+    .shapes = "(h, w, c), or two of them -> the first",
     .role = LayerRole::kLoss,
     .loss = &kLoss,
     .defaults = DefaultsOf<MeanSquaredErrorParams>,

@@ -13,11 +13,12 @@ namespace temper {
 namespace {
 
 constexpr Field kFields[] = {
-    TEMPER_FIELD_F32(NormalizeParams, scale, -1e30, 1e30,
-                     "factor of the samples before mean and deviation; 0: "
-                     "1/255 for u8, 1 for f32"),
+    TEMPER_FIELD_F32(
+        NormalizeParams, scale, -1e30, 1e30,
+        "factor of the samples before mean and deviation; 0 stands "
+        "for 1/255 (u8) or 1 (f32)"),
     TEMPER_FIELD_U32(NormalizeParams, per_pixel, 0, 1,
-                     "1: statistics per element, 0: per channel"),
+                     "mean and deviation per element, else per channel"),
 };
 
 void Settle(ElementType input, void* params) {
@@ -79,6 +80,7 @@ extern const LayerOp kNormalizeOp;
 const LayerOp kNormalizeOp = {
     .name = "normalize",
     .help = "(x * scale - mean) / std with the statistics of the training data",
+    .shapes = "(h, w, c), the input -> the same, f32",
     .role = LayerRole::kPreprocessing,
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<NormalizeParams>,

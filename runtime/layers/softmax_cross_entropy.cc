@@ -13,7 +13,7 @@ namespace {
 
 constexpr Field kFields[] = {
     TEMPER_FIELD_F32(SoftmaxCrossEntropyParams, label_smoothing, 0.0, 0.999,
-                     "share of the target spread over all classes"),
+                     "share of the target that is spread over all classes"),
 };
 
 Status InferShape(const Node&, const Shape* in, Shape* out) {
@@ -94,7 +94,10 @@ constexpr LossTraits kLoss = {
 extern const LayerOp kSoftmaxCrossEntropyOp;
 const LayerOp kSoftmaxCrossEntropyOp = {
     .name = "softmax_cross_entropy",
-    .help = "softmax and cross-entropy of class labels",
+    .help =
+        "softmax and cross-entropy of class labels or class probabilities; "
+        "the output is the probabilities",
+    .shapes = "(1, 1, classes) -> the same",
     .role = LayerRole::kLoss,
     .loss = &kLoss,
     .fields = ListOf(kFields),

@@ -47,15 +47,26 @@ Status CheckWindow(const Params& p, uint32_t dilation_h, uint32_t dilation_w) {
 // The fields that all window layers share, for their field lists.
 // clang-format off
 #define TEMPER_WINDOW_FIELDS(Params) \
-  TEMPER_FIELD_U32(Params, kernel_h, 1, 1024, "height of the window"), \
-  TEMPER_FIELD_U32(Params, kernel_w, 1, 1024, "width of the window"), \
-  TEMPER_FIELD_U32(Params, stride_h, 1, 1024, "rows from window to window"), \
+  TEMPER_FIELD_U32(Params, kernel_h, 1, 1024, "height of the window", "rows"), \
+  TEMPER_FIELD_U32(Params, kernel_w, 1, 1024, "width of the window", \
+                   "columns"), \
+  TEMPER_FIELD_U32(Params, stride_h, 1, 1024, \
+                   "step from window to window, down", "rows"), \
   TEMPER_FIELD_U32(Params, stride_w, 1, 1024, \
-                   "columns from window to window"), \
-  TEMPER_FIELD_U32(Params, pad_top, 0, 1024, "rows of padding"), \
-  TEMPER_FIELD_U32(Params, pad_bottom, 0, 1024, "rows of padding"), \
-  TEMPER_FIELD_U32(Params, pad_left, 0, 1024, "columns of padding"), \
-  TEMPER_FIELD_U32(Params, pad_right, 0, 1024, "columns of padding")
+                   "step from window to window, across", "columns"), \
+  TEMPER_FIELD_U32(Params, pad_top, 0, 1024, "padding above", "rows"), \
+  TEMPER_FIELD_U32(Params, pad_bottom, 0, 1024, "padding below", "rows"), \
+  TEMPER_FIELD_U32(Params, pad_left, 0, 1024, "padding on the left", \
+                   "columns"), \
+  TEMPER_FIELD_U32(Params, pad_right, 0, 1024, "padding on the right", \
+                   "columns")
+#define TEMPER_DILATION_FIELDS(Params) \
+  TEMPER_FIELD_U32(Params, dilation_h, 1, 1024, "distance of taps, down", \
+                   "rows"), \
+  TEMPER_FIELD_U32(Params, dilation_w, 1, 1024, "distance of taps, across", \
+                   "columns")
+// h' and w' are WindowCount's.
+#define TEMPER_WINDOW_SHAPES(channels) "(h, w, c) -> (h', w', " channels ")"
 // clang-format on
 
 }  // namespace temper

@@ -16,14 +16,15 @@ namespace {
 
 constexpr Field kFields[] = {
     TEMPER_FIELD_F32(RmspropParams, alpha, 0.0, 0.99999,
-                     "share of the mean square that is kept"),
+                     "decay of the running mean square"),
     TEMPER_FIELD_F32(RmspropParams, eps, 1e-30, 1.0, "added to the root"),
     TEMPER_FIELD_F32(RmspropParams, momentum, 0.0, 0.99999,
-                     "share of the last step that is kept"),
+                     "factor of the previous step that is added to this one"),
     TEMPER_FIELD_F32(RmspropParams, weight_decay, 0.0, 1e6,
                      "L2 penalty on dense and convolution weights"),
     TEMPER_FIELD_U32(RmspropParams, centered, 0, 1,
-                     "divide by the deviation, not by the mean square's root"),
+                     "divide by the standard deviation of the gradient, not by "
+                     "the root of its mean square"),
     TEMPER_FIELD_U32(RmspropParams, decay_all, 0, 1,
                      "penalty on biases and batch norm, too"),
 };

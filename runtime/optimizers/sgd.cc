@@ -17,7 +17,7 @@ constexpr Field kFields[] = {
     // Below 1: at 1 the velocity never forgets and the step grows without
     // bound.
     TEMPER_FIELD_F32(SgdParams, momentum, 0.0, 0.99999,
-                     "share of the last step that is kept"),
+                     "factor of the previous step that is added to this one"),
     TEMPER_FIELD_F32(SgdParams, weight_decay, 0.0, 1e6,
                      "L2 penalty on dense and convolution weights"),
     TEMPER_FIELD_U32(SgdParams, nesterov, 0, 1, "Nesterov's momentum"),

@@ -3,6 +3,7 @@
 #include <set>
 #include <string_view>
 
+#include "runtime/table.h"
 #include "tests/testing/layer_cases.h"
 
 namespace temper {
@@ -140,8 +141,7 @@ TEST(Fields, BoundsAreKept) {
   }
 }
 
-// Fails: the slack of CheckFields (graph.cc) is relative to the value, so that
-// an infinite value lies inside every range.
+// A slack that is relative to the value would put infinity inside every range.
 TEST(Fields, InfinityIsRefused) {
   for (uint32_t k = 0; k < static_cast<uint32_t>(LayerKind::kCount); ++k) {
     const LayerKind kind = static_cast<LayerKind>(k);
@@ -159,6 +159,39 @@ TEST(Fields, InfinityIsRefused) {
       }
     }
   }
+}
+
+// A list, and a number with names, as the params of ready models have them.
+struct SomeParams {
+  SizeList widths = {2, {3, 4}};
+  uint32_t form = 1;
+};
+constexpr Field kSomeFields[] = {
+    TEMPER_FIELD(SomeParams, widths, kSizes, 1, 10, "widths"),
+    TEMPER_FIELD_CHOICE(SomeParams, form, "round|square|flat", "form"),
+};
+
+TEST(Fields, ListsAndNames) {
+  const Field &widths = kSomeFields[0], &form = kSomeFields[1];
+  EXPECT_TRUE(form.IsChoice() && !form.IsFlag());
+  EXPECT_EQ(form.max, 2);
+  EXPECT_EQ(ChoiceName(form, 0), "round");
+  EXPECT_EQ(ChoiceName(form, 2), "flat");
+  EXPECT_EQ(ChoiceName(form, 3), "");
+  EXPECT_EQ(ChoiceByName(form, "square"), 1u);
+  EXPECT_EQ(ChoiceByName(form, "squar"), 3u);
+  SomeParams p;
+  EXPECT_EQ(FieldOutOfRange(ListOf(kSomeFields), &p), nullptr);
+  EXPECT_EQ(ReadSizes(widths, &p).values[1], 4u);
+  SizeList sizes = {1, {11}};
+  WriteSizes(widths, sizes, &p);
+  EXPECT_EQ(FieldOutOfRange(ListOf(kSomeFields), &p), &widths);
+  sizes = {SizeList::kMost + 1, {}};
+  WriteSizes(widths, sizes, &p);
+  EXPECT_EQ(FieldOutOfRange(ListOf(kSomeFields), &p), &widths);
+  // 0 and 1 with names are no flag.
+  constexpr Field kTwo = TEMPER_FIELD_CHOICE(SomeParams, form, "a|b", "");
+  EXPECT_FALSE(kTwo.IsFlag());
 }
 
 }  // namespace

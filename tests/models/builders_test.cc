@@ -351,9 +351,8 @@ TEST(Builders, EveryModelTakesEveryInputFromItsMinimum) {
   for (const ModelInfo* model : Models()) {
     for (const char* variant : {"pytorch", "mlperf"}) {
       std::string spec = model->name;
-      for (const ModelOption& option : model->options) {
-        if (option.name == std::string("variant"))
-          spec += std::string("?variant=") + variant;
+      if (model->fields.Find("variant") != nullptr) {
+        spec += std::string("?variant=") + variant;
       }
       for (uint32_t h = model->min_h; h < model->min_h + 9; ++h) {
         for (uint32_t w = model->min_w; w < model->min_w + 9; ++w) {
@@ -386,23 +385,31 @@ TEST(Builders, WrongSpecs) {
       {"mobilenet_v1?widht=1", StatusCode::kInvalidArgument,
        "unknown option of mobilenet_v1 'widht'; did you mean 'width'?"},
       {"mobilenet_v1?width=0", StatusCode::kInvalidArgument,
-       "'width' must be a number from 0.03125 to 4, not '0'"},
+       "mobilenet_v1: 'width' must be 0.03125 to 4, not '0'"},
       {"mobilenet_v1?width=nan", StatusCode::kInvalidArgument,
-       "'width' must be a number from 0.03125 to 4, not 'nan'"},
+       "mobilenet_v1: 'width' must be 0.03125 to 4, not 'nan'"},
       {"mobilenet_v1?width=1x", StatusCode::kInvalidArgument,
-       "'width' must be a number from 0.03125 to 4, not '1x'"},
+       "mobilenet_v1: 'width' must be 0.03125 to 4, not '1x'"},
       {"mobilenet_v1?width", StatusCode::kInvalidArgument,
-       "option 'width' needs a value: width=0.25"},
+       "mobilenet_v1: 'width' needs a value: width=..."},
       {"mobilenet_v1?width=1&width=1", StatusCode::kInvalidArgument,
        "option 'width' is given twice"},
       {"resnet8?variant=mlpref", StatusCode::kInvalidArgument,
-       "unknown value of 'variant' 'mlpref'; did you mean 'mlperf'?"},
+       "resnet8: unknown value of 'variant' 'mlpref'; did you mean 'mlperf'?"},
+      {"resnet8?variant=1", StatusCode::kInvalidArgument,
+       "resnet8: unknown value of 'variant' '1'; there are pytorch mlperf"},
       {"mlp?hidden=12,", StatusCode::kInvalidArgument,
-       "'hidden' must be whole numbers from 1 to 65536, separated by commas, "
-       "not '12,'"},
+       "mlp: 'hidden' must be at most 32 whole numbers from 1 to 65536, "
+       "separated by commas, not '12,'"},
       {"mlp?hidden=0", StatusCode::kInvalidArgument,
-       "'hidden' must be whole numbers from 1 to 65536, separated by commas, "
-       "not '0'"},
+       "mlp: 'hidden' must be at most 32 whole numbers from 1 to 65536, "
+       "separated by commas, not '0'"},
+      {"mlp?hidden=1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
+       "1,1,1",
+       StatusCode::kInvalidArgument,
+       "mlp: 'hidden' must be at most 32 whole numbers from 1 to 65536, "
+       "separated by commas, not "
+       "'1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,...'"},
   };
   for (const auto& c : cases) {
     const Built b = Build(c.spec, {96, 96, 3}, 10);
@@ -419,11 +426,10 @@ TEST(Builders, WrongSpecs) {
 }
 
 TEST(Builders, GraphChecksReachTheCaller) {
-  std::string hidden = "mlp?hidden=1";
-  for (int i = 0; i < 5000; ++i) hidden += ",1";
-  const Built b = Build(hidden, {1, 1, 1}, 2);
+  const Built b = Build("mlp", {1, 1, kMaxDimension + 1}, 2);
   EXPECT_FALSE(b.status.ok());
   EXPECT_EQ(b.error.substr(0, 5), "mlp: ");
+  EXPECT_NE(b.error.find("(layer 'input')"), std::string::npos) << b.error;
 }
 
 }  // namespace

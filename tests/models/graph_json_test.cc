@@ -106,6 +106,33 @@ TEST(GraphJson, ReadsWhatPeopleWrite) {
   EXPECT_EQ(graph.nodes[2].As<DenseParams>().bias, DenseParams{}.bias);
 }
 
+// Version 1 had numbers where version 2 has names, true and false.
+TEST(GraphJson, NamesAndNumbersAreTheSame) {
+  const std::string numbers = R"({"version":1,"nodes":[
+{"name":"input","layer":"input","inputs":[],"h":8,"w":8,"c":3,"element_type":1},
+{"name":"norm","layer":"normalize","inputs":["input"],"scale":1,"per_pixel":0},
+{"name":"fc","layer":"dense","inputs":["norm"],"out_features":4,"bias":1},
+{"name":"loss","layer":"softmax_cross_entropy","inputs":["fc"],"label_smoothing":0}]})";
+  std::string names = numbers;
+  for (const auto& [from, to] :
+       {std::pair<std::string_view, std::string_view>{"\"version\":1",
+                                                      "\"version\":2"},
+        {"\"element_type\":1", "\"element_type\":\"u8\""},
+        {"\"per_pixel\":0", "\"per_pixel\":false"},
+        {"\"bias\":1", "\"bias\":true"},
+        {"\n", ""},
+        {"\n", ""},
+        {"\n", ""},
+        {"\n", ""}}) {
+    names.replace(names.find(from), from.size(), to);
+  }
+  Graph old_graph, graph;
+  ASSERT_TRUE(ReadGraphJson(numbers, &old_graph).ok());
+  ASSERT_TRUE(ReadGraphJson(names, &graph).ok());
+  ExpectSameGraph(old_graph, graph);
+  EXPECT_EQ(Json(old_graph), names);
+}
+
 std::string Replace(std::string text, std::string_view from,
                     std::string_view to) {
   const size_t at = text.find(from);
@@ -145,14 +172,28 @@ TEST(GraphJson, GoodGraphIsGood) {
 TEST(GraphJson, O1_UnknownNamesGetASuggestion) {
   ExpectRefused("\"layer\":\"conv2d\"", "\"layer\":\"conv_2d\"",
                 "unknown layer \"conv_2d\"; did you mean \"conv2d\"?");
+  ExpectRefused("\"layer\":\"conv2d\"", "\"layer\":\"conv\"",
+                "unknown layer \"conv\"; did you mean \"conv2d\"?; there are: "
+                "input, normalize, dense, conv2d, ");
   ExpectRefused("\"layer\":\"conv2d\"", "\"layer\":\"transformer\"",
-                "unknown layer \"transformer\"");
+                "unknown layer \"transformer\"; there are: input, ");
   ExpectRefused(
       "\"kernel_h\":3", "\"kernel_hh\":3",
       "node \"conv\": layer conv2d has no field \"kernel_hh\"; did you "
-      "mean \"kernel_h\"?");
+      "mean \"kernel_h\"?; there are: name, layer, inputs, out_channels, ");
+  ExpectRefused("\"element_type\":0", "\"element_type\":\"f3\"",
+                "element_type = \"f3\" is no value of it; did you mean "
+                "\"f32\"?; there are: f32, u8");
+  ExpectRefused("\"element_type\":0", "\"element_type\":2", "element_type = ");
+  ExpectRefused("\"element_type\":0", "\"element_type\":true",
+                "expected a name as element_type");
+  ExpectRefused("\"per_pixel\":0", "\"per_pixel\":2", "per_pixel = ");
+  ExpectRefused("\"per_pixel\":0", "\"per_pixel\":\"yes\"",
+                "expected true or false as per_pixel");
   ExpectRefused("\"version\"", "\"versoin\"", "did you mean \"version\"?");
-  ExpectRefused("\"version\":1", "\"version\":2", "version 2");
+  ExpectRefused("\"version\":1", "\"version\":0", "version 0");
+  ExpectRefused("\"version\":1", "\"version\":3",
+                "version 3, this build reads 1 to 2");
   ExpectRefused("\"version\":1,", "", "no \"version\"");
   ExpectRefused("\"version\":1", "\"version\":1,\"version\":1", "two keys");
 }
@@ -170,7 +211,7 @@ TEST(GraphJson, O3_O4_ReferencesAndCycles) {
   ExpectRefused("\"inputs\":[\"conv\"]", "\"inputs\":[\"bn\"]",
                 "node \"bn\": reads itself");
   ExpectRefused("\"inputs\":[\"conv\"]", "\"inputs\":[\"fc\"]",
-                "node \"bn\": input \"fc\" comes further down");
+                "node \"bn\": input \"fc\" comes later");
   ExpectRefused(
       "\"inputs\":[\"conv\"]", "\"inputs\":[\"convv\"]",
       "node \"bn\": input \"convv\" is not a node; did you mean \"conv\"?");

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "runtime/table.h"
 #include "temper/optimizers.h"
 #include "temper/schedules.h"
 
@@ -63,6 +64,52 @@ TEST(ReadSpec, KnowsEveryEntryByItsDefaults) {
     }
     EXPECT_NE(Wrong("no_such", catalogue), "");
   }
+}
+
+// Lists and names, as ready models have them.
+struct SomeParams {
+  SizeList widths = {2, {3, 4}};
+  uint32_t form = 1;
+};
+constexpr Field kSomeFields[] = {
+    TEMPER_FIELD(SomeParams, widths, kSizes, 1, 10, "widths"),
+    TEMPER_FIELD_CHOICE(SomeParams, form, "round|square", "form"),
+};
+Catalogue SomeCatalogue() {
+  return {"things", "thing", 1, [](uint32_t) {
+            return Entry{.name = "thing",
+                         .fields = ListOf(kSomeFields),
+                         .defaults = DefaultsOf<SomeParams>};
+          }};
+}
+
+TEST(ReadSpec, ListsAndNames) {
+  EXPECT_EQ(CompleteSpec("thing", SomeCatalogue()),
+            "thing?widths=3,4&form=square");
+  Choice choice;
+  ASSERT_EQ(ReadSpec("thing?widths=7&form=round", SomeCatalogue(), &choice),
+            "");
+  SomeParams p;
+  std::memcpy(&p, choice.params, sizeof(p));
+  EXPECT_EQ(p.widths.count, 1u);
+  EXPECT_EQ(p.widths.values[0], 7u);
+  EXPECT_EQ(p.form, 0u);
+  ASSERT_EQ(ReadSpec("thing?widths=", SomeCatalogue(), &choice), "");
+  std::memcpy(&p, choice.params, sizeof(p));
+  EXPECT_EQ(p.widths.count, 0u);
+  for (const char* bad :
+       {",", "1,", ",1", "1,,2", "0", "11", "1x", "-1", " 1", "4294967297",
+        "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
+        "1,1,1,1,1,1,1,1,1,1,1,1,1,1"}) {
+    EXPECT_NE(Wrong(std::string("thing?widths=") + bad, SomeCatalogue())
+                  .find("whole numbers from 1 to 10"),
+              std::string::npos)
+        << bad;
+  }
+  EXPECT_EQ(Wrong("thing?form=squar", SomeCatalogue()),
+            "thing: unknown value of 'form' 'squar'; did you mean 'square'?");
+  EXPECT_NE(Wrong("thing?form=1", SomeCatalogue()), "");
+  EXPECT_NE(Wrong("thing?form", SomeCatalogue()), "");
 }
 
 TEST(ReadSpec, ReadsValues) {

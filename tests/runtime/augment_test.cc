@@ -15,6 +15,7 @@
 
 #include "runtime/hash.h"
 #include "temper/random.h"
+#include "temper/registry.h"
 
 namespace temper {
 namespace {
@@ -122,7 +123,8 @@ void CropsAreAllPlacesAlike() {
     }
     std::map<std::pair<int, int>, int> seen;
     for (uint64_t sample = 0; sample < 2000; ++sample) {
-      const auto y = Augmented<T>({CropParams{static_cast<uint32_t>(most)}}, s, x, sample);
+      const auto y =
+          Augmented<T>({CropParams{static_cast<uint32_t>(most)}}, s, x, sample);
       const auto place = find(y);
       ASSERT_NE(place, places.end()) << "neither of the places";
       ++seen[place->second];
@@ -222,7 +224,8 @@ void CutoutIsASquareAnywhere() {
   for (const int side : {1, 2, 3, 7}) {
     std::set<std::pair<int, int>> centres;
     for (uint64_t sample = 0; sample < 1500; ++sample) {
-      const auto y = Augmented<T>({CutoutParams{static_cast<uint32_t>(side)}}, s, x, sample);
+      const auto y = Augmented<T>({CutoutParams{static_cast<uint32_t>(side)}},
+                                  s, x, sample);
       int found = 0;
       for (int ci = 0; ci < 9; ++ci) {
         for (int cj = 0; cj < 7; ++cj) {
@@ -318,9 +321,10 @@ TEST(Augment, ChecksAmounts) {
   EXPECT_FALSE(ok(none));
   for (uint32_t i = 0; i < static_cast<uint32_t>(AugmentKind::kCount); ++i) {
     const auto kind = static_cast<AugmentKind>(i);
-    EXPECT_EQ(AugmentByName(AugmentName(kind)), kind);
+    EXPECT_EQ(AugmentationCatalogue().Find(AugmentName(kind)), i);
   }
-  EXPECT_EQ(AugmentByName("hflop"), AugmentKind::kCount);
+  EXPECT_EQ(AugmentationCatalogue().Find("hflop"),
+            static_cast<uint32_t>(AugmentKind::kCount));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "runtime/exact_math.h"
 #include "temper/initializers.h"
 #include "temper/random.h"
+#include "temper/registry.h"
 #include "tests/testing/model_test.h"
 
 namespace temper {
@@ -186,10 +187,11 @@ TEST(Initializers, Names) {
   for (uint32_t k = 0; k < static_cast<uint32_t>(InitializerKind::kCount);
        ++k) {
     const InitializerKind kind = static_cast<InitializerKind>(k);
-    EXPECT_EQ(InitializerByName(InitializerName(kind)), kind);
+    EXPECT_EQ(InitializerCatalogue().Find(InitializerName(kind)), k);
   }
-  EXPECT_EQ(InitializerByName("he_normal"), InitializerKind::kHeNormal);
-  EXPECT_EQ(InitializerByName("orthogonal"), InitializerKind::kCount);
+  EXPECT_STREQ(InitializerName(InitializerKind::kHeNormal), "he_normal");
+  EXPECT_EQ(InitializerCatalogue().Find("orthogonal"),
+            static_cast<uint32_t>(InitializerKind::kCount));
 }
 
 const TensorView& Tensor(const Bench& bench, const std::string& node,

@@ -10,7 +10,7 @@ int main() {
   // The network: 16 numbers in, two classes out.
   temper::Graph graph;
   uint32_t x = graph.Add("input", temper::InputParams{1, 1, 16});
-  x = graph.Add("normalize", temper::NormalizeParams{1.0f}, x);
+  x = graph.Add("normalize", temper::NormalizeParams{}, x);
   x = graph.Add("fc1", temper::DenseParams{32}, x);
   x = graph.Add("relu", temper::ReluParams{}, x);
   x = graph.Add("fc2", temper::DenseParams{2}, x);
@@ -40,7 +40,8 @@ int main() {
       }
       labels[s] = difference > 0;
     }
-    result = trainer.Step({samples, labels, nullptr, nullptr, 8}, 0.1f);
+    result =
+        trainer.Step({.input = samples, .labels = labels, .rows = 8}, 0.1f);
     if (!result.status.ok()) return 3;
   }
   std::printf("loss %.3f\n", static_cast<double>(result.loss));

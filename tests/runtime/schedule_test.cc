@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "temper/registry.h"
 #include "temper/schedules.h"
 
 namespace temper {
@@ -205,9 +206,10 @@ TEST(Schedules, Names) {
   EXPECT_STREQ(ScheduleName(ScheduleKind::kCosine), "cosine");
   for (uint32_t k = 0; k < static_cast<uint32_t>(ScheduleKind::kCount); ++k) {
     const ScheduleKind kind = static_cast<ScheduleKind>(k);
-    EXPECT_EQ(ScheduleByName(ScheduleName(kind)), kind);
+    EXPECT_EQ(ScheduleCatalogue().Find(ScheduleName(kind)), k);
   }
-  EXPECT_EQ(ScheduleByName("linear"), ScheduleKind::kCount);
+  EXPECT_EQ(ScheduleCatalogue().Find("linear"),
+            static_cast<uint32_t>(ScheduleKind::kCount));
 }
 
 }  // namespace

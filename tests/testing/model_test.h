@@ -37,9 +37,7 @@ inline const std::vector<TestModel>& TestModels() {
 inline bool HasOption(const std::string& model, const std::string& option) {
   for (const models::ModelInfo* info : models::Models()) {
     if (model != info->name) continue;
-    for (const models::ModelOption& known : info->options) {
-      if (option == known.name) return true;
-    }
+    return info->fields.Find(option) != nullptr;
   }
   return false;
 }

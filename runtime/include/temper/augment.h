@@ -1,7 +1,7 @@
-// Augmentation: training samples are changed a little, each time anew, so that
-// a small data set teaches more. Works on samples as they are stored (u8, or
-// f32), before the normalize layer, as torchvision's transforms do before
-// Normalize: what is padded or cut out is 0 (black), u8 results are clamped to
+// Augmentation: training samples are changed a little at random in every epoch,
+// which reduces overfitting on small data sets. Works on samples as they are
+// stored (u8 or f32), before the normalize layer, as torchvision's transforms do
+// before Normalize: padding and cut-outs are 0 (black), u8 results are clamped to
 // 0..255 and truncated. f32 samples have no known range and are not clamped.
 //
 // Example: each sample of a data set, changed anew in each epoch.
@@ -27,7 +27,6 @@
 #include <cassert>
 #include <cstdint>
 #include <cstring>
-#include <string_view>
 #include <type_traits>
 
 #include "temper/graph.h"
@@ -129,9 +128,9 @@ void Augment(const Augmentation* list, uint32_t count, const Shape& shape,
              uint64_t seed, uint64_t sample_index, uint32_t epoch,
              void* sample);
 
+// The inverse: AugmentationCatalogue().Find(name) (registry.h).
 const char* AugmentName(AugmentKind kind);
-// kCount for an unknown name.
-AugmentKind AugmentByName(std::string_view name);
+
 }  // namespace temper
 
 #endif  // TEMPER_AUGMENT_H_

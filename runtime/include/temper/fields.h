@@ -10,22 +10,34 @@
 
 namespace temper {
 
+// Whole numbers as a parameter, such as the widths of hidden layers.
+struct SizeList {
+  static constexpr uint32_t kMost = 32;
+  uint32_t count = 0;
+  uint32_t values[kMost] = {};
+};
+
 struct Field {
-  // What is stored in graphs has 32 bits.
-  enum class Type : uint32_t { kU32, kF32, kU64, kF64 };
+  // Graphs store 32-bit fields only. kSizes is a SizeList.
+  enum class Type : uint32_t { kU32, kF32, kU64, kF64, kSizes };
   const char* name;
   uint32_t offset;  // bytes into the params struct
   Type type;
-  double min,
-      max;  // inclusive range of valid values; of whole numbers 0 and 1:
-            // off and on
+  // Inclusive range of valid values (kSizes: of each). Whole numbers 0 and 1
+  // without names: off and on.
+  double min, max;
   const char* help = "";  // a few words
   // "steps" and "epochs" are times: params hold steps, a default is in the unit
   // (models/spec.h). Others, such as "pixels", are for readers.
   const char* unit = "";
+  // Names of the whole numbers from 0 on, "f32|u8": specs and files say these.
+  std::string_view names = {};
 
   bool IsWhole() const { return type == Type::kU32 || type == Type::kU64; }
-  bool IsFlag() const { return IsWhole() && min == 0 && max == 1; }
+  bool IsChoice() const { return !names.empty(); }
+  bool IsFlag() const {
+    return IsWhole() && min == 0 && max == 1 && !IsChoice();
+  }
   bool IsTime() const {
     return std::string_view(unit) == "steps" ||
            std::string_view(unit) == "epochs";
@@ -47,12 +59,20 @@ struct FieldList {
   }
 };
 
-// The value in `params`, the struct that the field belongs to.
+// The value in `params`, the struct that the field belongs to. Not for kSizes.
 double ReadField(const Field& field, const void* params);
 // Stores a value, rounded to the field's type; it must be in that type's range.
+// Not for kSizes.
 void WriteField(const Field& field, double value, void* params);
+// Of a kSizes field.
+const SizeList& ReadSizes(const Field& field, const void* params);
+void WriteSizes(const Field& field, const SizeList& sizes, void* params);
+// Name number i of a choice; empty past the last one. The inverse returns the
+// number of names for an unknown one.
+std::string_view ChoiceName(const Field& field, uint32_t i);
+uint32_t ChoiceByName(const Field& field, std::string_view name);
 // False for NaN. A float's bounds are compared as floats hold them: 1e-12 as a
-// float lies a little beside 1e-12.
+// float differs a little from 1e-12.
 bool InFieldRange(const Field& field, double value);
 // The first field whose value is outside its range, or null.
 const Field* FieldOutOfRange(FieldList list, const void* params);

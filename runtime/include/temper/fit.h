@@ -1,6 +1,6 @@
 // Fit: the loop over epochs, batches and validations, without files, clocks,
-// threads or heap. What goes beside it (saving, logs, early stopping, keeping
-// the best weights) are observers.
+// threads or heap. Saving, logs, early stopping and keeping the best weights are
+// observers.
 //
 // Example, after trainer.h's:
 //
@@ -59,7 +59,7 @@ struct FitOptions {
   uint64_t seed = 0;
 };
 
-// Where a fit stands: what must be kept to go on from the same batch.
+// The position of a fit: what must be saved to continue from the same batch.
 struct FitState {
   uint32_t epoch = 0;  // finished epochs
   uint64_t batch = 0;  // batches done in the current one
@@ -117,8 +117,7 @@ struct FitResult {
 
 class Fit {
  public:
-  // What is handed in must outlive the fit. `validation`: null pointers for
-  // none.
+  // The arguments must outlive the fit. `validation`: null pointers for none.
   Fit(Trainer& trainer, const BatchSource& train, const FitOptions& options,
       const BatchSource& validation = {},
       std::span<FitObserver* const> observers = {})
@@ -128,9 +127,9 @@ class Fit {
         options_(options),
         observers_(observers) {}
 
-  // Trains to the end of the last epoch, or until somebody stops it; another
-  // call goes on from there. A loss that is not finite, or an update that made a
-  // weight so, fails (Trainer::Step says what holds then).
+  // Trains to the end of the last epoch, or until an observer stops it; another
+  // call continues from there. A loss that is not finite, or an update that made
+  // a weight so, fails (Trainer::Step describes the state after that).
   FitResult Run();
 
   // To be set before Run where an earlier fit is continued.

@@ -1,5 +1,5 @@
-// Graph: the network as its author thinks of it: a list of nodes, each one a
-// layer with a name, parameters and the nodes it reads. Plain data; a node may
+// Graph: the network as a list of nodes, each one a layer with a name,
+// parameters and the nodes it reads. Plain data; a node may
 // only read nodes before it, so the list is its own topological order and has
 // no cycles. The first node is an input, the last one a loss.
 //
@@ -133,7 +133,7 @@ enum class LayerRole : uint32_t {
   kOther,          // pools, reshapes
   kInput,          // the samples; first node of a graph, and no other
   kPreprocessing,  // reads the samples, with statistics of the data
-  kKernel,         // dense and convolutions: their weights an initialiser draws
+  kKernel,         // dense, convolutions: an initializer draws their weights
   kNormalization,  // by statistics of its input
   kActivation,
   kSum,  // of its inputs: closes residual branches
@@ -149,14 +149,13 @@ const char* OutputsField(LayerKind kind);
 
 inline bool IsLoss(LayerKind kind) { return RoleOf(kind) == LayerRole::kLoss; }
 
-// What a loss compares the prediction with, and what is told of a model that is
-// trained by it, beside the loss. Predictions y are (rows, out); targets come as
-// labels or as (rows, out) floats, the other is null.
+// What a loss compares the prediction with, and the metrics of a model that is
+// trained with it. Predictions y are (rows, out); targets come as labels or as
+// (rows, out) floats, the other is null.
 struct LossTraits {
   TargetKind targets = TargetKind::kClasses;
-  TargetKind also = TargetKind::kNone;  // taken in their place
-  // How many of the rows are right (accuracy); null: that is no question to
-  // this loss.
+  TargetKind also = TargetKind::kNone;  // accepted instead of them
+  // How many of the rows are right (accuracy); null: the loss has no accuracy.
   uint32_t (*correct)(uint32_t rows, const Shape& out, const float* y,
                       const int32_t* labels, const float* targets) = nullptr;
   // Mean of |y - target| over all elements of the rows; null likewise.

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
 
 namespace temper {
 
@@ -42,17 +41,16 @@ struct InitializeOptions {
   // Of dense and convolution weights. None: He normal where a ReLU follows,
   // Xavier normal elsewhere.
   std::optional<Initializer> kernel;
-  // The last weighted layer, which no ReLU follows, starts at this deviation
-  // with zero bias: the first loss is then near ln(classes).
+  // The last weighted layer, if no ReLU follows it, starts with this standard
+  // deviation and zero bias: the first loss is then near ln(classes).
   float head_std = 0.01f;
   // A residual branch starts at zero: the gamma of the batch norm that closes
   // it, or the last convolution's weights where none does.
   bool zero_init_residual = true;
 };
 
+// The inverse: InitializerCatalogue().Find(name) (registry.h).
 const char* InitializerName(InitializerKind kind);
-// kCount for an unknown name.
-InitializerKind InitializerByName(std::string_view name);
 
 // Fills `out` (count) for tensor number `tensor` of graph node `node`: `rows`
 // rows (filters, or units) of count / rows elements.

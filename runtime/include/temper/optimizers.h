@@ -85,8 +85,8 @@ struct Optimizer {
   }
 };
 
-// What of the parameters has no effect, for a note to the user; null if all
-// have.
+// A sentence about a parameter that has no effect, for a note to the user; null
+// if all have one.
 const char* UnusedParameter(const Optimizer& optimizer);
 
 }  // namespace temper

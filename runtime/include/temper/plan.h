@@ -25,8 +25,8 @@ namespace temper {
 inline constexpr uint32_t kArithmeticVersion = 3;
 
 // Rises whenever program_hash may change while graph, shapes, options and
-// arithmetic stay what they are: a run of another version is then known by
-// those alone.
+// arithmetic stay the same: runs of another version are then compared by those
+// alone.
 inline constexpr uint32_t kProgramVersion = 1;
 
 inline constexpr uint64_t kTensorAlign = 64;
@@ -44,15 +44,14 @@ enum class BatchNormMode : uint32_t {
   kFrozen = 1,  // all use the stored statistics; gamma and beta still train
 };
 
-// What becomes of the gradients of trained weights. Decides memory, no bit of a
+// How long the gradients of trained weights live. Changes memory, no bit of a
 // result.
 enum class GradientMode : uint32_t {
-  // Used up as soon as they are made, large ones in parts that are never there
-  // together: the least memory.
+  // Applied as soon as they are computed, large ones in parts that never exist
+  // at the same time: the least memory.
   kFused = 0,
-  // All of them are there, each as a whole, when backward ends; updates come
-  // last. For what needs them together (hooks before the update) or reads them
-  // (Trainer::Gradients).
+  // When backward ends, all of them exist, each as a whole; updates come last.
+  // Needed by hooks before the update and by Trainer::Gradients.
   kWhole = 1,
   // As kWhole, and they outlive the step, so that those of several batches add
   // up (Trainer::Accumulate).
@@ -81,10 +80,10 @@ struct PlanOptions {
   std::vector<UpdateHook> hooks{};
 };
 
-// What a stored tensor is to its layer: decides whether an initialiser draws
+// The role of a stored tensor in its layer: decides whether an initializer draws
 // it, whether weight decay applies and whether it is trained.
 enum class WeightRole : uint32_t {
-  kKernel,  // drawn by the initialiser from its fans; decayed
+  kKernel,  // drawn by the initializer from its fans; decayed
   kBias,
   kGamma,  // scale of a normalization: 0 where a residual branch starts at zero
   kBeta,
@@ -128,7 +127,7 @@ struct NodeMode {
   bool train_weights = false;  // its weights are updated
   bool live_statistics =
       false;  // batch norm: uses and updates batch statistics
-  bool need_dx[kMaxInputs] = {};  // somebody below wants this input's gradient
+  bool need_dx[kMaxInputs] = {};  // a node below needs this input's gradient
   // Fusion, a function of the graph alone. An activation that follows a batch
   // norm or an add, and is its only reader, is absorbed by it: it has no steps
   // and no tensor of its own.
@@ -138,7 +137,7 @@ struct NodeMode {
   // A batch norm whose readers all can form y = act(x * scale + shift) when
   // they read it is derived: y is never stored.
   bool derived = false;
-  bool derived_input[kMaxInputs] = {};  // this input is to be formed
+  bool derived_input[kMaxInputs] = {};  // this input is derived
 };
 
 enum class TensorKind : uint32_t {
@@ -149,7 +148,7 @@ enum class TensorKind : uint32_t {
   kWeightGradient,
   kWeight,     // trained or frozen weights and buffers: outlives the step
   kOptimizer,  // state of the optimizer or of a hook: outlives the step
-  kStepState,  // 64 bytes: what the trainer itself remembers
+  kStepState,  // 64 bytes: the trainer's own state
   kCount
 };
 const char* TensorKindName(TensorKind kind);
@@ -191,7 +190,7 @@ constexpr bool IsBackward(StepKind kind) {
   return kind >= StepKind::kBackward && kind <= StepKind::kBackwardWeights;
 }
 // The steps from one to its group_last run together: all of them on the first
-// `slab` samples, then on the next ones, so that what one leaves is still in
+// `slab` samples, then on the next ones, so that the output of one is still in
 // the cache when the next one reads it. slab 0: alone, on the whole batch.
 struct ProgramStep {
   StepKind kind = StepKind::kForward;
@@ -223,7 +222,7 @@ struct NodePlan {
   // The gradient of weight 0 is made and used up in blocks of this many rows
   // (of dims[0]); 0: as a whole.
   uint32_t gradient_rows = 0;
-  // Or in pieces that lie nowhere: weight 0 has no gradient tensor.
+  // Or in pieces that are never stored: weight 0 has no gradient tensor.
   bool gradient_pieces = false;
   // The first weight whose gradient the update step finds as a whole.
   uint32_t FirstWholeGradient() const {

@@ -1,8 +1,8 @@
 // The registry: everything that a job can name (layers, losses, activations,
 // optimizers, schedules, initializers, augmentations), each with a line of help
 // and the fields of its parameters. Made from the lists in layers.h,
-// optimizers.h, ...; what an option, a help text, a table in a page or a
-// message needs to know comes from here.
+// optimizers.h, ...; options, help texts, tables in pages and messages are made
+// from it.
 // Next: models/spec.h (the text that names an entry and its parameters).
 #ifndef TEMPER_REGISTRY_H_
 #define TEMPER_REGISTRY_H_
@@ -16,13 +16,14 @@ namespace temper {
 
 struct Entry {
   const char* name = "";
-  const char* help = "";  // one line
+  const char* help = "";    // one line
+  const char* shapes = "";  // of layers: input and output, per sample
   FieldList fields = {};
   // Fills a params struct (kMaxParams bytes suffice for any). Null: there are
   // no parameters.
   void (*defaults)(void* params) = nullptr;
 };
-inline constexpr uint32_t kMaxParams = 64;  // bytes
+inline constexpr uint32_t kMaxParams = 192;  // bytes; a SizeList fits
 
 struct Catalogue {
   const char* name = "";      // "optimizers"
@@ -31,7 +32,7 @@ struct Catalogue {
   // Entry i; in the catalogues of optimizers, schedules, initializers and
   // augmentations, that of the kind with the number i.
   Entry (*entry)(uint32_t i) = nullptr;
-  // Fields that every entry has beside its own (the warm-up of schedules).
+  // Fields that every entry has in addition to its own (the warm-up of schedules).
   FieldList common = {};
 
   // `count` for an unknown name.

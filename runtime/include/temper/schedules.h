@@ -7,7 +7,6 @@
 #include <cassert>
 #include <cstdint>
 #include <cstring>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -97,9 +96,8 @@ double LearningRate(const Schedule& schedule, uint64_t step);
 // ranges of their fields, no final rate above the first one.
 Status CheckSchedule(const Schedule& schedule);
 
+// The inverse: ScheduleCatalogue().Find(name) (registry.h).
 const char* ScheduleName(ScheduleKind kind);
-// kCount for an unknown name.
-ScheduleKind ScheduleByName(std::string_view name);
 
 }  // namespace temper
 

@@ -1,5 +1,5 @@
 // temper: trains neural networks on the CPU inside one block of fixed memory
-// (and, beside it, the heap of planning and some stack: trainer.h).
+// (planning uses the heap and steps some stack: trainer.h).
 // This header is the whole public interface:
 //   graph.h         the network           plan.h        the exact memory plan
 //   trainer.h       running it            schedules.h   learning rates

@@ -1,5 +1,5 @@
 // Trainer: runs a plan inside the caller's memory. After Create nothing is
-// allocated, by anybody.
+// allocated.
 //
 // Example, after graph.h's:
 //
@@ -9,7 +9,7 @@
 //   if (!status.ok()) return 1;  // status.message says why
 //   temper::Trainer trainer;
 //   status = trainer.Create(plan, memory, sizeof(memory));
-//   if (!status.ok()) return 2;  // too small: status.bytes would do
+//   if (!status.ok()) return 2;  // too small: status.bytes is enough
 //   trainer.Initialize(/*seed=*/1);
 //   static float samples[32 * 28 * 28];  // yours, new ones for each step
 //   static int32_t labels[32];
@@ -19,12 +19,12 @@
 //     if (!r.status.ok()) return 3;
 //   }
 //
-// What is used beside that memory: MakePlan and Create keep the plan and lists
-// of tensors on the heap, less than 2.5 KiB a node while MakePlan runs, less than
+// Memory outside the arena: MakePlan and Create keep the plan and lists of
+// tensors on the heap, less than 2.5 KiB a node while MakePlan runs, less than
 // 1.5 KiB a node and 8 bytes a sample of the batch afterwards; Step and Evaluate
 // use less than 64 KiB of the stack of each thread.
 //
-// Not thread-safe; several trainers may live side by side.
+// Not thread-safe; several trainers may exist at the same time.
 // Next: runtime/trainer.cc, tests/runtime/readme_test.cc (a whole program).
 #ifndef TEMPER_TRAINER_H_
 #define TEMPER_TRAINER_H_
@@ -42,11 +42,11 @@
 
 namespace temper {
 
-// With a sample's id, what its dropout draws are a function of: the same key
-// and id, the same mask.
+// A sample's dropout mask is a function of this key and of its id: the same key
+// and id give the same mask.
 struct RandomKey {
   uint64_t seed = 0;
-  uint32_t epoch = 0;  // of the run, or whatever counts its passes
+  uint32_t epoch = 0;  // of the run, or another count of its passes
 };
 
 // One batch, in the caller's memory; read only, exactly rows samples.
@@ -70,8 +70,8 @@ struct Batch {
 // How the weights are updated in one step.
 struct StepOptions {
   float learning_rate = 0.0f;  // finite, >= 0
-  // In place of the plan's, for this step: of the same kind, with other
-  // parameters (one-cycle schedules move the momentum). It may not need state
+  // Replaces the plan's optimizer for this step: the same kind with other
+  // parameters (one-cycle schedules change the momentum). It may not need state
   // that the plan's does not have.
   std::optional<Optimizer> optimizer{};
   // Every gradient is multiplied by it before anything else; finite. 1: no bit
@@ -118,9 +118,9 @@ struct GradientBlocks;
 struct GradientPieces;
 struct StepContext;
 
-// Movable, not copyable: one trainer has one memory. One that was moved from is
-// as one before Create: calls that can fail return kWrongState, and another
-// Create makes it a trainer again.
+// Movable, not copyable: one trainer has one memory. After a move the source is
+// in the state before Create: calls that can fail return kWrongState, and it can
+// be created again.
 class Trainer {
  public:
   // Takes the plan and the memory: `bytes` at `memory`, aligned to 64. Checks
@@ -129,10 +129,10 @@ class Trainer {
   // have at most plan.options.threads threads. kArenaTooSmall: the size that
   // works is in Status::bytes, and is plan.arena_bytes.
   //
-  // Biases, statistics and what else has one first value (WeightRole) hold it
-  // now; the weights of dense and convolution layers hold nothing yet. Step and
-  // Evaluate return kWrongState until Initialize has drawn them, or somebody
-  // has written all of them through Tensors(): from a file, or by hand.
+  // Biases, statistics and other tensors with one first value (WeightRole) hold
+  // it now; the weights of dense and convolution layers are not set yet. Step and
+  // Evaluate return kWrongState until Initialize has drawn them, or the caller
+  // has written all of them through Tensors(), from a file or by hand.
   Status Create(Plan plan, void* memory, size_t bytes,
                 const ParallelRunner& parallel = {});
 
@@ -168,17 +168,17 @@ class Trainer {
   Status Apply(const StepOptions& options);
 
   // Updates that the weights have had since their first values: 0 before Create
-  // and after Initialize. Optimizers that count steps go by it. Whoever puts
-  // weights and state of an earlier run in place sets it, too; where batches
-  // carry no random key, the next one draws what it would have drawn there (one
-  // batch a step).
+  // and after Initialize. Optimizers that count steps use it. Code that restores
+  // weights and state of an earlier run must set it, too; where batches carry no
+  // random key, the next one draws what it would have drawn there (one batch a
+  // step).
   uint64_t steps() const;
   void SetStepCount(uint64_t steps);
 
-  // All that outlives a step (weights, statistics, the optimizer's state, the
-  // count of steps), copied to and from memory of the caller of SnapshotBytes
-  // bytes: what a trainer of the same plan needs to go on from there. Do nothing
-  // before Create.
+  // Copies all that outlives a step (weights, statistics, the optimizer's state,
+  // the count of steps) to and from SnapshotBytes bytes of the caller's memory. A
+  // trainer of the same plan can continue from it. They do nothing before
+  // Create.
   size_t SnapshotBytes() const;
   void TakeSnapshot(void* to) const;
   void RestoreSnapshot(const void* from);
@@ -211,7 +211,7 @@ class Trainer {
                : reinterpret_cast<T*>(memory_.data +
                                       plan_.tensors[tensor].offset);
   }
-  // How much of a step runs, and what of it lasts.
+  // How much of a step runs, and which of its effects last.
   enum class Mode { kEvaluate, kForward, kGradients, kAccumulate, kStep };
   StepResult Run(const Batch& batch, Mode mode);
   Status CheckStep(const StepOptions& options) const;

@@ -1,6 +1,6 @@
 // The catalogue of update hooks: what a training step does besides gradients
-// and updates. Before the update, with all gradients at hand: norms of them,
-// clipping. After it, with all new weights at hand: constraints, averages. The
+// and updates. Before the update, with all gradients: their norms, clipping.
+// After it, with all new weights: constraints, averages. The
 // names follow PyTorch's step hooks of optimizers. One parameter struct each
 // and the one list, which is empty so far; how one is added:
 // runtime/update_hook.h.
