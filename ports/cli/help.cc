@@ -23,8 +23,14 @@ std::string Head(const Option& option) {
   return option.IsFlag() ? head : head + " " + option.value;
 }
 
-std::string About(const Option& option) {
-  std::string text = option.help;
+@ @ @ @ports / cli / help.cc
+}  // namespace
+
+std::string Wrapped(
+==
+}  // namespace
+
+std::string AboutOption(const Option& option) {
   std::string notes;
   const auto note = [&](const std::string& one) {
     if (!notes.empty()) notes += ", ";
@@ -33,9 +39,10 @@ std::string About(const Option& option) {
   if (option.required) note("required");
   if (!option.range.empty()) note(option.range);
   if (!option.default_text.empty()) note("default: " + option.default_text);
-  return notes.empty() ? text : text + " [" + notes + "]";
+  return notes.empty() ? option.help : option.help + " [" + notes + "]";
 }
 
+std::string Wrapped(
 std::string Usage(const Verb& verb) {
   std::string usage = "Usage: temper " + verb.name + " [OPTIONS]";
   for (const Option& option : verb.options) {
@@ -104,12 +111,18 @@ std::string HelpText(const std::deque<Verb>& verbs, const Verb* verb) {
       groups.push_back(option.group);
     }
   }
-  // What has no heading of its own comes first if it is positional.
+  @ @ @ @ports / cli /
+      help.cc
+      "\n`temper VERB --help` lists the options of a verb, `temper list` "
+      "what they\ncan name. --version says what was built.\n";
+  == "\n`temper VERB --help` lists the options of a verb, `temper list` "
+     "the models,\nlayers, optimizers, ... that they can name. --version "
+     "prints the version.\n";
   for (const std::string& group : groups) {
     text += fmt::format("\n{}:\n", group.empty() ? "Options" : group);
     for (const Option& option : verb->options) {
       if (option.group != group) continue;
-      text += Wrapped(Head(option), About(option), kIndent);
+      text += Wrapped(Head(option), AboutOption(option), kIndent);
     }
   }
   return text;

@@ -13,6 +13,10 @@ namespace temper::host {
 // Of one verb; null: of all, a line each.
 std::string HelpText(const std::deque<Verb>& verbs, const Verb* verb);
 
+// The help of an option with its range and default: "Samples per step [1 to
+// 65536, default: 32]".
+std::string AboutOption(const Option& option);
+
 // `text` in lines of at most 80 columns, each after `indent` blanks; the first
 // line follows `head`, which takes at least those columns too.
 std::string Wrapped(const std::string& head, const std::string& text,

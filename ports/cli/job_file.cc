@@ -69,7 +69,7 @@ class Reader {
       }
       const bool only_words = option != nullptr && !option->in_files;
       Refuse(line,
-             only_words ? fmt::format("'{}' is for the command line alone", key)
+             only_words ? fmt::format("'{}' is only for the command line", key)
                         : fmt::format("{} has no option '{}'", verb_.name,
                                       Printable(key)),
              only_words ? "Leave it out" : Suggest(key, known));

@@ -52,7 +52,7 @@ void AddSpec(Verb& verb, const SpecOption& of, const std::string& help) {
       .Group(kTraining);
 }
 
-// What a shorthand was given, until all options are in.
+// The value of a shorthand, until all options have been read.
 struct Shorthand {
   std::string text;
   bool flag = false;
@@ -89,11 +89,15 @@ void AddShorthand(Verb& verb, const char* name, const SpecOption& of,
     SpecText spec;
     SplitSpec(*of.spec, &spec);  // checked when it was read
     const std::string& value = option.IsFlag() ? "1" : given->text;
+    // The spec may be a job file's and the shorthand typed, or the reverse.
     if (spec.Find(field_name) != nullptr) {
-      Fail(ErrorKind::kUsage, "given twice", field_name,
-           fmt::format("by {} ({}) and in {} ({})", name, option.from, of.name,
-                       verb.At(of.name).from),
-           "Give it once");
+      const Option& of_spec = verb.At(of.name);
+      throw Failure(
+          option.Wrong() == of_spec.Wrong() ? option.Wrong()
+                                            : ErrorKind::kConfiguration,
+          fmt::format("{} is given twice: by {} ({}) and in {} ({})\n  Give it "
+                      "once",
+                      field_name, name, option.from, of.name, of_spec.from));
     }
     spec.options.push_back({field_name, value});
     Choice choice;
@@ -101,8 +105,10 @@ void AddShorthand(Verb& verb, const char* name, const SpecOption& of,
     const std::string wrong =
         ReadSpec(spec.Text(), of.catalogue, 0, &choice, &common);
     if (!wrong.empty()) {
-      Fail(ErrorKind::kUsage, name,
-           option.from == kCommandLine ? "" : option.from, wrong,
+      const bool typed = option.from == kCommandLine;
+      Fail(option.Wrong(),
+           typed ? std::string(name) : option.from,
+           typed ? "" : std::string(option.Key()), wrong,
            fmt::format("It is a field of {} {}", of.name, Printable(*of.spec)));
     }
     *of.spec = spec.Text();

@@ -58,6 +58,10 @@ std::string_view Option::Key() const {
   return names.front();
 }
 
+ErrorKind Option::Wrong() const {
+  return from == kCommandLine ? ErrorKind::kUsage : ErrorKind::kConfiguration;
+}
+
 Option& Option::Required() {
   required = true;
   default_text.clear();

@@ -1,7 +1,7 @@
 // Options of a verb as records: names, help, range, default, and the variable
-// that takes the value. The parser, the help text, job files (job_file.h) and
-// --dry-run all work on these; the library that takes the command line apart is
-// known to parser.cc alone.
+// that takes the value. The parser, the help text, the man page, job files
+// (job_file.h) and --dry-run all work on these. Only parser.cc knows the library
+// that parses the command line.
 #ifndef TEMPER_PORTS_CLI_OPTION_H_
 #define TEMPER_PORTS_CLI_OPTION_H_
 
@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "ports/host/base/failure.h"
 
 namespace temper::host {
 
@@ -29,8 +31,7 @@ class Option {
   bool many = false;                  // takes several words (positional)
   bool in_files = true;               // may stand in a job file
   std::vector<std::string> excludes;  // names of others
-  // Reads a value; returns what is wrong with it ("must be 1 to 64, not 0"), or
-  // nothing.
+  // Reads a value; returns the error ("must be 1 to 64, not 0"), or nothing.
   std::function<std::string(const std::string&)> set;
   std::function<std::string()> text;  // of the present value; empty: none
   std::string from;  // "command line", "job.toml:3"; empty: default
@@ -41,6 +42,9 @@ class Option {
   bool IsPositional() const { return names.front()[0] != '-'; }
   bool IsFlag() const { return value.empty(); }
   bool given() const { return !from.empty(); }
+  // Of a wrong value: kUsage if it was typed, kConfiguration if a file
+  // has it.
+  ErrorKind Wrong() const;
 
   Option& Required();
   Option& Group(std::string heading);

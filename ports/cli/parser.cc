@@ -113,10 +113,16 @@ void CheckGiven(Verb& verb) {
                       option.Name(), verb.name));
     }
     if (!option.given()) continue;
-    for (const std::string& other : option.excludes) {
-      if (verb.At(other).given()) {
-        Usage(fmt::format("{} excludes {}", option.Name(), other));
-      }
+    for (const std::string& name : option.excludes) {
+      const Option& other = verb.At(name);
+      if (!other.given()) continue;
+      const bool typed = option.Wrong() == ErrorKind::kUsage &&
+                         other.Wrong() == ErrorKind::kUsage;
+      const std::string places =
+          typed ? "" : fmt::format(" ({}, {})", option.from, other.from);
+      throw Failure(
+          typed ? ErrorKind::kUsage : ErrorKind::kConfiguration,
+          fmt::format("{} excludes {}{}", option.Name(), name, places));
     }
   }
 }

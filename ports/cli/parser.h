@@ -16,9 +16,9 @@ struct Parsed {
 };
 
 // Sets the options that are given, in the order of their declaration. Throws
-// Failure with kUsage for what cannot be understood, with the nearest verb
-// or option; whether what is required is there is asked later (CheckRequired):
-// a job file may bring it.
+// Failure with kUsage for words that cannot be understood, with the nearest
+// verb or option. CheckGiven tests later whether required options are there: a
+// job file may bring them.
 Parsed ParseWords(std::deque<Verb>& verbs, int argc, char** argv,
                   const std::string& version);
 
@@ -27,7 +27,8 @@ Parsed ParseWords(std::deque<Verb>& verbs, int argc, char** argv,
 void SetOption(Option& option, const std::string& text, const std::string& from,
                ErrorKind kind);
 
-// kUsage if what is required was not given, or what excludes each other was.
+// Fails if a required option was not given (kUsage), or two were given that
+// exclude each other (kConfiguration if one of them stands in a file).
 void CheckGiven(Verb& verb);
 
 }  // namespace temper::host

@@ -25,15 +25,36 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+const char* TypeOf(const Field& field) {
+  return field.type == Field::Type::kSizes ? "whole numbers"
+         : field.IsChoice()                ? "choice"
+         : field.IsFlag()                  ? "flag"
+         : field.IsWhole()                 ? "whole number"
+                                           : "number";
+}
+
+// A field whose default is no valid value must be given.
+bool IsRequired(const Entry& entry, const Field& field) {
+  if (field.type == Field::Type::kSizes || field.IsTime()) return false;
+  alignas(8) uint8_t params[kMaxParams] = {};
+  if (entry.defaults != nullptr) entry.defaults(params);
+  return !InFieldRange(field, ReadField(field, params));
+}
+
 Json FieldJson(const Entry& entry, const Field& field) {
-  Json json = {{"name", field.name},
-               {"type", field.IsFlag()    ? "flag"
-                        : field.IsWhole() ? "whole number"
-                                          : "number"},
-               {"default", DefaultText(entry, field)},
-               {"min", field.min},
-               {"max", field.max},
-               {"help", field.help}};
+  Json json = {{"name", field.name}, {"type", TypeOf(field)}};
+  if (IsRequired(entry, field)) {
+    json["default"] = nullptr;
+  } else {
+    json["default"] = DefaultText(entry, field);
+  }
+  if (field.IsChoice()) {
+    json["choices"] = field.names;
+  } else {
+    json["min"] = field.min;
+    json["max"] = field.max;
+  }
+  json["help"] = field.help;
   if (field.unit[0] != '\0') json["unit"] = field.unit;
   return json;
 }
@@ -49,38 +70,19 @@ Json EntriesOf(const Catalogue& catalogue) {
     for (const Field& field : catalogue.common) {
       fields.push_back(FieldJson({}, field));
     }
-    list.push_back(
-        {{"name", entry.name}, {"help", entry.help}, {"fields", fields}});
+    Json json = {{"name", entry.name}, {"help", entry.help}};
+    if (entry.shapes[0] != '\0') json["shapes"] = entry.shapes;
+    json["fields"] = fields;
+    list.push_back(json);
   }
   return list;
 }
 
 Json ModelsJson() {
-  Json list = Json::array();
-  for (const models::ModelInfo* const model : models::Models()) {
-    Json fields = Json::array();
-    for (const models::ModelOption& option : model->options) {
-      Json field = {
-          {"name", option.name},
-          {"type", option.kind == models::ModelOption::Kind::kChoice ? "choice"
-                   : option.kind == models::ModelOption::Kind::kNumber
-                       ? "number"
-                       : "whole numbers"},
-          {"default", option.default_value}};
-      if (option.choices != nullptr) {
-        field["choices"] = option.choices;
-      } else {
-        field["min"] = option.min;
-        field["max"] = option.max;
-      }
-      field["help"] = option.help;
-      fields.push_back(field);
-    }
-    list.push_back({{"name", model->name},
-                    {"help", model->help},
-                    {"input", fmt::format("{}x{}x{}", model->input.h,
-                                          model->input.w, model->input.c)},
-                    {"fields", fields}});
+  Json list = EntriesOf(models::ModelCatalogue());
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Shape& input = models::Models()[i]->input;
+    list[i]["input"] = fmt::format("{}x{}x{}", input.h, input.w, input.c);
   }
   return list;
 }
@@ -123,7 +125,7 @@ std::vector<List> Lists() {
 std::string RangeOf(const Json& field) {
   const std::string type = field.at("type");
   if (field.contains("choices")) return field.at("choices");
-  if (type == "flag") return "0 or 1";
+  if (type == "flag") return "on or off";
   const std::string unit = field.value("unit", "");
   if (unit == "steps" || unit == "epochs") return "a time in " + unit;
   return fmt::format("{} to {}{}", field.at("min").get<double>(),
@@ -137,11 +139,15 @@ void Print(const Json& entries) {
                                  ? entry.at("usage").get<std::string>() + ": " +
                                        entry.at("help").get<std::string>()
                                  : entry.at("help").get<std::string>();
-    Result("{}", Wrapped("  " + entry.at("name").get<std::string>(), help, 24));
+    const std::string shapes = entry.value("shapes", "");
+    Result("{}", Wrapped("  " + entry.at("name").get<std::string>(),
+                         shapes.empty() ? help : help + "; " + shapes, 24));
     for (const Json& field : entry.at("fields")) {
+      const Json& absent = field.at("default");
       const std::string about = fmt::format(
-          "{} [{}, default: {}]", field.at("help").get<std::string>(),
-          RangeOf(field), field.at("default").get<std::string>());
+          "{} [{}, {}]", field.at("help").get<std::string>(), RangeOf(field),
+          absent.is_null() ? "required"
+                           : "default: " + absent.get<std::string>());
       Result("{}",
              Wrapped("    " + field.at("name").get<std::string>(), about, 26));
     }

@@ -19,6 +19,13 @@ TEST(NearestName, FindsTypingErrors) {
   EXPECT_EQ(NearestName("vla", kNames), "val");
 }
 
+TEST(NearestName, KnowsAWordByAPartOfIt) {
+  constexpr std::string_view kLayers[] = {"depthwise_conv2d", "conv2d", "relu"};
+  EXPECT_EQ(NearestName("conv", kLayers), "conv2d");
+  EXPECT_EQ(NearestName("Depthwise", kLayers), "depthwise_conv2d");
+  EXPECT_EQ(NearestName("con", kLayers), "");  // three letters are in many
+}
+
 TEST(NearestName, IsSilentWhenNothingIsNear) {
   EXPECT_EQ(NearestName("momentum", kNames), "");
   EXPECT_EQ(NearestName("", kNames), "");
