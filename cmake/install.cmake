@@ -73,6 +73,8 @@ if(TARGET temper)
     FILES_MATCHING PATTERN "*.cc")
   install(FILES bench/RESULTS.md bench/mca.md
     DESTINATION share/doc/temper/bench COMPONENT temper)
+  install(DIRECTORY bench/history
+    DESTINATION share/doc/temper/bench COMPONENT temper)
   install(FILES tests/runtime/readme_test.cc
     DESTINATION share/doc/temper/tests/runtime COMPONENT temper)
 endif()

@@ -91,6 +91,8 @@ class Headers(unittest.TestCase):
                                  f"{header.name}: {line}")
 
     def test_the_program_of_the_readme(self):
+        program = re.search(r"^```cpp\n(.*?)^```$", (SOURCE / "README.md").read_text(), re.M | re.S)[1]
+        self.assertEqual(self.run_program(program).returncode, 0)
         self.assertEqual(self.run_program((SOURCE / "tests/runtime/readme_test.cc").read_text()).returncode, 0)
 
     PARAMETERS = """#include "temper/graph.h"
