@@ -67,18 +67,28 @@ foreach(line IN LISTS needed)
   elseif(soname MATCHES "^libz\\.so")
     built_version(zlib version)
     list(APPEND depends "zlib1g (>= 1:${version})")
-  elseif(soname MATCHES "^(lib[a-z]+)\\.so\\.([0-9]+)$")
+  elseif(soname STREQUAL "libjpeg.so.62")
+    built_version(libjpeg version)
+    list(APPEND depends "libjpeg62-turbo (>= 1:${version})")
+  elseif(soname STREQUAL "libjpeg.so.8")  # Ubuntu's choice of the interface
+    built_version(libjpeg version)
+    list(APPEND depends "libjpeg-turbo8 (>= ${version})")
+  elseif(soname MATCHES "^(lib[a-z]+[0-9]*)\\.so\\.([0-9]+)$")
     set(library ${CMAKE_MATCH_1})
     set(package ${CMAKE_MATCH_1}${CMAKE_MATCH_2})
+    # After a digit, Debian's policy wants a dash: libpng16-16.
+    if(library MATCHES "[0-9]$")
+      set(package ${CMAKE_MATCH_1}-${CMAKE_MATCH_2})
+    endif()
     # Libraries whose interface holds a time were renamed in 2024. Where nothing is
-    # installed that could tell (a sysroot), Highway is the one that is meant.
+    # installed that could tell (a sysroot), these are the ones that are meant.
     set(docs "${root}/usr/share/doc")
     if(EXISTS "${docs}/${package}t64")
       set(package ${package}t64)
     elseif(EXISTS "${docs}/dpkg" AND NOT EXISTS "${docs}/${package}")
       message(FATAL_ERROR "cpack: which package has ${soname}? There is no "
         "${docs}/${package}")
-    elseif(NOT EXISTS "${docs}/dpkg" AND library STREQUAL "libhwy"
+    elseif(NOT EXISTS "${docs}/dpkg" AND library MATCHES "^(libhwy|libpng16)$"
            AND CPACK_TEMPER_HIGHWAY_NEXT VERSION_GREATER 1.1)
       set(package ${package}t64)
     endif()

@@ -1,6 +1,7 @@
 // See preprocessing.h.
 #include "models/files/preprocessing.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <iterator>
@@ -15,12 +16,18 @@ namespace {
 
 using Token = JsonReader::Token;
 
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+
 constexpr const char* kKindNames[] = {"none", "mean_std", "mean_image"};
 constexpr const char* kElementNames[] = {"f32", "u8"};
-constexpr uint32_t kPreprocessingVersion = 1;
+constexpr const char* kFitNames[] = {"crop", "stretch", "pad"};
+// 2 has "fit" and "background". Only what needs them is written as 2: earlier
+// builds read the rest.
+constexpr uint32_t kPreprocessingVersion = 2;
 
-constexpr const char* kKeys[] = {"version",      "h",     "w",   "c",
-                                 "element_type", "scale", "kind"};
+constexpr const char* kKeys[] = {"version",      "h",     "w",    "c",
+                                 "element_type", "scale", "kind", "fit",
+                                 "background"};
 enum Key : uint32_t {
   kVersion,
   kH,
@@ -29,6 +36,9 @@ enum Key : uint32_t {
   kElementType,
   kScale,
   kKind,
+  kVersion1Keys,
+  kFit = kVersion1Keys,
+  kBackground,
   kKeyCount
 };
 static_assert(std::size(kKeys) == kKeyCount);
@@ -40,7 +50,8 @@ class PreprocessingReader {
   FileError Read(Preprocessing* p) {
     if (reader_.Next() != Token::kBeginObject)
       return Error("expected an object");
-    uint32_t version = 0, element = 0, kind = 0, seen = 0;
+    uint32_t version = 0, element = 0, kind = 0, fit = 0, seen = 0;
+    PictureFit pictures;
     while (reader_.Next() == Token::kKey) {
       uint32_t key;
       TEMPER_RETURN_IF_FILE_ERROR(OneOf("key", kKeys, &key));
@@ -71,6 +82,12 @@ class PreprocessingReader {
         case kKind:
           error = OneOf("value", kKindNames, &kind);
           break;
+        case kFit:
+          error = OneOf("value", kFitNames, &fit);
+          break;
+        case kBackground:
+          error = Colour(pictures.background);
+          break;
         case kKeyCount:
           break;
       }
@@ -78,14 +95,23 @@ class PreprocessingReader {
     }
     if (reader_.token() != Token::kEndObject) return Error("expected a key");
     if (reader_.Next() != Token::kEnd) return Error("expected the end");
-    for (uint32_t key = 0; key < kKeyCount; ++key) {
-      if ((seen >> key & 1) == 0) return Error(Text("no \"", kKeys[key], "\""));
-    }
-    if (version != kPreprocessingVersion) {
+    if (version > kPreprocessingVersion) {
       return {StatusCode::kUnsupported,
               Text("preprocessing: version ", version,
-                   ", this build reads version ", kPreprocessingVersion,
+                   ", this build reads versions 1 to ", kPreprocessingVersion,
                    "; use the temper release that wrote it")};
+    }
+    const uint32_t keys = version == 1 ? kVersion1Keys : kKeyCount;
+    for (uint32_t key = 0; key < kKeyCount; ++key) {
+      const bool there = (seen >> key & 1) != 0;
+      if (key < keys && !there) return Error(Text("no \"", kKeys[key], "\""));
+      if (key >= keys && there) {
+        return Error(Text("\"", kKeys[key], "\" in version ", version));
+      }
+    }
+    if (keys == kKeyCount) {
+      pictures.mode = static_cast<PictureFit::Mode>(fit);
+      p->pictures = pictures;
     }
     p->element_type = static_cast<ElementType>(element);
     p->kind = static_cast<Preprocessing::Kind>(kind);
@@ -116,7 +142,12 @@ class PreprocessingReader {
     }
     return {};
   }
-  // Finds the key or string just read among the names.
+  FileError Colour(uint8_t rgb[3]) const {
+    const bool good =
+        reader_.token() == Token::kString && ParseColour(reader_.text(), rgb);
+    return good ? FileError() : Error("expected a colour such as \"ffffff\"");
+  }
+  // The key or string just read is one of the names: which?
   FileError OneOf(const char* what, std::span<const char* const> names,
                   uint32_t* index) const {
     if (reader_.token() != Token::kString && reader_.token() != Token::kKey) {
@@ -138,6 +169,18 @@ class PreprocessingReader {
 
 }  // namespace
 
+bool ParseColour(std::string_view text, uint8_t rgb[3]) {
+  if (text.size() != 6) return false;
+  uint8_t read[3] = {};
+  for (size_t i = 0; i < 6; ++i) {
+    const size_t digit = kHexDigits.find(text[i]);
+    if (digit == std::string_view::npos) return false;
+    read[i / 2] = static_cast<uint8_t>(read[i / 2] << 4 | digit);
+  }
+  std::copy_n(read, 3, rgb);
+  return true;
+}
+
 FileError ReadPreprocessing(std::string_view json,
                             Preprocessing* preprocessing) {
   Preprocessing read;
@@ -147,13 +190,23 @@ FileError ReadPreprocessing(std::string_view json,
 }
 
 std::string WritePreprocessing(const Preprocessing& p) {
-  std::string out = Text("{\"version\":", kPreprocessingVersion, ",\"h\":", p.h,
+  std::string out = Text("{\"version\":", p.pictures ? 2 : 1, ",\"h\":", p.h,
                          ",\"w\":", p.w, ",\"c\":", p.c, ",\"element_type\":\"",
                          kElementNames[static_cast<uint32_t>(p.element_type)],
                          "\",\"scale\":");
   AppendJsonFloat(&out, p.scale);
-  return out + ",\"kind\":\"" + kKindNames[static_cast<uint32_t>(p.kind)] +
-         "\"}";
+  out += Text(",\"kind\":\"", kKindNames[static_cast<uint32_t>(p.kind)], "\"");
+  if (p.pictures) {
+    out +=
+        Text(",\"fit\":\"", kFitNames[static_cast<uint32_t>(p.pictures->mode)],
+             "\",\"background\":\"");
+    for (const uint8_t value : p.pictures->background) {
+      out += kHexDigits[value >> 4];
+      out += kHexDigits[value & 15];
+    }
+    out += '"';
+  }
+  return out + "}";
 }
 
 FileError CheckPreprocessing(const Preprocessing& p, const Graph& graph) {
@@ -164,9 +217,10 @@ FileError CheckPreprocessing(const Preprocessing& p, const Graph& graph) {
              "; make it agree with the graph, or the graph with it")};
   };
   if (static_cast<uint32_t>(p.element_type) > 1 ||
-      static_cast<uint32_t>(p.kind) > 2 || !std::isfinite(p.scale)) {
+      static_cast<uint32_t>(p.kind) > 2 || !std::isfinite(p.scale) ||
+      (p.pictures && static_cast<uint32_t>(p.pictures->mode) > 2)) {
     return {StatusCode::kInvalidArgument,
-            "preprocessing: element type, kind or scale out of range"};
+            "preprocessing: element type, kind, scale or fit out of range"};
   }
   const InputParams& input = graph.nodes[0].As<InputParams>();
   if (p.h != input.h || p.w != input.w || p.c != input.c ||

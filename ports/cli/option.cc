@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "ports/host/base/failure.h"
+#include "ports/host/data/data_option.h"
 #include "ports/host/data/data_spec.h"
 
 namespace temper::host {

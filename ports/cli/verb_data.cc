@@ -12,6 +12,7 @@
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
+#include "ports/host/data/data_kind.h"
 #include "ports/host/data/stats.h"
 
 namespace temper::host {
@@ -127,8 +128,8 @@ void AddDataVerb(Cli& cli) {
   });
   verb.example = "temper data 'idx:DIR?classes=0-7&val=0.1'";
   std::string help = "One of:";
-  for (const DataKindHelp& kind : DataKinds()) {
-    help += fmt::format(" {} ({})", kind.usage, kind.meaning);
+  for (const DataKind* const kind : DataKinds()) {
+    help += fmt::format(" {} ({})", kind->usage, kind->help);
   }
   verb.Add("spec", spec.get(), "SPEC", help).Required().Group("What");
 }

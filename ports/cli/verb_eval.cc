@@ -50,7 +50,8 @@ struct Evaluation {
 };
 
 std::string SampleName(const Dataset& data, uint64_t id) {
-  return fmt::format("{}#{}", data.split, id);
+  const auto at = std::lower_bound(data.ids.begin(), data.ids.end(), id);
+  return data.SampleName(static_cast<size_t>(at - data.ids.begin()));
 }
 
 // A batch of the data with targets as the model means them.
@@ -306,7 +307,8 @@ int Run(const Cli& cli, const Arguments& a) {
   std::vector<std::string> notes;
   const Dataset data = LoadDataset(
       SpecWithSplit(a.data, "evaluated", &notes),
-      [&](const Shape& shape) { predictor.CheckShape(shape, a.data); });
+      [&](const Shape& shape) { predictor.CheckShape(shape, a.data); },
+      predictor.Pictures());
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
   CheckTargetKind(predictor.model().graph, data.targets, a.model);
   // How the data's classes are called here, and those that the model lacks.

@@ -16,7 +16,7 @@
 #include "ports/cli/help.h"
 #include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
-#include "ports/host/data/dataset.h"
+#include "ports/host/data/data_kind.h"
 #include "ports/sim/profile.h"
 #include "temper/registry.h"
 
@@ -88,12 +88,24 @@ Json ModelsJson() {
 }
 
 Json DataJson() {
+  constexpr std::string_view kTypes[] = {"flag", "whole number", "number",
+                                         "choice", "text"};
   Json list = Json::array();
-  for (const DataKindHelp& kind : DataKinds()) {
-    list.push_back({{"name", kind.name},
-                    {"help", kind.meaning},
-                    {"usage", kind.usage},
-                    {"fields", Json::array()}});
+  for (const DataKind* const kind : DataKinds()) {
+    Json fields = Json::array();
+    for (const auto table : {kind->options, CommonDataOptions()}) {
+      for (const DataOption& option : table) {
+        fields.push_back({{"name", option.name},
+                          {"type", kTypes[static_cast<size_t>(option.type)]},
+                          {"default", option.normal},
+                          {"choices", option.values},
+                          {"help", option.help}});
+      }
+    }
+    list.push_back({{"name", kind->name},
+                    {"help", kind->help},
+                    {"usage", kind->usage},
+                    {"fields", fields}});
   }
   return list;
 }

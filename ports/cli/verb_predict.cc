@@ -1,10 +1,11 @@
 // predict: class names and probabilities, or values, for samples of a data spec,
-// an IDX file or PGM and PPM pictures.
+// pictures, folders of pictures or an IDX file.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -16,9 +17,10 @@
 #include "ports/host/base/failure.h"
 #include "ports/host/base/non_finite.h"
 #include "ports/host/data/class_match.h"
-#include "ports/host/data/file_format.h"
-#include "ports/host/data/idx.h"
-#include "ports/host/data/pnm.h"
+#include "ports/host/data/decoders/decoder.h"
+#include "ports/host/data/kinds/file_tree.h"
+#include "ports/host/data/kinds/idx.h"
+#include "ports/host/data/picture.h"
 #include "ports/host/os/byte_source.h"
 #include "ports/host/train/predictor.h"
 
@@ -235,6 +237,17 @@ class Printer {
   bool begun_ = false;  // the JSON array on stdout
 };
 
+// A picture of any size becomes a sample of the model.
+void AddPicture(std::span<const uint8_t> file, const std::string& path,
+                const Predictor& predictor, Printer& printer) {
+  const auto [shape, fit] = predictor.Pictures();
+  predictor.CheckShape(
+      {shape->h, shape->w, shape->c == 1 ? 1u : 3u, ElementType::kU8}, path);
+  std::vector<uint8_t> sample(static_cast<size_t>(shape->Count()));
+  ReadPicture(file, path, *shape, fit, sample.data());
+  printer.Add(path, sample.data());
+}
+
 // The shape is compared before anything is allocated for what a header says.
 void AddFile(const std::string& path, const Predictor& predictor,
              Printer& printer) {
@@ -242,17 +255,20 @@ void AddFile(const std::string& path, const Predictor& predictor,
   const auto kind = [&] {
     return RecognizeFormat(source->Peek(kFormatBytes)).kind;
   };
-  if (kind() == FormatKind::kGzip) source = OpenGzip(std::move(source));
-  if (kind() == FormatKind::kPnm) {
-    const Image image =
-        ReadPnm(*source, [&](uint32_t h, uint32_t w, uint32_t c) {
-          predictor.CheckShape({h, w, c, ElementType::kU8}, path);
-        });
-    printer.Add(path, image.pixels.data());
+  const bool packed = kind() == FormatKind::kGzip;
+  if (packed) source = OpenGzip(std::move(source));
+  if (FindDecoder(kind()) != nullptr) {
+    // The other formats are compressed themselves: whoever packs one has taken
+    // something else for it.
+    if (packed && kind() != FormatKind::kPnm) {
+      RefuseFormat(*OpenFile(path), "a picture");
+    }
+    AddPicture(ReadPictureFile(*source), path, predictor, printer);
     return;
   }
   if (kind() != FormatKind::kIdx && kind() != FormatKind::kUnknown) {
-    RefuseFormat(*source, "a PGM, PPM or IDX file");
+    RefuseFormat(*source,
+                 fmt::format("a picture ({}) or an IDX file", DecoderNames()));
   }
   const IdxHeader header = ReadIdxHeader(*source);
   if (header.rank < 3) {
@@ -275,7 +291,9 @@ void AddData(const std::string& spec, const Predictor& predictor,
   std::vector<std::string> notes;
   const Dataset data = LoadDataset(
       SpecWithSplit(spec, "predicted", &notes),
-      [&](const Shape& shape) { predictor.CheckShape(shape, spec); });
+      [&](const Shape& shape) { predictor.CheckShape(shape, spec); },
+      predictor.Pictures());
+  notes.insert(notes.end(), data.notes.begin(), data.notes.end());
   for (const std::string& note : notes) Message("note: {}", note);
   // Labels are called as the model calls them, so that they can be compared.
   std::vector<std::string> names = data.class_names;
@@ -296,27 +314,47 @@ void AddData(const std::string& spec, const Predictor& predictor,
     } else if (data.targets.kind == TargetKind::kValues) {
       truth.values.assign(data.Values(i), data.Values(i) + data.targets.width);
     }
-    printer.Add(fmt::format("{}#{}", data.split, data.ids[i]), data.Sample(i),
-                std::move(truth));
+    printer.Add(data.SampleName(i), data.Sample(i), std::move(truth));
   }
+}
+
+// In place of a folder, the files below it.
+std::vector<std::string> WithFolders(const std::vector<std::string>& paths) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(path, ignored)) {
+      files.push_back(path);
+      continue;
+    }
+    const std::vector<std::string> below = ListTree(path);
+    if (below.empty()) {
+      Fail(kExitBadData, "there are no pictures", path, "the folder is empty",
+           "");
+    }
+    const std::string start = path.ends_with('/') ? path : path + "/";
+    for (const std::string& file : below) files.push_back(start + file);
+  }
+  return files;
 }
 
 int Run(const Cli& cli, const Arguments& a) {
   if (a.data.empty() == a.files.empty()) {
-    Fail(ErrorKind::kUsage, "predict needs files or --data, and not both", "",
-         "", "temper predict MODEL picture.pgm ..., or MODEL --data idx:DIR");
+    Fail(kExitUsage, "predict needs files or --data, and not both", "", "",
+         "temper predict MODEL photo.jpg ..., or MODEL --data folder:DIR");
   }
   ChooseTarget(a.target);
   Predictor predictor(a.model, a.batch, a.threads, a.arena);
   Printer printer(cli, a, predictor);
   try {
     if (!a.data.empty()) AddData(a.data, predictor, printer);
-    for (const std::string& path : a.files) {
+    const std::vector<std::string> files = WithFolders(a.files);
+    for (const std::string& path : files) {
       try {
         AddFile(path, predictor, printer);
       } catch (const Failure& failure) {
         // A single file that gave nothing is the whole answer.
-        if (a.files.size() == 1 && printer.empty()) throw;
+        if (files.size() == 1 && printer.empty()) throw;
         printer.AddBad(path, failure);
       }
     }
@@ -336,11 +374,13 @@ void AddPredictVerb(Cli& cli) {
   Verb& verb = cli.Add(
       "predict", "Predict classes and probabilities, or values, of samples",
       [&cli, a] { return Run(cli, *a); });
-  verb.example = "temper predict runs/train/weights/best.safetensors photo.pgm";
+  verb.example = "temper predict runs/train/weights/best.safetensors photo.jpg";
   verb.Add("model", &a->model, "MODEL", "The .safetensors model")
       .Required()
       .Group("What");
-  verb.Add("files", &a->files, "FILE", "PGM, PPM or IDX files").Group("What");
+  verb.Add("files", &a->files, "FILE",
+           "Pictures, folders of pictures, or IDX files")
+      .Group("What");
   verb.Add("--data", &a->data, "SPEC",
            "Data, such as 'idx:DIR?split=test&limit=5'")
       .Group("What");

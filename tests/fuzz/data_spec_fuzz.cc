@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(bytes), size);
   try {
     temper::host::DataSpec spec = temper::host::ParseDataSpec(text);
-    spec.names_file.clear();  // no file access here
+    spec.names.file.clear();  // no file access here
     const auto selection = Select(spec, {0, 1, 2, 3, 0, 1, 2, 0, 1, 0}, {});
     if (selection.train.empty()) abort();
     if (selection.train.size() + selection.val.size() > 10) abort();

@@ -12,7 +12,7 @@
 
 #include "ports/host/base/failure.h"
 #include "ports/host/data/dataset.h"
-#include "ports/host/data/idx.h"
+#include "ports/host/data/kinds/idx.h"
 #include "ports/host/data/stats.h"
 #include "ports/host/os/byte_source.h"
 #include "tests/fuzz/fuzz_target.h"

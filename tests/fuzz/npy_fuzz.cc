@@ -11,7 +11,7 @@
 
 #include "ports/host/base/failure.h"
 #include "ports/host/data/dataset.h"
-#include "ports/host/data/npy.h"
+#include "ports/host/data/kinds/npy.h"
 #include "ports/host/os/byte_source.h"
 #include "tests/fuzz/fuzz_target.h"
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "ports/host/base/failure.h"
-#include "ports/host/data/pnm.h"
+#include "ports/host/data/decoders/pnm.h"
 #include "ports/host/os/byte_source.h"
 #include "tests/fuzz/fuzz_target.h"
 

@@ -21,7 +21,7 @@ TEST(DataSpec, TakesEveryOption) {
   EXPECT_EQ(spec.kind, "idx");
   EXPECT_EQ(spec.path, "/a/b");
   EXPECT_EQ(spec.classes, (std::vector<std::string>{"0-3", "8"}));
-  EXPECT_EQ(spec.names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(spec.names.list, (std::vector<std::string>{"a", "b"}));
   ASSERT_EQ(spec.per_class.size(), 1u);
   EXPECT_EQ(spec.per_class[0].classes, "");
   EXPECT_EQ(spec.per_class[0].count, 20u);
@@ -36,13 +36,13 @@ TEST(DataSpec, Defaults) {
   EXPECT_EQ(spec.split, "train");
   EXPECT_EQ(spec.val, 0.0);
   EXPECT_FALSE(spec.seed.has_value());
-  EXPECT_TRUE(spec.classes.empty() && spec.names.empty() &&
+  EXPECT_TRUE(spec.classes.empty() && spec.names.list.empty() &&
               spec.per_class.empty());
 }
 
 TEST(DataSpec, PathsMayHoldColonsAndQuestionMarks) {
   EXPECT_EQ(ParseDataSpec("idx:a:b?c?limit=3").path, "a:b?c");
-  EXPECT_EQ(ParseDataSpec("idx:x?names=f.txt").names_file, "f.txt");
+  EXPECT_EQ(ParseDataSpec("idx:x?names=f.txt").names.file, "f.txt");
 }
 
 TEST(DataSpec, PerClassLists) {
@@ -213,7 +213,7 @@ TEST(DataSpec, ExpandsTheHomeFolder) {
   EXPECT_EQ(ParseDataSpec("idx:~").path, "/home/me");
   EXPECT_EQ(ParseDataSpec("idx:~me/d").path, "~me/d");
   EXPECT_EQ(ParseDataSpec("idx:./~/d").path, "./~/d");
-  EXPECT_EQ(ParseDataSpec("idx:d?names=~/n.txt").names_file, "/home/me/n.txt");
+  EXPECT_EQ(ParseDataSpec("idx:d?names=~/n.txt").names.file, "/home/me/n.txt");
   unsetenv("HOME");
   ExpectFailure(ErrorKind::kUsage, {"HOME is not set"},
                 [] { ParseDataSpec("idx:~/d"); });

@@ -1,8 +1,8 @@
 // Formats by content: each is named, wherever another one is wanted.
 #include "ports/host/data/file_format.h"
 
-#include "ports/host/data/idx.h"
-#include "ports/host/data/pnm.h"
+#include "ports/host/data/decoders/pnm.h"
+#include "ports/host/data/kinds/idx.h"
 #include "tests/host/host_test.h"
 
 namespace temper::host {

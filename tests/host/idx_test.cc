@@ -1,5 +1,5 @@
 // The IDX reader: what it delivers, and everything that it refuses.
-#include "ports/host/data/idx.h"
+#include "ports/host/data/kinds/idx.h"
 
 #include <sys/stat.h>
 

@@ -1,13 +1,13 @@
 // The NumPy reader: files written by hand as numpy.save writes them, of every
 // version, type and order; what X and Y become; what is refused, and how.
-#include "ports/host/data/npy.h"
+#include "ports/host/data/kinds/npy.h"
 
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
-#include "ports/host/data/npy_format.h"
+#include "ports/host/data/kinds/npy_format.h"
 #include "tests/host/host_test.h"
 
 namespace temper::host {

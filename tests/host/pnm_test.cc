@@ -1,5 +1,5 @@
 // The PGM and PPM reader.
-#include "ports/host/data/pnm.h"
+#include "ports/host/data/decoders/pnm.h"
 
 #include <fmt/format.h>
 
@@ -71,7 +71,7 @@ TEST(Pnm, ReadsLargeImages) {
   EXPECT_EQ(Read(plain).pixels, expected);
   const temper::testing::TempFolder folder;
   folder.Write("a.ppm", raw);
-  EXPECT_EQ(ReadPnm(folder.File("a.ppm")).pixels, expected);
+  EXPECT_EQ(ReadPnm(*OpenFile(folder.File("a.ppm"))).pixels, expected);
 }
 
 TEST(Pnm, RefusesOtherFiles) {
@@ -84,7 +84,7 @@ TEST(Pnm, RefusesOtherFiles) {
   ExpectRefused("P7\nWIDTH 1", "format P7", ErrorKind::kUnsupported);
   ExpectRefused("P5 1 1 65535 ab", "16-bit", ErrorKind::kUnsupported);
   ExpectFailure(ErrorKind::kNotFound, {"/no/such.pgm"},
-                [] { (void)ReadPnm("/no/such.pgm"); });
+                [] { (void)ReadPnm(*OpenFile("/no/such.pgm")); });
 }
 
 TEST(Pnm, RefusesBadHeaders) {

@@ -262,6 +262,32 @@ TEST(ModelFile, VersionsAndForeignFiles) {
                 "preprocessing: version 7", StatusCode::kUnsupported);
 }
 
+// What pictures become is in the file where there were pictures, and then only:
+// other files stay what earlier builds read.
+TEST(ModelFile, PicturesInThePreprocessing) {
+  ModelFile model = SmallModel();
+  EXPECT_EQ(WritePreprocessing(model.preprocessing).find("fit"),
+            std::string::npos);
+  model.preprocessing.pictures = {PictureFit::Mode::kPad, {0, 16, 255}};
+  const Bytes file = Save(model);
+  ModelFile read;
+  ASSERT_TRUE(LoadModelFile(file, &read).ok());
+  EXPECT_EQ(read.preprocessing, model.preprocessing);
+  EXPECT_NE(WritePreprocessing(read.preprocessing)
+                .find("\"fit\":\"pad\",\"background\":\"0010ff\""),
+            std::string::npos);
+  ASSERT_TRUE(LoadModelFile(Save(SmallModel()), &read).ok());
+  EXPECT_FALSE(read.preprocessing.pictures.has_value());
+
+  ExpectRefused(Edited(file, "\\\"pad\\\"", "\\\"bad\\\""), "\"bad\"");
+  ExpectRefused(Edited(file, "0010ff", "0010fg"), "expected a colour");
+  ExpectRefused(Edited(file, "{\\\"version\\\":2", "{\\\"version\\\":1"),
+                "\"fit\" in version 1");
+  const Bytes old = Save(SmallModel());
+  ExpectRefused(Edited(old, "{\\\"version\\\":1", "{\\\"version\\\":2"),
+                "no \"fit\"");
+}
+
 TEST(ModelFile, MetadataIsReadStrictly) {
   const Bytes good = Save(SmallModel());
   ExpectRefused(Edited(good, "\"training.note\"", "\"trainimg.note\""),

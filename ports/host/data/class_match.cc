@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "ports/host/base/failure.h"
+#include "ports/host/data/data_option.h"
 
 namespace temper::host {
 namespace {

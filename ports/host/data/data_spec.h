@@ -25,7 +25,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,8 +44,10 @@ struct DataSpec {
   std::string split = "train";
   bool split_given = false;
   std::vector<std::string> classes;  // items as written; empty: all
-  std::vector<std::string> names;
-  std::string names_file;
+  struct Names {
+    std::vector<std::string> list;
+    std::string file;  // or one name a line
+  } names;
   std::optional<uint64_t> limit;
   std::vector<PerClass> per_class;
   double val = 0.0;  // 0: nothing held out
@@ -54,22 +55,8 @@ struct DataSpec {
   std::map<std::string, std::string> kind_options;
 };
 
-// What the parser must know about a kind of data.
-struct DataKindSyntax {
-  std::string_view name;
-  std::span<const std::string_view> options;  // beyond the common ones
-  uint32_t most_paths = 1;                    // 1: the path is no list
-};
-
-DataSpec ParseDataSpec(std::string_view text,
-                       std::span<const DataKindSyntax> kinds);
-
-// Decimal digits only, at most `max`; nullopt for anything else.
-std::optional<uint64_t> ParseCount(std::string_view text, uint64_t max);
-
-// Digits with at most one point, such as 4 or 0.25; no sign, exponent, inf or
-// nan. The locale plays no part. Empty if it is anything else.
-std::optional<double> ParseDecimal(std::string_view text);
+// With the kinds of data_kind.h.
+DataSpec ParseDataSpec(std::string_view text);
 
 }  // namespace temper::host
 

@@ -1,5 +1,5 @@
-// Loading a data set: open the reader of its kind, select, read. The one list
-// of kinds is below. Read dataset.h first.
+// Loading a data set: open the reader of its kind, select, read. Read dataset.h
+// first.
 #include "ports/host/data/dataset.h"
 
 #include <fmt/format.h>
@@ -12,35 +12,13 @@
 #include <new>
 
 #include "ports/host/base/failure.h"
-#include "ports/host/data/idx.h"
-#include "ports/host/data/npy.h"
+#include "ports/host/data/data_kind.h"
 #include "ports/host/data/selection.h"
+#include "ports/host/machine/system.h"
 #include "ports/host/os/byte_source.h"
 
 namespace temper::host {
 namespace {
-
-struct DataKind {
-  std::string_view name, usage, meaning;
-  std::unique_ptr<DataReader> (*open)(const DataSpec&);
-  bool (*has_test)(const DataSpec&);
-  std::span<const std::string_view> options;  // beyond the common ones
-  uint32_t most_paths = 1;
-};
-
-constexpr std::string_view kIdxOptions[] = {"transpose"};
-constexpr std::string_view kNpyOptions[] = {"layout", "targets"};
-
-// The one list of kinds of data.
-const DataKind kKinds[] = {
-    {"idx", "idx:DIR",
-     "IDX files as MNIST has them, also gzipped; transpose=1 for EMNIST",
-     OpenIdx, HasIdxTest, kIdxOptions},
-    {"npy", "npy:X[,Y]",
-     "NumPy arrays: samples and their class numbers or values; "
-     "targets=classes|values|soft; layout=nchw",
-     OpenNpy, HasNpyTest, kNpyOptions, 2},
-};
 
 constexpr std::align_val_t kAlignment{64};
 
@@ -134,6 +112,22 @@ void CheckCount(uint64_t samples, std::string_view source) {
        "it has more than 2^32 - 1 samples", "Split it.");
 }
 
+// Said before anything is read: pages are taken while it is, and a system that
+// has none left ends the process.
+void CheckMemory(const DataSpec& spec, const Shape& shape, uint64_t samples) {
+  const uint64_t each =
+      shape.Count() * (shape.type == ElementType::kU8 ? 1 : 4);
+  const std::optional<uint64_t> available = AvailableMemory();
+  // At most 2^32 samples of 2^33 bytes: no overflow.
+  if (!available || samples * each <= *available) return;
+  Fail(ErrorKind::kDoesNotFit, "cannot hold the samples in memory", spec.text,
+       fmt::format("{} samples of {}x{}x{} need {} bytes, {} are available",
+                   samples, shape.h, shape.w, shape.c, samples * each,
+                   *available),
+       "Read fewer samples (limit=, per_class=) or, of pictures, smaller ones "
+       "(size=HxW).");
+}
+
 // Everything but the samples, and where they go.
 Dataset Prepare(const DataSpec& spec, std::string_view split,
                 const DataReader::Index& index, const Selection& selection,
@@ -148,7 +142,11 @@ Dataset Prepare(const DataSpec& spec, std::string_view split,
   data.class_labels = selection.class_labels;
   data.named = selection.named;
   data.label_count = selection.label_count;
+  data.pictures = index.pictures;
   data.ids.assign(chosen.begin(), chosen.end());
+  for (size_t i = 0; !index.names.empty() && i < chosen.size(); ++i) {
+    data.names.Add(index.names[chosen[i]]);
+  }
   if (data.targets.kind == TargetKind::kClasses) {
     data.targets.width = static_cast<uint32_t>(selection.class_names.size());
     data.labels.reserve(chosen.size());
@@ -172,7 +170,67 @@ Dataset Prepare(const DataSpec& spec, std::string_view split,
   return data;
 }
 
+// Leaves out samples that could not be read: the others close the gaps.
+void Remove(Dataset& data, std::span<const uint32_t> missing) {
+  const size_t bytes = data.SampleBytes(), floats = data.targets.Floats();
+  SampleNames names;
+  size_t to = 0;
+  for (size_t i = 0; i < data.size(); ++i) {
+    if (std::binary_search(missing.begin(), missing.end(), data.ids[i])) {
+      continue;
+    }
+    if (!data.names.empty()) names.Add(data.names[i]);
+    if (to != i) {
+      data.ids[to] = data.ids[i];
+      if (!data.labels.empty()) data.labels[to] = data.labels[i];
+      std::copy_n(
+          data.values.begin() + static_cast<std::ptrdiff_t>(i * floats), floats,
+          data.values.begin() + static_cast<std::ptrdiff_t>(to * floats));
+      std::memcpy(data.samples.data() + to * bytes, data.Sample(i), bytes);
+    }
+    ++to;
+  }
+  data.ids.resize(to);
+  if (!data.labels.empty()) data.labels.resize(to);
+  data.values.resize(to * floats);
+  data.samples.Shrink(to * bytes);
+  data.names = std::move(names);
+}
+
+// A class of which nothing could be read cannot be learnt.
+void CheckRest(const Dataset& data) {
+  if (data.size() == 0) {
+    Fail(ErrorKind::kBadData, "cannot use the data", data.source,
+         fmt::format("no sample of the {} split could be read", data.split),
+         "Check the files.");
+  }
+  if (data.split != "train") return;
+  const std::vector<uint64_t> counts = data.ClassCounts();
+  for (size_t c = 0; c < counts.size(); ++c) {
+    if (counts[c] != 0 || data.targets.kind != TargetKind::kClasses) continue;
+    Fail(ErrorKind::kBadData, "cannot train on this data", data.source,
+         fmt::format("no sample of class '{}' could be read",
+                     Printable(data.class_names[c])),
+         "Leave it out with classes=, or replace its files.");
+  }
+}
+
 }  // namespace
+
+void SampleNames::Add(std::string_view name) {
+  text_ += name;
+  ends_.push_back(text_.size());
+}
+
+std::string_view SampleNames::operator[](size_t i) const {
+  const size_t begin = i == 0 ? 0 : static_cast<size_t>(ends_[i - 1]);
+  return std::string_view(text_).substr(begin,
+                                        static_cast<size_t>(ends_[i]) - begin);
+}
+
+uint64_t SampleNames::MemoryBytes() const {
+  return text_.capacity() + ends_.capacity() * sizeof(ends_[0]);
+}
 
 SampleBlock::SampleBlock(size_t bytes) : size_(bytes) {
   bytes_.reset(
@@ -195,6 +253,11 @@ int32_t Dataset::ClassOf(size_t i) const {
   return static_cast<int32_t>(std::max_element(p, p + targets.width) - p);
 }
 
+std::string Dataset::SampleName(size_t i) const {
+  if (!names.empty()) return std::string(names[i]);
+  return fmt::format("{}#{}", split, ids[i]);
+}
+
 std::vector<uint64_t> Dataset::ClassCounts() const {
   std::vector<uint64_t> counts(class_names.size(), 0);
   if (targets.kind == TargetKind::kClasses) {
@@ -214,7 +277,7 @@ std::vector<uint64_t> Dataset::ClassCounts() const {
 uint64_t Dataset::MemoryBytes() const {
   uint64_t bytes = samples.size() + labels.capacity() * sizeof(labels[0]) +
                    values.capacity() * sizeof(values[0]) +
-                   ids.capacity() * sizeof(ids[0]);
+                   ids.capacity() * sizeof(ids[0]) + names.MemoryBytes();
   for (const std::string& name : class_names) {
     bytes += sizeof(name) + name.capacity();
   }
@@ -275,94 +338,94 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
   std::vector<DataReader::Placement> wanted;
   wanted.reserve(selection.train.size() + selection.val.size());
   TrainingData out;
-  const bool test = spec.split == "test";
-  if (spec.split != "val") {
-    out.train = Prepare(spec, test ? "test" : "train", index, selection,
-                        selection.train, wanted);
-    out.train.notes = selection.notes;
+  CheckMemory(spec, index.shape, selection.train.size() + selection.val.size());
+  // Without val=, split=val is a part of the data's own.
+  const bool held_out = spec.val > 0.0;
+  const bool only_val = held_out && spec.split == "val";
+  if (!only_val) {
+    out.train =
+        Prepare(spec, spec.split, index, selection, selection.train, wanted);
   }
-  if (spec.val > 0.0) {
+  if (held_out) {
     out.val = Prepare(spec, "val", index, selection, selection.val, wanted);
-    if (spec.split == "val") out.val->notes = selection.notes;
   }
+  std::vector<std::string>& notes = only_val ? out.val->notes : out.train.notes;
+  notes = index.notes;
+  notes.insert(notes.end(), selection.notes.begin(), selection.notes.end());
   std::sort(wanted.begin(), wanted.end(),
             [](const auto& a, const auto& b) { return a.sample < b.sample; });
-  reader.ReadSamples(wanted);
+  const DataReader::Missing missing = reader.ReadSamples(wanted);
+  notes.insert(notes.end(), missing.notes.begin(), missing.notes.end());
+  if (!missing.samples.empty()) {
+    if (!only_val) Remove(out.train, missing.samples);
+    if (held_out) Remove(*out.val, missing.samples);
+    if (!only_val) CheckRest(out.train);
+    if (held_out) CheckRest(*out.val);
+  }
   const auto check_values = [](const Dataset& data) {
     CheckFinite(data);
     CheckClassRows(data);
   };
-  if (spec.split != "val") check_values(out.train);
+  if (!only_val) check_values(out.train);
   if (out.val.has_value()) check_values(*out.val);
   return out;
 }
 
-Dataset LoadDataset(std::string_view text, const ShapeCheck& check) {
-  return LoadDataset(ParseDataSpec(text), check);
+Dataset LoadDataset(std::string_view text, const ShapeCheck& check,
+                    const PictureDefaults& defaults) {
+  return LoadDataset(ParseDataSpec(text), check, defaults);
 }
 
-Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check) {
-  TrainingData data = LoadFrom(*OpenData(spec), spec, check);
-  return spec.split == "val" ? std::move(*data.val) : std::move(data.train);
+namespace {
+
+// Parsing has checked the kind.
+std::unique_ptr<DataReader> OpenData(const DataSpec& spec,
+                                     const PictureDefaults& defaults) {
+  return FindDataKind(spec.kind)->open(spec, defaults);
 }
 
-TrainingData LoadTrainingData(std::string_view text, const ShapeCheck& check) {
+}  // namespace
+
+Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check,
+                    const PictureDefaults& defaults) {
+  TrainingData data = LoadFrom(*OpenData(spec, defaults), spec, check);
+  return spec.split == "val" && data.val ? std::move(*data.val)
+                                         : std::move(data.train);
+}
+
+TrainingData LoadTrainingData(std::string_view text, const ShapeCheck& check,
+                              const PictureDefaults& defaults) {
   const DataSpec spec = ParseDataSpec(text);
   if (spec.split != "train") {
     Fail(ErrorKind::kUsage, "cannot train on this data", spec.text,
          fmt::format("split={} is not for training", spec.split),
          "Use split=train, or leave split= out.");
   }
-  return LoadFrom(*OpenData(spec), spec, check);
+  return LoadFrom(*OpenData(spec, defaults), spec, check);
 }
 
-DataSpec ParseDataSpec(std::string_view text) {
-  std::vector<DataKindSyntax> kinds;
-  for (const DataKind& kind : kKinds) {
-    kinds.push_back({kind.name, kind.options, kind.most_paths});
-  }
-  return ParseDataSpec(text, kinds);
-}
-
-std::unique_ptr<DataReader> OpenData(const DataSpec& spec) {
-  for (const DataKind& kind : kKinds) {
-    if (kind.name == spec.kind) return kind.open(spec);
-  }
-  Fail(ErrorKind::kBug, "no reader for this kind of data", spec.text, "", "");
-}
-
-bool HasTestSplit(const DataSpec& spec) {
-  for (const DataKind& kind : kKinds) {
-    if (kind.name == spec.kind) return kind.has_test(spec);
-  }
-  return false;
+bool HasSplit(const DataSpec& spec, std::string_view split) {
+  const DataKind* const kind = FindDataKind(spec.kind);
+  return kind->has_split != nullptr && kind->has_split(spec, split);
 }
 
 bool TakesPathList(std::string_view name) {
-  return std::any_of(std::begin(kKinds), std::end(kKinds),
-                     [&](const DataKind& kind) {
-                       return kind.name == name && kind.most_paths > 1;
-                     });
-}
-
-std::vector<DataKindHelp> DataKinds() {
-  std::vector<DataKindHelp> help;
-  for (const DataKind& kind : kKinds) {
-    help.push_back({kind.name, kind.usage, kind.meaning});
-  }
-  return help;
+  const DataKind* const kind = FindDataKind(name);
+  return kind != nullptr && kind->most_paths > 1;
 }
 
 DataSpec SpecWithSplit(const std::string& text, std::string_view done,
                        std::vector<std::string>* notes) {
   DataSpec spec = ParseDataSpec(text);
   if (spec.split_given) return spec;
-  if (HasTestSplit(spec)) {
+  if (HasSplit(spec, "test")) {
     spec.split = "test";
     if (spec.val > 0) {
       notes->push_back("val= has no effect on the test split");
       spec.val = 0;
     }
+  } else if (spec.val == 0 && HasSplit(spec, "val")) {
+    spec.split = "val";
   }
   notes->push_back(
       fmt::format("the {} split is {}; split= chooses", spec.split, done));

@@ -1,7 +1,6 @@
 // Dataset: samples in memory, all of them loaded before training starts, so
 // that no step waits for a file and none can fail on one. A DataReader is one
-// kind of data on disk; the only list of kinds is in dataset.cc, and a new kind
-// is one more file next to idx.cc.
+// kind of data on disk; data_kind.h says how a new one is added.
 //
 // A reader first tells what there is (ReadIndex), the spec's selection runs on
 // the labels alone, then the reader delivers the selected samples and what they
@@ -11,7 +10,7 @@
 // Selection never depends on anything but the data and the spec. Random choices
 // sort (Philox word of the sample's original index, index): use kSplit, layer 0
 // for val=, layer 1 for per_class=.
-// Next: data_spec.h (the grammar), idx.h (a reader), loader.h (batches).
+// Next: data_spec.h (the grammar), kinds/idx.h (a reader), loader.h (batches).
 #ifndef TEMPER_PORTS_HOST_DATA_DATASET_H_
 #define TEMPER_PORTS_HOST_DATA_DATASET_H_
 
@@ -25,6 +24,7 @@
 #include <string_view>
 #include <vector>
 
+#include "models/files/preprocessing.h"
 #include "ports/host/data/data_spec.h"
 #include "temper/graph.h"
 
@@ -39,6 +39,8 @@ class SampleBlock {
   uint8_t* data() { return bytes_.get(); }
   const uint8_t* data() const { return bytes_.get(); }
   size_t size() const { return size_; }
+  // The first so many bytes remain.
+  void Shrink(size_t bytes) { size_ = bytes < size_ ? bytes : size_; }
 
  private:
   struct Free {
@@ -46,6 +48,20 @@ class SampleBlock {
   };
   std::unique_ptr<uint8_t[], Free> bytes_;
   size_t size_ = 0;
+};
+
+// Names of samples, such as those of their files, without a string for each.
+class SampleNames {
+ public:
+  bool empty() const { return ends_.empty(); }
+  size_t size() const { return ends_.size(); }
+  void Add(std::string_view name);
+  std::string_view operator[](size_t i) const;
+  uint64_t MemoryBytes() const;
+
+ private:
+  std::string text_;
+  std::vector<uint64_t> ends_;
 };
 
 struct Dataset {
@@ -65,7 +81,10 @@ struct Dataset {
   std::vector<float> values;    // targets.Floats() per sample, finite
   // Index in the original data set, ascending; the sample index of Philox.
   std::vector<uint64_t> ids;
-  SampleBlock samples;             // size() samples, NHWC, no gaps
+  SampleNames names;    // one per sample, or none
+  SampleBlock samples;  // size() samples, NHWC, no gaps
+  // How pictures became samples; nothing if the data are no pictures.
+  std::optional<PictureFit> pictures;
   std::vector<std::string> notes;  // for the user: what is odd but allowed
 
   size_t size() const { return ids.size(); }
@@ -82,6 +101,8 @@ struct Dataset {
   // The class of a sample: its label, or the first of its largest
   // probabilities. -1 where there is no one class.
   int32_t ClassOf(size_t i) const;
+  // As messages call sample i: its own name, or "test#17".
+  std::string SampleName(size_t i) const;
   // Samples of each class.
   std::vector<uint64_t> ClassCounts() const;
   // All memory held, for the plan's second total.
@@ -102,6 +123,9 @@ class DataReader {
     // Of kClasses, width is not read: it follows from labels and selection.
     Targets targets = {TargetKind::kClasses, 0};
     uint64_t samples = 0;  // of other kinds
+    SampleNames names;     // of all samples, or none
+    std::optional<PictureFit> pictures;
+    std::vector<std::string> notes;  // for the user
   };
   // One sample that is wanted, and where its bytes go.
   struct Placement {
@@ -111,12 +135,24 @@ class DataReader {
         nullptr;  // targets.Floats() of them; null if there are none
   };
 
+  // What could not be read and is left out.
+  struct Missing {
+    std::vector<uint32_t> samples;  // ascending
+    std::vector<std::string> notes;
+  };
+
   virtual ~DataReader() = default;
   // Called once, first. Throws Failure.
   virtual Index ReadIndex() = 0;
   // Called once, after ReadIndex. `wanted` ascends by sample, without doubles.
   // Checks the rest of the file, too.
-  virtual void ReadSamples(std::span<const Placement> wanted) = 0;
+  virtual Missing ReadSamples(std::span<const Placement> wanted) = 0;
+};
+
+// What pictures become where the spec does not say: samples of the model.
+struct PictureDefaults {
+  std::optional<Shape> shape = {};
+  PictureFit fit = {};
 };
 
 struct TrainingData {
@@ -125,37 +161,34 @@ struct TrainingData {
 };
 
 // Parses, opens, selects and reads. Throws Failure: kUsage (spec),
-// kNotFound (no such folder), kBadData, kUnsupported, kIo.
+// kNotFound (no such folder), kBadData, kUnsupported, kIo,
+// kDoesNotFit (more than the memory that is left).
 // `check` sees the shape of the samples before any is read or has memory; it
 // may throw.
 using ShapeCheck = std::function<void(const Shape&)>;
-Dataset LoadDataset(std::string_view spec, const ShapeCheck& check = {});
-Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check = {});
+Dataset LoadDataset(std::string_view spec, const ShapeCheck& check = {},
+                    const PictureDefaults& defaults = {});
+Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check = {},
+                    const PictureDefaults& defaults = {});
 // Both parts of split=train with val=F in one pass over the files.
 TrainingData LoadTrainingData(std::string_view spec,
-                              const ShapeCheck& check = {});
+                              const ShapeCheck& check = {},
+                              const PictureDefaults& defaults = {});
 
 // The same with an open reader: `spec.kind` and `spec.path` do not matter.
 TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
                       const ShapeCheck& check = {});
 
-// Parsed with the kinds of this build.
-DataSpec ParseDataSpec(std::string_view text);
-// True if the data has a test split.
-bool HasTestSplit(const DataSpec& spec);
-std::unique_ptr<DataReader> OpenData(const DataSpec& spec);
+// True if the data have this part of their own: "test", or "val" where no val=
+// holds one out.
+bool HasSplit(const DataSpec& spec, std::string_view split);
 // True if the path of such a spec is a list, separated by commas.
 bool TakesPathList(std::string_view kind);
 
-// One line per kind for --help.
-struct DataKindHelp {
-  std::string_view name, usage, meaning;
-};
-std::vector<DataKindHelp> DataKinds();
-
 // The spec, for a verb that judges a model: without split= the test split is
 // meant, if there is one (val= and its seed are of the training that came
-// before), and a note says that it is `done` ("evaluated").
+// before), else a val split of the data's own, and a note says that it is `done`
+// ("evaluated").
 DataSpec SpecWithSplit(const std::string& text, std::string_view done,
                        std::vector<std::string>* notes);
 

@@ -23,10 +23,10 @@ struct Magic {
 
 // The first that fits decides: longer ones come first.
 constexpr Magic kMagic[] = {
-    {0, "\x89PNG"sv, "a PNG picture", FormatKind::kPicture},
-    {0, "\xff\xd8\xff"sv, "a JPEG picture", FormatKind::kPicture},
+    {0, "\x89PNG"sv, "a PNG picture", FormatKind::kPng},
+    {0, "\xff\xd8\xff"sv, "a JPEG picture", FormatKind::kJpeg},
     {0, "GIF8"sv, "a GIF picture", FormatKind::kPicture},
-    {8, "WEBP"sv, "a WebP picture", FormatKind::kPicture},
+    {8, "WEBP"sv, "a WebP picture", FormatKind::kWebp},
     {0, "II*\0"sv, "a TIFF picture", FormatKind::kPicture},
     {0, "MM\0*"sv, "a TIFF picture", FormatKind::kPicture},
     {4, "ftypavif"sv, "an AVIF picture", FormatKind::kPicture},
@@ -115,8 +115,13 @@ bool IsText(std::string_view start) {
 std::string_view Remedy(FormatKind kind) {
   switch (kind) {
     case FormatKind::kPicture:
-      return "Convert it to PGM (gray) or PPM (colour) with 8 bits; a data set "
-             "is IDX files.";
+      return "Convert it to JPEG or PNG.";
+    case FormatKind::kJpeg:
+    case FormatKind::kPng:
+    case FormatKind::kWebp:
+    case FormatKind::kPnm:
+      return "Pictures are data as a folder with a folder for each class: "
+             "folder:DIR; `temper predict` takes them one by one.";
     case FormatKind::kArchive:
       return "Unpack it and name the file that was in it.";
     case FormatKind::kPage:
@@ -127,8 +132,6 @@ std::string_view Remedy(FormatKind kind) {
       return "Convert it to IDX (uint8), or to PGM and PPM pictures.";
     case FormatKind::kIdx:
       return "Give it where IDX files are read; an ending .gz is wrong here.";
-    case FormatKind::kPnm:
-      return "A picture is for `temper predict`; a data set is IDX files.";
     case FormatKind::kGzip:
       return "Unpack it (gzip -d), or give it the ending .gz.";
     case FormatKind::kUnknown:

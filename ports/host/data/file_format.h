@@ -1,7 +1,7 @@
 // File formats by their first bytes: the one table of magic numbers. No file is
 // believed because of its name, and whoever gives a photo or a saved web page
 // is told what it is and what to do.
-// Next: byte_source.h, idx.h and pnm.h, which ask here.
+// Next: byte_source.h; kinds/ and decoders/, which ask here.
 #ifndef TEMPER_PORTS_HOST_DATA_FILE_FORMAT_H_
 #define TEMPER_PORTS_HOST_DATA_FILE_FORMAT_H_
 
@@ -19,7 +19,10 @@ enum class FormatKind : uint8_t {
   kIdx,
   kPnm,
   kGzip,
-  kPicture,  // needs a decoder
+  kJpeg,
+  kPng,
+  kWebp,
+  kPicture,  // of a format that has no decoder here
   kArchive,
   kPage,  // what a server sends instead of a file
   kNpy,

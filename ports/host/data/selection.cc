@@ -14,6 +14,7 @@
 
 #include "models/files/text.h"
 #include "ports/host/base/failure.h"
+#include "ports/host/data/data_option.h"
 #include "ports/host/data/text_file.h"
 #include "temper/graph.h"
 #include "temper/random.h"
@@ -65,18 +66,18 @@ std::vector<std::string> GivenNames(const DataSpec& spec,
                                     const std::vector<std::string>& own,
                                     std::string* where) {
   *where = "the data";
-  if (!spec.names_file.empty()) {
-    *where = spec.names_file;
-    std::vector<std::string> names = ReadNames(spec.names_file);
+  if (!spec.names.file.empty()) {
+    *where = spec.names.file;
+    std::vector<std::string> names = ReadNames(spec.names.file);
     if (names.empty()) {
       Fail(ErrorKind::kBadData, "cannot use the names", *where, "it holds none",
            "Write one name a line, for label 0 first, or leave out names=.");
     }
     return names;
   }
-  if (spec.names.empty()) return own;
+  if (spec.names.list.empty()) return own;
   *where = "names=";
-  return spec.names;
+  return spec.names.list;
 }
 
 // Names of all original labels, and whether there are any beside the numbers.
@@ -389,7 +390,7 @@ Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
                          : TargetKindName(targets.kind)),
          "Leave it out; limit= takes the first samples.");
   };
-  const bool named = !spec.names.empty() || !spec.names_file.empty();
+  const bool named = !spec.names.list.empty() || !spec.names.file.empty();
   refuse(!spec.classes.empty(), "classes");
   refuse(!spec.per_class.empty(), "per_class");
   refuse(named && !targets.HasClasses(), "names");

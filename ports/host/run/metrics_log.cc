@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <string>
 
-#include "ports/host/data/data_spec.h"
+#include "ports/host/data/data_option.h"
 
 namespace temper::host {
 namespace {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "ports/host/base/failure.h"
+#include "ports/host/data/data_option.h"
 #include "ports/host/data/data_spec.h"
 
 namespace temper::host {

@@ -96,7 +96,16 @@ void CheckInput(const Job& job, const Shape& s) {
 void NewModel(Job& job) {
   const JobOptions& o = job.options;
   job.classes = job.data.train.class_names;
-  if (!o.val.empty()) MatchClasses(*job.data.val, job.classes);
+  if (job.data.val && job.data.val->targets.HasClasses()) {
+    MatchClasses(*job.data.val, job.classes);
+  }
+  if (job.data.train.pictures) {
+    const Shape& s = job.data.train.shape;
+    job.notes.push_back(
+        fmt::format("pictures become samples of {}x{}x{}; size=, channels= and "
+                    "fit= choose",
+                    s.h, s.w, s.c));
+  }
   const uint32_t classes = static_cast<uint32_t>(job.classes.size());
   if (EndsWith(o.model, ".json")) {
     CheckTargetKind(job.info.graph, job.data.train.targets, o.model);
@@ -120,6 +129,7 @@ void NewModel(Job& job) {
   const InputParams& input = graph.nodes[0].As<InputParams>();
   p.h = input.h, p.w = input.w, p.c = input.c;
   p.element_type = static_cast<ElementType>(input.element_type);
+  p.pictures = job.data.train.pictures;
   for (Node& node : graph.nodes) {
     if (!node.Is<NormalizeParams>()) continue;
     // A graph file says how its layer computes; a builder leaves it to us.
@@ -177,6 +187,10 @@ void ResolveValues(Job& job) {
 // From a model file: its weights, its preprocessing, its classes.
 void OldModel(Job& job) {
   Graph& graph = job.info.graph;
+  // What is learnt from pictures now is what prediction must do.
+  if (job.data.train.pictures) {
+    job.info.preprocessing.pictures = job.data.train.pictures;
+  }
   CheckTargetKind(graph, job.data.train.targets, job.options.model);
   if (models::IsClassifier(graph)) {
     ResolveClasses(job, job.info.classes);
@@ -478,10 +492,52 @@ void PlanJob(Job& job, bool resume) {
   job.augment = ReadAugmentations(o.augment, job.data.train.shape);
 }
 
+// What pictures of any size become: samples of the model, fitted as it was
+// trained. A new model of the list was made for samples of some size.
+PictureDefaults PicturesOf(const Job& job) {
+  PictureDefaults defaults;
+  if (!job.info.graph.nodes.empty()) {
+    const InputParams& p = job.info.graph.nodes[0].As<InputParams>();
+    defaults.shape = {p.h, p.w, p.c, ElementType::kU8};
+    defaults.fit = job.info.preprocessing.pictures.value_or(PictureFit{});
+    return defaults;
+  }
+  const std::string_view name = std::string_view(job.options.model)
+                                    .substr(0, job.options.model.find('?'));
+  for (const models::ModelInfo* const model : models::Models()) {
+    if (name == model->name) defaults.shape = model->input;
+  }
+  return defaults;
+}
+
+// Of the validation data: training data have theirs.
+void KeepNotes(Job& job) {
+  const std::vector<std::string>& notes = job.data.val->notes;
+  job.notes.insert(job.notes.end(), notes.begin(), notes.end());
+}
+
+// Data that bring a validation part of their own, unless val= or --val is given.
+void LoadOwnValidation(Job& job) {
+  if (job.data.val) return;
+  DataSpec spec = ParseDataSpec(job.options.data);
+  if (!HasSplit(spec, "val")) return;
+  spec.split = "val";
+  const Dataset& train = job.data.train;
+  job.data.val = LoadDataset(
+      spec, {}, {train.shape, train.pictures.value_or(PictureFit{})});
+  job.notes.push_back(
+      fmt::format("validation: {} samples of the data's own val split",
+                  job.data.val->size()));
+  KeepNotes(job);
+}
+
 // --val: validation data of their own.
 void LoadValidation(Job& job) {
   const JobOptions& o = job.options;
-  if (o.val.empty()) return;
+  if (o.val.empty()) {
+    LoadOwnValidation(job);
+    return;
+  }
   if (job.data.val) {
     Fail(ErrorKind::kUsage, "--val", Printable(o.val),
          "--data has val=, which holds out validation data, too",
@@ -498,7 +554,9 @@ void LoadValidation(Job& job) {
              fmt::format("samples are {}x{}x{}, those of --data {}x{}x{}", is.h,
                          is.w, is.c, want.h, want.w, want.c),
              "Use data of the same shape and type");
-      });
+      },
+      {want, job.data.train.pictures.value_or(PictureFit{})});
+  KeepNotes(job);
 }
 
 // The graph comes first if a file brings it (`source`, if it is a model file):
@@ -516,9 +574,12 @@ Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
         ReadGraphJson(ReadTextFile(options.model, 1u << 24), &job.info.graph);
     if (!error.ok()) FailFile(error, options.model);
   }
-  job.data = LoadTrainingData(options.data, [&](const Shape& shape) {
-    if (!job.info.graph.nodes.empty()) CheckInput(job, shape);
-  });
+  job.data = LoadTrainingData(
+      options.data,
+      [&](const Shape& shape) {
+        if (!job.info.graph.nodes.empty()) CheckInput(job, shape);
+      },
+      PicturesOf(job));
   LoadValidation(job);
   return job;
 }

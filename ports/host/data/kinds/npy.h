@@ -11,8 +11,8 @@
 // targets= says which where the type does not.
 //
 // Next: npy_format.h (the files), dataset.h (what becomes of them).
-#ifndef TEMPER_PORTS_HOST_DATA_NPY_H_
-#define TEMPER_PORTS_HOST_DATA_NPY_H_
+#ifndef TEMPER_PORTS_HOST_DATA_KINDS_NPY_H_
+#define TEMPER_PORTS_HOST_DATA_KINDS_NPY_H_
 
 #include <memory>
 #include <optional>
@@ -27,11 +27,6 @@ struct NpyOptions {
   std::optional<TargetKind> targets = {};  // targets=
 };
 
-// The files that spec.paths name.
-std::unique_ptr<DataReader> OpenNpy(const DataSpec& spec);
-// False: other files are the test set.
-bool HasNpyTest(const DataSpec& spec);
-
 // For any pair of sources; `targets` may be null.
 std::unique_ptr<DataReader> OpenNpy(std::unique_ptr<ByteSource> samples,
                                     std::unique_ptr<ByteSource> targets,
@@ -39,4 +34,4 @@ std::unique_ptr<DataReader> OpenNpy(std::unique_ptr<ByteSource> samples,
 
 }  // namespace temper::host
 
-#endif  // TEMPER_PORTS_HOST_DATA_NPY_H_
+#endif  // TEMPER_PORTS_HOST_DATA_KINDS_NPY_H_

@@ -1,5 +1,5 @@
 // The PGM and PPM reader. What it takes: pnm.h.
-#include "ports/host/data/pnm.h"
+#include "ports/host/data/decoders/pnm.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "ports/host/base/failure.h"
-#include "ports/host/data/file_format.h"
+#include "ports/host/data/decoders/decoder.h"
 
 namespace temper::host {
 namespace {
@@ -177,6 +177,23 @@ Image ReadPnm(ByteSource& source, const ImageCheck& check) {
   return image;
 }
 
-Image ReadPnm(const std::string& path) { return ReadPnm(*OpenFile(path)); }
+namespace {
+
+Image DecodePnm(std::span<const uint8_t> file, const std::string& name,
+                const ImageLimits& limits) {
+  return ReadPnm(*OpenMemory(file, name),
+                 [&](uint32_t h, uint32_t w, uint32_t) {
+                   CheckImageSize(name, h, w, file.size(), limits);
+                 });
+}
+
+}  // namespace
+
+extern const ImageDecoder kPnmDecoder;
+const ImageDecoder kPnmDecoder = {
+    .name = "PGM and PPM",
+    .format = FormatKind::kPnm,
+    .decode = DecodePnm,
+};
 
 }  // namespace temper::host

@@ -10,8 +10,8 @@
 // (numpy/lib/format.py)
 //
 // Next: npy.h (what becomes of arrays), byte_source.h (checked reading).
-#ifndef TEMPER_PORTS_HOST_DATA_NPY_FORMAT_H_
-#define TEMPER_PORTS_HOST_DATA_NPY_FORMAT_H_
+#ifndef TEMPER_PORTS_HOST_DATA_KINDS_NPY_FORMAT_H_
+#define TEMPER_PORTS_HOST_DATA_KINDS_NPY_FORMAT_H_
 
 #include <cstdint>
 #include <functional>
@@ -90,4 +90,4 @@ class NpyArray {
 
 }  // namespace temper::host
 
-#endif  // TEMPER_PORTS_HOST_DATA_NPY_FORMAT_H_
+#endif  // TEMPER_PORTS_HOST_DATA_KINDS_NPY_FORMAT_H_

@@ -8,8 +8,8 @@
 // and columns change places when they are read.
 //
 // Next: byte_source.h (checked reading), dataset.h (what becomes of it).
-#ifndef TEMPER_PORTS_HOST_DATA_IDX_H_
-#define TEMPER_PORTS_HOST_DATA_IDX_H_
+#ifndef TEMPER_PORTS_HOST_DATA_KINDS_IDX_H_
+#define TEMPER_PORTS_HOST_DATA_KINDS_IDX_H_
 
 #include <cstdint>
 #include <memory>
@@ -30,11 +30,6 @@ struct IdxHeader {
 // hold. Throws kBadData, or kUnsupported for other types than u8.
 IdxHeader ReadIdxHeader(ByteSource& source);
 
-// Finds the files that spec.path and spec.split name.
-std::unique_ptr<DataReader> OpenIdx(const DataSpec& spec);
-// True if there are files of a test split.
-bool HasIdxTest(const DataSpec& spec);
-
 // For any pair of sources. Images: (n, h, w), or (n, h, w, c) with c up to 4.
 std::unique_ptr<DataReader> OpenIdx(std::unique_ptr<ByteSource> images,
                                     std::unique_ptr<ByteSource> labels,
@@ -42,4 +37,4 @@ std::unique_ptr<DataReader> OpenIdx(std::unique_ptr<ByteSource> images,
 
 }  // namespace temper::host
 
-#endif  // TEMPER_PORTS_HOST_DATA_IDX_H_
+#endif  // TEMPER_PORTS_HOST_DATA_KINDS_IDX_H_

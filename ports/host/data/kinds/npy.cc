@@ -1,5 +1,5 @@
 // The reader of NumPy arrays. What X and Y may be: npy.h.
-#include "ports/host/data/npy.h"
+#include "ports/host/data/kinds/npy.h"
 
 #include <fmt/format.h>
 
@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "ports/host/base/failure.h"
-#include "ports/host/data/npy_format.h"
+#include "ports/host/data/data_kind.h"
+#include "ports/host/data/kinds/npy_format.h"
 
 namespace temper::host {
 namespace {
 
-constexpr std::string_view kLayouts[] = {"nhwc", "nchw"};
 constexpr TargetKind kTargetKinds[] = {
     TargetKind::kClasses, TargetKind::kValues, TargetKind::kMultiHot,
     TargetKind::kSoft};
@@ -57,13 +57,13 @@ class NpyReader final : public DataReader {
     return index;
   }
 
-  void ReadSamples(std::span<const Placement> wanted) override {
+  Missing ReadSamples(std::span<const Placement> wanted) override {
     samples_->Read({wanted.size(),
                     [&](size_t i) -> NpyArray::Placement {
                       return {wanted[i].sample, wanted[i].to};
                     }},
                    SampleStrides(), samples_->header().IsU8());
-    if (wanted.empty() || wanted[0].values == nullptr) return;
+    if (wanted.empty() || wanted[0].values == nullptr) return {};
     constexpr uint64_t kStride[] = {1};
     targets_->Read({wanted.size(),
                     [&](size_t i) -> NpyArray::Placement {
@@ -71,6 +71,7 @@ class NpyReader final : public DataReader {
                               reinterpret_cast<uint8_t*>(wanted[i].values)};
                     }},
                    kStride, false);
+    return {};
   }
 
  private:
@@ -166,36 +167,23 @@ std::unique_ptr<ByteSource> Open(const std::string& path) {
   return path.ends_with(".gz") ? OpenGzip(OpenFile(path)) : OpenFile(path);
 }
 
-NpyOptions OptionsOf(const DataSpec& spec) {
-  NpyOptions options;
-  const auto refuse = [](std::string_view name, const std::string& value,
-                         std::span<const std::string_view> known) {
-    Fail(ErrorKind::kUsage, "cannot understand the data spec", name,
-         fmt::format("there is no {} '{}'", name, Printable(value)),
-         Suggest(value, known));
-  };
-  if (const auto layout = spec.kind_options.find("layout");
-      layout != spec.kind_options.end()) {
-    options.channels_first = layout->second == kLayouts[1];
-    if (!options.channels_first && layout->second != kLayouts[0]) {
-      refuse("layout", layout->second, kLayouts);
-    }
+TargetKind TargetsNamed(std::string_view name, std::string_view value) {
+  std::vector<std::string_view> names;
+  for (const TargetKind kind : kTargetKinds) {
+    names.push_back(TargetKindName(kind));
+    if (value == names.back()) return kind;
   }
-  if (const auto targets = spec.kind_options.find("targets");
-      targets != spec.kind_options.end()) {
-    std::vector<std::string_view> names;
-    for (const TargetKind kind : kTargetKinds) {
-      names.push_back(TargetKindName(kind));
-      if (targets->second == names.back()) options.targets = kind;
-    }
-    if (!options.targets) refuse("targets", targets->second, names);
-    if (spec.paths.size() < 2) {
-      Fail(ErrorKind::kUsage, "cannot understand the data spec", "targets",
-           "there is no file of targets", "Write npy:X,Y.");
-    }
-  }
-  return options;
+  BadOption(name, fmt::format("there are no targets '{}'", Printable(value)),
+            Suggest(value, names));
 }
+
+constexpr DataOption kOptions[] = {
+    ChoiceOption<&NpyOptions::channels_first>(
+        "layout", "nhwc|nchw", "nhwc", "the order of samples' dimensions"),
+    TextOption<&NpyOptions::targets, TargetsNamed>(
+        "targets", "classes|values|multi_hot|soft", "by the type of Y",
+        "what the numbers of Y are"),
+};
 
 }  // namespace
 
@@ -206,10 +194,15 @@ std::unique_ptr<DataReader> OpenNpy(std::unique_ptr<ByteSource> samples,
                                      options);
 }
 
-bool HasNpyTest(const DataSpec&) { return false; }
+namespace {
 
-std::unique_ptr<DataReader> OpenNpy(const DataSpec& spec) {
-  const NpyOptions options = OptionsOf(spec);
+// The files that spec.paths name.
+std::unique_ptr<DataReader> OpenFiles(const DataSpec& spec,
+                                      const PictureDefaults&) {
+  const NpyOptions options = ReadOptions<NpyOptions>(spec, kOptions);
+  if (options.targets && spec.paths.size() < 2) {
+    BadOption("targets", "there is no file of targets", "Write npy:X,Y.");
+  }
   if (spec.split == "test") {
     Fail(ErrorKind::kUsage, "cannot find the test split", spec.text,
          "NumPy files have none of their own",
@@ -220,5 +213,17 @@ std::unique_ptr<DataReader> OpenNpy(const DataSpec& spec) {
       spec.paths.size() > 1 ? Open(spec.paths[1]) : nullptr;
   return OpenNpy(std::move(samples), std::move(targets), options);
 }
+
+}  // namespace
+
+extern const DataKind kNpyData;
+const DataKind kNpyData = {
+    .name = "npy",
+    .usage = "npy:X[,Y]",
+    .help = "NumPy arrays: samples and their class numbers or values",
+    .options = kOptions,
+    .most_paths = 2,
+    .open = OpenFiles,
+};
 
 }  // namespace temper::host

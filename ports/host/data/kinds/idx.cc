@@ -1,5 +1,5 @@
 // The IDX reader. Format and file names: idx.h.
-#include "ports/host/data/idx.h"
+#include "ports/host/data/kinds/idx.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ports/host/base/failure.h"
+#include "ports/host/data/data_kind.h"
 #include "ports/host/data/file_format.h"
 
 namespace temper::host {
@@ -164,7 +165,7 @@ class IdxReader final : public DataReader {
     return index;
   }
 
-  void ReadSamples(std::span<const Placement> wanted) override {
+  Missing ReadSamples(std::span<const Placement> wanted) override {
     uint64_t next = 0;
     const size_t bytes = static_cast<size_t>(sample_bytes_);
     std::vector<uint8_t> stored(transpose_ && !wanted.empty() ? bytes : 0);
@@ -180,6 +181,7 @@ class IdxReader final : public DataReader {
     }
     SkipSamples(count_ - next);
     images_->ExpectEnd();
+    return {};
   }
 
  private:
@@ -256,15 +258,17 @@ std::vector<std::string> LabelFiles(std::string_view split) {
   return {start + "-labels-idx1-ubyte", start + "-labels.idx1-ubyte"};
 }
 
-bool WantsTranspose(const DataSpec& spec) {
-  const auto option = spec.kind_options.find("transpose");
-  if (option == spec.kind_options.end() || option->second == "0") return false;
-  if (option->second != "1") {
-    Fail(ErrorKind::kUsage, "cannot understand the data spec", "transpose",
-         fmt::format("'{}' is neither 0 nor 1", Printable(option->second)),
-         "Write transpose=1 for pictures that are stored column by column.");
-  }
-  return true;
+struct IdxOptions {
+  bool transpose = false;
+};
+constexpr DataOption kOptions[] = {
+    FlagOption<&IdxOptions::transpose>(
+        "transpose", "pictures lie column by column, as EMNIST's do"),
+};
+
+bool HasIdxSplit(const DataSpec& spec, std::string_view split) {
+  return split == "test" && !FindFirst(spec.path, ImageFiles("test")).empty() &&
+         !FindFirst(spec.path, LabelFiles("test")).empty();
 }
 
 }  // namespace
@@ -276,13 +280,12 @@ std::unique_ptr<DataReader> OpenIdx(std::unique_ptr<ByteSource> images,
                                      transpose);
 }
 
-bool HasIdxTest(const DataSpec& spec) {
-  return !FindFirst(spec.path, ImageFiles("test")).empty() &&
-         !FindFirst(spec.path, LabelFiles("test")).empty();
-}
+namespace {
 
-std::unique_ptr<DataReader> OpenIdx(const DataSpec& spec) {
-  const bool transpose = WantsTranspose(spec);
+// Finds the files that spec.path and spec.split name.
+std::unique_ptr<DataReader> OpenFolder(const DataSpec& spec,
+                                       const PictureDefaults&) {
+  const IdxOptions options = ReadOptions<IdxOptions>(spec, kOptions);
   struct stat info;
   if (stat(spec.path.c_str(), &info) != 0) {
     const bool missing = errno == ENOENT || errno == ENOTDIR;
@@ -300,7 +303,19 @@ std::unique_ptr<DataReader> OpenIdx(const DataSpec& spec) {
       OpenFirst(spec.path, ImageFiles(spec.split));
   std::unique_ptr<ByteSource> labels =
       OpenFirst(spec.path, LabelFiles(spec.split));
-  return OpenIdx(std::move(images), std::move(labels), transpose);
+  return OpenIdx(std::move(images), std::move(labels), options.transpose);
 }
+
+}  // namespace
+
+extern const DataKind kIdxData;
+const DataKind kIdxData = {
+    .name = "idx",
+    .usage = "idx:DIR",
+    .help = "IDX files as MNIST has them, also gzipped",
+    .options = kOptions,
+    .has_split = HasIdxSplit,
+    .open = OpenFolder,
+};
 
 }  // namespace temper::host

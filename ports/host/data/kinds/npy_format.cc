@@ -1,5 +1,5 @@
 // The NPY header and its elements. Format: npy_format.h.
-#include "ports/host/data/npy_format.h"
+#include "ports/host/data/kinds/npy_format.h"
 
 #include <fmt/format.h>
 

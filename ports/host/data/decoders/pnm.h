@@ -2,22 +2,17 @@
 // decoder library. One image per file, maxval up to 255, at most 16384 x 16384.
 // Comments (# to the end of the line) may stand wherever white space may,
 // except after the maxval of P5 and P6.
-#ifndef TEMPER_PORTS_HOST_DATA_PNM_H_
-#define TEMPER_PORTS_HOST_DATA_PNM_H_
+#ifndef TEMPER_PORTS_HOST_DATA_DECODERS_PNM_H_
+#define TEMPER_PORTS_HOST_DATA_DECODERS_PNM_H_
 
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <vector>
 
+#include "ports/host/data/decoders/image.h"
 #include "ports/host/os/byte_source.h"
 
 namespace temper::host {
-
-struct Image {
-  uint32_t h = 0, w = 0, c = 0;  // c: 1 gray, 3 red green blue
-  std::vector<uint8_t> pixels;   // h * w * c, rows from the top
-};
 
 inline constexpr uint32_t kMaxImageSide = 16384;
 
@@ -27,8 +22,7 @@ inline constexpr uint32_t kMaxImageSide = 16384;
 // throw.
 using ImageCheck = std::function<void(uint32_t h, uint32_t w, uint32_t c)>;
 Image ReadPnm(ByteSource& source, const ImageCheck& check = {});
-Image ReadPnm(const std::string& path);
 
 }  // namespace temper::host
 
-#endif  // TEMPER_PORTS_HOST_DATA_PNM_H_
+#endif  // TEMPER_PORTS_HOST_DATA_DECODERS_PNM_H_

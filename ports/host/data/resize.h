@@ -1,0 +1,48 @@
+// Resizing of pictures with antialiasing: Pillow's BILINEAR. Each output pixel
+// is the mean of the input under a triangle as wide as the reduction asks for,
+// first along rows, then along columns, with weights of 22 bits and 8-bit values
+// between the passes. The weights are made with whole numbers alone: the same
+// bits on every machine.
+#ifndef TEMPER_PORTS_HOST_DATA_RESIZE_H_
+#define TEMPER_PORTS_HOST_DATA_RESIZE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "models/files/preprocessing.h"
+#include "ports/host/data/decoders/image.h"
+
+namespace temper::host {
+
+// Pixels that somebody else owns: rows of w * c bytes, row_bytes apart, so that
+// a part of a picture is one, too.
+struct ImageView {
+  const uint8_t* pixels = nullptr;
+  uint32_t h = 0, w = 0, c = 0;  // c: 1 or 3
+  size_t row_bytes = 0;
+};
+inline ImageView ViewOf(const Image& image) {
+  return {image.pixels.data(), image.h, image.w, image.c,
+          size_t{image.w} * image.c};
+}
+
+// A part of a resized picture.
+struct Window {
+  uint32_t y = 0, x = 0, h = 0, w = 0;
+};
+
+// The window of `image` resized to h x w, up to 2^28 each; writes its rows from
+// `to` on, row_bytes apart.
+void Resize(const ImageView& image, uint32_t h, uint32_t w,
+            const Window& window, uint8_t* to, size_t row_bytes);
+
+// `image` as h x w pixels, row after row. Crop and pad keep its proportions.
+// Sizes are those of torchvision's Resize and CenterCrop, and of Pillow's
+// ImageOps.pad: of an odd rest the even half goes to the top and the left.
+void FitPicture(const ImageView& image, const PictureFit& fit, uint32_t h,
+                uint32_t w, uint8_t* to);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_DATA_RESIZE_H_
