@@ -19,11 +19,11 @@ namespace temper::testing {
 struct Png {
   uint32_t w = 1, h = 1;
   uint8_t depth = 8;
-  uint8_t colour = 0;         // 0 gray, 2 rgb, 3 palette, 4 gray+alpha, 6 rgba
-  std::vector<uint8_t> rows;  // h rows of the same number of bytes
-  std::vector<uint8_t> palette;      // PLTE
-  std::vector<uint8_t> transparent;  // tRNS
-  std::vector<uint8_t> exif;         // eXIf
+  uint8_t colour = 0;  // 0 gray, 2 rgb, 3 palette, 4 gray+alpha, 6 rgba
+  std::vector<uint8_t> rows = {};         // h rows of the same number of bytes
+  std::vector<uint8_t> palette = {};      // PLTE
+  std::vector<uint8_t> transparent = {};  // tRNS
+  std::vector<uint8_t> exif = {};         // eXIf
 };
 
 inline void AppendBigEndian(std::vector<uint8_t>& out, uint32_t value,
@@ -85,8 +85,8 @@ struct Jpeg {
   uint32_t w = 8, h = 8;
   J_COLOR_SPACE pixels = JCS_RGB;  // what `samples` are
   J_COLOR_SPACE stored = JCS_YCbCr;
-  std::vector<uint8_t> samples;
-  std::vector<uint8_t> exif;  // "Exif\0\0" and a TIFF block, or nothing
+  std::vector<uint8_t> samples = {};
+  std::vector<uint8_t> exif = {};  // "Exif\0\0" and a TIFF block, or nothing
   bool progressive = false;
   bool adobe = true;  // the marker, where libjpeg would write it
   int quality = 95;

@@ -101,6 +101,9 @@ TEST(ImageLimits, AHeaderCostsNoMemory) {
                 [] { Read(WritePng({.w = 65535, .h = 65535, .rows = {}})); });
   ExpectFailure(ErrorKind::kUnsupported, {"10000 x 10000 pixels in", "no photo"},
                 [] { Read(WritePng({.w = 10000, .h = 10000, .rows = {}})); });
+  ExpectFailure(ErrorKind::kUnsupported, {"a side is longer than 65535"}, [] {
+    Read(WritePng({.w = 65536, .h = 1, .rows = Bytes(65536)}));
+  });
   ExpectFailure(ErrorKind::kBadData, {"PNG"},
                 [] { Read(WritePng({.w = 0, .h = 10, .rows = {}})); });
   // A picture that its limits allow is read, one pixel more is not.

@@ -118,6 +118,13 @@ Image DecodePicture(std::span<const uint8_t> file, const std::string& name,
 void ReadPicture(std::span<const uint8_t> file, const std::string& name,
                  const Shape& shape, const PictureFit& fit, uint8_t* to,
                  const ImageLimits& limits) {
+  if (std::max(shape.h, shape.w) > kMaxSampleSide) {
+    UnsupportedImage(name,
+                     fmt::format("samples of {}x{} are no pictures: a side is "
+                                 "longer than {}",
+                                 shape.h, shape.w, kMaxSampleSide),
+                     "Use another model, or data of its own kind.");
+  }
   const Image image = DecodePicture(file, name, shape.c, fit, limits);
   FitPicture(ViewOf(image), fit, shape.h, shape.w, to);
 }

@@ -88,10 +88,11 @@ uint64_t HalfToEven(uint64_t difference) {
   return difference % 2 == 0 ? half : half + half % 2;
 }
 
-// The nearest whole number to a * b / c, at least 1.
+// The whole number nearest to a * b / c, of two the even one; at least 1.
 uint32_t Proportion(uint64_t a, uint64_t b, uint64_t c) {
-  return static_cast<uint32_t>(
-      std::max<uint64_t>((2 * a * b + c) / (2 * c), 1));
+  const uint64_t whole = a * b / c, rest = a * b % c;
+  const bool up = 2 * rest > c || (2 * rest == c && whole % 2 == 1);
+  return static_cast<uint32_t>(std::max<uint64_t>(whole + up, 1));
 }
 
 }  // namespace

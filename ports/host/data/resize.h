@@ -27,19 +27,21 @@ inline ImageView ViewOf(const Image& image) {
           size_t{image.w} * image.c};
 }
 
+inline constexpr uint32_t kMaxSampleSide = 16384;
+
 // A part of a resized picture.
 struct Window {
   uint32_t y = 0, x = 0, h = 0, w = 0;
 };
 
-// The window of `image` resized to h x w, up to 2^28 each; writes its rows from
-// `to` on, row_bytes apart.
+// The window of `image` resized to h x w, up to 2^31 each; writes its rows from
+// `to` on, row_bytes apart. Sides of `image`: up to kMaxPictureSide.
 void Resize(const ImageView& image, uint32_t h, uint32_t w,
             const Window& window, uint8_t* to, size_t row_bytes);
 
 // `image` as h x w pixels, row after row. Crop and pad keep its proportions.
 // Sizes are those of torchvision's Resize and CenterCrop, and of Pillow's
-// ImageOps.pad: of an odd rest the even half goes to the top and the left.
+// ImageOps.pad; h and w up to kMaxSampleSide. Of an odd rest the even half goes to the top and the left.
 void FitPicture(const ImageView& image, const PictureFit& fit, uint32_t h,
                 uint32_t w, uint8_t* to);
 

@@ -56,9 +56,14 @@ void UnsupportedImage(std::string_view name, std::string_view why,
 void CheckImageSize(std::string_view name, uint64_t h, uint64_t w,
                     uint64_t file_bytes, const ImageLimits& limits) {
   if (h == 0 || w == 0) DamagedImage(name, "it has no pixels");
+  if (std::max(h, w) > kMaxPictureSide) {
+    UnsupportedImage(name,
+                     fmt::format("{} x {} pixels: a side is longer than {}", w,
+                                 h, kMaxPictureSide),
+                     "Make it smaller.");
+  }
   const uint64_t by_size =
       std::max(limits.any_pixels, file_bytes * limits.pixels_per_byte);
-  // Sides have at most 32 bits.
   const uint64_t pixels = h * w;
   if (pixels <= std::min(by_size, limits.most_pixels)) return;
   UnsupportedImage(

@@ -21,7 +21,9 @@ struct Image {
 // A header costs nothing to write: what it announces is compared with these
 // limits before memory is taken. A picture of up to `any_pixels` is always
 // taken; a larger one needs a byte for every `pixels_per_byte` pixels, as no
-// photo lacks, and none may have more than `most_pixels`.
+// photo lacks, and none may have more than `most_pixels` or a side above
+// kMaxPictureSide.
+inline constexpr uint32_t kMaxPictureSide = 65535;
 struct ImageLimits {
   uint64_t any_pixels = uint64_t{1} << 24;
   uint64_t most_pixels = uint64_t{1} << 27;

@@ -157,6 +157,7 @@ class Decompressor {
   if (job.cut) DamagedImage(name, "the JPEG ends too early: it is cut");
   switch (job.error) {
     case JERR_BAD_PRECISION:
+    case JERR_IMAGE_TOO_BIG:
     case JERR_ARITH_NOTIMPL:
     case JERR_SOF_UNSUPPORTED:
     case JERR_CONVERSION_NOTIMPL:

@@ -15,6 +15,7 @@
 #include "ports/host/data/data_kind.h"
 #include "ports/host/data/kinds/file_tree.h"
 #include "ports/host/data/picture.h"
+#include "ports/host/data/resize.h"
 #include "ports/host/os/threads.h"
 #include "temper/parallel.h"
 
@@ -204,7 +205,7 @@ class FolderReader final : public DataReader {
     const Failure& first = failures.front().second;
     if (options_.strict) throw first;
     if (2 * failures.size() > wanted.size()) {
-      throw Failure(first.exit_code,
+      throw Failure(first.kind,
                     fmt::format("{} of {} files cannot be read; the first: {}",
                                 failures.size(), wanted.size(), first.message));
     }
@@ -233,14 +234,14 @@ class FolderReader final : public DataReader {
 FolderOptions::Size SizeOf(std::string_view name, std::string_view text) {
   const size_t x = text.find('x');
   const auto side = [&](std::string_view part) {
-    return ParseCount(part, kMaxDimension).value_or(0);
+    return ParseCount(part, kMaxSampleSide).value_or(0);
   };
   const uint64_t h = side(text.substr(0, x));
   const uint64_t w = x == std::string_view::npos ? h : side(text.substr(x + 1));
   if (h == 0 || w == 0) {
     BadOption(name, fmt::format("'{}' is no size", Printable(text)),
               fmt::format("Write {}=HxW, sides from 1 to {}, such as 96x128.",
-                          name, kMaxDimension));
+                          name, kMaxSampleSide));
   }
   return {static_cast<uint32_t>(h), static_cast<uint32_t>(w)};
 }
@@ -361,7 +362,7 @@ std::unique_ptr<DataReader> Open(const DataSpec& spec,
                                  const PictureDefaults& defaults) {
   const FolderOptions options = OptionsOf(spec, defaults);
   // What val= holds out is a part of the training pictures.
-  const std::string_view split = spec.val > 0 ? "train" : spec.split;
+  const std::string split = spec.val > 0 ? "train" : spec.split;
   const std::vector<std::string> parts = PartsOf(spec, split);
   if (parts.empty()) {
     Fail(ErrorKind::kNotFound, "cannot find the data", spec.path,
