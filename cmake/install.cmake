@@ -28,6 +28,12 @@ target_include_directories(temper_archive INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include>
   $<INSTALL_INTERFACE:include>)
 target_link_libraries(temper_archive INTERFACE hwy::hwy)
+set(temper_pc_libs "")
+if(TEMPER_HAS_XNNPACK)
+  # By name: where they lie is the business of the machine that links.
+  target_link_libraries(temper_archive INTERFACE XNNPACK pthreadpool)
+  set(temper_pc_libs " -lXNNPACK -lpthreadpool")
+endif()
 
 set(temper_cmake_dir ${temper_libdir}/cmake/temper)
 install(TARGETS temper_archive EXPORT temperTargets
@@ -50,6 +56,7 @@ install(DIRECTORY runtime/include/temper DESTINATION include COMPONENT dev
 install(CODE "
   set(PROJECT_VERSION ${PROJECT_VERSION})
   set(hwy_VERSION ${hwy_VERSION})
+  set(temper_pc_libs \"${temper_pc_libs}\")
   set(temper_libdir ${temper_libdir})
   set(temper_hwy_next ${temper_hwy_next})
   configure_file(\"${PROJECT_SOURCE_DIR}/cmake/temper.pc.in\"

@@ -75,6 +75,7 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
   if (memory_.data == nullptr) return;
   seed_ = seed;
   weights_are_set_ = true;
+  backend_is_ready_ = false;
   gathered_ = 0;
   StepStateOf(plan_, memory_.data)->steps = 0;
   uint32_t head = kNoNode;

@@ -13,6 +13,7 @@
 #include <initializer_list>
 
 #include "runtime/cost.h"
+#include "runtime/segment.h"
 #include "runtime/table.h"
 #include "simd/prologue.h"
 #include "temper/graph.h"
@@ -39,6 +40,11 @@ class Needs {
     w = spec;
     w.rank = 0;
     for (uint32_t d : dims) w.dims[w.rank++] = d;
+  }
+  // Of a node that somebody else computes: what is stored for it.
+  void KeepWeights(const Needs& all) {
+    weight_count = all.weight_count;
+    for (uint32_t w = 0; w < weight_count; ++w) weights[w] = all.weights[w];
   }
   // Backward reads x[i], or y: it must survive until then.
   void KeepInput(uint32_t i) { keep_input[i] = true; }
@@ -258,6 +264,9 @@ struct LayerOp {
   // Replaces parameters that stand for "what an input of this type needs" by
   // numbers. Null: there are none.
   void (*settle)(ElementType input, void* params) = nullptr;
+  // Says by one verb of the builder (segment.h) what the layer is to XNNPACK;
+  // false: it is not to be had there. Null: never.
+  bool (*xnnpack)(const SegmentCall& call, SegmentBuilder* builder) = nullptr;
 };
 
 // The table of TEMPER_LAYERS.

@@ -42,7 +42,8 @@ uint64_t TailBytes(const Plan& plan, const PlannedTensor& t) {
   }
   const bool rows = t.kind == TensorKind::kActivation ||
                     t.kind == TensorKind::kActivationGradient;
-  const bool whole = rows && t.node < plan.shapes.size() &&
+  const bool whole = rows && plan.segments.empty() &&
+                     t.node < plan.shapes.size() &&
                      plan.shapes[t.node].c * sizeof(float) % 64 == 0;
   return whole ? 0 : simd::kTailBytes;
 }
@@ -63,7 +64,10 @@ Needs NeedsOf(const Plan& plan, uint32_t i) {
   OpOf(node.kind).needs({node, in, plan.shapes[i], plan.options.batch,
                          plan.options.threads, plan.nodes[i].mode},
                         &needs);
-  return needs;
+  if (plan.nodes[i].segment == kNoSegment) return needs;
+  Needs stored;  // of a segment's node somebody else has the rest
+  stored.KeepWeights(needs);
+  return stored;
 }
 
 bool SameSpec(const WeightSpec& a, const WeightSpec& b) {
@@ -165,7 +169,15 @@ Status CheckNode(const Plan& plan, uint32_t i) {
       (n.derived_by > i || !plan.nodes[n.derived_by].mode.derived)) {
     return Fail("an output is derived by no batch norm", i);
   }
-  if (n.mode.absorbed) return CheckWeights(plan, i, Needs());
+  if (n.mode.absorbed) {
+    return n.segment == kNoSegment
+               ? CheckWeights(plan, i, Needs())
+               : Fail("a segment's node is absorbed by another node", i);
+  }
+  if (n.segment != kNoSegment &&
+      (n.mode.activation != 0 || n.derived_by != kNoNode)) {
+    return Fail("a segment's node is fused with another node", i);
+  }
   const Needs needs = NeedsOf(plan, i);
   if (n.mode.derived && !needs.derivable) {
     return Fail("an output cannot be derived", i);
@@ -201,6 +213,7 @@ bool CanRun(const ProgramStep& s, const Needs& needs, const Shape& shape) {
     case StepKind::kLoss:
     case StepKind::kUpdate:
       return s.slab == 0;
+    case StepKind::kSegment:
     case StepKind::kBeforeUpdate:
     case StepKind::kAfterUpdate:
       break;  // no layer's
@@ -281,13 +294,93 @@ Status CheckOptions(const Plan& plan) {
   return Ok();
 }
 
+// Each segment by itself: in order, of nodes that only predict and that the
+// other backend takes.
+Status CheckSegments(const Plan& plan) {
+  if (plan.options.backend >= Backend::kCount) {
+    return Fail("the backend is unknown");
+  }
+  if (plan.segments.size() > plan.nodes.size() ||
+      (!plan.segments.empty() && plan.options.backend != Backend::kXnnpack)) {
+    return Fail("there are segments without a backend for them, or too many");
+  }
+  SegmentBuilder builder(plan.graph, plan.shapes, plan.options.batch,
+                         plan.options.training);
+  std::vector<uint32_t> of(plan.nodes.size(), kNoSegment);
+  uint32_t next = 1;
+  for (uint32_t s = 0; s < plan.segments.size(); ++s) {
+    const Segment& segment = plan.segments[s];
+    if (segment.first < next || segment.last < segment.first ||
+        segment.last >= plan.nodes.size()) {
+      return Fail("a segment is out of order, or has no nodes", segment.first);
+    }
+    next = segment.last + 1;
+    if (!BuildSegment(
+            segment, [](uint32_t) { return nullptr; }, &builder)) {
+      return Fail("a node cannot be part of a segment", segment.first);
+    }
+    for (uint32_t i = segment.first; i <= segment.last; ++i) {
+      const NodeMode& mode = plan.nodes[i].mode;
+      if (mode.backward || mode.train_weights || mode.live_statistics) {
+        return Fail("a segment's node takes part in training", i);
+      }
+      of[i] = s;
+    }
+  }
+  for (uint32_t i = 0; i < plan.nodes.size(); ++i) {
+    if (plan.nodes[i].segment != of[i]) {
+      return Fail("a node does not know its segment", i);
+    }
+  }
+  return Ok();
+}
+
+// All that comes in, all that goes out, and all weights between.
+Status CheckSegmentStep(const Plan& plan, size_t step) {
+  const ProgramStep& s = plan.steps[step];
+  if (s.node >= plan.nodes.size() ||
+      plan.nodes[s.node].segment >= plan.segments.size() || s.slab != 0) {
+    return Fail("a step is no segment's");
+  }
+  const Segment& segment = plan.segments[plan.nodes[s.node].segment];
+  if (segment.first != s.node) return Fail("a step is no segment's", s.node);
+  const auto bytes = [&](uint32_t i) {
+    return plan.shapes[i].Count() * plan.options.batch * sizeof(float);
+  };
+  for (uint32_t i = segment.first; i <= segment.last; ++i) {
+    const Node& node = plan.graph.nodes[i];
+    for (uint32_t k = 0; k < node.input_count; ++k) {
+      const uint32_t from = node.inputs[k];
+      if (from >= segment.first) continue;
+      if (!Usable(plan, plan.nodes[from].output, step, bytes(from))) {
+        return Fail("an input is missing, dead or too small", i);
+      }
+    }
+    const NodePlan& n = plan.nodes[i];
+    if (n.output != kNoTensor && !Usable(plan, n.output, step, bytes(i))) {
+      return Fail("an output is dead or too small", i);
+    }
+    for (uint32_t w = 0; w < n.weight_count; ++w) {
+      if (!Usable(plan, n.weights[w], step,
+                  n.specs[w].Count() * sizeof(float))) {
+        return Fail("a weight is missing, dead or too small", i);
+      }
+    }
+  }
+  return Ok();
+}
+
 Status CheckStep(const Plan& plan, size_t step) {
   const ProgramStep& s = plan.steps[step];
   if (IsHook(s.kind)) return CheckHook(plan, step);
+  if (s.kind == StepKind::kSegment) return CheckSegmentStep(plan, step);
   if (s.node >= plan.nodes.size()) return Fail("a step names no node");
   const Node& node = plan.graph.nodes[s.node];
   const NodePlan& n = plan.nodes[s.node];
   if (n.mode.absorbed) return Fail("an absorbed node has a step", s.node);
+  if (n.segment != kNoSegment) {
+    return Fail("a segment's node has a step of its own", s.node);
+  }
   const Needs needs = NeedsOf(plan, s.node);
   if (!CanRun(s, needs, plan.shapes[s.node])) {
     return Fail("a layer cannot run this step", s.node);
@@ -479,12 +572,14 @@ Status CheckPlan(const Plan& plan) {
   uint32_t losses = 0;
   for (const ProgramStep& step : plan.steps) {
     losses += step.kind == StepKind::kLoss;
-    if ((step.kind == StepKind::kForward) != (losses == 0) &&
-        step.kind != StepKind::kLoss) {
+    const bool forward =
+        step.kind == StepKind::kForward || step.kind == StepKind::kSegment;
+    if (forward != (losses == 0) && step.kind != StepKind::kLoss) {
       return Fail("a step is on the wrong side of the loss", step.node);
     }
   }
   if (losses != 1) return Fail("the plan needs one loss step");
+  TEMPER_RETURN_IF_ERROR(CheckSegments(plan));
   for (uint32_t i = 0; i < plan.nodes.size(); ++i) {
     TEMPER_RETURN_IF_ERROR(CheckNode(plan, i));
   }

@@ -127,6 +127,8 @@ class ValueChecker {
     switch (s.kind) {
       case StepKind::kForward:
         return Forward(s.node);
+      case StepKind::kSegment:
+        return Segment(plan_.segments[plan_.nodes[s.node].segment]);
       case StepKind::kLoss:
         return Reads(plan_.nodes[s.node].output, value_[s.node])
                    ? Ok()
@@ -177,6 +179,36 @@ class ValueChecker {
       }
     }
     holds_[output] = value_[i];
+    return Ok();
+  }
+
+  // All inputs are there before it begins; an output has a place of its own.
+  Status Segment(const temper::Segment& segment) {
+    for (uint32_t i = segment.first; i <= segment.last; ++i) {
+      ++forwards_[i];
+      for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
+        const uint32_t from = NodeAt(i).inputs[k];
+        if (from == 0 || from >= segment.first) continue;
+        if (!Reads(plan_.nodes[from].output, value_[from])) {
+          return Fail("an input was not computed yet, or is written over", i);
+        }
+        for (uint32_t j = segment.first; j <= segment.last; ++j) {
+          if (plan_.nodes[j].output == plan_.nodes[from].output) {
+            return Fail("a segment writes over its input", j);
+          }
+        }
+      }
+    }
+    for (uint32_t i = segment.first; i <= segment.last; ++i) {
+      if (plan_.nodes[i].output == kNoTensor) continue;
+      holds_[plan_.nodes[i].output] = value_[i];
+    }
+    for (uint32_t i = segment.first; i <= segment.last; ++i) {
+      if (plan_.nodes[i].output != kNoTensor &&
+          !Reads(plan_.nodes[i].output, value_[i])) {
+        return Fail("two outputs of a segment have one place", i);
+      }
+    }
     return Ok();
   }
 

@@ -66,6 +66,11 @@ uint64_t Hash(const ProgramDraft& d) {
       hash.Add(std::bit_cast<uint32_t>(factor));
     }
   }
+  for (const Segment& segment : d.plan.segments) {
+    hash.Bytes("segment", 8);
+    hash.Add(segment.first);
+    hash.Add(segment.last);
+  }
   for (const UpdateHook& hook : d.plan.options.hooks) {
     const char* const name = FindOp(hook.kind)->name;
     hash.Bytes("hook", 5);
@@ -110,6 +115,7 @@ Status CheckOptions(const Graph& graph, const PlanOptions& options) {
   if (options.threads == 0 || options.threads > kMaxThreads) {
     return bad("the number of threads must be 1 to 64");
   }
+  if (options.backend >= Backend::kCount) return bad("the backend is unknown");
   if (!options.frozen.empty() && options.frozen.size() != graph.nodes.size()) {
     return bad("frozen must have one entry per node");
   }
@@ -155,6 +161,16 @@ ProgramDraft::ProgramDraft(Plan* p)
 }
 
 void ProgramDraft::StateNeeds(uint32_t i, Needs* out) const {
+  if (plan.nodes[i].segment != kNoSegment) {
+    Needs all;
+    StateOwnNeeds(i, &all);
+    out->KeepWeights(all);
+    return;
+  }
+  StateOwnNeeds(i, out);
+}
+
+void ProgramDraft::StateOwnNeeds(uint32_t i, Needs* out) const {
   Shape in[kMaxInputs];
   for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
     in[k] = plan.shapes[NodeAt(i).inputs[k]];

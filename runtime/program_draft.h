@@ -35,7 +35,8 @@ struct ProgramDraft {
   uint64_t ActivationBytes(uint32_t i) const {
     return plan.shapes[i].Count() * plan.options.batch * sizeof(float);
   }
-  // What node i needs in the mode that the plan has for it by now.
+  // What node i needs in the mode that the plan has for it by now; in a segment
+  // its weights alone.
   void StateNeeds(uint32_t i, Needs* out) const;
   // True if backward gets the output of node i from a second forward. Not where
   // the loss reads it: backward begins there, so that would save nothing.
@@ -67,6 +68,8 @@ struct ProgramDraft {
   uint32_t loss = 0;
 
  private:
+  void StateOwnNeeds(uint32_t i, Needs* out) const;
+
   struct Reader {
     uint32_t node, input;
   };

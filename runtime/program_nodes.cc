@@ -15,6 +15,7 @@ class NodeDecider {
     d_.plan.nodes.assign(d_.count, NodePlan());
     d_.needs.assign(d_.count, Needs());
     ChooseModes();
+    TakeSegments();
     ChooseFusion();
     return CollectNeeds();
   }
@@ -51,6 +52,17 @@ class NodeDecider {
       }
       mode.backward = mode.train_weights || below;
       wants_gradient[i] = mode.backward && OpOf(d_.NodeAt(i).kind).backward;
+    }
+  }
+
+  // Before fusion: what another backend runs is fused by that one.
+  void TakeSegments() {
+    d_.plan.segments = ChooseSegments(d_.plan);
+    for (uint32_t s = 0; s < d_.plan.segments.size(); ++s) {
+      const Segment& segment = d_.plan.segments[s];
+      for (uint32_t i = segment.first; i <= segment.last; ++i) {
+        d_.plan.nodes[i].segment = s;
+      }
     }
   }
 

@@ -16,6 +16,11 @@ class StepLister {
     d_.update.assign(d_.count, kNoStep);
     for (uint32_t i = 0; i < d_.count; ++i) {
       if (d_.plan.nodes[i].mode.absorbed) continue;
+      if (const uint32_t in = d_.plan.nodes[i].segment; in != kNoSegment) {
+        AddStep(StepKind::kSegment, i);
+        i = d_.plan.segments[in].last;
+        continue;
+      }
       const uint32_t first = AddStep(StepKind::kForward, i);
       const uint32_t norm = NormBehind(i);
       const uint32_t slab = SlabOf(i);
@@ -36,6 +41,12 @@ class StepLister {
       const ProgramStep& step = d_.plan.steps[s];
       if (step.kind == StepKind::kForward) {
         d_.forward[step.node].Add(first, step.group_last);
+      }
+      if (step.kind == StepKind::kSegment) {
+        const uint32_t in = d_.plan.nodes[step.node].segment;
+        for (uint32_t i = step.node; i <= d_.plan.segments[in].last; ++i) {
+          d_.forward[i].Add(s, s);
+        }
       }
       if (IsBackward(step.kind)) {
         d_.backward[step.node].Add(first, step.group_last);

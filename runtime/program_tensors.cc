@@ -32,6 +32,8 @@ class TensorMaker {
         return 0;
       case TensorKind::kActivation:
       case TensorKind::kActivationGradient:
+        // Another backend reads what it likes.
+        if (!d_.plan.segments.empty()) return simd::kTailBytes;
         return d_.plan.shapes[node].c % 16 == 0 ? 0 : simd::kTailBytes;
       default:
         return simd::kTailBytes;
@@ -107,9 +109,16 @@ class TensorMaker {
     return last;
   }
 
+  // Is the output of node i wanted by nobody but its own segment?
+  bool Inside(uint32_t i) const {
+    const uint32_t in = d_.plan.nodes[i].segment;
+    return in != kNoSegment && d_.LastReader(i) <= d_.plan.segments[in].last;
+  }
+
   void AddActivations() {
     values_.assign(d_.plan.tensors.size(), Values());
     for (uint32_t i = 1; i < d_.count; ++i) {
+      if (Inside(i)) continue;
       NodePlan& node = d_.plan.nodes[i];
       const uint32_t from = d_.NodeAt(i).inputs[0];
       const uint32_t shared = d_.plan.nodes[from].output;

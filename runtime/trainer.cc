@@ -1,5 +1,6 @@
 // The trainer: the only loop over steps. See temper/trainer.h.
 // Next: layer.h (what a step calls), trainer_update.cc (what ends it),
+// trainer_segments.cc (what another backend runs),
 // initialize.cc (first values).
 #include "temper/trainer.h"
 
@@ -147,6 +148,8 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
   draws_ = 0;
   gathered_ = 0;
   weights_are_set_ = false;
+  segments_.Clear();
+  backend_is_ready_ = false;
   memory_fault_ = kNoNode;
   return Ok();
 }
@@ -326,6 +329,9 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
   StepResult result;
   result.status = CheckBatch(batch, training);
   if (result.status.ok() && !weights_are_set_) result.status = CheckWeights();
+  if (result.status.ok() && !backend_is_ready_) {
+    result.status = PrepareBackend();
+  }
   if (!result.status.ok()) return result;
   // A step that fails has drawn too: the next one draws anew.
   const uint64_t draw = lasts ? draws_++ : draws_;
@@ -356,6 +362,10 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
       case StepKind::kForward:
       case StepKind::kRecompute:
         CallLayer(step, context, 0, batch.rows);
+        break;
+      case StepKind::kSegment:
+        result.status = RunSegment(step, context);
+        if (!result.status.ok()) return result;
         break;
       case StepKind::kLoss: {
         const Node& loss = plan_.graph.nodes[last];
@@ -475,6 +485,7 @@ void Trainer::RestoreSnapshot(const void* from) {
   draws_ = steps();
   gathered_ = 0;
   weights_are_set_ = false;  // the snapshot may hold weights that were not set
+  backend_is_ready_ = false;
 }
 
 double Trainer::Penalty() const {

@@ -145,7 +145,22 @@ class CallLister final : public CostSink {
 
   void Run(const ProgramStep& step, uint32_t first, uint32_t count) {
     if (IsHook(step.kind)) return;  // see Update
+    if (step.kind == StepKind::kSegment) return RunSegment(step);
     node_ = step.node, kind_ = step.kind;
+    RunNode(first, count);
+  }
+
+  // As our own kernels would do it, one layer after the other, on a whole batch:
+  // devices have no figures of the other backend.
+  void RunSegment(const ProgramStep& step) {
+    const Segment& segment = plan_.segments[plan_.nodes[step.node].segment];
+    for (uint32_t i = segment.first; i <= segment.last; ++i) {
+      node_ = i, kind_ = StepKind::kForward;
+      RunNode(0, plan_.options.batch);
+    }
+  }
+
+  void RunNode(uint32_t first, uint32_t count) {
     const Node& node = plan_.graph.nodes[node_];
     const NodePlan& n = plan_.nodes[node_];
     if (kind_ == StepKind::kUpdate) {

@@ -59,9 +59,12 @@ struct ActivationLayer {
     }
   }
 
+  // `xnnpack`: LayerOp's, of an activation that can be expressed there.
   template <class Params>
   static constexpr LayerOp Table(const char* name, const char* help,
-                                 FieldList fields = {nullptr, 0}) {
+                                 FieldList fields = {nullptr, 0},
+                                 bool (*xnnpack)(const SegmentCall&,
+                                                 SegmentBuilder*) = nullptr) {
     return {
         .name = name,
         .help = help,
@@ -74,6 +77,7 @@ struct ActivationLayer {
         .forward = Forward,
         .backward = Backward,
         .cost = Cost,
+        .xnnpack = xnnpack,
     };
   }
 };

@@ -78,6 +78,10 @@ void Cost(const CostCall& call, CostSink* sink) {
   }
 }
 
+bool Express(const SegmentCall&, SegmentBuilder* builder) {
+  return builder->Add();
+}
+
 }  // namespace
 
 extern const LayerOp kAddOp;
@@ -94,6 +98,7 @@ const LayerOp kAddOp = {
     .forward = Forward,
     .backward = Backward,
     .cost = Cost,
+    .xnnpack = Express,
 };
 
 }  // namespace temper

@@ -58,6 +58,15 @@ void Cost(const CostCall& call, CostSink* sink) {
   }
 }
 
+bool Express(const SegmentCall& call, SegmentBuilder* builder) {
+  const AvgPoolParams& p = call.As<AvgPoolParams>();
+  const bool padded = p.pad_top + p.pad_bottom + p.pad_left + p.pad_right != 0;
+  if (padded && p.count_include_pad) return false;
+  return builder->Pool(simd::xnn::OpKind::kAvgPool,
+                       WindowShape(p, call.in[0], call.out, 1, 1, call.in[0].c),
+                       p.pad_bottom, p.pad_right);
+}
+
 }  // namespace
 
 extern const LayerOp kAvgPoolOp;
@@ -72,6 +81,7 @@ const LayerOp kAvgPoolOp = {
     .forward = Forward,
     .backward = Backward,
     .cost = Cost,
+    .xnnpack = Express,
 };
 
 }  // namespace temper

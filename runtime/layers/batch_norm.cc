@@ -214,6 +214,12 @@ void Cost(const CostCall& call, CostSink* sink) {
   }
 }
 
+bool Express(const SegmentCall& call, SegmentBuilder* builder) {
+  return builder->Fold({call.weights[kGamma], call.weights[kBeta],
+                        call.weights[kRunningMean], call.weights[kRunningVar],
+                        call.As<BatchNormParams>().eps});
+}
+
 }  // namespace
 
 extern const LayerOp kBatchNormOp;
@@ -230,6 +236,7 @@ const LayerOp kBatchNormOp = {
     .forward = Forward,
     .backward = Backward,
     .cost = Cost,
+    .xnnpack = Express,
 };
 
 }  // namespace temper

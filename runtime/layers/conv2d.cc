@@ -181,6 +181,18 @@ void Cost(const CostCall& call, CostSink* sink) {
   }
 }
 
+bool Express(const SegmentCall& call, SegmentBuilder* builder) {
+  const Conv2dParams& p = call.As<Conv2dParams>();
+  simd::xnn::Op op;
+  op.kind = simd::xnn::OpKind::kConv2d;
+  op.window = ShapeOf(call.node, call.in[0], call.out);
+  op.pad_bottom = p.pad_bottom;
+  op.pad_right = p.pad_right;
+  op.weights = call.weights[0];
+  op.bias = p.bias ? call.weights[1] : nullptr;
+  return builder->Kernel(op);
+}
+
 }  // namespace
 
 extern const LayerOp kConv2dOp;
@@ -197,6 +209,7 @@ const LayerOp kConv2dOp = {
     .forward = Forward,
     .backward = Backward,
     .cost = Cost,
+    .xnnpack = Express,
 };
 
 }  // namespace temper

@@ -154,6 +154,16 @@ void Cost(const CostCall& call, CostSink* sink) {
   }
 }
 
+bool Express(const SegmentCall& call, SegmentBuilder* builder) {
+  simd::xnn::Op op;
+  op.kind = simd::xnn::OpKind::kDense;
+  op.window.in_c = static_cast<uint32_t>(call.in[0].Count());
+  op.window.out_c = call.out.c;
+  op.weights = call.weights[0];
+  op.bias = call.As<DenseParams>().bias ? call.weights[1] : nullptr;
+  return builder->Kernel(op);
+}
+
 }  // namespace
 
 extern const LayerOp kDenseOp;
@@ -170,6 +180,7 @@ const LayerOp kDenseOp = {
     .forward = Forward,
     .backward = Backward,
     .cost = Cost,
+    .xnnpack = Express,
 };
 
 }  // namespace temper

@@ -114,6 +114,18 @@ void Cost(const CostCall& call, CostSink* sink) {
   }
 }
 
+bool Express(const SegmentCall& call, SegmentBuilder* builder) {
+  const DepthwiseConv2dParams& p = call.As<DepthwiseConv2dParams>();
+  simd::xnn::Op op;
+  op.kind = simd::xnn::OpKind::kDepthwise;
+  op.window = ShapeOf(call.node, call.in[0], call.out);
+  op.pad_bottom = p.pad_bottom;
+  op.pad_right = p.pad_right;
+  op.weights = call.weights[0];
+  op.bias = p.bias ? call.weights[1] : nullptr;
+  return builder->Kernel(op);
+}
+
 }  // namespace
 
 extern const LayerOp kDepthwiseConv2dOp;
@@ -129,6 +141,7 @@ const LayerOp kDepthwiseConv2dOp = {
     .forward = Forward,
     .backward = Backward,
     .cost = Cost,
+    .xnnpack = Express,
 };
 
 }  // namespace temper

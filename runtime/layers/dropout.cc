@@ -77,6 +77,12 @@ void Cost(const CostCall& call, CostSink* sink) {
   }
 }
 
+// Nothing to be done in inference, unless it scales.
+bool Express(const SegmentCall& call, SegmentBuilder* builder) {
+  return !call.training && !call.As<DropoutParams>().classic &&
+         builder->Identity();
+}
+
 }  // namespace
 
 extern const LayerOp kDropoutOp;
@@ -92,6 +98,7 @@ const LayerOp kDropoutOp = {
     .forward = Forward,
     .backward = Backward,
     .cost = Cost,
+    .xnnpack = Express,
 };
 
 }  // namespace temper

@@ -49,6 +49,10 @@ void Cost(const CostCall& call, CostSink* sink) {
   }
 }
 
+bool Express(const SegmentCall&, SegmentBuilder* builder) {
+  return builder->Reshape();
+}
+
 }  // namespace
 
 extern const LayerOp kFlattenOp;
@@ -62,6 +66,7 @@ const LayerOp kFlattenOp = {
     .forward = Forward,
     .backward = Backward,
     .cost = Cost,
+    .xnnpack = Express,
 };
 
 }  // namespace temper

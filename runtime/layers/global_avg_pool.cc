@@ -37,6 +37,10 @@ void Cost(const CostCall& call, CostSink* sink) {
   }
 }
 
+bool Express(const SegmentCall&, SegmentBuilder* builder) {
+  return builder->Mean();
+}
+
 }  // namespace
 
 extern const LayerOp kGlobalAvgPoolOp;
@@ -50,6 +54,7 @@ const LayerOp kGlobalAvgPoolOp = {
     .forward = Forward,
     .backward = Backward,
     .cost = Cost,
+    .xnnpack = Express,
 };
 
 }  // namespace temper

@@ -53,6 +53,13 @@ void Cost(const CostCall& call, CostSink* sink) {
   }
 }
 
+bool Express(const SegmentCall& call, SegmentBuilder* builder) {
+  const MaxPoolParams& p = call.As<MaxPoolParams>();
+  return builder->Pool(simd::xnn::OpKind::kMaxPool,
+                       WindowShape(p, call.in[0], call.out, 1, 1, call.in[0].c),
+                       p.pad_bottom, p.pad_right);
+}
+
 }  // namespace
 
 extern const LayerOp kMaxPoolOp;
@@ -67,6 +74,7 @@ const LayerOp kMaxPoolOp = {
     .forward = Forward,
     .backward = Backward,
     .cost = Cost,
+    .xnnpack = Express,
 };
 
 }  // namespace temper

@@ -11,10 +11,15 @@ simd::ActivationFunction Function(const Node&) {
   return simd::Activation::kRelu6;
 }
 
+bool Express(const SegmentCall&, SegmentBuilder* builder) {
+  return builder->Clamp(0.0f, 6.0f);
+}
+
 }  // namespace
 
 extern const LayerOp kRelu6Op;
 constinit const LayerOp kRelu6Op =
-    ActivationLayer<Function>::Table<Relu6Params>("relu6", "min(max(x, 0), 6)");
+    ActivationLayer<Function>::Table<Relu6Params>("relu6", "min(max(x, 0), 6)",
+                                                  {nullptr, 0}, Express);
 
 }  // namespace temper

@@ -58,6 +58,17 @@ enum class GradientMode : uint32_t {
   kAccumulated = 2,
 };
 
+// Who computes what only predicts: evaluation, and while training the layers
+// below the lowest one that trains.
+enum class Backend : uint32_t {
+  // temper's own kernels: the same bits on every CPU.
+  kHighway = 0,
+  // XNNPACK for the layers that it can express, temper's kernels for the rest.
+  // Not exact: rounding depends on the CPU. Needs temper/backend.h.
+  kXnnpack = 1,
+  kCount
+};
+
 struct PlanOptions {
   uint32_t batch = 32;   // most samples in a step
   uint32_t threads = 1;  // most threads that will run it
@@ -78,6 +89,7 @@ struct PlanOptions {
   // What happens between gradients and update and after the update
   // (update_hooks.h), in this order; at most kMaxHooks.
   std::vector<UpdateHook> hooks{};
+  Backend backend = Backend::kHighway;
 };
 
 // The role of a stored tensor in its layer: decides whether an initializer draws
@@ -173,6 +185,7 @@ struct PlannedTensor {
 
 enum class StepKind : uint32_t {
   kForward,
+  kSegment,  // forward of all nodes of a segment, on another backend
   kLoss,
   kRecompute,        // forward once more, into the buffer output_again
   kBackward,         // all of backward, or in parts:
@@ -194,14 +207,25 @@ constexpr bool IsBackward(StepKind kind) {
 // the cache when the next one reads it. slab 0: alone, on the whole batch.
 struct ProgramStep {
   StepKind kind = StepKind::kForward;
-  uint32_t node = 0;  // of a hook: its index in PlanOptions::hooks
+  // Of a hook: its index in PlanOptions::hooks; of a segment: its first node.
+  uint32_t node = 0;
   uint32_t group_last = 0;
   uint32_t slab = 0;
+};
+
+// Neighbouring nodes that another backend runs in one step (PlanOptions::
+// backend). They only predict.
+inline constexpr uint32_t kNoSegment = 0xffffffffu;
+struct Segment {
+  uint32_t first = 0, last = 0;  // nodes, both inclusive
 };
 
 // Indices into Plan::tensors, or kNoTensor.
 struct NodePlan {
   NodeMode mode;
+  // Index of its segment, or kNoSegment. In a segment a node has no steps, and
+  // no tensors but its weights and an output that is read outside.
+  uint32_t segment = kNoSegment;
   // Of a derived node: the tensor it is formed from.
   uint32_t output = kNoTensor;
   // The batch norm (this node, or the one that absorbed it) whose saved buffer
@@ -239,6 +263,11 @@ struct Plan {
   std::vector<ProgramStep> steps;
   std::vector<NodePlan> nodes;
   std::vector<PlannedTensor> tensors;
+  std::vector<Segment> segments;  // by node
+  // What segments take beside the arena, from the backend's region: measured on
+  // this CPU (MeasureBackend in temper/backend.h), part of no hash. 0: there are
+  // no segments, or nobody has measured.
+  uint64_t backend_bytes = 0;
   // A step needs at least this many samples (live batch norm on one value per
   // channel has no variance). Smaller last batches must be dropped.
   uint32_t minimum_rows = 1;

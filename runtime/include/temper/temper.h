@@ -6,11 +6,13 @@
 //   optimizers.h    updates               initializers.h  first values
 //   parallel.h      threads, handed in    random.h      counter-based numbers
 //   augment.h       samples varied        update_hooks.h  steps around updates
+//   backend.h       XNNPACK, for what only predicts
 //   registry.h      what jobs can name    targets.h     what predictions meet
 #ifndef TEMPER_TEMPER_H_
 #define TEMPER_TEMPER_H_
 
 #include "temper/augment.h"
+#include "temper/backend.h"
 #include "temper/fields.h"
 #include "temper/fit.h"
 #include "temper/graph.h"

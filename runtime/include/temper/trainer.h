@@ -141,6 +141,15 @@ class Trainer {
   // before Create.
   void Initialize(uint64_t seed, const InitializeOptions& options = {});
 
+  // Of a plan with segments (temper/backend.h): makes them ready for the weights
+  // as they are now, and threads of the backend's own. The first step after
+  // Create, Initialize or RestoreSnapshot does it by itself; who writes weights
+  // of a segment through Tensors() after that calls it again. kWrongState: no
+  // region, or weights that nobody has set; kNotFinite: a weight of a segment is
+  // not finite; kArenaTooSmall: the backend's limit, with the size that works in
+  // Status::bytes. Does nothing where weights are what they were.
+  Status PrepareBackend();
+
   // One training step: forward, loss, backward, update. kInvalidArgument, and
   // nothing changed: a rate that is negative or not finite, an optimizer that
   // does not fit the plan.
@@ -222,6 +231,7 @@ class Trainer {
   void CallLayer(const ProgramStep& step, const StepContext& context,
                  uint32_t first, uint32_t count);
   void RunGroup(uint32_t first_step, const StepContext& context);
+  Status RunSegment(const ProgramStep& step, const StepContext& context);
   void ClearGradients(const ProgramStep& step);
   // What follows is in trainer_update.cc.
   void BeginUpdate(const StepOptions& options);
@@ -250,8 +260,21 @@ class Trainer {
     }
   };
 
+  // What the backend has made of the plan's segments.
+  struct Segments {
+    std::vector<void*> runtimes;
+    uint64_t weights = 0;  // hash of those that they were made of
+
+    Segments() = default;
+    Segments(Segments&& from) noexcept { *this = std::move(from); }
+    Segments& operator=(Segments&& from) noexcept;
+    ~Segments() { Clear(); }
+    void Clear();
+  };
+
   Plan plan_;
   Memory memory_;
+  Segments segments_;
   ParallelRunner parallel_;
   std::vector<TensorView> tensors_;
   std::vector<StateView> states_;
@@ -259,6 +282,7 @@ class Trainer {
   uint64_t seed_ = 0;                  // Initialize's
   uint64_t draws_ = 0;                 // batches that have drawn, since Create
   bool weights_are_set_ = false;
+  bool backend_is_ready_ = false;
   StepOptions update_;        // of this step; its scale includes the hooks'
   uint64_t update_step_ = 0;  // its number, from 1
   uint32_t optimizer_states_ = 0;  // of each trained weight
