@@ -52,7 +52,7 @@ class Budget {
     return Take(sizeof(ModelTensor) + tensor.name.size() + tensor.bytes +
                 tensor.rank * sizeof(uint32_t) + 3 * kBlock);
   }
-  uint64_t left() const { return left_; }
+  uint64_t* left() { return &left_; }
 
   static constexpr uint64_t kBlock = 24;  // what a heap block may cost on top
 
@@ -108,6 +108,7 @@ bool HasOurForm(const SafetensorsView& view) {
 }
 
 constexpr std::string_view kNoDigits = "0000000000000000";
+constexpr std::string_view kColumns = "columns";  // the one that may be absent
 
 // Hashes a file from front to back, with the checksum's digits as '0'.
 class FileHash {
@@ -179,6 +180,7 @@ FileError CheckKeys(const SafetensorsView& view) {
   for (const SafetensorsMetadata& entry : view.metadata) {
     const bool known = (entry.key.starts_with(kTrainingPrefix) &&
                         entry.key.size() > kTrainingPrefix.size()) ||
+                       entry.key == kColumns ||
                        std::find(std::begin(kKeys), std::end(kKeys),
                                  entry.key) != std::end(kKeys);
     if (!known) return Refuse(Text("unknown metadata ", Quoted(entry.key)));
@@ -277,7 +279,7 @@ FileError ReadDescription(const SafetensorsView& view, Budget* budget,
   TEMPER_RETURN_IF_FILE_ERROR(CheckKeys(view));
   if (!budget->Take(view)) return TooSmall();
   TEMPER_RETURN_IF_FILE_ERROR(ReadGraphJson(view.FindMetadata("graph")->value,
-                                            &header->graph, budget->left()));
+                                            &header->graph, *budget->left()));
   if (!budget->Take(header->graph.nodes.size() * sizeof(Node))) {
     return TooSmall();
   }
@@ -288,6 +290,11 @@ FileError ReadDescription(const SafetensorsView& view, Budget* budget,
   TEMPER_RETURN_IF_FILE_ERROR(ReadClasses(view.FindMetadata("classes")->value,
                                           budget, &header->classes));
   TEMPER_RETURN_IF_FILE_ERROR(CheckClasses(header->classes, header->graph));
+  if (const auto* columns = view.FindMetadata(kColumns)) {
+    TEMPER_RETURN_IF_FILE_ERROR(
+        ReadColumns(columns->value, budget->left(), &header->columns));
+    TEMPER_RETURN_IF_FILE_ERROR(CheckColumns(header->columns, header->graph));
+  }
   for (const SafetensorsMetadata& entry : view.metadata) {
     if (!entry.key.starts_with(kTrainingPrefix)) continue;
     if (!budget->Take(kMapNodeBytes + entry.key.size() + entry.value.size())) {
@@ -296,7 +303,7 @@ FileError ReadDescription(const SafetensorsView& view, Budget* budget,
     header->training.emplace(entry.key.substr(kTrainingPrefix.size()),
                              entry.value);
   }
-  return MatchTensors(view, header->graph, budget->left(), &header->weights,
+  return MatchTensors(view, header->graph, *budget->left(), &header->weights,
                       &header->optimizer_state);
 }
 
@@ -396,6 +403,12 @@ FileError LoadModelFile(std::span<const uint8_t> file, ModelFile* model) {
                   header.optimizer_state.size() * sizeof(StoredTensor);
   for (const std::string& name : header.classes) {
     kept += sizeof(name) + name.size() + Budget::kBlock;
+  }
+  for (const TableColumn& column : header.columns) {
+    kept += sizeof(column) + column.name.size() + Budget::kBlock;
+    for (const std::string& value : column.values) {
+      kept += sizeof(value) + value.size() + Budget::kBlock;
+    }
   }
   for (const auto& [key, value] : header.training) {
     kept += kMapNodeBytes + key.size() + value.size();

@@ -7,6 +7,7 @@
 //   "preprocessing"    {"version":1,"h":..,"w":..,"c":..,"element_type":"u8",
 //                      "scale":..,"kind":"mean_std"}
 //   "classes"          ["cat","dog"], or []
+//   "columns"          of a model of tables alone: columns.h
 //   "training.<key>"   text: counters, optimizer, schedule, ...
 //   (ModelDescription::training)
 //
@@ -34,6 +35,7 @@
 #include <string_view>
 #include <vector>
 
+#include "models/files/columns.h"
 #include "models/files/error.h"
 #include "models/files/preprocessing.h"
 #include "models/files/safetensors.h"
@@ -57,6 +59,7 @@ struct ModelDescription {
   Graph graph;
   Preprocessing preprocessing;
   std::vector<std::string> classes;
+  std::vector<TableColumn> columns;  // of a table; else none
   std::map<std::string, std::string> training;
 };
 

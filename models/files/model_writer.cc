@@ -98,6 +98,7 @@ FileError CheckInfo(const ModelDescription& info,
     }
   }
   TEMPER_RETURN_IF_FILE_ERROR(CheckClasses(info.classes, info.graph));
+  TEMPER_RETURN_IF_FILE_ERROR(CheckColumns(info.columns, info.graph));
   return CheckPreprocessing(info.preprocessing, info.graph);
 }
 
@@ -139,6 +140,9 @@ void ModelWriter::AppendMetadata(const ModelDescription& info,
       {"graph", graph},
       {"preprocessing", WritePreprocessing(info.preprocessing)},
   };
+  if (!info.columns.empty()) {
+    fields.emplace("columns", WriteColumns(info.columns));
+  }
   for (const auto& [key, value] : info.training) {
     fields.emplace(Text(kTrainingPrefix, key), value);
   }

@@ -308,7 +308,7 @@ int Run(const Cli& cli, const Arguments& a) {
   const Dataset data = LoadDataset(
       SpecWithSplit(a.data, "evaluated", &notes),
       [&](const Shape& shape) { predictor.CheckShape(shape, a.data); },
-      predictor.Pictures());
+      predictor.DataInput());
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
   CheckTargetKind(predictor.model().graph, data.targets, a.model);
   // How the data's classes are called here, and those that the model lacks.

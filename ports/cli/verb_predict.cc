@@ -240,7 +240,9 @@ class Printer {
 // A picture of any size becomes a sample of the model.
 void AddPicture(std::span<const uint8_t> file, const std::string& path,
                 const Predictor& predictor, Printer& printer) {
-  const auto [shape, fit] = predictor.Pictures();
+  const ModelInput input = predictor.DataInput();
+  const auto& shape = input.shape;
+  const PictureFit& fit = input.fit;
   predictor.CheckShape(
       {shape->h, shape->w, shape->c == 1 ? 1u : 3u, ElementType::kU8}, path);
   std::vector<uint8_t> sample(static_cast<size_t>(shape->Count()));
@@ -292,7 +294,7 @@ void AddData(const std::string& spec, const Predictor& predictor,
   const Dataset data = LoadDataset(
       SpecWithSplit(spec, "predicted", &notes),
       [&](const Shape& shape) { predictor.CheckShape(shape, spec); },
-      predictor.Pictures());
+      predictor.DataInput());
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
   for (const std::string& note : notes) Message("note: {}", note);
   // Labels are called as the model calls them, so that they can be compared.

@@ -162,14 +162,14 @@ TEST(Folder, SizesAndChannels) {
   photos.Add("a/1.png",
              WritePng({.w = 6, .h = 2, .colour = 2, .rows = Bytes(36, 100)}));
   const auto shape = [&](const std::string& options,
-                         const PictureDefaults& defaults = {}) {
+                         const ModelInput& defaults = {}) {
     const Dataset data = LoadDataset(photos.Spec(options), {}, defaults);
     return fmt::format("{}x{}x{}", data.shape.h, data.shape.w, data.shape.c);
   };
   EXPECT_EQ(shape(""), "2x6x3");
   EXPECT_EQ(shape("size=8x4"), "8x4x3");
   EXPECT_EQ(shape("size=8&channels=1"), "8x8x1");
-  const PictureDefaults model = {Shape{5, 7, 1, ElementType::kU8}};
+  const ModelInput model = {Shape{5, 7, 1, ElementType::kU8}};
   EXPECT_EQ(shape("", model), "5x7x1");
   EXPECT_EQ(shape("channels=3", model), "5x7x3");
   EXPECT_EQ(shape("size=3x3", model), "3x3x1");
@@ -178,7 +178,7 @@ TEST(Folder, SizesAndChannels) {
   EXPECT_EQ(data.Sample(0)[0], 0);
   EXPECT_EQ(data.Sample(0)[6 * 3 * 2], 100);
   EXPECT_EQ(data.pictures->mode, PictureFit::Mode::kPad);
-  const PictureDefaults padded = {Shape{6, 6, 3, ElementType::kU8},
+  const ModelInput padded = {Shape{6, 6, 3, ElementType::kU8},
                                   {PictureFit::Mode::kPad, {1, 2, 3}}};
   data = LoadDataset(photos.Spec(), {}, padded);
   EXPECT_EQ(data.Sample(0)[1], 2);

@@ -1,13 +1,19 @@
-// JSON that came from a file. What stands in it decides neither how deep a
+// JSON as text, in and out; nothing else in ports/ but config.json's reader
+// (train/options_json.cc) knows a JSON library.
+//
+// JSON that came from a file: what stands in it decides neither how deep a
 // parser calls itself nor how much memory a tree takes: models/files/json.h reads it
 // first, without either. Text of our own making needs none of this.
 #ifndef TEMPER_PORTS_HOST_BASE_JSON_TEXT_H_
 #define TEMPER_PORTS_HOST_BASE_JSON_TEXT_H_
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <string>
 #include <string_view>
+
+#include "ports/host/base/value.h"
 
 namespace temper::host {
 
@@ -15,6 +21,13 @@ namespace temper::host {
 // hundred bytes of memory each) and 32 levels. Throws std::runtime_error, which
 // says what is wrong and where.
 nlohmann::ordered_json ParseJson(std::string_view text, uint64_t most_tokens);
+
+// The same as a Value.
+Value ParseValue(std::string_view text, uint64_t most_tokens);
+
+// In ASCII and lines, without a newline at the end. What is not UTF-8 becomes
+// U+FFFD, a number that is not finite null.
+std::string JsonText(const Value& value);
 
 // The whole number that an object has under this key, without a tree: for large
 // files. Nothing if the text is not JSON, or has no such number.

@@ -16,7 +16,7 @@
 namespace temper::host {
 
 class DataReader;
-struct PictureDefaults;
+struct ModelInput;
 
 struct DataKind {
   std::string_view name;
@@ -31,7 +31,7 @@ struct DataKind {
   bool own_validation = false;
   // Finds the files that the spec names.
   std::unique_ptr<DataReader> (*open)(const DataSpec& spec,
-                                      const PictureDefaults& defaults);
+                                      const ModelInput& defaults);
 };
 
 std::span<const DataKind* const> DataKinds();

@@ -120,18 +120,26 @@ void CheckMemory(const DataSpec& spec, const Shape& shape, uint64_t samples) {
   const std::optional<uint64_t> available = AvailableMemory();
   // At most 2^32 samples of 2^33 bytes: no overflow.
   if (!available || samples * each <= *available) return;
-  Fail(ErrorKind::kDoesNotFit, "cannot hold the samples in memory", spec.text,
-       fmt::format("{} samples of {}x{}x{} need {} bytes, {} are available",
-                   samples, shape.h, shape.w, shape.c, samples * each,
-                   *available),
-       "Read fewer samples (limit=, per_class=) or, of pictures, smaller ones "
-       "(size=HxW).");
+  Fail(
+      ErrorKind::kDoesNotFit, "cannot hold the samples in memory", spec.text,
+      fmt::format("{} samples of {}x{}x{} need {} bytes, {} are available",
+                  samples, shape.h, shape.w, shape.c, samples * each,
+                  *available),
+      "Read fewer samples (limit=, per_class=) or, of pictures, smaller ones "
+      "(size=HxW); or pack them first, `temper data pack SPEC FILE`: a pack is "
+      "larger than the memory if need be.");
+}
+
+size_t SamplesOf(const DataReader::Index& index) {
+  return index.targets.kind == TargetKind::kClasses
+             ? index.labels.size()
+             : static_cast<size_t>(index.samples);
 }
 
 // Everything but the samples, and where they go.
 Dataset Prepare(const DataSpec& spec, std::string_view split,
                 const DataReader::Index& index, const Selection& selection,
-                const std::vector<uint32_t>& chosen,
+                const std::vector<uint32_t>& chosen, bool held_out,
                 std::vector<DataReader::Placement>& wanted) {
   Dataset data;
   data.targets = index.targets;
@@ -160,12 +168,21 @@ Dataset Prepare(const DataSpec& spec, std::string_view split,
   data.values.resize(static_cast<size_t>(floats));
   // At most 2^32 samples of 2^33 bytes: no overflow.
   const uint64_t bytes = uint64_t{data.SampleBytes()} * chosen.size();
-  data.samples = SampleBlock(CheckedSize(bytes, spec.text));
+  if (index.mapped != nullptr) {
+    // All of them; those of the split lie at their numbers.
+    data.samples =
+        SampleBlock(index.mapped, data.SampleBytes() * SamplesOf(index));
+  } else {
+    data.samples = SampleBlock(CheckedSize(bytes, spec.text));
+  }
   for (size_t i = 0; i < chosen.size(); ++i) {
     wanted.push_back(
-        {chosen[i], data.samples.data() + i * data.SampleBytes(),
+        {chosen[i],
+         index.mapped != nullptr ? nullptr
+                                 : data.samples.data() + i * data.SampleBytes(),
          floats == 0 ? nullptr
-                     : data.values.data() + i * size_t{data.targets.Floats()}});
+                     : data.values.data() + i * size_t{data.targets.Floats()},
+         held_out});
   }
   return data;
 }
@@ -275,7 +292,8 @@ std::vector<uint64_t> Dataset::ClassCounts() const {
 }
 
 uint64_t Dataset::MemoryBytes() const {
-  uint64_t bytes = samples.size() + labels.capacity() * sizeof(labels[0]) +
+  uint64_t bytes = (samples.mapped() ? 0 : samples.size()) +
+                   labels.capacity() * sizeof(labels[0]) +
                    values.capacity() * sizeof(values[0]) +
                    ids.capacity() * sizeof(ids[0]) + names.MemoryBytes();
   for (const std::string& name : class_names) {
@@ -310,24 +328,32 @@ uint64_t Fingerprint(const Dataset& data) {
   }
   add(data.labels.data(), data.labels.size() * sizeof(data.labels[0]));
   add(data.ids.data(), data.ids.size() * sizeof(data.ids[0]));
-  add(data.samples.data(), data.samples.size());
+  if (!data.samples.mapped()) {
+    add(data.samples.data(), data.samples.size());
+  }
+  for (size_t i = 0; data.samples.mapped() && i < data.size(); ++i) {
+    add(data.Sample(i), data.SampleBytes());
+  }
   return XXH3_64bits_digest(state.p);
+}
+
+void CheckIndex(const DataReader::Index& index, const std::string& source) {
+  CheckCount(SamplesOf(index), source);
+  for (size_t i = 0; i < index.labels.size(); ++i) {
+    if (index.labels[i] >= 0) continue;
+    Fail(ErrorKind::kBadData, "cannot use the labels",
+         fmt::format("{}, sample {}", source, i),
+         fmt::format("label {} is negative", index.labels[i]),
+         "Labels count from 0.");
+  }
+  CheckShape(index.shape, source);
 }
 
 TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
                       const ShapeCheck& check) {
   const DataReader::Index index = reader.ReadIndex();
+  CheckIndex(index, spec.text);
   const bool labelled = index.targets.kind == TargetKind::kClasses;
-  CheckCount(labelled ? index.labels.size() : index.samples, spec.text);
-  for (size_t i = 0; i < index.labels.size(); ++i) {
-    if (index.labels[i] < 0) {
-      Fail(ErrorKind::kBadData, "cannot use the labels",
-           fmt::format("{}, sample {}", spec.text, i),
-           fmt::format("label {} is negative", index.labels[i]),
-           "Labels count from 0.");
-    }
-  }
-  CheckShape(index.shape, spec.text);
   if (check) check(index.shape);
   const Selection selection =
       labelled ? Select(spec, index.labels, index.class_names)
@@ -338,16 +364,20 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
   std::vector<DataReader::Placement> wanted;
   wanted.reserve(selection.train.size() + selection.val.size());
   TrainingData out;
-  CheckMemory(spec, index.shape, selection.train.size() + selection.val.size());
+  if (index.mapped == nullptr) {
+    CheckMemory(spec, index.shape,
+                selection.train.size() + selection.val.size());
+  }
   // Without val=, split=val is a part of the data's own.
   const bool held_out = spec.val > 0.0;
   const bool only_val = held_out && spec.split == "val";
   if (!only_val) {
-    out.train =
-        Prepare(spec, spec.split, index, selection, selection.train, wanted);
+    out.train = Prepare(spec, spec.split, index, selection, selection.train,
+                        false, wanted);
   }
   if (held_out) {
-    out.val = Prepare(spec, "val", index, selection, selection.val, wanted);
+    out.val =
+        Prepare(spec, "val", index, selection, selection.val, true, wanted);
   }
   std::vector<std::string>& notes = only_val ? out.val->notes : out.train.notes;
   notes = index.notes;
@@ -356,6 +386,8 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
             [](const auto& a, const auto& b) { return a.sample < b.sample; });
   const DataReader::Missing missing = reader.ReadSamples(wanted);
   notes.insert(notes.end(), missing.notes.begin(), missing.notes.end());
+  if (!only_val) out.train.columns = reader.Columns();
+  if (held_out) out.val->columns = reader.Columns();
   if (!missing.samples.empty()) {
     if (!only_val) Remove(out.train, missing.samples);
     if (held_out) Remove(*out.val, missing.samples);
@@ -372,7 +404,7 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
 }
 
 Dataset LoadDataset(std::string_view text, const ShapeCheck& check,
-                    const PictureDefaults& defaults) {
+                    const ModelInput& defaults) {
   return LoadDataset(ParseDataSpec(text), check, defaults);
 }
 
@@ -380,21 +412,21 @@ namespace {
 
 // Parsing has checked the kind.
 std::unique_ptr<DataReader> OpenData(const DataSpec& spec,
-                                     const PictureDefaults& defaults) {
+                                     const ModelInput& defaults) {
   return FindDataKind(spec.kind)->open(spec, defaults);
 }
 
 }  // namespace
 
 Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check,
-                    const PictureDefaults& defaults) {
+                    const ModelInput& defaults) {
   TrainingData data = LoadFrom(*OpenData(spec, defaults), spec, check);
   return spec.split == "val" && data.val ? std::move(*data.val)
                                          : std::move(data.train);
 }
 
 TrainingData LoadTrainingData(std::string_view text, const ShapeCheck& check,
-                              const PictureDefaults& defaults) {
+                              const ModelInput& defaults) {
   const DataSpec spec = ParseDataSpec(text);
   if (spec.split != "train") {
     Fail(ErrorKind::kUsage, "cannot train on this data", spec.text,

@@ -24,21 +24,28 @@
 #include <string_view>
 #include <vector>
 
+#include "models/files/columns.h"
 #include "models/files/preprocessing.h"
 #include "ports/host/data/data_spec.h"
 #include "temper/graph.h"
 
 namespace temper::host {
 
-// A block of bytes, aligned to 64, that nobody has touched yet: the system
-// hands out its pages as data arrives.
+// A block of bytes. Of its own: aligned to 64, and not touched yet, the system
+// hands out its pages as data arrives. Or mapped (os/mapping.h): read only, and
+// no memory of this process.
 class SampleBlock {
  public:
   SampleBlock() = default;
   explicit SampleBlock(size_t bytes);
-  uint8_t* data() { return bytes_.get(); }
-  const uint8_t* data() const { return bytes_.get(); }
+  SampleBlock(std::shared_ptr<const uint8_t> mapped, size_t bytes)
+      : mapped_(std::move(mapped)), size_(bytes) {}
+  uint8_t* data() { return bytes_.get(); }  // of its own, or null
+  const uint8_t* data() const {
+    return mapped_ != nullptr ? mapped_.get() : bytes_.get();
+  }
   size_t size() const { return size_; }
+  bool mapped() const { return mapped_ != nullptr; }
   // The first so many bytes remain.
   void Shrink(size_t bytes) { size_ = bytes < size_ ? bytes : size_; }
 
@@ -47,6 +54,7 @@ class SampleBlock {
     void operator()(uint8_t* p) const;
   };
   std::unique_ptr<uint8_t[], Free> bytes_;
+  std::shared_ptr<const uint8_t> mapped_;
   size_t size_ = 0;
 };
 
@@ -81,11 +89,14 @@ struct Dataset {
   std::vector<float> values;    // targets.Floats() per sample, finite
   // Index in the original data set, ascending; the sample index of Philox.
   std::vector<uint64_t> ids;
-  SampleNames names;    // one per sample, or none
-  SampleBlock samples;  // size() samples, NHWC, no gaps
+  SampleNames names;  // one per sample, or none
+  // NHWC, no gaps: size() samples, or, mapped, all samples of the original data
+  // set.
+  SampleBlock samples;
   // How pictures became samples; nothing if the data are no pictures.
   std::optional<PictureFit> pictures;
-  std::vector<std::string> notes;  // for the user: what is odd but allowed
+  std::vector<TableColumn> columns;  // of a table, else none
+  std::vector<std::string> notes;    // for the user: what is odd but allowed
 
   size_t size() const { return ids.size(); }
   size_t SampleBytes() const {
@@ -93,7 +104,8 @@ struct Dataset {
            (shape.type == ElementType::kU8 ? 1 : 4);
   }
   const uint8_t* Sample(size_t i) const {
-    return samples.data() + i * SampleBytes();
+    const size_t at = samples.mapped() ? static_cast<size_t>(ids[i]) : i;
+    return samples.data() + at * SampleBytes();
   }
   const float* Values(size_t i) const {
     return values.data() + i * targets.Floats();
@@ -124,15 +136,19 @@ class DataReader {
     Targets targets = {TargetKind::kClasses, 0};
     uint64_t samples = 0;  // of other kinds
     SampleNames names;     // of all samples, or none
+    // All samples, where they lie mapped: then ReadSamples brings targets alone.
+    std::shared_ptr<const uint8_t> mapped;
     std::optional<PictureFit> pictures;
     std::vector<std::string> notes;  // for the user
   };
   // One sample that is wanted, and where its bytes go.
   struct Placement {
     uint32_t sample;
-    uint8_t* to;
-    float* values =
-        nullptr;  // targets.Floats() of them; null if there are none
+    uint8_t* to;  // null: it is mapped
+    // targets.Floats() of them; null if there are none.
+    float* values = nullptr;
+    // Not for training: what the reader computes of samples leaves it out.
+    bool held_out = false;
   };
 
   // What could not be read and is left out.
@@ -147,12 +163,16 @@ class DataReader {
   // Called once, after ReadIndex. `wanted` ascends by sample, without doubles.
   // Checks the rest of the file, too.
   virtual Missing ReadSamples(std::span<const Placement> wanted) = 0;
+  // After ReadSamples: how the rows of a table became samples.
+  virtual std::vector<TableColumn> Columns() const { return {}; }
 };
 
-// What pictures become where the spec does not say: samples of the model.
-struct PictureDefaults {
+// The samples that a model reads, where the spec does not say: what pictures
+// become, and which columns of a table are taken.
+struct ModelInput {
   std::optional<Shape> shape = {};
   PictureFit fit = {};
+  std::vector<TableColumn> columns = {};
 };
 
 struct TrainingData {
@@ -167,13 +187,16 @@ struct TrainingData {
 // may throw.
 using ShapeCheck = std::function<void(const Shape&)>;
 Dataset LoadDataset(std::string_view spec, const ShapeCheck& check = {},
-                    const PictureDefaults& defaults = {});
+                    const ModelInput& defaults = {});
 Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check = {},
-                    const PictureDefaults& defaults = {});
+                    const ModelInput& defaults = {});
 // Both parts of split=train with val=F in one pass over the files.
 TrainingData LoadTrainingData(std::string_view spec,
                               const ShapeCheck& check = {},
-                              const PictureDefaults& defaults = {});
+                              const ModelInput& defaults = {});
+
+// Limits that hold for every kind of data: kUnsupported, kBadData.
+void CheckIndex(const DataReader::Index& index, const std::string& source);
 
 // The same with an open reader: `spec.kind` and `spec.path` do not matter.
 TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,

@@ -135,6 +135,7 @@ std::string_view Remedy(FormatKind kind) {
     case FormatKind::kGzip:
       return "Unpack it (gzip -d), or give it the ending .gz.";
     case FormatKind::kUnknown:
+    case FormatKind::kText:
     case FormatKind::kOther:
       break;
   }
@@ -168,7 +169,7 @@ FileFormat RecognizeFormat(std::span<const uint8_t> bytes) {
       markup.kind != FormatKind::kUnknown) {
     return markup;
   }
-  if (IsText(start)) return {"a text", FormatKind::kOther};
+  if (IsText(start)) return {"a text", FormatKind::kText};
   return {};
 }
 

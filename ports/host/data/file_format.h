@@ -27,6 +27,7 @@ enum class FormatKind : uint8_t {
   kPage,  // what a server sends instead of a file
   kNpy,
   kTensors,  // of another program, or a model
+  kText,
   kOther,
 };
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,6 +87,8 @@ bool AtomicFile::OwnsTemporary() const {
 void AtomicFile::Close() {
   // Nothing that close() could report matters here: either the data is on the
   // disk already or the file is given up.
+  if (mapping_ != nullptr) munmap(mapping_, mapped_);
+  mapping_ = nullptr;
   if (fd_ >= 0) close(fd_);
   if (folder_fd_ >= 0 && folder_fd_ != given_folder_) close(folder_fd_);
   fd_ = folder_fd_ = -1;
@@ -102,7 +105,7 @@ int AtomicFile::OpenTemporary(const char** what) {
   for (int attempt = 0;; ++attempt) {
     *what = "cannot create the temporary file";
     fd_ = openat(folder_fd_, temporary_.c_str(),
-                 kFlags | O_WRONLY | O_CREAT | O_EXCL, kMode);
+                 kFlags | O_RDWR | O_CREAT | O_EXCL, kMode);
     if (fd_ >= 0) break;
     if (errno != EEXIST || attempt == 2) return errno;
     // A leftover of a process that died, or the work of one that lives and
@@ -175,6 +178,43 @@ bool AtomicFile::Write(const void* data, size_t size) {
     size -= static_cast<size_t>(n);
   }
   return true;
+}
+
+uint8_t* AtomicFile::Map(uint64_t bytes) {
+  if (fd_ < 0 || mapping_ != nullptr) return nullptr;
+  const auto fail = [&](const char* what, int number) -> uint8_t* {
+    const Status status = Fail(StatusCode::kIoError, what, number);
+    return status.ok() ? static_cast<uint8_t*>(mapping_) : nullptr;
+  };
+  const size_t size = static_cast<size_t>(bytes);
+  const off_t length = static_cast<off_t>(bytes);
+  if (size == 0 || size != bytes || length < 0 ||
+      static_cast<uint64_t>(length) != bytes) {
+    return fail("it would be larger than this system can map", 0);
+  }
+  // Room for all of it now: a full device would end the process where it
+  // writes, not say so.
+  if (const int number = posix_fallocate(fd_, 0, length); number != 0) {
+    return fail("cannot make room for it", number);
+  }
+  void* const mapping =
+      mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+  if (mapping == MAP_FAILED) return fail("cannot map it", errno);
+  mapping_ = mapping;
+  mapped_ = size;
+  return static_cast<uint8_t*>(mapping);
+}
+
+Status AtomicFile::Shorten(uint64_t bytes) {
+  if (fd_ < 0 || mapping_ == nullptr || bytes > mapped_) {
+    return Error(StatusCode::kWrongState, "the file is not mapped");
+  }
+  munmap(mapping_, mapped_);
+  mapping_ = nullptr;
+  if (ftruncate(fd_, static_cast<off_t>(bytes)) != 0) {
+    return Fail(StatusCode::kIoError, "cannot shorten it", errno);
+  }
+  return Ok();
 }
 
 Status AtomicFile::Commit() {

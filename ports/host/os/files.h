@@ -52,6 +52,12 @@ class AtomicFile {
   // saving to this target. kIoError: anything else; error() says what.
   Status Open();
   bool Write(const void* data, size_t size);
+  // In place of Write: makes the file `bytes` long, with room on the device, and
+  // maps it for writing. Null on a failure. Valid until Shorten, Commit or
+  // Abort.
+  uint8_t* Map(uint64_t bytes);
+  // Cuts a mapped file and ends the mapping.
+  Status Shorten(uint64_t bytes);
   // kIoError. If only the last step (fsync of the folder) failed, the new
   // content is in place, but a power cut may bring the old one back.
   Status Commit();
@@ -82,6 +88,8 @@ class AtomicFile {
   std::string path_, folder_, name_, temporary_;
   int given_folder_ = -1;  // not ours to close
   int folder_fd_ = -1, fd_ = -1;
+  void* mapping_ = nullptr;
+  size_t mapped_ = 0;
   char error_[1024] = "";
   const char* consequence_ = "";
 };

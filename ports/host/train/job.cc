@@ -130,6 +130,7 @@ void NewModel(Job& job) {
   p.h = input.h, p.w = input.w, p.c = input.c;
   p.element_type = static_cast<ElementType>(input.element_type);
   p.pictures = job.data.train.pictures;
+  job.info.columns = job.data.train.columns;
   for (Node& node : graph.nodes) {
     if (!node.Is<NormalizeParams>()) continue;
     // A graph file says how its layer computes; a builder leaves it to us.
@@ -187,6 +188,7 @@ void ResolveValues(Job& job) {
 // From a model file: its weights, its preprocessing, its classes.
 void OldModel(Job& job) {
   Graph& graph = job.info.graph;
+  if (job.info.columns.empty()) job.info.columns = job.data.train.columns;
   // What is learnt from pictures now is what prediction must do.
   if (job.data.train.pictures) {
     job.info.preprocessing.pictures = job.data.train.pictures;
@@ -494,12 +496,13 @@ void PlanJob(Job& job, bool resume) {
 
 // What pictures of any size become: samples of the model, fitted as it was
 // trained. A new model of the list was made for samples of some size.
-PictureDefaults PicturesOf(const Job& job) {
-  PictureDefaults defaults;
+ModelInput PicturesOf(const Job& job) {
+  ModelInput defaults;
   if (!job.info.graph.nodes.empty()) {
     const InputParams& p = job.info.graph.nodes[0].As<InputParams>();
     defaults.shape = {p.h, p.w, p.c, ElementType::kU8};
     defaults.fit = job.info.preprocessing.pictures.value_or(PictureFit{});
+    defaults.columns = job.info.columns;
     return defaults;
   }
   const std::string_view name = std::string_view(job.options.model)
@@ -516,6 +519,11 @@ void KeepNotes(Job& job) {
   job.notes.insert(job.notes.end(), notes.begin(), notes.end());
 }
 
+// What validation data become: samples as the training data's.
+ModelInput InputOf(const Dataset& train) {
+  return {train.shape, train.pictures.value_or(PictureFit{}), train.columns};
+}
+
 // Data that bring a validation part of their own, unless val= or --val is given.
 void LoadOwnValidation(Job& job) {
   if (job.data.val) return;
@@ -523,8 +531,7 @@ void LoadOwnValidation(Job& job) {
   if (!HasSplit(spec, "val")) return;
   spec.split = "val";
   const Dataset& train = job.data.train;
-  job.data.val = LoadDataset(
-      spec, {}, {train.shape, train.pictures.value_or(PictureFit{})});
+  job.data.val = LoadDataset(spec, {}, InputOf(train));
   job.notes.push_back(
       fmt::format("validation: {} samples of the data's own val split",
                   job.data.val->size()));
@@ -555,7 +562,7 @@ void LoadValidation(Job& job) {
                          is.w, is.c, want.h, want.w, want.c),
              "Use data of the same shape and type");
       },
-      {want, job.data.train.pictures.value_or(PictureFit{})});
+      InputOf(job.data.train));
   KeepNotes(job);
 }
 

@@ -42,10 +42,11 @@ class Predictor {
   // The classes that the model knows: as many as have names, or all outputs.
   std::vector<std::string> Classes() const;
 
-  // What pictures become: samples of the model, by the fit that it was trained
-  // with.
-  PictureDefaults Pictures() const {
-    return {input(), model_.preprocessing.pictures.value_or(PictureFit{})};
+  // What data of other forms become: samples of the model, by the fit of pictures
+  // and the columns of tables that it was trained with.
+  ModelInput DataInput() const {
+    return {input(), model_.preprocessing.pictures.value_or(PictureFit{}),
+            model_.columns};
   }
   // kMismatch unless samples of this shape are what the model reads.
   void CheckShape(const Shape& shape, const std::string& where) const;

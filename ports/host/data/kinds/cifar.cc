@@ -159,7 +159,7 @@ bool HasCifarSplit(const DataSpec& spec, std::string_view split) {
                              !Find(spec.path, "test.bin").empty());
 }
 
-std::unique_ptr<DataReader> Open(const DataSpec& spec, const PictureDefaults&) {
+std::unique_ptr<DataReader> Open(const DataSpec& spec, const ModelInput&) {
   const CifarOptions options = ReadOptions<CifarOptions>(spec, kOptions);
   const bool test = spec.split == "test";
   std::vector<SourceOpener> files;

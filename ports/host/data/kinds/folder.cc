@@ -296,7 +296,7 @@ constexpr DataOption kOptions[] = {
                                     "a file that cannot be read is an error"),
 };
 
-FolderOptions OptionsOf(const DataSpec& spec, const PictureDefaults& defaults) {
+FolderOptions OptionsOf(const DataSpec& spec, const ModelInput& defaults) {
   const FolderSpec given = ReadOptions<FolderSpec>(spec, kOptions);
   FolderOptions options;
   options.size = given.size;
@@ -359,7 +359,7 @@ bool HasFolderSplit(const DataSpec& spec, std::string_view split) {
 }
 
 std::unique_ptr<DataReader> Open(const DataSpec& spec,
-                                 const PictureDefaults& defaults) {
+                                 const ModelInput& defaults) {
   const FolderOptions options = OptionsOf(spec, defaults);
   // What val= holds out is a part of the training pictures.
   const std::string split = spec.val > 0 ? "train" : spec.split;

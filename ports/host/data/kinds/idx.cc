@@ -284,7 +284,7 @@ namespace {
 
 // Finds the files that spec.path and spec.split name.
 std::unique_ptr<DataReader> OpenFolder(const DataSpec& spec,
-                                       const PictureDefaults&) {
+                                       const ModelInput&) {
   const IdxOptions options = ReadOptions<IdxOptions>(spec, kOptions);
   struct stat info;
   if (stat(spec.path.c_str(), &info) != 0) {

@@ -9,7 +9,9 @@ namespace temper::host {
   KIND(kIdxData)                \
   KIND(kFolderData)             \
   KIND(kCifarData)              \
-  KIND(kNpyData)
+  KIND(kNpyData)                \
+  KIND(kCsvData)                \
+  KIND(kPackKind)
 
 #define TEMPER_DATA_KIND_DECLARE(record) extern const DataKind record;
 TEMPER_DATA_KINDS(TEMPER_DATA_KIND_DECLARE)

@@ -198,7 +198,7 @@ namespace {
 
 // The files that spec.paths name.
 std::unique_ptr<DataReader> OpenFiles(const DataSpec& spec,
-                                      const PictureDefaults&) {
+                                      const ModelInput&) {
   const NpyOptions options = ReadOptions<NpyOptions>(spec, kOptions);
   if (options.targets && spec.paths.size() < 2) {
     BadOption("targets", "there is no file of targets", "Write npy:X,Y.");

@@ -1,0 +1,55 @@
+// Text tables: csv:FILE?label=COLUMN (classes), ?target=COLUMN,COLUMN (values),
+// or neither (samples alone). Every other column is an input: one of numbers, or
+// of texts, one input for each text (models/files/columns.h). A sample is
+// 1 x 1 x inputs, f32.
+//
+// What a column holds is decided by all its rows: numbers alone, or texts alone.
+// One that holds both is refused with its line: a typing error must not make
+// classes of a thousand numbers. In a column of numbers NA, NaN, null, ? and the
+// like are missing values, in one of texts they are texts.
+//
+// A model's own columns, if they are given, take the place of that: columns are
+// found by name, those that the model lacks are left out with a note, one that
+// the data lack is kMismatch, a text that the model does not know kBadData.
+//
+// The file is read twice, so that limit=200 costs the memory of 200 rows, and a
+// number per row.
+// Next: csv_format.h (records and fields).
+#ifndef TEMPER_PORTS_HOST_DATA_KINDS_CSV_H_
+#define TEMPER_PORTS_HOST_DATA_KINDS_CSV_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/files/columns.h"
+#include "ports/host/data/dataset.h"
+#include "ports/host/os/byte_source.h"
+
+namespace temper::host {
+
+// A column of texts has at most so many different ones.
+inline constexpr size_t kMaxCategories = 1000;
+
+struct CsvOptions {
+  enum class Header : uint8_t { kChecked, kYes, kNo };
+  enum class Missing : uint8_t { kRefuse, kMean, kDrop };
+  std::string label;                     // "": none
+  std::vector<std::string> target;       // columns of values
+  std::vector<std::string> ignore;       // columns that are no inputs
+  std::vector<std::string> categorical;  // columns of numbers that are names
+  Header header = Header::kChecked;
+  char delimiter = ',';
+  char decimal = '.';
+  Missing missing = Missing::kRefuse;
+};
+
+// `open` opens the file from its beginning; it is called up to three times.
+using OpenSource = std::function<std::unique_ptr<ByteSource>()>;
+std::unique_ptr<DataReader> OpenCsv(OpenSource open, const CsvOptions& options,
+                                    std::vector<TableColumn> columns = {});
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_DATA_KINDS_CSV_H_

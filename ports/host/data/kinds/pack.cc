@@ -1,0 +1,95 @@
+// Packs: data sets that `temper data pack` has made, mapped where they lie.
+// See pack_file.h.
+#include <fmt/format.h>
+
+#include <cstring>
+#include <memory>
+
+#include "ports/host/base/failure.h"
+#include "ports/host/data/data_kind.h"
+#include "ports/host/data/dataset.h"
+#include "ports/host/data/pack_file.h"
+#include "ports/host/os/mapping.h"
+
+namespace temper::host {
+namespace {
+
+struct PackOptions {
+  bool trusted = false;
+};
+
+class PackKindReader final : public DataReader {
+ public:
+  PackKindReader(const std::string& path, const PackOptions& options,
+                 std::vector<TableColumn> columns)
+      : mapping_(std::make_shared<FileMapping>(path)),
+        view_(OpenPack(mapping_->bytes(), path, !options.trusted)) {
+    if (!columns.empty() && columns != view_.text.columns) {
+      Fail(ErrorKind::kMismatch, "the data do not fit the model", path,
+           "the pack was made with other columns than the model reads",
+           "Pack the table again, with temper data pack --model MODEL.");
+    }
+  }
+
+  Index ReadIndex() override {
+    Index index;
+    index.shape = view_.shape;
+    index.targets = view_.targets;
+    index.samples = view_.samples;
+    index.class_names = view_.text.classes;
+    index.pictures = view_.text.pictures;
+    if (view_.labels != nullptr) {
+      index.labels.assign(view_.labels, view_.labels + view_.samples);
+    }
+    // Lives as long as the mapping.
+    index.mapped = std::shared_ptr<const uint8_t>(mapping_, view_.data);
+    return index;
+  }
+
+  Missing ReadSamples(std::span<const Placement> wanted) override {
+    const size_t floats = view_.targets.Floats();
+    for (const Placement& place : wanted) {
+      if (place.values == nullptr) continue;
+      std::memcpy(place.values, view_.values + place.sample * floats,
+                  floats * sizeof(float));
+    }
+    return {};
+  }
+
+  std::vector<TableColumn> Columns() const override {
+    return view_.text.columns;
+  }
+
+ private:
+  const std::shared_ptr<const FileMapping> mapping_;
+  const PackView view_;
+};
+
+constexpr DataOption kOptions[] = {
+    FlagOption<&PackOptions::trusted>(
+        "trusted", "its bytes are not compared with their checksum first"),
+};
+
+std::unique_ptr<DataReader> Open(const DataSpec& spec,
+                                 const ModelInput& model) {
+  if (spec.split == "test") {
+    Fail(ErrorKind::kUsage, "cannot find the test split", spec.text,
+         "a pack has no splits of its own",
+         "Name the pack of the test set, without split=.");
+  }
+  return std::make_unique<PackKindReader>(
+      spec.paths[0], ReadOptions<PackOptions>(spec, kOptions), model.columns);
+}
+
+}  // namespace
+
+extern const DataKind kPackKind;
+const DataKind kPackKind = {
+    .name = "pack",
+    .usage = "pack:FILE",
+    .help = "what `temper data pack` has made of other data",
+    .options = kOptions,
+    .open = Open,
+};
+
+}  // namespace temper::host

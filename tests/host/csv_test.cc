@@ -1,0 +1,284 @@
+// Text tables: records as RFC 4180 and as spreadsheets write them, what columns
+// become, what is missing, a model's own columns, and what is refused, and how.
+#include "ports/host/data/kinds/csv.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "ports/host/data/kinds/csv_format.h"
+#include "tests/host/host_test.h"
+
+namespace temper::host {
+namespace {
+
+using ::temper::testing::Bytes;
+using ::temper::testing::ExpectFailure;
+using ::temper::testing::TempFolder;
+
+Bytes BytesOf(std::string_view text) { return {text.begin(), text.end()}; }
+
+using Records = std::vector<std::vector<std::string>>;
+Records Read(std::string_view text, char delimiter = ',') {
+  const Bytes bytes = BytesOf(text);
+  const auto source = OpenMemory(bytes, "t.csv");
+  CsvReader reader(*source, delimiter);
+  Records records;
+  while (reader.Next()) {
+    std::vector<std::string>& fields = records.emplace_back();
+    for (size_t i = 0; i < reader.size(); ++i) fields.emplace_back(reader[i]);
+  }
+  return records;
+}
+
+TEST(CsvFormat, ReadsRecords) {
+  const Records two = {{"a", "b"}, {"1", "2"}};
+  EXPECT_EQ(Read("a,b\n1,2\n"), two);
+  EXPECT_EQ(Read("a,b\r\n1,2\r\n"), two);
+  EXPECT_EQ(Read("a,b\r1,2"), two);
+  EXPECT_EQ(Read("\xef\xbb\xbf"
+                 "a,b\n\n  \n1,2\n\n\n"),
+            two);
+  EXPECT_EQ(Read(" a ,\tb\n1 , 2 \n"), two);
+  EXPECT_EQ(Read("\"a\",\"b\" \n\"1\", \"2\"\n"), two);
+  EXPECT_EQ(Read(""), Records());
+  EXPECT_EQ(Read(",\n"), (Records{{"", ""}}));
+  EXPECT_EQ(Read("a;b\n1;2", ';'), two);
+  EXPECT_EQ(Read("a\tb\n1\t2", '\t'), two);
+  EXPECT_EQ(Read("  a   b \n1\t \t2  \n", ' '), two);
+  EXPECT_EQ(Read("a\t\tb", '\t'), (Records{{"a", "", "b"}}));
+}
+
+TEST(CsvFormat, ReadsQuotes) {
+  EXPECT_EQ(Read("\"2,5\",\"cat, big\"\n"), (Records{{"2,5", "cat, big"}}));
+  EXPECT_EQ(Read("\"say \"\"hi\"\"\",x"), (Records{{"say \"hi\"", "x"}}));
+  EXPECT_EQ(Read("\"a\nb\",\"c\r\nd\"\nx,y"),
+            (Records{{"a\nb", "c\r\nd"}, {"x", "y"}}));
+  EXPECT_EQ(Read("5\" disk,\"\"\n"), (Records{{"5\" disk", ""}}));
+}
+
+TEST(CsvFormat, RefusesWithTheLine) {
+  const auto refuse = [](std::string_view text,
+                         const std::vector<std::string>& words) {
+    ExpectFailure(ErrorKind::kBadData, words, [&] { Read(text); });
+  };
+  refuse("a,b\n1,\"x\n2,y\n", {"line 2", "never closed"});
+  refuse("a,b\n\"1\"x,2\n", {"line 2", "follows the closing quote"});
+  refuse(std::string_view("a,b\n1,x\0y\n", 11), {"line 2", "zero byte"});
+  refuse("a,b\n1,caf\xe9\n", {"line 2", "0xe9", "Latin-1"});
+  refuse(std::string_view("\xff\xfe"
+                          "a\0,\0",
+                          6),
+         {"UTF-16", "UTF-8"});
+  refuse("\x89PNG\r\n\x1a\n", {"PNG"});
+  refuse("PK\x03\x04 and so on", {"t.csv"});
+}
+
+TEST(CsvFormat, ReadsNumbers) {
+  const auto value = [](std::string_view text, char decimal = '.') {
+    const CsvNumber n = ParseCsvNumber(text, decimal);
+    return n.kind == CsvNumber::Kind::kNumber ? n.value : std::nan("");
+  };
+  EXPECT_EQ(value("4e-2"), 0.04);
+  EXPECT_EQ(value("+1.5"), 1.5);
+  EXPECT_EQ(value("-.5"), -0.5);
+  EXPECT_EQ(value("2,5", ','), 2.5);
+  EXPECT_EQ(value("1e-400"), 0.0);
+  for (const char* text : {"", "0x10", "1_000", "nan", "inf", "1,5", "+-1",
+                           "1e", "1.2.3", "--1", "1 2", "e5"}) {
+    EXPECT_EQ(ParseCsvNumber(text, '.').kind, CsvNumber::Kind::kText) << text;
+  }
+  EXPECT_EQ(ParseCsvNumber("1.5", ',').kind, CsvNumber::Kind::kText);
+  EXPECT_EQ(ParseCsvNumber("1e400", '.').kind, CsvNumber::Kind::kTooLarge);
+  EXPECT_EQ(ParseCsvNumber("-1e400", '.').kind, CsvNumber::Kind::kTooLarge);
+}
+
+TrainingData Load(std::string_view text, const CsvOptions& options,
+                  const std::string& spec = "csv:t.csv",
+                  std::vector<TableColumn> columns = {}) {
+  const Bytes bytes = BytesOf(text);
+  const auto reader = OpenCsv([&] { return OpenMemory(bytes, "t.csv"); },
+                              options, std::move(columns));
+  return LoadFrom(*reader, ParseDataSpec(spec));
+}
+std::vector<float> Floats(const Dataset& data) {
+  std::vector<float> values(data.samples.size() / 4);
+  std::memcpy(values.data(), data.samples.data(), 4 * values.size());
+  return values;
+}
+CsvOptions Label(const std::string& name = "label") {
+  CsvOptions options;
+  options.label = name;
+  return options;
+}
+using F = std::vector<float>;
+
+TEST(Csv, NumbersAndClasses) {
+  const Dataset data =
+      Load("label,a,b\ndog,1,-2\ncat,3,4e-2\ndog,5,6\n", Label()).train;
+  EXPECT_EQ(data.shape, (Shape{1, 1, 2, ElementType::kF32}));
+  EXPECT_EQ(Floats(data), (F{1, -2, 3, 0.04f, 5, 6}));
+  EXPECT_EQ(data.class_names, (std::vector<std::string>{"cat", "dog"}));
+  EXPECT_EQ(data.labels, (std::vector<int32_t>{1, 0, 1}));
+  EXPECT_EQ(data.columns.size(), 2u);
+  EXPECT_EQ(data.columns[1].name, "b");
+}
+
+TEST(Csv, WholeNumbersAreClassesInTheirOrder) {
+  const Dataset data = Load("y,a\n10,1\n2,1\n2.0,1\n-1,1\n", Label("y")).train;
+  EXPECT_EQ(data.class_names, (std::vector<std::string>{"-1", "2", "10"}));
+  EXPECT_EQ(data.labels, (std::vector<int32_t>{2, 1, 1, 0}));
+}
+
+TEST(Csv, TextsAreOneHot) {
+  const Dataset data =
+      Load("c,a,label\nred,1,x\nblue,2,y\nred,3,x\n", Label()).train;
+  EXPECT_EQ(data.shape.c, 3u);
+  EXPECT_EQ(Floats(data), (F{0, 1, 1, 1, 0, 2, 0, 1, 3}));
+  EXPECT_EQ(data.columns[0].values, (std::vector<std::string>{"blue", "red"}));
+  // Names that are numbers, when told so; texts such as "none" are texts.
+  CsvOptions options = Label();
+  options.categorical = {"a"};
+  EXPECT_EQ(Load("a,b,label\n7,none,x\n10,mild,y\n", options).train.shape.c,
+            4u);
+}
+
+TEST(Csv, TargetsAreValues) {
+  CsvOptions options;
+  options.target = {"y", "z"};
+  options.ignore = {"id"};
+  const Dataset data = Load("id,a,y,z\nq,1,2,3\nr,4,5,6\n", options).train;
+  EXPECT_EQ(data.targets, (Targets{TargetKind::kValues, 2}));
+  EXPECT_EQ(Floats(data), (F{1, 4}));
+  EXPECT_EQ(data.values, (F{2, 3, 5, 6}));
+}
+
+TEST(Csv, NoHeader) {
+  CsvOptions options = Label("2");
+  options.header = CsvOptions::Header::kNo;
+  const Dataset data = Load("1,x\n2,y\n", options).train;
+  EXPECT_EQ(data.size(), 2u);
+  EXPECT_EQ(Floats(data), (F{1, 2}));
+  ExpectFailure(ErrorKind::kBadData,
+                {"line 1", "the header 1 looks like a value", "header=no"},
+                [] { Load("1,x\n2,y\n", Label("x")); });
+  options = Label("x");
+  options.header = CsvOptions::Header::kYes;
+  EXPECT_EQ(Load("1,x\n2,y\n", options).train.size(), 1u);
+}
+
+TEST(Csv, RefusesWhatIsNoNumber) {
+  const auto refuse = [](std::string_view text,
+                         const std::vector<std::string>& words) {
+    ExpectFailure(ErrorKind::kBadData, words, [&] { Load(text, Label()); });
+  };
+  refuse("a,b,label\n1.5,\"2,5\",x\n-3,4e-2,y\n",
+         {"line 2", "'b'", "2,5", "decimal=comma"});
+  refuse("a,label\n1,x\n1_000,y\n", {"line 3", "1_000", "categorical=a"});
+  refuse("a,label\n16777217,x\n1e400,y\n0x10,z\n",
+         {"line 3", "1e400", "float"});
+  refuse("a,label\n1,x\n3.5e38,y\n", {"line 3", "3.5e38"});
+  refuse("a,b,label\n1,2\n", {"line 2", "2 fields", "3 columns"});
+  refuse("a;b;label\n1,5;2;x\n",
+         {"a;b;label", "delimiter=semicolon", "decimal=comma"});
+  refuse("a,a,label\n1,2,x\n", {"columns 1 and 2", "'a'"});
+  refuse("a,label\n", {"no rows"});
+  refuse("a,label\n1,0.5\n", {"line 2", "0.5", "target=label"});
+  refuse("a,label\n1,\n", {"line 2", "empty", "missing=drop"});
+  ExpectFailure(ErrorKind::kMismatch, {"'lable'", "label"},
+                [] { Load("a,label\n1,x\n", Label("lable")); });
+}
+
+TEST(Csv, RoundedNumbersAreNoted) {
+  const Dataset data = Load("a,label\n16777217,x\n2,y\n", Label()).train;
+  EXPECT_EQ(Floats(data), (F{16777216, 2}));
+  ASSERT_EQ(data.notes.size(), 1u);
+  EXPECT_NE(data.notes[0].find("'a'"), std::string::npos);
+}
+
+constexpr std::string_view kGaps = "a,b,label\n1,,x\n2,NaN,y\n3,5,x\n4,7,y\n";
+
+TEST(Csv, MissingValues) {
+  ExpectFailure(ErrorKind::kBadData,
+                {"line 2", "'b'", "empty", "missing=mean", "missing=drop"},
+                [] { Load(kGaps, Label()); });
+  CsvOptions options = Label();
+  options.missing = CsvOptions::Missing::kDrop;
+  const Dataset dropped = Load(kGaps, options).train;
+  EXPECT_EQ(Floats(dropped), (F{3, 5, 4, 7}));
+  EXPECT_EQ(dropped.labels, (std::vector<int32_t>{0, 1}));
+  options.missing = CsvOptions::Missing::kMean;
+  const Dataset filled = Load(kGaps, options).train;
+  EXPECT_EQ(Floats(filled), (F{1, 6, 2, 6, 3, 5, 4, 7}));
+  EXPECT_EQ(filled.columns[1].fill, 6.0f);
+}
+
+// What is held out does not decide what stands in for it.
+TEST(Csv, TheMeanIsTheTrainingRows) {
+  CsvOptions options = Label();
+  options.missing = CsvOptions::Missing::kMean;
+  std::string text = "a,label\n,x\n";
+  for (int i = 0; i < 20; ++i) text += std::to_string(i) + ",x\n";
+  const TrainingData data = Load(text, options, "csv:t.csv?val=0.3&seed=1");
+  double sum = 0;
+  uint64_t known = 0;
+  for (size_t i = 0; i < data.train.size(); ++i) {
+    if (data.train.ids[i] == 0) continue;
+    sum += static_cast<double>(data.train.ids[i] - 1);
+    ++known;
+  }
+  const float mean = static_cast<float>(sum / static_cast<double>(known));
+  ASSERT_EQ(data.train.columns[0].fill, mean);
+  const Dataset& with = data.train.ids[0] == 0 ? data.train : *data.val;
+  EXPECT_EQ(Floats(with)[0], mean);
+}
+
+TEST(Csv, AModelsColumnsAreFoundByName) {
+  const std::vector<TableColumn> columns = {{"b", {}, 9.0f},
+                                            {"c", {"blue", "red"}, {}}};
+  const Dataset data = Load("c,extra,b,label\nred,q,1,x\nblue,r,,x\n", Label(),
+                            "csv:t.csv", columns)
+                           .train;
+  EXPECT_EQ(Floats(data), (F{1, 0, 1, 9, 1, 0}));
+  ASSERT_FALSE(data.notes.empty());
+  EXPECT_NE(data.notes[0].find("extra"), std::string::npos);
+  ExpectFailure(ErrorKind::kBadData, {"line 2", "'c'", "'rod'", "red"}, [&] {
+    Load("b,c,label\n1,rod,x\n", Label(), "csv:t.csv", columns);
+  });
+  ExpectFailure(ErrorKind::kMismatch, {"'c'"},
+                [&] { Load("b,label\n1,x\n", Label(), "csv:t.csv", columns); });
+}
+
+TEST(Csv, SelectionCostsWhatItTakes) {
+  std::string text = "a,label\n";
+  for (int i = 0; i < 1000; ++i) {
+    text += std::to_string(i) + "," + std::to_string(i % 3) + "\n";
+  }
+  const Dataset data =
+      Load(text, Label(), "csv:t.csv?classes=1,2&per_class=2").train;
+  EXPECT_EQ(Floats(data), (F{1, 2, 4, 5}));
+  EXPECT_EQ(data.samples.size(), 16u);
+}
+
+TEST(Csv, OptionsOfASpec) {
+  const TempFolder folder;
+  folder.Write("t.csv", "a;kind;n\n1,5;x;0\n2;y;1\n");
+  const std::string path = folder.File("t.csv");
+  const Dataset data = LoadDataset(
+      "csv:" + path + "?label=kind&delimiter=;&decimal=,&categorical=n");
+  EXPECT_EQ(Floats(data), (F{1.5f, 1, 0, 2, 0, 1}));
+  const auto refuse = [&](const std::string& options,
+                          const std::vector<std::string>& words) {
+    ExpectFailure(ErrorKind::kUsage, words,
+                  [&] { LoadDataset("csv:" + path + options); });
+  };
+  refuse("?label=kind&target=n", {"target", "contradicts"});
+  refuse("?delimiter=x", {"delimiter", "semicolon"});
+  refuse("?missing=zero", {"missing", "mean"});
+  refuse("?header=maybe", {"header"});
+  refuse("?decimal=,", {"decimal"});
+  refuse("?lable=kind", {"lable", "label"});
+  refuse("?split=test", {"test"});
+}
+
+}  // namespace
+}  // namespace temper::host
