@@ -1,7 +1,8 @@
-# What is installed: the command (component temper), and the runtime as one static
-# library with its headers, for CMake and pkg-config (component dev). The public
-# headers are runtime/include/temper and no others: graphs and model files
-# (models/) are the command's. Next: packages.cmake.
+# What is installed: the command (component temper), and two static libraries with
+# their headers, for CMake and pkg-config (component dev): temper, the runtime,
+# which is all that a program without files links, and temper-models, ready models
+# and model files. The public headers are those in */include/temper and no others.
+# Next: packages.cmake.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
@@ -35,8 +36,24 @@ if(TEMPER_HAS_XNNPACK)
   set(temper_pc_libs " -lXNNPACK -lpthreadpool")
 endif()
 
+set(temper_archives temper_archive)
+if(TARGET temper_files)
+  add_library(temper_models_archive STATIC
+    $<TARGET_OBJECTS:temper_models> $<TARGET_OBJECTS:temper_files>)
+  add_library(temper::models ALIAS temper_models_archive)
+  set_target_properties(temper_models_archive PROPERTIES
+    OUTPUT_NAME temper-models EXPORT_NAME models LINKER_LANGUAGE CXX)
+  target_include_directories(temper_models_archive INTERFACE
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/models/include>
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/ports/files/include>
+    $<INSTALL_INTERFACE:include>)
+  # By its name: the folder that it lies in here is not that of the program.
+  target_link_libraries(temper_models_archive INTERFACE temper_archive md)
+  list(APPEND temper_archives temper_models_archive)
+endif()
+
 set(temper_cmake_dir ${temper_libdir}/cmake/temper)
-install(TARGETS temper_archive EXPORT temperTargets
+install(TARGETS ${temper_archives} EXPORT temperTargets
   ARCHIVE DESTINATION ${temper_libdir} COMPONENT dev)
 install(EXPORT temperTargets NAMESPACE temper::
   DESTINATION ${temper_cmake_dir} COMPONENT dev)
@@ -50,7 +67,13 @@ install(FILES
   ${PROJECT_BINARY_DIR}/install/temperConfig.cmake
   ${PROJECT_BINARY_DIR}/install/temperConfigVersion.cmake
   DESTINATION ${temper_cmake_dir} COMPONENT dev)
-install(DIRECTORY runtime/include/temper DESTINATION include COMPONENT dev
+set(temper_pc temper)
+set(temper_includes runtime/include/temper)
+if(TARGET temper_models_archive)
+  list(APPEND temper_pc temper-models)
+  list(APPEND temper_includes models/include/temper ports/files/include/temper)
+endif()
+install(DIRECTORY ${temper_includes} DESTINATION include COMPONENT dev
   FILES_MATCHING PATTERN "*.h")
 # The prefix is only known when it is installed: cmake --install --prefix, cpack.
 install(CODE "
@@ -59,10 +82,14 @@ install(CODE "
   set(temper_pc_libs \"${temper_pc_libs}\")
   set(temper_libdir ${temper_libdir})
   set(temper_hwy_next ${temper_hwy_next})
-  configure_file(\"${PROJECT_SOURCE_DIR}/cmake/temper.pc.in\"
-    \"${PROJECT_BINARY_DIR}/install/temper.pc\" @ONLY)
+  foreach(name ${temper_pc})
+    configure_file(\"${PROJECT_SOURCE_DIR}/cmake/\${name}.pc.in\"
+      \"${PROJECT_BINARY_DIR}/install/\${name}.pc\" @ONLY)
+  endforeach()
   " COMPONENT dev)
-install(FILES ${PROJECT_BINARY_DIR}/install/temper.pc
+list(TRANSFORM temper_pc REPLACE "(.+)" "${PROJECT_BINARY_DIR}/install/\\1.pc"
+  OUTPUT_VARIABLE temper_pc_files)
+install(FILES ${temper_pc_files}
   DESTINATION ${temper_libdir}/pkgconfig COMPONENT dev)
 
 if(TARGET temper)
@@ -87,3 +114,5 @@ if(TARGET temper)
 endif()
 install(FILES tests/runtime/readme_test.cc
   DESTINATION share/doc/libtemper-dev/examples COMPONENT dev RENAME train.cc)
+install(FILES examples/personalize.cc
+  DESTINATION share/doc/libtemper-dev/examples COMPONENT dev)

@@ -1,5 +1,5 @@
 # Debian packages, by cpack in the build folder: temper (the command, its man page,
-# the zoo, a systemd unit) and libtemper-dev (the runtime for C++ programs).
+# the zoo, a systemd unit) and libtemper-dev (the libraries for C++ programs).
 #
 # One package per Debian release and architecture: the release is that of the
 # libraries it was built against, the sysroot's when cross compiling, and stands in
@@ -121,12 +121,13 @@ A run that was stopped, or lost its power, goes on bit for bit.")
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libtemper-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_COMPONENT_DEV_DESCRIPTION
-"runtime of temper for C++ programs
-The headers and the static library of temper, which trains neural networks
-inside memory that the program owns. For CMake (find_package) and pkg-config.")
+"runtime and model files of temper for C++ programs
+The headers and the static libraries of temper, which trains neural networks
+inside memory that the program owns, and reads and writes the models of the
+command temper. For CMake (find_package) and pkg-config.")
 # The minor version of Highway counts (temperConfig.cmake.in).
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
-  "libhwy-dev (>= ${hwy_VERSION}), libhwy-dev (<< ${temper_hwy_next})")
+  "libhwy-dev (>= ${hwy_VERSION}), libhwy-dev (<< ${temper_hwy_next}), libmd-dev")
 
 # For package_depends.cmake, which cpack runs.
 set(CPACK_PROJECT_CONFIG_FILE ${PROJECT_SOURCE_DIR}/cmake/package_depends.cmake)

@@ -1,16 +1,16 @@
-// Loads a model file, trains its last layer on a few samples of one's own, and
-// saves the result: personalize MODEL.safetensors [OUT.safetensors]
-// Model files are not a part of the installed library yet: it is built here.
+// Loads a model file of the command, trains its last layer on a few samples of
+// one's own, and saves a file that the command takes:
+//
+//   personalize MODEL.safetensors [OUT.safetensors]
 #include <cstdint>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
-#include "models/files/model_file.h"
-#include "models/graph_edit.h"
+#include "temper/files.h"
+#include "temper/graph_edit.h"
 #include "temper/temper.h"
 
 namespace {
@@ -30,11 +30,10 @@ int Fail(const std::string& why) {
 
 int main(int argc, char** argv) {
   if (argc < 2) return Fail("usage: personalize MODEL [OUT]");
-  std::ifstream in(argv[1], std::ios::binary);
-  const std::vector<uint8_t> file{std::istreambuf_iterator<char>(in), {}};
-  temper::ModelFile model;
-  temper::FileError error = temper::LoadModelFile(file, &model);
+  temper::ModelReader file;
+  temper::FileError error = temper::OpenModel(argv[1], &file);
   if (!error.ok()) return Fail(error.message);
+  temper::ModelDescription model = file.description();
 
   // All layers but the head stay as they are.
   temper::PlanOptions options;
@@ -49,15 +48,8 @@ int main(int argc, char** argv) {
   temper::Trainer trainer;
   status = trainer.Create(plan, memory.get(), plan.arena_bytes);
   if (!status.ok()) return Fail(status.message);
-  for (const temper::TensorView& view : trainer.Tensors()) {
-    const std::string name =
-        std::string(plan.graph.nodes[view.node].name) + "." + view.spec->name;
-    for (const temper::ModelTensor& tensor : model.weights) {
-      if (tensor.name == name) {
-        std::copy(tensor.values.begin(), tensor.values.end(), view.data);
-      }
-    }
-  }
+  error = file.ReadWeights(trainer);
+  if (!error.ok()) return Fail(error.message);
 
   // Yours: eight samples of two classes (here: dark and bright ones).
   const temper::Shape shape = plan.shapes[0];
@@ -72,8 +64,10 @@ int main(int argc, char** argv) {
           static_cast<uint8_t>((word >> 26) + (r % 2 == 0 ? 20 : 160));
     }
   }
-  const temper::Batch batch = {
-      .input = samples.data(), .labels = labels, .rows = options.batch};
+  temper::Batch batch;
+  batch.input = samples.data();
+  batch.labels = labels;
+  batch.rows = options.batch;
   for (int step = 0; step < 60; ++step) {
     const temper::StepResult r = trainer.Step(batch, 0.02f);
     if (!r.status.ok()) return Fail(r.status.message);
@@ -84,23 +78,9 @@ int main(int argc, char** argv) {
               static_cast<unsigned long long>(plan.arena_bytes));
 
   if (argc > 2) {
-    for (const temper::TensorView& view : trainer.Tensors()) {
-      const std::string name =
-          std::string(plan.graph.nodes[view.node].name) + "." + view.spec->name;
-      for (temper::ModelTensor& tensor : model.weights) {
-        if (tensor.name == name) {
-          tensor.values.assign(view.data, view.data + view.count);
-        }
-      }
-    }
-    std::vector<uint8_t> out;
-    model.optimizer_state.clear();
-    model.training.clear();
-    error = temper::SaveModelFile(model, &out);
+    model.training.clear();  // it tells of the run that made the file
+    error = temper::SaveModel(argv[2], model, trainer);
     if (!error.ok()) return Fail(error.message);
-    std::ofstream(argv[2], std::ios::binary)
-        .write(reinterpret_cast<const char*>(out.data()),
-               static_cast<std::streamsize>(out.size()));
   }
   return r.correct == r.rows ? 0 : 2;
 }

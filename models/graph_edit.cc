@@ -1,5 +1,5 @@
 // Edits of a graph in place. See graph_edit.h.
-#include "models/graph_edit.h"
+#include "temper/graph_edit.h"
 
 #include <cstring>
 #include <string>

@@ -1,5 +1,4 @@
-// FileError: why a file could not be read or written. Unlike Status it owns its
-// text, because the text names what is in the file: what failed, where (tensor,
+// How FileErrors (temper/model_file.h) are made: what failed, where (tensor,
 // field, byte), why, and what to do about it.
 //
 // Strings that come from a file pass through Quoted(): control characters and
@@ -14,16 +13,9 @@
 #include <string_view>
 
 #include "models/files/nearest.h"
-#include "temper/status.h"
+#include "temper/model_file.h"
 
 namespace temper {
-
-struct [[nodiscard]] FileError {
-  StatusCode code = StatusCode::kOk;
-  std::string message;
-
-  bool ok() const { return code == StatusCode::kOk; }
-};
 
 // `untrusted` in double quotes, escaped, at most limits::kShownCharacters
 // columns of it.

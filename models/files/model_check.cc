@@ -7,7 +7,7 @@
 
 #include "models/files/model_file.h"
 #include "models/files/tensor_names.h"
-#include "models/graph_edit.h"
+#include "temper/graph_edit.h"
 
 namespace temper {
 namespace {

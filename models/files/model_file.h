@@ -29,7 +29,6 @@
 #define TEMPER_MODELS_FILES_MODEL_FILE_H_
 
 #include <cstdint>
-#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,6 +40,7 @@
 #include "models/files/safetensors.h"
 #include "models/files/tensor_names.h"
 #include "temper/graph.h"
+#include "temper/model_file.h"
 #include "temper/plan.h"
 
 namespace temper {
@@ -52,15 +52,6 @@ struct ModelTensor {
   std::string name;
   std::vector<uint32_t> dims;  // row major; none for a single number
   std::vector<float> values;
-};
-
-// Everything in a model file that is not a tensor.
-struct ModelDescription {
-  Graph graph;
-  Preprocessing preprocessing;
-  std::vector<std::string> classes;
-  std::vector<TableColumn> columns;  // of a table; else none
-  std::map<std::string, std::string> training;
 };
 
 // A tensor as the header describes it.

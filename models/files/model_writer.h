@@ -9,7 +9,7 @@
 // Write makes two passes over the tensors: values are checked and hashed, then
 // the header with the checksum and the tensors go to the sink. Nothing is
 // written if a value is not finite. Equal state gives equal bytes.
-// Next: ports/host/os/files.h (a sink that survives a power cut).
+// Next: ports/files/files.h (a sink that survives a power cut).
 #ifndef TEMPER_MODELS_FILES_MODEL_WRITER_H_
 #define TEMPER_MODELS_FILES_MODEL_WRITER_H_
 
@@ -26,12 +26,6 @@
 #include "models/files/tensor_names.h"
 
 namespace temper {
-
-// Where bytes go, in order. Returns false if they could not be taken.
-struct ByteSink {
-  bool (*write)(void* context, const void* data, size_t size) = nullptr;
-  void* context = nullptr;
-};
 
 struct TensorSource {
   std::string name;

@@ -96,13 +96,6 @@ FileError ParseSafetensors(std::span<const uint8_t> file,
 FileError ParseSafetensorsHeader(std::string_view header, uint64_t file_bytes,
                                  SafetensorsView* view);
 
-// Bytes of a file at any place. Returns false if they could not be read: then
-// reading ends with kIoError, and the caller knows the reason.
-struct ByteReader {
-  bool (*read)(void* context, uint64_t offset, void* to, size_t size) = nullptr;
-  void* context = nullptr;
-};
-
 // The same for a file that is not in memory: only its header is read. Also
 // kIoError.
 FileError ReadSafetensors(const ByteReader& file, uint64_t file_bytes,

@@ -5,7 +5,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "models/graph_edit.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/job_options.h"
@@ -14,6 +13,7 @@
 #include "ports/host/base/failure.h"
 #include "ports/host/train/session.h"
 #include "simd/target.h"
+#include "temper/graph_edit.h"
 
 namespace temper::host {
 namespace {

@@ -6,11 +6,12 @@
 
 #include <cmath>
 
-#include "models/graph_edit.h"
 #include "models/work.h"
 #include "ports/host/os/arena.h"
 #include "ports/host/train/job.h"
 #include "ports/host/train/weights.h"
+#include "temper/graph_edit.h"
+#include "temper/model_file.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/model_inputs.h"
 
@@ -82,6 +83,31 @@ void Use(host::Job& job, bool training) {
   }
 }
 
+// The same by the public interface: what it accepts it can write, and read back.
+void UsePublic(const Bytes& file) {
+  ModelReader reader;
+  const FileError opened = reader.Open(file);
+  if (!opened.ok()) return Require(!opened.message.empty(), "it says why");
+  Plan plan;
+  PlanOptions options;
+  options.batch = kRows;
+  options.training = false;
+  if (!MakePlan(reader.description().graph, options, &plan).ok()) return;
+  if (plan.arena_bytes > kMostArena) return;
+  host::HostArena arena(plan.arena_bytes);
+  Trainer trainer;
+  Require(trainer.Create(plan, arena.data(), arena.size()).ok(),
+          "what is planned runs");
+  const FileError read = reader.ReadWeights(trainer);
+  if (!read.ok()) return Require(!read.message.empty(), "it says why");
+  Bytes again;
+  Require(WriteModel(reader.description(), trainer, &again).ok(),
+          "what was read can be written");
+  ModelReader second;
+  Require(second.Open(again).ok() && second.ReadWeights(trainer).ok(),
+          "and read");
+}
+
 }  // namespace
 }  // namespace temper::fuzz
 
@@ -89,6 +115,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace temper;
   fuzz::Bytes file(data, data + size);
   if (!fuzz::SealModel(&file)) return 0;
+  fuzz::UsePublic(file);
   const fuzz::MemoryFile stored(file);
   for (const bool other_classes : {false, true}) {
     try {

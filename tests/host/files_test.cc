@@ -1,7 +1,7 @@
 // Files: the old content or the new one, never something in between. The system
 // calls that can fail are replaced in this executable by ones that fail on
 // demand.
-#include "ports/host/os/files.h"
+#include "ports/files/files.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "models/graph_edit.h"
 #include "models/graphs/models.h"
 #include "models/work.h"
+#include "temper/graph_edit.h"
 #include "temper/plan.h"
 
 namespace temper::models {

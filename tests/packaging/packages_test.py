@@ -5,17 +5,22 @@ installed here: packages are unpacked. In a real Debian: ports/raspberry-pi/chec
   packages_test.py BUILD_DIR CMAKE CXX HIGHWAY_VERSION
 """
 import gzip
+import json
 import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import unittest
+from random import Random
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = SOURCE / "tests/runtime/readme_test.cc"
+WITH_MODELS = SOURCE / "tests/packaging/models.cc"
+PUBLIC = [SOURCE / f"{folder}/include/temper" for folder in ("runtime", "models", "ports/files")]
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 PACKAGED = SOURCE / "ports/raspberry-pi"
 
@@ -93,7 +98,7 @@ class Packages(unittest.TestCase):
 
     def test_only_public_headers(self):
         installed = {p.name for p in (self.tmp / "root/usr/include").rglob("*.h")}
-        self.assertEqual(installed, {p.name for p in (SOURCE / "runtime/include/temper").glob("*.h")})
+        self.assertEqual(installed, {p.name for folder in PUBLIC for p in folder.glob("*.h")})
         self.assertEqual([p.name for p in (self.tmp / "root/usr/include").iterdir()], ["temper"])
 
     def test_the_command(self):
@@ -109,25 +114,74 @@ class Packages(unittest.TestCase):
         self.assertIn(".SS doctor\n", page)
         self.assertEqual(page, run(self.temper, "help", "--man"))
 
-    def test_consumer_with_cmake(self):
-        build = self.tmp / "cmake"
-        run(CMAKE, "-S", SOURCE / "tests/packaging/consumer", "-B", build, f"-DPROGRAM={PROGRAM}",
-            f"-DCMAKE_PREFIX_PATH={self.tmp / 'root/usr'}", f"-DCMAKE_CXX_COMPILER={CXX}",
+    def with_cmake(self, name, program, library):
+        """`program` built by CMake against what the package installs."""
+        build = self.tmp / name
+        run(CMAKE, "-S", SOURCE / "tests/packaging/consumer", "-B", build, f"-DPROGRAM={program}",
+            f"-DLIBRARY={library}", f"-DCMAKE_PREFIX_PATH={self.tmp / 'root/usr'}", f"-DCMAKE_CXX_COMPILER={CXX}",
             f"-DCMAKE_CXX_FLAGS={' '.join(STRICT)}", "-DCMAKE_CXX_STANDARD=17")  # temper's own 20 wins
         run(CMAKE, "--build", build)
-        run(build / "consumer")
+        return build / "consumer"
 
-    def test_consumer_with_pkg_config(self):
+    def with_pkg_config(self, name, program, package):
+        """The same by the flags of pkg-config; also returns them."""
         pc = self.libdir / "pkgconfig"
         own = run("pkg-config", "--variable=pcfiledir", "libhwy").strip()
-        flags = run("pkg-config", "--cflags", "--libs", "temper",
+        flags = run("pkg-config", "--cflags", "--libs", package,
                     env={**os.environ, "PKG_CONFIG_LIBDIR": f"{pc}:{own}"}).split()
+        # The language's version comes with the flags: no option of ours names it.
+        run(CXX, *STRICT, f"-I{self.tmp / 'root/usr/include'}", program, "-o", self.tmp / name, f"-L{self.libdir}",
+            *flags)
+        return self.tmp / name, flags
+
+    def test_consumer_with_cmake(self):
+        run(self.with_cmake("cmake", PROGRAM, "temper::temper"))
+
+    def test_consumer_with_pkg_config(self):
+        program, flags = self.with_pkg_config("with-pkg-config", PROGRAM, "temper")
         self.assertIn("-ltemper", flags)
         self.assertIn("-lhwy", flags)
-        # The language's version comes with the flags: no option of ours names it.
-        run(CXX, *STRICT, f"-I{self.tmp / 'root/usr/include'}", PROGRAM, "-o", self.tmp / "with-pkg-config",
-            f"-L{self.libdir}", *flags)
-        run(self.tmp / "with-pkg-config")
+        # A program without files links no more than the runtime.
+        self.assertNotIn("-lmd", flags)
+        run(program)
+
+    def data_and_model(self):
+        """96 pictures of 8x8 in 4 classes as IDX files, and a model of the command's."""
+        folder = self.tmp / "data"
+        if not folder.exists():
+            folder.mkdir()
+            random = Random(1)
+            labels = bytes(i % 4 for i in range(96))
+            pixels = bytes(random.randrange(90) + 60 * (p // 16 == label) for label in labels for p in range(64))
+            (folder / "train-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, 96, 8, 8) + pixels)
+            (folder / "train-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, 96) + labels)
+            run(self.temper, "train", "--model", "mlp?hidden=16", "--data", f"idx:{folder}", "--epochs", "3", "--threads",
+                "1", "--quiet", "--out", self.tmp / "run")
+        return folder, self.tmp / "run/weights/last.safetensors"
+
+    def accuracy(self, model, data):
+        return json.loads(run(self.temper, "eval", model, "--data", f"idx:{data}?split=train", "--json"))["accuracy"]
+
+    def model_goes_there_and_back(self, program, out):
+        data, model = self.data_and_model()
+        counts = run(program, model, data / "train-images-idx3-ubyte", data / "train-labels-idx1-ubyte", out)
+        before, after = (int(n) for n in re.findall(r"(?:before|after) (\d+)", counts))
+        self.assertAlmostEqual(before / 96, self.accuracy(model, data))
+        self.assertAlmostEqual(after / 96, self.accuracy(out, data))
+        self.assertGreater(after, 48)
+        self.assertNotEqual(out.read_bytes(), model.read_bytes())
+        run(self.temper, "inspect", out)
+        run(self.temper, "finetune", out, "--data", f"idx:{data}", "--epochs", "1", "--quiet", "--out",
+            out.with_suffix(".run"))
+
+    def test_models_with_cmake(self):
+        self.model_goes_there_and_back(self.with_cmake("models-cmake", WITH_MODELS, "temper::models"),
+                                       self.tmp / "cmake.safetensors")
+
+    def test_models_with_pkg_config(self):
+        program, flags = self.with_pkg_config("models-pkg-config", WITH_MODELS, "temper-models")
+        self.assertLess(flags.index("-ltemper-models"), flags.index("-ltemper"))
+        self.model_goes_there_and_back(program, self.tmp / "pkg-config.safetensors")
 
     def test_another_highway_is_refused(self):
         fake = self.tmp / "fake/lib/cmake/hwy"

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "models/graph_edit.h"
 #include "models/graphs/models.h"
+#include "temper/graph_edit.h"
 #include "temper/temper.h"
 
 namespace temper::testing {

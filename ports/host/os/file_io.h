@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "models/files/error.h"
+#include "ports/files/files.h"
 #include "ports/host/base/failure.h"
-#include "ports/host/os/files.h"
 
 namespace temper::host {
 

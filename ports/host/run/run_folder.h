@@ -22,7 +22,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ports/host/os/files.h"
+#include "ports/files/files.h"
 
 namespace temper::host {
 

@@ -22,7 +22,7 @@
 #include <string>
 #include <string_view>
 
-#include "ports/host/os/files.h"
+#include "ports/files/files.h"
 
 namespace temper::host {
 

@@ -118,23 +118,13 @@ Checkpoint::Checkpoint(const Job& job, const Trainer& trainer,
     info.training["options"] = OptionsFingerprint(job.options);
     info.training["arithmetic_of"] = ArithmeticOf();
   }
-  std::vector<TensorSource> weights, state;
-  for (const TensorView& view : trainer.Tensors()) {
-    weights.push_back({TensorName(job.plan, view),
-                       TensorDims(view),
-                       {view.data, static_cast<size_t>(view.count)}});
-  }
+  std::vector<TensorSource> state;
+  if (with_state) state = StateSources(trainer);
   std::vector<CounterField> counters;
   for (const auto& field : kFields)
     counters.push_back({field.name, field.width});
-  if (with_state) {
-    for (const StateView& view : trainer.States()) {
-      state.push_back({StateName(job.plan, trainer, view),
-                       TensorDims(trainer.Tensors()[view.tensor]),
-                       {view.data, static_cast<size_t>(view.count)}});
-    }
-  }
-  const FileError error = writer_.Prepare(info, weights, state, counters);
+  const FileError error =
+      writer_.Prepare(info, WeightSources(trainer), state, counters);
   if (!error.ok()) {
     // Names of classes or layers that a file cannot hold.
     throw Failure(ErrorKind::kBadData,

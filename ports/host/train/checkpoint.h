@@ -2,7 +2,7 @@
 // Counters travel in the file's metadata (models/files/model_writer.h) as text of
 // fixed width; floating-point ones as the 16 hexadecimal digits of their bits,
 // so that a resumed run continues with the same bits. Nothing in the file depends
-// on time, host, path, target or threads. Next: ports/host/os/files.h (how it
+// on time, host, path, target or threads. Next: ports/files/files.h (how it
 // reaches the disk).
 #ifndef TEMPER_PORTS_HOST_TRAIN_CHECKPOINT_H_
 #define TEMPER_PORTS_HOST_TRAIN_CHECKPOINT_H_

@@ -11,7 +11,6 @@
 #include <set>
 
 #include "models/files/graph_json.h"
-#include "models/graph_edit.h"
 #include "models/graphs/models.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/data/class_match.h"
@@ -24,6 +23,7 @@
 #include "ports/host/os/threads.h"
 #include "ports/host/train/specs.h"
 #include "simd/target.h"
+#include "temper/graph_edit.h"
 
 namespace temper::host {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <fmt/format.h>
 
-#include "models/graph_edit.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/train/weights.h"
+#include "temper/graph_edit.h"
 
 namespace temper::host {
 

@@ -7,10 +7,10 @@
 
 #include <chrono>
 
-#include "models/graph_edit.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/train/run_files.h"
 #include "simd/target.h"
+#include "temper/graph_edit.h"
 
 namespace temper::host {
 namespace {

@@ -7,9 +7,9 @@
 #include <chrono>
 #include <cmath>
 
-#include "models/graph_edit.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/train/weights.h"
+#include "temper/graph_edit.h"
 
 namespace temper::host {
 namespace {

@@ -1,55 +1,14 @@
 // Filling a trainer. See weights.h.
 #include "ports/host/train/weights.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cmath>
+#include <string>
+#include <vector>
 
-#include "models/graph_edit.h"
 #include "ports/host/train/specs.h"
-#include "simd/flush.h"
+#include "temper/graph_edit.h"
 
 namespace temper::host {
-
-std::string TensorName(const Plan& plan, const TensorView& view) {
-  return fmt::format("{}.{}", plan.graph.nodes[view.node].name,
-                     view.spec->name);
-}
-
-std::string StateName(const Plan& plan, const Trainer& trainer,
-                      const StateView& view) {
-  return fmt::format("optimizer.{}.{}", view.name,
-                     TensorName(plan, trainer.Tensors()[view.tensor]));
-}
-
-std::vector<uint32_t> TensorDims(const TensorView& view) {
-  return {view.spec->dims, view.spec->dims + view.spec->rank};
-}
-
-WeightPlaces::WeightPlaces(const Trainer& trainer, const Graph& stored)
-    : first_(stored.nodes.size(), SIZE_MAX), views_(trainer.Tensors()) {
-  // Tensors come by node and slot.
-  const Graph& graph = trainer.plan().graph;
-  for (size_t i = 0; i < views_.size(); ++i) {
-    if (views_[i].slot != 0) continue;
-    const uint32_t node = stored.Find(graph.nodes[views_[i].node].name);
-    if (node != kNoNode) first_[node] = i;
-  }
-}
-
-void WeightPlaces::Copy(const StoredTensor& tensor, uint64_t first,
-                        std::span<const float> values) const {
-  const TensorView& view = At(tensor);
-  float* const to = view.data + first;
-  if (!IsTrained(view.spec->role)) {
-    std::copy(values.begin(), values.end(), to);
-    return;
-  }
-  for (size_t i = 0; i < values.size(); ++i) {
-    to[i] = std::fabs(values[i]) < simd::kFlushBound ? 0.0f : values[i];
-  }
-}
 
 void ReadWeights(ModelSource& source, Trainer& trainer) {
   const WeightPlaces places(trainer, source.header().graph);

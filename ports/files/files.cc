@@ -1,5 +1,5 @@
 // See files.h.
-#include "ports/host/os/files.h"
+#include "ports/files/files.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -10,8 +10,8 @@
 // cannot write the same target at the same time. POSIX calls only; AtomicFile
 // allocates when it is made and never again. Next: models/files/model_writer.h, which
 // produces the bytes.
-#ifndef TEMPER_PORTS_HOST_OS_FILES_H_
-#define TEMPER_PORTS_HOST_OS_FILES_H_
+#ifndef TEMPER_PORTS_FILES_FILES_H_
+#define TEMPER_PORTS_FILES_FILES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -131,4 +131,4 @@ FileError ReadWholeFile(const FilePlace& place, uint64_t max_bytes,
 
 }  // namespace temper::host
 
-#endif  // TEMPER_PORTS_HOST_OS_FILES_H_
+#endif  // TEMPER_PORTS_FILES_FILES_H_

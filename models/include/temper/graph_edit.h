@@ -1,8 +1,13 @@
 // Changes that fine-tuning makes to a graph: another number of outputs, dropout
 // before the head. Weights are the caller's: a node keeps its name, so tensors
-// are found again by name.
-#ifndef TEMPER_MODELS_GRAPH_EDIT_H_
-#define TEMPER_MODELS_GRAPH_EDIT_H_
+// are found again by name. Part of the second library (model_file.h).
+//
+// Example, after graph.h's:
+//
+//   if (!temper::models::SetOutputs(&g, 2).ok()) return 1;  // two classes now
+//   const uint32_t head = temper::models::HeadNode(g);      // "fc2"
+#ifndef TEMPER_GRAPH_EDIT_H_
+#define TEMPER_GRAPH_EDIT_H_
 
 #include <cstdint>
 
@@ -35,4 +40,4 @@ Status SetLabelSmoothing(Graph* graph, float smoothing);
 
 }  // namespace temper::models
 
-#endif  // TEMPER_MODELS_GRAPH_EDIT_H_
+#endif  // TEMPER_GRAPH_EDIT_H_
