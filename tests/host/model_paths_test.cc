@@ -2,6 +2,7 @@
 // names the path.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <memory>
 
