@@ -4,7 +4,6 @@
 // exact targets it ends in the weights that the device would end in.
 // Next: ports/sim/estimate.h, docs/simulation.md.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -20,9 +19,10 @@
 #include "ports/cli/run_reporter.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/machine/devices.h"
-#include "ports/host/machine/system.h"
 #include "ports/host/os/arena.h"
 #include "ports/host/os/threads.h"
+#include "ports/host/simulate/memory_limit.h"
+#include "ports/host/simulate/prediction.h"
 #include "ports/host/simulate/slow_storage.h"
 #include "ports/host/train/session.h"
 #include "ports/sim/estimate.h"
@@ -33,54 +33,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What the process takes besides arena, data and batches: the program and its
-// libraries, stacks, the graph.
-// Stated in docs/simulation.md; the run is checked against it.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-// The sanitizer's shadow of the memory, its own heap and what it keeps back.
-constexpr uint64_t kProcessBytes = uint64_t{1} << 30;
-#else
-constexpr uint64_t kProcessBytes = uint64_t{32} << 20;
-#endif
-
 struct Arguments {
   JobOptions options;
   std::string run, device, memory;
   bool no_run = false, all = false, quiet = false;
 };
-
-// All that is known before the run.
-struct Prediction {
-  uint64_t limit = 0, planned = 0;  // bytes
-  uint64_t arena = 0, outside = 0;
-  sim::Estimate step;
-  double evaluation = 0;    // seconds of a whole validation
-  double steps = 0;         // seconds of all training steps
-  double saves = 0;         // seconds of all saves
-  uint64_t save_bytes = 0;  // of last.safetensors, about
-  uint64_t save_count = 0;
-  double Total() const { return steps + evaluation + saves; }
-};
-
-// Bytes of a field of /proc/self/status, 0 where there is none.
-uint64_t StatusBytes(const char* name) {
-  return MemInfoBytes(ReadText("/proc/self/status"), name).value_or(0);
-}
-
-// Whatever asks for more than planned from here on is refused by the kernel.
-// Returns the limit before.
-rlimit LimitMemory(const Prediction& p, uint32_t threads) {
-  constexpr uint64_t kStack = uint64_t{8} << 20, kHugePage = uint64_t{2} << 20;
-  const uint64_t now = StatusBytes("VmData");
-  rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
-  if (getrlimit(RLIMIT_DATA, &limit) != 0 || now == 0) return limit;
-  const rlimit before = limit;
-  const uint64_t wanted = now + p.arena + p.outside + 2 * kHugePage +
-                          (threads + 2) * kStack + kProcessBytes;
-  limit.rlim_cur = std::min<rlim_t>(wanted, before.rlim_cur);
-  setrlimit(RLIMIT_DATA, &limit);
-  return before;
-}
 
 // The device's target where this CPU has it; else the best one here. Exact
 // targets give the same bits, so that only speed differs.
@@ -143,56 +100,6 @@ JobOptions OptionsOf(const Arguments& a, Verb& verb) {
   o.target = a.options.target;
   if (!a.options.arena.empty()) o.arena = a.options.arena;
   return o;
-}
-
-Prediction Predict(const sim::DeviceProfile& device, const Job& job,
-                   uint64_t limit) {
-  const Plan& plan = job.plan;
-  const uint32_t threads = plan.options.threads;
-  const JobOptions& o = job.options;
-  Prediction p;
-  p.limit = limit;
-  p.arena = job.arena_bytes;
-  p.outside = OutsideBytes(job).Total();
-  p.planned = p.arena + p.outside;
-  const auto seconds = [&](uint64_t rows, bool training) {
-    return sim::EstimateStep(device, plan, static_cast<uint32_t>(rows), threads,
-                             training)
-        .seconds;
-  };
-  const auto epoch = [&](uint64_t samples, bool training, bool short_batch) {
-    double sum = 0;
-    if (samples >= o.batch) {
-      sum +=
-          static_cast<double>(samples / o.batch) * seconds(o.batch, training);
-    }
-    const uint64_t rest = samples % o.batch;
-    if (rest != 0 && short_batch) sum += seconds(rest, training);
-    return sum;
-  };
-  p.step = sim::EstimateStep(device, plan, o.batch, threads, true);
-  p.steps =
-      o.epochs * epoch(job.data.train.size(), true, job.dropped_per_epoch == 0);
-  if (job.data.val)
-    p.evaluation = o.epochs * epoch(job.data.val->size(), false, true);
-  uint64_t weights = 0, state = 0;
-  for (const PlannedTensor& t : plan.tensors) {
-    if (t.kind == TensorKind::kWeight) weights += t.bytes;
-    if (t.kind == TensorKind::kOptimizer) state += t.bytes;
-  }
-  // last: at the start, after every epoch, and every save_seconds within one;
-  // best: at most once an epoch, or at the end.
-  p.save_bytes = weights + state;
-  p.save_count = 1 + uint64_t{o.epochs};
-  if (o.save_seconds > 0) {
-    p.save_count += uint64_t{o.epochs} *
-                    static_cast<uint64_t>(p.steps / o.epochs / o.save_seconds);
-  }
-  const uint64_t best = job.data.val ? o.epochs : 1;
-  p.saves = static_cast<double>(p.save_count) *
-                sim::EstimateSave(device, p.save_bytes) +
-            static_cast<double>(best) * sim::EstimateSave(device, weights);
-  return p;
 }
 
 struct LayerRow {
@@ -365,11 +272,12 @@ int Run(const Cli& cli, const Arguments& a, Verb& verb) {
                       1e-6 / device.storage.write_mbytes);
   // More threads than CPUs would only wait for each other.
   job.run_threads = std::min(job.plan.options.threads, DefaultThreads());
-  const rlimit before = LimitMemory(p, job.plan.options.threads);
+  std::optional<MemoryLimit> limited(std::in_place, p.arena + p.outside,
+                                     job.plan.options.threads);
   Session session(std::move(job), nullptr, &storage);
   const SessionResult r = session.Run();
   reporter.Release(r.end);
-  setrlimit(RLIMIT_DATA, &before);
+  limited.reset();
   const uint64_t peak = StatusBytes("VmHWM");
   const bool inside = peak <= limit + kProcessBytes;
   // What the repeated run ended in, if it came to its end.
