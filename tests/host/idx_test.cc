@@ -167,13 +167,13 @@ TEST(Idx, SplitsThatAreNotForTraining) {
 }
 
 // One changed file, one message.
-void ExpectImagesRefused(const Bytes& images, int code,
+void ExpectImagesRefused(const Bytes& images, ErrorKind kind,
                          std::vector<std::string> words) {
   const Folder folder;
   folder.WritePlain();
   folder.Write(kImages, images);
   words.push_back(kImages);
-  ExpectFailure(code, words, [&] { (void)LoadDataset(folder.Spec()); });
+  ExpectFailure(kind, words, [&] { (void)LoadDataset(folder.Spec()); });
 }
 
 TEST(Idx, RefusesBadHeaders) {

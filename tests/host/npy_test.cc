@@ -381,9 +381,9 @@ TEST(Npy, FingerprintsTellTargetsApart) {
 
 TEST(Npy, RefusesOtherThings) {
   const Bytes good = Npy("<f4", "(1, 2)", Elements<float>({1, 2}));
-  const auto refused = [](const Bytes& x, int code,
+  const auto refused = [](const Bytes& x, ErrorKind kind,
                           const std::vector<std::string>& words) {
-    ExpectFailure(code, words, [&] { (void)Load(x); });
+    ExpectFailure(kind, words, [&] { (void)Load(x); });
   };
   refused(Npy("|O", "(1, 1)", {0x80, 4}), ErrorKind::kUnsupported,
           {"Python objects", "pickles", "astype"});
@@ -459,9 +459,10 @@ TEST(Npy, FilesByName) {
             Fingerprint(LoadDataset("npy:" + path + "/x.npy.gz," + path +
                                     "/y.npy.gz?targets=classes&layout=nhwc")));
   EXPECT_EQ(LoadDataset("npy:" + path + "/x.npy").targets, Targets{});
-  const auto refused = [&](int code, const std::vector<std::string>& words,
+  const auto refused = [&](ErrorKind kind,
+                           const std::vector<std::string>& words,
                            const std::string& rest) {
-    ExpectFailure(code, words,
+    ExpectFailure(kind, words,
                   [&] { (void)LoadDataset("npy:" + path + rest); });
   };
   refused(ErrorKind::kNotFound, {"z.npy"}, "/x.npy," + path + "/z.npy");

@@ -17,9 +17,9 @@ Image Read(std::string_view text) {
 }
 
 void ExpectRefused(std::string_view text, std::string word,
-                   int code = ErrorKind::kBadData) {
+                   ErrorKind kind = ErrorKind::kBadData) {
   SCOPED_TRACE(Printable(text));
-  ExpectFailure(code, {word, "image"}, [&] { (void)Read(text); });
+  ExpectFailure(kind, {word, "image"}, [&] { (void)Read(text); });
 }
 
 TEST(Pnm, ReadsTheFourFormats) {
