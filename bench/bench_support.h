@@ -1,4 +1,4 @@
-// What the benches share: data, a check against a twin in double before
+// Shared by the benches: data, a check against a twin in double before
 // anything is timed, and yardsticks measured once per target in the same
 // process: the FMA peak and the bandwidth of a copy that no cache holds.
 //
@@ -122,7 +122,8 @@ inline bool Verify(benchmark::State& state, const std::string& name,
                 (terms + 2) * 0x1p-24);
 }
 
-// Where a working set lies, by the system's sizes of one core's caches.
+// The cache that holds a working set, by the system's sizes of one core's
+// caches.
 inline const char* Level(double bytes) {
 #ifdef _SC_LEVEL1_DCACHE_SIZE
   if (bytes <= static_cast<double>(sysconf(_SC_LEVEL1_DCACHE_SIZE)))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the profiles of boards that nobody has measured yet, from published
+"""Writes the profiles of boards that were not measured yet, from published
 figures of the board and the shares of the peak that the kernels reach on a machine
 that was measured:
 

@@ -6,7 +6,7 @@ target_compile_features(temper_flags INTERFACE cxx_std_20)
 target_compile_options(temper_flags INTERFACE
   -Wall -Wextra -Wshadow -Wno-psabi -ffp-contract=off -fno-math-errno
   $<$<BOOL:${TEMPER_WERROR}>:-Werror>)
-# 32 bits: folders and files of any size can be read, and time goes on after 2038.
+# 32 bits: folders and files of any size can be read, and times after 2038 are valid.
 # Without the first, readdir() fails on file systems with 64-bit positions.
 if(CMAKE_SIZEOF_VOID_P EQUAL 4)
   target_compile_definitions(temper_flags INTERFACE

@@ -1,8 +1,8 @@
 // Learns from a stream of samples, as firmware does: the newest ones lie in a
-// ring in static memory; after every 64 new ones a short fit adapts the weights.
-// An observer stops it as soon as the validation loss no longer falls, another
-// one when its time is up, and the weights of the best epoch are kept. Half-way
-// the sensor drifts. Nothing is allocated after setup.
+// ring in static memory; after every 64 new ones a short fit adapts the
+// weights. An observer stops it as soon as the validation loss no longer falls,
+// another one when its time is up, and the weights of the best epoch are kept.
+// Half-way the sensor drifts. Nothing is allocated after setup.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>

@@ -44,11 +44,11 @@ struct Choice {
   alignas(8) uint8_t params[kMaxParams] = {};
 };
 // Finds the entry of a spec and reads its options into `choice`: the defaults,
-// then what is given. Options of Catalogue::common go to `common` (its struct;
-// may be null if there are none). Times become steps; `steps_per_epoch` 0: not
-// known yet, they are read and then as if an epoch had one step. On failure
-// returns one sentence with the remedy: unknown entry or option (with the
-// nearest name), not a number, out of range.
+// then the given values. Options of Catalogue::common go to `common` (its
+// struct; may be null if there are none). Times become steps; `steps_per_epoch`
+// 0: not known yet, times are checked and an epoch counts as one step. On
+// failure returns one sentence with the remedy: unknown entry or option (with
+// the nearest name), not a number, out of range.
 std::string ReadSpec(std::string_view text, const Catalogue& catalogue,
                      uint64_t steps_per_epoch, Choice* choice, void* common);
 // The same for a spec without common fields and times.
@@ -58,14 +58,14 @@ inline std::string ReadSpec(std::string_view text, const Catalogue& catalogue,
 }
 
 // The spec with all its fields, defaults included, in the order of the tables:
-// what a file stores, so that a later version's defaults do not change it. What
-// is no entry of the catalogue stays as it is.
+// the form that files store, so that a later version's defaults do not change
+// it. A text that names no entry of the catalogue stays as it is.
 std::string CompleteSpec(std::string_view text, const Catalogue& catalogue);
 
 // "0 to 0.99999", "a whole number from 1 to 1024", "0 or 1", "max or avg".
 std::string RangeText(const Field& field);
-// The default of a field of an entry ("0.9"; times with their suffix: "10e"), as
-// a spec says it.
+// The default of a field of an entry ("0.9"; times with their suffix: "10e"),
+// as a spec says it.
 std::string DefaultText(const Entry& entry, const Field& field);
 
 }  // namespace temper

@@ -56,8 +56,8 @@ std::vector<bool> ResidualClosers(const Plan& plan) {
     if (RoleOf(node.kind) != LayerRole::kSum) continue;
     const uint32_t a = node.inputs[0], b = node.inputs[1];
     if (depth[a] == depth[b]) continue;
-    // The last layer with weights closes the branch; layers without weights that
-    // map zero to zero may follow it.
+    // The last layer with weights closes the branch; layers without weights
+    // that map zero to zero may follow it.
     uint32_t last = depth[a] > depth[b] ? a : b;
     while (plan.nodes[last].weight_count == 0 &&
            !IsActivation(plan.graph.nodes[last].kind) &&

@@ -1,10 +1,12 @@
 // What a layer is. Each file in layers/ fills in one LayerOp, always in the
-// same order: mathematics, fields, shape, needs, forward, backward, cost, table.
+// same order: mathematics, fields, shape, needs, forward, backward, cost,
+// table.
 //
 // A layer never sees the arena and has no loop over elements. It declares its
 // needs by the methods of Needs; program_tensors.cc turns them into buffers
 // with lifetimes, the planner into offsets, and Call hands them back as
-// pointers. Next: layers/flatten.cc (a short one), layers/conv2d.cc, program.cc.
+// pointers. Next: layers/flatten.cc (a short one), layers/conv2d.cc,
+// program.cc.
 #ifndef TEMPER_RUNTIME_LAYER_H_
 #define TEMPER_RUNTIME_LAYER_H_
 
@@ -60,8 +62,8 @@ class Needs {
   void View() { view = true; }
   // dx[i] may be written over dy (for one i, the first that is free to).
   void InPlaceBackward() { in_place_backward = true; }
-  // y is cheap to compute again from memory that the caller still holds, so it is
-  // not kept: where backward needs it, forward runs again just before.
+  // y is cheap to compute again from memory that the caller still holds, so it
+  // is not kept: where backward needs it, forward runs again just before.
   void Recompute() { recompute = true; }
   // y = act(x[0] * scale + shift) per channel, with the coefficients at the
   // start of saved (DerivedCoefficients): y need not be stored if every reader

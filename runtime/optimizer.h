@@ -25,8 +25,8 @@ inline RowGeometry RowsOf(const WeightSpec& spec) {
 // Elements [first, first + count) of one weight. Pointers are to the first of
 // them.
 struct UpdateCall {
-  // The plan's, or the one of StepOptions. A state that the plan does not have is
-  // null: test the pointers, not the parameters.
+  // The plan's, or the one of StepOptions. A state that the plan does not have
+  // is null: test the pointers, not the parameters.
   const Optimizer& optimizer;
   WeightRole role;
   uint64_t step;         // from 1; a resumed run continues its count
@@ -44,7 +44,7 @@ struct UpdateCall {
 // What a new value depends on, which decides what one call must contain.
 enum class UpdateUnit : uint32_t {
   kElement,  // on its own element only: a call may hold any part of a weight
-  kRow,  // on its row: calls hold whole rows, and gradients never come in pieces
+  kRow,  // on its row: calls hold whole rows, gradients never come in pieces
 };
 
 struct OptimizerOp {

@@ -1,8 +1,8 @@
-// CheckPlan: whether a plan is safe to run. It trusts nothing and shares no code
-// with program.cc and planner.cc: it walks the steps as the trainer will and
-// checks for each one that the layer can run it, that every buffer it touches
-// exists, is as large as the layer says (Needs), is alive, and overlaps no other
-// live buffer; and that every value is there when it is read
+// CheckPlan: whether a plan is safe to run. It trusts nothing and shares no
+// code with program.cc and planner.cc: it walks the steps as the trainer will
+// and checks for each one that the layer can run it, that every buffer it
+// touches exists, is as large as the layer says (Needs), is alive, and overlaps
+// no other live buffer; and that every value is there when it is read
 // (plan_check_values.cc).
 #include <algorithm>
 #include <cmath>
@@ -34,8 +34,8 @@ bool Usable(const Plan& plan, uint32_t tensor, size_t step, uint64_t bytes) {
   return t.first <= first && last <= t.last && t.bytes >= bytes;
 }
 
-// The bytes past a tensor's end that vector loads may read, where no other thread
-// may write: activations are read in rows of their channels.
+// The bytes past a tensor's end that vector loads may read, where no other
+// thread may write: activations are read in rows of their channels.
 uint64_t TailBytes(const Plan& plan, const PlannedTensor& t) {
   if (t.kind == TensorKind::kOptimizer || t.kind == TensorKind::kStepState) {
     return 0;

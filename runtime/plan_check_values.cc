@@ -1,8 +1,9 @@
 // Which value lies in which tensor, step by step, as the trainer will run them.
 // A plan can be safe and still compute something else: a step is missing, a
-// layer overwrites a value that is read later, a gradient is overwritten instead
-// of added to. Here a tensor holds the output, or the gradient of the output,
-// of one node; every reader must find the one it means. Next: plan_check.cc.
+// layer overwrites a value that is read later, a gradient is overwritten
+// instead of added to. Here a tensor holds the output, or the gradient of the
+// output, of one node; every reader must find the one it means. Next:
+// plan_check.cc.
 #include "runtime/plan_check_values.h"
 
 #include <algorithm>

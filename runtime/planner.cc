@@ -17,8 +17,8 @@ namespace temper {
 namespace {
 
 constexpr uint32_t kRestarts = 64;
-// Restarts end after this many buffers were visited, a few tenths of a second: a
-// pass over n buffers visits n * n / 2, and graphs of thousands of nodes have
+// Restarts end after this many buffers were visited, a few tenths of a second:
+// a pass over n buffers visits n * n / 2, and graphs of thousands of nodes have
 // thousands of buffers. A count, not a time, so that every machine finds the
 // same plan.
 constexpr uint64_t kMostLooks = uint64_t{1} << 26;

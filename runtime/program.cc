@@ -11,12 +11,11 @@
 // Where a batch is larger than a cache, neighbours run together in slabs of
 // samples (ListGroup): a convolution with its statistics; backward of a batch
 // norm with the gradient through its convolution and the sums of the batch norm
-// before. Fused nodes (ChooseFusion) lose steps and tensors: absorbed activations
-// have neither, derived outputs are computed by the nodes that read them.
-// Buffers that share memory by design (in place, views) become one tensor here;
-// sharing over time is the planner's task.
-// Next: program_draft.h, program_nodes.cc, program_steps.cc,
-// program_tensors.cc.
+// before. Fused nodes (ChooseFusion) lose steps and tensors: absorbed
+// activations have neither, derived outputs are computed by the nodes that read
+// them. Buffers that share memory by design (in place, views) become one tensor
+// here; sharing over time is the planner's task. Next: program_draft.h,
+// program_nodes.cc, program_steps.cc, program_tensors.cc.
 #include "runtime/program.h"
 
 #include <algorithm>

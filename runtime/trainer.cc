@@ -43,9 +43,9 @@ bool AllThreadsExact(const ParallelRunner& parallel) {
     parallel.each(parallel.pool, look, &check, parallel.threads);
     return check.exact.load();
   }
-  // A thread that waits inside its task takes no second one: if all arrive, each
-  // has one. A runner may run everything on one thread, so they wait for a fixed
-  // number of polls, some milliseconds, and only once.
+  // A thread that waits inside its task takes no second one: if all arrive,
+  // each has one. A runner may run everything on one thread, so they wait for a
+  // fixed number of polls, some milliseconds, and only once.
   parallel.run(
       parallel.pool,
       [](void* context, uint32_t, uint32_t) {

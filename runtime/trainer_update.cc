@@ -141,8 +141,8 @@ GradientPieces Trainer::Pieces(uint32_t index) {
 // One step of the program that is an update or a hook.
 void Trainer::RunUpdate(const ProgramStep& step, Status* status) {
   if (IsHook(step.kind)) return RunHook(step.node);
-  // Sticky: the first layer with a non-finite weight is named; later ones result
-  // from it.
+  // Sticky: the first layer with a non-finite weight is named; later ones
+  // result from it.
   if (UpdateNode(step.node) && status->ok()) {
     *status = Error(StatusCode::kNotFinite,
                     "an update made a weight non-finite", step.node);

@@ -27,7 +27,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class Act>
 inline constexpr bool kIsNone = Act::kKind == Activation::kNone;
 
-// The gradient where x is at hand and y is not.
+// The gradient where x is available and y is not.
 template <class Act, class V>
 HWY_INLINE V GradientAtInput(Act act, V x, V g) {
   if constexpr (GradientOf(Act::kKind) == GradientFrom::kOutput) {

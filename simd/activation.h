@@ -1,12 +1,13 @@
-// Activations: the one list, and what everybody must know of each. Its
-// arithmetic, on one vector, is a functor in activation/<name>-inl.h.
+// Activations: the one list, with the properties that other files need. The
+// arithmetic on one vector is a functor in activation/<name>-inl.h.
 //
 // Every activation fuses: it is absorbed by batch norm (norm.h, forward and
-// backward) and by add (prologue.h), and formed on the way in by whoever reads
-// through a prologue: convolutions, dense, add and global average pooling. Only
-// one whose gradient needs its input stays apart from an add, which keeps no
-// sum. Each entry is one more copy of these loops on every target: on x86-64
-// 150 KB of the library's 2.6 MB (for all its targets).
+// backward) and by add (prologue.h), and computed on load by the kernels that
+// read through a prologue: convolutions, dense, add and global average pooling.
+// One exception: an add, which does not keep its sum, cannot absorb an
+// activation whose gradient needs its input. Each entry adds a copy of these
+// loops for every target: on x86-64 150 KB of the library's 2.6 MB (all
+// targets).
 //
 // To add one: the functor's file, a line in the list, an #include in
 // activation-inl.h, and the layer (runtime/layers/relu.cc is an example).
@@ -21,11 +22,11 @@
 
 namespace temper::simd {
 
-// What the gradient of y = act(x) is made from, beside dy.
+// What the gradient of y = act(x) is computed from, in addition to dy.
 enum class GradientFrom : uint32_t {
-  kEither,  // x or y, whichever is at hand: both say the same
+  kEither,  // x or y, whichever is available: both give the same result
   kOutput,  // y
-  kInput,   // x, which must be kept: y does not say enough
+  kInput,   // x, which must be kept: y does not determine the gradient
 };
 
 // Name of the functor, its file, and what its gradient is made from.
@@ -55,7 +56,7 @@ constexpr GradientFrom GradientOf(Activation kind) {
 
 inline constexpr size_t kActivationParameters = 2;
 
-// An activation with its parameters, what they are being the activation's own.
+// An activation with its parameters; each activation defines what they mean.
 struct ActivationFunction {
   constexpr ActivationFunction() = default;
   constexpr ActivationFunction(Activation k, float a = 0,

@@ -80,10 +80,10 @@ HWY_INLINE typename Access::V Copy(Access, typename Access::V start,
                                    const float*) {
   return start;
 }
-// On 64-bit Arm the vector pipes are the narrow ones: stores and copies between
-// registers run on them too, beside the multiply-adds. The Cortex-A76 spends
-// two of their slots on a `str` of a vector but one on an `st1`, and none on a
-// load (LLVM's model, bench/mca.md). Compilers choose the other ones.
+// On 64-bit Arm the vector pipes are the bottleneck: stores and copies between
+// registers use them in addition to the multiply-adds. On the Cortex-A76 a
+// `str` of a vector takes two of their slots, an `st1` one, and a load none
+// (LLVM's model, bench/mca.md). Compilers choose `str`.
 #if HWY_ARCH_ARM_A64 && !HWY_HAVE_SCALABLE && HWY_TARGET != HWY_SCALAR && \
     HWY_TARGET != HWY_EMU128
 template <class D>
@@ -162,9 +162,9 @@ HWY_INLINE void ReduceRows(size_t rows, size_t stride, size_t count,
   }
 }
 
-// Do coefficients of four vectors stay in registers? Then rows are walked four
-// vectors side by side: from memory that lies further away, whole pieces of a
-// row come faster than a cache line of every row.
+// Whether the coefficients of four vectors stay in registers. Then rows are
+// walked four vectors at a time: from outer caches and memory, several
+// neighbouring lines of a row arrive faster than one line of every row.
 inline constexpr bool kFourAbreast =
     (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) || HWY_ARCH_ARM_A64;
 
@@ -236,7 +236,7 @@ HWY_INLINE void ForEachColumn(size_t begin, size_t end, size_t channels,
   }
 }
 
-// With nothing to gain from four columns at once.
+// Without the variant for four columns at once.
 template <size_t kTables, class Fill, class Body>
 HWY_INLINE void ForEachColumn(size_t begin, size_t end, size_t channels,
                               Fill&& fill, Body&& body) {

@@ -1,13 +1,13 @@
 // Convolution forward and gradient of the input. Contract: conv.h.
 //
-// Both are the same machine: a grid of output pixels cut into bands, each band
-// a Product of staged source pixels with weights packed once per call. The
+// Both are the same algorithm: a grid of output pixels cut into bands, each
+// band a Product of staged source pixels with weights packed once per call. The
 // input gradient runs it once per phase (ih % stride_h, iw % stride_w): the
 // pixels of one phase see the same taps, so there it is a stride-1 convolution
 // of dy. With t = ih / stride_h:
 //
-//   tap kh reaches ih from oh = t + (phase + pad_top - kh * dilation_h) /
-//   stride_h
+//   tap kh reaches ih from
+//     oh = t + (phase + pad_top - kh * dilation_h) / stride_h
 //
 // where that division leaves no remainder.
 // Next: conv_bands.h (bands), gemm-inl.h (the tile), conv_weights.cc.
@@ -39,11 +39,12 @@ void MergeRows(Product& p) {
   }
 }
 
-// The weights of a call as panels of kPanel columns, and who packs them when.
-// Few are packed once, for all threads. Many (kSharedBytes) would be written
-// to memory and read back: there each thread packs a block of columns that
-// stays in its cache, and passes all its bands by. That stages a band once per
-// block, which is little next to a block's multiplications.
+// The weights of a call as panels of kPanel columns, and when they are packed.
+// Few are packed once, for all threads. Many (above kSharedBytes) would be
+// written to memory and read back: then each thread packs a block of columns
+// that stays in its cache, and runs all its bands against it. That stages a
+// band once per block, which costs little compared with a block's
+// multiplications.
 struct Panels {
   static constexpr size_t kSharedBytes = 640 * 1024;
   static constexpr size_t kBlockBytes = 256 * 1024;
@@ -111,7 +112,7 @@ void ForEachBand(const Source& source, const float* x, const Prologue& prologue,
   ParallelFor(
       parallel, bands * panels.groups * panels.count,
       DivUp(kMultiplyGrain, unit_work + 1),
-      panels.shared ? Handing::kInParts : Handing::kAtOnce,
+      panels.shared ? Split::kParts : Split::kWhole,
       [&](size_t begin, size_t end, size_t slot) {
         float* const block =
             shared + panels.SharedFloats() + slot * slot_floats;

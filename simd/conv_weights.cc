@@ -519,7 +519,7 @@ void direct::ConvBackwardWeights(const ConvShape& shape, uint32_t batch,
   const ChunkParts share = g.PixelShare(threads);
   if (share.parts == 1) {
     const size_t at_once = g.UnitsAtOnce(g.Partials());
-    ParallelFor(parallel, g.Units(), grain, Handing::kAtOnce,
+    ParallelFor(parallel, g.Units(), grain, Split::kWhole,
                 [&](size_t begin, size_t end, size_t slot) {
                   alignas(64) float stack[kMaxPartials * kMaxUnitFloats];
                   const Slot at = slot_at(slot, stack);
@@ -559,7 +559,7 @@ void direct::ConvBackwardWeights(const ConvShape& shape, uint32_t batch,
       begin = stop;
     }
   };
-  ParallelFor(parallel, threads, 1, Handing::kAtOnce,
+  ParallelFor(parallel, threads, 1, Split::kWhole,
               [&](size_t begin, size_t end, size_t slot) {
                 alignas(64) float stack[kMaxPartials * kMaxUnitFloats];
                 for (size_t i = begin; i < end; ++i) {

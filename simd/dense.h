@@ -1,9 +1,9 @@
 // Dense layers on few samples. Such a layer does little with each weight (3
-// multiply-adds per sample and step), so what it costs is how often weights,
-// momentum and gradients come and go and how often threads meet: W is packed
-// where it is used, and its gradient is made in pieces that fit the first-level
-// cache and go to whoever takes them (an optimizer) at once. The same rows of W
-// are the same thread's in forward and in the gradient.
+// multiply-adds per sample and step), so its cost is the memory traffic of
+// weights, momentum and gradients, and thread synchronisation. Hence W is
+// packed where it is used, and its gradient is computed in pieces that fit the
+// L1 cache and are passed to the caller's function (an optimizer) at once. One
+// thread handles the same rows of W in forward and in the gradient.
 //
 // Requires, order, error: as gemm.h; the bits are those of MatMul,
 // MatMulUnpacked and MatMulTransposed.
@@ -24,9 +24,9 @@ namespace temper::simd {
 // sums.
 inline constexpr size_t kMaxPieceRows = kChunkUnit;
 
-// Most floats of x that every thread forms for itself where x is derived: that
-// costs less than to wait for one thread that forms it, and to fetch it from
-// there.
+// Up to this many floats of a derived x are computed by every thread for
+// itself: that costs less than waiting for one thread to compute them and
+// fetching them from its cache.
 inline constexpr size_t kMaxOwnFloats = 4096;
 
 // x (rows, in) of a dense layer.
@@ -52,8 +52,8 @@ void DenseForward(size_t rows, size_t in, size_t out, const DenseInput& x,
                   const float* w, const float* bias, float* packed, float* y,
                   const ParallelRunner& parallel);
 
-// Takes elements [first, first + count) of dw, which lie at g. Called on any
-// thread, once for each element. What lies at g is gone afterwards.
+// Takes elements [first, first + count) of dw, stored at g. Called on any
+// thread, once for each element. The memory at g is reused afterwards.
 struct GradientTaker {
   void (*take)(void* context, size_t first, size_t count,
                const float* g) = nullptr;

@@ -1,7 +1,7 @@
 // Depthwise convolution loops. Contract: depthwise.h. Helpers: channels-inl.h.
 //
-// Forward and input gradient are one thing, a Sweep: along one output row, each
-// output sums over tap rows and taps that lie at fixed steps in the source. The
+// Forward and input gradient share one loop, a Sweep: along one output row,
+// each output sums over tap rows and taps at fixed steps in the source. The
 // input gradient is swept from right to left, so that its taps, too, step
 // forward in ascending kernel order; with stride s it is s sweeps of every s-th
 // column with every s-th tap. Outputs whose taps are all inside go in blocks of
@@ -46,8 +46,8 @@ HWY_INLINE V TapIf(V acc, V v, V w0, V w1, V w2, V w3, V w4) {
 }
 
 // Loads source column kI and gives it to all of kPixels outputs, kStep columns
-// apart, that use it; then goes on to column kI + 1. An output meets its taps
-// in ascending order.
+// apart, that use it; then continues with column kI + 1. Each output adds its
+// taps in ascending order.
 template <int kI, int kTaps, int kStep, int kPixels, class Access, class V>
 HWY_INLINE void Columns(Access access, const float* HWY_RESTRICT x,
                         ptrdiff_t col, V w0, V w1, V w2, V w3, V w4, V& a0,
@@ -273,8 +273,8 @@ HWY_INLINE V EdgeOutput(Access access, const float* HWY_RESTRICT x0,
   return acc;
 }
 
-// Outputs of a block, so many that their chains fill the pipelines. Nine
-// weights stay in registers beside them.
+// Outputs of a block: enough chains to fill the pipelines, few enough that nine
+// weights stay in registers as well.
 #if HWY_ARCH_ARM_V7 || (HWY_ARCH_X86 && HWY_MAX_BYTES < 64)
 inline constexpr int kSmallBlock = 4;  // of 16 registers
 #elif HWY_ARCH_ARM_A64
@@ -323,7 +323,7 @@ HWY_INLINE void SmallBlock(Access access, const float* HWY_RESTRICT x0,
   }
 }
 
-// Do all lines of a sweep use the weights once they are in registers? On A64
+// Whether all lines of a sweep reuse the weights that are in registers. On A64
 // the loop over lines would take registers that the loop over blocks needs.
 inline constexpr bool kLinesInside = !HWY_ARCH_ARM_A64;
 

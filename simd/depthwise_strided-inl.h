@@ -5,7 +5,7 @@
 // gathers taps 0 and 2 (from outputs b and b - 1), the odd one tap 1 (from b).
 // A pair is taken at once, so that an output gradient is loaded once per row.
 // Rows pair up in the same way, and a row has one or two rows of the gradient.
-// The order of taps is that of depthwise-inl.h, which does all other shapes.
+// The order of taps is that of depthwise-inl.h, which handles all other shapes.
 // Next: depthwise.cc calls it.
 #if defined(TEMPER_SIMD_DEPTHWISE_STRIDED_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_SIMD_DEPTHWISE_STRIDED_INL_H_
@@ -145,7 +145,7 @@ void RunStrided(const ConvShape& shape, size_t begin, size_t end,
                out_w = s.out_w, out_row = out_w * channels,
                w_row = 3 * channels;
   const size_t first = pad / 2, last = (in_w + pad + 1) / 2;
-  // What all channel vectors walk over in turn stays in the first cache.
+  // The rows that all channel vectors walk over in turn stay in the L1 cache.
   size_t pairs = last - first;
   if (in_w * channels > 4096)
     pairs = channels < 512 ? 1024 / channels / 2 * 2 : 8;

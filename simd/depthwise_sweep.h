@@ -1,6 +1,6 @@
-// Sweep: what one row of depthwise outputs, or a few alike, need to know.
-// Private to depthwise.cc (which fills it in) and depthwise-inl.h (which runs
-// it).
+// Sweep: the description of one row of depthwise outputs, or of a few rows with
+// the same taps. Private to depthwise.cc (which fills it in) and
+// depthwise-inl.h (which runs it).
 #ifndef TEMPER_SIMD_DEPTHWISE_SWEEP_H_
 #define TEMPER_SIMD_DEPTHWISE_SWEEP_H_
 
@@ -31,8 +31,8 @@ struct Sweep {
   ptrdiff_t x_line = 0, y_line = 0;
 };
 
-// Most lines of a sweep: what a channel vector walks over stays in the
-// first-level cache. line: floats of the source between two lines.
+// Most lines of a sweep, so that the data that a channel vector walks over stay
+// in the L1 cache. line: floats of the source between two lines.
 constexpr size_t MostLines(size_t line) {
   return line == 0 || line > 4096 ? 1 : 4096 / line;
 }

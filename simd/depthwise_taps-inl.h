@@ -34,7 +34,7 @@ HWY_INLINE V DyIf(V acc, V v, V d0, V d1, V d2, V d3) {
 }
 
 // Source columns kI and up of one tap row, each given to all taps that use it.
-// An accumulator meets its outputs in ascending order.
+// Each accumulator adds its outputs in ascending order.
 template <int kI, int kTaps, int kStep, int kPixels, class Access, class V>
 HWY_INLINE void DyColumns(Access access, const float* HWY_RESTRICT x,
                           ptrdiff_t col, V d0, V d1, V d2, V d3, V& a0, V& a1,

@@ -220,7 +220,7 @@ void WeightGroup(const ConvShape& s, const WeightSource& source,
   });
 }
 
-// Picks the loop for a group of rows x taps.
+// Chooses the loop for a group of rows x taps.
 void RunGroup(const ConvShape& s, const WeightSource& source,
               const TapGroup& group, size_t rows, size_t taps, size_t begin,
               size_t end, size_t c0, size_t c1, const float* dy, float* partial,
@@ -266,12 +266,12 @@ void WeightChunk(const ConvShape& s, const WeightSource& source, size_t begin,
                  float* partial, size_t stride) {
   const bool shared =
       s.stride_w == s.dilation_w || s.stride_w == 2 * s.dilation_w;
-  // Many channels: pixels lie so far apart that they fall on few sets of the
-  // first cache, and what another channel vector has read is soon gone.
+  // Many channels: pixels are so far apart that they map to few sets of the L1
+  // cache, and lines that another channel vector has read are soon evicted.
   const size_t piece = source.pixel < 512 ? kDepthwisePiece : 4;
   while (begin < end) {
-    // A piece of whole output rows that stays in the cache while every group
-    // and channel vector walks over it.
+    // A piece of whole output rows that stays in the cache while all groups and
+    // channel vectors walk over it.
     size_t stop = (begin + piece + s.out_w - 1) / s.out_w * s.out_w;
     if (stop > end) stop = end;
     if (WeightPiece(s, source, begin, stop, c0, c1, dy, partial, stride)) {

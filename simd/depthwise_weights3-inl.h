@@ -1,8 +1,8 @@
-// Gradient of the weights of a depthwise 3x3 kernel with stride 1 or 2, the way
-// of depthwise_weights-inl.h with less to decide: where the rows of a piece lie
-// and which taps are inside is found once and then used by all channel vectors.
-// A short row is over in the time of that.
-// Next: depthwise_weights-inl.h calls it.
+// Gradient of the weights of a depthwise 3x3 kernel with stride 1 or 2: the
+// algorithm of depthwise_weights-inl.h with fewer decisions. The rows of a
+// piece and the taps that are inside are found once and used by all channel
+// vectors; a short row takes no longer than finding them does. Next:
+// depthwise_weights-inl.h calls it.
 #if defined(TEMPER_SIMD_DEPTHWISE_WEIGHTS3_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TEMPER_SIMD_DEPTHWISE_WEIGHTS3_INL_H_
 #undef TEMPER_SIMD_DEPTHWISE_WEIGHTS3_INL_H_
@@ -149,8 +149,8 @@ HWY_INLINE void WeightRows(Access access, const WeightRow* rows, size_t count,
 }
 
 // The outputs [begin, end), at most kDepthwisePiece and a row of them, channels
-// [c0, c1). False, and nothing done, if it is not for this kind of shape:
-// padding of more than one, say.
+// [c0, c1). Returns false and does nothing for shapes that it does not handle,
+// such as padding of more than one.
 template <int kStep>
 bool WeightPiece3(const ConvShape& s, const WeightSource& source, size_t begin,
                   size_t end, size_t c0, size_t c1, const float* dy,

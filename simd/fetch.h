@@ -1,6 +1,6 @@
-// Fetching ahead for writing. A line that another core has read is written only
-// when that core has given it up; asked for early, many do so at once, else
-// store waits after store.
+// Prefetching for write. A store to a line that another core has read must
+// first get exclusive ownership of it; prefetching overlaps these transfers,
+// which the stores would otherwise wait for one by one.
 #ifndef TEMPER_SIMD_FETCH_H_
 #define TEMPER_SIMD_FETCH_H_
 

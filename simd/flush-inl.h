@@ -1,13 +1,13 @@
 // Tiny values become zero. Where an operand or a result is subnormal (below
-// 2^-126), many processors need a hundred times as long, so a step would cost
-// what its values make it cost. Everything that a step multiplies in number is
+// 2^-126), many processors need a hundred times as long, so the time of a step
+// would depend on its values. All operands of the large multiplications are
 // therefore +0 or at least 2^-63 (1.08e-19) in magnitude: weights and optimizer
 // state, outputs of ReLU, gradients of losses, ReLU and batch norm, and
 // samples. The product of two such numbers is +-0 or normal: a bound like 1e-30
-// would not do, for weights of 1e-23 and gradients of 1e-22 are normal and
-// their product is not. Next to a weight, or to a sum that matters, such values
-// are nothing. By a select, so that every target has the same bits. Measured:
-// docs/numerics.md. Next: activation-inl.h, update-inl.h, loss-inl.h.
+// would not suffice, because weights of 1e-23 and gradients of 1e-22 are normal
+// and their product is not. Such values are negligible next to a weight or a
+// sum that matters. A select does it, so that every target gives the same bits.
+// Measured: docs/numerics.md. Next: activation-inl.h, update-inl.h, loss-inl.h.
 #ifndef TEMPER_SIMD_FLUSH_ONCE_
 #define TEMPER_SIMD_FLUSH_ONCE_
 

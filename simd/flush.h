@@ -1,6 +1,6 @@
-// The bound of flush-inl.h for those outside of kernels: values below it in
-// magnitude become 0 wherever they would be multiplied. update.cc asserts that
-// the two are one.
+// The bound of flush-inl.h for code outside of kernels: values below it in
+// magnitude become 0 before they are multiplied. update.cc asserts that the two
+// are equal.
 #ifndef TEMPER_SIMD_FLUSH_H_
 #define TEMPER_SIMD_FLUSH_H_
 

@@ -71,9 +71,9 @@ HWY_INLINE void StoreLast(D d, hn::Vec<D> v, size_t, float* p) {
 }
 #endif
 
-// Columns that are at most half a vector more than whole ones are left to half
-// vectors, which cost half on CPUs that halve AVX-512 anyway, and nothing more
-// on others.
+// A remainder of at most half a vector of columns is left to half vectors. They
+// cost half on CPUs that split AVX-512 operations in two, and no more than
+// whole ones on others.
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 using TailLanes = hn::CappedTag<float, 8>;
 inline constexpr size_t kTailColumns = 8;
@@ -157,8 +157,8 @@ HWY_NOINLINE void Tile(const TileArgs& t) {
       const float* p12 = kRows > 12 ? p9 + 3 * a_step : p0;
       const float* p15 = kRows > 15 ? p12 + 3 * a_step : p0;
       size_t i = length;
-#if !HWY_ARCH_ARM  // GCC spills where two steps follow each other
-                   // (bench/mca.md)
+// Not on Arm, where GCC spills if two steps follow each other (bench/mca.md).
+#if !HWY_ARCH_ARM
       for (; i >= 2; i -= 2) {
         TEMPER_TILE_STEP(dense, TEMPER_TILE_FMA_ROWS);
         dense += dense_step;
@@ -321,7 +321,7 @@ void ProductColumns(const Product& p, size_t pixel_begin, size_t pixel_end,
   t.c_step = p.c_col;
   t.dense_step = p.b_step;
   t.walk = p.walk;
-  // A row of A may be too short to be foreseen by the processor.
+  // A row of A may be too short for the hardware prefetcher.
   const bool fetch = p.fetch_ahead && p.a_col == p.walk.count;
   const size_t first_col = pixel_begin % p.cols;
   const size_t first_row = pixel_begin / p.cols % p.rows;
@@ -498,8 +498,8 @@ HWY_INLINE void PackPanel(size_t k, size_t cols, const float* b,
                           float* HWY_RESTRICT packed) {
   size_t i = 0;
 #if HWY_TARGET != HWY_SCALAR
-  // B lies transposed: blocks through registers, and a cache line of every
-  // column at once, because columns far apart push each other out of the cache.
+  // B is transposed: blocks go through registers, and a cache line of every
+  // column at once, because columns far apart evict each other from the cache.
   if (k_stride == 1) {
     for (; i + 4 <= k;) {
       const size_t steps = std::min<size_t>(16, (k - i) / 4 * 4);

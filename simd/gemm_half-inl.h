@@ -4,8 +4,8 @@
 //   full[r]     = fma(a[r], b[0..15], full[r])           for every row
 //   halves[r/2] = fma(a[r] | a[r + 1], b[16..23] | b[16..23], halves[r/2])
 //
-// Where half a vector costs as much as a whole one, 24 columns take three
-// multiply-adds for two rows so, and four otherwise. An element is one chain in
+// Where half a vector costs as much as a whole one, two rows of 24 columns take
+// three multiply-adds this way and four otherwise. An element is one chain in
 // ascending order, as in every tile.
 // Next: gemm-inl.h includes it.
 #if defined(TEMPER_SIMD_GEMM_HALF_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -173,7 +173,7 @@ HWY_INLINE void RunHalfTiles(HalfTileArgs t, size_t rows, bool fetch) {
   }
 }
 
-// Do `columns` columns end in a vector and at most a half?
+// Whether `columns` columns end in a vector and at most a half.
 HWY_INLINE bool EndsInHalf(size_t columns) {
   const size_t tail = columns % 16;
   return columns > 16 && tail != 0 && tail <= 8;

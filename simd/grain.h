@@ -1,5 +1,5 @@
-// When it pays to give work to another thread: sizes below which a kernel stays
-// on the calling thread. They depend on shapes only and cannot change a result.
+// When splitting work over threads pays: sizes below which a kernel stays on
+// the calling thread. They depend on shapes only and cannot change a result.
 #ifndef TEMPER_SIMD_GRAIN_H_
 #define TEMPER_SIMD_GRAIN_H_
 

@@ -55,8 +55,8 @@ HWY_INLINE float AddLanes(const float* lanes) {
   return FoldLanes(lanes, [](float a, float b) HWY_ATTR { return a + b; });
 }
 
-// A last part vector of an input with a readable tail. Not for outputs: past
-// the end there another thread may be writing.
+// The partial last vector of an input with a readable tail. Not for outputs:
+// another thread may be writing past their end.
 struct InputTail {
   HWY_INLINE hn::Vec<Lanes16> Load(const float* p) const {
     return hn::LoadU(Lanes16(), p);
@@ -396,8 +396,8 @@ void SoftmaxBackwardLoop(size_t begin, size_t end, size_t classes,
   for (size_t r = begin; r < end; ++r) {
     const float* p = probabilities + r * classes;
     float* out = dlogits + r * classes;
-    // The column each lane waits for, relative to the vector at hand. A label
-    // outside [0, classes) meets none.
+    // The column of the label, relative to this vector. A label outside
+    // [0, classes) matches none.
     int64_t label = labels[r];
     if (label < 0 || label >= static_cast<int64_t>(classes)) label = -1;
     const auto step = [&](auto in, auto access, size_t i) HWY_ATTR {

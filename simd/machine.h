@@ -1,5 +1,5 @@
-// What the machine can do at best, as a measure for everything else: a loop of
-// fused multiply-adds on registers alone. Who times it: ports/host/machine/machine.h.
+// The machine's peak, with which other times are compared: a loop of fused
+// multiply-adds on registers alone. ports/host/machine/machine.h times it.
 #ifndef TEMPER_SIMD_MACHINE_H_
 #define TEMPER_SIMD_MACHINE_H_
 

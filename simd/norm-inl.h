@@ -51,9 +51,9 @@ void MergeStats(size_t count, float n_a, float* HWY_RESTRICT mean_a,
 }
 
 // pivot = a value near the mean of each channel: the mean of kPivotRows rows
-// spread over the first unit. Taken off every value before anything is summed,
-// it keeps channels accurate whose mean is far larger than their spread, and
-// lets one pass over the rows do: sum and sum of squares then hardly cancel.
+// spread over the first unit. Subtracting the pivot from every value keeps
+// channels accurate when the mean is much larger than the spread, and allows
+// one pass over the rows: the sum and the sum of squares then hardly cancel.
 void Pivot(size_t rows, size_t channels, const float* HWY_RESTRICT x,
            float* HWY_RESTRICT pivot) {
   if (rows > kChunkUnit) rows = kChunkUnit;
@@ -123,7 +123,7 @@ void UnitStats(size_t rows, size_t stride, size_t count,
     const auto sum = hn::Add(hn::Add(s0, s1), hn::Add(s2, s3));
     const auto square = hn::Add(hn::Add(q0, q1), hn::Add(q2, q3));
     const auto m = hn::Div(sum, access.Set(static_cast<float>(rows)));
-    // Rounding may leave a little less than nothing; NaN stays.
+    // Rounding may leave a value slightly below 0; NaN stays.
     const auto rest = hn::NegMulAdd(sum, m, square);
     access.StoreAll(m, mean + j);
     access.StoreAll(hn::IfThenZeroElse(hn::Lt(rest, zero), rest), m2 + j);

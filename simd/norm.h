@@ -6,8 +6,8 @@
 // (rows.h) are merged in ascending order, then the chunks pairwise, by Chan's
 // formula
 //   delta = mean_b - mean_a, n = n_a + n_b,
-//   mean = mean_a + delta * (n_b / n), m2 = m2_a + m2_b + delta^2 * (n_a n_b /
-//   n)
+//   mean = mean_a + delta * (n_b / n),
+//   m2 = m2_a + m2_b + delta^2 * (n_a n_b / n)
 // (Chan, Golub, LeVeque 1979). The pivot lies within a fraction of a standard
 // deviation of the mean, so that q - s * s / n does not cancel.
 // The backward sums cut each chunk further into tiles of 24 rows (504 = 21 *
@@ -46,7 +46,7 @@ void BatchNormCoefficients(size_t channels, const float* mean,
 
 // running = (1 - momentum) * running + momentum * value, with value = mean, and
 // variance * variance_factor (rows / (rows - 1) for the unbiased convention):
-// momentum 1 leaves nothing of what was there. Below 2^-63 in magnitude: +0.
+// with momentum 1 the old value has no effect. Below 2^-63 in magnitude: +0.
 void UpdateRunningStats(size_t channels, float momentum, float variance_factor,
                         const float* mean, const float* variance,
                         float* running_mean, float* running_variance);

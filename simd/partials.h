@@ -91,7 +91,7 @@ struct ChunkParts {
     ForEachNode([&](size_t, size_t, size_t, size_t) { ++count; });
     return count;
   }
-  // Partial sums that the largest node needs beside its result.
+  // Partial sums that the largest node needs in addition to its result.
   constexpr size_t Others() const {
     size_t most = 1;
     ForEachNode([&](size_t, size_t, size_t, size_t size) {
@@ -104,7 +104,7 @@ struct ChunkParts {
     const size_t chunk = ChunkRows(rows);
     return std::min(rows, end * chunk) - begin * chunk;
   }
-  // Does no part have much more rows than the average?
+  // Whether no part has many more rows than the average.
   constexpr bool Balanced(size_t rows) const {
     size_t most = 0;
     for (size_t i = 0; i < parts; ++i) {
@@ -130,7 +130,7 @@ struct ChunkParts {
 };
 
 // The buffers of a PartialStack: the first one, which becomes the result, and
-// the others side by side.
+// the others, contiguous.
 struct PartialBuffers {
   float* result;
   float* others;

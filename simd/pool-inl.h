@@ -24,7 +24,7 @@ namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Does v replace the maximum so far? Larger, or the first NaN.
+// Whether v replaces the maximum so far: it is larger, or the first NaN.
 template <class V>
 HWY_INLINE auto Beats(V v, V best) {
   // !(v <= best) holds for larger v and for NaN on either side; best == best

@@ -3,15 +3,14 @@
 // padding follow from the output size.
 // Max: padding is minus infinity, the first maximum in (kh, kw) order wins, NaN
 // wins over everything and the first NaN wins. Average: the window is summed in
-// ascending (kh, kw) and divided by the window size (count_include_pad:
-// kernel_h
-// * kernel_w clipped to the padded image, as PyTorch; else the taps inside).
-// Global average: sum over pixels of a sample by the chunk rule of rows.h
-// (rows = h * w), times 1 / (h * w) as one division.
+// ascending (kh, kw) and divided by the window size. With count_include_pad
+// that is kernel_h * kernel_w clipped to the padded image, as in PyTorch; else
+// the number of taps inside. Global average: sum over pixels of a sample by the
+// chunk rule of rows.h (rows = h * w), times 1 / (h * w) as one division.
 // Backward sums into dx in ascending output order per element: gather form, so
-// that threads may split over input rows.
-// Requires: as gemm.h; no overlap. Error: max exact, averages rtol 2e-6.
-// Next: pool-inl.h, tests/reference/pool.h.
+// that threads may split over input rows. Requires: as gemm.h; no overlap.
+// Error: max exact, averages rtol 2e-6. Next: pool-inl.h,
+// tests/reference/pool.h.
 #ifndef TEMPER_SIMD_POOL_H_
 #define TEMPER_SIMD_POOL_H_
 

@@ -2,9 +2,9 @@
 //
 //   y = act(x * scale[c] + shift[c])      (one FMA, then activation.h)
 //
-// batch norm and its activation, formed from the convolution's output whenever
-// somebody needs them. The bits of y are those that batch norm and Activate would
-// have stored, so it does not matter who forms them, or how often.
+// batch norm and its activation, computed from the convolution's output on each
+// read. The bits of y are those that batch norm and Activate would have stored,
+// so it does not matter which kernel computes them, or how often.
 // Padding comes after: it is zero in y, not in x.
 // Next: prologue-inl.h, conv_bands.h and depthwise.cc (users), runtime/layer.h.
 #ifndef TEMPER_SIMD_PROLOGUE_H_

@@ -21,9 +21,9 @@ inline constexpr size_t kMaxChunks = 16;
 
 // Every buffer handed to a kernel is followed by at least this many readable
 // bytes, whose content does not matter: vector loads may run past the end.
-// Stores never do. Behind activations whose rows are a multiple of 16 floats
+// Stores never do. After activations whose rows are a multiple of 16 floats
 // other threads may be writing: vectors of such rows begin at multiples of 16
-// and are not loaded past the end (the planner's tails count on it).
+// and are not loaded past the end (the planner relies on that).
 inline constexpr size_t kTailBytes = 64;
 
 constexpr size_t ChunkRows(size_t rows) {
@@ -35,9 +35,9 @@ constexpr size_t ChunkCount(size_t rows) {
   return (rows + ChunkRows(rows) - 1) / ChunkRows(rows);
 }
 
-// A part of the rows. A sum over all rows may be asked for in parts that follow
-// each other: what a part cannot yet sum as the rule wants it waits for the
-// next one, so that the bits do not depend on the parts.
+// A part of the rows. A sum over all rows may be asked for in consecutive
+// parts. Rows that the rule does not allow to be summed yet wait for the next
+// part, so that the bits do not depend on the parts.
 struct RowRange {
   size_t first, count;
   constexpr size_t End() const { return first + count; }
@@ -48,7 +48,7 @@ constexpr size_t WholePieces(size_t rows, size_t done, size_t piece) {
 }
 
 // A smaller batch may be cut into more chunks than a larger one (8064 rows: 16,
-// 8065: 9). Scratch made for `rows` must do for every smaller number too.
+// 8065: 9). Scratch for `rows` must suffice for every smaller number too.
 constexpr size_t MostChunks(size_t rows) {
   const size_t units = (rows + kChunkUnit - 1) / kChunkUnit;
   return units < kMaxChunks ? units : kMaxChunks;

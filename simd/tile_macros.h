@@ -12,8 +12,8 @@
   X(1)                      \
   X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
-// GCC would load all elements of A early and spill accumulators. No load
-// crosses this; it is no instruction.
+// Without this GCC loads all elements of A early and spills accumulators. No
+// load crosses it; it emits no instruction.
 #if HWY_ARCH_ARM
 #define TEMPER_TILE_FENCE __asm__ volatile("" ::: "memory")
 #else

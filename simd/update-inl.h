@@ -25,8 +25,8 @@ bool SgdLoop(size_t begin, size_t end, const SgdStep& s,
   const auto v_momentum = hn::Set(d, s.momentum);
   const auto v_decay = hn::Set(d, s.decay);
   const auto v_scale = hn::Set(d, s.scale);
-  // Finite values add zero here, NaN and infinity poison it: x * 0 is NaN. The
-  // new weight does for the velocity, which leaves it finite only if it is.
+  // Finite values add zero here; NaN and infinity make it NaN: x * 0 is NaN.
+  // The new weight covers the velocity: it is finite only if the velocity is.
   auto poison = hn::Zero(d);
   const auto zero = hn::Zero(d);
   ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
@@ -102,7 +102,7 @@ bool RmspropLoop(size_t begin, size_t end, const RmspropStep& s,
     }
     const auto updated = FlushTiny(hn::MulAdd(v_lr, step, weight));
     access.Store(updated, w + i);
-    // An infinite mean square makes a step of 0: it must be seen by itself.
+    // An infinite mean square makes a step of 0, so it is checked by itself.
     poison = hn::MulAdd(updated, zero, poison);
     poison = hn::MulAdd(mean_square, zero, poison);
   });

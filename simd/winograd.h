@@ -16,13 +16,13 @@
 // Error: with k terms in the sums (in_c, out_c, tiles), per element
 //   |error| <= (k + 12) * eps * M
 // where M is the result of the same formula with the magnitudes of x, w and of
-// A, B and G: normwise per tile, small outputs beside large ones are off by
-// more of themselves than with the direct kernel. The rms error of random data
-// is below the direct kernel's in forward and input gradient (0.5 to 0.8 of it:
-// the chains are shorter) and 0.7 to 1.4 of it in the weight gradient. NaN and
-// infinity reach all outputs of the tiles that read them. Requires: as gemm.h.
-// Scratch: as conv.h. Next: winograd_tiles.h, winograd.cc, winograd_weights.cc,
-// winograd-inl.h.
+// A, B and G. The bound is normwise per tile: the relative error of a small
+// output next to large ones is larger than with the direct kernel. The rms
+// error of random data is below the direct kernel's in forward and input
+// gradient (0.5 to 0.8 of it: the chains are shorter) and 0.7 to 1.4 of it in
+// the weight gradient. NaN and infinity reach all outputs of the tiles that
+// read them. Requires: as gemm.h. Scratch: as conv.h. Next: winograd_tiles.h,
+// winograd.cc, winograd_weights.cc, winograd-inl.h.
 #ifndef TEMPER_SIMD_WINOGRAD_H_
 #define TEMPER_SIMD_WINOGRAD_H_
 

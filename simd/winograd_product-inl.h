@@ -1,9 +1,9 @@
 // The products of Winograd convolution: for each of 16 positions a small matrix
-// product with whole panels, no masks and no walk. RunProduct would do, but for
-// few channels its calls cost as much as a fifth of the sums.
+// product with whole panels, no masks and no walk. RunProduct would suffice,
+// but with few channels its calls cost as much as a fifth of the sums.
 //
-//   m[p][tile][j] = sum over c of v[p][tile][c] * u[p][j / kPanel][c][j %
-//   kPanel]
+//   m[p][tile][j] =
+//       sum over c of v[p][tile][c] * u[p][j / kPanel][c][j % kPanel]
 //
 // one FMA chain in ascending c, from +0.
 // Next: tile_macros.h, winograd.cc.

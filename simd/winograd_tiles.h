@@ -37,7 +37,7 @@ struct TileCut {
   size_t image_blocks, row_blocks, col_blocks;
   size_t most_images;  // of a block, for this batch or less
   // Which block of an image follows: the one below, for which Stage keeps rows,
-  // or the one beside, so that all tiles are walked in order.
+  // or the one to the right, so that all tiles are walked in order.
   bool in_order;
 
   size_t Count() const { return image_blocks * row_blocks * col_blocks; }
@@ -137,8 +137,8 @@ class Stage {
 };
 
 // A buffer of transformed tiles: [position][tile][channel], channels padded to
-// whole panels. One line more per position, so that the 16 stores of a tile do
-// not all meet in the same set of the cache.
+// whole panels. One extra line per position keeps the 16 stores of a tile from
+// mapping to the same set of the cache.
 struct TileBuffer {
   size_t tile_step, position_step;
   TileBuffer(size_t tiles, size_t channels)

@@ -314,7 +314,7 @@ void WinogradBackwardWeights(const ConvShape& s, uint32_t batch, const float* x,
         begin += rows;
       }
     };
-    ParallelFor(parallel, chunks.parts * sharing.ranges, 1, Handing::kAtOnce,
+    ParallelFor(parallel, chunks.parts * sharing.ranges, 1, Split::kWhole,
                 [&](size_t begin, size_t end, size_t index) {
                   for (size_t i = begin; i < end; ++i) {
                     const size_t range = i % sharing.ranges;

@@ -2,8 +2,8 @@
 // field, byte), why, and what to do about it.
 //
 // Strings that come from a file pass through Quoted(): control characters and
-// what is not UTF-8 are escaped (text.h) and long ones cut, so that a hostile
-// file can neither drive the terminal nor fill the log.
+// bytes that are not UTF-8 are escaped (text.h), long ones cut, so that a
+// hostile file can neither drive the terminal nor fill the log.
 #ifndef TEMPER_MODELS_FILES_ERROR_H_
 #define TEMPER_MODELS_FILES_ERROR_H_
 

@@ -8,13 +8,13 @@
 //
 // Driven by the layers' field tables (temper/graph.h): a new layer needs
 // nothing here. Written: every field, flags as true or false, choices by their
-// names, floats as the shortest decimal that reads back to the same bits, so one
-// graph is one text. Read: strictly. Unknown layers and fields are errors with
-// the nearest name and a list; a missing field takes the layer's default, missing
-// "inputs" mean none; an input must be an earlier node. Version 1, which had
-// numbers in place of flags and choices, is read as well; both forms are
-// accepted in both versions. For people: docs/graph-json.md.
-// Next: model_file.h.
+// names, floats as the shortest decimal that reads back to the same bits, so
+// one graph is one text. Read: strictly. Unknown layers and fields are errors
+// with the nearest name and a list; a missing field takes the layer's default,
+// missing "inputs" mean none; an input must be an earlier node. Version 1,
+// which had numbers in place of flags and choices, is read as well; both forms
+// are accepted in both versions. For people: docs/graph-json.md. Next:
+// model_file.h.
 #ifndef TEMPER_MODELS_FILES_GRAPH_JSON_H_
 #define TEMPER_MODELS_FILES_GRAPH_JSON_H_
 

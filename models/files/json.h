@@ -4,8 +4,8 @@
 // caller's and every token has its byte offset.
 //
 // Stricter than most: valid UTF-8 only, no byte order mark, no lone surrogate
-// escapes, at most 32 levels, one value. Whoever reads an object checks its
-// keys for duplicates, after decoding: "\u0077" is "w". Next: safetensors.cc
+// escapes, at most 32 levels, one value. The caller that reads an object must
+// check decoded keys for duplicates: "\u0077" is "w". Next: safetensors.cc
 // and graph_json.cc, which use it.
 #ifndef TEMPER_MODELS_FILES_JSON_H_
 #define TEMPER_MODELS_FILES_JSON_H_

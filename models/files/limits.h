@@ -1,8 +1,8 @@
 // The limits of every file this library reads, in one place. A file beyond a
-// limit is refused before anything is allocated for it. They bound what a
-// hostile file can cost, not what a model may be: raise them here if a real
-// model needs it, and run the fuzzers again.
-// Next: safetensors.h, which applies most of them.
+// limit is refused before anything is allocated for it. They bound the cost of
+// a hostile file, not the size of models: raise them here if a real model needs
+// it, and run the fuzzers again. Next: safetensors.h, which applies most of
+// them.
 #ifndef TEMPER_MODELS_FILES_LIMITS_H_
 #define TEMPER_MODELS_FILES_LIMITS_H_
 

@@ -85,8 +85,9 @@ FileError CheckVersion(const SafetensorsView& view) {
   return {};
 }
 
-// What a wrong checksum means. A program that reads a file and writes it again
-// keeps names and values, but not the order of the metadata or the padding.
+// The cause of a wrong checksum. A program that reads a file and writes it
+// again keeps names and values, but not the order of the metadata or the
+// padding.
 FileError WrongChecksum(bool our_form, std::string_view computed,
                         std::string_view stored) {
   return Refuse(
@@ -273,7 +274,7 @@ uint64_t FileChecksum(std::span<const uint8_t> file, uint64_t digits_offset) {
 
 namespace {
 
-// What the file says of itself, once its version is known to be ours.
+// The metadata of a file whose version is known to be ours.
 FileError ReadDescription(const SafetensorsView& view, Budget* budget,
                           ModelHeader* header) {
   TEMPER_RETURN_IF_FILE_ERROR(CheckKeys(view));

@@ -1,5 +1,5 @@
 // A model, or a checkpoint of its training, as one safetensors file that any
-// safetensors library opens. What is not a tensor stands in __metadata__:
+// safetensors library opens. Everything else is in __metadata__:
 //
 //   "format_version"   "1"
 //   "checksum"         XXH3-64 of the file with these 16 digits set to '0'
@@ -89,8 +89,8 @@ struct ModelHeader : ModelDescription {
 // changed on success. kBadFile: not ours, damaged, or changed by another
 // program; kUnsupported: another format version; kShapeMismatch: tensors that
 // are not those of the graph; kMismatch: preprocessing or classes that
-// contradict it; kIoError; otherwise what Graph::Check says. Allocates what
-// limits.h allows for a file of this size, and the header's text.
+// contradict it; kIoError; otherwise the error of Graph::Check. Allocates at
+// most what limits.h allows for a file of this size, and the header's text.
 FileError ReadModelHeader(const ByteReader& file, uint64_t file_bytes,
                           ModelHeader* header);
 
@@ -103,7 +103,7 @@ struct TensorSink {
 };
 
 // Hands over the values of all tensors and then compares the checksum; on an
-// error what was handed over must not be used. kBadFile: damage, or a value
+// error the values passed so far must not be used. kBadFile: damage, or a value
 // that its tensor must not have; kIoError. Allocates nothing on success.
 FileError ReadModelTensors(const ByteReader& file, const ModelHeader& header,
                            const TensorSink& sink);
@@ -131,13 +131,13 @@ FileError MatchTensors(const SafetensorsView& view, const Graph& graph,
                        std::vector<StoredTensor>* optimizer_state);
 
 // kMismatch: more class names than the graph has outputs, one name twice, or
-// names for a graph that tells no classes apart.
+// names for a graph that is no classifier.
 FileError CheckClasses(std::span<const std::string> classes,
                        const Graph& graph);
 
 // A file of any writer: its F32 tensors with their values, finite or not at
-// all; the names of tensors of other types go to `skipped` (may be null). What
-// else the file says is in ParseSafetensors' view.
+// all; the names of tensors of other types go to `skipped` (may be null). The
+// rest of the file's header is in ParseSafetensors' view.
 FileError LoadTensors(std::span<const uint8_t> file,
                       std::vector<ModelTensor>* tensors,
                       std::vector<std::string>* skipped);

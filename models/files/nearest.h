@@ -18,11 +18,11 @@ inline constexpr size_t kMostNameBytes = 256;
 // to kMostNameBytes. Allocates nothing.
 size_t EditDistance(std::string_view a, std::string_view b);
 
-// The candidate to suggest for a word: offer each one, then ask for Best(). Near
-// is at most one edit per three characters of the word, but always at least one;
-// or a word of four characters and more that is a part of the candidate ("conv"
-// for conv2d). The fewest edits win, the first of equals. The word and the
-// candidates must outlive it. Allocates nothing.
+// The candidate to suggest for a word: offer each one, then ask for Best().
+// Near is at most one edit per three characters of the word, but always at
+// least one; or a word of four characters and more that is a part of the
+// candidate ("conv" for conv2d). The fewest edits win, the first of equals. The
+// word and the candidates must outlive it. Allocates nothing.
 class Nearest {
  public:
   explicit Nearest(std::string_view word) : word_(word) {}

@@ -1,5 +1,7 @@
-// Preprocessing (temper/model_file.h) as text, and where it contradicts a graph.
-// Next: model_file.h.
+// Preprocessing: how samples become the input of the first node. It is stored
+// in the model file and is the same for training, validation, prediction
+// and export; where it contradicts the graph, that is an error. Next:
+// model_file.h.
 #ifndef TEMPER_MODELS_FILES_PREPROCESSING_H_
 #define TEMPER_MODELS_FILES_PREPROCESSING_H_
 

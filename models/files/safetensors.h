@@ -1,4 +1,4 @@
-// Reading safetensors: what a file says it holds, checked in full.
+// Reading safetensors: the header of a file, checked in full.
 //
 //   8 bytes   N, little endian       <= 1 MiB, within the file
 //   N bytes   JSON: {"__metadata__": {text: text}, name: {"dtype": "F32",

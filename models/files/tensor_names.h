@@ -1,7 +1,7 @@
-// What a tensor's name says: which node it belongs to, and what its values must
-// be. Weights are "<node>.<weight>" (node names may have dots, weights do not),
-// the optimizer's state "optimizer.<state>.<node>.<weight>".
-// Next: model_file.h.
+// Names of tensors: the node that a tensor belongs to, and the values that it
+// may hold. Weights are "<node>.<weight>" (node names may have dots, weights do
+// not), the optimizer's state "optimizer.<state>.<node>.<weight>". Next:
+// model_file.h.
 #ifndef TEMPER_MODELS_FILES_TENSOR_NAMES_H_
 #define TEMPER_MODELS_FILES_TENSOR_NAMES_H_
 

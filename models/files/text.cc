@@ -1,4 +1,4 @@
-// UTF-8 and what of it is printed. See text.h.
+// UTF-8, and its printable form. See text.h.
 #include "models/files/text.h"
 
 #include <algorithm>
@@ -14,8 +14,8 @@ struct Piece {
   size_t columns = 1;
 };
 
-// Marks that change the order in which a terminal shows what follows, and
-// characters that end a line or that nobody sees.
+// Marks that change the order in which a terminal shows the following text, and
+// characters that end a line or are invisible.
 bool IsTrap(uint32_t code) {
   return code == 0x061c || code == 0x200e || code == 0x200f ||
          (code >= 0x2028 && code <= 0x202e) ||

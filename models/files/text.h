@@ -1,9 +1,9 @@
-// Text that comes from outside: UTF-8, and what of it a terminal may see.
+// Text from outside: UTF-8, and the part of it that may go to a terminal.
 //
 // Shown() is the rule for everything that is printed: well-formed UTF-8 stays
-// as it is; what could steer a terminal or reorder a line (C0 and C1 controls,
-// DEL, bidirectional marks, line separators, a byte order mark) and bytes that
-// are no UTF-8 become \xNN. What is stored or goes into JSON is never escaped
+// as it is; characters that control a terminal or reorder a line (C0, C1, DEL,
+// bidirectional marks, line separators, a byte order mark) and bytes that are
+// not UTF-8 become \xNN. Stored text and JSON are never escaped
 // this way. Columns are counted as terminals count them: a wide East Asian
 // character takes two, a combining mark none.
 // Next: error.h (messages of files), ports/cli/messages.h (the way out).

@@ -4,8 +4,8 @@
 //
 //   pytorch  symmetric padding kernel / 2, no bias in front of a batch norm,
 //            batch norm eps 1e-5, momentum 0.1
-//   mlperf   as the Keras models of MLPerf Tiny: output ceil(size / stride), the
-//            odd pixel of padding at the bottom and right ("same"), every
+//   mlperf   as the Keras models of MLPerf Tiny: output ceil(size / stride),
+//            the odd pixel of padding at the bottom and right ("same"), every
 //            convolution with a bias, eps 1e-3, Keras momentum 0.99 (= 0.01
 //            here)
 #ifndef TEMPER_MODELS_GRAPHS_BUILDER_H_

@@ -96,8 +96,8 @@ int RunCli(int argc, char** argv) {
       CheckGiven(*parsed.verb);
       code = parsed.verb->run();
     }
-    // What a stopped run says of itself counts more than its output: a terminal
-    // that is gone takes both.
+    // The exit code of a stopped run takes precedence over a failed output: a
+    // terminal that is gone causes both.
     if (!FlushResults() && code == kExitOk) {
       return Report(cli, kExitIo, kNoOutput);
     }

@@ -1,6 +1,6 @@
 // The command line: `temper VERB ...`. One file per verb (verb_*.cc), each with
-// one function that declares the verb's options and what it does; the list is
-// at the bottom and in cli.cc nothing else is known about them.
+// one function that declares the verb's options and its work; the list is
+// at the bottom, and cli.cc knows nothing else about them.
 // Next: option.h (what a verb declares), parser.h, help.h, job_file.h.
 #ifndef TEMPER_PORTS_CLI_CLI_H_
 #define TEMPER_PORTS_CLI_CLI_H_

@@ -23,11 +23,16 @@ std::string Head(const Option& option) {
   return option.IsFlag() ? head : head + " " + option.value;
 }
 
-@ @ @ @ports / cli / help.cc
-}  // namespace
+std::string Usage(const Verb& verb) {
+  std::string usage = "Usage: temper " + verb.name + " [OPTIONS]";
+  for (const Option& option : verb.options) {
+    if (!option.IsPositional()) continue;
+    const std::string word = option.value + (option.many ? "..." : "");
+    usage += option.required ? " " + word : " [" + word + "]";
+  }
+  return usage;
+}
 
-std::string Wrapped(
-==
 }  // namespace
 
 std::string AboutOption(const Option& option) {
@@ -41,19 +46,6 @@ std::string AboutOption(const Option& option) {
   if (!option.default_text.empty()) note("default: " + option.default_text);
   return notes.empty() ? option.help : option.help + " [" + notes + "]";
 }
-
-std::string Wrapped(
-std::string Usage(const Verb& verb) {
-  std::string usage = "Usage: temper " + verb.name + " [OPTIONS]";
-  for (const Option& option : verb.options) {
-    if (!option.IsPositional()) continue;
-    const std::string word = option.value + (option.many ? "..." : "");
-    usage += option.required ? " " + word : " [" + word + "]";
-  }
-  return usage;
-}
-
-}  // namespace
 
 std::string Wrapped(const std::string& head, const std::string& text,
                     size_t indent) {
@@ -100,7 +92,8 @@ std::string HelpText(const std::deque<Verb>& verbs, const Verb* verb) {
     }
     return text +
            "\n`temper VERB --help` lists the options of a verb, `temper list` "
-           "what they\ncan name. --version says what was built.\n";
+           "the models,\nlayers, optimizers, ... that they can name. --version "
+           "prints the version.\n";
   }
   std::string text = Wrapped("", verb->help + ".", 0) + "\n";
   if (!verb->example.empty()) text += "  " + verb->example + "\n\n";
@@ -111,13 +104,6 @@ std::string HelpText(const std::deque<Verb>& verbs, const Verb* verb) {
       groups.push_back(option.group);
     }
   }
-  @ @ @ @ports / cli /
-      help.cc
-      "\n`temper VERB --help` lists the options of a verb, `temper list` "
-      "what they\ncan name. --version says what was built.\n";
-  == "\n`temper VERB --help` lists the options of a verb, `temper list` "
-     "the models,\nlayers, optimizers, ... that they can name. --version "
-     "prints the version.\n";
   for (const std::string& group : groups) {
     text += fmt::format("\n{}:\n", group.empty() ? "Options" : group);
     for (const Option& option : verb->options) {

@@ -19,8 +19,8 @@
 namespace temper::host {
 
 // Sets the options that the file names and the command line did not. Throws
-// Failure with FILE:LINE: kConfiguration for what is no TOML, an unknown key
-// (with the nearest), a value that its option does not take; kNotFound.
+// Failure with FILE:LINE: kConfiguration for text that is not TOML, a key
+// that is unknown (with the nearest), a value out of range; kNotFound.
 void ReadJobFile(Verb& verb, const std::string& path);
 
 }  // namespace temper::host

@@ -16,7 +16,7 @@
 namespace temper::host {
 namespace {
 
-// What a text may hold beside what can be shown.
+// Control characters that a text may contain.
 constexpr std::string_view kAllowed = "\n\t";
 
 bool ends_with_reader = true;

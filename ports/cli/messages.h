@@ -1,12 +1,12 @@
-// Messages: everything the command says beside its result, on stderr. A message
-// is not the job: one that cannot be written (a full log, a reader that is
-// gone, a terminal that hung up or stands still) is dropped, and nothing else
-// happens. Results of verbs that train go to stdout through Result: what could
-// not be written is an error once everything else is done (cli.cc).
+// Messages: all output of the command except its result, on stderr. A message
+// never stops a job: one that cannot be written (a full log, a reader that is
+// gone, a terminal that hung up or is stopped) is dropped, and nothing else
+// happens. Results of verbs that train go to stdout through Result: a result
+// that could not be written is an error once everything else is done (cli.cc).
 //
-// These are the only ways to stderr and stdout, and they have the last word on
-// what a terminal sees: control characters and bytes that are not UTF-8 are
-// escaped here, whoever sent them (models/files/text.h).
+// All output to stderr and stdout passes through here, and here control
+// characters and bytes that are not UTF-8 are escaped, whatever their source
+// (models/files/text.h).
 #ifndef TEMPER_PORTS_CLI_MESSAGES_H_
 #define TEMPER_PORTS_CLI_MESSAGES_H_
 

@@ -1,7 +1,7 @@
 // Options of a verb as records: names, help, range, default, and the variable
 // that takes the value. The parser, the help text, the man page, job files
-// (job_file.h) and --dry-run all work on these. Only parser.cc knows the library
-// that parses the command line.
+// (job_file.h) and --dry-run all work on these. Only parser.cc knows the
+// library that parses the command line.
 #ifndef TEMPER_PORTS_CLI_OPTION_H_
 #define TEMPER_PORTS_CLI_OPTION_H_
 

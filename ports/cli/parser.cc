@@ -66,7 +66,7 @@ void Declare(Option& option, CLI::App& app, std::deque<Words>* words) {
     Usage(fmt::format("unknown verb '{}'\n  {}", Printable(argv[1]),
                       Suggest(argv[1], names)));
   }
-  // A misspelt option says more than what is missing because of it.
+  // A misspelt option is reported before a required one that is missing.
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     const std::string_view stem = word.substr(0, word.find('='));

@@ -208,7 +208,7 @@ void Progress::WriteTerminal(const char* text, size_t size) {
   shown_ = size;
 }
 
-// Training does not wait for whoever reads its progress.
+// Training does not wait for the reader of its progress.
 void Progress::Write(const char* text, size_t size) {
   WriteMessage(fd_, {text, size}, 0);
 }

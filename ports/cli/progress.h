@@ -1,5 +1,5 @@
-// Progress: where a long run stands, on stderr. On a terminal one line that is
-// written over, at most 5 times a second:
+// Progress of a long run, on stderr. On a terminal one line that is
+// overwritten, at most 5 times a second:
 //
 //   epoch  3/20   412/900  loss 0.713  acc 74.2 %  lr 3e-03  41 img/s
 //       ETA 6m12s  arena 212/256 MiB                        (all in one line)

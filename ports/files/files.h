@@ -66,9 +66,9 @@ class AtomicFile {
   // For ModelWriter::Write.
   ByteSink Sink();
 
-  // What the last failure was, with path and the system's reason; "" if none.
+  // The last failure, with path and the system's reason; "" if none.
   const char* error() const { return error_; }
-  // What became of the target by it, as a sentence.
+  // Its effect on the target, as a sentence.
   const char* consequence() const { return consequence_; }
   const std::string& path() const { return path_; }
 
@@ -124,8 +124,8 @@ class ReadableFile {
 
 // The whole of a regular file of at most max_bytes bytes. kNotFound: it does
 // not exist. kBadFile: not a regular file, or too large. kIoError: it cannot be
-// read, or it changed its size meanwhile. Reads a private copy: what happens to
-// the file later does not matter.
+// read, or it changed its size meanwhile. Reads a private copy: later changes
+// of the file have no effect.
 FileError ReadWholeFile(const FilePlace& place, uint64_t max_bytes,
                         std::vector<uint8_t>* data);
 

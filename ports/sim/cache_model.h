@@ -1,7 +1,7 @@
-// CacheModel: from how far away does a byte come? It remembers in which order
+// CacheModel: the reuse distance of every byte. It remembers in which order
 // blocks of memory were touched; the distance of a touch is the number of bytes
-// touched since the same block's last touch, itself included. A cache of n
-// bytes that drops what was used longest ago holds exactly what is nearer than
+// touched since the same block's last touch, itself included. An LRU cache of n
+// bytes contains exactly the blocks at distances below
 // n. Next: estimate.h.
 #ifndef TEMPER_PORTS_SIM_CACHE_MODEL_H_
 #define TEMPER_PORTS_SIM_CACHE_MODEL_H_

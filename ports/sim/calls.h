@@ -1,6 +1,6 @@
 // From a plan to the kernels it calls: every call of one training step (or of
 // one evaluation) with its size, its work and the memory it touches. It mirrors
-// the trainer's loop (runtime/trainer.cc); what a layer calls, the layer says
+// the trainer's loop (runtime/trainer.cc); each layer states its own calls
 // (runtime/cost.h). Next: cache_model.h, estimate.h.
 #ifndef TEMPER_PORTS_SIM_CALLS_H_
 #define TEMPER_PORTS_SIM_CALLS_H_
@@ -22,12 +22,12 @@ struct KernelCall {
   uint32_t node = 0;
   double x[kMaxAxes] = {1, 1, 1};  // place in the kernel's grid
   double work = 0;                 // operations or bytes
-  double parts = 1;          // how many threads its grain would give work to
+  double parts = 1;                // number of threads that its grain allows
   uint32_t small_calls = 0;  // further kernels on vectors of a few channels
-  uint32_t touch_count = 0;  // 0: what it reads is in the first-level cache
+  uint32_t touch_count = 0;  // 0: its data are in the L1 cache
   Touch touches[kMaxTouches];
 
-  // What is touched twice (read and written) is listed once.
+  // A range that is touched twice (read and written) is listed once.
   void Add(Touch touch) {
     for (uint32_t i = 0; i < touch_count; ++i) {
       if (touches[i].begin == touch.begin) return;

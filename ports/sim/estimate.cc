@@ -8,7 +8,7 @@
 namespace temper::sim {
 namespace {
 
-// What a kernel works on in the first-level cache is as near as this.
+// Reuse distance of data in the L1 cache, in bytes.
 constexpr double kNear = 16384;
 constexpr double kChannels = 32;
 // Pieces in which the tensors of one call are gone through side by side.
@@ -81,9 +81,9 @@ class Clerk {
     return all + (one - all) * rest;
   }
 
-  // f(distance, bytes) for each block that the call touches, side by side. What
-  // is near may be near another core: if this call or the last one ran on
-  // several threads, all but one thread's share is.
+  // f(distance, bytes) for each block that the call touches, in parallel. Bytes
+  // at a short distance may be in another core's cache: if this call or the
+  // last one ran on several threads, all but one thread's share of them are.
   template <class F>
   void EachBlock(const KernelCall& call, uint32_t parts, Cost* cost, F&& f) {
     const uint64_t block = cache_.block_bytes();
@@ -138,8 +138,8 @@ class Clerk {
   void Compute(const KernelCall& call, uint32_t parts, Cost* cost) {
     cost->by[Index(Bound::kCompute)] +=
         call.work * Unit(call.kernel, call.x, false, Bound::kCompute, parts);
-    // Its rate was measured on data that were near; what comes from further
-    // away takes as much longer as it takes a kernel that does next to no
+    // Its rate was measured on data in the L1 cache. For data from further away
+    // the additional time is that of a kernel with almost no
     // arithmetic.
     const double near[kMaxAxes] = {kNear, kChannels, 1};
     const double free = Unit(Kernel::kForm, near, true, Bound::kCompute, parts);

@@ -1,9 +1,9 @@
 // How long a step takes on a device: each kernel call (calls.h) costs
 //
-//   max(operations / rate of its class at its size, bytes / rate of the memory
-//   level that they come from (cache_model.h)) / threads at work + overhead
+//   operations / rate of its class, size and threads + the additional time of
+//   bytes that come from beyond the L1 cache (cache_model.h) + overhead
 //
-// and the step is their sum. Each layer is told what bounds it.
+// and the step is their sum. Each layer gets the name of its bound.
 // Next: profile.h (the rates), docs/simulation.md.
 #ifndef TEMPER_PORTS_SIM_ESTIMATE_H_
 #define TEMPER_PORTS_SIM_ESTIMATE_H_
@@ -52,7 +52,7 @@ struct Estimate {
 // false: evaluation.
 Estimate EstimateStep(const DeviceProfile& device, const Plan& plan,
                       uint32_t rows, uint32_t threads, bool training);
-// One call after another, for those who want to look closer.
+// Call by call, for a closer look.
 std::vector<Cost> EstimateCalls(const DeviceProfile& device, const Plan& plan,
                                 const std::vector<KernelCall>& calls,
                                 uint32_t threads);

@@ -123,7 +123,7 @@ class Table {
     return p;
   }
 
-  // The tables that nobody asked for: of no meaning here, and no error.
+  // The tables that were not read: they have no meaning here and are no error.
   std::vector<std::string> IgnoreTables() {
     std::vector<std::string> names;
     for (const auto& [key, node] : table_) {
@@ -221,8 +221,8 @@ std::string Some(const std::vector<std::string>& names) {
 }
 
 // A profile may be older or newer than the list of classes: one that it does
-// not have is as fast as the one most like it, one that nobody knows is left
-// alone. Both are said.
+// not have gets the speed of the most similar one, an unknown one is ignored.
+// Notes say so.
 void ReadKernels(Table kernels, DeviceProfile* p) {
   for (uint32_t k = 0; k < kKernels; ++k) {
     DeviceProfile::Rate& rate = p->rates[k];

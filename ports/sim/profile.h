@@ -1,4 +1,4 @@
-// DeviceProfile: what a device can do, as numbers with their origin. Read from
+// DeviceProfile: the speed of a device, as numbers with their origin. Read from
 // TOML (docs/simulation.md describes the format); everything is checked while
 // reading, so that an estimate needs no checks. `temper bench --profile`
 // measures one (measure.h), devices/ holds those that are built in.
@@ -19,8 +19,8 @@ namespace temper::sim {
 enum class Origin : uint32_t { kMeasured, kPublished, kEstimated };
 const char* OriginName(Origin origin);
 
-// Where the numbers of one table come from: `source` says with what they were
-// measured, who published them, or how they were derived.
+// The origin of the numbers of one table: `source` says how they were
+// measured, where they were published, or how they were derived.
 struct Provenance {
   Origin origin = Origin::kEstimated;
   std::string source;
@@ -57,7 +57,7 @@ struct DeviceProfile {
     Provenance provenance;
   } overhead;
 
-  // How much n threads do at once, in times of what one does; entry n - 1.
+  // The speed of n threads together, relative to one thread; entry n - 1.
   struct Threads {
     std::vector<double> compute;
     std::vector<double> memory;  // beyond the private caches
@@ -69,13 +69,13 @@ struct DeviceProfile {
     Grid grid;  // 10^9 operations or bytes per second, one thread
     Grid all;   // the same with a thread on every core; empty: not known
     Provenance provenance;
-    // The text did not have this class: numbers of the one most like it
+    // The text did not have this class: numbers of the most similar one
     // (runtime/kernel_classes.h). Not written.
     bool stand_in = false;
   };
   std::array<Rate, kKernels> rates;
 
-  // What a reader should know: classes that the text does not have, and classes
+  // Notes for the user: classes that the text does not have, and classes
   // of a later version, which were ignored.
   std::vector<std::string> notes;
 
@@ -86,7 +86,7 @@ struct DeviceProfile {
   bool Exact() const;
 };
 
-// Fills `profile`, or returns what is wrong with the text and where.
+// Fills `profile`, or returns the error in the text with its place.
 std::string ParseProfile(std::string_view text, DeviceProfile* profile);
 
 // The TOML text that ParseProfile reads.

@@ -8,8 +8,8 @@
 namespace temper::sim {
 namespace {
 
-// Behind the string that begins at text[at]; a string of one line ends with its
-// line at the latest.
+// The end of the string that begins at text[at]; a one-line string ends with
+// its line at the latest.
 size_t SkipString(std::string_view text, size_t at, uint32_t* line) {
   const char quote = text[at];
   const bool escapes = quote == '"';

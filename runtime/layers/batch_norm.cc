@@ -3,8 +3,8 @@
 // Modes:
 //   live      mean and population variance of this batch; the running ones
 //             follow by momentum, (1 - m) * old + m * new (in backward, so that
-//             a step whose loss is not finite does not change them). dx, dgamma,
-//             dbeta as in Ioffe and Szegedy 2015.
+//             a step whose loss is not finite does not change them). dx,
+//             dgamma, dbeta as in Ioffe and Szegedy 2015.
 //   frozen    running statistics; dx = dy * gamma / sqrt(running_var + eps).
 //   inference as frozen, nothing flows back.
 // Fusion: a following activation is absorbed; y is derived where all its

@@ -1,5 +1,5 @@
-// Input: the samples of a batch. It computes nothing: nodes that read it get the
-// caller's own memory.
+// Input: the samples of a batch. It computes nothing: nodes that read it get
+// the caller's own memory.
 #include "runtime/layer.h"
 
 namespace temper {

@@ -64,7 +64,7 @@ TEST(Messages, AreDroppedWhereNobodyTakesThem) {
     Message("lost");
   }
   const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < 100; ++i) {  // 64 KiB fit, then nobody reads
+  for (int i = 0; i < 100; ++i) {  // 64 KiB fit, and nothing is read
     WriteMessage(ends[1], std::string(4000, 'x'), 0);
   }
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));

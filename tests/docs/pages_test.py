@@ -48,10 +48,10 @@ def values(field):
     return f"{field['type']}, {number(field['min'])} to {number(field['max'])}"
 
 
-def default(field, spec=False):
+def default(field):
     if field["default"] is None:
         return "required"
-    if field["type"] == "flag" and not spec:
+    if field["type"] == "flag":
         return ("false", "true")[int(field["default"])]
     return field["default"] or "empty"
 
@@ -72,7 +72,7 @@ def family_table(entries):
     rows = [("name", "field", "type and range", "default", "unit", "meaning")]
     for entry in entries:
         rows.append((f"`{entry['name']}`", "", "", "", "", entry["help"]))
-        rows += [("", f"`{f['name']}`", values(f), default(f, True), f.get("unit", ""), f["help"]) for f in entry["fields"]]
+        rows += [("", f"`{f['name']}`", values(f), default(f), f.get("unit", ""), f["help"]) for f in entry["fields"]]
     return table(rows)
 
 
@@ -95,7 +95,10 @@ def layers_page(lists):
     for name in LAYERS:
         page += f"\n## {name.capitalize()}\n"
         for entry in lists[name]:
-            page += f"\n### {entry['name']}\n\n{entry['help'][0].upper()}{entry['help'][1:]}.\nShape: `{entry['shapes']}`\n\n"
+            text = entry["help"]
+            if text[:2].isalpha():  # a word, no formula
+                text = text[0].upper() + text[1:]
+            page += f"\n### {entry['name']}\n\n{text}.\n\nShape: `{entry['shapes']}`\n\n"
             page += fields_table(entry["fields"]) if entry["fields"] else "No fields.\n"
     return page
 
@@ -103,7 +106,8 @@ def layers_page(lists):
 def example(entry):
     """A node of a graph file with all fields of its layer."""
     inputs = {"none": [], "two": ["x", "y"]}.get(entry["shapes"].split()[0], ["x"])
-    node = {"name": "input" if inputs == [] else entry["name"] + "1", "layer": entry["name"], "inputs": inputs}
+    number_ = "_1" if entry["name"][-1].isdigit() else "1"
+    node = {"name": "input" if inputs == [] else entry["name"] + number_, "layer": entry["name"], "inputs": inputs}
     for f in entry["fields"]:
         text = f["default"]
         if text is None:
@@ -184,6 +188,10 @@ class Pages(unittest.TestCase):
         for path, text in pages():
             with self.subTest(path):
                 self.assertEqual((ROOT / path).read_text(), text, f"run tests/docs/pages_test.py {TEMPER} --update")
+
+    def test_front_pages_are_short(self):
+        for path in ("README.md", "bench/RESULTS.md"):
+            self.assertLessEqual(len((ROOT / path).read_text().splitlines()), 120, path)
 
     def test_the_man_page_has_every_option(self):
         page = (ROOT / "docs/temper.1").read_text().replace("\\-", "-")

@@ -69,7 +69,7 @@ TEST(Cgroup, TheSmallestOfAllGroupsAbove) {
   tree.Put(top + "system.slice/a.service/memory.max", "1000000\n");
   tree.Put(top + "system.slice/memory.max", "3000000\n");
   tree.Put(top + "system.slice/memory.current", "2500000\n");
-  // Somebody else's.
+  // Another process's.
   tree.Put(top + "user.slice/cpu.max", "1000 100000\n");
   tree.Put(top + "user.slice/memory.max", "1000\n");
   EXPECT_EQ(tree.Read().cpus, 2u);

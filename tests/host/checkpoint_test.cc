@@ -1,5 +1,5 @@
-// What a checkpoint must say before a run goes on from it. Whole runs that stop
-// and resume: cli_test.py.
+// What a checkpoint must contain before a run is resumed from it. Whole runs
+// that stop and resume: cli_test.py.
 #include "ports/host/train/checkpoint.h"
 
 #include <string>

@@ -54,7 +54,7 @@ TEST(ClassMatch, LabelsWithoutNamesAreIndices) {
   EXPECT_EQ(MatchClassNames(Data({}, {1, 0, 2}, 3), model).to_model,
             (Indices{1, 0, 2}));
   // More or fewer labels than classes: the model knows a selection, or the data
-  // is of something else. Nobody can say which labels its classes were.
+  // is of something else. The labels of its classes are not known.
   EXPECT_TRUE(MatchClassNames(Data({}, {5, 7, 9}, 10), model).none);
   EXPECT_TRUE(MatchClassNames(Data({}, {1, 2}, 4), model).none);
   EXPECT_TRUE(MatchClassNames(Data({}, {0, 1, 2, 3}), model).none);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs from outside: who may end them, where they go on, and what they say.
+"""Runs from outside: what may end them, where they resume, and what they print.
 Run by ctest:  cli_run_test.py TEMPER [-k NAME]
 
   messages    stderr, stdout, a gone terminal and full logs do not end training
@@ -78,7 +78,7 @@ class Messages(RunCase):
             self.assertNotIn(b"epoch", (out / "config.json").read_bytes().split(b'"epochs"')[0])
 
     def test_a_reader_that_stands_still(self):
-        # Nobody reads the pipe: it fills up, and training goes on.
+        # The pipe is not read: it fills up, and training continues.
         reading, writing = os.pipe()
         for _ in range(16):
             os.write(writing, b"x" * 4096)

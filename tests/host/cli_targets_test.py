@@ -175,7 +175,7 @@ class Values(Arrays):
             for attempt in range(10):
                 out = self.tmp / f"stopped{number}"
                 shutil.rmtree(out, ignore_errors=True)
-                # Started beside the data, by names that mean nothing elsewhere.
+                # Started in the folder of the data, with names relative to it.
                 process = subprocess.Popen(
                     [cli_test.TEMPER, "train", "--model", "lenet5", "--data", "npy:x.npy,values.npy?val=0.2", "--batch",
                      "16", "--threads", "1", "--lr", "0.002", "--out", str(out), *job],
@@ -212,7 +212,7 @@ class Values(Arrays):
         base = self.tmp / "base"
         self.train(base, self.spec("values", "?val=0.2"), "--epochs", 20)
         model = base / "weights/last.safetensors"
-        # The same head goes on; another number of values needs a new one.
+        # The same head is kept; another number of values needs a new one.
         on = json.loads(run("finetune", model, "--data", self.spec("values", "?val=0.2"), "--epochs", 2, "--threads", 1,
                             "--out", self.tmp / "on", "--json").stdout)
         self.assertLess(on["train_loss"], 0.5)

@@ -671,7 +671,7 @@ class Simulate(Case):
         self.assertFalse(done["exact"])
         if EXACT:
             self.assertIn("differ", " ".join(done["notes"]))
-        # Of another version: a class that it does not have, and one that nobody knows.
+        # Of another version: a class that it does not have, and one that is unknown.
         profile.write_text(good.replace("[kernels.form]", "[kernels.later]"))
         notes = " ".join(json.loads(self.simulate("--no-run", "--json", device=profile).stdout)["notes"])
         self.assertIn("form (as copy)", notes)

@@ -426,7 +426,7 @@ TEST(Idx, WhatMayNotBeReadIsNotMissing) {
   const Folder folder;
   folder.WritePlain();
   ASSERT_EQ(chmod(folder.path().c_str(), 0), 0);
-  // Root may read everything: somebody else may not.
+  // Root may read everything: another user may not.
   const bool root = geteuid() == 0;
   if (root) {
     ASSERT_EQ(seteuid(65534), 0);

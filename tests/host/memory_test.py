@@ -1,4 +1,4 @@
-"""What the command takes beside its arena, seen from outside.
+"""The memory that the command takes outside its arena, seen from outside.
 
 Every verb that holds a model stays within what `temper plan` (or the verb's own
 JSON) announces: arena, data, batches and the model's header, and a constant for
@@ -19,7 +19,7 @@ import unittest
 
 TEMPER = None
 MIB = 1 << 20
-# Beside what is announced: the process itself, and each thread's stack.
+# In addition to the announced bytes: the process itself, and each thread's stack.
 PROCESS = 4 * MIB
 PER_THREAD = MIB // 2
 FASHION = "/usr/share/datasets/fashion-mnist"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs that earlier versions began go on, to the weights that they would have
-ended in. Run by ctest:  old_runs_test.py TEMPER
+"""Runs that earlier versions began can be resumed, and end in the weights that
+they would have ended in. Run by ctest:  old_runs_test.py TEMPER
 
 Each folder in old_runs/ is a run that was killed in the middle of an epoch, with
 the command that began it (command.txt) and the SHA-256 of the weights that the

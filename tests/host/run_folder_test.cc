@@ -303,7 +303,7 @@ TEST(MetricsLog, WidestNumbersFit) {
   EXPECT_EQ(again.kept(), 1u);
 }
 
-// Every possible length of the file after a crash: the log goes on with whole
+// Every possible length of the file after a crash: the log continues with whole
 // rows of finished epochs and nothing else.
 TEST(MetricsLog, ResumesAfterEveryCut) {
   const TempFolder temp;
@@ -320,7 +320,7 @@ TEST(MetricsLog, ResumesAfterEveryCut) {
   for (const std::string& garbage :
        {std::string(), std::string(40, '\0'), std::string("x\ny\n")}) {
     for (size_t size = 0; size <= whole.size(); ++size) {
-      // Behind half a header, garbage makes it a foreign file.
+      // After half a header, garbage makes it a foreign file.
       if (!garbage.empty() && size < expected[0].size()) continue;
       for (uint32_t epochs = 0; epochs <= 4; ++epochs) {
         temp.Write("metrics.csv", whole.substr(0, size) + garbage);

@@ -1,4 +1,4 @@
-// Logs that are damaged, or cannot be written: a warning, and the run goes on.
+// Logs that are damaged or cannot be written: a warning, and the run continues.
 #include "ports/host/run/run_log.h"
 
 #include <sys/resource.h>
@@ -188,7 +188,7 @@ TEST(MetricsLog, ErrorsOfValues) {
   EXPECT_EQ(temp.Read("m.csv"), expected);
 }
 
-// A version with one more column goes on with the file of one that did not have
+// A version with one more column continues the file of one that did not have
 // it, and the other way round.
 TEST(MetricsLog, ColumnsComeAndGo) {
   const TempFolder temp;

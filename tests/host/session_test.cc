@@ -268,7 +268,7 @@ TEST(Session, ABufferThatThePlanForgotIsSeen) {
   Trainer trainer;
   ASSERT_TRUE(trainer.Create(job.plan, arena.data(), arena.size()).ok());
   SetWeights(job, trainer);
-  // The batch is put where nobody planned for it: into the arena, after the
+  // The batch is put where the plan has no buffer: into the arena, after the
   // plan.
   uint8_t* forgotten = arena.data() + job.plan.arena_bytes + 640;
   std::memcpy(forgotten, job.data.train.Sample(0), 4 * 144);

@@ -1,6 +1,6 @@
 // Every file operation of a start fails once, and the process dies at every one
 // of them: an older run stays whole and resumable until the new one is, and a
-// job that fails leaves no folder behind. The system calls are replaced in this
+// job that fails leaves no folder. The system calls are replaced in this
 // executable by ones that count.
 #include <dlfcn.h>
 #include <fcntl.h>

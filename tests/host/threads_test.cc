@@ -73,8 +73,8 @@ TEST(Threads, WorkAfterAPause) {
   }
 }
 
-// Who is early takes what nobody has begun: the caller, in piece 0, waits for
-// piece 2 of 3, which an absent worker cannot hold up.
+// A thread that is early takes indices that have not begun: the caller, in
+// piece 0, waits for piece 2 of 3, which an absent worker cannot hold up.
 TEST(Threads, NobodyWaitsForWhoHasNotBegun) {
   const auto pool = MakeThreadPool(4);
   for (int round = 0; round < 200; ++round) {
@@ -84,7 +84,7 @@ TEST(Threads, NobodyWaitsForWhoHasNotBegun) {
         [](void* context, uint32_t i, uint32_t) {
           auto& count = *static_cast<std::atomic<uint32_t>*>(context);
           count.fetch_add(1);
-          // Piece 1 ends only when all others have been done by somebody else.
+          // Piece 1 ends only when another thread has done all others.
           if (i == 1) {
             while (count.load() != 4) std::this_thread::yield();
           }
@@ -94,7 +94,7 @@ TEST(Threads, NobodyWaitsForWhoHasNotBegun) {
   }
 }
 
-// Whoever is done takes the rest of who is slow, also of the caller: index
+// An idle thread takes the rest of a slow one, also of the caller: index
 // `slow`, the first of its owner, ends when all others are done.
 TEST(Threads, TheRestOfTheSlowIsTaken) {
   struct Context {
@@ -177,7 +177,7 @@ TEST(Threads, WorkAsParallelForAndAllocateNothing) {
   EXPECT_EQ(out, std::vector<uint32_t>(out.size(), 210));
 }
 
-// A runner that was told of fewer threads than its pool has: scratch buffers
+// A runner with fewer threads than its pool has: scratch buffers
 // are planned for those.
 TEST(Threads, FewerThanThePoolHas) {
   const auto pool = MakeThreadPool(4);
@@ -203,7 +203,7 @@ TEST(Threads, FewerThanThePoolHas) {
 
 // The ranges that ParallelFor makes, in the order of their numbers.
 std::vector<std::pair<size_t, size_t>> Ranges(uint32_t threads, size_t items,
-                                              size_t grain, Handing handing,
+                                              size_t grain, Split split,
                                               uint32_t parts_from = 32) {
   ParallelRunner runner;
   runner.parts_from = parts_from;
@@ -213,7 +213,7 @@ std::vector<std::pair<size_t, size_t>> Ranges(uint32_t threads, size_t items,
     for (uint32_t i = 0; i < count; ++i) task(context, i, 0);
   };
   std::vector<std::pair<size_t, size_t>> ranges;
-  ParallelFor(runner, items, grain, handing,
+  ParallelFor(runner, items, grain, split,
               [&](size_t begin, size_t end, size_t) {
                 ranges.emplace_back(begin, end);
               });
@@ -222,28 +222,28 @@ std::vector<std::pair<size_t, size_t>> Ranges(uint32_t threads, size_t items,
 
 TEST(ParallelForRanges, PartsWhereThereIsMuchToDo) {
   using Expected = std::vector<std::pair<size_t, size_t>>;
-  EXPECT_EQ(Ranges(2, 63, 1, Handing::kInParts), (Expected{{0, 31}, {31, 63}}));
-  EXPECT_EQ(Ranges(2, 64, 1, Handing::kInParts), (Expected{{0, 16},
-                                                           {16, 24},
-                                                           {24, 28},
-                                                           {28, 32},
-                                                           {32, 48},
-                                                           {48, 56},
-                                                           {56, 60},
-                                                           {60, 64}}));
-  EXPECT_EQ(Ranges(2, 64, 1, Handing::kAtOnce), (Expected{{0, 32}, {32, 64}}));
-  EXPECT_EQ(Ranges(3, 10, 5, Handing::kInParts), (Expected{{0, 5}, {5, 10}}));
-  EXPECT_EQ(Ranges(3, 9, 5, Handing::kInParts), (Expected{{0, 9}}));
-  EXPECT_EQ(Ranges(3, 0, 5, Handing::kInParts), Expected());
-  EXPECT_EQ(Ranges(2, 2, 0, Handing::kInParts), (Expected{{0, 1}, {1, 2}}));
+  EXPECT_EQ(Ranges(2, 63, 1, Split::kParts), (Expected{{0, 31}, {31, 63}}));
+  EXPECT_EQ(Ranges(2, 64, 1, Split::kParts), (Expected{{0, 16},
+                                                       {16, 24},
+                                                       {24, 28},
+                                                       {28, 32},
+                                                       {32, 48},
+                                                       {48, 56},
+                                                       {56, 60},
+                                                       {60, 64}}));
+  EXPECT_EQ(Ranges(2, 64, 1, Split::kWhole), (Expected{{0, 32}, {32, 64}}));
+  EXPECT_EQ(Ranges(3, 10, 5, Split::kParts), (Expected{{0, 5}, {5, 10}}));
+  EXPECT_EQ(Ranges(3, 9, 5, Split::kParts), (Expected{{0, 9}}));
+  EXPECT_EQ(Ranges(3, 0, 5, Split::kParts), Expected());
+  EXPECT_EQ(Ranges(2, 2, 0, Split::kParts), (Expected{{0, 1}, {1, 2}}));
   // Nothing of an empty part.
-  EXPECT_EQ(Ranges(2, 5, 1, Handing::kInParts, 1),
+  EXPECT_EQ(Ranges(2, 5, 1, Split::kParts, 1),
             (Expected{{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}}));
   for (const uint32_t threads : {2u, 3u, 64u}) {
     for (const size_t items : {size_t{4097}, size_t{100'003}}) {
       size_t at = 0;
       for (const auto& [begin, end] :
-           Ranges(threads, items, 2, Handing::kInParts)) {
+           Ranges(threads, items, 2, Split::kParts)) {
         EXPECT_EQ(begin, at);
         EXPECT_GE(end - begin, 2u);
         at = end;

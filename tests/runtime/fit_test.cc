@@ -1,5 +1,5 @@
-// The loop without files: it is the loop that one would write by hand, stops and
-// goes on with the same bits, and its observers see what they should.
+// The loop without files: it is the loop that one would write by hand, stops
+// and resumes with the same bits, and its observers see what they should.
 #include "temper/fit.h"
 
 #include <gtest/gtest.h>

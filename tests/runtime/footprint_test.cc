@@ -1,5 +1,5 @@
-// What the runtime uses beside the arena: heap of planning, stack of a step.
-// The bounds are those of docs/memory.md and temper/trainer.h.
+// The memory of the runtime outside the arena: heap of planning, stack of a
+// step. The bounds are those of docs/memory.md and temper/trainer.h.
 #include <pthread.h>
 
 #include <cstdlib>

@@ -116,7 +116,7 @@ std::vector<Case> HandMade() {
     add("dense", b.graph, {"bn", "bn2"}, {"relu"});
   }
   {
-    // Behind normalize, which is computed again in backward: stored.
+    // After normalize, which is computed again in backward: stored.
     Builder b({8, 8, 3});
     b.Norm("bn"), b.Then("relu", ReluParams{});
     b.Conv("conv", 8, 1), b.Norm("bn2"), b.Then("relu2", Relu6Params{});
@@ -147,7 +147,7 @@ std::vector<Case> HandMade() {
         {"relu", "relu2", "relu3"});
   }
   {
-    // The convolution is read as it is beside its batch norm, before and
+    // The convolution is read directly as well as by its batch norm, before and
     // after it.
     Builder b({6, 7, 3});
     const uint32_t x = b.Conv("conv", 8);
@@ -443,7 +443,7 @@ TEST(Fusion, OutcomesFeelEveryCoefficient) {
   }
 }
 
-// Coefficients that die too early, are too small or are nobody's.
+// Coefficients that die too early, are too small or belong to no node.
 TEST(Fusion, DamagedPlansAreRefused) {
   uint32_t damaged = 0;
   for (const Case& c : HandMade()) {

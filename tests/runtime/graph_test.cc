@@ -65,7 +65,7 @@ TEST(Graph, NamesAreUnique) {
   g.Add("loss", SoftmaxCrossEntropyParams{}, x);
   ExpectRefused(g, 3);
   EXPECT_EQ(g.Find("a"), 2u);
-  // Behind the builder's back.
+  // Without the builder.
   Graph edited = Good();
   Rename(&edited.nodes[4], "fc1");
   ExpectRefused(edited, 4);
@@ -221,7 +221,7 @@ TEST(Graph, UnknownLayersAndTooManyParameters) {
   ExpectRefused(g, 6);
 }
 
-// A builder goes on after a mistake; Check reports the first one.
+// A builder continues after a mistake; Check reports the first one.
 TEST(Graph, TheFirstMistakeIsReported) {
   Graph g;
   g.Add("input", InputParams{});

@@ -218,7 +218,7 @@ uint64_t TailOf(const Plan& plan, const PlannedTensor& t) {
   return rows && plan.shapes[t.node].c % 16 == 0 ? 0 : 64;
 }
 
-// One thread may read a buffer's tail while another writes what lies there.
+// One thread may read a buffer's tail while another writes to the same bytes.
 TEST(Plan, NoBufferLiesInAnothersTail) {
   uint32_t neighbours = 0;  // as close as allowed, after the last whole line
   for (const TestModel& model : testing::TestModels()) {
@@ -437,7 +437,7 @@ TEST(PlanCheck, FindsWhatComputesSomethingElse) {
              p.nodes[from].derived_by != kNoNode) {
            return false;
          }
-         // As if the layer had said so: whoever reads the output reads it
+         // As if the layer had said so: a reader of the output reads it
          // there, for as long as it lived.
          for (NodePlan& n : p.nodes) {
            if (n.output == old) n.output = shared;

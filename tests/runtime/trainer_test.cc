@@ -1,5 +1,5 @@
 // The trainer: exactness over threads and targets, memory discipline, what an
-// error leaves behind, momentum 0, first losses, frozen layers.
+// error leaves, momentum 0, first losses, frozen layers.
 #include "temper/trainer.h"
 
 #include <cfenv>

@@ -138,7 +138,7 @@ TEST(FirstValues, NothingRunsOnWeightsThatNobodySet) {
     if (view.node != fc2) expect(StatusCode::kWrongState, fc2);
   }
   expect(StatusCode::kOk, kNoNode);
-  // Zeros are weights, too, if somebody says so.
+  // Zeros are weights, too, if the caller writes them.
   Bench zeros = Started();
   InitializeOptions zero;
   zero.kernel = InitializerKind::kZero;

@@ -289,7 +289,7 @@ const struct {
     {70, Make(3, 4, 65, 2, 2, 1, 1, 0, 0)},    //
     {2, Make(64, 40, 13, 7, 4, 2, 3, 3, 2, 1, 2)},
     {2, Make(40, 41, 17, 3, 3, 1, 1, 2, 2, 2, 2)},
-    {2, Make(60, 60, 20, 2, 2, 4, 4, 0, 0)},  // rows that nobody reads
+    {2, Make(60, 60, 20, 2, 2, 4, 4, 0, 0)},  // rows that are not read
     {2, Make(3, 50, 60, 3, 3, 1, 1, 6, 6)},   // bands of padding alone
     {600, Make(1, 1, 90, 3, 3, 1, 1, 1, 1)},  // one pixel an image
 };

@@ -149,7 +149,7 @@ TEST(UpdateRunningStats, MatchesTheTwinOnEveryTarget) {
 }
 
 // Momentum 1 leaves nothing of the old statistics, momentum 0 nothing of the
-// new ones, and small variances are not lost beside an old one of 1.
+// new ones, and small variances are not lost next to an old one of 1.
 TEST(UpdateRunningStats, MomentumOneIsExactlyTheBatch) {
   for (size_t n : {1, 3, 8, 15, 16, 17, 31, 257}) {
     const Buffer mean = Buffer(n).Randomize(1);

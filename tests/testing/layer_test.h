@@ -2,7 +2,7 @@
 //
 //   TestLayer(MakeCase(DenseParams{10}, {{1, 1, 7}}, rows, batch), twin);
 //
-// on every target of this machine, with 1 and 3 threads. Beside the plain run:
+// on every target of this machine, with 1 and 3 threads. Besides the plain run:
 // accumulating dx, without dx, without dw, in place in both directions,
 // evaluation with the training plan and with a plan of its own. CheckTwin
 // compares a twin's backward with central differences of its forward.

@@ -15,7 +15,7 @@
 
 namespace temper::testing {
 
-// Threads that take indices in an order nobody controls, each its own slot.
+// Threads that take indices in a random order, each with its own slot.
 // They stay: an emulator keeps memory of every thread that was ever started.
 // ThreadSanitizer must not see an order between tasks that a pool would not
 // give: all begin at once, each with an index of its own, and what they take

@@ -19,7 +19,7 @@ namespace temper::models {
 // The head: the last dense or convolution layer, or kNoNode.
 uint32_t HeadNode(const Graph& graph);
 
-// True for a graph that tells classes apart.
+// True for a graph whose outputs are classes.
 bool IsClassifier(const Graph& graph);
 
 // True for a graph that is trained on values that come with the samples.

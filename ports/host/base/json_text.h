@@ -1,9 +1,6 @@
-// JSON as text, in and out; nothing else in ports/ but config.json's reader
-// (train/options_json.cc) knows a JSON library.
-//
-// JSON that came from a file: what stands in it decides neither how deep a
-// parser calls itself nor how much memory a tree takes: models/files/json.h reads it
-// first, without either. Text of our own making needs none of this.
+// JSON from a file. Its content must not decide how deeply a parser recurses or
+// how much memory a tree takes: models/files/json.h checks it first, without
+// recursion or a tree. Text that temper itself made needs no such check.
 #ifndef TEMPER_PORTS_HOST_BASE_JSON_TEXT_H_
 #define TEMPER_PORTS_HOST_BASE_JSON_TEXT_H_
 

@@ -1,4 +1,4 @@
-// What is wrong with a system, and what to do about it: the warnings of
+// Problems of a system and their remedies: the warnings of
 // `temper doctor`. Pure: facts in, warnings out.
 #ifndef TEMPER_PORTS_HOST_MACHINE_HEALTH_H_
 #define TEMPER_PORTS_HOST_MACHINE_HEALTH_H_
@@ -14,11 +14,11 @@ namespace temper::host {
 
 struct Warning {
   std::string code;     // for scripts: never renamed
-  std::string message;  // what is wrong, and what follows
-  std::string remedy;   // what to do
+  std::string message;  // the problem and its consequence
+  std::string remedy;   // one sentence
 };
 
-// What doctor knows beside the system.
+// Facts that doctor has in addition to those of the system.
 struct HealthContext {
   std::string target;
   bool target_exact = true;

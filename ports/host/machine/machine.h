@@ -1,5 +1,5 @@
-// What this machine can do, measured here and now: the yardsticks that step
-// times are compared with (`temper bench`, bench/).
+// Peak rates of this machine, measured now, with which step times are
+// compared (`temper bench`, bench/).
 #ifndef TEMPER_PORTS_HOST_MACHINE_MACHINE_H_
 #define TEMPER_PORTS_HOST_MACHINE_MACHINE_H_
 

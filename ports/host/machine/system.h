@@ -1,8 +1,8 @@
-// What the system that temper runs on is like: board, CPU frequency and heat,
+// Facts about the system that temper runs on: board, CPU frequency and heat,
 // memory, swap, the file system of a folder, the clock. Read from /proc, /sys
-// and a few more files below a root folder, so that tests can show it another
-// machine (tests/host/system_test.cc). What is not there is unknown; nothing
-// here fails. Next: health.h, which says what is wrong with it.
+// and a few more files below a root folder, so that tests can describe another
+// machine (tests/host/system_test.cc). Missing facts are unknown; nothing
+// here fails. Next: health.h, which finds problems in them.
 #ifndef TEMPER_PORTS_HOST_MACHINE_SYSTEM_H_
 #define TEMPER_PORTS_HOST_MACHINE_SYSTEM_H_
 
@@ -55,9 +55,9 @@ std::string ReadText(const std::string& path);
 // control groups leave of it. Nothing if unknown.
 std::optional<uint64_t> AvailableMemory();
 
-// `root`: "/" for this system. In another tree the folder is a name that nobody
-// resolves, and free bytes and the kernel's clock, which only system calls
-// tell, are unknown. `folder`: where runs are written.
+// `root`: "/" for this system. In another tree the folder's name is not
+// resolved, and facts that need system calls (free bytes, the kernel's clock)
+// are unknown. `folder`: where runs are written.
 SystemFacts ReadSystem(const std::string& root, const std::string& folder);
 
 }  // namespace temper::host

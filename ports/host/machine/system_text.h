@@ -1,7 +1,7 @@
 // The text of /proc and /sys files as values. Pure functions: no file is opened
 // here, so that a fuzz target can feed them (tests/fuzz/system_text_fuzz.cc). A
-// kernel writes these files, but which kernel nobody knows: whatever is missing
-// or makes no sense becomes "unknown", never a failure, and lists have an end.
+// kernel of unknown version writes these files: values that are missing or make
+// no sense become "unknown", never a failure, and lists have an end.
 // Next: system.h, which reads the files.
 #ifndef TEMPER_PORTS_HOST_MACHINE_SYSTEM_TEXT_H_
 #define TEMPER_PORTS_HOST_MACHINE_SYSTEM_TEXT_H_

@@ -46,7 +46,7 @@ HostArena::HostArena(uint64_t bytes) {
   size_ = sizes.size;
   mapped_ = static_cast<size_t>(sizes.mapped);
   const size_t pages = static_cast<size_t>(sizes.pages);
-  // What lies around the arena is given back.
+  // The reserved pages around the arena are released.
   const size_t reserved = static_cast<size_t>(sizes.reserved);
   void* const place = mmap(nullptr, reserved, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -1,7 +1,7 @@
 // HostArena: the block of memory that a job runs in, and proof of how much of
 // it was touched. The block ends at a page that may not be accessed, so a write
-// after it is a crash and not a surprise; it starts out filled with a pattern,
-// so the 64-byte lines that have changed say what was really used.
+// past its end crashes at once; it starts out filled with a pattern,
+// so the 64-byte lines that have changed show how much was used.
 #ifndef TEMPER_PORTS_HOST_OS_ARENA_H_
 #define TEMPER_PORTS_HOST_OS_ARENA_H_
 
@@ -24,8 +24,8 @@ bool SizeArena(uint64_t bytes, uint64_t page, uint64_t most, ArenaSizes* sizes);
 
 class HostArena {
  public:
-  // Reserves and touches `bytes` (a multiple of 64): there is no swapping in
-  // later, and no killing either. kDoesNotFit if the system refuses.
+  // Reserves and touches `bytes` (a multiple of 64), so that no page fault or
+  // OOM kill happens later. kDoesNotFit if the system refuses.
   explicit HostArena(uint64_t bytes);
   ~HostArena();
   HostArena(const HostArena&) = delete;
@@ -34,12 +34,12 @@ class HostArena {
   uint8_t* data() const { return data_; }
   uint64_t size() const { return size_; }
 
-  // Bytes of the lines that no longer hold the pattern: what a job really used.
+  // Bytes of the lines that no longer hold the pattern: the ones a job used.
   // Less than its plan if batches are never full.
   uint64_t TouchedBytes() const;
-  // End of the highest such line: after the plan if somebody wrote where
-  // nobody planned. A whole run always ends at its plan's end, where the
-  // trainer's own state lies.
+  // End of the highest such line: past the plan's end if a write went out of
+  // bounds. A complete run always ends at its plan's end, where the
+  // trainer's own state is.
   uint64_t TouchedEnd() const;
 
  private:

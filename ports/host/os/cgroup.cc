@@ -92,7 +92,7 @@ class Reader {
 template <class Visit>
 void ForEachLevel(const std::vector<std::string>& bases, std::string path,
                   Visit&& visit) {
-  // Of a process outside its own root: nobody can say which groups are above.
+  // A process outside its own root: the groups above it are not known.
   if (path.find("/..") != std::string::npos) path.clear();
   for (size_t level = 0; level < kMostLevels; ++level) {
     while (path.ends_with('/')) path.pop_back();

@@ -10,10 +10,10 @@
 namespace temper::host {
 
 // Installs the handlers and clears the flag. A SIGHUP that is ignored (nohup)
-// stays ignored, and SIGPIPE is. Before that, all signals do what they do to any program: there
-// is nothing yet to be saved.
+// stays ignored. Before that, all signals have their default effect: there
+// is nothing to save yet.
 void InstallStopHandler();
-// Signals end the process again: all is saved, and what is left is to print.
+// Signals end the process again: all is saved, only printing remains.
 // `stopped`: the first one was answered, the run stopped for it. One that came
 // after the last question was not, and ends the process now.
 void RemoveStopHandler(bool stopped);

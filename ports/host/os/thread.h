@@ -1,6 +1,6 @@
-// Thread: a std::thread whose stack has a size of our own. The system's default,
-// 8 MiB, counts against a limit of the process's data though nobody touches it;
-// kernels, loader and decoders need a few KiB.
+// Thread: a std::thread whose stack has a size of our own. The system's
+// default, 8 MiB, counts against a limit of the process's data even if it is
+// not touched; kernels, loader and decoders need a few KiB.
 #ifndef TEMPER_PORTS_HOST_OS_THREAD_H_
 #define TEMPER_PORTS_HOST_OS_THREAD_H_
 

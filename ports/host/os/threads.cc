@@ -78,12 +78,12 @@ class Pool final : public ThreadPool {
     uint32_t count;   // at most kMostIndices
     uint32_t pieces;  // at most as many as there are slots
   };
-  // A share of a call. It has cache lines of its own, with all that its worker
-  // must know: it waits there, and what a call costs is lines that go from core
-  // to core.
+  // A share of a call. It has cache lines of its own, which hold everything
+  // that its worker reads and waits on: the cost of a call is the traffic of
+  // cache lines between cores.
   struct alignas(128) Piece {
     std::atomic<uint32_t> offered{0};  // the last call's ticket
-    // What nobody has begun: ticket, first index, end.
+    // The indices that have not begun: ticket, first index, end.
     std::atomic<uint64_t> open{0};
     Call call{};
   };
@@ -98,8 +98,8 @@ class Pool final : public ThreadPool {
     }
   }
 
-  // As many indices as threads, and each waits until all have begun: who waits
-  // cannot take another one's. Every worker whose piece it is has been woken.
+  // As many indices as threads, and each waits until all have begun: a waiting
+  // thread cannot take another one's. Every worker with a piece has been woken.
   static void Each(void* pool, ParallelRunner::Task task, void* context,
                    uint32_t slots) {
     struct Meeting {
@@ -137,8 +137,8 @@ class Pool final : public ThreadPool {
       piece.offered.store(ticket);
       piece.offered.notify_one();
     }
-    // What the caller does it counts for itself: `left_` is a line that the
-    // workers write.
+    // The caller counts its own indices separately: the workers write the cache
+    // line of `left_`.
     uint32_t own = TakeFrom(0, ticket, 0, &call);
     for (uint32_t i = 1; i < call.pieces; ++i) {
       if (left_.load(std::memory_order_acquire) == own) return;
@@ -151,7 +151,7 @@ class Pool final : public ThreadPool {
   }
 
   // Takes one index of a piece, if its call is the one of the ticket: the owner
-  // the first one, anybody else the last.
+  // the first one, other threads the last.
   static bool TakeIndex(Piece& piece, uint32_t ticket, bool owner,
                         uint32_t* index) {
     uint64_t open = piece.open.load(std::memory_order_acquire);
@@ -167,9 +167,9 @@ class Pool final : public ThreadPool {
     }
   }
 
-  // Does what nobody has begun of piece i and returns how much that was. While
-  // an index is taken and not done, its call is not over, and the piece stays
-  // what it is.
+  // Runs the indices of piece i that have not begun and returns their number.
+  // While an index is taken and not done, its call is not over, and the piece
+  // does not change.
   uint32_t TakeFrom(uint32_t i, uint32_t ticket, uint32_t slot, Call* call) {
     Piece& piece = pieces_[i];
     uint32_t done = 0;

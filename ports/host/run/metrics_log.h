@@ -49,8 +49,8 @@ class MetricsLog {
   explicit MetricsLog(
       const FilePlace& place,
       std::span<const MetricsColumn> columns = MetricsColumns());
-  // Goes on after `epochs` finished epochs: keeps the leading valid rows up to
-  // that epoch and drops everything after them. A file that is not ours is
+  // Continues after `epochs` finished epochs: keeps the leading valid rows up
+  // to that epoch and drops everything after them. A file that is not ours is
   // moved aside; a missing one is made anew. Rows that are lost are a warning.
   MetricsLog(const FilePlace& place, uint32_t epochs,
              std::span<const MetricsColumn> columns = MetricsColumns());
@@ -67,7 +67,7 @@ class MetricsLog {
 
  private:
   static constexpr size_t kMostColumns = 64;
-  // What a resume must know of a row.
+  // The values of a row that a resume needs.
   struct Kept {
     uint64_t epoch = 0;
     double seconds = 0;

@@ -1,5 +1,5 @@
 // The folder of a run: created, locked, and taken over from an older run.
-// What survives a crash: run_folder.h.
+// Behaviour after a crash: run_folder.h.
 #include "ports/host/run/run_folder.h"
 
 #include <dirent.h>
@@ -21,7 +21,7 @@
 namespace temper::host {
 namespace {
 
-// What a run leaves in its folder, beside *.safetensors in weights/.
+// The files of a run in its folder, except *.safetensors in weights/.
 constexpr const char* kRunFiles[] = {
     "config.json",  "config.toml", "plan.json",   "metrics.csv",
     "events.jsonl", "report.html", "report.json", "confusion.csv"};
@@ -58,9 +58,9 @@ bool IsFolder(const std::string& path) {
             path, "Choose another --out.");
 }
 
-// mkdir -p; what is new goes to `created`. Each new entry is synced in its
-// parent: a folder that a power failure takes away takes everything in it
-// along. Returns false if the folder was there before.
+// mkdir -p; new folders are added to `created`. Each new entry is synced in its
+// parent: if a power failure removes a folder, everything in it is lost.
+// Returns false if the folder was there before.
 bool MakeFolders(const std::string& path, std::vector<std::string>* created) {
   int error = mkdir(path.c_str(), 0777) == 0 ? 0 : errno;
   if (error == ENOENT) {
@@ -79,8 +79,8 @@ bool MakeFolders(const std::string& path, std::vector<std::string>* created) {
   CannotCreate(error, path);
 }
 
-// Calls f for every name in an open folder. One that cannot be read is not an
-// empty one: what lies in it would be written over. Returns errno, or 0.
+// Calls f for every name in an open folder. A folder that cannot be read does
+// not count as empty: its files would be overwritten. Returns errno, or 0.
 template <class F>
 int ForEachEntry(int folder, F&& f) {
   struct Closer {
@@ -164,7 +164,7 @@ RunFolder::RunFolder(std::string path, FolderMode mode)
   }
   try {
     if (mode == FolderMode::kNumbered) {
-      // mkdir decides who gets a name, not a look that comes before it.
+      // mkdir decides which process gets a name, not an earlier check.
       const std::string base = path_;
       if (const std::string parent = Parent(base); parent != ".") {
         MakeFolders(parent, &created_);
@@ -256,7 +256,7 @@ void RunFolder::Lock() {
        "other processes keep removing it", "Choose another --out.");
 }
 
-// What the new run's files cannot take the place of is refused before anything
+// Entries that the new run's files cannot replace are refused before anything
 // is removed: a weights/ that is elsewhere, and folders with names of files.
 void RunFolder::CheckOldRun() const {
   struct stat own, weights, entry;

@@ -1,18 +1,18 @@
 // RunFolder: the folder of one run: its files, its weights/, and a lock, so
 // that two processes never write one run. The folder is opened once, and all of
-// a run's files are reached through its descriptor: a folder that is moved
-// while a run works in it takes the run along.
+// a run's files are reached through its descriptor, so the folder may be moved
+// while a run works in it.
 //
 // A new run begins in a staging folder inside its folder and takes its place in
 // one step, Publish(), once its first checkpoint is on the disk. Until then an
-// older run stays whole, and a job that fails leaves nothing behind:
+// older run stays whole, and a job that fails leaves no files:
 //
-//   .run.new       being set up: removed by whoever finds it unlocked
+//   .run.new       being set up: removed by a process that finds it unlocked
 //   .run.complete  durable; the older run is to be removed
 //   .run.moving    the older run is removed; the files are to be moved up
 //
-// Renaming .run.new to .run.complete decides. What a crash interrupts after
-// that, the next one to open the folder finishes.
+// Renaming .run.new to .run.complete decides. If a crash interrupts the steps
+// after that, the next process that opens the folder completes them.
 // Next: run_log.h, the files in it that grow.
 #ifndef TEMPER_PORTS_HOST_RUN_RUN_FOLDER_H_
 #define TEMPER_PORTS_HOST_RUN_RUN_FOLDER_H_
@@ -38,7 +38,7 @@ class RunFolder {
   // Creates or opens the folder and locks it against other processes until
   // destruction. kCannotCreate, kNotFound (resume).
   RunFolder(std::string path, FolderMode mode);
-  // Removes what a run that was not published has made.
+  // Removes the files of a run that was not published.
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -48,7 +48,7 @@ class RunFolder {
   std::string File(std::string_view name) const;
 
   // Descriptors of the folder in which the run's files are, and of weights/ in
-  // it. Publish() changes both; files that are open stay what they are.
+  // it. Publish() changes both; open files are not affected.
   int fd() const { return staging_fd_ >= 0 ? staging_fd_ : fd_; }
   int weights_fd() const { return weights_fd_; }
   FilePlace Place(const std::string& name) const;
@@ -61,9 +61,9 @@ class RunFolder {
   std::vector<uint8_t> ReadFile(const std::string& name,
                                 uint64_t max_bytes) const;
 
-  // Makes the new run the run of this folder. What it wrote before, and synced,
-  // survives a power cut from here on. kIo: the older run is as it was,
-  // unless the message says that the new one is complete.
+  // Makes the new run the run of this folder. Files that it wrote and synced
+  // before survive a power cut from here on. kIo: the older run is as it
+  // was, unless the message says that the new one is complete.
   void Publish();
 
  private:
@@ -72,7 +72,7 @@ class RunFolder {
   void CheckComplete() const;
   void OpenWeights(int folder);
   void CreateStaging();
-  void Finish();  // what an interrupted Publish() has left
+  void Finish();  // completes an interrupted Publish()
   void Discard() noexcept;
 
   std::string path_;

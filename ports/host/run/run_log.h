@@ -9,8 +9,8 @@
 // Reading takes a fixed buffer, however long a run has been.
 //
 // Logs never end a run: the checkpoint decides. Lines that cannot be written
-// wait for the next one; what a damaged file loses, and every failure, is a
-// warning that TakeWarning() hands out once. Only a new run that cannot make
+// wait for the next one; lines lost from a damaged file, and every failure, are
+// a warning that TakeWarning() returns once. Only a new run that cannot make
 // its logs at all fails.
 #ifndef TEMPER_PORTS_HOST_RUN_RUN_LOG_H_
 #define TEMPER_PORTS_HOST_RUN_RUN_LOG_H_
@@ -31,7 +31,7 @@ class AppendFile {
  public:
   enum class Mode { kNew, kResume };
   // Opens or creates the file. kNew: empties it; kCannotCreate. kResume:
-  // what is no regular file is moved aside; if nothing helps, there is no log.
+  // anything but a regular file is moved aside; if that fails, there is no log.
   AppendFile(const FilePlace& place, Mode mode);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
@@ -40,7 +40,7 @@ class AppendFile {
   // All lines or none: after a failed write (disk full) the file is cut back to
   // its old end, and the lines wait for the next call, as far as there is room.
   void Append(const char* text, size_t size);
-  // Makes what was appended survive a power failure.
+  // After it, appended lines survive a power failure.
   void Sync();
   void Truncate(uint64_t size);
   // Calls keep(line) for one line after the other, up to the first for which it
@@ -117,8 +117,8 @@ class EventLog {
   void Sync() { file_.Sync(); }
   std::string_view TakeWarning() { return file_.TakeWarning(); }
 
-  // What a resume found. Training time up to the save at this step, if the
-  // event tells.
+  // Of the log that a resume found: training time up to the save at this step,
+  // if the event has it.
   std::optional<double> SecondsAt(uint64_t step) const;
   // The kind of the last event; step and reason of the last divergence.
   const std::string& last_event() const { return last_event_; }

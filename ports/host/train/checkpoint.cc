@@ -91,7 +91,7 @@ std::string DataFingerprint(const Job& job) {
   return text;
 }
 
-// Targets with fused multiply-add agree on every bit; the others stand alone.
+// Targets with fused multiply-add agree on every bit; others agree with none.
 std::string ArithmeticOf() {
   const simd::Target target = simd::CurrentTarget();
   return target.exact ? "exact" : target.name;

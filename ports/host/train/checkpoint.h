@@ -1,9 +1,9 @@
 // Checkpoint: a trainer's state in a file, again and again, without allocating.
-// Counters travel in the file's metadata (models/files/model_writer.h) as text of
-// fixed width; floating-point ones as the 16 hexadecimal digits of their bits,
-// so that a resumed run continues with the same bits. Nothing in the file depends
-// on time, host, path, target or threads. Next: ports/files/files.h (how it
-// reaches the disk).
+// Counters travel in the file's metadata (models/files/model_writer.h) as text
+// of fixed width; floating-point ones as the 16 hexadecimal digits of their
+// bits, so that a resumed run continues with the same bits. Nothing in the file
+// depends on time, host, path, target or threads. Next: ports/host/os/files.h
+// (how it reaches the disk).
 #ifndef TEMPER_PORTS_HOST_TRAIN_CHECKPOINT_H_
 #define TEMPER_PORTS_HOST_TRAIN_CHECKPOINT_H_
 
@@ -18,7 +18,7 @@
 
 namespace temper::host {
 
-// Where a run stands.
+// The position of a run.
 struct Counters : FitState {
   uint32_t best_epoch = 0;  // 0: none yet
   double best_accuracy = -1, best_loss = 0;

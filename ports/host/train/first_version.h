@@ -13,15 +13,15 @@
 
 namespace temper::host {
 
-// Reads its options from a config.json, if that is one of its files, and what a
-// later version kept of them (JobOptions::unused). Adds their names to `names`.
+// Reads its options from a config.json, if that is one of its files, and those
+// that a later version kept (JobOptions::unused). Adds their names to `names`.
 // Throws std::exception for a value of the wrong type.
 void ReadFirstVersion(const nlohmann::ordered_json& json, JobOptions* options,
                       std::vector<std::string_view>* names);
 // True if the schedule was read by ReadFirstVersion.
 bool IsFirstVersion(const nlohmann::ordered_json& json);
 
-// What of it decides nothing, for a config.json that is written again.
+// Its options without effect, for a config.json that is written again.
 void WriteUnused(const JobOptions& options, nlohmann::ordered_json* json);
 
 // The text that is hashed: the options of the first version, which are always

@@ -33,8 +33,8 @@ bool EndsWith(std::string_view text, std::string_view end) {
          text.substr(text.size() - end.size()) == end;
 }
 
-// The model's own classes if the data has no others, so that labels mean what
-// the model learnt; else the data's, which needs a new head.
+// The model's own classes if the data have no others, so that labels have the
+// meaning that the model learnt; else the data's, which need a new head.
 void ResolveClasses(Job& job, const std::vector<std::string>& model_classes) {
   const std::vector<std::string>& data_classes = job.data.train.class_names;
   const std::set<std::string> known(model_classes.begin(), model_classes.end());
@@ -347,8 +347,8 @@ void ChooseTarget(const std::string& name) {
 
 namespace {
 
-// Dropout and label smoothing that a file brings and no option sets: said, and
-// stored as what they are.
+// Dropout and label smoothing of a file that no option sets: a note says so,
+// and the options get their values.
 void KeepInherited(Job& job) {
   JobOptions& o = job.options;
   if (!job.source && !EndsWith(o.model, ".json")) return;
@@ -439,7 +439,7 @@ std::optional<Plan> PlanOfFewerThreads(const Job& job) {
   return best;
 }
 
-// A resumed run that was not told how many threads takes as many as fit: the
+// A resumed run without --threads uses as many threads as fit: the
 // machine may have more CPUs than the one it began on.
 void FitArena(Job& job, bool resume) {
   const JobOptions& o = job.options;
@@ -566,8 +566,8 @@ void LoadValidation(Job& job) {
   KeepNotes(job);
 }
 
-// The graph comes first if a file brings it (`source`, if it is a model file):
-// its input is what the samples must be before memory is taken for them.
+// If a file has the graph, it is read first (`source`, if it is a model file):
+// samples are compared with its input before memory is taken for them.
 Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
   CheckOptions(options);
   Job job;
@@ -612,7 +612,7 @@ Outside OutsideBytes(const Job& job) {
 Job PrepareJob(const JobOptions& options) {
   const JobOptions& o = options;
   std::unique_ptr<ModelSource> source;
-  // A file's content says what it is, not its name.
+  // The content of a file decides its format, not its name.
   if (EndsWith(o.model, ".safetensors") || IsSafetensors(o.model)) {
     std::error_code ignored;
     const std::string model =

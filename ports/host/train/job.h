@@ -1,6 +1,6 @@
-// Job: what a user asked for, resolved. Options (as typed, or from a run's
+// Job: the options of a user, resolved. Options (as typed, or from a run's
 // config.json) become data, a graph, first weights and a plan; verb_*.cc and
-// session.cc go on from there.
+// session.cc use them.
 //   options -> data -> graph (builder, model file or graph.json) -> plan
 // Next: weights.h (filling a trainer), session.h (running it).
 #ifndef TEMPER_PORTS_HOST_TRAIN_JOB_H_
@@ -101,10 +101,10 @@ struct Job {
   uint64_t dropped_per_epoch = 0;  // samples of a last batch that is left out
 };
 
-// What a job holds outside the arena, as far as it depends on the job: the data
-// set, batches on their way, and the header of a model file, whose values go
+// The memory outside the arena that depends on the job: the data set, batches
+// of the loader, and the header of a model file, whose values go
 // straight into the arena.
-// The plan, kept by the job and by the trainer, and what making it takes: see
+// The plan is kept by the job and by the trainer; the memory for making it:
 // docs/memory.md and tests/runtime/footprint_test.cc.
 inline constexpr uint64_t kPlanBytesPerNode = 4096;
 
@@ -123,9 +123,9 @@ Job PrepareJob(const JobOptions& options);
 Job PrepareResume(const JobOptions& options,
                   std::unique_ptr<ModelSource> checkpoint);
 
-// The graph that a spec names (models/graphs/models.h). kNotFound for an unknown
-// model, kUsage for a wrong option, kMismatch for a sample too small,
-// kUnsupported for targets that no loss takes.
+// The graph that a spec names (models/graphs/models.h). kNotFound for an
+// unknown model, kUsage for a wrong option, kMismatch for a sample too
+// small, kUnsupported for targets that no loss takes.
 Graph BuildModelOrFail(const std::string& spec, const Shape& input,
                        const Targets& targets);
 

@@ -1,8 +1,8 @@
 // ModelSource: a model file on disk, opened once. Its header is read and
-// checked at once, its values later, straight to where they are used: between
-// the two, and after, only the header takes memory. A file that is replaced in
-// the meantime does no harm, for the open one stays what it was.
-// Next: models/files/model_file.h (what is checked), job.cc (who uses it).
+// checked at once, its values later, straight into their destination: between
+// the two, and after, only the header takes memory. Replacing the file in
+// the meantime does no harm: the open one does not change.
+// Next: models/files/model_file.h (the checks), job.cc (the user).
 #ifndef TEMPER_PORTS_HOST_TRAIN_MODEL_SOURCE_H_
 #define TEMPER_PORTS_HOST_TRAIN_MODEL_SOURCE_H_
 
@@ -35,7 +35,8 @@ class ModelSource {
   // SHA-256 of the weights; reads the file.
   std::string WeightsSha256();
 
-  // What a source holds while it lives, and what reading takes for a moment.
+  // Bytes that a source holds while it lives, and that reading takes for a
+  // moment.
   uint64_t MemoryBytes() const;
 
  private:

@@ -1,6 +1,6 @@
 // JobOptions as JSON: config.json of a run folder. Reading is strict: the file
-// may have been edited by hand. An option that is not there has its default, so
-// that runs of earlier versions, which did not have it, go on.
+// may have been edited by hand. A missing option has its default, so that runs
+// of earlier versions, which did not have it, can be resumed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,8 +27,8 @@ constexpr uint64_t kMostTokens = 1000;  // it has two for each option
 
 // Calls visit(name, field) for every option that is stored, by the name of its
 // field. `out` and overwrite belong to the command, not to the run. A new one
-// needs a default in JobOptions{} with which a run that did not have it goes on
-// unchanged; FirstVersion() says which of them a fingerprint always holds.
+// needs a default in JobOptions{} that does not change a run which did not have
+// it; FirstVersion() says which of them a fingerprint always contains.
 template <class Options, class Visit>
 void VisitOptions(Options& o, Visit&& visit) {
   visit("model", o.model);

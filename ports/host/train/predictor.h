@@ -15,8 +15,8 @@ namespace temper::host {
 
 class Predictor {
  public:
-  // `arena`: the most bytes it may take, as --arena gives them; "": what it
-  // needs. kDoesNotFit with the size that works.
+  // `arena`: the most bytes it may take, as --arena has them; "": no limit.
+  // kDoesNotFit with the size that works.
   Predictor(const std::string& path, uint32_t batch, uint32_t threads,
             const std::string& arena = "");
 
@@ -34,7 +34,7 @@ class Predictor {
   Shape input() const { return trainer_.plan().shapes[0]; }
   uint32_t batch() const { return trainer_.plan().options.batch; }
   const Plan& plan() const { return trainer_.plan(); }
-  // What is held beside the arena: the model's header and the plan.
+  // Memory outside the arena: the model's header and the plan.
   uint64_t OutsideBytes() const { return outside_bytes_; }
   // Name of output i: its class, "#i" for an output that no class belongs to;
   // its number if the model has no class names at all.

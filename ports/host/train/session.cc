@@ -105,8 +105,8 @@ void Session::Resume(std::unique_ptr<RunFolder> folder) {
        (metrics.kept_epoch() == from.epoch && !metrics.kept_validation()));
 }
 
-// The weights of the best epoch may have been deleted: the best of what is
-// still to come takes their place.
+// The weights of the best epoch may have been deleted: then the best of the
+// following epochs replaces them.
 void Session::CheckBest() {
   have_best_ = recorder_->HasBest();
   if (have_best_ || !val_loader_ || best_epoch_.epoch == 0) return;

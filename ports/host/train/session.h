@@ -3,9 +3,11 @@
 // observed (run_observer.h). Everything is set up by the constructor; from then
 // on nothing is allocated: not by steps, loader, logs or checkpoints.
 //
-// The state is saved at the end of every epoch, every save_seconds, and when
-// the run is asked to stop. Going on from it gives the same bits as never having
-// stopped. Next: run_recorder.h (what is on the disk), job.h (what is run).
+// State on disk: weights/last.safetensors holds weights, optimizer and
+// counters; it is replaced at the end of every epoch, every save_seconds, and
+// when the run is asked to stop. config.json holds the options. A resumed run
+// gives the same bits as one that never stopped. Next: checkpoint.h
+// (saving), job.h (the job).
 #ifndef TEMPER_PORTS_HOST_TRAIN_SESSION_H_
 #define TEMPER_PORTS_HOST_TRAIN_SESSION_H_
 
@@ -74,14 +76,14 @@ class Session : private FitObserver {
   SessionResult Run();
 
   const Job& job() const { return job_; }
-  // Where the run stands: before Run(), where it begins or goes on.
+  // The position of the run; before Run(), where it begins or continues.
   Counters counters() const;
   // "step 12 (why)" if the run has diverged at a step that is still to come.
   const std::string& diverged() const { return diverged_; }
   Trainer& trainer() { return trainer_; }
 
  private:
-  // Between steps. What throws is kept for Run: a fit is compiled without
+  // Between steps. Exceptions are kept for Run: a fit is compiled without
   // exceptions.
   bool Continue(const Fit&) override;
   bool OnStep(const Fit&, const StepResult& r, double learning_rate) override;

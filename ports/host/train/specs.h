@@ -1,5 +1,5 @@
-// Specs of a job (models/spec.h) as what the runtime takes. Each throws
-// kUsage that names the option, what is wrong, and what there is.
+// Specs of a job (models/spec.h) as structs of the runtime. Each throws
+// kUsage that names the option, the error and the valid names.
 #ifndef TEMPER_PORTS_HOST_TRAIN_SPECS_H_
 #define TEMPER_PORTS_HOST_TRAIN_SPECS_H_
 

@@ -1,6 +1,6 @@
 // The weights of a trainer: drawn, from statistics of the data, or from a model
-// file, whose head may be for other classes.
-// Next: models/files/trainer_tensors.h; checkpoint.h, which saves them.
+// file, whose head may be for other classes. Also the names of its tensors in
+// files. Next: checkpoint.h, which saves them.
 #ifndef TEMPER_PORTS_HOST_TRAIN_WEIGHTS_H_
 #define TEMPER_PORTS_HOST_TRAIN_WEIGHTS_H_
 
@@ -11,7 +11,7 @@
 
 namespace temper::host {
 
-// Fills a trainer made from job.plan: draws, then what is known; reads
+// Fills a trainer made from job.plan: draws first, then known values; reads
 // job.source.
 void SetWeights(Job& job, Trainer& trainer);
 

@@ -1,8 +1,9 @@
 // Augmentation: training samples are changed a little at random in every epoch,
 // which reduces overfitting on small data sets. Works on samples as they are
-// stored (u8 or f32), before the normalize layer, as torchvision's transforms do
-// before Normalize: padding and cut-outs are 0 (black), u8 results are clamped to
-// 0..255 and truncated. f32 samples have no known range and are not clamped.
+// stored (u8 or f32), before the normalize layer, as torchvision's transforms
+// do before Normalize: padding and cut-outs are 0 (black), u8 results are
+// clamped to 0..255 and truncated. f32 samples have no known range and are not
+// clamped.
 //
 // Example: each sample of a data set, changed anew in each epoch.
 //

@@ -1,7 +1,7 @@
 // Fields: the parameters of a layer, an optimizer, a schedule, ... described as
 // a table, so that graphs, options, help texts and range checks need no code of
-// their own for any of them. A parameter struct holds numbers only; its defaults
-// are those of a default-constructed one.
+// their own for any of them. A parameter struct holds numbers only; its
+// defaults are those of a default-constructed one.
 #ifndef TEMPER_FIELDS_H_
 #define TEMPER_FIELDS_H_
 

@@ -1,6 +1,6 @@
 // Fit: the loop over epochs, batches and validations, without files, clocks,
-// threads or heap. Saving, logs, early stopping and keeping the best weights are
-// observers.
+// threads or heap. Saving, logs, early stopping and keeping the best weights
+// are observers.
 //
 // Example, after trainer.h's:
 //
@@ -128,8 +128,8 @@ class Fit {
         observers_(observers) {}
 
   // Trains to the end of the last epoch, or until an observer stops it; another
-  // call continues from there. A loss that is not finite, or an update that made
-  // a weight so, fails (Trainer::Step describes the state after that).
+  // call continues from there. A loss that is not finite, or an update that
+  // made a weight so, fails (Trainer::Step describes the state after that).
   FitResult Run();
 
   // To be set before Run where an earlier fit is continued.

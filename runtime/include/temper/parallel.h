@@ -6,7 +6,8 @@
 // returns when all are done. Tasks that run at the same time have different
 // slots, all below min(slots, count): no more than that many run at once. slots
 // is 1 to `threads`. It must not allocate. Work is always split so that the
-// result does not depend on `threads`, on the order, or on who runs what.
+// result does not depend on `threads`, on the order, or on which thread runs
+// what.
 //
 // This header is a leaf: kernels, runtime and ports may all include it.
 #ifndef TEMPER_PARALLEL_H_
@@ -28,8 +29,8 @@ struct ParallelRunner {
   uint32_t parts_from = 32;
   // Calls task(context, i, slot) once on each thread that run() may use with as
   // many slots, i counting them from 0, and returns when all are done. Null:
-  // the runner cannot say, and what must be known of all threads is asked of
-  // those that run() brings together.
+  // the runner cannot do that; checks of all threads then run on those that
+  // run() happens to use.
   void (*each)(void* pool, Task task, void* context, uint32_t slots) = nullptr;
 };
 
@@ -45,13 +46,13 @@ constexpr size_t ParallelShares(const ParallelRunner& parallel, size_t items,
   return shares == 0 ? 1 : shares;
 }
 
-// How the items of a share are handed out.
-enum class Handing {
-  kAtOnce,  // one range: each begins with work of its own
-  // Where there is much to do: a half, a quarter and two eighths, so that who
-  // is done takes the rest of who is slow (a small core, or a core that
-  // somebody else uses too).
-  kInParts,
+// How the items of a share are split into ranges.
+enum class Split {
+  kWhole,  // one range: for functions with set-up costs of their own per range
+  // Shares of many items become a half, a quarter and two eighths, so that idle
+  // threads take over the remaining parts of slow ones (a small core, or a core
+  // that another process uses too).
+  kParts,
 };
 
 // Splits [0, items) into contiguous ranges and calls f(begin, end, slot), with
@@ -59,7 +60,7 @@ enum class Handing {
 // scratch buffers. The items must be independent of each other.
 template <class F>
 void ParallelFor(const ParallelRunner& parallel, size_t items, size_t grain,
-                 Handing handing, F&& f) {
+                 Split split, F&& f) {
   if (items == 0) return;
   if (grain == 0) grain = 1;
   const size_t shares = ParallelShares(parallel, items, grain);
@@ -79,9 +80,9 @@ void ParallelFor(const ParallelRunner& parallel, size_t items, size_t grain,
       return begin + (end - begin) * kEighths[i % parts] / 8;
     }
   } context{&f, items, shares, 1};
-  if (handing == Handing::kInParts &&
-      items / parallel.parts_from >= grain * shares)
+  if (split == Split::kParts && items / parallel.parts_from >= grain * shares) {
     context.parts = 4;
+  }
   parallel.run(
       parallel.pool,
       [](void* opaque, uint32_t i, uint32_t slot) {
@@ -95,7 +96,7 @@ void ParallelFor(const ParallelRunner& parallel, size_t items, size_t grain,
 template <class F>
 void ParallelFor(const ParallelRunner& parallel, size_t items, size_t grain,
                  F&& f) {
-  ParallelFor(parallel, items, grain, Handing::kInParts, f);
+  ParallelFor(parallel, items, grain, Split::kParts, f);
 }
 
 }  // namespace temper

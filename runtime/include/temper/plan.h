@@ -92,8 +92,8 @@ struct PlanOptions {
   Backend backend = Backend::kHighway;
 };
 
-// The role of a stored tensor in its layer: decides whether an initializer draws
-// it, whether weight decay applies and whether it is trained.
+// The role of a stored tensor in its layer: decides whether an initializer
+// draws it, whether weight decay applies and whether it is trained.
 enum class WeightRole : uint32_t {
   kKernel,  // drawn by the initializer from its fans; decayed
   kBias,

@@ -32,7 +32,8 @@ struct Catalogue {
   // Entry i; in the catalogues of optimizers, schedules, initializers and
   // augmentations, that of the kind with the number i.
   Entry (*entry)(uint32_t i) = nullptr;
-  // Fields that every entry has in addition to its own (the warm-up of schedules).
+  // Fields that every entry has in addition to its own (the warm-up of
+  // schedules).
   FieldList common = {};
 
   // `count` for an unknown name.

@@ -21,8 +21,8 @@
 //
 // Memory outside the arena: MakePlan and Create keep the plan and lists of
 // tensors on the heap, less than 2.5 KiB a node while MakePlan runs, less than
-// 1.5 KiB a node and 8 bytes a sample of the batch afterwards; Step and Evaluate
-// use less than 64 KiB of the stack of each thread.
+// 1.5 KiB a node and 8 bytes a sample of the batch afterwards; Step and
+// Evaluate use less than 64 KiB of the stack of each thread.
 //
 // Not thread-safe; several trainers may exist at the same time.
 // Next: runtime/trainer.cc, tests/runtime/readme_test.cc (a whole program).
@@ -119,8 +119,8 @@ struct GradientPieces;
 struct StepContext;
 
 // Movable, not copyable: one trainer has one memory. After a move the source is
-// in the state before Create: calls that can fail return kWrongState, and it can
-// be created again.
+// in the state before Create: calls that can fail return kWrongState, and it
+// can be created again.
 class Trainer {
  public:
   // Takes the plan and the memory: `bytes` at `memory`, aligned to 64. Checks
@@ -130,9 +130,9 @@ class Trainer {
   // works is in Status::bytes, and is plan.arena_bytes.
   //
   // Biases, statistics and other tensors with one first value (WeightRole) hold
-  // it now; the weights of dense and convolution layers are not set yet. Step and
-  // Evaluate return kWrongState until Initialize has drawn them, or the caller
-  // has written all of them through Tensors(), from a file or by hand.
+  // it now; the weights of dense and convolution layers are not set yet. Step
+  // and Evaluate return kWrongState until Initialize has drawn them, or the
+  // caller has written all of them through Tensors(), from a file or by hand.
   Status Create(Plan plan, void* memory, size_t bytes,
                 const ParallelRunner& parallel = {});
 
@@ -177,17 +177,17 @@ class Trainer {
   Status Apply(const StepOptions& options);
 
   // Updates that the weights have had since their first values: 0 before Create
-  // and after Initialize. Optimizers that count steps use it. Code that restores
-  // weights and state of an earlier run must set it, too; where batches carry no
-  // random key, the next one draws what it would have drawn there (one batch a
-  // step).
+  // and after Initialize. Optimizers that count steps use it. Code that
+  // restores weights and state of an earlier run must set it, too; where
+  // batches carry no random key, the next one draws what it would have drawn
+  // there (one batch a step).
   uint64_t steps() const;
   void SetStepCount(uint64_t steps);
 
-  // Copies all that outlives a step (weights, statistics, the optimizer's state,
-  // the count of steps) to and from SnapshotBytes bytes of the caller's memory. A
-  // trainer of the same plan can continue from it. They do nothing before
-  // Create.
+  // Copies all that outlives a step (weights, statistics, the optimizer's
+  // state, the count of steps) to and from SnapshotBytes bytes of the caller's
+  // memory. A trainer of the same plan can continue from it. They do nothing
+  // before Create.
   size_t SnapshotBytes() const;
   void TakeSnapshot(void* to) const;
   void RestoreSnapshot(const void* from);
@@ -206,8 +206,8 @@ class Trainer {
   const Plan& plan() const { return plan_; }
 
   // Before and after every step of the program, fills buffers that are not
-  // alive with NaN and checks that nobody wrote past a buffer's end; a step that
-  // did ends in kInternal. On in builds without NDEBUG. Slow.
+  // alive with NaN and checks that nobody wrote past a buffer's end; a step
+  // that did ends in kInternal. On in builds without NDEBUG. Slow.
   void CheckMemory(bool on) { check_memory_ = on; }
   // Node whose step wrote out of bounds, or kNoNode.
   uint32_t MemoryFault() const { return memory_fault_; }
