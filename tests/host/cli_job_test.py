@@ -93,7 +93,7 @@ class Jobs(Case):
         refused('json = true\n', "only for the command line")
         # Shorthands are options like others: a file's wrong value is 78.
         model = f'model = "mlp"\ndata = "{self.spec}"\n'
-        refused(model + 'lr = "x"\n', "job.toml:3|lr|'x'|1e-30 to 1000000")
+        refused(model + 'lr = "x"\n', "job.toml:3|lr must be 1e-30 to 1000000, not x")
         refused(model + 'momentum = "x"\n', "job.toml:3|momentum|0 to 0.99999|'x'")
         refused(model + 'momentum = 2\n', "job.toml:3|momentum|0 to 0.99999")
         refused(model + 'warmup = "two"\n', "job.toml:3|warmup|5e (epochs)")
