@@ -16,8 +16,8 @@ constexpr uint32_t kRows = 16;        // of a batch
 constexpr uint32_t kHeldOut = 4;      // every 4th sample is for validation
 constexpr uint64_t kMostSteps = 120;  // of a round; a real device reads a timer
 
-alignas(64) uint8_t memory[64 << 10];   // weights and all that steps need
-alignas(64) uint8_t snapshot[8 << 10];  // the best epoch's weights and state
+alignas(64) uint8_t memory[8 << 10];    // weights and all that steps need
+alignas(64) uint8_t snapshot[2 << 10];  // the best epoch's weights and state
 
 struct Sample {
   float x[kInputs];

@@ -311,9 +311,8 @@ TEST(ModelFile, MetadataIsReadStrictly) {
 TEST(ModelFile, PreprocessingMustAgreeWithTheGraph) {
   const Bytes good = Save(SmallModel());
   ExpectRefused(
-      Edited(good,
-             "\\\"h\\\":4,\\\"w\\\":4,\\\"c\\\":1,\\\"element_type\\\":\\\"u8",
-             "\\\"h\\\":5,\\\"w\\\":4,\\\"c\\\":1,\\\"element_type\\\":\\\"u8"),
+      Edited(good, "{\\\"version\\\":1,\\\"h\\\":4,",
+             "{\\\"version\\\":1,\\\"h\\\":5,"),
       "samples of 5x4x1", StatusCode::kMismatch);
   ModelFile model = SmallModel();
   Bytes out;
