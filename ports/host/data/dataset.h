@@ -134,12 +134,12 @@ class DataReader {
     std::vector<std::string> class_names;
     // Of kClasses, width is not read: it follows from labels and selection.
     Targets targets = {TargetKind::kClasses, 0};
-    uint64_t samples = 0;  // of other kinds
-    SampleNames names;     // of all samples, or none
+    uint64_t samples = 0;    // of other kinds
+    SampleNames names = {};  // of all samples, or none
     // All samples, where they lie mapped: then ReadSamples brings targets alone.
-    std::shared_ptr<const uint8_t> mapped;
-    std::optional<PictureFit> pictures;
-    std::vector<std::string> notes;  // for the user
+    std::shared_ptr<const uint8_t> mapped = {};
+    std::optional<PictureFit> pictures = {};
+    std::vector<std::string> notes = {};  // for the user
   };
   // One sample that is wanted, and where its bytes go.
   struct Placement {

@@ -32,7 +32,7 @@ struct ImageDecoder {
 std::span<const ImageDecoder* const> ImageDecoders();
 // Null if there is none for the format.
 const ImageDecoder* FindDecoder(FormatKind format);
-// "JPEG, PNG, WebP, PGM and PPM".
+// "JPEG, PNG, WebP, PGM, PPM".
 std::string DecoderNames();
 
 // For decoders: throws with the exit code of a file that is damaged, or of one

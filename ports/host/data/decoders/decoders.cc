@@ -35,10 +35,9 @@ const ImageDecoder* FindDecoder(FormatKind format) {
 
 std::string DecoderNames() {
   std::string names;
-  const auto decoders = ImageDecoders();
-  for (size_t i = 0; i < decoders.size(); ++i) {
-    if (i > 0) names += i + 1 == decoders.size() ? " and " : ", ";
-    names += decoders[i]->name;
+  for (const ImageDecoder* const decoder : ImageDecoders()) {
+    if (!names.empty()) names += ", ";
+    names += decoder->name;
   }
   return names;
 }

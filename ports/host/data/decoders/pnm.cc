@@ -191,7 +191,7 @@ Image DecodePnm(std::span<const uint8_t> file, const std::string& name,
 
 extern const ImageDecoder kPnmDecoder;
 const ImageDecoder kPnmDecoder = {
-    .name = "PGM and PPM",
+    .name = "PGM, PPM",
     .format = FormatKind::kPnm,
     .decode = DecodePnm,
 };

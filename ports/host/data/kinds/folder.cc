@@ -2,6 +2,7 @@
 #include "ports/host/data/kinds/folder.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <atomic>
@@ -101,6 +102,11 @@ class FolderReader final : public DataReader {
                 [&](size_t begin, size_t end, size_t) {
                   for (size_t i = begin; i < end; ++i) read(i);
                 });
+#ifdef __GLIBC__
+    // The heap keeps what large pictures took, for each thread; training has
+    // announced another size.
+    (void)malloc_trim(0);
+#endif
     std::sort(failures.begin(), failures.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });
     return Judge(wanted, failures);
