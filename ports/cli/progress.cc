@@ -30,6 +30,8 @@ uint64_t MonotonicClock() {
          static_cast<uint64_t>(now.tv_nsec);
 }
 
+constexpr size_t kColumns = 80;
+
 // A fixed buffer that text is added to and cut at.
 class Text {
  public:
@@ -39,6 +41,13 @@ class Text {
     const auto result = fmt::format_to_n(to_ + used_, size_ - used_, format,
                                          std::forward<Args>(args)...);
     used_ = std::min(size_, used_ + result.size);
+  }
+  // All of it, or nothing where the line would be longer than a terminal's.
+  template <class Body>
+  void AddIfItFits(Body&& body) {
+    const size_t before = used_;
+    body(*this);
+    if (used_ > kColumns) used_ = before;
   }
   size_t used() const { return used_; }
 
@@ -58,18 +67,6 @@ void AddDuration(Text& text, double seconds) {
     text.Add("{}m{:02}s", s / 60, s % 60);
   } else {
     text.Add("{}s", s);
-  }
-}
-
-// The larger number chooses the unit of both.
-void AddArena(Text& text, uint64_t used, uint64_t total) {
-  const auto up = [](uint64_t bytes, int shift) {
-    return (bytes + (uint64_t{1} << shift) - 1) >> shift;
-  };
-  if (std::max(used, total) >= 10u << 20) {
-    text.Add("  arena {}/{} MiB", up(used, 20), up(total, 20));
-  } else {
-    text.Add("  arena {}/{} KiB", up(used, 10), up(total, 10));
   }
 }
 
@@ -108,21 +105,37 @@ void Progress::Measure(const ProgressState& state, uint64_t now) {
   last_samples_ = state.samples;
 }
 
-size_t Progress::Format(const ProgressState& state, char* to) const {
+// What counts most comes first: the rest is there where there is room.
+size_t Progress::Format(const ProgressState& state, const Validation* val,
+                        char* to) const {
   Text text(to, kBuffer);
-  text.Add("epoch {:>2}/{}  {:>4}/{}  loss {:.4f}", state.epoch, state.epochs,
-           state.step, state.steps, state.loss);
+  text.Add("epoch {:>2}/{}", state.epoch, state.epochs);
+  if (val == nullptr) text.Add("  {:>4}/{}", state.step, state.steps);
+  text.Add("  loss {:.4f}", state.loss);
   if (!(state.accuracy < 0.0))
     text.Add("  acc {:.1f} %", 100.0 * state.accuracy);
-  text.Add("  lr {:.2g}", state.lr);
-  if (rate_ > 0.0) {
-    text.Add("  {:.{}f} img/s  ETA ", rate_, rate_ < 10.0 ? 1 : 0);
-    const uint64_t left =
-        state.samples_total - std::min(state.samples, state.samples_total);
-    AddDuration(text, static_cast<double>(left) / rate_);
+  // NaN is a value to show; only a negative one stands for "none".
+  if (val != nullptr && !(val->loss < 0.0)) {
+    text.Add("  val loss {:.4f}", val->loss);
+    if (!(val->accuracy < 0.0)) {
+      text.Add("  val acc {:.1f} %", 100.0 * val->accuracy);
+    }
+    if (!(val->mae < 0.0)) text.Add("  val mae {:.4g}", val->mae);
   }
-  if (state.arena_total > 0)
-    AddArena(text, state.arena_used, state.arena_total);
+  const uint64_t left =
+      state.samples_total - std::min(state.samples, state.samples_total);
+  if (rate_ > 0.0 && left > 0) {
+    text.AddIfItFits([&](Text& t) {
+      t.Add("  ETA ");
+      AddDuration(t, static_cast<double>(left) / rate_);
+    });
+  }
+  if (rate_ > 0.0) {
+    text.AddIfItFits([&](Text& t) {
+      t.Add("  {:.{}f} img/s", rate_, rate_ < 10.0 ? 1 : 0);
+    });
+  }
+  text.AddIfItFits([&](Text& t) { t.Add("  lr {:.2g}", state.lr); });
   return text.used();
 }
 
@@ -135,7 +148,7 @@ void Progress::Update(const ProgressState& state) {
     return;
   last_line_ = now;
   char line[kBuffer + 1];
-  size_t size = Format(state, line);
+  size_t size = Format(state, nullptr, line);
   if (terminal) {
     WriteTerminal(line, size);
   } else {
@@ -150,17 +163,8 @@ void Progress::EndEpoch(const ProgressState& state, double val_loss,
   last_line_ = clock_();
   Measure(state, last_line_);
   char line[kBuffer + 1];
-  const size_t size = Format(state, line);
-  Text text(line + size, kBuffer - size);
-  // NaN is a value to show; only a negative one stands for "none".
-  if (!(val_loss < 0.0)) {
-    text.Add("  val loss {:.4f}", val_loss);
-    if (!(val_accuracy < 0.0)) {
-      text.Add("  val acc {:.1f} %", 100.0 * val_accuracy);
-    }
-    if (!(val_mae < 0.0)) text.Add("  val mae {:.4g}", val_mae);
-  }
-  Line({line, size + text.used()});
+  const Validation val = {val_loss, val_accuracy, val_mae};
+  Line({line, Format(state, &val, line)});
 }
 
 void Progress::Line(std::string_view text) {

@@ -1,9 +1,9 @@
 // Progress of a long run, on stderr. On a terminal one line that is
 // overwritten, at most 5 times a second:
 //
-//   epoch  3/20   412/900  loss 0.713  acc 74.2 %  lr 3e-03  41 img/s
-//       ETA 6m12s  arena 212/256 MiB                        (all in one line)
+//   epoch  3/20   412/900  loss 0.7128  acc 74.2 %  ETA 6m12s  41 img/s  lr 0.003
 //
+// Lines have at most 80 columns: what counts least is left out first.
 // Elsewhere (a log file, a service) plain lines: one per epoch and at least one
 // every 30 seconds. ASCII without colours or escape codes. Updating formats
 // into a fixed buffer and writes with write(2): no allocation.
@@ -46,7 +46,12 @@ class Progress {
   static constexpr size_t kBuffer = 512;
 
   void Measure(const ProgressState& state, uint64_t now);
-  size_t Format(const ProgressState& state, char* to) const;
+  // Of a finished epoch; negative: none.
+  struct Validation {
+    double loss, accuracy, mae;
+  };
+  size_t Format(const ProgressState& state, const Validation* val,
+                char* to) const;
   void WriteTerminal(const char* text, size_t size);
   void Write(const char* text, size_t size);
 

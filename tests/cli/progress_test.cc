@@ -52,8 +52,6 @@ class ProgressTest : public ::testing::Test {
     s.loss = 0.71278;
     s.accuracy = 0.7421;
     s.lr = 0.003;
-    s.arena_used = 212ull << 20;
-    s.arena_total = 256ull << 20;
     return s;
   }
   int pipe_[2];
@@ -66,18 +64,17 @@ TEST_F(ProgressTest, TerminalLineIsWrittenOver) {
   Advance(1.0);
   progress.Update(State(100));
   EXPECT_EQ(Written(),
-            "\repoch  3/20   100/900  loss 0.7128  acc 74.2 %  lr 0.003  1600 "
-            "img/s  ETA 8s  arena 212/256 MiB");
+            "\repoch  3/20   100/900  loss 0.7128  acc 74.2 %  ETA 8s  1600 "
+            "img/s  lr 0.003");
   EXPECT_EQ(progress.SamplesPerSecond(), 1600.0);
   // A shorter line blanks the rest of the longer one; the text then goes away.
   ProgressState state = State(101);
-  state.arena_total = 0;
+  state.accuracy = -1;
   Advance(0.2);
   progress.Update(state);
   const std::string text =
-      "epoch  3/20   101/900  loss 0.7128  acc 74.2 %  lr 0.003  1448 img/s  "
-      "ETA 9s";
-  EXPECT_EQ(Written(), fmt::format("\r{}{:19}", text, ""));
+      "epoch  3/20   101/900  loss 0.7128  ETA 9s  1448 img/s  lr 0.003";
+  EXPECT_EQ(Written(), fmt::format("\r{}{:12}", text, ""));
   progress.Line("a note");
   EXPECT_EQ(Written(), fmt::format("\r{:{}}\ra note\n", "", text.size()));
   progress.Clear();
@@ -130,7 +127,7 @@ TEST_F(ProgressTest, PlainLinesAreRare) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
   EXPECT_EQ(text.find('\r'), std::string::npos);
   progress.EndEpoch(State(900), 0.5, 0.8);
-  EXPECT_NE(Written().find("  val loss 0.5000  val acc 80.0 %\n"),
+  EXPECT_NE(Written().find("  val loss 0.5000  val acc 80.0 %  "),
             std::string::npos);
   progress.EndEpoch(State(900));
   EXPECT_EQ(Written().find("val"), std::string::npos);
@@ -151,17 +148,35 @@ TEST_F(ProgressTest, OddNumbersFit) {
   state.loss = std::numeric_limits<double>::quiet_NaN();
   state.accuracy = std::numeric_limits<double>::infinity();  // below 0: none
   state.lr = 1e300;
-  state.arena_used = 5000;
-  state.arena_total = 8192;
   progress.EndEpoch(state, std::nan(""), 0.0);
   const std::string text = Written();
   EXPECT_NE(text.find("loss nan"), std::string::npos) << text;
-  EXPECT_NE(text.find("acc inf %  lr 1e+300  arena 5/8 KiB  val loss nan"),
+  EXPECT_NE(text.find("acc inf %  val loss nan  val acc 0.0 %  lr 1e+300"),
             std::string::npos)
       << text;
   state.loss = 1e308;  // 309 digits each: cut, not overrun
   progress.EndEpoch(state, 1e308, 0.0);
   EXPECT_EQ(Written().size(), 513u);
+}
+
+TEST_F(ProgressTest, LinesFitATerminal) {
+  Progress progress(Progress::Style::kPlain, pipe_[1], TestClock);
+  ProgressState state = State(100);
+  state.epoch = 150, state.epochs = 200;
+  state.lr = 1.53e-5;
+  state.samples_total = 1000000000;
+  progress.Update(state);
+  Advance(40);
+  state.samples += 48000;
+  progress.Update(state);
+  const std::string line = Written();
+  EXPECT_LE(line.size(), 81u) << line;
+  EXPECT_NE(line.find("ETA 9d"), std::string::npos) << line;
+  progress.EndEpoch(state, 0.5, 0.8);
+  const std::string end = Written();
+  EXPECT_LE(end.size(), 81u) << end;
+  EXPECT_NE(end.find("val acc 80.0 %"), std::string::npos) << end;
+  EXPECT_EQ(end.find("  lr "), std::string::npos) << end;  // no room for it
 }
 
 TEST_F(ProgressTest, NoAccuracyWithoutClasses) {
@@ -174,7 +189,7 @@ TEST_F(ProgressTest, NoAccuracyWithoutClasses) {
   EXPECT_NE(text.find("val loss 0.5"), std::string::npos) << text;
   EXPECT_EQ(text.find("mae"), std::string::npos) << text;
   progress.EndEpoch(state, 0.5, -1.0, 0.375);
-  EXPECT_NE(Written().find("  val loss 0.5000  val mae 0.375\n"),
+  EXPECT_NE(Written().find("  val loss 0.5000  val mae 0.375  "),
             std::string::npos);
 }
 

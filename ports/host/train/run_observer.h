@@ -16,7 +16,6 @@ struct ProgressState {
   uint64_t samples = 0, samples_total = 0;  // of the whole run, done / all
   // Accuracy in [0, 1]; negative: the model has no classes.
   double loss = 0.0, accuracy = 0.0, lr = 0;
-  uint64_t arena_used = 0, arena_total = 0;  // bytes
 };
 
 // Called by the thread that calls Session::Run. What a call throws ends the

@@ -217,8 +217,6 @@ ProgressState Session::Progress() const {
   shown.step = shown.steps = job_.steps_per_epoch;
   shown.samples = fit_.state().epoch * samples;
   shown.samples_total = job_.options.epochs * samples;
-  shown.arena_used = job_.plan.arena_bytes;
-  shown.arena_total = arena_.size();
   return shown;
 }
 
