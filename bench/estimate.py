@@ -44,7 +44,7 @@ def main():
             profile.write_text(run(options.temper, "bench", "--profile", "--target", target, "--threads", max(threads)))
         for count in threads:
             rounds = [json.loads(run(options.temper, "bench", "--device", profile, "--target", target, "--threads",
-                                     count, "--seconds", options.seconds, "--json", *models))["steps"]
+                                     count, "--seconds", options.seconds, "--json", *models))["cases"]
                       for _ in range(options.rounds)]
             for same in zip(*rounds):
                 step = same[0]

@@ -83,7 +83,7 @@ def temper(a, name, batch, threads):
     command = [a.temper, "bench", "--json", "--models", name, "--batch", str(batch), "--seconds", str(a.seconds),
                "--threads", str(threads)] + (["--target", a.target] if a.target else [])
     document = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return document["machine"], document["steps"][0]
+    return document, document["cases"][0]
 
 
 class Table:

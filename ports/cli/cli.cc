@@ -6,7 +6,6 @@
 #include <csignal>
 #include <cstdio>
 #include <new>
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "models/files/text.h"
@@ -25,18 +24,12 @@ namespace {
 constexpr void (*kVerbs[])(Cli&) = {
     AddTrainVerb,   AddFinetuneVerb, AddResumeVerb,   AddEvalVerb,
     AddPredictVerb, AddPlanVerb,     AddInspectVerb,  AddListVerb,
-    AddDataVerb,    AddBenchVerb,    AddSimulateVerb, AddDoctorVerb,
-    AddHelpVerb};
+    AddDataVerb,    AddBenchVerb,    AddSimulateVerb, AddDoctorVerb};
 
 constexpr const char* kNoOutput = "cannot write to standard output";
 
-int Report(const Cli& cli, ExitCode code, const std::string& message) {
-  MessageLine("temper: " + message);
-  if (cli.json) {
-    PrintJson({{"error", {{"exit_code", code}, {"message", message}}}});
-    std::fflush(stdout);
-  }
-  return code;
+int Fail(Cli& cli, int code, const std::string& message) {
+  return cli.output.Fail(cli.verb, code, message);
 }
 
 }  // namespace
@@ -57,6 +50,13 @@ void AddMachineOptions(Verb& verb, uint32_t* threads, std::string* target) {
       .Group("Machine");
 }
 
+void AddMachine(uint32_t threads, Report* report) {
+  const simd::Target target = simd::CurrentTarget();
+  report->Data("target", target.name);
+  report->Data("exact", target.exact);
+  report->Data("threads", threads);
+}
+
 int RunCli(int argc, char** argv) {
   OpenStandardDescriptors();
   Cli cli;
@@ -67,17 +67,22 @@ int RunCli(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word == "--") break;
-    cli.json |= word == "--json" || word.substr(0, 7) == "--json=";
+    cli.output.json |= word == "--json" || word.substr(0, 7) == "--json=";
   }
   for (int i = 1; i < argc; ++i) {
     if (!IsUtf8(argv[i])) {
-      return Report(
+      return Fail(
           cli, kExitUsage,
           fmt::format("argument {} is not UTF-8: {}", i, Printable(argv[i])));
     }
   }
+  // Commands that it prints work as they stand there.
+  if (argc > 0 && argv[0][0] != '\0' && IsUtf8(argv[0])) SetProgram(argv[0]);
   try {
     for (const auto add : kVerbs) add(cli);
+    for (const Verb& verb : cli.verbs) {
+      if (argc > 1 && verb.name == argv[1]) cli.verb = verb.name;
+    }
     bool json = false;
     for (Verb& verb : cli.verbs) {
       verb.Flag("--json", &json, "One JSON document on stdout")
@@ -92,25 +97,26 @@ int RunCli(int argc, char** argv) {
     if (parsed.verb == nullptr) {
       PrintResult(parsed.text);
     } else {
+      cli.verb = parsed.verb->name;
       for (const auto& after : parsed.verb->after) after();
       CheckGiven(*parsed.verb);
       code = parsed.verb->run();
     }
-    // The exit code of a stopped run takes precedence over a failed output: a
-    // terminal that is gone causes both.
+    // What a stopped run says of itself counts more than its output: a terminal
+    // that is gone takes both.
     if (!FlushResults() && code == kExitOk) {
-      return Report(cli, kExitIo, kNoOutput);
+      return Fail(cli, kExitIo, kNoOutput);
     }
     return code;
   } catch (const Failure& failure) {
-    return Report(cli, ExitCodeOf(failure.kind), failure.message);
+    return Fail(cli, ExitCodeOf(failure.kind), failure.message);
   } catch (const std::system_error& error) {
-    return Report(cli, kExitIo, error.what());
+    return Fail(cli, kExitIo, error.what());
   } catch (const std::bad_alloc&) {
-    return Report(cli, kExitDoesNotFit,
-                  "out of memory outside the arena (data set, files).");
+    return Fail(cli, kExitDoesNotFit,
+                "out of memory outside the arena (data set, files).");
   } catch (const std::exception& error) {
-    return Report(
+    return Fail(
         cli, kExitBug,
         fmt::format("a bug in temper, please report it: {}", error.what()));
   }

@@ -1,7 +1,8 @@
 // The command line: `temper VERB ...`. One file per verb (verb_*.cc), each with
-// one function that declares the verb's options and its work; the list is
-// at the bottom, and cli.cc knows nothing else about them.
-// Next: option.h (what a verb declares), parser.h, help.h, job_file.h.
+// one function that declares the verb's options and what it does; the list is
+// at the bottom and in cli.cc nothing else is known about them.
+// A verb says what it found in a Report (report.h).
+// Next: option.h (what a verb declares), report.h, parser.h, help.h, job_file.h.
 #ifndef TEMPER_PORTS_CLI_CLI_H_
 #define TEMPER_PORTS_CLI_CLI_H_
 
@@ -11,12 +12,14 @@
 #include <string>
 
 #include "ports/cli/option.h"
+#include "ports/cli/output.h"
 
 namespace temper::host {
 
 struct Cli {
   std::deque<Verb> verbs;
-  bool json = false;  // one JSON document on stdout, everything else on stderr
+  std::string verb;  // the one that runs; empty until it is known
+  Output output;
 
   // Declares a verb whose work is `run`; it stays where it is.
   Verb& Add(const std::string& name, const std::string& help,
@@ -28,6 +31,9 @@ int RunCli(int argc, char** argv);
 
 // --threads, --target.
 void AddMachineOptions(Verb& verb, uint32_t* threads, std::string* target);
+
+// What a result was computed with: target, exact, threads; JSON alone.
+void AddMachine(uint32_t threads, Report* report);
 
 void AddTrainVerb(Cli& cli);
 void AddFinetuneVerb(Cli& cli);
@@ -41,7 +47,6 @@ void AddListVerb(Cli& cli);
 void AddBenchVerb(Cli& cli);
 void AddDoctorVerb(Cli& cli);
 void AddSimulateVerb(Cli& cli);
-void AddHelpVerb(Cli& cli);
 
 }  // namespace temper::host
 

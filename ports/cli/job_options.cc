@@ -6,10 +6,8 @@
 
 #include <cctype>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <vector>
 
-#include "models/files/text.h"
 #include "models/spec.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/job_file.h"
@@ -106,8 +104,7 @@ void AddShorthand(Verb& verb, const char* name, const SpecOption& of,
         ReadSpec(spec.Text(), of.catalogue, 0, &choice, &common);
     if (!wrong.empty()) {
       const bool typed = option.from == kCommandLine;
-      Fail(option.Wrong(),
-           typed ? std::string(name) : option.from,
+      Fail(option.Wrong(), typed ? std::string(name) : option.from,
            typed ? "" : std::string(option.Key()), wrong,
            fmt::format("It is a field of {} {}", of.name, Printable(*of.spec)));
     }
@@ -121,34 +118,24 @@ void AddShorthand(Verb& verb, const char* name, const SpecOption& of,
   });
 }
 
-void PrintJob(const Cli& cli, const Verb& verb) {
-  struct Line {
-    std::string key, value, from;
-  };
-  std::vector<Line> lines;
-  size_t width = 0;
+int PrintJob(Cli& cli, const Verb& verb) {
+  Report report(verb.name);
+  Value options = Value::object();
+  Table& table = report.AddTable("", {{"", "option", Column::kText},
+                                      {"", "value", Column::kName},
+                                      {"", "from", Column::kText}});
   for (const Option& option : verb.options) {
     if (!option.in_files || !option.text) continue;
-    std::string text = option.given() || option.default_text.empty()
-                           ? option.text()
-                           : option.default_text;
+    const std::string text = option.given() || option.default_text.empty()
+                                 ? option.text()
+                                 : option.default_text;
     if (text.empty() && !option.given()) continue;
-    width = std::max(width, text.size());
-    lines.push_back({std::string(option.Key()), std::move(text),
-                     option.given() ? option.from : "default"});
+    const std::string from = option.given() ? option.from : "default";
+    table.Add({option.Key(), text, from});
+    options[option.Key()] = {{"value", text}, {"from", from}};
   }
-  if (cli.json) {
-    nlohmann::ordered_json options;
-    for (const Line& line : lines) {
-      options[line.key] = {{"value", line.value}, {"from", line.from}};
-    }
-    PrintJson({{"verb", verb.name}, {"options", options}});
-    return;
-  }
-  for (const Line& line : lines) {
-    Result("{} {} {}\n", LeftCell(line.key, 16),
-           LeftCell(line.value, std::min<size_t>(width, 60)), line.from);
-  }
+  report.Data("options", options);
+  return cli.output.Print(report);
 }
 
 }  // namespace
@@ -253,10 +240,7 @@ void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
     verb.At("--schedule").default_text = o->schedule;
     verb.At("--optimizer").default_text = o->optimizer;
     // What the options point into belongs to the verb's work.
-    verb.run = [&cli, &verb, owner = verb.run] {
-      PrintJob(cli, verb);
-      return static_cast<int>(kExitOk);
-    };
+    verb.run = [&cli, &verb, owner = verb.run] { return PrintJob(cli, verb); };
   });
 }
 

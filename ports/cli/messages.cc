@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "models/files/text.h"
@@ -75,12 +74,6 @@ void PrintResult(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
     FlushResults();
   }
-}
-
-void PrintJson(const nlohmann::ordered_json& json) {
-  PrintResult(
-      json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace));
-  PrintResult("\n");
 }
 
 void OpenStandardDescriptors() {

@@ -14,7 +14,6 @@
 
 #include <cstddef>
 #include <iterator>
-#include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
 namespace temper::host {
@@ -42,9 +41,6 @@ template <class... Args>
 void Result(fmt::format_string<Args...> format, Args&&... args) {
   PrintResult(fmt::format(format, std::forward<Args>(args)...));
 }
-// A document, in ASCII: strings in it are the real ones, never escaped as text
-// for a terminal is.
-void PrintJson(const nlohmann::ordered_json& json);
 
 // Descriptors 0, 1 and 2 that are closed are opened on /dev/null: otherwise the
 // next file that is opened would get the number, and messages would be written

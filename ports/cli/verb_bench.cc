@@ -11,14 +11,14 @@
 #include <cstdio>
 #include <limits>
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "models/graphs/models.h"
 #include "models/work.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/messages.h"
+#include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
+#include "ports/host/base/json_text.h"
 #include "ports/host/base/version.h"
 #include "ports/host/machine/devices.h"
 #include "ports/host/machine/machine.h"
@@ -72,21 +72,15 @@ std::vector<std::string> JoinOptions(const std::vector<std::string>& words) {
 
 // Everything that can be wrong is found here, before the first step. What
 // cannot be trained at one batch size is left out, unless nothing remains.
-std::vector<Case> PlanCases(const Arguments& a, uint32_t threads) {
+std::vector<Case> PlanCases(const Arguments& a, uint32_t threads,
+                            std::vector<std::string>* notes) {
   const uint64_t limit = a.arena.empty() ? std::numeric_limits<uint64_t>::max()
                                          : ParseBytes(a.arena);
   std::vector<Case> cases;
   std::optional<Failure> left_out;
   for (const std::string& spec : JoinOptions(a.models)) {
-    Shape input{1, 1, 1};
-    uint32_t classes = 2;
-    for (const models::ModelInfo* info : models::Models()) {
-      if (spec.substr(0, spec.find('?')) != info->name) continue;
-      input = info->input;
-      classes = std::max(2u, info->classes);
-    }
-    const Graph graph =
-        BuildModelOrFail(spec, input, {TargetKind::kClasses, classes});
+    uint32_t classes = 0;
+    const Graph graph = ReadyModel(spec, ElementType::kF32, &classes);
     for (const uint32_t batch : a.batches) {
       Case c;
       c.model = spec;
@@ -123,7 +117,8 @@ std::vector<Case> PlanCases(const Arguments& a, uint32_t threads) {
         left_out = failure;
       }
       if (a.batches.size() > 1) {
-        Message("note: {} is left out: {}", what, status.message);
+        notes->push_back(
+            fmt::format("{} is left out: {}", what, status.message));
       }
     }
   }
@@ -195,89 +190,107 @@ Timing Measure(const Case& c, const ParallelRunner& parallel, double seconds,
   return t;
 }
 
-int Run(const Cli& cli, const Arguments& a) {
-  ChooseTarget(a.target);
-  const uint32_t threads = a.threads == 0 ? DefaultThreads() : a.threads;
-  if (a.profile) {
-    const sim::DeviceProfile profile = MeasureThisMachine(
-        threads, [](const char* what) { Message("measuring {}", what); });
-    if (cli.json) {
-      PrintJson(nlohmann::ordered_json::parse(sim::ProfileJson(profile)));
-    } else {
-      PrintResult(sim::ProfileToml(profile));
-    }
+// The table's columns; the last two with a device alone.
+std::vector<Column> TableColumns(bool device) {
+  std::vector<Column> columns = {
+      {"model", "model", Column::kName},
+      {"batch", "batch"},
+      {"images_per_second", "images/s", {}, {Format::kFixed, 1}},
+      {"ms_per_step", "ms/step", {}, {Format::kFixed, 3}},
+      {"fraction_of_peak", "of peak", {}, kShare},
+      {"arena_bytes", "arena", {}, kBytes},
+      {"estimated_ms_per_step",
+       device ? "estimate" : "",
+       {},
+       {Format::kFixed, 3}}};
+  if (device) columns.push_back({"", "off by", {}, kShare});
+  return columns;
+}
+
+int Profile(Cli& cli, uint32_t threads) {
+  const sim::DeviceProfile profile = MeasureThisMachine(
+      threads, [](const char* what) { Message("measuring {}", what); });
+  if (!cli.output.json) {
+    PrintResult(sim::ProfileToml(profile));
     return kExitOk;
   }
+  Report report(cli.verb);
+  AddMachine(threads, &report);
+  report.Data("profile", ParseValue(sim::ProfileJson(profile), UINT64_MAX));
+  return cli.output.Print(report);
+}
+
+int Run(Cli& cli, const Arguments& a) {
+  ChooseTarget(a.target);
+  const uint32_t threads = a.threads == 0 ? DefaultThreads() : a.threads;
+  if (a.profile) return Profile(cli, threads);
   sim::DeviceProfile device;
   if (!a.device.empty()) device = LoadDevice(a.device);
-  for (const std::string& note : device.notes) Message("note: {}", note);
-  const std::vector<Case> cases = PlanCases(a, threads);
+  std::vector<std::string> notes = device.notes;
+  const std::vector<Case> cases = PlanCases(a, threads, &notes);
   if (threads > DefaultThreads()) {
-    Message("note: {} threads on {} CPUs: they will wait for each other",
-            threads, DefaultThreads());
+    notes.push_back(
+        fmt::format("{} threads on {} CPUs: they will wait for each other",
+                    threads, DefaultThreads()));
   }
   const std::unique_ptr<ThreadPool> pool = MakeThreadPool(threads);
   const double peak = FmaPeakGflops(pool->runner());
   const double peak_one = threads == 1 ? peak : FmaPeakGflops({});
   const double copy = CopyGbytesPerSecond(pool->runner());
-  const simd::Target target = simd::CurrentTarget();
   const std::string cpu = CpuName();
-  nlohmann::ordered_json steps = nlohmann::ordered_json::array();
-  if (!cli.json) {
-    Result("{}{}{} of {} CPUs, target {}\n", cpu, cpu.empty() ? "" : ", ",
-           threads, DefaultThreads(), target.name);
-    Result("FMA peak {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n",
-           peak, copy);
-    Result("{:<24} {:>6} {:>12} {:>12} {:>12} {:>12}{}\n", "model", "batch",
-           "images/s", "ms/step", "of FMA peak", "arena MiB",
-           a.device.empty() ? "" : "     estimate    off by");
+  Report report(cli.verb);
+  // Said before the time that the steps take.
+  for (const std::string& note : notes) {
+    if (!cli.output.json) Message("note: {}", note);
+    report.SaidNote(note);
   }
+  report.Line(fmt::format("{}{}{} of {} CPUs, target {}", cpu,
+                          cpu.empty() ? "" : ", ", threads, DefaultThreads(),
+                          simd::CurrentTarget().name));
+  report.Line(
+      fmt::format("FMA peak {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)",
+                  peak, copy));
+  report.Line("");
+  report.Data("cpu", cpu.empty() ? Value() : Value(cpu));
+  report.Data("cpus_usable", DefaultThreads());
+  report.Data("temper", Version());
+  report.Data("compiler", Compiler());
+  AddMachine(threads, &report);
+  report.Data("fma_peak_gflops", peak);
+  report.Data("fma_peak_gflops_one_thread", peak_one);
+  report.Data("copy_gbytes_per_s", copy);
+  cli.output.Begin(report, "cases");
+
+  // A row as soon as it is measured: widths come from what there may be.
+  const std::vector<Column> columns = TableColumns(!a.device.empty());
+  TextTable table(columns);
+  for (const Case& c : cases) {
+    table.Widen(table.CellsOf({c.model, c.batch, 99999.9, 9999.999, 0.9999,
+                               c.plan.arena_bytes, 9999.999, -0.9999}));
+  }
+  table.Fit();
+  if (!cli.output.json) PrintResult(table.Header());
   for (const Case& c : cases) {
     const Timing t = Measure(c, pool->runner(), a.seconds, peak);
-    double estimate = 0;  // seconds
+    std::optional<double> estimate, off;  // ms, share
     if (!a.device.empty()) {
-      estimate =
+      const double seconds =
           sim::EstimateStep(device, c.plan, c.batch, threads, true).seconds;
+      estimate = 1e3 * seconds;
+      off = seconds / t.seconds - 1;
     }
-    if (cli.json) {
-      steps.push_back({{"model", c.model},
-                       {"batch", c.batch},
-                       {"threads", threads},
-                       {"images_per_second", c.batch / t.seconds},
-                       {"ms_per_step", 1e3 * t.seconds},
-                       {"fraction_of_peak", t.peak_part},
-                       {"arena_bytes", c.plan.arena_bytes}});
-      if (estimate > 0) steps.back()["estimated_ms_per_step"] = 1e3 * estimate;
-    } else {
-      Result("{:<24} {:>6} {:>12.1f} {:>12.3f} {:>11.1f}% {:>12.2f}",
-             Printable(c.model), c.batch, c.batch / t.seconds, 1e3 * t.seconds,
-             100 * t.peak_part,
-             static_cast<double>(c.plan.arena_bytes) / 1048576.0);
-      if (estimate > 0) {
-        Result(" {:>12.3f} {:>8.1f}%", 1e3 * estimate,
-               100 * (estimate / t.seconds - 1));
-      }
-      Result("\n");
-      std::fflush(stdout);
+    const std::vector<Value> row = {
+        c.model,         c.batch,     c.batch / t.seconds,
+        1e3 * t.seconds, t.peak_part, c.plan.arena_bytes,
+        estimate,        off};
+    Value entry = Value::object();
+    for (size_t i = 0; i < columns.size(); ++i) {
+      if (!columns[i].key.empty()) entry[columns[i].key] = row[i];
     }
+    cli.output.Row(entry, table.Row(table.CellsOf(row)));
+    std::fflush(stdout);
   }
-  if (cli.json) {
-    const nlohmann::ordered_json json = {
-        {"machine",
-         {{"cpu", cpu},
-          {"cpus", DefaultThreads()},
-          {"temper", Version()},
-          {"compiler", Compiler()},
-          {"target", target.name},
-          {"exact", target.exact},
-          {"threads", threads},
-          {"fma_peak_gflops", peak},
-          {"fma_peak_gflops_one_thread", peak_one},
-          {"copy_gbytes_per_s", copy}}},
-        {"steps", steps}};
-    PrintJson(json);
-  }
-  return kExitOk;
+  return cli.output.End(report);
 }
 
 }  // namespace

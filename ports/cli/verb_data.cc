@@ -1,16 +1,15 @@
 // data: what a data spec names: shape, classes with their numbers of samples or
 // the targets' ranges, mean and deviation per channel, memory.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "models/files/text.h"
 #include "ports/cli/cli.h"
-#include "ports/cli/exit_codes.h"
 #include "ports/cli/messages.h"
+#include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/data/data_kind.h"
 #include "ports/host/data/stats.h"
@@ -18,9 +17,11 @@
 namespace temper::host {
 namespace {
 
-// Of targets that are not one class a sample.
-nlohmann::ordered_json DescribeTargets(const Dataset& data) {
-  nlohmann::ordered_json columns = nlohmann::ordered_json::array();
+constexpr size_t kMostRows = 24;  // of a table in the text
+
+// Of targets that are numbers, one after the other.
+Value TargetColumns(const Dataset& data) {
+  Value columns = Value::array();
   for (uint32_t k = 0;
        data.targets.kind == TargetKind::kValues && k < data.targets.width;
        ++k) {
@@ -41,91 +42,93 @@ nlohmann::ordered_json DescribeTargets(const Dataset& data) {
                        {"min", least},
                        {"max", most}});
   }
-  return {{"kind", TargetKindName(data.targets.kind)},
-          {"width", data.targets.width},
-          {"values", columns}};
+  return columns;
 }
 
-nlohmann::ordered_json Describe(const Dataset& data) {
-  const std::vector<uint64_t> counts = data.ClassCounts();
-  nlohmann::ordered_json classes = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < data.class_names.size(); ++i) {
-    classes.push_back({{"class", data.class_names[i]}, {"samples", counts[i]}});
+void AddTargets(const Dataset& data, Value* part, Report* report) {
+  if (data.targets.kind == TargetKind::kClasses) return;
+  const Value columns = TargetColumns(data);
+  (*part)["targets"] = {{"kind", TargetKindName(data.targets.kind)},
+                        {"width", data.targets.width},
+                        {"values", columns}};
+  report->Line(fmt::format("targets: {}, {} a sample",
+                           TargetKindName(data.targets.kind),
+                           data.targets.width));
+  if (columns.empty()) return;
+  Table& table = report->AddTable("", {{"", "target"},
+                                       {"", "mean"},
+                                       {"", "deviation"},
+                                       {"", "least"},
+                                       {"", "most"}});
+  table.more = "use --json";
+  for (size_t k = 0; k < columns.size(); ++k) {
+    const Value& c = columns.at(k);
+    table.Add({k, c.at("mean"), c.at("std"), c.at("min"), c.at("max")},
+              k < kMostRows);
   }
+}
+
+// A part of the data: in JSON an object of "parts".
+Value AddPart(const Dataset& data, Report* report) {
   const SampleStats stats = ChannelStats(data);
-  nlohmann::ordered_json d = {
-      {"split", data.split},
-      {"samples", data.size()},
-      {"shape", {data.shape.h, data.shape.w, data.shape.c}},
-      {"type", data.shape.type == ElementType::kU8 ? "u8" : "f32"},
-      {"mean", stats.mean},
-      {"std", stats.std},
-      {"memory_bytes", data.MemoryBytes()},
-      {"fingerprint", fmt::format("{:016x}", Fingerprint(data))},
-      {"notes", data.notes},
-      {"classes", classes}};
-  if (data.targets.kind != TargetKind::kClasses) {
-    d["targets"] = DescribeTargets(data);
+  const char* const type = data.shape.type == ElementType::kU8 ? "u8" : "f32";
+  Value part = {{"split", data.split},
+                {"samples", data.size()},
+                {"shape", Value::array()},
+                {"type", type},
+                {"mean", stats.mean},
+                {"std", stats.std},
+                {"data_bytes", data.MemoryBytes()},
+                {"fingerprint", fmt::format("{:016x}", Fingerprint(data))}};
+  for (const uint32_t size : {data.shape.h, data.shape.w, data.shape.c}) {
+    part["shape"].push_back(size);
   }
-  return d;
+  report->Line(fmt::format("{} split: {} samples of {}x{}x{} {}, {} in memory",
+                           data.split, data.size(), data.shape.h, data.shape.w,
+                           data.shape.c, type, BytesText(data.MemoryBytes())));
+  report->Line(
+      fmt::format("mean {:.6f}, deviation {:.6f} (per channel, scaled)",
+                  fmt::join(stats.mean, " "), fmt::join(stats.std, " ")));
+  Value& classes = part["classes"] = Value::array();
+  const std::vector<uint64_t> counts = data.ClassCounts();
+  if (!counts.empty()) {
+    Table& table =
+        report->AddTable("", {{"", "class", Column::kName}, {"", "samples"}});
+    for (size_t i = 0; i < data.class_names.size(); ++i) {
+      classes.push_back(
+          {{"class", data.class_names[i]}, {"samples", counts[i]}});
+      table.Add({data.class_names[i], counts[i]});
+    }
+  }
+  AddTargets(data, &part, report);
+  report->Notes(data.notes);
+  return part;
 }
 
-void PrintTargets(const nlohmann::ordered_json& targets) {
-  constexpr size_t kMost = 24;
-  Result("targets: {}, {} a sample\n", targets["kind"].get<std::string>(),
-         targets["width"].get<uint32_t>());
-  const auto& values = targets["values"];
-  for (size_t k = 0; k < std::min(kMost, values.size()); ++k) {
-    const auto number = [&](const char* name) {
-      return values[k][name].get<double>();
-    };
-    Result("  {:>6}  mean {:.6g}, deviation {:.6g}, {:.6g} to {:.6g}\n", k,
-           number("mean"), number("std"), number("min"), number("max"));
+int Run(Cli& cli, const std::string& spec) {
+  Report report(cli.verb);
+  const DataSpec parsed = ParseDataSpec(spec);
+  Value parts = Value::array();
+  if (parsed.split == "train" && parsed.val > 0) {
+    const TrainingData data = LoadTrainingData(spec);
+    parts.push_back(AddPart(data.train, &report));
+    if (data.val) {
+      report.Line("");
+      parts.push_back(AddPart(*data.val, &report));
+    }
+  } else {
+    parts.push_back(AddPart(LoadDataset(spec), &report));
   }
-  if (values.size() > kMost) {
-    Result("  ({} more: use --json)\n", values.size() - kMost);
-  }
-}
-
-void Print(const nlohmann::ordered_json& d) {
-  Result("{} split: {} samples of {}x{}x{} {}, {:.1f} MiB in memory\n",
-         d["split"].get<std::string>(), d["samples"].get<uint64_t>(),
-         d["shape"][0].get<uint32_t>(), d["shape"][1].get<uint32_t>(),
-         d["shape"][2].get<uint32_t>(), d["type"].get<std::string>(),
-         static_cast<double>(d["memory_bytes"].get<uint64_t>()) / 1048576.0);
-  const std::vector<float> mean = d["mean"], std = d["std"];
-  Result("mean {:.6f}, deviation {:.6f} (per channel, scaled)\n",
-         fmt::join(mean, " "), fmt::join(std, " "));
-  for (const auto& c : d["classes"]) {
-    Result("  {} {:>8}\n", LeftCell(c["class"].get<std::string>(), 20, 40),
-           c["samples"].get<uint64_t>());
-  }
-  if (d.contains("targets")) PrintTargets(d["targets"]);
-  for (const auto& note : d["notes"])
-    Result("note: {}\n", note.get<std::string>());
+  report.Data("parts", parts);
+  return cli.output.Print(report);
 }
 
 }  // namespace
 
 void AddDataVerb(Cli& cli) {
   auto spec = std::make_shared<std::string>();
-  Verb& verb = cli.Add("data", "Show what a data spec names", [&cli, spec] {
-    const DataSpec parsed = ParseDataSpec(*spec);
-    nlohmann::ordered_json parts = nlohmann::ordered_json::array();
-    if (parsed.split == "train" && parsed.val > 0) {
-      const TrainingData data = LoadTrainingData(*spec);
-      parts.push_back(Describe(data.train));
-      if (data.val) parts.push_back(Describe(*data.val));
-    } else {
-      parts.push_back(Describe(LoadDataset(*spec)));
-    }
-    if (cli.json) {
-      PrintJson(parts);
-    } else {
-      for (const auto& part : parts) Print(part);
-    }
-    return static_cast<int>(kExitOk);
-  });
+  Verb& verb = cli.Add("data", "Show what a data spec names",
+                       [&cli, spec] { return Run(cli, *spec); });
   verb.example = "temper data 'idx:DIR?classes=0-7&val=0.1'";
   std::string help = "One of:";
   for (const DataKind* const kind : DataKinds()) {

@@ -1,6 +1,7 @@
 // doctor: what this machine is like for training, and what should be better.
 // Facts: system.h; warnings: health.h.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
@@ -8,26 +9,22 @@
 #include <cerrno>
 #include <ctime>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "ports/cli/cli.h"
-#include "ports/cli/exit_codes.h"
 #include "ports/cli/messages.h"
-#include "ports/files/files.h"
+#include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
-#include "ports/host/base/json_text.h"
 #include "ports/host/base/version.h"
 #include "ports/host/machine/health.h"
 #include "ports/host/os/threads.h"
 #include "ports/host/train/job.h"
+#include "ports/host/train/runs.h"
 #include "simd/target.h"
 
 namespace temper::host {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Arguments {
   std::string folder, target, root = "/";
@@ -49,15 +46,6 @@ void RequireFolder(const std::string& path, const char* what) {
        "Check the path.");
 }
 
-// What a run's plan.json says it needs; nothing if there is no run yet.
-std::optional<uint64_t> ArenaOf(const std::string& folder) {
-  constexpr uint64_t kMostBytes = uint64_t{16} << 20;
-  std::vector<uint8_t> text;
-  if (!ReadWholeFile(folder + "/plan.json", kMostBytes, &text).ok()) return {};
-  return JsonMember({reinterpret_cast<const char*>(text.data()), text.size()},
-                    "arena_bytes");
-}
-
 std::string Utc(int64_t seconds) {
   const std::time_t time = static_cast<std::time_t>(seconds);
   std::tm parts = {};
@@ -68,15 +56,11 @@ std::string Utc(int64_t seconds) {
   return text;
 }
 
-template <class T>
-Json OrNull(const std::optional<T>& value) {
-  return value ? Json(*value) : Json();
-}
-Json OrNull(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
+Value OrNull(const std::string& text) {
+  return text.empty() ? Value() : Value(text);
 }
 
-Json MediumJson(Medium medium) {
+Value MediumValue(Medium medium) {
   switch (medium) {
     case Medium::kFlashCard:
       return "mmc";
@@ -88,86 +72,19 @@ Json MediumJson(Medium medium) {
   return {};
 }
 
-Json BitsJson(const Throttling::Bits& bits) {
+Value BitsValue(const Throttling::Bits& bits) {
   return {{"under_voltage", bits.under_voltage},
           {"frequency_capped", bits.capped},
           {"throttled", bits.throttled},
           {"soft_temperature_limit", bits.soft_limit}};
 }
 
-Json Document(const SystemFacts& f, const HealthContext& context,
-              const std::vector<std::string>& targets, const char* machine,
-              const std::vector<Warning>& warnings) {
-  Json throttling;
-  if (f.throttling) {
-    throttling = {{"raw", fmt::format("0x{:x}", f.throttling->raw)},
-                  {"now", BitsJson(f.throttling->now)},
-                  {"since_boot", BitsJson(f.throttling->since_boot)}};
-  }
-  Json swaps = Json::array();
-  for (const SwapArea& s : f.swaps) {
-    swaps.push_back({{"path", s.path},
-                     {"bytes", s.bytes},
-                     {"used_bytes", s.used_bytes},
-                     {"medium", MediumJson(s.medium)}});
-  }
-  Json folder = {{"path", f.folder.path},
-                 {"mount", Json()},
-                 {"type", Json()},
-                 {"source", Json()},
-                 {"read_only", Json()}};
-  if (f.folder.mount) {
-    folder["mount"] = f.folder.mount->point;
-    folder["type"] = f.folder.mount->type;
-    folder["source"] = f.folder.mount->source;
-    folder["read_only"] = f.folder.mount->read_only;
-  }
-  folder["medium"] = MediumJson(f.folder.medium);
-  folder["free_bytes"] = OrNull(f.folder.free_bytes);
-  Json warned = Json::array();
-  for (const Warning& w : warnings) {
-    warned.push_back(
-        {{"code", w.code}, {"message", w.message}, {"remedy", w.remedy}});
-  }
-  return {{"temper", Version()},
-          {"target", context.target},
-          {"exact", context.target_exact},
-          {"targets", targets},
-          {"float_environment_exact", context.float_environment_exact},
-          {"os", OrNull(f.os)},
-          {"kernel", OrNull(f.kernel)},
-          {"machine", machine},
-          {"board", OrNull(f.board)},
-          {"cpu", OrNull(f.cpu)},
-          {"cpus_online", f.cpus_online == 0 ? Json() : Json(f.cpus_online)},
-          {"cpus_usable", context.cpus_usable},
-          {"governor", OrNull(f.governor)},
-          {"governor_driver", OrNull(f.governor_driver)},
-          {"hertz", OrNull(f.hertz)},
-          {"most_hertz", OrNull(f.most_hertz)},
-          {"celsius", OrNull(f.celsius)},
-          {"throttling", throttling},
-          {"under_voltage_alarm", OrNull(f.under_voltage_alarm)},
-          {"memory_bytes", OrNull(f.memory_bytes)},
-          {"available_bytes", OrNull(f.available_bytes)},
-          {"cgroup_cpus", OrNull(f.cpus_allowed)},
-          {"cgroup_memory_bytes", OrNull(f.memory_limit_bytes)},
-          {"arena_bytes", OrNull(context.arena_bytes)},
-          {"swap", swaps},
-          {"folder", folder},
-          {"clock",
-           {{"utc", Utc(f.seconds)},
-            {"synchronized", OrNull(f.clock_synchronized)}}},
-          {"warnings", warned}};
-}
-
 std::string Known(const std::string& text) {
   return text.empty() ? "unknown" : Printable(text);
 }
 
-std::string MiB(const std::optional<uint64_t>& bytes) {
-  if (!bytes) return "unknown";
-  return fmt::format("{:.0f} MiB", static_cast<double>(*bytes) / 1048576.0);
+std::string BytesOf(const std::optional<uint64_t>& bytes) {
+  return bytes ? BytesText(*bytes) : "unknown";
 }
 
 std::string Words(const Throttling::Bits& bits) {
@@ -182,67 +99,111 @@ std::string Words(const Throttling::Bits& bits) {
   return text.empty() ? "nothing" : text;
 }
 
-void Print(const SystemFacts& f, const HealthContext& context,
-           const std::vector<std::string>& targets, const char* machine,
-           const std::vector<Warning>& warnings) {
-  const auto line = [](const char* name, const std::string& text) {
-    Result("{:<12}{}\n", name, text);
-  };
-  line("system",
-       fmt::format("{}, kernel {}, {}", Known(f.os), Known(f.kernel), machine));
-  if (!f.board.empty()) line("board", Printable(f.board));
-  line("cpu", fmt::format("{}, {} online, {} usable", Known(f.cpu),
-                          f.cpus_online == 0 ? "unknown number"
-                                             : fmt::to_string(f.cpus_online),
-                          context.cpus_usable));
-  line("simd", fmt::format("{} ({}); there are: {}", context.target,
+void AddProcessor(const SystemFacts& f, const HealthContext& context,
+                  const std::vector<std::string>& targets, const char* machine,
+                  Report* report) {
+  report->Data("temper", Version());
+  report->Data("os", OrNull(f.os));
+  report->Data("kernel", OrNull(f.kernel));
+  report->Data("machine", machine);
+  report->Text("system", fmt::format("{}, kernel {}, {}", Known(f.os),
+                                     Known(f.kernel), machine));
+  report->Fact("board", f.board.empty() ? "" : "board", OrNull(f.board));
+  report->Fact("cpu", "cpu", OrNull(f.cpu),
+               fmt::format("{}, {} online, {} usable", Known(f.cpu),
+                           f.cpus_online == 0 ? "unknown number"
+                                              : fmt::to_string(f.cpus_online),
+                           context.cpus_usable));
+  report->Data("cpus_online",
+               f.cpus_online == 0 ? Value() : Value(f.cpus_online));
+  report->Data("cpus_usable", context.cpus_usable);
+  report->Fact("target", "simd", context.target,
+               fmt::format("{} ({}); there are: {}", context.target,
                            context.target_exact ? "exact" : "not exact",
                            fmt::join(targets, ", ")));
+  report->Data("exact", context.target_exact);
+  report->Data("targets", targets);
+  report->Data("float_environment_exact", context.float_environment_exact);
+}
+
+void AddPower(const SystemFacts& f, Report* report) {
   std::string frequency = fmt::format("governor {}", Known(f.governor));
   if (f.hertz) frequency += fmt::format(", {} MHz", *f.hertz / 1000000);
   if (f.most_hertz) {
     frequency += fmt::format(" of {} MHz", *f.most_hertz / 1000000);
   }
-  line("frequency", frequency);
-  line("temperature", f.celsius ? fmt::format("{:.1f} C", *f.celsius)
-                                : std::string("unknown"));
+  report->Fact("governor", "frequency", OrNull(f.governor), frequency);
+  report->Data("governor_driver", OrNull(f.governor_driver));
+  report->Data("hertz", f.hertz);
+  report->Data("most_hertz", f.most_hertz);
+  report->Fact(
+      "celsius", "temperature", f.celsius,
+      f.celsius ? fmt::format("{:.1f} C", *f.celsius) : std::string("unknown"));
   if (f.throttling) {
-    line("throttling",
-         fmt::format("now: {}; since boot: {} (0x{:x})",
-                     Words(f.throttling->now), Words(f.throttling->since_boot),
-                     f.throttling->raw));
-  } else if (f.under_voltage_alarm) {
-    line("power", *f.under_voltage_alarm ? "under-voltage" : "no alarm");
+    report->Fact(
+        "throttling", "throttling",
+        {{"raw", fmt::format("0x{:x}", f.throttling->raw)},
+         {"now", BitsValue(f.throttling->now)},
+         {"since_boot", BitsValue(f.throttling->since_boot)}},
+        fmt::format("now: {}; since boot: {} (0x{:x})",
+                    Words(f.throttling->now), Words(f.throttling->since_boot),
+                    f.throttling->raw));
   } else {
-    line("throttling", "unknown (no firmware that tells)");
+    report->Fact("throttling", f.under_voltage_alarm ? "" : "throttling",
+                 Value(), std::string("unknown (no firmware that tells)"));
   }
-  line("memory",
-       fmt::format("{} available of {}", MiB(f.available_bytes),
-                   MiB(f.memory_bytes)) +
-           (f.memory_limit_bytes ? " (limited by a control group)" : ""));
-  for (const SwapArea& s : f.swaps) {
-    line("swap", fmt::format("{}: {}, {} used", Printable(s.path), MiB(s.bytes),
-                             MiB(s.used_bytes)));
-  }
-  if (f.swaps.empty()) line("swap", "none");
-  std::string folder = Printable(f.folder.path);
-  if (f.folder.mount) {
-    folder += fmt::format(": {} on {}", Printable(f.folder.mount->type),
-                          Printable(f.folder.mount->source));
-  }
-  if (f.folder.free_bytes) folder += ", " + MiB(f.folder.free_bytes) + " free";
-  line("run folder", folder);
-  line("clock", fmt::format("{}, {}", Utc(f.seconds),
-                            !f.clock_synchronized   ? "synchronized: unknown"
-                            : *f.clock_synchronized ? "synchronized"
-                                                    : "not synchronized"));
-  for (const Warning& w : warnings) {
-    Result("warning: {}\n  {}\n", w.message, w.remedy);
-  }
-  if (warnings.empty()) Result("no warnings\n");
+  const bool told = f.under_voltage_alarm && !f.throttling;
+  report->Fact("under_voltage_alarm", told ? "power" : "",
+               f.under_voltage_alarm,
+               f.under_voltage_alarm.value_or(false) ? "under-voltage"
+                                                     : std::string("no alarm"));
 }
 
-int Run(const Cli& cli, const Arguments& a) {
+void AddMemory(const SystemFacts& f, const HealthContext& context,
+               Report* report) {
+  report->Fact(
+      "memory_bytes", "memory", f.memory_bytes,
+      fmt::format("{} available of {}", BytesOf(f.available_bytes),
+                  BytesOf(f.memory_bytes)) +
+          (f.memory_limit_bytes ? " (limited by a control group)" : ""));
+  report->Data("available_bytes", f.available_bytes);
+  report->Data("cgroup_cpus", f.cpus_allowed);
+  report->Data("cgroup_memory_bytes", f.memory_limit_bytes);
+  report->Data("arena_bytes", context.arena_bytes);
+  Value swaps = Value::array();
+  for (const SwapArea& s : f.swaps) {
+    swaps.push_back({{"path", s.path},
+                     {"bytes", s.bytes},
+                     {"used_bytes", s.used_bytes},
+                     {"medium", MediumValue(s.medium)}});
+    report->Text("swap",
+                 fmt::format("{}: {}, {} used", s.path, BytesText(s.bytes),
+                             BytesText(s.used_bytes)));
+  }
+  if (f.swaps.empty()) report->Text("swap", "none");
+  report->Data("swap", swaps);
+}
+
+void AddFolder(const FolderFacts& folder, Report* report) {
+  std::string text = Printable(folder.path);
+  report->Data("folder.path", folder.path);
+  const auto add = [&](const char* key, Value value) {
+    report->Data(std::string("folder.") + key,
+                 folder.mount ? std::move(value) : Value());
+  };
+  const Mount mount = folder.mount.value_or(Mount{});
+  add("mount", mount.point);
+  add("type", mount.type);
+  add("source", mount.source);
+  add("read_only", mount.read_only);
+  if (folder.mount) text += ": " + mount.type + " on " + mount.source;
+  report->Data("folder.medium", MediumValue(folder.medium));
+  report->Data("folder.free_bytes", folder.free_bytes);
+  if (folder.free_bytes) text += ", " + BytesText(*folder.free_bytes) + " free";
+  report->Text("run folder", text);
+}
+
+int Run(Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
   RequireFolder(a.root, "cannot read a system");
   std::string folder = a.folder;
@@ -264,21 +225,34 @@ int Run(const Cli& cli, const Arguments& a) {
   context.cpus_usable = std::clamp<uint32_t>(
       std::min(context.cpus_usable, facts.cpus_allowed.value_or(kMaxThreads)),
       1, kMaxThreads);
-  if (!a.folder.empty()) context.arena_bytes = ArenaOf(folder);
+  if (!a.folder.empty()) context.arena_bytes = PlannedArena(folder);
   simd::Target all[32];
   const size_t count = std::min<size_t>(simd::SupportedTargets(all, 32), 32);
   std::vector<std::string> targets;
   for (size_t i = 0; i < count; ++i) targets.emplace_back(all[i].name);
   struct utsname names;
   const char* machine = uname(&names) == 0 ? names.machine : "unknown";
-  const std::vector<Warning> warnings = FindWarnings(facts, context);
-  if (cli.json) {
-    const Json json = Document(facts, context, targets, machine, warnings);
-    PrintJson(json);
-  } else {
-    Print(facts, context, targets, machine, warnings);
+  Report report(cli.verb);
+  AddProcessor(facts, context, targets, machine, &report);
+  AddPower(facts, &report);
+  AddMemory(facts, context, &report);
+  AddFolder(facts.folder, &report);
+  report.Data("clock.utc", Utc(facts.seconds));
+  report.Fact("clock.synchronized", "clock", facts.clock_synchronized,
+              fmt::format("{}, {}", Utc(facts.seconds),
+                          !facts.clock_synchronized   ? "synchronized: unknown"
+                          : *facts.clock_synchronized ? "synchronized"
+                                                      : "not synchronized"));
+  Value warnings = Value::array();
+  for (const Warning& w : FindWarnings(facts, context)) {
+    warnings.push_back(
+        {{"code", w.code}, {"message", w.message}, {"hint", w.remedy}});
+    report.Line("warning: " + w.message);
+    report.Text("  ", w.remedy);
   }
-  return kExitOk;
+  if (warnings.empty()) report.Line("no warnings");
+  report.Data("warnings", warnings);
+  return cli.output.Print(report);
 }
 
 }  // namespace

@@ -4,15 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "models/files/text.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/messages.h"
+#include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/non_finite.h"
 #include "ports/host/data/class_match.h"
@@ -22,8 +21,6 @@
 
 namespace temper::host {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Arguments {
   std::string model, data, target, arena;
@@ -228,80 +225,87 @@ std::optional<double> Ratio(uint64_t part, uint64_t whole) {
   return static_cast<double>(part) / static_cast<double>(whole);
 }
 
-Json OrNull(const std::optional<double>& value) {
-  return value ? Json(*value) : Json();
-}
+constexpr size_t kMostRows = 24;  // of a table in the text
+constexpr size_t kHeading = 5;    // columns of a class above its numbers
 
-void PrintTable(const Predictor& predictor,
-                const std::vector<std::string>& names, const Evaluation& e) {
-  constexpr size_t kNameColumns = 20, kCellColumns = 6;
-  size_t width = 5;
-  for (const std::string& name : names) {
-    width = std::max(width, std::min(Columns(Shown(name)), kNameColumns));
-  }
-  Result("\n{}  samples  accuracy   predicted as\n", RightCell("class", width));
-  std::string line(width + 22, ' ');
-  const uint32_t shown = std::min<uint32_t>(predictor.outputs(), 24);
-  for (uint32_t k = 0; k < shown; ++k) {
-    // One column less than there is keeps the names apart.
-    line += RightCell(predictor.ClassName(k), kCellColumns, kCellColumns - 1);
-  }
-  Result("{}\n", line);
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (!e.told[i]) continue;
-    const auto accuracy = Ratio(e.class_correct[i], e.class_samples[i]);
-    line = fmt::format("{}  {:>7}    {}   ",
-                       RightCell(names[i], width, kNameColumns),
-                       e.class_samples[i],
-                       accuracy ? fmt::format("{:.4f}", *accuracy) : "     -");
-    for (uint32_t k = 0; k < shown; ++k) {
-      line += fmt::format("{:>{}}", e.confusion[i][k], kCellColumns);
+// Per class, with what it is taken for most often; then all of that.
+void AddClasses(const Predictor& predictor,
+                const std::vector<std::string>& names, const Evaluation& e,
+                Report* report) {
+  report->Line("");
+  Table& classes =
+      report->AddTable("classes", {{"class", "class", Column::kName},
+                                   {"samples", "samples"},
+                                   {"correct", "correct"},
+                                   {"accuracy", "accuracy", {}, kShare},
+                                   {"", "most often taken for", Column::kName},
+                                   {"predicted", ""}});
+  const auto most_often = [&](size_t i) -> std::string {
+    const std::vector<uint64_t>& row = e.confusion[i];
+    std::optional<uint32_t> other;
+    for (uint32_t k = 0; k < row.size(); ++k) {
+      if (predictor.ClassName(k) == names[i] || row[k] == 0) continue;
+      if (!other || row[k] > row[*other]) other = k;
     }
-    Result("{}\n", line);
+    if (!other) return "-";
+    return fmt::format("{} ({})", predictor.ClassName(*other), row[*other]);
+  };
+  std::vector<Column> columns = {{"", "class", Column::kName}};
+  for (uint32_t k = 0; k < predictor.outputs(); ++k) {
+    std::string heading = Shown(predictor.ClassName(k));
+    if (Columns(heading) > kHeading) heading = LeftCell(heading, 0, kHeading);
+    columns.push_back({"", heading});
   }
-  if (shown < predictor.outputs()) {
-    Result("({} more columns: use --json)\n", predictor.outputs() - shown);
-  }
-}
-
-Json ClassesJson(const std::vector<std::string>& names, const Evaluation& e) {
-  Json classes = Json::array();
+  std::vector<std::vector<Value>> confusion;
   for (size_t i = 0; i < names.size(); ++i) {
     if (!e.told[i]) continue;
-    classes.push_back(
-        {{"class", names[i]},
-         {"samples", e.class_samples[i]},
-         {"correct", e.class_correct[i]},
-         {"accuracy", OrNull(Ratio(e.class_correct[i], e.class_samples[i]))},
-         {"predicted", e.confusion[i]}});
+    classes.Add({names[i], e.class_samples[i], e.class_correct[i],
+                 Ratio(e.class_correct[i], e.class_samples[i]), most_often(i),
+                 e.confusion[i]});
+    std::vector<Value>& row = confusion.emplace_back();
+    row.push_back(names[i]);
+    for (const uint64_t count : e.confusion[i]) row.push_back(count);
   }
-  return classes;
+  report->Line("");
+  report->Line("predicted as");
+  Table& matrix = report->AddTable("", std::move(columns));
+  for (auto& row : confusion) {
+    matrix.Add(std::move(row), matrix.rows.size() < kMostRows);
+  }
+  matrix.more = "use --json";
 }
 
-Json ErrorsJson(const Evaluation& e) {
-  Json outputs = Json::array();
+void AddOutputs(const Evaluation& e, Report* report) {
+  Table& outputs = report->AddTable(
+      "outputs", {{"output", "output"}, {"mae", "mae"}, {"rmse", "rmse"}});
+  outputs.more = "use --json";
+  const bool several = e.output_errors.size() > 1;  // one is all there is
   for (size_t k = 0; k < e.output_errors.size(); ++k) {
-    outputs.push_back({{"output", k},
-                       {"mae", e.output_errors[k].mae},
-                       {"rmse", e.output_errors[k].rmse}});
-  }
-  return outputs;
-}
-
-void PrintErrors(const Evaluation& e) {
-  constexpr size_t kMost = 24;
-  if (e.output_errors.size() < 2) return;  // one is all there is
-  Result("\noutput         mae        rmse\n");
-  for (size_t k = 0; k < std::min(kMost, e.output_errors.size()); ++k) {
-    Result("{:>6}  {:>10.6g}  {:>10.6g}\n", k, e.output_errors[k].mae,
-           e.output_errors[k].rmse);
-  }
-  if (e.output_errors.size() > kMost) {
-    Result("({} more outputs: use --json)\n", e.output_errors.size() - kMost);
+    outputs.Add({k, e.output_errors[k].mae, e.output_errors[k].rmse},
+                several && k < kMostRows);
   }
 }
 
-int Run(const Cli& cli, const Arguments& a) {
+// The answer in one line.
+std::string Summary(const Predictor& predictor, const Dataset& data,
+                    const Evaluation& e) {
+  std::string line =
+      fmt::format("{} samples of the {} split", e.samples, data.split);
+  if (predictor.classifier()) {
+    line += ", accuracy " + FormatValue(Ratio(e.correct, e.samples), kShare);
+  }
+  if (e.loss) {
+    line +=
+        fmt::format(", loss {:.{}f}", *e.loss, predictor.classifier() ? 4 : 6);
+  }
+  if (e.errors) {
+    line +=
+        fmt::format(", mae {:.6g}, rmse {:.6g}", e.errors->mae, e.errors->rmse);
+  }
+  return line;
+}
+
+int Run(Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
   Predictor predictor(a.model, a.batch, a.threads, a.arena);
   std::vector<std::string> notes;
@@ -335,72 +339,49 @@ int Run(const Cli& cli, const Arguments& a) {
   } else {
     e = EvaluateLoss(predictor, data);
   }
-  const bool lost = e.non_finite.count() > 0 || (!e.loss && unknown.empty());
-  const std::string problem = !lost ? ""
-                              : e.non_finite.count() == 0
-                                  ? "the mean loss is not finite: a true class "
-                                    "has probability 0, or losses add up to "
-                                    "more than a number can hold"
-                                  : e.non_finite.Message(e.samples);
-  if (cli.json) {
-    Json json = {{"split", data.split}, {"samples", e.samples}};
-    if (predictor.classifier()) {
-      json["correct"] = e.correct;
-      json["accuracy"] = OrNull(Ratio(e.correct, e.samples));
-    }
-    json["loss"] = OrNull(e.loss);
-    if (predictor.regressor()) {
-      json["mae"] = e.errors ? Json(e.errors->mae) : Json();
-      json["rmse"] = e.errors ? Json(e.errors->rmse) : Json();
-      json["outputs"] = ErrorsJson(e);
-    }
-    json["non_finite"] = e.non_finite.count();
-    if (predictor.classifier()) {
-      json["unknown_classes"] = unknown;
-      json["model_classes"] = Json::array();
-      for (uint32_t k = 0; k < predictor.outputs(); ++k) {
-        json["model_classes"].push_back(predictor.ClassName(k));
-      }
-      json["classes"] = ClassesJson(names, e);
-    }
-    json["notes"] = notes;
-    json["arena_bytes"] = predictor.plan().arena_bytes;
-    json["outside_bytes"] = predictor.OutsideBytes() + data.MemoryBytes() +
-                            LoaderBytes(data, predictor.batch());
-    if (lost) {
-      json["non_finite_samples"] = e.non_finite.first();
-      json["error"] = {{"exit_code", kExitDiverged}, {"message", problem}};
-    }
-    PrintJson(json);
-  } else {
-    Result("{} samples of the {} split", e.samples, data.split);
-    if (predictor.classifier()) {
-      Result(", accuracy {:.4f}", *Ratio(e.correct, e.samples));
-    }
-    if (e.loss) {
-      Result(", loss {:.{}f}", *e.loss, predictor.classifier() ? 4 : 6);
-    }
-    if (e.errors) {
-      Result(", mae {:.6g}, rmse {:.6g}", e.errors->mae, e.errors->rmse);
-    }
-    Result("\n");
-    PrintErrors(e);
-    if (!unknown.empty()) {
-      std::string list;
-      for (const std::string& name : unknown) {
-        if (!list.empty()) list += ", ";
-        list += Printable(name);
-      }
-      Result(
-          "the model does not know {} of the classes and gets them wrong: {}\n",
-          unknown.size(), list);
-    }
-    if (predictor.classifier()) PrintTable(predictor, names, e);
+  Report report(cli.verb);
+  report.Line(Summary(predictor, data, e));
+  report.Fact("weights", "model", predictor.path(), kVerbatim);
+  report.Data("split", data.split);
+  report.Data("samples", e.samples);
+  if (predictor.classifier()) {
+    report.Data("correct", e.correct);
+    report.Data("accuracy", Ratio(e.correct, e.samples));
   }
-  std::fflush(stdout);
-  for (const std::string& note : notes) Message("note: {}", note);
-  if (lost) MessageLine("temper: " + problem);
-  return lost ? kExitDiverged : kExitOk;
+  report.Data("loss", e.loss);
+  if (predictor.regressor()) {
+    report.Data("mae", e.errors ? Value(e.errors->mae) : Value());
+    report.Data("rmse", e.errors ? Value(e.errors->rmse) : Value());
+    AddOutputs(e, &report);
+  }
+  report.Data("non_finite", e.non_finite.count());
+  report.Data("non_finite_samples", e.non_finite.first());
+  if (predictor.classifier()) {
+    report.Fact("unknown_classes", unknown.empty() ? "" : "not known", unknown,
+                fmt::format("{} of the classes, all counted as wrong: {}",
+                            unknown.size(), FormatValue(unknown)));
+    std::vector<std::string> known;
+    for (uint32_t k = 0; k < predictor.outputs(); ++k) {
+      known.push_back(predictor.ClassName(k));
+    }
+    report.Data("model_classes", known);
+    AddClasses(predictor, names, e, &report);
+  }
+  report.Data("arena_bytes", predictor.plan().arena_bytes);
+  report.Data("outside_bytes", predictor.OutsideBytes() + data.MemoryBytes() +
+                                   LoaderBytes(data, predictor.batch()));
+  AddMachine(predictor.plan().options.threads, &report);
+  report.Notes(notes);
+  if (e.non_finite.count() > 0) {
+    report.Error(kExitDiverged, e.non_finite.Message(e.samples));
+  } else if (!e.loss && unknown.empty()) {
+    report.Error(kExitDiverged,
+                 "the mean loss is not finite: a true class has probability 0, "
+                 "or losses add up to more than a number can hold");
+  } else {
+    report.Next({"predict", a.model, "--data", a.data});
+  }
+  return cli.output.Print(report);
 }
 
 }  // namespace
@@ -411,9 +392,9 @@ void AddEvalVerb(Cli& cli) {
       "eval",
       "Measure a model on data: accuracy, class by class, or its errors",
       [&cli, a] { return Run(cli, *a); });
-  verb.example =
-      "temper eval runs/train/weights/best.safetensors --data idx:DIR";
-  verb.Add("model", &a->model, "MODEL", "The .safetensors model")
+  verb.example = "temper eval runs/train --data idx:DIR";
+  verb.Add("model", &a->model, "MODEL",
+           "The .safetensors model, or a run folder: its best weights")
       .Required()
       .Group("What");
   verb.Add("--data", &a->data, "SPEC",

@@ -2,20 +2,20 @@
 #include <fmt/format.h>
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/cli/help.h"
 #include "ports/cli/manual.h"
+#include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
-#include "ports/host/os/messages.h"
 
 namespace temper::host {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = Value;
 
 struct HelpArguments {
   std::string verb;
@@ -28,7 +28,7 @@ const Verb* FindVerb(const Cli& cli, const std::string& wanted) {
     if (verb.name == wanted) return &verb;
     names.push_back(verb.name);
   }
-  Fail(kExitUsage, "unknown verb", Printable(wanted), "",
+  Fail(ErrorKind::kUsage, "unknown verb", Printable(wanted), "",
        Suggest(wanted, names));
 }
 
@@ -49,21 +49,20 @@ Json VerbJson(const Verb& verb) {
           {"options", options}};
 }
 
-int Run(const Cli& cli, const HelpArguments& a) {
+int Run(Cli& cli, const HelpArguments& a) {
   const Verb* const wanted = a.verb.empty() ? nullptr : FindVerb(cli, a.verb);
-  if (cli.json) {
+  if (cli.output.json) {
     Json verbs = Json::array();
     for (const Verb& verb : cli.verbs) {
       if (wanted == nullptr || wanted == &verb) {
         verbs.push_back(VerbJson(verb));
       }
     }
-    PrintJson({{"verbs", verbs}});
-  } else if (a.manual) {
-    PrintResult(ManualPage(cli.verbs));
-  } else {
-    PrintResult(HelpText(cli.verbs, wanted));
+    Report report(cli.verb);
+    report.Data("verbs", verbs);
+    return cli.output.Print(report);
   }
+  PrintResult(a.manual ? ManualPage(cli.verbs) : HelpText(cli.verbs, wanted));
   return kExitOk;
 }
 

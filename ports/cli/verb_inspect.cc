@@ -2,21 +2,28 @@
 // multiply-adds, classes, preprocessing, training state; or its graph as JSON.
 #include <fmt/format.h>
 
-#include <bit>
-#include <charconv>
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "models/files/graph_json.h"
 #include "models/files/safetensors.h"
-#include "models/files/text.h"
+#include "models/graphs/models.h"
 #include "models/work.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/messages.h"
+#include "ports/cli/report_text.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/base/json_text.h"
+#include "ports/host/data/data_option.h"
+#include "ports/host/data/data_spec.h"
 #include "ports/host/os/file_io.h"
+#include "ports/host/train/checkpoint.h"
 #include "ports/host/train/job.h"
 #include "ports/host/train/model_source.h"
+#include "ports/host/train/runs.h"
 
 namespace temper::host {
 namespace {
@@ -26,32 +33,24 @@ struct Arguments {
   bool graph = false;
 };
 
-std::string ShapeText(const Shape& s) {
-  return fmt::format("{}x{}x{}", s.h, s.w, s.c);
-}
-
 // A file of another writer: its tensors are all there is to tell.
-int ListTensors(const Cli& cli, const SafetensorsView& view) {
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+int ListTensors(Cli& cli, const std::string& path,
+                const SafetensorsView& view) {
+  Report report(cli.verb);
+  report.Line(fmt::format("{}: {} tensors; not a temper model: no graph", path,
+                          view.tensors.size()));
+  report.Data("weights", path);
+  report.Data("source", "tensors");
+  Table& tensors = report.AddTable("tensors", {{"name", "name", Column::kName},
+                                               {"dtype", "type", Column::kText},
+                                               {"shape", "shape"},
+                                               {"bytes", "size", {}, kBytes}});
   for (const SafetensorsTensor& t : view.tensors) {
-    if (cli.json) {
-      list.push_back(
-          {{"name", std::string(t.name)},
-           {"dtype", SafetensorsTypeName(t.type)},
-           {"shape", std::vector<uint64_t>(t.shape().begin(), t.shape().end())},
-           {"bytes", t.bytes}});
-    } else {
-      Result("{} {:<6} ({})\n", LeftCell(t.name, 48),
-             SafetensorsTypeName(t.type), fmt::join(t.shape(), ", "));
-    }
+    tensors.Add({t.name, SafetensorsTypeName(t.type),
+                 std::vector<uint64_t>(t.shape().begin(), t.shape().end()),
+                 t.bytes});
   }
-  if (cli.json) {
-    const nlohmann::ordered_json json = {{"temper", false}, {"tensors", list}};
-    PrintJson(json);
-  } else {
-    Result("{} tensors; not a temper model: no graph\n", view.tensors.size());
-  }
-  return kExitOk;
+  return cli.output.Print(report);
 }
 
 // The header of any safetensors file.
@@ -65,33 +64,74 @@ SafetensorsView ReadView(const std::string& path) {
   return view;
 }
 
-int Run(const Cli& cli, const Arguments& a) {
-  {
-    const SafetensorsView view = ReadView(a.file);
-    if (!IsModelFile(view) && !a.graph) return ListTensors(cli, view);
+std::string PreprocessingText(const Preprocessing& p) {
+  std::string text =
+      fmt::format("samples of {}x{}x{} {}", p.h, p.w, p.c,
+                  p.element_type == ElementType::kU8 ? "u8" : "f32");
+  if (p.scale != 1.0f) {
+    const double parts = std::round(1 / double{p.scale});
+    text += p.scale == static_cast<float>(1 / parts)
+                ? fmt::format(", divided by {}", parts)
+                : fmt::format(", times {}", p.scale);
   }
-  ModelSource source(a.file);
-  const ModelHeader& model = source.header();
-  std::string graph;
-  FileError error = WriteGraphJson(model.graph, &graph);
-  if (!error.ok()) FailFile(error, a.file);
-  if (a.graph) {
-    PrintJson(nlohmann::ordered_json::parse(graph));
-    return kExitOk;
+  switch (p.kind) {
+    case Preprocessing::Kind::kNone:
+      return text + "; no mean, no deviation";
+    case Preprocessing::Kind::kMeanStd:
+      return text + ", less the mean, over the deviation of each channel";
+    case Preprocessing::Kind::kMeanImage:
+      return text + ", less the mean, over the deviation of each pixel";
   }
-  PlanOptions options;
-  options.batch = 1;
-  options.training = false;
-  Plan plan;
-  const Status status = MakePlan(model.graph, options, &plan);
-  if (!status.ok()) FailStatus(status, model.graph, a.file);
-  const std::string sha256 = source.WeightsSha256();
+  return text;
+}
+
+Value PreprocessingValue(const Preprocessing& p) {
+  const char* kind = p.kind == Preprocessing::Kind::kNone      ? "none"
+                     : p.kind == Preprocessing::Kind::kMeanStd ? "mean_std"
+                                                               : "mean_image";
+  Value shape = Value::array();
+  for (const uint32_t size : {p.h, p.w, p.c}) shape.push_back(size);
+  return {{"shape", shape},
+          {"type", p.element_type == ElementType::kU8 ? "u8" : "f32"},
+          {"scale", p.scale},
+          {"kind", kind}};
+}
+
+// How far it has been trained, and how well it did.
+void AddTraining(const ModelDescription& model, Report* report) {
+  const std::optional<Counters> c = StoredCounters(model);
+  if (!c) {
+    report->Data("training", Value());
+    return;
+  }
+  std::string text = Counted(c->epoch, "epoch");
+  if (c->batch != 0)
+    text += " and " + fmt::format("{} of the next's batches", c->batch);
+  text += ", " + Counted(c->step, "step");
+  report->Data("training.epochs", c->epoch);
+  report->Data("training.batches", c->batch);
+  report->Data("training.steps", c->step);
+  const bool best = c->best_epoch != 0, classes = !model.classes.empty();
+  report->Data("training.best_epoch", best ? Value(c->best_epoch) : Value());
+  report->Data("training.best_accuracy",
+               best && classes ? Value(c->best_accuracy) : Value());
+  report->Data("training.best_loss", best ? Value(c->best_loss) : Value());
+  if (best) {
+    text += fmt::format("; best epoch {}: ", c->best_epoch);
+    text += classes ? "accuracy " + FormatValue(c->best_accuracy, kShare)
+                    : fmt::format("loss {:.6f}", c->best_loss);
+  }
+  report->Text("trained", text);
+  const auto seed = model.training.find("seed");
+  report->Data("training.seed",
+               seed == model.training.end()
+                   ? Value()
+                   : Value(ParseCount(seed->second, UINT64_MAX)));
+}
+
+void AddLayers(const Graph& graph, const Plan& plan, Report* report) {
   uint64_t trained = 0, buffers = 0, work = 0;
-  nlohmann::ordered_json layers = nlohmann::ordered_json::array();
-  if (!cli.json) {
-    Result("{:<24} {:<22} {:>12} {:>10} {:>12}\n", "layer", "kind", "output",
-           "parameters", "mult-adds");
-  }
+  Table layers;
   for (uint32_t i = 0; i < plan.nodes.size(); ++i) {
     uint64_t parameters = 0;
     for (uint32_t w = 0; w < plan.nodes[i].weight_count; ++w) {
@@ -101,68 +141,124 @@ int Run(const Cli& cli, const Arguments& a) {
     }
     const uint64_t adds = models::MultiplyAdds(plan, i);
     work += adds;
-    const Node& node = model.graph.nodes[i];
-    if (cli.json) {
-      layers.push_back(
-          {{"name", node.name},
-           {"layer", LayerName(node.kind)},
-           {"output", {plan.shapes[i].h, plan.shapes[i].w, plan.shapes[i].c}},
-           {"parameters", parameters},
-           {"multiply_adds", adds}});
-    } else {
-      Result("{} {:<22} {:>12} {:>10} {:>12}\n", LeftCell(node.name, 24),
-             LayerName(node.kind), ShapeText(plan.shapes[i]), parameters, adds);
+    const Shape& s = plan.shapes[i];
+    Value shape = Value::array();
+    for (const uint32_t size : {s.h, s.w, s.c}) shape.push_back(size);
+    layers.Add({graph.nodes[i].name, LayerName(graph.nodes[i].kind), shape,
+                fmt::format("{}x{}x{}", s.h, s.w, s.c), parameters, adds});
+  }
+  report->Fact(
+      "parameters", "parameters", trained,
+      fmt::format("{} trained, {} stored beside them", trained, buffers));
+  report->Data("buffers", buffers);
+  report->Fact("multiply_adds", "multiply-adds", work,
+               fmt::format("{} per sample, forward", work));
+  report->Line("");
+  Table& table =
+      report->AddTable("layers", {{"layer", "layer", Column::kName},
+                                  {"kind", "kind", Column::kName},
+                                  {"output", ""},
+                                  {"", "output"},
+                                  {"parameters", "parameters"},
+                                  {"multiply_adds", "multiply-adds"}});
+  table.rows = std::move(layers.rows);
+  table.in_text = std::move(layers.in_text);
+}
+
+int Show(Cli& cli, const std::string& name, const ModelDescription& model,
+         ModelSource* source, bool graph_alone) {
+  Report report(cli.verb);
+  report.Data("weights", source != nullptr ? Value(source->path()) : Value());
+  report.Data("source", source != nullptr ? "model file" : "ready model");
+  if (graph_alone) {
+    std::string graph;
+    const FileError error = WriteGraphJson(model.graph, &graph);
+    if (!error.ok()) FailFile(error, name);
+    const Value value = ParseValue(graph, UINT64_MAX);
+    // The text is a file for --model, and nothing else.
+    if (!cli.output.json) {
+      PrintResult(JsonText(value) + "\n");
+      return kExitOk;
     }
+    report.Data("graph", value);
+    return cli.output.Print(report);
   }
-  if (cli.json) {
-    nlohmann::ordered_json json = {
-        {"temper", true},
-        {"layers", layers},
-        {"parameters", trained},
-        {"buffers", buffers},
-        {"multiply_adds", work},
-        {"classes", model.classes},
-        {"preprocessing", nlohmann::ordered_json::parse(
-                              WritePreprocessing(model.preprocessing))},
-        {"training", model.training},
-        {"optimizer_state", !model.optimizer_state.empty()},
-        {"weights_sha256", sha256}};
-    PrintJson(json);
-    return kExitOk;
+  PlanOptions options;
+  options.batch = 1;
+  options.training = false;
+  Plan plan;
+  const Status status = MakePlan(model.graph, options, &plan);
+  if (!status.ok()) FailStatus(status, model.graph, name);
+  if (source != nullptr) {
+    report.Text("model", source->path(), kVerbatim);
+    report.Fact("model_classes",
+                fmt::format("{} classes", model.classes.size()), model.classes);
+    report.Fact("preprocessing", "preprocessing",
+                PreprocessingValue(model.preprocessing),
+                PreprocessingText(model.preprocessing));
+    AddTraining(model, &report);
+    const bool state = !source->header().optimizer_state.empty();
+    report.Fact("optimizer_state", "optimizer", state,
+                state ? "state of a run that can be resumed"
+                      : "no state: a finished model");
+    report.Fact("weights_sha256", "sha256", source->WeightsSha256(), kVerbatim);
+  } else {
+    const Shape& in = plan.shapes[0];
+    report.Text("model", fmt::format("{}, built for samples of {}x{}x{} u8",
+                                     name, in.h, in.w, in.c));
+    report.Data("model_classes", Value());
+    report.Data("preprocessing", Value());
+    report.Data("training", Value());
+    report.Data("optimizer_state", false);
+    report.Data("weights_sha256", Value());
+    report.Next({"train", "--model", name, "--data", "idx:DIR"});
   }
-  Result("\nparameters     {} trained, {} stored beside them\n", trained,
-         buffers);
-  Result("mult-adds      {} per sample, forward\n", work);
-  Result("classes        {}:", model.classes.size());
-  for (const std::string& name : model.classes) Result(" {}", Printable(name));
-  Result("\npreprocessing  {}\n", WritePreprocessing(model.preprocessing));
-  for (const auto& [key, value] : model.training) {
-    // Floating-point counters are stored as the digits of their bits.
-    const bool bits =
-        key == "loss_sum" || key == "best_accuracy" || key == "best_loss";
-    uint64_t digits = 0;
-    if (bits &&
-        std::from_chars(value.data(), value.data() + value.size(), digits, 16)
-                .ptr == value.data() + value.size()) {
-      Result("{:<14} {}\n", key, std::bit_cast<double>(digits));
-      continue;
-    }
-    Result("{} {}\n", LeftCell(key, 14, 40), Printable(value));
+  AddLayers(model.graph, plan, &report);
+  return cli.output.Print(report);
+}
+
+bool Exists(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+int Run(Cli& cli, const Arguments& a) {
+  const std::string path = WeightsFile(a.file);
+  const std::string name = path.substr(0, path.find('?'));
+  const auto known = models::Models();
+  const bool ready = std::any_of(known.begin(), known.end(),
+                                 [&](auto* m) { return name == m->name; });
+  if (ready && !Exists(path)) {
+    ModelDescription model;
+    uint32_t classes = 0;
+    // Pictures are what the command reads most.
+    model.graph = ReadyModel(path, ElementType::kU8, &classes);
+    return Show(cli, path, model, nullptr, a.graph);
   }
-  Result("optimizer      {}\n", model.optimizer_state.empty()
-                                    ? "no state: a finished model"
-                                    : "state of a run that can be resumed");
-  Result("sha256         {}\n", sha256);
-  return kExitOk;
+  if (path.find('/') == path.npos && !path.ends_with(".safetensors") &&
+      !Exists(path)) {
+    std::vector<std::string_view> names;
+    for (const models::ModelInfo* model : known) names.push_back(model->name);
+    Fail(ErrorKind::kNotFound, "no such model file, run or ready model",
+         Printable(path), "", Suggest(name, names));
+  }
+  {
+    const SafetensorsView view = ReadView(path);
+    if (!IsModelFile(view) && !a.graph) return ListTensors(cli, path, view);
+  }
+  ModelSource source(path);
+  return Show(cli, path, source.header(), &source, a.graph);
 }
 
 }  // namespace
 
 void AddInspectVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
-  Verb& verb = cli.Add("inspect", "Show what is in a model file",
+  Verb& verb = cli.Add("inspect", "Show what a model is made of",
                        [&cli, a] { return Run(cli, *a); });
-  verb.Add("file", &a->file, "FILE", "A .safetensors file")
+  verb.example = "temper inspect runs/train";
+  verb.Add("model", &a->file, "MODEL",
+           "A .safetensors file, a run folder, or a ready model's name")
       .Required()
       .Group("What");
   verb.Flag("--graph", &a->graph,

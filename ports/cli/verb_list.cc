@@ -4,7 +4,6 @@
 
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -12,8 +11,8 @@
 #include "models/graphs/models.h"
 #include "models/spec.h"
 #include "ports/cli/cli.h"
-#include "ports/cli/exit_codes.h"
 #include "ports/cli/help.h"
+#include "ports/cli/list_runs.h"
 #include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/data/data_kind.h"
@@ -23,7 +22,7 @@
 namespace temper::host {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = Value;
 
 const char* TypeOf(const Field& field) {
   return field.type == Field::Type::kSizes ? "whole numbers"
@@ -44,7 +43,7 @@ bool IsRequired(const Entry& entry, const Field& field) {
 Json FieldJson(const Entry& entry, const Field& field) {
   Json json = {{"name", field.name}, {"type", TypeOf(field)}};
   if (IsRequired(entry, field)) {
-    json["default"] = nullptr;
+    json["default"] = Value();
   } else {
     json["default"] = DefaultText(entry, field);
   }
@@ -79,10 +78,12 @@ Json EntriesOf(const Catalogue& catalogue) {
 }
 
 Json ModelsJson() {
-  Json list = EntriesOf(models::ModelCatalogue());
-  for (size_t i = 0; i < list.size(); ++i) {
-    const Shape& input = models::Models()[i]->input;
-    list[i]["input"] = fmt::format("{}x{}x{}", input.h, input.w, input.c);
+  Json list = Json::array();
+  size_t i = 0;
+  for (Json entry : EntriesOf(models::ModelCatalogue())) {
+    const Shape& input = models::Models()[i++]->input;
+    entry["input"] = fmt::format("{}x{}x{}", input.h, input.w, input.c);
+    list.push_back(entry);
   }
   return list;
 }
@@ -135,10 +136,11 @@ std::vector<List> Lists() {
 }
 
 std::string RangeOf(const Json& field) {
-  const std::string type = field.at("type");
-  if (field.contains("choices")) return field.at("choices");
+  const std::string type = field.at("type").AsText();
+  if (field.contains("choices")) return field.at("choices").AsText();
   if (type == "flag") return "on or off";
-  const std::string unit = field.value("unit", "");
+  const Json* const given = field.Find("unit");
+  const std::string unit = given == nullptr ? "" : given->AsText();
   if (unit == "steps" || unit == "epochs") return "a time in " + unit;
   return fmt::format("{} to {}{}", field.at("min").get<double>(),
                      field.at("max").get<double>(),
@@ -151,37 +153,44 @@ void Print(const Json& entries) {
                                  ? entry.at("usage").get<std::string>() + ": " +
                                        entry.at("help").get<std::string>()
                                  : entry.at("help").get<std::string>();
-    const std::string shapes = entry.value("shapes", "");
-    Result("{}", Wrapped("  " + entry.at("name").get<std::string>(),
-                         shapes.empty() ? help : help + "; " + shapes, 24));
+    const Json* const shapes = entry.Find("shapes");
+    Result(
+        "{}",
+        Wrapped("  " + entry.at("name").AsText(),
+                shapes == nullptr ? help : help + "; " + shapes->AsText(), 24));
     for (const Json& field : entry.at("fields")) {
       const Json& absent = field.at("default");
       const std::string about = fmt::format(
           "{} [{}, {}]", field.at("help").get<std::string>(), RangeOf(field),
-          absent.is_null() ? "required"
-                           : "default: " + absent.get<std::string>());
+          absent.is_null() ? "required" : "default: " + absent.AsText());
       Result("{}",
              Wrapped("    " + field.at("name").get<std::string>(), about, 26));
     }
   }
 }
 
-int Run(const Cli& cli, const std::string& wanted) {
+int Run(Cli& cli, const std::string& wanted, const std::string& folder) {
+  if (wanted == "runs") return PrintRuns(cli, folder);
+  if (!folder.empty()) {
+    Fail(ErrorKind::kUsage, "one list at a time", Printable(folder), "",
+         "Only `temper list runs` takes a folder");
+  }
   const std::vector<List> lists = Lists();
   std::vector<std::string_view> names;
   for (const List& list : lists) names.push_back(list.name);
+  names.push_back("runs");
   bool found = wanted.empty();
   for (const List& list : lists) found |= list.name == wanted;
   if (!found) {
     Fail(ErrorKind::kUsage, "there is no such list", Printable(wanted), "",
          Suggest(wanted, names));
   }
-  Json json;
+  Report report(cli.verb);
   for (const List& list : lists) {
     if (!wanted.empty() && list.name != wanted) continue;
     const Json entries = list.entries();
-    json[list.name] = entries;
-    if (cli.json) continue;
+    report.Data(list.name, entries);
+    if (cli.output.json) continue;
     if (wanted.empty()) {
       std::string line;
       for (const Json& entry : entries) {
@@ -193,28 +202,33 @@ int Run(const Cli& cli, const std::string& wanted) {
       Print(entries);
     }
   }
-  if (cli.json) {
-    PrintJson(json);
-  } else if (wanted.empty()) {
-    Result("\n`temper list optimizers` shows fields, ranges and defaults.\n");
+  if (wanted.empty()) {
+    report.Line("");
+    report.Line("`temper list optimizers` shows fields, ranges and defaults.");
   }
-  return kExitOk;
+  return cli.output.Print(report);
 }
 
 }  // namespace
 
 void AddListVerb(Cli& cli) {
   auto wanted = std::make_shared<std::string>();
+  auto folder = std::make_shared<std::string>();
   Verb& verb =
       cli.Add("list", "List models, layers, optimizers, schedules, ...",
-              [&cli, wanted] { return Run(cli, *wanted); });
+              [&cli, wanted, folder] { return Run(cli, *wanted, *folder); });
   verb.example = "temper list optimizers";
   std::string names;
   for (const List& list : Lists()) {
     if (!names.empty()) names += ", ";
     names += list.name;
   }
-  verb.Add("what", wanted.get(), "WHAT", names).Default("all").Group("What");
+  verb.Add("what", wanted.get(), "WHAT", names + ", runs")
+      .Default("all")
+      .Group("What");
+  verb.Add("folder", folder.get(), "DIR", "Of runs: the folder they are in")
+      .Default("runs")
+      .Group("What");
 }
 
 }  // namespace temper::host

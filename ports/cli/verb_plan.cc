@@ -1,15 +1,15 @@
-// plan: the exact bytes of a job, tensor by tensor, before a step is taken.
+// plan: the exact bytes of a job before a step is taken: does it fit, what takes
+// the most, and with --all every buffer.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "models/files/text.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/job_options.h"
 #include "ports/cli/messages.h"
+#include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/machine/system.h"
 #include "ports/host/train/session.h"
@@ -46,99 +46,173 @@ uint64_t BytesWithWholeGradients(const Job& job) {
   return whole.arena_bytes;
 }
 
-void PrintPlan(const Job& job, bool all) {
-  const Plan& plan = job.plan;
+struct KindTotal {
+  const char* name;
+  uint64_t bytes;
+};
+// The largest first; those of no bytes left out.
+std::vector<KindTotal> Totals(const Plan& plan) {
   constexpr size_t kKinds = static_cast<size_t>(TensorKind::kCount);
-  uint64_t totals[kKinds] = {};
-  for (const PlannedTensor& t : plan.tensors) {
-    totals[static_cast<size_t>(t.kind)] += t.bytes;
+  std::vector<KindTotal> totals;
+  for (size_t k = 0; k < kKinds; ++k) {
+    totals.push_back({TensorKindName(static_cast<TensorKind>(k)), 0});
   }
-  Result("{:<16} {:<30} {:>12} {:>12}  {}\n", "kind", "layer", "bytes",
-         "offset", "steps");
+  for (const PlannedTensor& t : plan.tensors) {
+    totals[static_cast<size_t>(t.kind)].bytes += t.bytes;
+  }
+  std::erase_if(totals, [](const KindTotal& t) { return t.bytes == 0; });
+  std::stable_sort(totals.begin(), totals.end(),
+                   [](auto& a, auto& b) { return a.bytes > b.bytes; });
+  return totals;
+}
+
+void AddAnswer(const Job& job, Report* report) {
+  const Plan& plan = job.plan;
+  const Outside outside = OutsideBytes(job);
+  const uint64_t all = plan.arena_bytes + outside.Total();
+  const std::optional<uint64_t> available = AvailableMemory();
+  std::string fits = fmt::format("{} in all", BytesText(all));
+  if (available) {
+    fits = fmt::format("{}: {} in all, {} available here and now",
+                       *available < all ? "NO" : "yes", BytesText(all),
+                       BytesText(*available));
+  }
+  report->Fact("fits", "fits", available ? Value(*available >= all) : Value(),
+               fits);
+  report->Fact("arena_bytes", "arena", plan.arena_bytes,
+               fmt::format("{}: works; 64 bytes less is refused",
+                           BytesText(plan.arena_bytes)));
+  std::string parts;
+  const auto add = [&](const char* name, uint64_t bytes) {
+    if (bytes == 0) return;
+    parts += fmt::format("{} {} {}", parts.empty() ? ":" : ",", name,
+                         BytesText(bytes));
+  };
+  add("data set", outside.data);
+  add("batches", outside.batches);
+  add("model file", outside.model);
+  add("plan", outside.plan);
+  report->Fact("outside_bytes", "outside it", outside.Total(),
+               BytesText(outside.Total()) + parts + "; and the program itself");
+  report->Data("outside.data_bytes", outside.data);
+  report->Data("outside.batch_bytes", outside.batches);
+  report->Data("outside.model_bytes", outside.model);
+  report->Data("outside.plan_bytes", outside.plan);
+  report->Data("available_bytes", available);
+  // What dominates at the fullest step: buffers share memory over time.
+  std::string largest;
+  Value sums = Value::array();
+  const std::vector<KindTotal> totals = Totals(plan);
+  for (size_t i = 0; i < totals.size(); ++i) {
+    sums.push_back({{"kind", totals[i].name}, {"bytes", totals[i].bytes}});
+    if (i >= 3) continue;
+    largest += fmt::format("{}{} {}", i == 0 ? "" : ", ", totals[i].name,
+                           BytesText(totals[i].bytes));
+  }
+  report->Fact("kinds", "largest", sums,
+               fmt::format("{} (sums over all buffers; they share memory over "
+                           "time)",
+                           largest));
+}
+
+void AddDetails(const Job& job, Report* report) {
+  const Plan& plan = job.plan;
+  report->Fact("transient_bytes", "shared", plan.transient_bytes,
+               fmt::format("{} of the arena over time; {} for weights and "
+                           "state all the time",
+                           BytesText(plan.transient_bytes),
+                           BytesText(plan.arena_bytes - plan.transient_bytes)));
+  report->Data("lower_bound_bytes", plan.lower_bound);
+  const uint64_t whole = BytesWithWholeGradients(job);
+  report->Fact("whole_gradients_arena_bytes", "whole gradients", whole,
+               fmt::format("{}: the arena if all were at hand at the end of a "
+                           "step",
+                           BytesText(whole)));
+  report->Fact(
+      "steps_per_epoch", "steps", job.steps_per_epoch,
+      fmt::format("{} per epoch of {} samples, batch {}", job.steps_per_epoch,
+                  job.data.train.size(), job.options.batch));
+  report->Data("samples", job.data.train.size());
+  report->Data("batch", job.options.batch);
+  const simd::Target target = simd::CurrentTarget();
+  report->Text(
+      "computed with",
+      fmt::format("{}, {} ({})", Counted(plan.options.threads, "thread"),
+                  target.name,
+                  target.exact ? "the same bits on every exact target"
+                               : "not exact: without FMA results differ "
+                                 "slightly"));
+  AddMachine(plan.options.threads, report);
+}
+
+void AddBuffers(const Plan& plan, bool all, Report* report) {
+  report->Line("");
+  Table& table = report->AddTable("buffers", {{"kind", "kind", Column::kText},
+                                              {"layer", "layer", Column::kName},
+                                              {"bytes", "size", {}, kBytes},
+                                              {"offset", "offset"},
+                                              {"first_step", "first"},
+                                              {"last_step", "last"}});
   std::vector<const PlannedTensor*> order;
   for (const PlannedTensor& t : plan.tensors) order.push_back(&t);
   std::stable_sort(order.begin(), order.end(),
                    [](auto* a, auto* b) { return a->offset < b->offset; });
-  size_t shown = 0;
   for (const PlannedTensor* t : order) {
-    if (!all && t->bytes < plan.arena_bytes / 200) continue;
-    ++shown;
-    Result("{:<16} {} {:>12} {:>12}  {}-{}\n", TensorKindName(t->kind),
-           LeftCell(LayerOf(plan, *t), 30), t->bytes, t->offset, t->first,
-           t->last);
+    const std::string layer = LayerOf(plan, *t);
+    table.Add({TensorKindName(t->kind), layer.empty() ? Value() : Value(layer),
+               t->bytes, t->offset, t->first, t->last},
+              all);
   }
-  if (shown < order.size()) {
-    Result("({} smaller ones: --all)\n", order.size() - shown);
+  if (!all) {
+    report->Line(
+        fmt::format("{} buffers: --all lists them", plan.tensors.size()));
   }
-  Result("\nsums over all buffers (memory is shared over time):\n");
-  for (size_t k = 0; k < kKinds; ++k) {
-    if (totals[k] == 0) continue;
-    Result("  {:<16} {:>12}\n", TensorKindName(static_cast<TensorKind>(k)),
-           totals[k]);
-  }
-  const Outside outside = OutsideBytes(job);
-  Result("\nshared over time  {:>12} bytes\n", plan.transient_bytes);
-  Result("weights, state    {:>12} bytes\n",
-         plan.arena_bytes - plan.transient_bytes);
-  Result(
-      "arena             {:>12} bytes ({:.2f} MiB): works; 64 less is "
-      "refused\n",
-      plan.arena_bytes, static_cast<double>(plan.arena_bytes) / 1048576.0);
-  const uint64_t whole = BytesWithWholeGradients(job);
-  Result("arena with whole gradients {} bytes ({:.2f} MiB)\n", whole,
-         static_cast<double>(whole) / 1048576.0);
-  Result("lower bound       {:>12} bytes (arena is {:.4f} of it)\n",
-         plan.lower_bound,
-         static_cast<double>(plan.arena_bytes) /
-             static_cast<double>(plan.lower_bound));
-  Result(
-      "outside the arena {:>12} bytes (data set {}, batches {}, model file {}, "
-      "plan {}), and the program itself\n",
-      outside.Total(), outside.data, outside.batches, outside.model,
-      outside.plan);
-  Result("steps             {:>12} per epoch of {} samples, batch {}\n",
-         job.steps_per_epoch, job.data.train.size(), job.options.batch);
-  const simd::Target target = simd::CurrentTarget();
-  Result("target            {:>12} ({})\n", target.name,
-         target.exact ? "exact: the same bits on every exact target"
-                      : "not exact: without FMA results differ slightly");
-  if (const auto available = AvailableMemory()) {
-    Result("memory available  {:>12} bytes here and now{}\n", *available,
-           *available < plan.arena_bytes + outside.Total()
-               ? ": LESS than arena and data need"
-               : "");
-  }
-  for (const std::string& note : job.notes) Result("note: {}\n", note);
 }
 
-int Run(const Cli& cli, const Arguments& a) {
+// The same words for another verb; what belongs to plan alone left out.
+std::vector<std::string> CommandFor(const std::string& verb_name,
+                                    const Arguments& a, const Verb& verb) {
+  std::vector<std::string> words = {verb_name};
+  for (const Option& option : verb.options) {
+    const std::string& name = option.Name();
+    if (option.from != kCommandLine || name == "--all" || name == "--json" ||
+        name == "--finetune") {
+      // A job file sets what it sets for the other verb, too.
+      continue;
+    }
+    if (name == "--model" && a.options.finetune) {
+      words.push_back(a.options.model);
+    } else if (option.IsFlag()) {
+      if (option.text && option.text() == "true") words.push_back(name);
+    } else if (option.text) {
+      words.push_back(name);
+      words.push_back(option.text());
+    }
+  }
+  return words;
+}
+
+int Run(Cli& cli, const Arguments& a, const Verb& verb) {
   ChooseTarget(a.options.target);
   const Job job = PrepareJob(a.options);
-  if (!cli.json) {
-    PrintPlan(job, a.all);
-    return kExitOk;
-  }
-  nlohmann::ordered_json json =
-      nlohmann::ordered_json::parse(PlanJson(job.plan));
-  const Outside outside = OutsideBytes(job);
-  json["arena_bytes_with_whole_gradients"] = BytesWithWholeGradients(job);
-  json["outside_bytes"] = outside.Total();
-  const std::optional<uint64_t> available = AvailableMemory();
-  json["available_bytes"] =
-      available ? nlohmann::ordered_json(*available) : nlohmann::ordered_json();
-  json["steps_per_epoch"] = job.steps_per_epoch;
-  json["notes"] = job.notes;
-  PrintJson(json);
-  return kExitOk;
+  Report report(cli.verb);
+  AddAnswer(job, &report);
+  AddDetails(job, &report);
+  AddBuffers(job.plan, a.all, &report);
+  report.Notes(job.notes);
+  report.Next(CommandFor(a.options.finetune ? "finetune" : "train", a, verb));
+  return cli.output.Print(report);
 }
 
 }  // namespace
 
 void AddPlanVerb(Cli& cli) {
   auto a = std::make_shared<Arguments>();
-  Verb& verb = cli.Add(
-      "plan", "State the exact memory of a job, tensor by tensor; runs nothing",
-      [&cli, a] { return Run(cli, *a); });
+  Verb& verb =
+      cli.Add("plan", "State the exact memory of a job; runs nothing", [] {
+        return static_cast<int>(kExitBug);  // set below: it needs the verb
+      });
+  verb.run = [&cli, &verb, a] { return Run(cli, *a, verb); };
   verb.example = "temper plan --model resnet8 --data idx:DIR --batch 8";
   verb.Add("--model", &a->options.model, "MODEL", "As for train or finetune")
       .Required()
@@ -146,7 +220,7 @@ void AddPlanVerb(Cli& cli) {
   verb.Flag("--finetune", &a->options.finetune,
             "Plan for finetune: a new head if the classes differ")
       .Group("Model");
-  verb.Flag("--all", &a->all, "Show small buffers as well").Group("Output");
+  verb.Flag("--all", &a->all, "Show every buffer").Group("Output");
   AddJobOptions(cli, verb, &a->options);
   // So that a command for train or finetune is one for plan with the verb
   // changed. They decide nothing about memory, and nothing is written.

@@ -7,17 +7,18 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
 
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/messages.h"
+#include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/non_finite.h"
 #include "ports/host/data/class_match.h"
 #include "ports/host/data/decoders/decoder.h"
+#include "ports/host/data/file_format.h"
 #include "ports/host/data/kinds/file_tree.h"
 #include "ports/host/data/kinds/idx.h"
 #include "ports/host/data/picture.h"
@@ -43,8 +44,12 @@ struct Truth {
 // cannot be answered is named at its place, and does not concern the others.
 class Printer {
  public:
-  Printer(const Cli& cli, const Arguments& a, Predictor& predictor)
-      : cli_(cli), top_(a.top), predictor_(predictor) {}
+  Printer(Cli& cli, const Arguments& a, Predictor& predictor)
+      : cli_(cli), report_(cli.verb), top_(a.top), predictor_(predictor) {
+    report_.Data("weights", predictor.path());
+    report_.Data("arena_bytes", predictor.plan().arena_bytes);
+    AddMachine(predictor.plan().options.threads, &report_);
+  }
 
   // `sample` is of the model's shape.
   void Add(const std::string& name, const uint8_t* sample, Truth truth = {}) {
@@ -60,15 +65,11 @@ class Printer {
     if (samples_.empty()) Flush();
   }
 
-  // After this one nothing comes: what was printed becomes a whole document.
-  void Fail(const Failure& failure) {
-    if (!cli_.json || !begun_) return;
-    PrintEntry({{"error",
-                 {{"exit_code", ExitCodeOf(failure.kind)},
-                  {"message", failure.message}}}});
-    EndJson();
+  // Said at once: there may be many samples before the end.
+  void Note(const std::string& note) {
+    if (!cli_.output.json) Message("note: {}", note);
+    report_.SaidNote(note);
   }
-  bool begun() const { return begun_; }
 
   // Nothing has come so far.
   bool empty() const { return answered_ == 0 && items_.empty(); }
@@ -76,16 +77,17 @@ class Printer {
   // Returns the exit code.
   int Finish() {
     Flush();
-    if (cli_.json) EndJson();
-    std::fflush(stdout);
+    Begin();
+    report_.Data("samples", answered_);
+    report_.Data("failed", bad_ + non_finite_.count());
     if (non_finite_.count() > 0) {
-      MessageLine("temper: " +
-                  non_finite_.Message(answered_ + non_finite_.count()));
-      return kExitDiverged;
+      report_.Error(kExitDiverged,
+                    non_finite_.Message(answered_ + non_finite_.count()));
+    } else if (bad_ > 0) {
+      report_.Error(kExitBadData, fmt::format("{} of {} could not be read",
+                                              bad_, bad_ + answered_));
     }
-    if (bad_ == 0) return kExitOk;
-    Message("temper: {} of {} could not be read", bad_, bad_ + answered_);
-    return kExitBadData;
+    return cli_.output.End(report_);
   }
 
  private:
@@ -95,14 +97,14 @@ class Printer {
     std::optional<Failure> failure;
   };
 
-  // One entry after the other: the array may be longer than there is memory.
-  void PrintEntry(const nlohmann::ordered_json& entry) {
-    PrintResult(begun_ ? ",\n" : "[\n");
-    begun_ = true;
-    PrintResult(
-        entry.dump(1, ' ', true, nlohmann::json::error_handler_t::replace));
+  void Begin() {
+    if (!cli_.output.open()) cli_.output.Begin(report_, "predictions");
   }
-  void EndJson() { PrintResult(begun_ ? "\n]\n" : "[]\n"); }
+  // One after the other: they may be more than there is memory for.
+  void Print(const Value& entry, const std::string& line) {
+    Begin();
+    cli_.output.Row(entry, line.empty() ? "" : line + "\n");
+  }
 
   size_t SampleBytes() const {
     const Shape shape = predictor_.input();
@@ -121,8 +123,7 @@ class Printer {
     size_t row = 0;
     for (const Item& item : items_) {
       if (item.failure) {
-        Refuse(item.name, ExitCodeOf(item.failure->kind),
-               item.failure->message);
+        Refuse(item.name, *item.failure);
       } else if (classes || values) {
         const uint32_t n = predictor_.outputs();
         const float* const output = predictor_.Output() + row++ * n;
@@ -141,24 +142,21 @@ class Printer {
     samples_.clear();
   }
 
-  void Refuse(const std::string& name, ExitCode code, const std::string& why) {
-    if (cli_.json) {
-      PrintEntry({{"sample", name},
-                  {"error", {{"exit_code", code}, {"message", why}}}});
-    }
-    // After what has been answered before it.
-    std::fflush(stdout);
-    MessageLine("temper: " + why);
+  void Refuse(const std::string& name, const Failure& failure) {
+    Print({{"sample", name},
+           {"error",
+            ErrorValue(MakeError(ExitCodeOf(failure.kind), failure.message))}},
+          "");
+    std::fflush(stdout);  // after what has been answered before it
+    MessageLine("temper: " + failure.message);
   }
 
   void RefuseOutput(const std::string& name) {
-    constexpr std::string_view kWhy = "the output is not finite";
     non_finite_.Add(name);
-    if (cli_.json) {
-      PrintEntry(
-          {{"sample", name},
-           {"error", {{"exit_code", kExitDiverged}, {"message", kWhy}}}});
-    }
+    Print({{"sample", name},
+           {"error",
+            ErrorValue(MakeError(kExitDiverged, "the output is not finite"))}},
+          "");
   }
 
   // A model without classes says of a sample how far off it is: its own loss.
@@ -170,11 +168,8 @@ class Printer {
       return;
     }
     ++answered_;
-    if (cli_.json) {
-      PrintEntry({{"sample", item.name}, {"loss", loss}});
-    } else {
-      Result("{}\t{:.6f}\n", Printable(item.name), loss);
-    }
+    Print({{"sample", item.name}, {"loss", loss}},
+          fmt::format("{}\t{:.6f}", Printable(item.name), loss));
   }
 
   // A model that learns values.
@@ -182,19 +177,14 @@ class Printer {
     ++answered_;
     const std::vector<float> values(y, y + n);
     const std::vector<float>& truth = item.truth.values;
-    if (cli_.json) {
-      nlohmann::ordered_json entry = {{"sample", item.name},
-                                      {"values", values}};
-      if (!truth.empty()) entry["targets"] = truth;
-      PrintEntry(entry);
-      return;
-    }
+    Value entry = {{"sample", item.name}, {"values", values}};
     std::string line =
         fmt::format("{}\t{:.6g}", Printable(item.name), fmt::join(values, " "));
     if (!truth.empty()) {
+      entry["targets"] = truth;
       line += fmt::format("\t(target {:.6g})", fmt::join(truth, " "));
     }
-    Result("{}\n", line);
+    Print(entry, line);
   }
 
   void Answer(const Item& item, const float* p, uint32_t n) {
@@ -204,37 +194,30 @@ class Printer {
     std::stable_sort(order.begin(), order.end(),
                      [&](uint32_t a, uint32_t b) { return p[a] > p[b]; });
     order.resize(std::min(top_, n));
-    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    Value classes = Value::array();
     std::string line = Printable(item.name);
     for (const uint32_t k : order) {
-      if (cli_.json) {
-        list.push_back(
-            {{"class", predictor_.ClassName(k)}, {"probability", p[k]}});
-      } else {
-        line += fmt::format("\t{} {:.4f}", Printable(predictor_.ClassName(k)),
-                            p[k]);
-      }
+      const std::string name = predictor_.ClassName(k);
+      classes.push_back({{"class", name}, {"probability", p[k]}});
+      line +=
+          fmt::format("\t{} {}", Printable(name), FormatValue(p[k], kShare));
     }
-    if (cli_.json) {
-      nlohmann::ordered_json entry = {{"sample", item.name}, {"classes", list}};
-      if (!item.truth.label.empty()) entry["label"] = item.truth.label;
-      PrintEntry(entry);
-    } else {
-      if (!item.truth.label.empty()) {
-        line += fmt::format("\t(label {})", Printable(item.truth.label));
-      }
-      Result("{}\n", line);
+    Value entry = {{"sample", item.name}, {"classes", classes}};
+    if (!item.truth.label.empty()) {
+      entry["label"] = item.truth.label;
+      line += fmt::format("\t(label {})", Printable(item.truth.label));
     }
+    Print(entry, line);
   }
 
-  const Cli& cli_;
+  Cli& cli_;
+  Report report_;
   const uint32_t top_;
   Predictor& predictor_;
   std::vector<uint8_t> samples_;  // of the items that have one
   std::vector<Item> items_;       // that wait for the batch
   uint64_t answered_ = 0, bad_ = 0;
   NonFinite non_finite_;
-  bool begun_ = false;  // the JSON array on stdout
 };
 
 // A picture of any size becomes a sample of the model.
@@ -296,13 +279,13 @@ void AddData(const std::string& spec, const Predictor& predictor,
       [&](const Shape& shape) { predictor.CheckShape(shape, spec); },
       predictor.DataInput());
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
-  for (const std::string& note : notes) Message("note: {}", note);
+  for (const std::string& note : notes) printer.Note(note);
   // Labels are called as the model calls them, so that they can be compared.
   std::vector<std::string> names = data.class_names;
   if (predictor.classifier() && data.targets.HasClasses()) {
     const std::vector<std::string> known = predictor.Classes();
     const ClassMatch match = MatchClassNames(data, known);
-    if (match.by_label) Message("note: {}", match.note);
+    if (match.by_label) printer.Note(match.note);
     for (size_t i = 0; i < names.size(); ++i) {
       if (match.to_model[i] >= 0) {
         names[i] = known[static_cast<size_t>(match.to_model[i])];
@@ -331,8 +314,8 @@ std::vector<std::string> WithFolders(const std::vector<std::string>& paths) {
     }
     const std::vector<std::string> below = ListTree(path);
     if (below.empty()) {
-      Fail(kExitBadData, "there are no pictures", path, "the folder is empty",
-           "");
+      Fail(ErrorKind::kBadData, "there are no pictures", path,
+           "the folder is empty", "");
     }
     const std::string start = path.ends_with('/') ? path : path + "/";
     for (const std::string& file : below) files.push_back(start + file);
@@ -340,33 +323,26 @@ std::vector<std::string> WithFolders(const std::vector<std::string>& paths) {
   return files;
 }
 
-int Run(const Cli& cli, const Arguments& a) {
+int Run(Cli& cli, const Arguments& a) {
   if (a.data.empty() == a.files.empty()) {
-    Fail(kExitUsage, "predict needs files or --data, and not both", "", "",
-         "temper predict MODEL photo.jpg ..., or MODEL --data folder:DIR");
+    Fail(ErrorKind::kUsage, "predict needs files or --data, and not both", "",
+         "", "temper predict MODEL photo.jpg ..., or MODEL --data folder:DIR");
   }
   ChooseTarget(a.target);
   Predictor predictor(a.model, a.batch, a.threads, a.arena);
   Printer printer(cli, a, predictor);
-  try {
-    if (!a.data.empty()) AddData(a.data, predictor, printer);
-    const std::vector<std::string> files = WithFolders(a.files);
-    for (const std::string& path : files) {
-      try {
-        AddFile(path, predictor, printer);
-      } catch (const Failure& failure) {
-        // A single file that gave nothing is the whole answer.
-        if (files.size() == 1 && printer.empty()) throw;
-        printer.AddBad(path, failure);
-      }
+  if (!a.data.empty()) AddData(a.data, predictor, printer);
+  const std::vector<std::string> files = WithFolders(a.files);
+  for (const std::string& path : files) {
+    try {
+      AddFile(path, predictor, printer);
+    } catch (const Failure& failure) {
+      // A single file that gave nothing is the whole answer.
+      if (files.size() == 1 && printer.empty()) throw;
+      printer.AddBad(path, failure);
     }
-    return printer.Finish();
-  } catch (const Failure& failure) {
-    if (!printer.begun()) throw;
-    printer.Fail(failure);
-    MessageLine("temper: " + failure.message);
-    return ExitCodeOf(failure.kind);
   }
+  return printer.Finish();
 }
 
 }  // namespace
@@ -376,8 +352,9 @@ void AddPredictVerb(Cli& cli) {
   Verb& verb = cli.Add(
       "predict", "Predict classes and probabilities, or values, of samples",
       [&cli, a] { return Run(cli, *a); });
-  verb.example = "temper predict runs/train/weights/best.safetensors photo.jpg";
-  verb.Add("model", &a->model, "MODEL", "The .safetensors model")
+  verb.example = "temper predict runs/train photo.jpg";
+  verb.Add("model", &a->model, "MODEL",
+           "The .safetensors model, or a run folder: its best weights")
       .Required()
       .Group("What");
   verb.Add("files", &a->files, "FILE",

@@ -9,13 +9,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/job_options.h"
 #include "ports/cli/messages.h"
+#include "ports/cli/report_text.h"
 #include "ports/cli/run_reporter.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/machine/devices.h"
@@ -30,8 +30,6 @@
 
 namespace temper::host {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Arguments {
   JobOptions options;
@@ -102,46 +100,11 @@ JobOptions OptionsOf(const Arguments& a, Verb& verb) {
   return o;
 }
 
-struct LayerRow {
-  std::string name, kind, bound;
-  double forward, backward, update, share;  // seconds; of the step
-  double operations, bytes;
-};
-std::vector<LayerRow> LayersOf(const Plan& plan, const sim::Estimate& e) {
-  std::vector<LayerRow> rows;
-  for (size_t i = 0; i < e.layers.size(); ++i) {
-    const sim::LayerEstimate& layer = e.layers[i];
-    sim::Cost all = layer.forward;
-    all.Add(layer.backward);
-    all.Add(layer.update);
-    if (all.Total() <= 0) continue;
-    const Node& node = plan.graph.nodes[i];
-    rows.push_back({node.name, LayerName(node.kind), BoundName(all.Most()),
-                    layer.forward.Total(), layer.backward.Total(),
-                    layer.update.Total(), all.Total() / e.seconds,
-                    layer.operations, layer.bytes});
-  }
-  return rows;
-}
-
-Json JsonOf(const sim::DeviceProfile& device, const Job& job,
-            const Prediction& p, const std::vector<std::string>& notes) {
-  Json layers = Json::array();
-  for (const LayerRow& row : LayersOf(job.plan, p.step)) {
-    layers.push_back({{"layer", row.name},
-                      {"kind", row.kind},
-                      {"forward_ms", 1e3 * row.forward},
-                      {"backward_ms", 1e3 * row.backward},
-                      {"update_ms", 1e3 * row.update},
-                      {"share", row.share},
-                      {"operations", row.operations},
-                      {"bytes", row.bytes},
-                      {"bound", row.bound}});
-  }
-  Json provenance = Json::object();
+void AddProvenance(const sim::DeviceProfile& device, Report* report) {
   const auto add = [&](const char* name, const sim::Provenance& origin) {
-    provenance[name] = {{"origin", OriginName(origin.origin)},
-                        {"source", origin.source}};
+    report->Data(
+        std::string("provenance.") + name,
+        {{"origin", OriginName(origin.origin)}, {"source", origin.source}});
   };
   add("cpu", device.cpu.provenance);
   add("memory", device.memory.provenance);
@@ -149,87 +112,157 @@ Json JsonOf(const sim::DeviceProfile& device, const Job& job,
   add("overhead", device.overhead.provenance);
   add("threads", device.threads.provenance);
   add("kernels", device.rates[0].provenance);
-  return {{"device", device.name},
-          {"device_target", device.cpu.target},
-          {"target", simd::CurrentTarget().name},
-          {"exact", device.Exact() && simd::CurrentTarget().exact},
-          {"threads", job.plan.options.threads},
-          {"fits", true},  // what does not is refused
-          {"memory_limit", p.limit},
-          {"arena_bytes", p.arena},
-          {"outside_bytes", p.outside},
-          {"planned_bytes", p.planned},
-          {"process_constant_bytes", kProcessBytes},
-          {"estimate",
-           {{"ms_per_step", 1e3 * p.step.seconds},
-            {"images_per_second", job.options.batch / p.step.seconds},
-            {"steps", job.steps_per_epoch * job.options.epochs},
-            {"steps_seconds", p.steps},
-            {"validation_seconds", p.evaluation},
-            {"save_seconds", p.saves},
-            {"saves", p.save_count},
-            {"total_seconds", p.Total()}}},
-          {"layers", layers},
-          {"provenance", provenance},
-          {"notes", notes}};
+  report->Text("numbers",
+               fmt::format("kernels {}, memory {}, storage {}",
+                           OriginName(device.rates[0].provenance.origin),
+                           OriginName(device.memory.provenance.origin),
+                           OriginName(device.storage.provenance.origin)));
 }
 
-std::string Duration(double seconds) {
-  if (seconds < 120) return fmt::format("{:.3g} s", seconds);
-  if (seconds < 7200) return fmt::format("{:.1f} min", seconds / 60);
-  return fmt::format("{:.1f} h", seconds / 3600);
-}
-
-void Print(const sim::DeviceProfile& device, const Job& job,
-           const Prediction& p, bool all) {
-  const auto mib = [](uint64_t bytes) {
-    return static_cast<double>(bytes) / 1048576.0;
-  };
-  Result("device        {}: {} core{}, {}, {:.0f} MiB for programs\n",
-         device.name, device.cpu.cores, device.cpu.cores == 1 ? "" : "s",
-         device.cpu.target, mib(device.memory.bytes));
-  Result("numbers       kernels {}, memory {}, storage {}\n",
-         OriginName(device.rates[0].provenance.origin),
-         OriginName(device.memory.provenance.origin),
-         OriginName(device.storage.provenance.origin));
-  Result(
-      "memory        {} bytes planned ({:.2f} MiB: arena {}, outside {}) of "
-      "{}: "
-      "fits\n",
-      p.planned, mib(p.planned), p.arena, p.outside, p.limit);
-  Result("step          {:.4g} ms at batch {}, {} thread{}: {:.4g} images/s\n",
-         1e3 * p.step.seconds, job.options.batch, job.plan.options.threads,
-         job.plan.options.threads == 1 ? "" : "s",
-         job.options.batch / p.step.seconds);
-  Result("whole job     {}: {} steps {}, validation {}, {} saves {}\n\n",
-         Duration(p.Total()), job.steps_per_epoch * job.options.epochs,
-         Duration(p.steps), Duration(p.evaluation), p.save_count,
-         Duration(p.saves));
-  std::vector<LayerRow> rows = LayersOf(job.plan, p.step);
-  Result("{:<24} {:<18} {:>10} {:>10} {:>10} {:>7}  {}\n", "layer", "kind",
-         "forward ms", "backward", "update", "share", "bound by");
-  size_t left_out = 0;
-  for (const LayerRow& row : rows) {
-    if (!all && row.share < 0.01) {
-      ++left_out;
-      continue;
-    }
-    Result("{:<24} {:<18} {:>10.4f} {:>10.4f} {:>10.4f} {:>6.1f}%  {}\n",
-           Printable(row.name), row.kind, 1e3 * row.forward, 1e3 * row.backward,
-           1e3 * row.update, 100 * row.share, row.bound);
+void AddLayers(const Plan& plan, const sim::Estimate& e, bool all,
+               Report* report) {
+  constexpr double kSmall = 0.01;
+  constexpr Format kMs = {Format::kFixed, 3};
+  report->Line("");
+  Table& table =
+      report->AddTable("layers", {{"layer", "layer", Column::kName},
+                                  {"kind", "kind", Column::kName},
+                                  {"forward_ms", "forward ms", {}, kMs},
+                                  {"backward_ms", "backward", {}, kMs},
+                                  {"update_ms", "update", {}, kMs},
+                                  {"share", "share", {}, kShare},
+                                  {"operations", ""},
+                                  {"bytes", ""},
+                                  {"bound", "bound by", Column::kText}});
+  table.more = "below 1 %: --all";
+  for (size_t i = 0; i < e.layers.size(); ++i) {
+    const sim::LayerEstimate& layer = e.layers[i];
+    sim::Cost cost = layer.forward;
+    cost.Add(layer.backward);
+    cost.Add(layer.update);
+    if (cost.Total() <= 0) continue;
+    const Node& node = plan.graph.nodes[i];
+    const double share = cost.Total() / e.seconds;
+    table.Add({node.name, LayerName(node.kind), 1e3 * layer.forward.Total(),
+               1e3 * layer.backward.Total(), 1e3 * layer.update.Total(), share,
+               layer.operations, layer.bytes, BoundName(cost.Most())},
+              all || share >= kSmall);
   }
-  if (left_out != 0) Result("({} below 1 %: --all)\n", left_out);
-  Result("\n");
 }
 
-int Run(const Cli& cli, const Arguments& a, Verb& verb) {
+void AddPrediction(const sim::DeviceProfile& device, const Job& job,
+                   const Prediction& p, bool all, Report* report) {
+  const uint32_t threads = job.plan.options.threads;
+  report->Data("fits", true);  // what does not is refused
+  report->Fact("planned_bytes", "fits", p.planned,
+               fmt::format("yes: {} (arena {}, outside it {}) of {}",
+                           BytesText(p.planned), BytesText(p.arena),
+                           BytesText(p.outside), BytesText(p.limit)));
+  report->Data("arena_bytes", p.arena);
+  report->Data("outside_bytes", p.outside);
+  report->Data("memory_limit_bytes", p.limit);
+  report->Data("process_constant_bytes", kProcessBytes);
+  const uint64_t steps = job.steps_per_epoch * job.options.epochs;
+  report->Text("whole job",
+               fmt::format("{}: {} steps {}, validation {}, {} saves {}",
+                           DurationText(p.Total()), steps,
+                           DurationText(p.steps), DurationText(p.evaluation),
+                           p.save_count, DurationText(p.saves)));
+  report->Text("step", fmt::format("{:.4g} ms at batch {}, {}: {:.4g} images/s",
+                                   1e3 * p.step.seconds, job.options.batch,
+                                   Counted(threads, "thread"),
+                                   job.options.batch / p.step.seconds));
+  report->Fact("device", "device", device.name,
+               fmt::format("{}: {}, {}, {} for programs", device.name,
+                           Counted(device.cpu.cores, "core"), device.cpu.target,
+                           BytesText(device.memory.bytes)));
+  report->Data("device_target", device.cpu.target);
+  report->Data("target", simd::CurrentTarget().name);
+  report->Data("exact", device.Exact() && simd::CurrentTarget().exact);
+  report->Data("threads", threads);
+  report->Data("estimate",
+               {{"ms_per_step", 1e3 * p.step.seconds},
+                {"images_per_second", job.options.batch / p.step.seconds},
+                {"steps", steps},
+                {"steps_seconds", p.steps},
+                {"validation_seconds", p.evaluation},
+                {"save_seconds", p.saves},
+                {"saves", p.save_count},
+                {"total_seconds", p.Total()}});
+  AddProvenance(device, report);
+  AddLayers(job.plan, p.step, all, report);
+}
+
+// What the repeated run ended in, if it came to its end.
+std::optional<std::string> WeightsOfRun(const std::string& run,
+                                        const Job& job) {
+  if (run.empty() || !std::filesystem::exists(LastCheckpoint(run))) return {};
+  try {
+    ModelSource file(LastCheckpoint(run));
+    if (ReadCounters(file.header(), job).epoch == job.options.epochs) {
+      return file.WeightsSha256();
+    }
+  } catch (const Failure& failure) {
+    Message("note: not compared with the run in {}: {}", Printable(run),
+            failure.message);
+  }
+  return {};
+}
+
+// What the run here was like; what it ended in.
+void AddRun(const Arguments& a, const Session& session, const SessionResult& r,
+            uint64_t limit, Report* report) {
+  const uint64_t peak = StatusBytes("VmHWM");
+  const bool inside = peak <= limit + kProcessBytes;
+  std::optional<std::string> original;
+  if (r.end == SessionEnd::kFinished)
+    original = WeightsOfRun(a.run, session.job());
+  const bool same = !original || *original == r.Sha256();
+  const std::string& out = session.job().options.out;
+  report->Line("");
+  report->Fact("seconds", "ran here", r.seconds,
+               fmt::format("{}, of which {} saves {} at the speed of the "
+                           "device's storage",
+                           DurationText(r.seconds), r.saves,
+                           DurationText(r.save_seconds)));
+  report->Data("finished", r.end == SessionEnd::kFinished);
+  report->Data("steps", r.steps_done);
+  report->Data("saves", r.saves);
+  report->Data("save_seconds", r.save_seconds);
+  report->Data("arena_peak_bytes", r.peak_bytes);
+  report->Fact(
+      "process_peak_bytes", "process", peak,
+      fmt::format("{} at most, {} the limit and {}", BytesText(peak),
+                  inside ? "inside" : "OUTSIDE", BytesText(kProcessBytes)));
+  report->Data("process_inside", inside);
+  report->Fact(
+      "same_as_run", original ? "weights are" : "",
+      original ? Value(same) : Value(),
+      fmt::format("{} the run in {}",
+                  same ? "the same as those of" : "NOT those of", a.run));
+  report->Fact("run", "run folder", out, kVerbatim);
+  report->Fact("weights", "weights", LastCheckpoint(out), kVerbatim);
+  report->Data("weights_sha256", r.Sha256());
+  if (r.end != SessionEnd::kFinished) return;
+  if (!inside) {
+    report->Error(kExitDoesNotFit,
+                  fmt::format("the process took more than the limit and {}: {}",
+                              BytesText(kProcessBytes), BytesText(peak)));
+  } else if (!same) {
+    report->Error(kExitMismatch, "the weights differ from those of the run: " +
+                                     Printable(a.run));
+  }
+}
+
+int Run(Cli& cli, const Arguments& a, Verb& verb) {
   const sim::DeviceProfile device = LoadDevice(a.device);
   JobOptions options = OptionsOf(a, verb);
   const uint64_t limit =
       a.memory.empty() ? device.memory.bytes : ParseBytes(a.memory);
-  std::vector<std::string> notes = device.notes;
+  Report report(cli.verb);
+  report.Notes(device.notes);
   const std::string target_note = ChooseDeviceTarget(device, options.target);
-  if (!target_note.empty()) notes.push_back(target_note);
+  if (!target_note.empty()) report.Note(target_note);
   if (options.threads == 0) options.threads = device.cpu.cores;
   if (options.threads > device.cpu.cores) {
     Fail(ErrorKind::kUsage, "--threads", fmt::format("{}", options.threads),
@@ -241,7 +274,7 @@ int Run(const Cli& cli, const Arguments& a, Verb& verb) {
     options.numbered = true;
   }
   Job job = PrepareJob(options);
-  for (const std::string& note : job.notes) notes.push_back(note);
+  report.Notes(job.notes);
   const Prediction p = Predict(device, job, limit);
   if (p.planned > limit) {
     Fail(ErrorKind::kDoesNotFit, "the job does not fit the device",
@@ -252,21 +285,13 @@ int Run(const Cli& cli, const Arguments& a, Verb& verb) {
          fmt::format("Use --memory {}, a smaller --batch, or --freeze",
                      p.planned));
   }
-  Json json;
-  if (cli.json) json = JsonOf(device, job, p, notes);
-  if (!cli.json) {
-    Print(device, job, p, a.all);
-    for (const std::string& note : notes) Result("note: {}\n", note);
-  }
+  AddPrediction(device, job, p, a.all, &report);
   if (a.no_run) {
-    if (cli.json) {
-      json["weights_sha256"] = nullptr;
-      PrintJson(json);
-    }
-    return kExitOk;
+    report.Data("weights_sha256", Value());
+    return cli.output.Print(report);
   }
 
-  std::fflush(stdout);
+  cli.output.Show(report);
   RunReporter reporter(a.quiet);
   SlowStorage storage(reporter, device.storage.fsync_ms * 1e-3,
                       1e-6 / device.storage.write_mbytes);
@@ -278,63 +303,9 @@ int Run(const Cli& cli, const Arguments& a, Verb& verb) {
   const SessionResult r = session.Run();
   reporter.Release(r.end);
   limited.reset();
-  const uint64_t peak = StatusBytes("VmHWM");
-  const bool inside = peak <= limit + kProcessBytes;
-  // What the repeated run ended in, if it came to its end.
-  std::optional<std::string> original;
-  if (!a.run.empty() && r.end == SessionEnd::kFinished &&
-      std::filesystem::exists(LastCheckpoint(a.run))) {
-    try {
-      ModelSource file(LastCheckpoint(a.run));
-      if (ReadCounters(file.header(), session.job()).epoch ==
-          session.job().options.epochs) {
-        original = file.WeightsSha256();
-      }
-    } catch (const Failure& failure) {
-      Message("note: not compared with the run in {}: {}", Printable(a.run),
-              failure.message);
-    }
-  }
-  const bool same = !original || *original == r.Sha256();
-  if (cli.json) {
-    json["out"] = session.job().options.out;
-    json["finished"] = r.end == SessionEnd::kFinished;
-    json["steps"] = r.steps_done;
-    json["host_seconds"] = r.seconds;
-    json["host_saves"] = r.saves;
-    json["host_save_seconds"] = r.save_seconds;
-    json["arena_peak_bytes"] = r.peak_bytes;
-    json["process_peak_bytes"] = peak;
-    json["process_inside"] = inside;
-    json["same_as_run"] = original ? Json(same) : Json();
-    json["weights_sha256"] = r.Sha256();
-    PrintJson(json);
-  } else {
-    Result(
-        "ran here      {:.1f} s, of which {} saves {:.2f} s at the speed of "
-        "the "
-        "device's storage; run folder {}\n",
-        r.seconds, r.saves, r.save_seconds, session.job().options.out);
-    Result("process       {} bytes at most, {} the limit and {} MiB\n", peak,
-           inside ? "inside" : "OUTSIDE", kProcessBytes >> 20);
-    if (original) {
-      Result("weights       {} the run in {}\n",
-             same ? "the same as those of" : "NOT those of", a.run);
-    }
-    Result("sha256        {}\n", r.Sha256());
-  }
-  if (r.end != SessionEnd::kFinished) return ExitCodeOf(r.end);
-  if (!inside) {
-    Message("temper: the process took {} bytes, more than the limit and {}",
-            peak, kProcessBytes);
-    return kExitDoesNotFit;
-  }
-  if (!same) {
-    Message("temper: the weights differ from those of the run in {}",
-            Printable(a.run));
-    return kExitMismatch;
-  }
-  return kExitOk;
+  AddRun(a, session, r, limit, &report);
+  const int code = cli.output.Print(report);
+  return r.end == SessionEnd::kFinished ? code : ExitCodeOf(r.end);
 }
 
 }  // namespace

@@ -3,14 +3,15 @@
 
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/job_options.h"
 #include "ports/cli/messages.h"
+#include "ports/cli/report_text.h"
 #include "ports/cli/run_reporter.h"
 #include "ports/host/base/failure.h"
+#include "ports/host/train/runs.h"
 #include "ports/host/train/session.h"
 #include "simd/target.h"
 #include "temper/graph_edit.h"
@@ -23,20 +24,15 @@ void PrintHead(const Session& session, bool resumed) {
   const Job& job = session.job();
   const Plan& plan = job.plan;
   const Targets& targets = job.data.train.targets;
-  Message("{} ({} layers) on {} samples, {}; {}, {} thread{}",
-          job.options.model, plan.graph.nodes.size(), job.data.train.size(),
+  Message("{} ({} layers) on {} samples, {}; {}, {}", job.options.model,
+          plan.graph.nodes.size(), job.data.train.size(),
           !job.classes.empty() ? fmt::format("{} classes", job.classes.size())
           : targets.kind == TargetKind::kValues
-              ? fmt::format("{} value{} each", targets.width,
-                            targets.width == 1 ? "" : "s")
+              ? Counted(targets.width, "value") + " each"
               : "no classes",
-          simd::CurrentTarget().name, plan.options.threads,
-          plan.options.threads == 1 ? "" : "s");
-  Message(
-      "arena {} bytes ({:.2f} MiB), lower bound {}; data {:.1f} MiB outside it",
-      plan.arena_bytes, static_cast<double>(plan.arena_bytes) / 1048576.0,
-      plan.lower_bound,
-      static_cast<double>(job.data.train.MemoryBytes()) / 1048576.0);
+          simd::CurrentTarget().name, Counted(plan.options.threads, "thread"));
+  Message("arena {}, {} outside it (data, batches)",
+          BytesText(plan.arena_bytes), BytesText(OutsideBytes(job).Total()));
   Message("run folder {}", job.options.out);
   if (!resumed) return;
   const Counters c = session.counters();
@@ -44,89 +40,101 @@ void PrintHead(const Session& session, bool resumed) {
           c.epoch + 1, job.options.epochs, c.batch, job.steps_per_epoch);
 }
 
-std::string HowToTrainOn(const JobOptions& options) {
-  return fmt::format(
-      "To train on, begin a new run with its weights: temper train --model "
-      "{}/weights/last.safetensors --data ... --epochs N",
-      options.out);
+// Data on which the model can be judged: --val, or what `eval` takes of --data.
+std::string EvaluationData(const JobOptions& o) {
+  if (!o.val.empty()) return o.val;
+  const DataSpec spec = ParseDataSpec(o.data);
+  const bool held_out = spec.val > 0 && !spec.split_given;
+  return o.data + (held_out && !HasSplit(spec, "test") ? "&split=val" : "");
 }
 
-void PrintJson(const Job& job, const SessionResult& r,
-               const std::string& error) {
-  using Json = nlohmann::ordered_json;
-  const bool classes = !job.classes.empty();
-  Json json = {{"out", job.options.out},
-               {"epochs", r.epochs_done},
-               {"steps", r.steps_done},
-               {"finished", r.epochs_done == job.options.epochs}};
-  // Nothing is written that was not computed.
-  const auto add = [&](const char* name, bool known, double value) {
-    json[name] = known && std::isfinite(value) ? Json(value) : Json();
-  };
-  add("train_loss", r.trained, r.train_loss);
-  add("train_accuracy", r.train_accuracy.has_value(),
-      r.train_accuracy.value_or(0));
-  add("val_loss", r.val_loss.has_value(), r.val_loss.value_or(0));
-  add("val_accuracy", r.val_accuracy.has_value(), r.val_accuracy.value_or(0));
-  if (models::IsRegressor(job.info.graph)) {
-    add("val_mae", r.val_mae.has_value(), r.val_mae.value_or(0));
-    add("val_rmse", r.val_rmse.has_value(), r.val_rmse.value_or(0));
+void AddNext(const JobOptions& o, const SessionResult& r, Report* report) {
+  if (r.epochs_done < o.epochs) {
+    report->Next({"resume", o.out});
+    return;
   }
-  const bool best = r.best_epoch != 0;
-  json["best_epoch"] = best ? Json(r.best_epoch) : Json();
+  report->Next({"eval", o.out, "--data", EvaluationData(o)});
+  if (!r.was_finished) return;
+  // A finished run does not go on; a new one may begin where it ended.
+  report->Next({"train", "--model", LastCheckpoint(o.out), "--data", o.data,
+                "--epochs", fmt::to_string(o.epochs)});
+}
+
+std::string BestText(const Job& job, const SessionResult& r) {
+  if (r.epochs_done < job.options.epochs) return "";  // not known yet
+  if (!job.data.val) return "none: no validation data (val= in --data)";
+  if (r.best_epoch == 0) return "none: no validation loss was finite";
+  if (!job.classes.empty()) {
+    return fmt::format("{}: validation accuracy {}", r.best_epoch,
+                       FormatValue(r.best_accuracy, kShare));
+  }
+  return fmt::format("{}: validation loss {:.6f}", r.best_epoch, r.best_loss);
+}
+
+// Nothing is told that was not computed.
+Value Known(bool known, double value) {
+  return known && std::isfinite(value) ? Value(value) : Value();
+}
+
+Report MakeReport(const std::string& verb, const Job& job,
+                  const SessionResult& r) {
+  const JobOptions& o = job.options;
+  Report report(verb);
+  const bool best = r.best_epoch != 0, finished = r.epochs_done == o.epochs;
   const bool val_best = best && job.data.val.has_value();
-  add("best_accuracy", val_best && classes, r.best_accuracy);
-  add("best_loss", val_best, r.best_loss);
-  json["arena_bytes"] = job.plan.arena_bytes;
-  json["lower_bound"] = job.plan.lower_bound;
-  json["peak_bytes"] = r.peak_bytes;
-  json["train_seconds"] = r.seconds;
-  add("images_per_second", r.images_per_second > 0, r.images_per_second);
-  json["target"] = simd::CurrentTarget().name;
-  json["exact"] = simd::CurrentTarget().exact;
-  json["threads"] = job.plan.options.threads;
-  json["weights_sha256"] = r.Sha256();
-  if (!error.empty()) {
-    json["error"] = {{"exit_code", ExitCodeOf(r.end)}, {"message", error}};
-  }
-  host::PrintJson(json);
-}
-
-void PrintText(const Job& job, const SessionResult& r) {
   if (r.was_finished) {
-    Result(
-        "already finished: {} of {} epochs, {} steps; nothing was done\n  {}\n",
-        r.epochs_done, job.options.epochs, r.steps_done,
-        HowToTrainOn(job.options));
-  } else if (r.epochs_done < job.options.epochs) {
-    Result("stopped after step {}; go on with: temper resume {}\n",
-           r.steps_done, job.options.out);
+    report.Line(
+        fmt::format("already finished: {} of {} epochs, {} steps; nothing was "
+                    "done",
+                    r.epochs_done, o.epochs, r.steps_done));
+  } else if (!finished) {
+    report.Line(fmt::format("stopped after step {}", r.steps_done));
   }
-  if (r.epochs_done < job.options.epochs) {
-    // Which epoch is best is not known yet.
-  } else if (!job.data.val) {
-    Result("no validation data (val= in --data): best = last\n");
-  } else if (r.best_epoch == 0) {
-    Result("best epoch    none: no validation loss was finite\n");
-  } else if (!job.classes.empty()) {
-    Result("best epoch {}: validation accuracy {:.4f}\n", r.best_epoch,
-           r.best_accuracy);
-  } else {
-    Result("best epoch {}: validation loss {:.6f}\n", r.best_epoch,
-           r.best_loss);
+  report.Data("run", o.out);
+  report.Data("finished", finished);
+  report.Data("epochs", r.epochs_done);
+  report.Data("epochs_total", o.epochs);
+  report.Data("steps", r.steps_done);
+  report.Data("train_loss", Known(r.trained, r.train_loss));
+  report.Data("train_accuracy", r.train_accuracy);
+  report.Data("val_loss", r.val_loss);
+  report.Data("val_accuracy", r.val_accuracy);
+  if (models::IsRegressor(job.info.graph)) {
+    report.Data("val_mae", r.val_mae);
+    report.Data("val_rmse", r.val_rmse);
   }
-  Result("weights       {}/weights/last.safetensors\n", job.options.out);
-  Result("sha256        {}\n", r.Sha256());
-  if (r.was_finished) return;
-  Result("arena         {} bytes planned, {} touched\n", job.plan.arena_bytes,
-         r.peak_bytes);
-  if (r.images_per_second > 0) {
-    Result("time          {:.1f} s, {:.0f} images/s\n", r.seconds,
-           r.images_per_second);
-  }
+  const std::string best_text = BestText(job, r);
+  report.Fact("best_epoch", best_text.empty() ? "" : "best epoch",
+              best ? Value(r.best_epoch) : Value(), best_text);
+  report.Data("best_accuracy",
+              Known(val_best && !job.classes.empty(), r.best_accuracy));
+  report.Data("best_loss", Known(val_best, r.best_loss));
+  const std::string last = LastCheckpoint(o.out), taken = WeightsFile(o.out);
+  report.Text("weights", taken, kVerbatim);
+  report.Data("weights", last);
+  report.Data("weights_sha256", r.Sha256());
+  report.Data("best_weights", taken == last ? Value() : Value(taken));
+  report.Fact(
+      "arena_bytes", r.was_finished ? "" : "arena", job.plan.arena_bytes,
+      fmt::format("{} planned, {} touched", BytesText(job.plan.arena_bytes),
+                  BytesText(r.peak_bytes)));
+  report.Data("arena_peak_bytes", r.peak_bytes);
+  report.Data("lower_bound_bytes", job.plan.lower_bound);
+  report.Data("outside_bytes", OutsideBytes(job).Total());
+  const bool trained = r.images_per_second > 0 && !r.was_finished;
+  report.Fact("seconds", trained ? "time" : "", r.seconds,
+              fmt::format("{}, {:.0f} images/s", DurationText(r.seconds),
+                          r.images_per_second));
+  report.Data("images_per_second", Known(trained, r.images_per_second));
+  AddMachine(job.plan.options.threads, &report);
+  // The session has said them.
+  for (const std::string& note : job.data.train.notes) report.SaidNote(note);
+  for (const std::string& note : job.notes) report.SaidNote(note);
+  AddNext(o, r, &report);
+  return report;
 }
 
-int RunSession(const Cli& cli, Job job, std::unique_ptr<RunFolder> folder,
+int RunSession(Cli& cli, Job job, std::unique_ptr<RunFolder> folder,
                bool quiet) {
   RunReporter reporter(quiet);
   const bool resumed = folder != nullptr;
@@ -142,18 +150,14 @@ int RunSession(const Cli& cli, Job job, std::unique_ptr<RunFolder> folder,
   if (!quiet && !finished) PrintHead(session, resumed);
   const SessionResult r = session.Run();
   reporter.Release(r.end);
-  std::string error;
+  Report report = MakeReport(cli.verb, j, r);
   if (r.end == SessionEnd::kDiverged) {
-    error =
-        "training diverged: the validation loss of the last epoch is not "
-        "finite.\n  Start a new run with a smaller --lr, or with --warmup";
+    report.Error(ExitCodeOf(r.end),
+                 "training diverged: the validation loss of the last epoch is "
+                 "not finite\n  Start a new run with a smaller --lr, or with "
+                 "--warmup");
   }
-  if (cli.json) {
-    PrintJson(j, r, error);
-  } else {
-    PrintText(j, r);
-  }
-  if (!error.empty()) MessageLine("temper: " + error);
+  cli.output.Print(report);
   return ExitCodeOf(r.end);
 }
 
@@ -209,7 +213,8 @@ void AddFinetuneVerb(Cli& cli) {
   verb.example =
       "temper finetune MODEL.safetensors --data 'idx:DIR?val=0.2' --freeze "
       "body";
-  verb.Add("model", &a->options.model, "MODEL", "The .safetensors model")
+  verb.Add("model", &a->options.model, "MODEL",
+           "The .safetensors model, or a run folder: its best weights")
       .Required()
       .Group("Model");
   AddJobOptions(cli, verb, &a->options);
@@ -256,7 +261,7 @@ Job ResumedJob(const ResumeArguments& a, JobOptions options,
   }
 }
 
-int Resume(const Cli& cli, const ResumeArguments& a) {
+int Resume(Cli& cli, const ResumeArguments& a) {
   auto folder = std::make_unique<RunFolder>(a.run, FolderMode::kResume);
   JobOptions options = ReadRunOptions(*folder);
   const JobOptions stored = options;

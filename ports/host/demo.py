@@ -88,8 +88,8 @@ def main():
             "after_accuracy_old": old,
             "after_accuracy_new": new,
             "arena_bytes": final["arena_bytes"],
-            "peak_bytes": final["peak_bytes"],
-            "train_seconds": final["train_seconds"],
+            "arena_peak_bytes": final["arena_peak_bytes"],
+            "seconds": final["seconds"],
             "images_per_second": final["images_per_second"],
             "weights_sha256": final["weights_sha256"],
         })
@@ -100,8 +100,8 @@ def main():
     print(f"{'before':<12}{before:>8.4f}{before_old:>11.4f}{0:>9.4f}")
     for row in rows:
         print(f"{row['mode']:<12}{row['after_accuracy']:>8.4f}{row['after_accuracy_old']:>11.4f}"
-              f"{row['after_accuracy_new']:>9.4f}{row['arena_bytes']:>10}{row['peak_bytes']:>10}"
-              f"{row['train_seconds']:>9.1f}{row['images_per_second']:>10.0f}  {row['weights_sha256'][:16]}...")
+              f"{row['after_accuracy_new']:>9.4f}{row['arena_bytes']:>10}{row['arena_peak_bytes']:>10}"
+              f"{row['seconds']:>9.1f}{row['images_per_second']:>10.0f}  {row['weights_sha256'][:16]}...")
     winner = max(rows, key=lambda row: row["validation_accuracy"])
     print(f"\nBetter on the validation photos: {winner['mode']} "
           f"({', '.join('%s %.4f' % (r['mode'], r['validation_accuracy']) for r in rows)}).")

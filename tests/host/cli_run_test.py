@@ -211,7 +211,7 @@ class Stops(RunCase):
         where.mkdir()
         job = [a for a in self.job("x", epochs=1)][:-2]
         processes = [start(*job, "--json", cwd=where, stdout=subprocess.PIPE, text=True) for _ in range(20)]
-        outs = [json.loads(p.communicate(timeout=120)[0])["out"] for p in processes]
+        outs = [json.loads(p.communicate(timeout=120)[0])["run"] for p in processes]
         self.assertEqual([p.returncode for p in processes], [0] * 20)
         self.assertEqual(sorted(outs), sorted(["runs/train"] + [f"runs/train-{n}" for n in range(2, 21)]))
 

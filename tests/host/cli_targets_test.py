@@ -120,7 +120,7 @@ class Values(Arrays):
         text = run("eval", best, "--data", part).stdout
         self.assertIn(f"mae {report['mae']:.6g}, rmse {report['rmse']:.6g}", text)
 
-        entries = json.loads(run("predict", best, "--data", part, "--json").stdout)
+        entries = json.loads(run("predict", best, "--data", part, "--json").stdout)["predictions"]
         self.assertEqual(len(entries), 40)
         errors = []
         for entry in entries:
@@ -133,16 +133,16 @@ class Values(Arrays):
         line = run("predict", best, "--data", part).stdout.splitlines()[0]
         self.assertRegex(line, r"^val#\d+\t-?[\d.]+ -?[\d.]+\t\(target -?[\d.]+ -?[\d.]+\)$")
         # Without targets, and from a picture.
-        alone = json.loads(run("predict", best, "--data", self.spec(None, "?limit=3"), "--json").stdout)
+        alone = json.loads(run("predict", best, "--data", self.spec(None, "?limit=3"), "--json").stdout)["predictions"]
         self.assertEqual([sorted(entry) for entry in alone], [["sample", "values"]] * 3)
         picture = self.tmp / "picture.pgm"
         picture.write_bytes(b"P5 12 12 255\n" + (self.tmp / "x.npy").read_bytes()[-144:])
-        last = json.loads(run("predict", best, picture, "--json").stdout)[0]["values"]
-        whole = json.loads(run("predict", best, "--data", self.spec(None), "--json").stdout)
+        last = json.loads(run("predict", best, picture, "--json").stdout)["predictions"][0]["values"]
+        whole = json.loads(run("predict", best, "--data", self.spec(None), "--json").stdout)["predictions"]
         self.assertEqual(last, whole[-1]["values"])
 
     def test_data(self):
-        part = json.loads(run("data", self.spec("values"), "--json").stdout)[0]
+        part = json.loads(run("data", self.spec("values"), "--json").stdout)["parts"][0]
         self.assertEqual((part["samples"], part["shape"], part["type"], part["classes"]), (self.n, [12, 12, 1], "u8", []))
         self.assertEqual((part["targets"]["kind"], part["targets"]["width"]), ("values", 2))
         first = self.values[::2]
@@ -155,7 +155,7 @@ class Values(Arrays):
         self.assertIn("targets: values, 2 a sample", run("data", self.spec("values")).stdout)
         self.assertIn("targets: none", run("data", self.spec(None)).stdout)
         # 200 samples of 144 bytes, 8 for the id and 8 for the targets.
-        self.assertEqual(part["memory_bytes"], self.n * (144 + 8 + 8))
+        self.assertEqual(part["data_bytes"], self.n * (144 + 8 + 8))
 
     def test_the_same_weights_however_many_threads(self):
         weights = set()
@@ -278,7 +278,7 @@ class Soft(Arrays):
         unknown = json.loads(run("eval", model, "--data", self.spec("soft", "?targets=soft&names=a,b,c,x"), "--json").stdout)
         self.assertEqual(unknown["unknown_classes"], ["x"])
         self.assertIsNone(unknown["loss"])
-        entry = json.loads(run("predict", model, "--data", self.spec("soft", "?targets=soft&names=a,b,c,d&limit=1"), "--json").stdout)[0]
+        entry = json.loads(run("predict", model, "--data", self.spec("soft", "?targets=soft&names=a,b,c,d&limit=1"), "--json").stdout)["predictions"][0]
         self.assertEqual(entry["label"], "abcd"[self.classes[0]])
 
     def test_certain_probabilities_are_labels(self):
@@ -299,7 +299,7 @@ class Soft(Arrays):
 class MultiHot(Arrays):
     def test_is_read_and_refused(self):
         spec = self.spec("several", "?targets=multi_hot&names=left,right")
-        part = json.loads(run("data", spec, "--json").stdout)[0]
+        part = json.loads(run("data", spec, "--json").stdout)["parts"][0]
         self.assertEqual(part["targets"]["kind"], "multi_hot")
         self.assertEqual([c["class"] for c in part["classes"]], ["left", "right"])
         self.assertEqual(sum(c["samples"] for c in part["classes"]),
@@ -345,7 +345,7 @@ class Refusals(Arrays):
         self.assertIn("are none", message(run("eval", model, "--data", self.spec(None), expect=69)))
         # A prediction needs no targets, and says nothing of those that it cannot compare with.
         for y in (None, "values"):
-            entry = json.loads(run("predict", model, "--data", self.spec(y, "?limit=1"), "--json").stdout)[0]
+            entry = json.loads(run("predict", model, "--data", self.spec(y, "?limit=1"), "--json").stdout)["predictions"][0]
             self.assertEqual(sorted(entry), ["classes", "sample"])
 
     def test_not_finite(self):

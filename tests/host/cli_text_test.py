@@ -73,13 +73,13 @@ class NamesFiles(Named):
         names = ["\u7fd8\u5934\u526a", "\u00c4pfel", "\u6b62\u8840\u94b3", "\u00e9toile"]
         path = self.file("zh.txt", "\n".join(names).encode())
         spec = f"{self.spec}?names={path}"
-        for line, name in zip(run("data", spec).stdout.splitlines()[2:], names):
+        for line, name in zip(run("data", spec).stdout.splitlines()[3:], names):
             wide = sum(2 if ord(c) > 0x3000 else 1 for c in name)
-            self.assertEqual(line, f"  {name}{' ' * (20 - wide)}       60")
+            self.assertEqual(line, f"{name}{' ' * (6 - wide)}       60")
         out = self.tmp / "zh"
         self.train(out, "--epochs", 1, data=spec)
         table = run("eval", out / "weights/last.safetensors", "--data", spec).stdout
-        self.assertIn("\u7fd8\u5934 \u00c4pfel  \u6b62\u8840 \u00e9toil", table)
+        self.assertIn("\u7fd8\u5934  \u00c4pfel  \u6b62\u8840  \u00e9toil", table)
         report = document("eval", out / "weights/last.safetensors", "--data", self.names.replace("bag", "\u00e9toile"))
         self.assertEqual(report["unknown_classes"], NAMES[:3])
         self.assertEqual(report["model_classes"], names)
@@ -106,7 +106,7 @@ class Terminal(Named):
     def test_json_has_the_real_strings(self):
         good = self.file("\u00e9\x1b.pgm", b"P5 12 12 255\n" + bytes(144))
         bad = self.file("b\x1b.pgm", b"P5 12 12 255\n")
-        entries = document("predict", self.named, good, bad, expect=65)
+        entries = document("predict", self.named, good, bad, expect=65)["predictions"]
         self.assertEqual([e["sample"] for e in entries], [str(good), str(bad)])
 
     def test_one_document_on_every_exit(self):
@@ -158,8 +158,8 @@ class Paths(Named):
             pixels = content[16:]
             path.write_bytes(content[:16] + bytes(
                 pixels[i + x * 12 + y] for i in range(0, len(pixels), 144) for y in range(12) for x in range(12)))
-        self.assertEqual(document("data", f"idx:{turned}?transpose=1")[0]["fingerprint"],
-                         document("data", self.spec)[0]["fingerprint"])
+        self.assertEqual(document("data", f"idx:{turned}?transpose=1")["parts"][0]["fingerprint"],
+                         document("data", self.spec)["parts"][0]["fingerprint"])
 
 
 class Classes(Named):
@@ -169,7 +169,7 @@ class Classes(Named):
             self.assertGreater(report["accuracy"], 0.9)
             self.assertEqual(report["unknown_classes"], [])
             self.assertTrue(any("matched by label" in n for n in report["notes"]))
-            for entry in document("predict", model, "--data", data + ("&" if "?" in data else "?") + "split=test"):
+            for entry in document("predict", model, "--data", data + ("&" if "?" in data else "?") + "split=test")["predictions"]:
                 self.assertIn(entry["label"], report["model_classes"])
         self.assertGreater(document("eval", self.named, "--data", self.spec + "?classes=2,3")["accuracy"], 0.9)
 
@@ -227,7 +227,7 @@ class BadSamples(Named):
         self.assertEqual([line.split("\t")[0] for line in done.stdout.splitlines()], [str(self.good)] * 3)
         for word in ("bad.pgm", "PNG", "nowhere.pgm", "3 of 6"):
             self.assertIn(word, done.stderr)
-        entries = document("predict", self.named, *files, expect=65)
+        entries = document("predict", self.named, *files, expect=65)["predictions"]
         self.assertEqual([e["sample"] for e in entries], list(map(str, files)))
         self.assertEqual([e["error"]["exit_code"] if "error" in e else 0 for e in entries], [0, 65, 0, 65, 66, 0])
         # A cut file of many: those before the cut.
@@ -310,7 +310,7 @@ class NotFinite(Named):
         done = run("predict", model, "--data", self.names + "&limit=3", expect=12)
         self.assertEqual(done.stdout, "")
         self.assertIn("test#0", done.stderr)
-        for entry in document("predict", model, "--data", self.names + "&limit=3", expect=12):
+        for entry in document("predict", model, "--data", self.names + "&limit=3", expect=12)["predictions"]:
             self.assertEqual(entry["error"]["exit_code"], 12)
 
     def test_squared_errors(self):
@@ -331,7 +331,7 @@ class NotFinite(Named):
         model = change_model(whole, self.tmp / "alone.safetensors", alone)
         self.assertIn("targets", run("eval", model, "--data", self.spec, expect=69).stderr)
         # A prediction needs none: the values that the model gives.
-        entry = document("predict", model, "--data", self.spec + "?limit=1")[0]
+        entry = document("predict", model, "--data", self.spec + "?limit=1")["predictions"][0]
         self.assertEqual(len(entry["values"]), 144)
 
 

@@ -62,7 +62,7 @@ def make(name):
             run.send_signal(signal.SIGKILL)
             run.wait()
             _, model, _ = temper("inspect", last, cwd=place)
-            if int(model["training"]["epoch"]) >= 2 and int(model["training"]["batch"]) >= 2:
+            if model["training"]["epochs"] >= 2 and model["training"]["batches"] >= 2:
                 break
         else:
             sys.exit("no run was killed at the right time")

@@ -1,6 +1,9 @@
-// JSON from a file. Its content must not decide how deeply a parser recurses or
-// how much memory a tree takes: models/files/json.h checks it first, without
-// recursion or a tree. Text that temper itself made needs no such check.
+// JSON as text, in and out; nothing else in ports/ but config.json's reader
+// (train/options_json.cc) uses a JSON library.
+//
+// The content of a file must not decide how deeply a parser recurses or how much
+// memory a tree takes: models/files/json.h checks it first, without recursion or
+// a tree. Text that temper itself made needs no such check.
 #ifndef TEMPER_PORTS_HOST_BASE_JSON_TEXT_H_
 #define TEMPER_PORTS_HOST_BASE_JSON_TEXT_H_
 

@@ -1,7 +1,7 @@
 // Throwing file helpers. See file_io.h.
 #include "ports/host/os/file_io.h"
 
-#include <fmt/format.h>
+#include <string_view>
 
 namespace temper::host {
 
@@ -36,13 +36,19 @@ ErrorKind ErrorKindOf(StatusCode code) {
 void FailFile(const FileError& error, const std::string& path) {
   // What is invalid in a file is the file's fault, not the command line's.
   const ErrorKind kind = error.code == StatusCode::kInvalidArgument
-                             ? ErrorKind::kBadData
-                             : ErrorKindOf(error.code);
-  // Errors of the disk name the path themselves.
-  if (error.message.find(path) != std::string::npos) {
-    throw Failure(kind, error.message);
+                            ? ErrorKind::kBadData
+                            : ErrorKindOf(error.code);
+  // Errors of the disk name the path themselves; the message does, once.
+  std::string_view why = error.message;
+  for (const std::string& named : {Quoted(path) + ": ", path + ": "}) {
+    if (why.starts_with(named)) why.remove_prefix(named.size());
   }
-  throw Failure(kind, fmt::format("{}: {}", path, error.message));
+  constexpr std::string_view kOpening = "cannot open it: ";
+  if (why.starts_with(kOpening)) {
+    Fail(kind, "cannot open the file", path, why.substr(kOpening.size()),
+         "Check the path and its permissions.");
+  }
+  Fail(kind, "cannot read the file", path, why, "");
 }
 
 std::vector<uint8_t> ReadFileOrFail(const std::string& path,

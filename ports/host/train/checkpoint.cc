@@ -103,6 +103,25 @@ const std::string& TextField(const ModelDescription& file, const char* name) {
   return at == file.training.end() ? none : at->second;
 }
 
+Counters CountersOf(const ModelDescription& file) {
+  Counters c;
+  const auto count = [&](const char* name) {
+    return static_cast<uint32_t>(
+        std::min<uint64_t>(ReadField(file, name, false), UINT32_MAX));
+  };
+  c.epoch = count("epoch");
+  c.batch = ReadField(file, "batch", false);
+  c.step = ReadField(file, "step", false);
+  c.loss_sum = std::bit_cast<double>(ReadField(file, "loss_sum", true));
+  c.correct = ReadField(file, "correct", false);
+  c.samples = ReadField(file, "samples", false);
+  c.best_epoch = count("best_epoch");
+  c.best_accuracy =
+      std::bit_cast<double>(ReadField(file, "best_accuracy", true));
+  c.best_loss = std::bit_cast<double>(ReadField(file, "best_loss", true));
+  return c;
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(const Job& job, const Trainer& trainer,
@@ -181,21 +200,7 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
          "Restore the data, name them with --data if they are elsewhere, or "
          "start a new run from the model");
   }
-  Counters c;
-  const auto count = [&](const char* name) {
-    return static_cast<uint32_t>(
-        std::min<uint64_t>(ReadField(file, name, false), UINT32_MAX));
-  };
-  c.epoch = count("epoch");
-  c.batch = ReadField(file, "batch", false);
-  c.step = ReadField(file, "step", false);
-  c.loss_sum = std::bit_cast<double>(ReadField(file, "loss_sum", true));
-  c.correct = ReadField(file, "correct", false);
-  c.samples = ReadField(file, "samples", false);
-  c.best_epoch = count("best_epoch");
-  c.best_accuracy =
-      std::bit_cast<double>(ReadField(file, "best_accuracy", true));
-  c.best_loss = std::bit_cast<double>(ReadField(file, "best_loss", true));
+  const Counters c = CountersOf(file);
   if (c.epoch > job.options.epochs || c.batch > job.steps_per_epoch ||
       c.step != c.epoch * job.steps_per_epoch + c.batch ||
       c.samples < c.batch || c.samples > c.batch * job.options.batch ||
@@ -209,6 +214,15 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
          "Start a new run from the model");
   }
   return c;
+}
+
+std::optional<Counters> StoredCounters(const ModelDescription& file) {
+  if (file.training.find("epoch") == file.training.end()) return {};
+  try {
+    return CountersOf(file);
+  } catch (const Failure&) {
+    return {};
+  }
 }
 
 void RestoreState(ModelSource& file, Trainer& trainer) {

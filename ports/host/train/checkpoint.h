@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "models/files/model_writer.h"
@@ -50,6 +51,10 @@ class Checkpoint {
 // Counters from the training fields of a checkpoint. kMismatch if it is of
 // another program or arithmetic version than `job`.
 Counters ReadCounters(const ModelDescription& file, const Job& job);
+
+// The same without a job to compare with, for those who look at a file from
+// outside. Nothing if it is no checkpoint, or one with damaged counters.
+std::optional<Counters> StoredCounters(const ModelDescription& file);
 
 // Weights and optimizer state into a trainer of the same plan, straight from
 // the file. kMismatch if the optimizer has other state than the file.

@@ -21,6 +21,7 @@
 #include "ports/host/os/arena.h"
 #include "ports/host/os/file_io.h"
 #include "ports/host/os/threads.h"
+#include "ports/host/train/runs.h"
 #include "ports/host/train/specs.h"
 #include "simd/target.h"
 #include "temper/graph_edit.h"
@@ -325,6 +326,15 @@ Graph BuildModelOrFail(const std::string& spec, const Shape& input,
   std::string error;
   const Status status =
       models::BuildModel(spec, input, targets, &graph, &error);
+  if (status.code == StatusCode::kNotFound) {
+    const std::string name = spec.substr(0, spec.find('?'));
+    std::vector<std::string_view> names;
+    for (const models::ModelInfo* info : models::Models()) {
+      names.push_back(info->name);
+    }
+    Fail(ErrorKind::kNotFound, "unknown model", Printable(name), "",
+         Suggest(name, names));
+  }
   if (!status.ok()) {
     // What is invalid in a spec is what the user typed.
     throw Failure(status.code == StatusCode::kInvalidArgument
@@ -593,6 +603,18 @@ Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
 
 }  // namespace
 
+Graph ReadyModel(const std::string& spec, ElementType type, uint32_t* classes) {
+  Shape input{1, 1, 1};
+  *classes = 2;
+  for (const models::ModelInfo* info : models::Models()) {
+    if (spec.substr(0, spec.find('?')) != info->name) continue;
+    input = info->input;
+    *classes = std::max(2u, info->classes);
+  }
+  input.type = type;
+  return BuildModelOrFail(spec, input, {TargetKind::kClasses, *classes});
+}
+
 Outside OutsideBytes(const Job& job) {
   Outside o;
   o.plan = kPlanBytesPerNode * job.plan.graph.nodes.size();
@@ -610,7 +632,8 @@ Outside OutsideBytes(const Job& job) {
 }
 
 Job PrepareJob(const JobOptions& options) {
-  const JobOptions& o = options;
+  JobOptions o = options;
+  o.model = WeightsFile(options.model);
   std::unique_ptr<ModelSource> source;
   // The content of a file decides its format, not its name.
   if (EndsWith(o.model, ".safetensors") || IsSafetensors(o.model)) {
@@ -629,7 +652,11 @@ Job PrepareJob(const JobOptions& options) {
     Fail(ErrorKind::kUsage, "finetune needs a model file", Printable(o.model),
          "", "Give a .safetensors file, or use `temper train`");
   }
-  Job job = StartJob(options, std::move(source));
+  Job job = StartJob(o, std::move(source));
+  if (o.model != options.model) {
+    job.notes.push_back(
+        fmt::format("{} stands for {}", options.model, o.model));
+  }
   if (job.source) {
     OldModel(job);
   } else {

@@ -129,6 +129,10 @@ Job PrepareResume(const JobOptions& options,
 Graph BuildModelOrFail(const std::string& spec, const Shape& input,
                        const Targets& targets);
 
+// The same at the size that the model was made for, with as many classes (2 if it
+// takes no targets). kNotFound, kUsage.
+Graph ReadyModel(const std::string& spec, ElementType type, uint32_t* classes);
+
 // Turns a Status of planning into a Failure that names the layer.
 [[noreturn]] void FailStatus(const Status& status, const Graph& graph,
                              std::string_view what);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "ports/host/base/failure.h"
+#include "ports/host/train/runs.h"
 #include "ports/host/train/weights.h"
 #include "temper/graph_edit.h"
 
@@ -11,8 +12,9 @@ namespace temper::host {
 
 Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
                      const std::string& arena)
-    : pool_(MakeThreadPool(threads == 0 ? DefaultThreads() : threads)) {
-  ModelSource source(path);
+    : path_(WeightsFile(path)),
+      pool_(MakeThreadPool(threads == 0 ? DefaultThreads() : threads)) {
+  ModelSource source(path_);
   model_ = source.header();
   outside_bytes_ =
       source.MemoryBytes() + kPlanBytesPerNode * model_.graph.nodes.size();
@@ -22,7 +24,7 @@ Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
   options.training = false;
   Plan plan;
   Status status = MakePlan(model_.graph, options, &plan);
-  if (!status.ok()) FailStatus(status, model_.graph, path);
+  if (!status.ok()) FailStatus(status, model_.graph, path_);
   if (!arena.empty() && ParseBytes(arena) < plan.arena_bytes) {
     Fail(ErrorKind::kDoesNotFit, "the model does not fit the arena",
          fmt::format("--arena {}", Printable(arena)),
@@ -34,7 +36,7 @@ Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
   arena_ = std::make_unique<HostArena>(plan.arena_bytes);
   status = trainer_.Create(std::move(plan), arena_->data(), arena_->size(),
                            pool_->runner());
-  if (!status.ok()) FailStatus(status, model_.graph, path);
+  if (!status.ok()) FailStatus(status, model_.graph, path_);
   ReadWeights(source, trainer_);
   classifier_ = models::IsClassifier(model_.graph);
   regressor_ = models::IsRegressor(model_.graph);

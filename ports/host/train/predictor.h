@@ -15,6 +15,7 @@ namespace temper::host {
 
 class Predictor {
  public:
+  // `path`: a model file, or a run folder (runs.h).
   // `arena`: the most bytes it may take, as --arena has them; "": no limit.
   // kDoesNotFit with the size that works.
   Predictor(const std::string& path, uint32_t batch, uint32_t threads,
@@ -26,6 +27,7 @@ class Predictor {
   // rows x outputs() numbers of the last Run.
   const float* Output() const { return trainer_.Output(); }
 
+  const std::string& path() const { return path_; }  // of the file
   const ModelDescription& model() const { return model_; }
   bool classifier() const { return classifier_; }
   // Its outputs are values that it was trained on.
@@ -52,6 +54,7 @@ class Predictor {
   void CheckShape(const Shape& shape, const std::string& where) const;
 
  private:
+  const std::string path_;
   ModelDescription model_;
   std::unique_ptr<HostArena> arena_;
   std::unique_ptr<ThreadPool> pool_;

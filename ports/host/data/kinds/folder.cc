@@ -98,7 +98,7 @@ class FolderReader final : public DataReader {
     const uint32_t threads = static_cast<uint32_t>(
         std::min<size_t>(DefaultThreads(), std::max<size_t>(wanted.size(), 1)));
     const std::unique_ptr<ThreadPool> pool = MakeThreadPool(threads);
-    ParallelFor(pool->runner(), wanted.size(), 1, Handing::kInParts,
+    ParallelFor(pool->runner(), wanted.size(), 1, Split::kParts,
                 [&](size_t begin, size_t end, size_t) {
                   for (size_t i = begin; i < end; ++i) read(i);
                 });

@@ -1,0 +1,38 @@
+// Run folders from outside: which weights one stands for, and what
+// `temper list runs` tells of it. Read only: a run that is being trained is
+// never disturbed. Next: ports/host/run/run_folder.h (what is in one).
+#ifndef TEMPER_PORTS_HOST_TRAIN_RUNS_H_
+#define TEMPER_PORTS_HOST_TRAIN_RUNS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace temper::host {
+
+// A run folder, which has config.json or weights/ in it, stands for its best weights, or its last where there are no best
+// ones. Anything else is returned as it is. kNotFound: a folder without
+// either.
+std::string WeightsFile(const std::string& model_or_run);
+
+// What the plan.json of a run says it needs; nothing if there is none.
+std::optional<uint64_t> PlannedArena(const std::string& run);
+
+struct RunSummary {
+  std::string path;
+  std::string state;  // finished, running, stopped, diverged, damaged
+  std::string model;  // as it was given
+  std::optional<uint32_t> epochs, epochs_total;
+  // Of the best epoch on validation data.
+  std::optional<double> best_accuracy, best_loss;
+  std::optional<uint64_t> arena_bytes;
+};
+
+// The runs in `folder` and below it, up to four levels deep, by path.
+// kNotFound: there is no such folder.
+std::vector<RunSummary> ListRuns(const std::string& folder);
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_TRAIN_RUNS_H_
