@@ -281,10 +281,12 @@ TEST(ModelFile, PicturesInThePreprocessing) {
 
   ExpectRefused(Edited(file, "\\\"pad\\\"", "\\\"bad\\\""), "\"bad\"");
   ExpectRefused(Edited(file, "0010ff", "0010fg"), "expected a colour");
-  ExpectRefused(Edited(file, "{\\\"version\\\":2", "{\\\"version\\\":1"),
+  ExpectRefused(Edited(file, "{\\\"version\\\":2,\\\"h\\\"",
+                       "{\\\"version\\\":1,\\\"h\\\""),
                 "\"fit\" in version 1");
   const Bytes old = Save(SmallModel());
-  ExpectRefused(Edited(old, "{\\\"version\\\":1", "{\\\"version\\\":2"),
+  ExpectRefused(Edited(old, "{\\\"version\\\":1,\\\"h\\\"",
+                       "{\\\"version\\\":2,\\\"h\\\""),
                 "no \"fit\"");
 }
 

@@ -246,6 +246,7 @@ std::string_view SampleNames::operator[](size_t i) const {
 }
 
 uint64_t SampleNames::MemoryBytes() const {
+  if (empty()) return 0;
   return text_.capacity() + ends_.capacity() * sizeof(ends_[0]);
 }
 

@@ -95,8 +95,9 @@ class FolderReader final : public DataReader {
                             ": there is not enough memory to decode it"));
       }
     };
+    // A few pictures are read before threads have begun.
     const uint32_t threads = static_cast<uint32_t>(
-        std::min<size_t>(DefaultThreads(), std::max<size_t>(wanted.size(), 1)));
+        std::min<size_t>(DefaultThreads(), 1 + wanted.size() / 16));
     const std::unique_ptr<ThreadPool> pool = MakeThreadPool(threads);
     ParallelFor(pool->runner(), wanted.size(), 1, Split::kParts,
                 [&](size_t begin, size_t end, size_t) {
