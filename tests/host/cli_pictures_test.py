@@ -145,7 +145,7 @@ class Photos(unittest.TestCase):
         cut = self.file("broken/left/1.png", good[:len(good) // 2])
         html = self.file("broken/right/2.jpg", b"<!DOCTYPE html><html>")
         done = self.train(f"folder:{folder}?size=8x8", self.tmp / "b")
-        for words in ("2 of 13 files cannot be read and are left out", "left/1.png: the PNG", "right/2.jpg: this is a web page"):
+        for words in ("2 of 13 files cannot be read and are left out", "left/1.png: the PNG", "right/2.jpg, byte 0: this is a web page"):
             self.assertIn(words, done.stderr)
         refused = self.train(f"folder:{folder}?size=8x8&strict=1", self.tmp / "s", expect=65)
         self.assertIn("left/1.png", message(refused))
