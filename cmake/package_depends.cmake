@@ -75,10 +75,11 @@ foreach(line IN LISTS needed)
     list(APPEND depends "libjpeg-turbo8 (>= ${version})")
   elseif(soname MATCHES "^(lib[a-z]+[0-9]*)\\.so\\.([0-9]+)$")
     set(library ${CMAKE_MATCH_1})
-    set(package ${CMAKE_MATCH_1}${CMAKE_MATCH_2})
+    set(number ${CMAKE_MATCH_2})
+    set(package ${library}${number})
     # After a digit, Debian's policy wants a dash: libpng16-16.
     if(library MATCHES "[0-9]$")
-      set(package ${CMAKE_MATCH_1}-${CMAKE_MATCH_2})
+      set(package ${library}-${number})
     endif()
     # Libraries whose interface holds a time were renamed in 2024. Where nothing is
     # installed that could tell (a sysroot), these are the ones that are meant.
