@@ -179,8 +179,10 @@ class FolderReader final : public DataReader {
     } else if (!options_.size || options_.channels == 0) {
       shape = FirstPicture(index);
       index.notes.push_back(
-          "samples are as large as the first picture; size= and channels= "
-          "choose");
+          options_.size ? "samples are gray or coloured as the first picture; "
+                          "channels= chooses"
+                        : "samples are as large as the first picture; size= "
+                          "and channels= choose");
     }
     if (options_.size) shape.h = options_.size->h, shape.w = options_.size->w;
     if (options_.channels != 0) shape.c = options_.channels;
