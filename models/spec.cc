@@ -120,7 +120,8 @@ std::string ReadValue(const Field& field, const SpecText::Option& option,
   }
   const auto wrong = [&] {
     return Text("'", field.name, "' must be ", RangeText(field), ", not ",
-                InQuotes(option.value));
+                InQuotes(option.value), field.why[0] == '\0' ? "" : ": ",
+                field.why);
   };
   if (field.type == Field::Type::kSizes) {
     SizeList sizes;
@@ -280,6 +281,12 @@ std::string CompleteSpec(std::string_view text, const Catalogue& catalogue) {
   add(entry.fields, entry);
   add(catalogue.common, {});
   return complete.Text();
+}
+
+std::string BriefSpec(std::string_view text, const Catalogue& catalogue) {
+  const std::string complete = CompleteSpec(text, catalogue);
+  const std::string name(text.substr(0, text.find('?')));
+  return complete == CompleteSpec(name, catalogue) ? name : complete;
 }
 
 std::string RangeText(const Field& field) {

@@ -62,6 +62,10 @@ inline std::string ReadSpec(std::string_view text, const Catalogue& catalogue,
 // it. A text that names no entry of the catalogue stays as it is.
 std::string CompleteSpec(std::string_view text, const Catalogue& catalogue);
 
+// The same, without fields if they all have their defaults: for what was a bare
+// name when it had no fields.
+std::string BriefSpec(std::string_view text, const Catalogue& catalogue);
+
 // "0 to 0.99999", "a whole number from 1 to 1024", "0 or 1", "max or avg".
 std::string RangeText(const Field& field);
 // The default of a field of an entry ("0.9"; times with their suffix: "10e"),

@@ -33,6 +33,16 @@ inline double Log(double x) {
   return exponent * kLn2High + (2.0 * s * sum + exponent * kLn2Low);
 }
 
+// x^n by repeated squaring, always in the same order.
+inline double Power(double x, uint64_t n) {
+  double power = 1.0;
+  for (; n > 0; n /= 2) {
+    if (n % 2 == 1) power *= x;
+    x *= x;
+  }
+  return power;
+}
+
 // sin and cos of 2 pi u for u in [0, 1].
 struct SinCos {
   double sin, cos;

@@ -156,6 +156,14 @@ struct StepContext {
   bool training = false;
   // Running statistics are not updated from this batch.
   bool keep_statistics = false;
+  // Of the later ones of several batches whose gradients add up, the rows of
+  // the first; 0: its own.
+  uint32_t first_rows = 0;
+
+  // Gradients are sums over the rows divided by this.
+  float Divisor() const {
+    return static_cast<float>(first_rows != 0 ? first_rows : rows);
+  }
 };
 
 // The activation that the node has absorbed.

@@ -16,6 +16,10 @@ const OptimizerOp& OpOf(OptimizerKind kind) {
   return *kOps[static_cast<uint32_t>(kind)];
 }
 
+double UsualLearningRate(OptimizerKind kind) {
+  return OpOf(kind).learning_rate;
+}
+
 const char* UnusedParameter(const Optimizer& optimizer) {
   const OptimizerOp& op = OpOf(optimizer.kind);
   return op.unused != nullptr ? op.unused(optimizer) : nullptr;

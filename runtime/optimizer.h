@@ -4,10 +4,13 @@
 #ifndef TEMPER_RUNTIME_OPTIMIZER_H_
 #define TEMPER_RUNTIME_OPTIMIZER_H_
 
+#include <vector>
+
 #include "temper/graph.h"
 #include "temper/optimizers.h"
 #include "temper/parallel.h"
 #include "temper/plan.h"
+#include "temper/trainer.h"
 
 namespace temper {
 
@@ -37,6 +40,7 @@ struct UpdateCall {
   const float* g;
   float* w;
   float* const* state;  // kMaxStates, null where there is none
+  float* scratch;       // OptimizerOp::scratch bytes, or null
   bool w_shared;        // other threads may have read w (simd/update.h)
   const ParallelRunner& parallel;
 };
@@ -45,11 +49,22 @@ struct UpdateCall {
 enum class UpdateUnit : uint32_t {
   kElement,  // on its own element only: a call may hold any part of a weight
   kRow,  // on its row: calls hold whole rows, gradients never come in pieces
+  kModel,  // on all weights or all gradients: the plan's gradients must be whole
+           // (GradientMode), and a call holds a whole weight
+};
+
+// All gradients of a step, before the first update.
+struct GradientsCall {
+  const Optimizer& optimizer;
+  float gradient_scale;                    // as UpdateCall
+  const std::vector<TensorView>& tensors;  // gradient: null if not trained
+  const ParallelRunner& parallel;
 };
 
 struct OptimizerOp {
   const char* name = "";
-  const char* help = "";  // one line
+  const char* help = "";       // one line
+  double learning_rate = 0.0;  // a usual one, at which a run starts
   FieldList fields = {};
   void (*defaults)(void* params) = nullptr;
   // Names of the state tensors a weight needs, each the weight's size and zero
@@ -64,6 +79,15 @@ struct OptimizerOp {
   // Factor of the 1/2 |w|^2 penalty on a weight of this role.
   float (*decay)(const Optimizer& optimizer, WeightRole role) = nullptr;
   UpdateUnit unit = UpdateUnit::kElement;
+  // The field that one-cycle schedules move against the rate; null: none.
+  const char* momentum = nullptr;
+  // Of unit kModel. What all gradients are multiplied by, in the place of
+  // gradient_scale. Null: by that.
+  float (*scale)(const GradientsCall& call) = nullptr;
+  // Of unit kModel. Bytes that an update of this weight needs beside its state;
+  // null: none.
+  uint64_t (*scratch)(const Optimizer& optimizer,
+                      const WeightSpec& spec) = nullptr;
 };
 
 const OptimizerOp& OpOf(OptimizerKind kind);

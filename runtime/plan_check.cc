@@ -94,6 +94,17 @@ uint32_t StatesOf(const PlanOptions& options) {
   return states;
 }
 
+// Bytes beside its state that the update of a node needs.
+uint64_t ScratchOf(const Plan& plan, const NodePlan& n) {
+  const OptimizerOp& op = OpOf(plan.options.optimizer.kind);
+  uint64_t bytes = 0;
+  for (uint32_t w = 0; op.scratch != nullptr && w < n.weight_count; ++w) {
+    if (!IsTrained(n.specs[w].role)) continue;
+    bytes = std::max(bytes, op.scratch(plan.options.optimizer, n.specs[w]));
+  }
+  return bytes;
+}
+
 // Whole gradients live to the end, and from the start if they add up.
 bool LivesAsItMust(const Plan& plan, const PlannedTensor& gradient) {
   const GradientMode mode = plan.options.gradients;
@@ -137,7 +148,7 @@ Status CheckWeights(const Plan& plan, uint32_t i, const Needs& needs) {
     return Fail("a gradient is not whole", i);
   }
   if (n.gradient_pieces &&
-      OpOf(plan.options.optimizer.kind).unit == UpdateUnit::kRow) {
+      OpOf(plan.options.optimizer.kind).unit != UpdateUnit::kElement) {
     return Fail("an optimizer of rows gets pieces of them", i);
   }
   if (n.gradient_rows != 0 &&
@@ -155,8 +166,9 @@ Status CheckWeights(const Plan& plan, uint32_t i, const Needs& needs) {
 Status CheckNode(const Plan& plan, uint32_t i) {
   const Node& node = plan.graph.nodes[i];
   const NodePlan& n = plan.nodes[i];
-  for (const uint32_t tensor : {n.output, n.output_again, n.gradient, n.saved,
-                                n.forward_scratch, n.backward_scratch}) {
+  for (const uint32_t tensor :
+       {n.output, n.output_again, n.gradient, n.saved, n.forward_scratch,
+        n.backward_scratch, n.update_scratch}) {
     if (!Known(plan, tensor)) return Fail("a buffer does not exist", i);
   }
   if (n.mode.activation >= static_cast<uint32_t>(simd::Activation::kCount)) {
@@ -289,6 +301,10 @@ Status CheckOptions(const Plan& plan) {
         o.gradients == GradientMode::kFused) {
       return Fail("a hook before the update needs whole gradients");
     }
+  }
+  if (OpOf(o.optimizer.kind).unit == UpdateUnit::kModel &&
+      o.gradients == GradientMode::kFused) {
+    return Fail("the optimizer needs whole gradients");
   }
   if (StatesOf(o) > kMaxStates) return Fail("too much optimizer state");
   return Ok();
@@ -462,6 +478,13 @@ Status CheckStep(const Plan& plan, size_t step) {
         !Usable(plan, n.saved, step, plan.options.batch * sizeof(float)) ||
         !Usable(plan, n.output, step, bytes(s.node))) {
       return Fail("the loss has no place for its rows", s.node);
+    }
+  }
+  if (s.kind == StepKind::kUpdate) {
+    const uint64_t scratch = ScratchOf(plan, n);
+    if (scratch != 0 && !Usable(plan, n.update_scratch, step, scratch)) {
+      return Fail("scratch of the update is missing, dead or too small",
+                  s.node);
     }
   }
   return weights || s.kind == StepKind::kUpdate

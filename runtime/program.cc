@@ -79,6 +79,11 @@ uint64_t Hash(const ProgramDraft& d) {
   return hash.value();
 }
 
+bool IsBefore(const UpdateHook& hook) {
+  const UpdateHookOp* const op = FindOp(hook.kind);
+  return op != nullptr && op->when == StepKind::kBeforeUpdate;
+}
+
 Status CheckHooks(const PlanOptions& options) {
   const auto bad = [](const char* message) {
     return Error(StatusCode::kInvalidArgument, message);
@@ -92,8 +97,7 @@ Status CheckHooks(const PlanOptions& options) {
     if (FieldOutOfRange(op->fields, hook.params) != nullptr) {
       return bad("a parameter of an update hook is outside its range");
     }
-    if (op->when == StepKind::kBeforeUpdate &&
-        options.gradients == GradientMode::kFused) {
+    if (IsBefore(hook) && options.gradients == GradientMode::kFused) {
       return bad("a hook before the update needs whole gradients");
     }
   }
@@ -125,6 +129,10 @@ Status CheckOptions(const Graph& graph, const PlanOptions& options) {
   if (options.gradients > GradientMode::kAccumulated) {
     return bad("what becomes of gradients is unknown");
   }
+  if (OpOf(options.optimizer.kind).unit == UpdateUnit::kModel &&
+      options.gradients == GradientMode::kFused) {
+    return bad("this optimizer needs whole gradients");
+  }
   const std::vector<float>& factors = options.rate_factors;
   if (!factors.empty() && factors.size() != graph.nodes.size()) {
     return bad("rate_factors must have one entry per node");
@@ -138,6 +146,13 @@ Status CheckOptions(const Graph& graph, const PlanOptions& options) {
 }
 
 }  // namespace
+
+GradientMode GradientsNeeded(const PlanOptions& options) {
+  const bool whole =
+      OpOf(options.optimizer.kind).unit == UpdateUnit::kModel ||
+      std::any_of(options.hooks.begin(), options.hooks.end(), IsBefore);
+  return whole ? GradientMode::kWhole : GradientMode::kFused;
+}
 
 ProgramDraft::ProgramDraft(Plan* p)
     : plan(*p),

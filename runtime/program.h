@@ -12,6 +12,10 @@ namespace temper {
 // minimum_rows and program_hash of `plan`.
 Status MakeProgram(const Graph& graph, const PlanOptions& options, Plan* plan);
 
+// Bytes that the update of a node's weights, one after the other, needs beside
+// their state.
+uint64_t UpdateScratch(const Plan& plan, uint32_t node);
+
 // Names of the state tensors of a trained weight: the optimizer's, then those
 // of the first `hooks` hooks in their order. Writes at most kMaxStates; returns
 // how many there are.

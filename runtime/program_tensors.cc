@@ -1,5 +1,7 @@
 // Every buffer of a program and the steps in which it is alive. See
 // program_draft.h.
+#include <algorithm>
+
 #include "runtime/optimizer.h"
 #include "runtime/program.h"
 #include "runtime/program_draft.h"
@@ -231,8 +233,8 @@ class TensorMaker {
   void AddPrivateTensors() {
     const GradientMode mode = d_.plan.options.gradients;
     const bool fused = mode == GradientMode::kFused;
-    const bool in_pieces =
-        fused && OpOf(d_.plan.options.optimizer.kind).unit != UpdateUnit::kRow;
+    const bool in_pieces = fused && OpOf(d_.plan.options.optimizer.kind).unit ==
+                                        UpdateUnit::kElement;
     const uint32_t end = static_cast<uint32_t>(d_.plan.steps.size()) - 1;
     for (uint32_t i = 0; i < d_.count; ++i) {
       NodePlan& node = d_.plan.nodes[i];
@@ -263,6 +265,10 @@ class TensorMaker {
                       d_.backward[i].first, d_.backward[i].last);
       }
       if (!node.mode.train_weights) continue;
+      if (const uint64_t bytes = UpdateScratch(d_.plan, i); bytes != 0) {
+        node.update_scratch = AddTensor(TensorKind::kScratch, i, 2, bytes,
+                                        d_.update[i], d_.update[i]);
+      }
       for (uint32_t w = 0; w < node.weight_count; ++w) {
         if (!IsTrained(node.specs[w].role)) continue;
         if (w == 0 && in_pieces && needs.gradient_in_pieces) {
@@ -295,6 +301,18 @@ class TensorMaker {
 }  // namespace
 
 void AddTensors(ProgramDraft* draft) { TensorMaker(draft).Make(); }
+
+uint64_t UpdateScratch(const Plan& plan, uint32_t node) {
+  const Optimizer& optimizer = plan.options.optimizer;
+  const OptimizerOp& op = OpOf(optimizer.kind);
+  const NodePlan& n = plan.nodes[node];
+  uint64_t bytes = 0;
+  for (uint32_t w = 0; op.scratch != nullptr && w < n.weight_count; ++w) {
+    if (!n.mode.train_weights || !IsTrained(n.specs[w].role)) continue;
+    bytes = std::max(bytes, op.scratch(optimizer, n.specs[w]));
+  }
+  return bytes;
+}
 
 uint32_t ListStates(const PlanOptions& options, const char** names,
                     uint32_t hooks) {

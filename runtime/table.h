@@ -57,7 +57,12 @@ constexpr double LastChoice(std::string_view names) {
   return last;
 }
 
-// A field of a params struct: range, a few words, and perhaps a unit.
+// Why a momentum must be below 1.
+inline constexpr const char* kNoFriction =
+    "at 1 the velocity never decays; without friction it never settles";
+
+// A field of a params struct: range, a few words, perhaps a unit, and why
+// the range ends there.
 // clang-format off
 #define TEMPER_FIELD(Params, field, type, min, max, ...) \
   ::temper::Field{#field, offsetof(Params, field), ::temper::Field::Type::type, \
@@ -69,7 +74,7 @@ constexpr double LastChoice(std::string_view names) {
 // A uint32_t that is one of the names, "f32|u8".
 #define TEMPER_FIELD_CHOICE(Params, field, names, help) \
   TEMPER_FIELD(Params, field, kU32, 0, ::temper::LastChoice(names), help, "", \
-               names)
+               "", names)
 // clang-format on
 
 }  // namespace temper

@@ -340,12 +340,18 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
   result.rows = batch.rows;
   block_bad_ = false;
   if (mode == Mode::kStep || mode == Mode::kGradients) gathered_ = 0;
+  const bool later = mode == Mode::kAccumulate && gathered_ != 0;
   const StepContext context = {
-      batch.input,   batch.labels,
-      batch.targets, batch.sample_ids ? batch.sample_ids : default_ids_.data(),
-      batch.rows,    key.seed,
-      key.epoch,     training,
-      !lasts};
+      .input = batch.input,
+      .labels = batch.labels,
+      .targets = batch.targets,
+      .sample_ids = batch.sample_ids ? batch.sample_ids : default_ids_.data(),
+      .rows = batch.rows,
+      .seed = key.seed,
+      .epoch = key.epoch,
+      .training = training,
+      .keep_statistics = !lasts,
+      .first_rows = later ? first_rows_ : 0};
   const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
   const size_t steps = mode == Mode::kStep        ? plan_.steps.size()
                        : mode >= Mode::kGradients ? backward_steps_
@@ -406,11 +412,18 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
       case StepKind::kUpdate:
       case StepKind::kAfterUpdate:
         RunUpdate(step, &result.status);
+        // Nothing is updated with gradients that are not finite.
+        if (step.kind == StepKind::kBeforeUpdate && !result.status.ok()) {
+          return result;
+        }
         break;
     }
     if (check_memory_) PoisonDead(s, false);
   }
-  if (mode == Mode::kAccumulate) ++gathered_;
+  if (mode == Mode::kAccumulate) {
+    if (gathered_++ == 0) first_rows_ = batch.rows, gathered_rows_ = 0;
+    gathered_rows_ += batch.rows;
+  }
   if (mode == Mode::kStep) EndUpdate();
   if (result.status.ok()) result.status = MemoryStatus();
   return result;

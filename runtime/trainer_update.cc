@@ -65,6 +65,7 @@ void Trainer::BeginUpdate(const StepOptions& options) {
   update_ = options;
   if (!update_.optimizer) update_.optimizer = plan_.options.optimizer;
   update_step_ = steps() + 1;
+  scaled_ = clipped_ = false;
 }
 
 // Elements [first, first + count) of weight w, whose gradients are ready.
@@ -90,6 +91,7 @@ bool Trainer::UpdateWeight(uint32_t index, uint32_t w, uint64_t first,
                .g = gradient,
                .w = At(n.weights[w]) + first,
                .state = state,
+               .scratch = At(n.update_scratch),
                .w_shared = parallel_.threads > 1,
                .parallel = parallel});
 }
@@ -140,7 +142,17 @@ GradientPieces Trainer::Pieces(uint32_t index) {
 
 // One step of the program that is an update or a hook.
 void Trainer::RunUpdate(const ProgramStep& step, Status* status) {
-  if (IsHook(step.kind)) return RunHook(step.node);
+  if (IsHook(step.kind)) {
+    const Status ran = RunHook(step.node);
+    if (status->ok()) *status = ran;
+    return;
+  }
+  const OptimizerOp& op = OpOf(plan_.options.optimizer.kind);
+  if (!scaled_ && op.scale != nullptr) {
+    update_.gradient_scale = op.scale(
+        {*update_.optimizer, update_.gradient_scale, tensors_, parallel_});
+  }
+  scaled_ = true;
   // Sticky: the first layer with a non-finite weight is named; later ones
   // result from it.
   if (UpdateNode(step.node) && status->ok()) {
@@ -149,15 +161,17 @@ void Trainer::RunUpdate(const ProgramStep& step, Status* status) {
   }
 }
 
-void Trainer::RunHook(uint32_t index) {
+Status Trainer::RunHook(uint32_t index) {
   const UpdateHook& hook = plan_.options.hooks[index];
   const char* names[kMaxStates];
-  FindOp(hook.kind)->run(
+  return FindOp(hook.kind)->run(
       {.hook = hook,
        .step = update_step_,
        .learning_rate = update_.learning_rate,
        .gradient_scale = &update_.gradient_scale,
+       .clipped = &clipped_,
        .tensors = tensors_,
+       .rate_factors = plan_.options.rate_factors,
        .parallel = parallel_,
        .trainer = this,
        .first_state = ListStates(plan_.options, names, index),
@@ -176,11 +190,17 @@ Status Trainer::Apply(const StepOptions& options) {
                  "there are no gradients: call Accumulate first");
   }
   BeginUpdate(options);
-  update_.gradient_scale /= static_cast<float>(gathered_);
+  // 1 / batches if they all have the same rows.
+  update_.gradient_scale *= static_cast<float>(
+      static_cast<double>(first_rows_) / static_cast<double>(gathered_rows_));
   Status status = Ok();
   for (uint32_t s = backward_steps_; s < plan_.steps.size(); ++s) {
     if (check_memory_) PoisonDead(s, true);
     RunUpdate(plan_.steps[s], &status);
+    if (plan_.steps[s].kind == StepKind::kBeforeUpdate && !status.ok()) {
+      gathered_ = 0;
+      return status;
+    }
     if (check_memory_) PoisonDead(s, false);
   }
   gathered_ = 0;

@@ -9,6 +9,8 @@ namespace temper {
 TEMPER_UPDATE_HOOKS(TEMPER_DECLARE)
 #undef TEMPER_DECLARE
 
+const UpdateHookOp& OpOf(UpdateHookKind kind) { return *FindOp(kind); }
+
 const UpdateHookOp* FindOp(UpdateHookKind kind) {
   static const UpdateHookOp* const kOps[] = {
 #define TEMPER_POINTER(Name, file) &k##Name##Hook,

@@ -120,6 +120,155 @@ bool RmspropRange(size_t begin, size_t end, const RmspropStep& s,
                       : RmspropLoop<true, true>(begin, end, s, g, w, v, m, b);
 }
 
+bool MomentumRange(size_t begin, size_t end, const MomentumStep& s,
+                   const float* HWY_RESTRICT g, float* HWY_RESTRICT w,
+                   float* HWY_RESTRICT v) {
+  const Lanes16 d;
+  const auto v_lr = hn::Set(d, -s.lr);
+  const auto v_momentum = hn::Set(d, s.momentum);
+  const auto v_decay = hn::Set(d, s.decay);
+  const auto v_scale = hn::Set(d, s.scale);
+  auto poison = hn::Zero(d);
+  const auto zero = hn::Zero(d);
+  ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
+    const auto weight = access.Load(w + i);
+    const auto gradient =
+        hn::MulAdd(v_decay, weight, hn::Mul(v_scale, access.Load(g + i)));
+    const auto velocity = FlushTiny(
+        hn::MulAdd(v_lr, gradient, hn::Mul(v_momentum, access.Load(v + i))));
+    access.Store(velocity, v + i);
+    const auto updated = FlushTiny(hn::Add(weight, velocity));
+    access.Store(updated, w + i);
+    poison = hn::MulAdd(updated, zero, poison);
+  });
+  return !hn::AllTrue(d, hn::Eq(poison, zero));
+}
+
+bool AdagradRange(size_t begin, size_t end, const AdagradStep& s,
+                  const float* HWY_RESTRICT g, float* HWY_RESTRICT w,
+                  float* HWY_RESTRICT sum) {
+  const Lanes16 d;
+  const auto v_lr = hn::Set(d, -s.lr);
+  const auto v_eps = hn::Set(d, s.eps);
+  const auto v_initial = hn::Set(d, s.initial);
+  const auto v_decay = hn::Set(d, s.decay);
+  const auto v_scale = hn::Set(d, s.scale);
+  auto poison = hn::Zero(d);
+  const auto zero = hn::Zero(d);
+  ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
+    const auto weight = access.Load(w + i);
+    const auto gradient =
+        hn::MulAdd(v_decay, weight, hn::Mul(v_scale, access.Load(g + i)));
+    const auto squares =
+        FlushTiny(hn::MulAdd(gradient, gradient, access.Load(sum + i)));
+    access.Store(squares, sum + i);
+    const auto root = hn::Add(hn::Sqrt(hn::Add(v_initial, squares)), v_eps);
+    const auto updated =
+        FlushTiny(hn::MulAdd(v_lr, hn::Div(gradient, root), weight));
+    access.Store(updated, w + i);
+    // An infinite sum makes a step of 0: it must be seen by itself.
+    poison = hn::MulAdd(updated, zero, poison);
+    poison = hn::MulAdd(squares, zero, poison);
+  });
+  return !hn::AllTrue(d, hn::Eq(poison, zero));
+}
+
+template <bool kMax>
+bool AdamLoop(size_t begin, size_t end, const AdamStep& s,
+              const float* HWY_RESTRICT g, float* HWY_RESTRICT w,
+              float* HWY_RESTRICT m, float* HWY_RESTRICT v,
+              float* HWY_RESTRICT h) {
+  const Lanes16 d;
+  const auto v_lr = hn::Set(d, -s.lr);
+  const auto v_rest1 = hn::Set(d, s.beta1_rest);
+  const auto v_beta2 = hn::Set(d, s.beta2);
+  const auto v_rest2 = hn::Set(d, s.beta2_rest);
+  const auto v_eps = hn::Set(d, s.eps);
+  const auto v_decay = hn::Set(d, s.decay);
+  const auto v_keep = hn::Set(d, s.keep);
+  const auto v_root = hn::Set(d, s.root);
+  const auto v_scale = hn::Set(d, s.scale);
+  auto poison = hn::Zero(d);
+  const auto zero = hn::Zero(d);
+  ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
+    const auto weight = access.Load(w + i);
+    const auto gradient =
+        hn::MulAdd(v_decay, weight, hn::Mul(v_scale, access.Load(g + i)));
+    const auto old = access.Load(m + i);
+    const auto mean =
+        FlushTiny(hn::MulAdd(v_rest1, hn::Sub(gradient, old), old));
+    access.Store(mean, m + i);
+    const auto square = hn::Mul(gradient, gradient);
+    const auto mean_square = FlushTiny(
+        hn::MulAdd(v_rest2, square, hn::Mul(v_beta2, access.Load(v + i))));
+    access.Store(mean_square, v + i);
+    auto under_root = mean_square;
+    if constexpr (kMax) {
+      under_root = hn::Max(access.Load(h + i), mean_square);
+      access.Store(under_root, h + i);
+    }
+    const auto divisor = hn::MulAdd(hn::Sqrt(under_root), v_root, v_eps);
+    const auto updated = FlushTiny(
+        hn::MulAdd(v_lr, hn::Div(mean, divisor), hn::Mul(v_keep, weight)));
+    access.Store(updated, w + i);
+    poison = hn::MulAdd(updated, zero, poison);
+    poison = hn::MulAdd(mean_square, zero, poison);
+  });
+  return !hn::AllTrue(d, hn::Eq(poison, zero));
+}
+
+bool AdamRange(size_t begin, size_t end, const AdamStep& s, const float* g,
+               float* w, float* m, float* v, float* h) {
+  return h == nullptr ? AdamLoop<false>(begin, end, s, g, w, m, v, h)
+                      : AdamLoop<true>(begin, end, s, g, w, m, v, h);
+}
+
+void SoftThresholdRange(size_t begin, size_t end, float threshold,
+                        float* HWY_RESTRICT w) {
+  const Lanes16 d;
+  const auto by = hn::Set(d, threshold);
+  const auto zero = hn::Zero(d);
+  ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
+    const auto x = access.Load(w + i);
+    const auto size = hn::Max(hn::Sub(hn::Abs(x), by), zero);
+    // 0 has no sign; NaN stays.
+    const auto small = hn::Le(hn::Abs(x), by);
+    access.Store(
+        hn::IfThenElse(small, zero,
+                       hn::IfThenElse(hn::IsNaN(x), x, hn::CopySign(size, x))),
+        w + i);
+  });
+}
+
+bool ClampRange(size_t begin, size_t end, float scale, float most,
+                float* HWY_RESTRICT x) {
+  const Lanes16 d;
+  const auto by = hn::Set(d, scale);
+  const auto high = hn::Set(d, most), low = hn::Set(d, -most);
+  auto cut = hn::Zero(d);
+  const auto one = hn::Set(d, 1.0f);
+  const auto zero = hn::Zero(d);
+  ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
+    auto value = hn::Mul(by, access.Load(x + i));
+    const auto above = hn::Gt(value, high), below = hn::Lt(value, low);
+    cut = hn::IfThenElse(hn::Or(above, below), one, cut);
+    value = hn::IfThenElse(above, high, hn::IfThenElse(below, low, value));
+    access.Store(value, x + i);
+  });
+  return !hn::AllTrue(d, hn::Eq(cut, zero));
+}
+
+void MoveTowardRange(size_t begin, size_t end, float rest,
+                     const float* HWY_RESTRICT x, float* HWY_RESTRICT average) {
+  const Lanes16 d;
+  const auto by = hn::Set(d, rest);
+  ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
+    const auto old = access.Load(average + i);
+    const auto step = hn::Sub(access.Load(x + i), old);
+    access.Store(FlushTiny(hn::MulAdd(by, step, old)), average + i);
+  });
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace temper::simd
 HWY_AFTER_NAMESPACE();

@@ -17,6 +17,12 @@ namespace temper::simd {
 static_assert(kFlushBound == kTiny);
 HWY_EXPORT(SgdRange);
 HWY_EXPORT(RmspropRange);
+HWY_EXPORT(MomentumRange);
+HWY_EXPORT(AdagradRange);
+HWY_EXPORT(AdamRange);
+HWY_EXPORT(SoftThresholdRange);
+HWY_EXPORT(ClampRange);
+HWY_EXPORT(MoveTowardRange);
 
 namespace {
 
@@ -64,6 +70,81 @@ bool RmspropUpdate(size_t n, const RmspropStep& step, const float* g, float* w,
   return UpdateRanges(n, w, w_shared, parallel, [&](size_t begin, size_t end) {
     return HWY_DYNAMIC_DISPATCH(RmspropRange)(begin, end, step, g, w, v, m, b);
   });
+}
+
+bool MomentumUpdate(size_t n, const MomentumStep& step, const float* g,
+                    float* w, float* v, bool w_shared,
+                    const ParallelRunner& parallel) {
+  return UpdateRanges(n, w, w_shared, parallel, [&](size_t begin, size_t end) {
+    return HWY_DYNAMIC_DISPATCH(MomentumRange)(begin, end, step, g, w, v);
+  });
+}
+
+bool AdagradUpdate(size_t n, const AdagradStep& step, const float* g, float* w,
+                   float* s, bool w_shared, const ParallelRunner& parallel) {
+  return UpdateRanges(n, w, w_shared, parallel, [&](size_t begin, size_t end) {
+    return HWY_DYNAMIC_DISPATCH(AdagradRange)(begin, end, step, g, w, s);
+  });
+}
+
+bool AdamUpdate(size_t n, const AdamStep& step, const float* g, float* w,
+                float* m, float* v, float* h, bool w_shared,
+                const ParallelRunner& parallel) {
+  return UpdateRanges(n, w, w_shared, parallel, [&](size_t begin, size_t end) {
+    return HWY_DYNAMIC_DISPATCH(AdamRange)(begin, end, step, g, w, m, v, h);
+  });
+}
+
+void SoftThreshold(size_t n, float threshold, float* w,
+                   const ParallelRunner& parallel) {
+  ParallelFor(parallel, n, kElementGrain,
+              [&](size_t begin, size_t end, size_t) {
+                HWY_DYNAMIC_DISPATCH(SoftThresholdRange)
+                (begin, end, threshold, w);
+              });
+}
+
+bool Clamp(size_t n, float scale, float most, float* x,
+           const ParallelRunner& parallel) {
+  return UpdateRanges(n, x, false, parallel, [&](size_t begin, size_t end) {
+    return HWY_DYNAMIC_DISPATCH(ClampRange)(begin, end, scale, most, x);
+  });
+}
+
+void MoveToward(size_t n, float rest, const float* x, float* average,
+                const ParallelRunner& parallel) {
+  ParallelFor(parallel, n, kElementGrain,
+              [&](size_t begin, size_t end, size_t) {
+                HWY_DYNAMIC_DISPATCH(MoveTowardRange)
+                (begin, end, rest, x, average);
+              });
+}
+
+void Transpose(size_t rows, size_t columns, const float* x, float* y) {
+  for (size_t c = 0; c < columns; ++c) {
+    for (size_t r = 0; r < rows; ++r) y[c * rows + r] = x[r * columns + c];
+  }
+}
+
+// Plain C++: whatever instructions the compiler takes, products are exact and
+// every sum has its place.
+double SumOfSquaresDouble(size_t n, const float* x) {
+  double sum = 0.0;
+  for (size_t first = 0; first < n; first += kSumPiece) {
+    const size_t end = std::min(n, first + kSumPiece);
+    double lanes[16] = {};
+    size_t i = first;
+    for (; i + 16 <= end; i += 16) {
+      for (size_t k = 0; k < 16; ++k) {
+        lanes[k] += static_cast<double>(x[i + k]) * x[i + k];
+      }
+    }
+    for (size_t k = 0; i < end; ++i, ++k) {
+      lanes[k] += static_cast<double>(x[i]) * x[i];
+    }
+    for (const double lane : lanes) sum += lane;
+  }
+  return sum;
 }
 
 }  // namespace temper::simd

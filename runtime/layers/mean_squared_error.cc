@@ -45,8 +45,7 @@ void Forward(const Call& call) {
 void Backward(const Call& call) {
   if (call.dx[0] == nullptr) return;
   const size_t n = call.out.Count();
-  const float factor =
-      2.0f / (static_cast<float>(call.rows) * static_cast<float>(n));
+  const float factor = 2.0f / (call.step.Divisor() * static_cast<float>(n));
   simd::MeanSquaredErrorBackward(call.rows, n, call.y, Target(call), factor,
                                  call.accumulate[0], call.dx[0], call.parallel);
 }

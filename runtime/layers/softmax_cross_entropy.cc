@@ -55,7 +55,7 @@ void Forward(const Call& call) {
 void Backward(const Call& call) {
   if (call.dx[0] == nullptr) return;
   const float smoothing = call.As<SoftmaxCrossEntropyParams>().label_smoothing;
-  const float factor = 1.0f / static_cast<float>(call.rows);
+  const float factor = 1.0f / call.step.Divisor();
   if (IsSoft(call)) {
     simd::SoftmaxCrossEntropySoftBackward(
         call.rows, call.out.c, call.y, call.step.targets, smoothing, factor,

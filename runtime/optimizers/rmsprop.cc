@@ -19,7 +19,8 @@ constexpr Field kFields[] = {
                      "decay of the running mean square"),
     TEMPER_FIELD_F32(RmspropParams, eps, 1e-30, 1.0, "added to the root"),
     TEMPER_FIELD_F32(RmspropParams, momentum, 0.0, 0.99999,
-                     "factor of the previous step that is added to this one"),
+                     "factor of the previous step that is added to this one", "",
+                     kNoFriction),
     TEMPER_FIELD_F32(RmspropParams, weight_decay, 0.0, 1e6,
                      "L2 penalty on dense and convolution weights"),
     TEMPER_FIELD_U32(RmspropParams, centered, 0, 1,
@@ -73,11 +74,13 @@ extern const OptimizerOp kRmspropOptimizer;
 const OptimizerOp kRmspropOptimizer = {
     .name = "rmsprop",
     .help = "steps divided by the root of a running mean of squared gradients",
+    .learning_rate = 1e-3,
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<RmspropParams>,
     .states = NameStates,
     .update = Update,
     .decay = Decay,
+    .momentum = "momentum",
 };
 
 }  // namespace temper

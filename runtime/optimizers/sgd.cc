@@ -14,10 +14,9 @@ namespace temper {
 namespace {
 
 constexpr Field kFields[] = {
-    // Below 1: at 1 the velocity never forgets and the step grows without
-    // bound.
     TEMPER_FIELD_F32(SgdParams, momentum, 0.0, 0.99999,
-                     "factor of the previous step that is added to this one"),
+                     "factor of the previous step that is added to this one", "",
+                     kNoFriction),
     TEMPER_FIELD_F32(SgdParams, weight_decay, 0.0, 1e6,
                      "L2 penalty on dense and convolution weights"),
     TEMPER_FIELD_U32(SgdParams, nesterov, 0, 1, "Nesterov's momentum"),
@@ -58,12 +57,14 @@ extern const OptimizerOp kSgdOptimizer;
 const OptimizerOp kSgdOptimizer = {
     .name = "sgd",
     .help = "gradient descent with momentum",
+    .learning_rate = 0.05,
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<SgdParams>,
     .states = States,
     .update = Update,
     .unused = Unused,
     .decay = Decay,
+    .momentum = "momentum",
 };
 
 }  // namespace temper

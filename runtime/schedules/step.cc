@@ -1,6 +1,5 @@
-// Step decay: lr = base_lr * gamma^floor(t / step_size). The power is made by
-// repeated squaring, always in the same order, so that every machine rounds
-// alike.
+// Step decay: lr = base_lr * gamma^floor(t / step_size).
+#include "runtime/exact_math.h"
 #include "runtime/schedule.h"
 
 namespace temper {
@@ -14,12 +13,7 @@ constexpr Field kFields[] = {
 
 double Rate(const Schedule& s, uint64_t t, uint64_t) {
   const StepParams& p = s.As<StepParams>();
-  double power = 1.0, square = p.gamma;
-  for (uint64_t drops = t / p.step_size; drops > 0; drops /= 2) {
-    if (drops % 2 == 1) power *= square;
-    square *= square;
-  }
-  return s.base_lr * power;
+  return s.base_lr * exact::Power(p.gamma, t / p.step_size);
 }
 
 }  // namespace

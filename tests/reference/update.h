@@ -45,6 +45,47 @@ void RmspropUpdate(size_t n, T lr, T alpha, T eps, T momentum, T decay,
   }
 }
 
+template <class T>
+void MomentumUpdate(size_t n, T lr, T momentum, T decay, T scale, const T* g,
+                    T* w, T* v) {
+  testing::CountFlops(8 * n);
+  for (size_t i = 0; i < n; ++i) {
+    v[i] = FlushTiny(momentum * v[i] - lr * (scale * g[i] + decay * w[i]));
+    w[i] = FlushTiny(w[i] + v[i]);
+  }
+}
+
+template <class T>
+void AdagradUpdate(size_t n, T lr, T eps, T initial, T decay, T scale,
+                   const T* g, T* w, T* s) {
+  testing::CountFlops(12 * n);
+  for (size_t i = 0; i < n; ++i) {
+    const T gradient = scale * g[i] + decay * w[i];
+    s[i] = FlushTiny(s[i] + gradient * gradient);
+    w[i] = FlushTiny(w[i] - lr * gradient / (std::sqrt(initial + s[i]) + eps));
+  }
+}
+
+// Step t, from 1; h may be null. decoupled: decay shrinks the weight.
+template <class T>
+void AdamUpdate(size_t n, T lr, T beta1, T beta2, T eps, T decay,
+                bool decoupled, int t, T scale, const T* g, T* w, T* m, T* v,
+                T* h) {
+  testing::CountFlops(24 * n);
+  const T first = T(1) - std::pow(beta1, T(t));
+  const T second = T(1) - std::pow(beta2, T(t));
+  for (size_t i = 0; i < n; ++i) {
+    const T gradient = scale * g[i] + (decoupled ? T(0) : decay * w[i]);
+    if (decoupled) w[i] *= T(1) - lr * decay;
+    m[i] = FlushTiny(beta1 * m[i] + (T(1) - beta1) * gradient);
+    v[i] = FlushTiny(beta2 * v[i] + (T(1) - beta2) * gradient * gradient);
+    T square = v[i];
+    if (h != nullptr) square = h[i] = std::max(h[i], v[i]);
+    w[i] = FlushTiny(w[i] -
+                     lr * (m[i] / first) / (std::sqrt(square / second) + eps));
+  }
+}
+
 }  // namespace temper::reference
 
 #endif  // TEMPER_TESTS_REFERENCE_UPDATE_H_

@@ -71,6 +71,7 @@ TEST(Rmsprop, StepsAsPyTorch) {
                               .g = g,
                               .w = w,
                               .state = state,
+                              .scratch = nullptr,
                               .w_shared = false,
                               .parallel = {}}));
     }

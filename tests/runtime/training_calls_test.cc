@@ -230,6 +230,37 @@ TEST(Accumulate, SeveralBatchesAreOne) {
   }
 }
 
+// Rows weigh alike: 3 + 2 + 1 of them are a batch of 6.
+TEST(Accumulate, AShortBatchWeighsByItsRows) {
+  const Graph graph = testing::BuildOrDie("lenet5", {28, 28, 1}, 10);
+  const TestBatch data({28, 28, 1}, 10, 6, 1);
+  Bench one, parts;
+  ASSERT_TRUE(one.Start(graph, With(GradientMode::kWhole)).ok());
+  ASSERT_TRUE(parts.Start(graph, With(GradientMode::kAccumulated, 3)).ok());
+  one.trainer.Initialize(3);
+  parts.trainer.Initialize(3);
+  const std::vector<float> before = one.State();
+  uint32_t first = 0;
+  for (const uint32_t rows : {3u, 2u, 1u}) {
+    Batch batch = data.View(rows);
+    batch.input = data.input.data() + size_t{first} * 28 * 28;
+    batch.labels += first;
+    first += rows;
+    ASSERT_TRUE(parts.trainer.Accumulate(batch).status.ok());
+  }
+  const StepOptions step = {.learning_rate = 0.1f,
+                            .optimizer = SgdParams{0.0f, 0.0f}};
+  ASSERT_TRUE(one.trainer.Step(data.View(6), step).status.ok());
+  ASSERT_TRUE(parts.trainer.Apply(step).ok());
+  const std::vector<float> a = one.State(), b = parts.State();
+  double difference = 0, moved = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference += std::pow(double{a[i]} - double{b[i]}, 2);
+    moved += std::pow(double{a[i]} - double{before[i]}, 2);
+  }
+  EXPECT_LT(std::sqrt(difference), 1e-5 * std::sqrt(moved));
+}
+
 TEST(StepOptions, TakeTheOptimizersPlaceForOneStep) {
   const auto run = [](float planned, std::function<StepOptions()> step) {
     PlanOptions options = With(GradientMode::kFused);

@@ -210,6 +210,7 @@ const UpdateHookOp kClip = {.name = "clip",
                             .when = StepKind::kBeforeUpdate,
                             .run = [](const HookCall& call) {
                               *call.gradient_scale *= Coefficient(call.tensors);
+                              return Ok();
                             }};
 
 // The largest weight that is left.
@@ -221,6 +222,7 @@ const UpdateHookOp kConstraint = {
           v.data[i] = std::clamp(v.data[i], -kMostWeight, kMostWeight);
         }
       }
+      return Ok();
     }};
 
 // average = 0.75 * average + 0.25 * w, the first one is w.
@@ -243,6 +245,7 @@ const UpdateHookOp kAverage = {
                                : 0.75f * average[i] + 0.25f * v.data[i];
             }
           }
+          return Ok();
         }};
 
 TEST(Hooks, RunBeforeAndAfterTheUpdate) {

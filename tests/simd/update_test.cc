@@ -159,5 +159,218 @@ TEST(Rmsprop, ReportsNonFiniteWeightsAndState) {
   }
 }
 
+TEST(Momentum, MatchesTheTwinOnEveryTarget) {
+  for (size_t n : {1, 15, 16, 33, 1021}) {
+    Buffer fg = Buffer(n).Randomize(1), fw = Buffer(n).Randomize(2),
+           fv = Buffer(n).Randomize(3);
+    std::vector<double> g(n), w(n), v(n);
+    for (size_t i = 0; i < n; ++i) g[i] = fg[i], w[i] = fw[i], v[i] = fv[i];
+    reference::MomentumUpdate<double>(n, 0.1f, 0.9f, 1e-3f, -0.3f, g.data(),
+                                      w.data(), v.data());
+    testing::ForEachTarget([&](simd::Target) {
+      Buffer aw = fw, av = fv;
+      EXPECT_FALSE(simd::MomentumUpdate(n, {0.1f, 0.9f, 1e-3f, -0.3f}, fg, aw,
+                                        av, false, {}));
+      EXPECT_TRUE(aw.GuardsIntact() && av.GuardsIntact());
+      for (size_t i = 0; i < n; ++i) {
+        EXPECT_TRUE(testing::Near(aw[i], w[i], 5e-7, 1e-7)) << i;
+        EXPECT_TRUE(testing::Near(av[i], v[i], 5e-7, 1e-7)) << i;
+      }
+    });
+  }
+}
+
+TEST(Adagrad, MatchesTheTwinOnEveryTarget) {
+  for (size_t n : {1, 15, 16, 33, 1021}) {
+    for (const float initial : {0.0f, 0.25f}) {
+      Buffer fg = Buffer(n).Randomize(1), fw = Buffer(n).Randomize(2),
+             fs = Buffer(n).Randomize(3);
+      std::vector<double> g(n), w(n), s(n);
+      for (size_t i = 0; i < n; ++i) {
+        fs[i] = 0.1f + fs[i] * fs[i];
+        g[i] = fg[i], w[i] = fw[i], s[i] = fs[i];
+      }
+      reference::AdagradUpdate<double>(n, 0.1f, 1e-6f, initial, 1e-3f, -0.3f,
+                                       g.data(), w.data(), s.data());
+      testing::ForEachTarget([&](simd::Target) {
+        Buffer aw = fw, as = fs;
+        EXPECT_FALSE(simd::AdagradUpdate(
+            n, {0.1f, 1e-6f, initial, 1e-3f, -0.3f}, fg, aw, as, true, {}));
+        EXPECT_TRUE(aw.GuardsIntact() && as.GuardsIntact());
+        for (size_t i = 0; i < n; ++i) {
+          EXPECT_TRUE(testing::Near(aw[i], w[i], 5e-7, 1e-7)) << i;
+          EXPECT_TRUE(testing::Near(as[i], s[i], 5e-7, 1e-8)) << i;
+        }
+      });
+    }
+  }
+}
+
+TEST(Adam, MatchesTheTwinOnEveryTarget) {
+  for (size_t n : {1, 15, 16, 33, 1021}) {
+    for (const bool decoupled : {false, true}) {
+      for (const bool largest : {false, true}) {
+        constexpr float kLr = 0.01f, kDecay = 0.1f;
+        constexpr int kT = 3;
+        Buffer fg = Buffer(n).Randomize(1), fw = Buffer(n).Randomize(2),
+               fm = Buffer(n).Randomize(3), fv = Buffer(n).Randomize(4),
+               fh = Buffer(n).Randomize(5);
+        std::vector<double> g(n), w(n), m(n), v(n), h(n);
+        for (size_t i = 0; i < n; ++i) {
+          fv[i] = 0.1f + fv[i] * fv[i];
+          fh[i] = 0.1f + fh[i] * fh[i];
+          g[i] = fg[i], w[i] = fw[i], m[i] = fm[i], v[i] = fv[i], h[i] = fh[i];
+        }
+        const double beta1 = 0.9f, beta2 = 0.99f;
+        reference::AdamUpdate<double>(
+            n, kLr, beta1, beta2, 1e-6f, kDecay, decoupled, kT, -0.3f, g.data(),
+            w.data(), m.data(), v.data(), largest ? h.data() : nullptr);
+        simd::AdamStep step;
+        step.lr = static_cast<float>(kLr / (1 - std::pow(beta1, kT)));
+        step.beta1_rest = static_cast<float>(1 - beta1);
+        step.beta2 = 0.99f;
+        step.beta2_rest = static_cast<float>(1 - beta2);
+        step.eps = 1e-6f;
+        step.decay = decoupled ? 0.0f : kDecay;
+        step.keep = decoupled ? 1.0f - kLr * kDecay : 1.0f;
+        step.root = static_cast<float>(1 / std::sqrt(1 - std::pow(beta2, kT)));
+        step.scale = -0.3f;
+        testing::ForEachTarget([&](simd::Target) {
+          Buffer aw = fw, am = fm, av = fv, ah = fh;
+          EXPECT_FALSE(simd::AdamUpdate(n, step, fg, aw, am, av,
+                                        largest ? ah.data() : nullptr, true,
+                                        {}));
+          EXPECT_TRUE(aw.GuardsIntact() && am.GuardsIntact() &&
+                      av.GuardsIntact() && ah.GuardsIntact());
+          for (size_t i = 0; i < n; ++i) {
+            EXPECT_TRUE(testing::Near(aw[i], w[i], 1e-6, 2e-7)) << i;
+            EXPECT_TRUE(testing::Near(am[i], m[i], 1e-6, 1e-7)) << i;
+            EXPECT_TRUE(testing::Near(av[i], v[i], 1e-6, 1e-8)) << i;
+            if (largest) {
+              EXPECT_TRUE(testing::Near(ah[i], h[i], 1e-6, 1e-8)) << i;
+            }
+          }
+        });
+      }
+    }
+  }
+}
+
+// All that is in update.h, one after the other, three times.
+TEST(Updates, SameBitsOnExactTargetsAndAnyThreads) {
+  const size_t n = 100003;
+  Buffer g = Buffer(n).Randomize(1), w0 = Buffer(n).Randomize(2);
+  Buffer first(n);
+  double norm = 0;
+  bool have = false;
+  testing::ForEachTarget([&](simd::Target target) {
+    if (!target.exact) return;
+    for (uint32_t threads : {1u, 3u}) {
+      Buffer w = w0, v(n, 0.0f), s(n, 0.0f), m(n, 0.0f), q(n, 0.0f), h(n, 0.0f),
+             average(n, 0.0f), cut = g;
+      const ParallelRunner runner = testing::ThreadRunner(threads);
+      const bool shared = threads != 1;
+      for (int step = 0; step < 3; ++step) {
+        EXPECT_FALSE(simd::MomentumUpdate(n, {0.01f, 0.9f, 1e-3f, 0.7f}, g, w,
+                                          v, shared, runner));
+        EXPECT_FALSE(simd::AdagradUpdate(n, {0.01f, 1e-8f, 0.1f, 1e-3f, 0.7f},
+                                         g, w, s, shared, runner));
+        simd::AdamStep adam;
+        adam.lr = 0.01f, adam.scale = 0.7f, adam.keep = 0.999f;
+        EXPECT_FALSE(simd::AdamUpdate(n, adam, g, w, m, q, h, shared, runner));
+        simd::SoftThreshold(n, 1e-3f, w, runner);
+        simd::MoveToward(n, 0.3f, w, average, runner);
+        EXPECT_TRUE(simd::Clamp(n, 0.9f, 0.8f, cut, runner) || step > 0);
+        for (size_t i = 0; i < n; ++i) w[i] += average[i] + 0.01f * cut[i];
+      }
+      const double sum = simd::SumOfSquaresDouble(n, w);
+      if (!have) first = w, norm = sum, have = true;
+      EXPECT_TRUE(w.SameBits(first));
+      EXPECT_EQ(sum, norm);
+    }
+  });
+}
+
+TEST(Updates, ReportNonFiniteWeightsAndState) {
+  for (float bad : {std::numeric_limits<float>::infinity(),
+                    std::numeric_limits<float>::quiet_NaN(), 1e25f}) {
+    for (size_t at : {0u, 16u, 36u}) {
+      testing::ForEachTarget([&](simd::Target) {
+        const auto each = [&](auto update) {
+          Buffer g(37, 0.0f), w(37, 1.0f), a(37, 0.0f), b(37, 0.0f);
+          g[at] = bad;
+          EXPECT_TRUE(update(g, w, a, b));
+        };
+        if (bad != 1e25f) {
+          each([](Buffer& g, Buffer& w, Buffer& a, Buffer&) {
+            return simd::MomentumUpdate(37, {0.1f}, g, w, a, true, {});
+          });
+        }
+        each([](Buffer& g, Buffer& w, Buffer& a, Buffer&) {
+          return simd::AdagradUpdate(37, {0.1f}, g, w, a, true, {});
+        });
+        each([](Buffer& g, Buffer& w, Buffer& a, Buffer& b) {
+          simd::AdamStep step;
+          step.lr = 0.1f;
+          return simd::AdamUpdate(37, step, g, w, a, b, nullptr, true, {});
+        });
+      });
+    }
+  }
+}
+
+TEST(SoftThreshold, ReachesZeroAndStaysThere) {
+  testing::ForEachTarget([&](simd::Target) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const float from[] = {0.5f, -0.5f, 0.1f, -0.1f, 0.0f, -0.0f, 2.0f, nan};
+    const float to[] = {0.4f, -0.4f, 0.0f, 0.0f, 0.0f, 0.0f, 1.9f, nan};
+    for (const size_t n : {8u, 5u, 37u}) {
+      Buffer w(n);
+      for (size_t i = 0; i < n; ++i) w[i] = from[i % 8];
+      simd::SoftThreshold(n, 0.1f, w, {});
+      EXPECT_TRUE(w.GuardsIntact());
+      for (size_t i = 0; i < n; ++i) {
+        if (std::isnan(to[i % 8])) {
+          EXPECT_TRUE(std::isnan(w[i]));
+        } else {
+          EXPECT_FLOAT_EQ(w[i], to[i % 8]) << i;
+          if (to[i % 8] == 0.0f) {
+            EXPECT_FALSE(std::signbit(w[i])) << i;
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST(Clamp, SaysWhetherItCut) {
+  testing::ForEachTarget([&](simd::Target) {
+    for (const size_t n : {1u, 16u, 37u}) {
+      Buffer x(n, 0.4f);
+      EXPECT_FALSE(simd::Clamp(n, 0.5f, 0.2f, x, {}));
+      x[n - 1] = -3.0f;
+      EXPECT_TRUE(simd::Clamp(n, 1.0f, 0.5f, x, {}));
+      EXPECT_EQ(x[n - 1], -0.5f);
+      EXPECT_TRUE(x.GuardsIntact());
+      if (n > 1) {
+        EXPECT_EQ(x[0], 0.2f);
+      }
+    }
+  });
+}
+
+// Floats whose squares overflow, and a count that is no multiple of anything.
+TEST(SumOfSquaresDouble, DoesNotOverflow) {
+  Buffer x(100, 1e20f);
+  EXPECT_NEAR(std::sqrt(simd::SumOfSquaresDouble(100, x)), 1e21, 1e15);
+  for (const size_t n : {0u, 1u, 17u, 4096u, 4097u, 9001u}) {
+    Buffer y = Buffer(std::max<size_t>(n, 1)).Randomize(3);
+    long double sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += (long double)y[i] * y[i];
+    EXPECT_NEAR(simd::SumOfSquaresDouble(n, y), static_cast<double>(sum),
+                1e-12 * static_cast<double>(sum));
+  }
+}
+
 }  // namespace
 }  // namespace temper

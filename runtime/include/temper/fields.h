@@ -30,6 +30,9 @@ struct Field {
   // "steps" and "epochs" are times: params hold steps, a default is in the unit
   // (models/spec.h). Others, such as "pixels", are for readers.
   const char* unit = "";
+  // Why the range ends where it does, if that is no matter of course: added to
+  // the message that refuses a value.
+  const char* why = "";
   // Names of the whole numbers from 0 on, "f32|u8": specs and files say these.
   std::string_view names = {};
 

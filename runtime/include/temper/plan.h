@@ -237,6 +237,7 @@ struct NodePlan {
   uint32_t saved = kNoTensor;
   uint32_t forward_scratch = kNoTensor;
   uint32_t backward_scratch = kNoTensor;
+  uint32_t update_scratch = kNoTensor;
   // dx[i] is added to the gradient of input i instead of written over it.
   bool accumulate[kMaxInputs] = {};
   uint32_t weight_count = 0;
@@ -285,6 +286,9 @@ struct Plan {
 // Makes a plan, or says why there is none (with the node). `plan` is unchanged
 // on an error.
 Status MakePlan(const Graph& graph, const PlanOptions& options, Plan* plan);
+
+// The least GradientMode that optimizer and hooks of these options need.
+GradientMode GradientsNeeded(const PlanOptions& options);
 
 // Checks a plan from anywhere: sizes, alignment, lifetimes, no two live buffers
 // overlap, every step finds its buffers alive. Shares no code with the planner.

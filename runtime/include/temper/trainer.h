@@ -82,7 +82,8 @@ struct StepOptions {
 struct StepResult {
   // kNotFinite: with node = kNoNode the loss was not finite and nothing was
   // changed; with a node, an update made one of its weights non-finite, and the
-  // caller must restore its last saved state. kBadData: a label outside the
+  // caller must restore its last saved state (or a gradient was not finite, which
+  // a hook has seen: then weights and state are as they were). kBadData: a label outside the
   // classes; nothing was changed.
   Status status;
   float loss = 0.0f;  // mean over the rows, without the weight penalty
@@ -102,7 +103,8 @@ struct TensorView {
   uint64_t count = 0;
   bool trained = false;  // in this plan
   // Of a trained one whose plan has whole gradients, what Gradients or
-  // Accumulate has left: the mean over the rows, or the sum of such means.
+  // Accumulate has left: the mean over the rows, or the sum over the rows of all
+  // batches divided by the rows of the first one.
   // Valid until the next call. Else null.
   const float* gradient = nullptr;
 };
@@ -169,7 +171,7 @@ class Trainer {
 
   // One step over several batches, one after the other: Accumulate adds a
   // batch's gradients to those of the batches before it and lets running
-  // statistics follow; Apply updates with their mean, batch by batch, and ends
+  // statistics follow; Apply updates with the mean over all their rows and ends
   // the step. One batch: the bits of Step. A batch whose loss is not finite is
   // left out; Step drops what was gathered. kWrongState: a plan without
   // GradientMode::kAccumulated; nothing to apply.
@@ -182,6 +184,8 @@ class Trainer {
   // batches carry no random key, the next one draws what it would have drawn
   // there (one batch a step).
   uint64_t steps() const;
+  // A hook has made the gradients of the last step smaller.
+  bool clipped() const { return clipped_; }
   void SetStepCount(uint64_t steps);
 
   // Copies all that outlives a step (weights, statistics, the optimizer's
@@ -236,7 +240,7 @@ class Trainer {
   // What follows is in trainer_update.cc.
   void BeginUpdate(const StepOptions& options);
   void RunUpdate(const ProgramStep& step, Status* status);
-  void RunHook(uint32_t hook);
+  Status RunHook(uint32_t hook);
   void EndUpdate();
   GradientBlocks Blocks(uint32_t node);
   GradientPieces Pieces(uint32_t node);
@@ -287,7 +291,11 @@ class Trainer {
   uint64_t update_step_ = 0;  // its number, from 1
   uint32_t optimizer_states_ = 0;  // of each trained weight
   bool block_bad_ = false;         // a block's update went non-finite
+  bool scaled_ = false;            // the optimizer has seen the gradients
+  bool clipped_ = false;           // a hook has made gradients smaller
   uint32_t gathered_ = 0;          // batches since Accumulate's first
+  uint32_t first_rows_ = 0;        // rows of the first of them
+  uint64_t gathered_rows_ = 0;     // and of all
   uint32_t forward_steps_ = 0;     // steps of the forward part, loss included
   uint32_t backward_steps_ = 0;    // and of backward; whole gradients only
 #ifdef NDEBUG
