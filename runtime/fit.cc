@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "runtime/optimizer.h"
+
 namespace temper {
 namespace {
 
@@ -37,6 +39,76 @@ FitResult Fit::Run() {
   return result;
 }
 
+double Fit::Rate() const {
+  return LearningRate(options_.schedule, state_.step, state_.schedule);
+}
+
+// One-cycle schedules move the momentum, too.
+StepOptions Fit::OptionsOfStep() const {
+  StepOptions options;
+  options.learning_rate = static_cast<float>(Rate());
+  const double momentum = Momentum(options_.schedule, state_.step);
+  const Optimizer& planned = trainer_.plan().options.optimizer;
+  const OptimizerOp& op = OpOf(planned.kind);
+  if (momentum < 0.0 || op.momentum == nullptr) return options;
+  const Field& field = *op.fields.Find(op.momentum);
+  // Without momentum there is no state for it.
+  if (ReadField(field, planned.params) == 0.0) return options;
+  options.optimizer = planned;
+  WriteField(field, momentum, options.optimizer->params);
+  return options;
+}
+
+// The next batch with its key; none at the end.
+std::optional<Batch> Fit::NextBatch() {
+  const Batch* const next = train_.next(train_.context);
+  if (next == nullptr) return std::nullopt;
+  Batch batch = *next;
+  if (batch.sample_ids != nullptr && !batch.random) {
+    batch.random = RandomKey{options_.seed, state_.epoch};
+  }
+  return batch;
+}
+
+void Fit::Count(const StepResult& r) {
+  state_.loss_sum += double{r.loss} * r.rows;
+  state_.correct += r.correct;
+  state_.samples += r.rows;
+  ++state_.batch;
+}
+
+StepResult Fit::TrainBatch(const StepOptions& options) {
+  const std::optional<Batch> batch = NextBatch();
+  if (!batch) return {};
+  const StepResult r = trainer_.Step(*batch, options);
+  if (r.status.ok()) Count(r);
+  return r;
+}
+
+// Several batches and one update. What is returned is about all of them.
+StepResult Fit::TrainGroup(const StepOptions& options) {
+  StepResult all;
+  double loss = 0, error = 0;
+  for (uint64_t i = 0;
+       i < options_.accumulate && state_.batch < options_.batches_per_epoch;
+       ++i) {
+    const std::optional<Batch> batch = NextBatch();
+    if (!batch) break;
+    const StepResult r = trainer_.Accumulate(*batch);
+    if (!r.status.ok()) return r;
+    Count(r);
+    loss += double{r.loss} * r.rows;
+    error += double{r.absolute_error} * r.rows;
+    all.rows += r.rows;
+    all.correct += r.correct;
+  }
+  if (all.rows == 0) return all;
+  all.loss = static_cast<float>(loss / all.rows);
+  all.absolute_error = static_cast<float>(error / all.rows);
+  all.status = trainer_.Apply(options);
+  return all;
+}
+
 bool Fit::TrainEpoch(FitResult* result) {
   train_.start(train_.context, state_.epoch, state_.batch);
   while (state_.batch < options_.batches_per_epoch) {
@@ -44,22 +116,16 @@ bool Fit::TrainEpoch(FitResult* result) {
       *result = Stopped();
       return false;
     }
-    const Batch* const next = train_.next(train_.context);
-    if (next == nullptr) break;
-    const double rate = LearningRate(options_.schedule, state_.step);
-    Batch batch = *next;
-    if (batch.sample_ids != nullptr && !batch.random) {
-      batch.random = RandomKey{options_.seed, state_.epoch};
-    }
-    const StepResult r = trainer_.Step(batch, static_cast<float>(rate));
+    const StepOptions options = OptionsOfStep();
+    const StepResult r =
+        options_.accumulate > 1 ? TrainGroup(options) : TrainBatch(options);
     if (!r.status.ok()) {
       *result = Failed(r.status, false);
       return false;
     }
-    state_.loss_sum += double{r.loss} * r.rows;
-    state_.correct += r.correct;
-    state_.samples += r.rows;
-    ++state_.batch;
+    if (r.rows == 0) break;
+    const double rate = Rate();
+    state_.clipped += trainer_.clipped();
     ++state_.step;
     bool go = true;
     for (FitObserver* const observer : observers_) {
@@ -110,13 +176,19 @@ bool Fit::EndEpoch(FitResult* result) {
   const double n = static_cast<double>(state_.samples);
   report.epoch = ++state_.epoch;
   report.step = state_.step;
-  report.learning_rate = LearningRate(options_.schedule, state_.step - 1);
+  report.learning_rate =
+      LearningRate(options_.schedule, state_.step - 1, state_.schedule);
   report.train.loss = state_.loss_sum / n;
   report.train.accuracy = static_cast<double>(state_.correct) / n;
   report.train.samples = state_.samples;
+  report.train.clipped = static_cast<double>(state_.clipped) /
+                         static_cast<double>(options_.StepsPerEpoch());
+  ObserveLoss(options_.schedule,
+              report.validation ? report.validation->loss : report.train.loss,
+              &state_.schedule);
   state_.batch = 0;
   state_.loss_sum = 0;
-  state_.correct = state_.samples = 0;
+  state_.correct = state_.samples = state_.clipped = 0;
   bool go = true;
   for (FitObserver* const observer : observers_) {
     go = observer->OnEpoch(*this, report) && go;
@@ -130,10 +202,19 @@ bool Fit::EndEpoch(FitResult* result) {
 
 void BestKeeper::Look(const Trainer& trainer, const EpochReport& report) {
   const std::optional<FitMeans>& val = report.validation;
-  if (val && !std::isfinite(val->loss)) return;
-  const bool better = !val || epoch == 0 || val->accuracy > accuracy ||
-                      (val->accuracy == accuracy && val->loss < loss);
-  if (!better) return;
+  if (val && !std::isfinite(val->loss)) {
+    ++waited;
+    return;
+  }
+  const bool by_loss = monitor == Monitor::kLoss;
+  const bool improved = !val || epoch == 0 ||
+                        (by_loss ? val->loss < loss - min_delta
+                                 : val->accuracy > accuracy + min_delta);
+  // The loss decides between equals, which are no reason to go on waiting.
+  const bool tie = val && !improved && !by_loss && val->accuracy == accuracy &&
+                   val->loss < loss;
+  waited = improved ? 0 : waited + 1;
+  if (!improved && !tie) return;
   epoch = report.epoch;
   if (val) {
     accuracy = val->accuracy;

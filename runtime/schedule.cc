@@ -1,6 +1,8 @@
 // Warm-up, range checks and the table of schedules. See temper/schedules.h.
 #include "runtime/schedule.h"
 
+#include <algorithm>
+
 namespace temper {
 
 #define TEMPER_DECLARE(Name, file) extern const ScheduleOp k##Name##Schedule;
@@ -24,13 +26,36 @@ FieldList CommonScheduleFields() {
   return ListOf(kFields);
 }
 
-double LearningRate(const Schedule& s, uint64_t step) {
+double LearningRate(const Schedule& s, uint64_t step,
+                    const ScheduleState& state) {
   if (step >= s.total_steps) step = s.total_steps - 1;
   if (step < s.warmup) {
     return s.base_lr * static_cast<double>(step + 1) /
            static_cast<double>(s.warmup + 1);
   }
-  return OpOf(s.kind).rate(s, step - s.warmup, s.total_steps - s.warmup);
+  const ScheduleOp& op = OpOf(s.kind);
+  const double rate = op.rate(s, step - s.warmup, s.total_steps - s.warmup);
+  if (state.factor == 1.0 || op.least == nullptr) return rate;
+  return std::max(rate * state.factor, op.least(s));
+}
+
+double Momentum(const Schedule& s, uint64_t step) {
+  const ScheduleOp& op = OpOf(s.kind);
+  if (op.momentum == nullptr) return -1.0;
+  if (step >= s.total_steps) step = s.total_steps - 1;
+  const uint64_t t = step < s.warmup ? 0 : step - s.warmup;
+  return op.momentum(s, t, s.total_steps - s.warmup);
+}
+
+void ObserveLoss(const Schedule& s, double loss, ScheduleState* state) {
+  const ScheduleOp& op = OpOf(s.kind);
+  if (op.observe != nullptr) op.observe(s, loss, state);
+}
+
+Status CheckMinRate(const Schedule& s, double min_lr) {
+  if (min_lr <= s.base_lr) return Ok();
+  return Error(StatusCode::kInvalidArgument,
+               "the final learning rate must lie between 0 and the first one");
 }
 
 Status CheckSchedule(const Schedule& s) {

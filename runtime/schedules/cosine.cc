@@ -18,9 +18,7 @@ double Rate(const Schedule& s, uint64_t t, uint64_t total) {
 }
 
 Status Check(const Schedule& s) {
-  if (s.As<CosineParams>().min_lr <= s.base_lr) return Ok();
-  return Error(StatusCode::kInvalidArgument,
-               "the final learning rate must lie between 0 and the first one");
+  return CheckMinRate(s, s.As<CosineParams>().min_lr);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <vector>
 
 #include "temper/random.h"
@@ -249,6 +250,193 @@ TEST(BestKeeper, KeepsTheBestEpochAndPutsItBack) {
   report.validation->loss = std::numeric_limits<double>::quiet_NaN();
   EXPECT_TRUE(best.OnEpoch(fit, report));
   EXPECT_EQ(best.epoch, expected);
+}
+
+// Groups of two batches and a short last one: three steps an epoch.
+TEST(Fit, AccumulatesOverBatches) {
+  const auto start = [](Bench* bench) {
+    PlanOptions plan;
+    plan.batch = kRows;
+    plan.gradients = GradientMode::kAccumulated;
+    ASSERT_TRUE(bench->Start(SmallGraph(), plan).ok());
+    bench->trainer.Initialize(1);
+  };
+  FitOptions options = Options(2);
+  options.accumulate = 2;
+  options.schedule.total_steps = 6;
+  ASSERT_EQ(options.StepsPerEpoch(), 3u);
+  Bench fitted, by_hand;
+  start(&fitted);
+  start(&by_hand);
+  Source source;
+  Watch watch;
+  FitObserver* const observers[] = {&watch};
+  Fit fit(fitted.trainer, Of(&source), options, {}, observers);
+  EXPECT_EQ(fit.Run().end, FitEnd::kFinished);
+  EXPECT_EQ(watch.steps, 6u);
+  EXPECT_EQ(watch.questions, 6u);
+  EXPECT_EQ(fit.state().step, 6u);
+  EXPECT_EQ(watch.reports[0].train.samples, kRows * kBatches);
+  Source other;
+  uint64_t step = 0;
+  for (uint32_t epoch = 0; epoch < 2; ++epoch) {
+    other.epoch = epoch;
+    other.next = 0;
+    for (const uint32_t batches : {2u, 2u, 1u}) {
+      for (uint32_t b = 0; b < batches; ++b) {
+        Batch batch = *other.Make();
+        batch.random = RandomKey{3, epoch};
+        ASSERT_TRUE(by_hand.trainer.Accumulate(batch).status.ok());
+      }
+      ASSERT_TRUE(by_hand.trainer
+                      .Apply({.learning_rate = static_cast<float>(
+                                  LearningRate(options.schedule, step++))})
+                      .ok());
+    }
+  }
+  EXPECT_TRUE(SameBits(fitted.State(), by_hand.State()));
+  // Stopped between two steps and continued: the same bits.
+  Bench parts;
+  start(&parts);
+  Source again;
+  Watch stops;
+  stops.stop_at = 3;
+  FitObserver* const stopping[] = {&stops};
+  Fit first(parts.trainer, Of(&again), options, {}, stopping);
+  EXPECT_EQ(first.Run().end, FitEnd::kStopped);
+  EXPECT_EQ(first.state().batch, 4u);
+  EXPECT_EQ(first.Run().end, FitEnd::kFinished);
+  EXPECT_TRUE(SameBits(fitted.State(), parts.State()));
+}
+
+// One-cycle schedules move the momentum of the optimizer.
+TEST(Fit, OneCycleMovesTheMomentum) {
+  Bench fitted, by_hand;
+  Start(&fitted);
+  Start(&by_hand);
+  FitOptions options = Options(1);
+  options.schedule = OneCycleParams{};
+  options.schedule.base_lr = 0.1;
+  options.schedule.total_steps = kBatches;
+  Source source, other;
+  Fit fit(fitted.trainer, Of(&source), options);
+  EXPECT_EQ(fit.Run().end, FitEnd::kFinished);
+  for (uint64_t step = 0; step < kBatches; ++step) {
+    Batch batch = *other.Make();
+    batch.random = RandomKey{3, 0};
+    SgdParams sgd;
+    sgd.momentum = static_cast<float>(Momentum(options.schedule, step));
+    const StepOptions with = {.learning_rate = static_cast<float>(
+                                  LearningRate(options.schedule, step)),
+                              .optimizer = sgd};
+    ASSERT_TRUE(by_hand.trainer.Step(batch, with).status.ok());
+  }
+  EXPECT_TRUE(SameBits(fitted.State(), by_hand.State()));
+}
+
+// The rate falls after an epoch whose loss was no better.
+TEST(Fit, PlateauGoesByTheLoss) {
+  Bench bench;
+  Start(&bench);
+  FitOptions options = Options(6);
+  PlateauParams plateau;
+  plateau.patience = 0;
+  plateau.threshold = 0.9;  // nothing is ever so much better
+  options.schedule = plateau;
+  options.schedule.base_lr = 0.1;
+  options.schedule.total_steps = 6 * kBatches;
+  Source source;
+  Watch watch;
+  FitObserver* const observers[] = {&watch};
+  Fit fit(bench.trainer, Of(&source), options, {}, observers);
+  EXPECT_EQ(fit.Run().end, FitEnd::kFinished);
+  double rate = 0.1;
+  for (size_t e = 0; e < 6; ++e) {
+    EXPECT_NEAR(watch.reports[e].learning_rate, rate, 1e-12);
+    if (e > 0) rate *= 0.1;
+  }
+}
+
+// Hands out validation losses and says after which epoch it stops (0: never).
+struct Patience {
+  explicit Patience(BestKeeper* of) : keeper(of) { Start(&bench); }
+
+  uint32_t Feed(const std::vector<double>& losses, double accuracy = 0.5) {
+    Source source;
+    const FitOptions options = Options(100);
+    Fit fit(bench.trainer, Of(&source), options);
+    for (const double loss : losses) {
+      EpochReport report;
+      report.epoch = ++epoch;
+      report.validation.emplace();
+      report.validation->loss = loss;
+      report.validation->accuracy = accuracy;
+      if (!keeper->OnEpoch(fit, report)) return epoch;
+    }
+    return 0;
+  }
+
+  Bench bench;
+  BestKeeper* keeper;
+  uint32_t epoch = 0;
+};
+
+TEST(BestKeeper, StopsWhenNothingBecomesBetter) {
+  BestKeeper keeper;
+  keeper.monitor = Monitor::kLoss;
+  keeper.patience = 3;
+  EXPECT_EQ(Patience(&keeper).Feed({5, 4, 3, 2, 1, 2, 2, 2, 2}), 8u);
+  EXPECT_EQ(keeper.epoch, 5u);
+
+  // It ends by itself before patience runs out: the best is still epoch 5.
+  BestKeeper shorter;
+  shorter.monitor = Monitor::kLoss;
+  shorter.patience = 3;
+  EXPECT_EQ(Patience(&shorter).Feed({5, 4, 3, 2, 1, 2, 2}), 0u);
+  EXPECT_EQ(shorter.epoch, 5u);
+
+  // Stopped after epoch 6 and continued by another process.
+  BestKeeper before, after;
+  before.monitor = after.monitor = Monitor::kLoss;
+  before.patience = after.patience = 3;
+  EXPECT_EQ(Patience(&before).Feed({5, 4, 3, 2, 1, 2}), 0u);
+  after.epoch = before.epoch;
+  after.accuracy = before.accuracy;
+  after.loss = before.loss;
+  after.waited = before.waited;
+  Patience rest(&after);
+  rest.epoch = 6;
+  EXPECT_EQ(rest.Feed({2, 2, 2}), 8u);
+}
+
+TEST(BestKeeper, NanIsNeverBestAndEqualIsNoBetter) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  BestKeeper keeper;
+  keeper.monitor = Monitor::kLoss;
+  keeper.patience = 3;
+  EXPECT_EQ(Patience(&keeper).Feed({nan, nan, 1}), 0u);
+  EXPECT_EQ(keeper.epoch, 3u);
+  BestKeeper nans;
+  nans.monitor = Monitor::kLoss;
+  nans.patience = 2;
+  EXPECT_EQ(Patience(&nans).Feed({1, nan, nan}), 3u);
+  EXPECT_EQ(nans.epoch, 1u);
+  BestKeeper equal;
+  equal.monitor = Monitor::kLoss;
+  equal.patience = 2;
+  EXPECT_EQ(Patience(&equal).Feed({2, 2, 2}), 3u);
+  EXPECT_EQ(equal.epoch, 1u);
+  // Not by more than min_delta.
+  BestKeeper delta;
+  delta.monitor = Monitor::kLoss;
+  delta.min_delta = 0.5;
+  EXPECT_EQ(Patience(&delta).Feed({5, 4.6, 4.5}), 0u);
+  EXPECT_EQ(delta.epoch, 1u);
+  // By accuracy: a lower loss makes an epoch the best one, but does not wait.
+  BestKeeper accuracy;
+  accuracy.patience = 2;
+  EXPECT_EQ(Patience(&accuracy).Feed({3, 2, 1}), 3u);
+  EXPECT_EQ(accuracy.epoch, 3u);
 }
 
 }  // namespace

@@ -51,9 +51,17 @@ struct BatchSource {
 };
 
 struct FitOptions {
-  Schedule schedule;  // total_steps = epochs * batches_per_epoch
+  Schedule schedule;
   uint32_t epochs = 1;
   uint64_t batches_per_epoch = 1;
+  // Batches of a step: their gradients add up (Trainer::Accumulate), and a short
+  // last group of an epoch is a step, too. Above 1 the plan needs
+  // GradientMode::kAccumulated, and the fit stops between steps alone.
+  // total_steps = epochs * StepsPerEpoch().
+  uint64_t accumulate = 1;
+  uint64_t StepsPerEpoch() const {
+    return (batches_per_epoch + accumulate - 1) / accumulate;
+  }
   // Key of the random draws of batches that carry sample ids: with the number
   // of the epoch it gives a run's dropout masks (RandomKey).
   uint64_t seed = 0;
@@ -67,6 +75,8 @@ struct FitState {
   // Of the current epoch.
   double loss_sum = 0;  // losses times rows
   uint64_t correct = 0, samples = 0;
+  uint64_t clipped = 0;    // steps whose gradients a hook has made smaller
+  ScheduleState schedule;  // what it remembers
 };
 
 // Means over the samples of an epoch.
@@ -75,6 +85,7 @@ struct FitMeans {
   double accuracy = 0;        // of losses that tell rows right or wrong
   double absolute_error = 0;  // of squared error; validation alone
   uint64_t samples = 0;
+  double clipped = 0;  // of training: share of steps that were clipped
 };
 
 struct EpochReport {
@@ -92,7 +103,7 @@ class Fit;
 class FitObserver {
  public:
   virtual ~FitObserver() = default;
-  // Before every batch, of training and of validation. False stops the fit: a
+  // Before every step of training and every batch of validation. False stops the fit: a
   // validation that was cut short is made again by the next Run.
   virtual bool Continue(const Fit&) { return true; }
   // After a step. False stops.
@@ -142,6 +153,13 @@ class Fit {
  private:
   bool MayContinue();
   bool TrainEpoch(FitResult* result);  // false: ended
+  double Rate() const;                 // of the next step
+  StepOptions OptionsOfStep() const;
+  std::optional<Batch> NextBatch();
+  void Count(const StepResult& r);
+  // One step. rows 0: the epoch has no more batches.
+  StepResult TrainBatch(const StepOptions& options);
+  StepResult TrainGroup(const StepOptions& options);
   bool EndEpoch(FitResult* result);
   bool Validate(FitMeans* means, FitResult* result);
 
@@ -152,10 +170,17 @@ class Fit {
   FitState state_;
 };
 
-// Which epoch was best: the highest accuracy, among equals the lowest loss;
-// without classes the lowest loss. Of a fit without validation the last one. An
-// epoch whose validation is not finite never is. With memory it keeps the
-// trainer's state of that epoch.
+// What decides which epoch is better.
+enum class Monitor : uint32_t {
+  kAccuracy,  // of validation; among equals the lowest loss. For patience with
+              // models that have no classes, take kLoss
+  kLoss,      // of validation
+};
+
+// Which epoch was best by `monitor`: better by more than min_delta. Of a fit
+// without validation the last one. An epoch whose validation is not finite never
+// is. With memory it keeps the trainer's state of that epoch. With patience it
+// stops the fit.
 class BestKeeper : public FitObserver {
  public:
   BestKeeper() = default;
@@ -166,13 +191,20 @@ class BestKeeper : public FitObserver {
   // types, which a caller's build may want.
   bool OnEpoch(Fit& fit, const EpochReport& report) override {
     Look(fit.trainer(), report);
-    return true;
+    return !ShouldStop();
   }
+  // `patience` validations in a row were no better.
+  bool ShouldStop() const { return patience != 0 && waited >= patience; }
   // Puts the best epoch's state back. False without one.
   bool Restore(Trainer& trainer) const;
 
   uint32_t epoch = 0;  // 0: none yet, the next two say nothing
   double accuracy = -1, loss = 0;
+  uint32_t waited = 0;  // validations since the monitored value became better
+
+  Monitor monitor = Monitor::kAccuracy;
+  double min_delta = 0;   // >= 0
+  uint32_t patience = 0;  // 0: never stop
 
  private:
   void Look(const Trainer& trainer, const EpochReport& report);
