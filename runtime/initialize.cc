@@ -102,9 +102,8 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
           if (options.zero_init_residual && closes[view.node]) {
             initializer = InitializerKind::kZero;
           }
-          InitializeTensor(initializer, seed, view.node, view.slot,
-                           view.spec->fan_in, view.spec->fan_out,
-                           view.spec->dims[0], view.count, view.data);
+          InitializeTensor(initializer, seed, view.node, view.slot, *view.spec,
+                           view.data);
         }
         break;
       case WeightRole::kGamma:

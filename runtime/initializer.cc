@@ -3,6 +3,7 @@
 #include "runtime/initializer.h"
 
 #include "temper/random.h"
+#include "temper/registry.h"
 
 namespace temper {
 
@@ -20,16 +21,27 @@ const InitializerOp& OpOf(InitializerKind kind) {
   return *kOps[static_cast<uint32_t>(kind)];
 }
 
+Initializer::Initializer(InitializerKind k) : kind(k) {
+  const InitializerOp& op = OpOf(k);
+  if (op.defaults != nullptr) op.defaults(params);
+}
+
+FieldList CommonInitializerFields() {
+  static constexpr Field kFields[] = {
+      TEMPER_FIELD_U32(InitializeCommon, zero_residual, 0, 1,
+                       "residual branches start at zero"),
+  };
+  return ListOf(kFields);
+}
+
 const char* InitializerName(InitializerKind kind) { return OpOf(kind).name; }
 
 void InitializeTensor(const Initializer& initializer, uint64_t seed,
-                      uint32_t node, uint32_t tensor, uint32_t fan_in,
-                      uint32_t fan_out, uint64_t rows, uint64_t count,
+                      uint32_t node, uint32_t tensor, const WeightSpec& spec,
                       float* out) {
   const Draws draws = {seed, RandomStream(RandomUse::kInitialize, node),
                        tensor};
-  OpOf(initializer.kind)
-      .fill({draws, fan_in, fan_out, rows, count, initializer.params, out});
+  OpOf(initializer.kind).fill({draws, initializer, spec, out});
 }
 
 void InitializeNormal(uint64_t seed, uint32_t stream, uint32_t tensor,

@@ -3,8 +3,12 @@
 #ifndef TEMPER_RUNTIME_INITIALIZER_H_
 #define TEMPER_RUNTIME_INITIALIZER_H_
 
+#include <cassert>
+#include <cmath>
+
 #include "runtime/table.h"
 #include "temper/initializers.h"
+#include "temper/plan.h"
 
 namespace temper {
 
@@ -22,11 +26,35 @@ void FillUniform(const Draws& draws, double bound, uint64_t count, float* out);
 
 struct InitializeCall {
   Draws draws;
-  uint32_t fan_in, fan_out;
-  uint64_t rows, count;  // of out: rows of count / rows elements
-  const void* params;
-  float* out;
+  const Initializer& initializer;
+  const WeightSpec& spec;
+  float* out;  // spec.Count()
+
+  template <class Params>
+  const Params& As() const {
+    assert(initializer.kind == InitializerKindOf<Params>::value);
+    return *reinterpret_cast<const Params*>(initializer.params);
+  }
+  void Normal(double std) const {
+    FillNormal(draws, std, 0, spec.Count(), out);
+  }
+  void Uniform(double bound) const {
+    FillUniform(draws, bound, spec.Count(), out);
+  }
 };
+
+// Deviations with numerator 2, bounds with numerator 6.
+inline double HeRoot(double numerator, const HeParams& p,
+                     const WeightSpec& spec) {
+  const double slope = p.slope;
+  return std::sqrt(numerator / ((1.0 + slope * slope) *
+                                (p.fan_out ? spec.fan_out : spec.fan_in)));
+}
+inline double XavierRoot(double numerator, const XavierParams& p,
+                         const WeightSpec& spec) {
+  return p.gain *
+         std::sqrt(numerator / (double{1} * spec.fan_in + spec.fan_out));
+}
 
 struct InitializerOp {
   const char* name = "";
@@ -37,6 +65,9 @@ struct InitializerOp {
 };
 
 const InitializerOp& OpOf(InitializerKind kind);
+
+// Fields of InitializeCommon (temper/registry.h).
+FieldList CommonInitializerFields();
 
 }  // namespace temper
 

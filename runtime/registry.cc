@@ -6,6 +6,7 @@
 #include "runtime/layer.h"
 #include "runtime/optimizer.h"
 #include "runtime/schedule.h"
+#include "runtime/update_hook.h"
 
 namespace temper {
 namespace {
@@ -66,6 +67,7 @@ static_assert(sizeof(Optimizer::params) <= kMaxParams);
 static_assert(sizeof(Schedule::params) <= kMaxParams);
 static_assert(sizeof(Initializer::params) <= kMaxParams);
 static_assert(sizeof(Augmentation::params) <= kMaxParams);
+static_assert(sizeof(UpdateHook::params) <= kMaxParams);
 
 }  // namespace
 
@@ -85,7 +87,21 @@ Catalogue ScheduleCatalogue() {
   return catalogue;
 }
 Catalogue InitializerCatalogue() {
-  return CatalogueOf<InitializerKind>("initializers", "initializer");
+  Catalogue catalogue =
+      CatalogueOf<InitializerKind>("initializers", "initializer");
+  // One more: which of them a layer gets is Trainer::Initialize's choice.
+  ++catalogue.count;
+  catalogue.entry = [](uint32_t i) -> Entry {
+    if (i < static_cast<uint32_t>(InitializerKind::kCount)) {
+      return EntryAt<InitializerKind>(i);
+    }
+    return {"auto", "he_normal where a ReLU follows, xavier_normal elsewhere"};
+  };
+  catalogue.common = CommonInitializerFields();
+  return catalogue;
+}
+Catalogue UpdateHookCatalogue() {
+  return CatalogueOf<UpdateHookKind>("update_hooks", "update hook");
 }
 Catalogue AugmentationCatalogue() {
   return CatalogueOf<AugmentKind>("augmentations", "augmentation");

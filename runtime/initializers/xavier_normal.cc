@@ -1,20 +1,27 @@
-// Xavier normal: N(0, 2 / (fan_in + fan_out)), for symmetric activations such
-// as tanh (Glorot and Bengio 2010).
-#include <cmath>
-
+// Xavier: deviation gain * sqrt(2 / (fan_in + fan_out)) keeps the scale of
+// outputs and gradients about alike (Glorot and Bengio 2010).
 #include "runtime/initializer.h"
 
 namespace temper {
+namespace {
+
+constexpr Field kFields[] = {
+    TEMPER_FIELD_F32(XavierNormalParams, gain, 1e-6, 1e6,
+                     "factor; 5/3 for tanh"),
+};
+
+}  // namespace
 
 extern const InitializerOp kXavierNormalInitializer;
 const InitializerOp kXavierNormalInitializer = {
     .name = "xavier_normal",
-    .help = "N(0, 2 / (fan_in + fan_out)): where tanh or nothing follows",
+    .help = "deviation sqrt(2 / (fan_in + fan_out))",
+    .fields = ListOf(kFields),
+    .defaults = DefaultsOf<XavierNormalParams>,
     .fill =
         [](const InitializeCall& call) {
-          FillNormal(call.draws,
-                     std::sqrt(2.0 / (double{1} * call.fan_in + call.fan_out)),
-                     0, call.count, call.out);
+          call.Normal(
+              XavierRoot(2.0, call.As<XavierNormalParams>(), call.spec));
         },
 };
 

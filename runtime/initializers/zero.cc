@@ -11,7 +11,7 @@ const InitializerOp kZeroInitializer = {
     .help = "0",
     .fill =
         [](const InitializeCall& call) {
-          std::fill_n(call.out, call.count, 0.0f);
+          std::fill_n(call.out, call.spec.Count(), 0.0f);
         },
 };
 

@@ -105,13 +105,23 @@ void ExpectMoments(const Moments& m, double variance, double kurtosis) {
 }
 
 constexpr size_t kCount = 200000;
+std::vector<float> Draw(const Initializer& initializer, uint32_t fan_in,
+                        uint32_t fan_out, uint64_t seed = 5, uint32_t node = 3,
+                        uint32_t tensor = 0) {
+  WeightSpec spec;
+  spec.rank = 2;
+  spec.dims[0] = 1;
+  spec.dims[1] = kCount;
+  spec.fan_in = fan_in;
+  spec.fan_out = fan_out;
+  std::vector<float> x(kCount);
+  InitializeTensor(initializer, seed, node, tensor, spec, x.data());
+  return x;
+}
 std::vector<float> Draw(InitializerKind kind, uint32_t fan_in, uint32_t fan_out,
                         uint64_t seed = 5, uint32_t node = 3,
                         uint32_t tensor = 0) {
-  std::vector<float> x(kCount);
-  InitializeTensor(kind, seed, node, tensor, fan_in, fan_out, 1, x.size(),
-                   x.data());
-  return x;
+  return Draw(Initializer(kind), fan_in, fan_out, seed, node, tensor);
 }
 
 TEST(Initializers, Moments) {
@@ -149,6 +159,106 @@ TEST(Initializers, Moments) {
     ASSERT_EQ(v, 0.0f);
     ASSERT_FALSE(std::signbit(v));
   }
+}
+
+// Deviation or bound within 2 %, from the formulas of the papers.
+TEST(Initializers, DeviationsAndBounds) {
+  constexpr uint32_t kIn = 300, kOut = 500;
+  const struct {
+    Initializer initializer;
+    double deviation;
+    bool uniform;
+  } kKinds[] = {
+      {HeNormalParams{}, 0.0816496581, false},
+      {HeNormalParams{{0.0f, 1}}, 0.0632455532, false},
+      {HeNormalParams{{0.1f, 0}}, 0.0812444463, false},
+      {HeUniformParams{{0.2f, 1}}, 0.0620173672, true},
+      {XavierNormalParams{}, 0.05, false},
+      {XavierNormalParams{{5.0f / 3}}, 0.0833333333, false},
+      {XavierUniformParams{{2.0f}}, 0.1, true},
+      {LecunNormalParams{}, 0.0577350269, false},
+      {LecunUniformParams{}, 0.0577350269, true},
+      {GaussianParams{}, 0.01, false},
+      {GaussianParams{1.0f}, 1.0, false},
+      {UniformParams{}, 0.0288675135, true},
+      {UniformParams{0.3f}, 0.1732050808, true},
+  };
+  for (const auto& k : kKinds) {
+    SCOPED_TRACE(InitializerName(k.initializer.kind));
+    const std::vector<float> x = Draw(k.initializer, kIn, kOut);
+    const Moments m = MomentsOf(x.data(), x.size());
+    EXPECT_NEAR(m.mean, 0.0, 0.02 * k.deviation);
+    EXPECT_NEAR(std::sqrt(m.variance), k.deviation, 0.02 * k.deviation);
+    if (k.uniform) {
+      const double bound = std::sqrt(3.0) * k.deviation;
+      EXPECT_LE(m.largest, bound * (1 + 1e-6));
+      EXPECT_GE(m.largest, bound * 0.98);
+    }
+  }
+  for (const float v : Draw(ConstantInitializerParams{0.25f}, 1, 1)) {
+    ASSERT_EQ(v, 0.25f);
+  }
+}
+
+WeightSpec SpecOf(std::vector<uint32_t> dims, uint32_t fan_out) {
+  WeightSpec spec;
+  spec.rank = static_cast<uint32_t>(dims.size());
+  std::copy(dims.begin(), dims.end(), spec.dims);
+  spec.fan_out = fan_out;
+  return spec;
+}
+
+TEST(Initializers, OrthogonalRowsOrColumns) {
+  for (const auto& dims : {std::vector<uint32_t>{20, 50},
+                           {50, 20},
+                           {30, 30},
+                           {8, 3, 3, 4},
+                           {64, 3, 3, 2},
+                           {3, 3, 40}}) {
+    const WeightSpec spec = SpecOf(dims, 1);
+    std::vector<float> x(spec.Count());
+    InitializeTensor(OrthogonalParams{2.0f}, 1, 2, 0, spec, x.data());
+    const size_t rows = dims.size() == 3 ? 9 : dims[0];
+    const size_t columns = x.size() / rows;
+    const bool wide = rows <= columns;
+    const size_t count = wide ? rows : columns, length = wide ? columns : rows;
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t j = 0; j <= i; ++j) {
+        double dot = 0;
+        for (size_t k = 0; k < length; ++k) {
+          dot += double{wide ? x[i * columns + k] : x[k * columns + i]} *
+                 (wide ? x[j * columns + k] : x[k * columns + j]);
+        }
+        EXPECT_NEAR(dot, i == j ? 4.0 : 0.0, 2e-6) << i << " " << j;
+      }
+    }
+  }
+}
+
+TEST(Initializers, DiracIsTheIdentity) {
+  std::vector<float> x(4 * 3 * 5 * 6);
+  InitializeTensor(DiracParams{}, 1, 2, 0, SpecOf({4, 3, 5, 6}, 15 * 4),
+                   x.data());
+  for (size_t o = 0; o < 4; ++o) {
+    for (size_t tap = 0; tap < 15; ++tap) {
+      for (size_t i = 0; i < 6; ++i) {
+        // The middle of 3 by 5.
+        EXPECT_EQ(x[(o * 15 + tap) * 6 + i], tap == 7 && i == o ? 1.0f : 0.0f);
+      }
+    }
+  }
+  // Two groups of two outputs, three inputs each.
+  x.resize(4 * 3);
+  InitializeTensor(DiracParams{}, 1, 2, 0, SpecOf({4, 1, 1, 3}, 2), x.data());
+  EXPECT_EQ(x, (std::vector<float>{1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0}));
+  x.resize(9 * 2);
+  InitializeTensor(DiracParams{}, 1, 2, 0, SpecOf({3, 3, 2}, 9), x.data());
+  for (size_t i = 0; i < x.size(); ++i) {
+    EXPECT_EQ(x[i], i / 2 == 4 ? 1.0f : 0.0f);
+  }
+  x.resize(6);
+  InitializeTensor(DiracParams{}, 1, 2, 0, SpecOf({3, 2}, 3), x.data());
+  EXPECT_EQ(x, (std::vector<float>{1, 0, 0, 1, 0, 0}));
 }
 
 TEST(Initializers, StreamsAreIndependentAndReproducible) {
@@ -190,7 +300,7 @@ TEST(Initializers, Names) {
     EXPECT_EQ(InitializerCatalogue().Find(InitializerName(kind)), k);
   }
   EXPECT_STREQ(InitializerName(InitializerKind::kHeNormal), "he_normal");
-  EXPECT_EQ(InitializerCatalogue().Find("orthogonal"),
+  EXPECT_EQ(InitializerCatalogue().Find("auto"),
             static_cast<uint32_t>(InitializerKind::kCount));
 }
 

@@ -25,12 +25,18 @@ struct Entry {
 };
 inline constexpr uint32_t kMaxParams = 192;  // bytes; a SizeList fits
 
+// Catalogue::common of initializers.
+struct InitializeCommon {
+  uint32_t zero_residual = 1;  // InitializeOptions::zero_init_residual
+};
+
 struct Catalogue {
   const char* name = "";      // "optimizers"
   const char* singular = "";  // "optimizer"
   uint32_t count = 0;
-  // Entry i; in the catalogues of optimizers, schedules, initializers and
-  // augmentations, that of the kind with the number i.
+  // Entry i; in the catalogues of optimizers, schedules, initializers, update
+  // hooks and augmentations, that of the kind with the number i. Initializers
+  // have one more, the last one, "auto".
   Entry (*entry)(uint32_t i) = nullptr;
   // Fields that every entry has in addition to its own (the warm-up of
   // schedules).
@@ -51,12 +57,13 @@ Catalogue OptimizerCatalogue();
 Catalogue ScheduleCatalogue();
 Catalogue InitializerCatalogue();
 Catalogue AugmentationCatalogue();
+Catalogue UpdateHookCatalogue();
 
 // All of them, in this order.
 inline constexpr Catalogue (*kCatalogues[])() = {
-    LayerCatalogue,       LossCatalogue,     ActivationCatalogue,
-    OptimizerCatalogue,   ScheduleCatalogue, InitializerCatalogue,
-    AugmentationCatalogue};
+    LayerCatalogue,        LossCatalogue,      ActivationCatalogue,
+    OptimizerCatalogue,    ScheduleCatalogue,  InitializerCatalogue,
+    AugmentationCatalogue, UpdateHookCatalogue};
 
 }  // namespace temper
 
