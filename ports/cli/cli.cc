@@ -24,7 +24,8 @@ namespace {
 constexpr void (*kVerbs[])(Cli&) = {
     AddTrainVerb,   AddFinetuneVerb, AddResumeVerb,   AddEvalVerb,
     AddPredictVerb, AddPlanVerb,     AddInspectVerb,  AddListVerb,
-    AddDataVerb,    AddBenchVerb,    AddSimulateVerb, AddDoctorVerb};
+    AddDataVerb,    AddBenchVerb,    AddSimulateVerb, AddDoctorVerb,
+    AddHelpVerb};
 
 constexpr const char* kNoOutput = "cannot write to standard output";
 

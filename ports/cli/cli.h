@@ -47,6 +47,7 @@ void AddListVerb(Cli& cli);
 void AddBenchVerb(Cli& cli);
 void AddDoctorVerb(Cli& cli);
 void AddSimulateVerb(Cli& cli);
+void AddHelpVerb(Cli& cli);
 
 }  // namespace temper::host
 
