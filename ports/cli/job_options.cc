@@ -12,6 +12,8 @@
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/job_file.h"
 #include "ports/cli/messages.h"
+#include "ports/cli/schedule_plot.h"
+#include "ports/cli/technique_options.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/train/specs.h"
 
@@ -118,12 +120,11 @@ void AddShorthand(Verb& verb, const char* name, const SpecOption& of,
   });
 }
 
-int PrintJob(Cli& cli, const Verb& verb) {
-  Report report(verb.name);
+void AddJob(const Verb& verb, Report* report) {
   Value options = Value::object();
-  Table& table = report.AddTable("", {{"", "option", Column::kText},
-                                      {"", "value", Column::kName},
-                                      {"", "from", Column::kText}});
+  Table& table = report->AddTable("", {{"", "option", Column::kText},
+                                       {"", "value", Column::kName},
+                                       {"", "from", Column::kText}});
   for (const Option& option : verb.options) {
     if (!option.in_files || !option.text) continue;
     const std::string text = option.given() || option.default_text.empty()
@@ -134,8 +135,7 @@ int PrintJob(Cli& cli, const Verb& verb) {
     table.Add({option.Key(), text, from});
     options[option.Key()] = {{"value", text}, {"from", from}};
   }
-  report.Data("options", options);
-  return cli.output.Print(report);
+  report->Data("options", options);
 }
 
 }  // namespace
@@ -143,6 +143,7 @@ int PrintJob(Cli& cli, const Verb& verb) {
 void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
   auto config = std::make_shared<std::string>();
   auto dry_run = std::make_shared<bool>(false);
+  auto plot = std::make_shared<bool>(false);
   // First of all: it brings values for the others.
   verb.after.push_back([&verb, config] {
     if (!config->empty()) ReadJobFile(verb, *config);
@@ -168,12 +169,12 @@ void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
       .Group(kData);
 
   verb.Add("--init", &o->init, "SPEC",
-           "First weights: auto (He where a ReLU follows, Xavier elsewhere), " +
-               NamesOf(InitializerCatalogue()))
+           "First weights: " + NamesOf(InitializerCatalogue()) +
+               "; `temper list initializers` has their fields")
       .Check([](const std::string& given) {
         Choice choice;
-        if (given == "auto") return std::string();
-        return ReadSpec(given, InitializerCatalogue(), &choice);
+        InitializeCommon common;
+        return ReadSpec(given, InitializerCatalogue(), 0, &choice, &common);
       })
       .Group(kModel);
   verb.Add("--dropout", &o->dropout, "RATE",
@@ -201,6 +202,7 @@ void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
       .Group(kTraining);
   verb.Add("--lr", &o->lr, "RATE", "Learning rate")
       .Range(1e-30, 1e6)
+      .Default("the optimizer's own; finetune: a fifth of it")
       .Group(kTraining);
   const SpecOption schedule = {"--schedule", &o->schedule, ScheduleCatalogue()};
   const SpecOption optimizer = {"--optimizer", &o->optimizer,
@@ -215,6 +217,7 @@ void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
   AddShorthand(verb, "--nesterov", optimizer, "nesterov");
   AddShorthand(verb, "--wd", optimizer, "weight_decay");
   AddShorthand(verb, "--wd-all", optimizer, "decay_all");
+  AddTechniqueOptions(verb, o);
   verb.Add("--seed", &o->seed, "N", "Seed of everything random")
       .Whole(0, UINT64_MAX)
       .Group(kTraining);
@@ -233,14 +236,25 @@ void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
             "Print the options of the job and where each comes from, and end")
       .NotInFiles()
       .Group(kJob);
-  verb.after.push_back([&cli, &verb, config, dry_run, o] {
-    if (!*dry_run) return;
+  verb.Flag("--plot-schedule", plot.get(),
+            "Draw the learning rate over the epochs of the job, and end")
+      .NotInFiles()
+      .Group(kJob);
+  verb.after.push_back([&cli, &verb, config, dry_run, plot, o] {
+    if (!*dry_run && !*plot) return;
+    verb.At("--lr").default_text = fmt::format("{}", DefaultRate(*o));
     o->schedule = CompleteSpec(o->schedule, ScheduleCatalogue());
     o->optimizer = CompleteSpec(o->optimizer, OptimizerCatalogue());
     verb.At("--schedule").default_text = o->schedule;
     verb.At("--optimizer").default_text = o->optimizer;
     // What the options point into belongs to the verb's work.
-    verb.run = [&cli, &verb, owner = verb.run] { return PrintJob(cli, verb); };
+    verb.run = [&cli, &verb, o, dry_run = *dry_run, plot = *plot,
+                owner = verb.run] {
+      Report report(verb.name);
+      if (dry_run) AddJob(verb, &report);
+      if (plot) AddSchedule(*o, &report);
+      return cli.output.Print(report);
+    };
   });
 }
 

@@ -65,10 +65,7 @@ JobOptions OptionsOf(const Arguments& a, Verb& verb) {
       Fail(ErrorKind::kUsage, "nothing to simulate", "",
            "a job is a run folder, or --model and --data as for train", "");
     }
-    JobOptions o = a.options;
-    // The verb's own default.
-    if (o.finetune && !verb.At("--lr").given()) o.lr = kFinetuneRate;
-    return o;
+    return a.options;
   }
   // The folder's own options decide everything but how and where it runs here.
   constexpr std::string_view kOwn[] = {
@@ -162,10 +159,10 @@ void AddPrediction(const sim::DeviceProfile& device, const Job& job,
   report->Data("outside_bytes", p.outside);
   report->Data("memory_limit_bytes", p.limit);
   report->Data("process_constant_bytes", kProcessBytes);
-  const uint64_t steps = job.steps_per_epoch * job.options.epochs;
+  const uint64_t batches = job.batches_per_epoch * job.options.epochs;
   report->Text("whole job",
-               fmt::format("{}: {} steps {}, validation {}, {} saves {}",
-                           DurationText(p.Total()), steps,
+               fmt::format("{}: {} batches {}, validation {}, {} saves {}",
+                           DurationText(p.Total()), batches,
                            DurationText(p.steps), DurationText(p.evaluation),
                            p.save_count, DurationText(p.saves)));
   report->Text("step", fmt::format("{:.4g} ms at batch {}, {}: {:.4g} images/s",
@@ -183,7 +180,7 @@ void AddPrediction(const sim::DeviceProfile& device, const Job& job,
   report->Data("estimate",
                {{"ms_per_step", 1e3 * p.step.seconds},
                 {"images_per_second", job.options.batch / p.step.seconds},
-                {"steps", steps},
+                {"steps", batches},
                 {"steps_seconds", p.steps},
                 {"validation_seconds", p.evaluation},
                 {"save_seconds", p.saves},
@@ -199,7 +196,7 @@ std::optional<std::string> WeightsOfRun(const std::string& run,
   if (run.empty() || !std::filesystem::exists(LastCheckpoint(run))) return {};
   try {
     ModelSource file(LastCheckpoint(run));
-    if (ReadCounters(file.header(), job).epoch == job.options.epochs) {
+    if (HasFinished(ReadCounters(file.header(), job), job.options)) {
       return file.WeightsSha256();
     }
   } catch (const Failure& failure) {

@@ -37,7 +37,7 @@ void PrintHead(const Session& session, bool resumed) {
   if (!resumed) return;
   const Counters c = session.counters();
   Message("goes on from step {}: epoch {} of {}, {} of {} batches done", c.step,
-          c.epoch + 1, job.options.epochs, c.batch, job.steps_per_epoch);
+          c.epoch + 1, job.options.epochs, c.batch, job.batches_per_epoch);
 }
 
 // Data on which the model can be judged: --val, or what `eval` takes of --data.
@@ -49,7 +49,7 @@ std::string EvaluationData(const JobOptions& o) {
 }
 
 void AddNext(const JobOptions& o, const SessionResult& r, Report* report) {
-  if (r.epochs_done < o.epochs) {
+  if (!r.finished) {
     report->Next({"resume", o.out});
     return;
   }
@@ -61,7 +61,7 @@ void AddNext(const JobOptions& o, const SessionResult& r, Report* report) {
 }
 
 std::string BestText(const Job& job, const SessionResult& r) {
-  if (r.epochs_done < job.options.epochs) return "";  // not known yet
+  if (!r.finished) return "";  // not known yet
   if (!job.data.val) return "none: no validation data (val= in --data)";
   if (r.best_epoch == 0) return "none: no validation loss was finite";
   if (!job.classes.empty()) {
@@ -80,18 +80,23 @@ Report MakeReport(const std::string& verb, const Job& job,
                   const SessionResult& r) {
   const JobOptions& o = job.options;
   Report report(verb);
-  const bool best = r.best_epoch != 0, finished = r.epochs_done == o.epochs;
+  const bool best = r.best_epoch != 0;
   const bool val_best = best && job.data.val.has_value();
   if (r.was_finished) {
     report.Line(
         fmt::format("already finished: {} of {} epochs, {} steps; nothing was "
                     "done",
                     r.epochs_done, o.epochs, r.steps_done));
-  } else if (!finished) {
+  } else if (r.stopped_early) {
+    report.Line(fmt::format(
+        "stopped early after epoch {} of {}: no better one in {} epochs",
+        r.epochs_done, o.epochs, o.early_stop));
+  } else if (!r.finished) {
     report.Line(fmt::format("stopped after step {}", r.steps_done));
   }
   report.Data("run", o.out);
-  report.Data("finished", finished);
+  report.Data("finished", r.finished);
+  report.Data("stopped_early", r.stopped_early);
   report.Data("epochs", r.epochs_done);
   report.Data("epochs_total", o.epochs);
   report.Data("steps", r.steps_done);
@@ -146,8 +151,7 @@ int RunSession(Cli& cli, Job job, std::unique_ptr<RunFolder> folder,
         "with a smaller --lr, or with --warmup",
         session.diverged());
   }
-  const bool finished = session.counters().epoch == j.options.epochs;
-  if (!quiet && !finished) PrintHead(session, resumed);
+  if (!quiet && !session.Finished()) PrintHead(session, resumed);
   const SessionResult r = session.Run();
   reporter.Release(r.end);
   Report report = MakeReport(cli.verb, j, r);
@@ -201,7 +205,6 @@ void AddTrainVerb(Cli& cli) {
 void AddFinetuneVerb(Cli& cli) {
   auto a = std::make_shared<TrainArguments>();
   a->options.finetune = true;
-  a->options.lr = kFinetuneRate;
   Verb& verb = cli.Add(
       "finetune",
       "Continue training from a model file, with a new head if the classes "

@@ -67,6 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     }
   });
   Try([&] { (void)temper::host::ReadInitializer(spec); });
+  Try([&] { (void)temper::host::ReadClipping(spec); });
   return 0;
 }
 

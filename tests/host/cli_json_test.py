@@ -21,7 +21,7 @@ PAGE = pathlib.Path(__file__).parents[2] / "docs" / "json.md"
 # Documented as optional, but not shown here: a minute of measuring.
 NOT_SHOWN = {("bench", "profile")}
 # Documents of which the page says "in place of all above".
-IN_PLACE = ("options", "graph", "profile")
+IN_PLACE = ("options", "rates", "graph", "profile")
 
 
 def is_number(value):
@@ -103,6 +103,7 @@ class Documents(Case):
         job = ["--model", "mlp?hidden=8", "--data", spec, "--batch", 16, "--epochs", 1]
         yield 0, ["train", *job, "--out", tmp / "json-train", "-q"]
         yield 0, ["train", *job, "--dry-run"]
+        yield 0, ["train", *job, "--plot-schedule"]
         yield 0, ["finetune", folder, "--data", self.spec + "?val=0.2", "--epochs", 1, "--out", tmp / "json-tune", "-q"]
         yield 0, ["finetune", folder, "--data", self.spec, "--dry-run"]
         yield 0, ["finetune", tmp / "values", "--data", self.values, "--epochs", 1, "--out", tmp / "json-values", "-q"]
@@ -116,6 +117,7 @@ class Documents(Case):
         yield 65, ["predict", folder, tmp / "good.pgm", tmp / "bad.pgm"]
         yield 0, ["plan", *job]
         yield 0, ["plan", *job, "--dry-run"]
+        yield 0, ["plan", *job, "--plot-schedule"]
         yield 0, ["inspect", folder]
         yield 0, ["inspect", folder, "--graph"]
         yield 0, ["inspect", "lenet5"]
@@ -128,6 +130,7 @@ class Documents(Case):
         yield 0, ["simulate", folder, "--device", "pi-4", "--out", tmp / "json-sim", "-q"]
         yield 0, ["simulate", *job, "--device", "pi-4", "--no-run"]
         yield 0, ["simulate", *job, "--device", "pi-4", "--dry-run"]
+        yield 0, ["simulate", *job, "--device", "pi-4", "--plot-schedule"]
         yield 0, ["list"]
         yield 0, ["list", "runs", tmp]
         for verb in ("train", "eval", "predict", "plan", "inspect", "data", "bench", "doctor", "simulate", "list"):

@@ -173,7 +173,7 @@ TEST(MetricsLog, ErrorsOfValues) {
   row.val_mae = 0.375f;
   row.val_rmse = 0.5f;
   {
-    MetricsLog log(path, MetricsColumns(true));
+    MetricsLog log(path, MetricsColumns({.errors = true}));
     log.Append(row);
   }
   const std::string header = kHeader;
@@ -181,7 +181,7 @@ TEST(MetricsLog, ErrorsOfValues) {
       header.substr(0, header.size() - 1) +
       ",val_mae,val_rmse\n1,100,0,0,,0,0.25,,0.0,1.500,0,0.375,0.5\n";
   EXPECT_EQ(temp.Read("m.csv"), expected);
-  MetricsLog again(path, 1, MetricsColumns(true));
+  MetricsLog again(path, 1, MetricsColumns({.errors = true}));
   EXPECT_EQ(again.kept(), 1u);
   EXPECT_TRUE(again.kept_validation());
   EXPECT_EQ(again.TakeWarning(), "");
@@ -193,8 +193,7 @@ TEST(MetricsLog, ErrorsOfValues) {
 TEST(MetricsLog, ColumnsComeAndGo) {
   const TempFolder temp;
   const std::string path = temp.File("m.csv");
-  std::vector<MetricsColumn> more(MetricsColumns().begin(),
-                                  MetricsColumns().end());
+  std::vector<MetricsColumn> more = MetricsColumns();
   more.insert(more.begin() + 2, {"norm", [](const MetricsRow& row, char* to) {
                                    *to =
                                        static_cast<char>('0' + row.epoch % 10);

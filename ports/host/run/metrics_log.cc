@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "ports/host/data/data_option.h"
 
@@ -65,13 +66,19 @@ constexpr MetricsColumn kColumns[] = {
        return to + 1;
      },
      true},
-    // From here on of models that learn values.
     {"val_mae",
-     [](const MetricsRow& r, char* to) { return OrEmpty(r.val_mae, to); }},
+     [](const MetricsRow& r, char* to) { return OrEmpty(r.val_mae, to); },
+     false, &MetricsKinds::errors},
     {"val_rmse",
-     [](const MetricsRow& r, char* to) { return OrEmpty(r.val_rmse, to); }},
+     [](const MetricsRow& r, char* to) { return OrEmpty(r.val_rmse, to); },
+     false, &MetricsKinds::errors},
+    {"clipped",
+     [](const MetricsRow& r, char* to) { return OrEmpty(r.clipped, to); },
+     false, &MetricsKinds::clipped},
+    {"sparsity",
+     [](const MetricsRow& r, char* to) { return OrEmpty(r.sparsity, to); },
+     false, &MetricsKinds::sparsity},
 };
-constexpr size_t kErrorColumns = 2;
 
 // Calls f(text) for each field of a line.
 template <class F>
@@ -95,14 +102,17 @@ std::string HeaderOf(std::span<const MetricsColumn> columns) {
 
 }  // namespace
 
-std::span<const MetricsColumn> MetricsColumns(bool errors) {
-  const std::span<const MetricsColumn> all = kColumns;
-  return errors ? all : all.first(all.size() - kErrorColumns);
+std::vector<MetricsColumn> MetricsColumns(const MetricsKinds& kinds) {
+  std::vector<MetricsColumn> columns;
+  for (const MetricsColumn& column : kColumns) {
+    if (column.of == nullptr || kinds.*column.of) columns.push_back(column);
+  }
+  return columns;
 }
 
 MetricsLog::MetricsLog(const FilePlace& place,
-                       std::span<const MetricsColumn> columns)
-    : columns_(columns), file_(place, AppendFile::Mode::kNew) {
+                       std::vector<MetricsColumn> columns)
+    : columns_(std::move(columns)), file_(place, AppendFile::Mode::kNew) {
   Begin();
 }
 
@@ -117,8 +127,8 @@ void MetricsLog::Begin() {
 }
 
 MetricsLog::MetricsLog(const FilePlace& place, uint32_t epochs,
-                       std::span<const MetricsColumn> columns)
-    : columns_(columns), file_(place, AppendFile::Mode::kResume) {
+                       std::vector<MetricsColumn> columns)
+    : columns_(std::move(columns)), file_(place, AppendFile::Mode::kResume) {
   bool first = true, ours = false;
   bool again = false;  // what follows are rows that training makes again
   const AppendFile::Lines lines = file_.ReadLines([&](std::string_view line) {

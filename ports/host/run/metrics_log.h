@@ -28,9 +28,20 @@ struct MetricsRow {
   // Of models that learn values: mean absolute error, root of the mean squared
   // one.
   std::optional<float> val_mae, val_rmse;
+  // Of runs that clip gradients: the share of steps in which they did.
+  std::optional<float> clipped;
+  // Of runs with an L1 penalty: the share of weights that are exactly 0.
+  std::optional<float> sparsity;
   double images_per_second = 0.0;  // of this process
   double seconds = 0.0;            // of steps since the start, over all resumes
   bool best = false;
+};
+
+// What a run measures beside what all do.
+struct MetricsKinds {
+  bool errors = false;  // val_mae and val_rmse
+  bool clipped = false;
+  bool sparsity = false;
 };
 
 struct MetricsColumn {
@@ -39,21 +50,21 @@ struct MetricsColumn {
   char* (*write)(const MetricsRow& row, char* to);
   // Files of the first version have it: one without it is not ours.
   bool always = false;
+  // Of others: which runs have it.
+  bool MetricsKinds::*of = nullptr;
 };
-// `errors`: with val_mae and val_rmse.
-std::span<const MetricsColumn> MetricsColumns(bool errors = false);
+std::vector<MetricsColumn> MetricsColumns(const MetricsKinds& kinds = {});
 
 class MetricsLog {
  public:
   // A new file with its header; an existing one is emptied.
-  explicit MetricsLog(
-      const FilePlace& place,
-      std::span<const MetricsColumn> columns = MetricsColumns());
+  explicit MetricsLog(const FilePlace& place,
+                      std::vector<MetricsColumn> columns = MetricsColumns());
   // Continues after `epochs` finished epochs: keeps the leading valid rows up
   // to that epoch and drops everything after them. A file that is not ours is
   // moved aside; a missing one is made anew. Rows that are lost are a warning.
   MetricsLog(const FilePlace& place, uint32_t epochs,
-             std::span<const MetricsColumn> columns = MetricsColumns());
+             std::vector<MetricsColumn> columns = MetricsColumns());
 
   void Append(const MetricsRow& row);
   void Sync() { file_.Sync(); }
@@ -79,7 +90,7 @@ class MetricsLog {
   std::optional<Kept> ParseRow(std::string_view line) const;
   void AddColumns(uint64_t end);
 
-  const std::span<const MetricsColumn> columns_;
+  const std::vector<MetricsColumn> columns_;
   AppendFile file_;
   // Of each column of the file, the one of ours, or null.
   std::vector<const MetricsColumn*> order_;

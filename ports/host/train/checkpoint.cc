@@ -23,9 +23,12 @@ constexpr struct {
   const char* name;
   uint32_t width;
 } kFields[] = {
-    {"epoch", 10},      {"batch", 20},         {"step", 20},
-    {"loss_sum", 16},   {"correct", 20},       {"samples", 20},
-    {"best_epoch", 10}, {"best_accuracy", 16}, {"best_loss", 16},
+    {"epoch", 10},        {"batch", 20},         {"step", 20},
+    {"loss_sum", 16},     {"correct", 20},       {"samples", 20},
+    {"best_epoch", 10},   {"best_accuracy", 16}, {"best_loss", 16},
+    {"waited", 10},       {"clipped", 20},       {"rate_factor", 16},
+    {"rate_best", 16},    {"rate_seen", 10},     {"rate_bad", 10},
+    {"rate_cooling", 10},
 };
 constexpr size_t kFieldCount = std::size(kFields);
 
@@ -44,7 +47,14 @@ void Format(const Counters& c, Texts* out) {
       c.samples,
       c.best_epoch,
       std::bit_cast<uint64_t>(c.best_accuracy),
-      std::bit_cast<uint64_t>(c.best_loss)};
+      std::bit_cast<uint64_t>(c.best_loss),
+      c.waited,
+      c.clipped,
+      std::bit_cast<uint64_t>(c.schedule.factor),
+      std::bit_cast<uint64_t>(c.schedule.best),
+      c.schedule.seen,
+      c.schedule.bad,
+      c.schedule.cooling};
   for (size_t i = 0; i < kFieldCount; ++i) {
     const auto end =
         kFields[i].width == 16
@@ -119,6 +129,20 @@ Counters CountersOf(const ModelDescription& file) {
   c.best_accuracy =
       std::bit_cast<double>(ReadField(file, "best_accuracy", true));
   c.best_loss = std::bit_cast<double>(ReadField(file, "best_loss", true));
+  // Earlier versions counted none of these.
+  const auto later = [&](const char* name) {
+    return static_cast<uint32_t>(
+        std::min<uint64_t>(ReadField(file, name, false, 0), UINT32_MAX));
+  };
+  c.waited = later("waited");
+  c.clipped = ReadField(file, "clipped", false, 0);
+  c.schedule.factor = std::bit_cast<double>(
+      ReadField(file, "rate_factor", true, std::bit_cast<uint64_t>(1.0)));
+  c.schedule.best =
+      std::bit_cast<double>(ReadField(file, "rate_best", true, 0));
+  c.schedule.seen = later("rate_seen");
+  c.schedule.bad = later("rate_bad");
+  c.schedule.cooling = later("rate_cooling");
   return c;
 }
 
@@ -201,8 +225,12 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
          "start a new run from the model");
   }
   const Counters c = CountersOf(file);
-  if (c.epoch > job.options.epochs || c.batch > job.steps_per_epoch ||
-      c.step != c.epoch * job.steps_per_epoch + c.batch ||
+  const uint64_t steps_of_epoch =
+      (c.batch + job.accumulate - 1) / job.accumulate;
+  if (c.epoch > job.options.epochs || c.batch > job.batches_per_epoch ||
+      c.step != c.epoch * job.steps_per_epoch + steps_of_epoch ||
+      c.clipped > steps_of_epoch || !std::isfinite(c.schedule.best) ||
+      !(c.schedule.factor >= 0.0 && c.schedule.factor <= 1.0) ||
       c.samples < c.batch || c.samples > c.batch * job.options.batch ||
       c.correct > c.samples || !std::isfinite(c.loss_sum) ||
       c.best_epoch > c.epoch || !std::isfinite(c.best_loss) ||
@@ -214,6 +242,10 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
          "Start a new run from the model");
   }
   return c;
+}
+
+bool HasFinished(const Counters& c, const JobOptions& o) {
+  return c.epoch == o.epochs || (o.early_stop != 0 && c.waited >= o.early_stop);
 }
 
 std::optional<Counters> StoredCounters(const ModelDescription& file) {

@@ -23,6 +23,7 @@ namespace temper::host {
 struct Counters : FitState {
   uint32_t best_epoch = 0;  // 0: none yet
   double best_accuracy = -1, best_loss = 0;
+  uint32_t waited = 0;  // BestKeeper::waited
 };
 
 class Checkpoint {
@@ -55,6 +56,9 @@ Counters ReadCounters(const ModelDescription& file, const Job& job);
 // The same without a job to compare with, for those who look at a file from
 // outside. Nothing if it is no checkpoint, or one with damaged counters.
 std::optional<Counters> StoredCounters(const ModelDescription& file);
+
+// All epochs are done, or the run has stopped early.
+bool HasFinished(const Counters& counters, const JobOptions& options);
 
 // Weights and optimizer state into a trainer of the same plan, straight from
 // the file. kMismatch if the optimizer has other state than the file.

@@ -204,7 +204,7 @@ Json FingerprintJson(const JobOptions& o) {
                {"nesterov", k.nesterov},
                {"wd", k.wd},
                {"wd_all", k.wd_all},
-               {"init", CompleteSpec(o.init, InitializerCatalogue())},
+               {"init", BriefSpec(o.init, InitializerCatalogue())},
                {"dropout", optional(o.dropout)},
                {"label_smoothing", optional(o.label_smoothing)},
                {"augment", o.augment},
@@ -224,6 +224,18 @@ Json FingerprintJson(const JobOptions& o) {
   if (!old_optimizer) {
     json["optimizer"] = CompleteSpec(o.optimizer, OptimizerCatalogue());
   }
+  const JobOptions none;
+  const auto later = [&](const char* name, const auto& value,
+                         const auto& absent) {
+    if (value != absent) json[name] = value;
+  };
+  later("clip", o.clip, none.clip);
+  later("l1", o.l1, none.l1);
+  later("max_norm", o.max_norm, none.max_norm);
+  later("accumulate", o.accumulate, none.accumulate);
+  later("early_stop", o.early_stop, none.early_stop);
+  later("min_delta", o.min_delta, none.min_delta);
+  later("monitor", o.monitor, none.monitor);
   return json;
 }
 

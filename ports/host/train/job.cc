@@ -264,6 +264,10 @@ void MakeSchedule(Job& job) {
             ? "Use more data, or --bn frozen"
             : fmt::format("Use --batch {}, or leave out --drop-last", samples));
   }
+  job.batches_per_epoch = steps;
+  job.accumulate =
+      o.accumulate == 0 ? steps : std::min<uint64_t>(o.accumulate, steps);
+  steps = (steps + job.accumulate - 1) / job.accumulate;
   job.steps_per_epoch = steps;
   Schedule& s = job.schedule;
   s = ReadSchedule(o.schedule, steps);
@@ -304,6 +308,14 @@ void CheckOptions(const JobOptions& o) {
   ReadOptimizer(o.optimizer);
   ReadSchedule(o.schedule, 0);
   ReadInitializer(o.init);
+  ReadClipping(o.clip);
+  require(o.l1 >= 0.0 && o.l1 <= 1e6, "--l1", "must be 0 to 1e6");
+  require(o.max_norm == 0.0 || (o.max_norm >= 1e-6 && o.max_norm <= 1e30),
+          "--max-norm", "must be 1e-6 to 1e30, or 0 for none");
+  require(o.min_delta >= 0.0, "--min-delta", "must be 0 or more");
+  require(o.monitor.empty() || o.monitor == "val_loss" ||
+              o.monitor == "val_accuracy",
+          "--monitor", "must be val_loss or val_accuracy");
 }
 
 }  // namespace
@@ -395,6 +407,22 @@ void KeepInherited(Job& job) {
   o.dropout = decimal(*rate);
   job.notes.push_back(fmt::format(
       "dropout {} comes from the model file; --dropout 0 turns it off", *rate));
+}
+
+// What --early-stop and --monitor look at must be there.
+void CheckMonitor(const Job& job) {
+  const JobOptions& o = job.options;
+  if (o.early_stop == 0 && o.monitor.empty()) return;
+  const char* const option = o.early_stop != 0 ? "--early-stop" : "--monitor";
+  if (!job.data.val) {
+    Fail(ErrorKind::kUsage, option, "",
+         "there are no validation data to look at",
+         "Add val=0.1 to --data, or give --val");
+  }
+  if (o.monitor == "val_accuracy" && !models::IsClassifier(job.info.graph)) {
+    Fail(ErrorKind::kUsage, "--monitor", o.monitor,
+         "the model learns values, it has no accuracy", "Use val_loss");
+  }
 }
 
 // Options that were given but decide nothing in this job.
@@ -490,6 +518,13 @@ void PlanJob(Job& job, bool resume) {
   }
   CheckTargets(job.info.graph, job.data.train.targets, o.model);
   p.optimizer = ReadOptimizer(o.optimizer);
+  p.hooks = ReadClipping(o.clip);
+  if (o.l1 > 0) p.hooks.push_back(L1Params{static_cast<float>(o.l1)});
+  if (o.max_norm > 0) {
+    p.hooks.push_back(MaxNormParams{static_cast<float>(o.max_norm)});
+  }
+  p.gradients =
+      o.accumulate == 1 ? GradientsNeeded(p) : GradientMode::kAccumulated;
   NoteIgnoredOptions(job);
   if (const std::string note = RelativePathNote(o); !note.empty()) {
     job.notes.push_back(note);
@@ -582,6 +617,7 @@ Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
   CheckOptions(options);
   Job job;
   job.options = options;
+  if (job.options.lr == 0.0) job.options.lr = DefaultRate(options);
   if (source != nullptr) {
     job.source = std::move(source);
     job.info = job.source->header();
@@ -613,6 +649,12 @@ Graph ReadyModel(const std::string& spec, ElementType type, uint32_t* classes) {
   }
   input.type = type;
   return BuildModelOrFail(spec, input, {TargetKind::kClasses, *classes});
+}
+
+double DefaultRate(const JobOptions& options) {
+  constexpr double kFinetuneDivisor = 5.0;
+  const double rate = UsualLearningRate(ReadOptimizer(options.optimizer).kind);
+  return options.finetune ? rate / kFinetuneDivisor : rate;
 }
 
 Outside OutsideBytes(const Job& job) {
@@ -676,6 +718,7 @@ Job PrepareJob(const JobOptions& options) {
     if (!status.ok()) FailStatus(status, graph, "--label-smoothing");
   }
   KeepInherited(job);
+  CheckMonitor(job);
   PlanJob(job, false);
   return job;
 }

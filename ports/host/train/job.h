@@ -28,11 +28,20 @@ struct JobOptions {
   bool finetune = false;  // replace the head if the classes differ
   uint32_t epochs = 10;
   uint32_t batch = 32;
-  double lr = 0.05;
+  double lr = 0.0;  // 0: the optimizer's own, with finetune a fifth of it
   // Specs (models/spec.h); their entries and fields: temper/registry.h.
   std::string schedule = "cosine";
   std::string optimizer = "sgd";
   std::string init = "auto";  // or an initializer
+  // Update hooks by their fields, comma between: "norm=1,value=0.5". Empty: none.
+  std::string clip;
+  double l1 = 0.0;          // strength of the penalty |w|; 0: none
+  double max_norm = 0.0;    // of one output's weights; 0: any
+  uint32_t accumulate = 1;  // batches of a step; 0: all of an epoch
+  uint32_t early_stop = 0;  // epochs without a better one; 0: never
+  double min_delta = 0.0;   // what counts as better
+  // val_loss or val_accuracy; empty: val_loss with early_stop, else val_accuracy.
+  std::string monitor;
   std::optional<double> dropout;
   std::optional<double> label_smoothing;
   std::string augment;  // specs, comma between; empty: samples as they are
@@ -61,8 +70,8 @@ struct JobOptions {
   } unused;
 };
 
-// finetune's default of lr.
-inline constexpr double kFinetuneRate = 0.01;
+// The rate that stands for 0 in JobOptions::lr.
+double DefaultRate(const JobOptions& options);
 
 // Every option as JSON text, paths made absolute; and back. kConfiguration.
 std::string OptionsJson(const JobOptions& options);
@@ -97,6 +106,8 @@ struct Job {
   uint64_t arena_bytes = 0;  // what --arena gives, else the plan's
   Schedule schedule;
   std::vector<Augmentation> augment;  // of training samples
+  uint64_t batches_per_epoch = 0;
+  uint64_t accumulate = 1;  // batches of a step
   uint64_t steps_per_epoch = 0;
   uint64_t dropped_per_epoch = 0;  // samples of a last batch that is left out
 };

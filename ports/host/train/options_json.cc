@@ -41,6 +41,13 @@ void VisitOptions(Options& o, Visit&& visit) {
   visit("schedule", o.schedule);
   visit("optimizer", o.optimizer);
   visit("init", o.init);
+  visit("clip", o.clip);
+  visit("l1", o.l1);
+  visit("max_norm", o.max_norm);
+  visit("accumulate", o.accumulate);
+  visit("early_stop", o.early_stop);
+  visit("min_delta", o.min_delta);
+  visit("monitor", o.monitor);
   visit("dropout", o.dropout);
   visit("label_smoothing", o.label_smoothing);
   visit("augment", o.augment);

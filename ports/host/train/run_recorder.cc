@@ -64,7 +64,10 @@ RunRecorder::RunRecorder(Job& job, const Trainer& trainer,
 
 void RunRecorder::OpenLogs(const Counters* resumed) {
   const FilePlace metrics = folder_->Place("metrics.csv");
-  const auto columns = MetricsColumns(models::IsRegressor(job_.info.graph));
+  const auto columns =
+      MetricsColumns({.errors = models::IsRegressor(job_.info.graph),
+                      .clipped = !job_.options.clip.empty(),
+                      .sparsity = job_.options.l1 > 0});
   metrics_ =
       resumed != nullptr
           ? std::make_unique<MetricsLog>(metrics, resumed->epoch, columns)

@@ -9,9 +9,9 @@
 #include <fstream>
 #include <string_view>
 
+#include "ports/files/files.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/json_text.h"
-#include "ports/files/files.h"
 #include "ports/host/train/checkpoint.h"
 #include "ports/host/train/session.h"
 
@@ -79,6 +79,7 @@ RunSummary Summarize(const std::string& run) {
   RunSummary s;
   s.path = run;
   s.arena_bytes = PlannedArena(run);
+  bool finished = false;
   try {
     const JobOptions options = ReadRunOptions(run);
     s.model = options.model;
@@ -86,6 +87,7 @@ RunSummary Summarize(const std::string& run) {
     const ModelSource last(LastCheckpoint(run));
     const std::optional<Counters> counters = StoredCounters(last.header());
     if (!counters) Fail(ErrorKind::kBadData, "no counters", run, "", "");
+    finished = HasFinished(*counters, options);
     s.epochs = counters->epoch;
     if (counters->best_epoch != 0) {
       if (!last.header().classes.empty()) {
@@ -97,7 +99,7 @@ RunSummary Summarize(const std::string& run) {
     s.state = "damaged";
     return s;
   }
-  s.state = s.epochs == s.epochs_total     ? "finished"
+  s.state = finished                       ? "finished"
             : IsLocked(run)                ? "running"
             : LastEvent(run) == "diverged" ? "diverged"
                                            : "stopped";

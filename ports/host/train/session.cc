@@ -29,11 +29,25 @@ BatchSource SourceOf(Loader* loader) {
           [](void* from) { return static_cast<Loader*>(from)->Next(); }};
 }
 
+// The share of dense and convolution weights that are exactly 0.
+double Sparsity(const Trainer& trainer) {
+  uint64_t zeros = 0, all = 0;
+  for (const TensorView& view : trainer.Tensors()) {
+    if (view.spec->role != WeightRole::kKernel) continue;
+    zeros += static_cast<uint64_t>(
+        std::count(view.data, view.data + view.count, 0.0f));
+    all += view.count;
+  }
+  return static_cast<double>(zeros) /
+         static_cast<double>(std::max<uint64_t>(1, all));
+}
+
 FitOptions OptionsOf(const Job& job) {
   FitOptions options;
   options.schedule = job.schedule;
   options.epochs = job.options.epochs;
-  options.batches_per_epoch = job.steps_per_epoch;
+  options.batches_per_epoch = job.batches_per_epoch;
+  options.accumulate = job.accumulate;
   options.seed = job.options.seed;
   return options;
 }
@@ -66,6 +80,13 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
   const Status status =
       trainer_.Create(job_.plan, arena_.data(), arena_.size(), pool_->runner());
   if (!status.ok()) FailStatus(status, job_.info.graph, "arena");
+  const JobOptions& o = job_.options;
+  best_epoch_.patience = o.early_stop;
+  best_epoch_.min_delta = o.min_delta;
+  best_epoch_.monitor = regressor_ || o.monitor == "val_loss" ||
+                                (o.monitor.empty() && o.early_stop != 0)
+                            ? Monitor::kLoss
+                            : Monitor::kAccuracy;
   if (resumed) {
     Resume(std::move(resumed));
   } else {
@@ -88,9 +109,10 @@ void Session::Resume(std::unique_ptr<RunFolder> folder) {
   best_epoch_.epoch = from.best_epoch;
   best_epoch_.accuracy = from.best_accuracy;
   best_epoch_.loss = from.best_loss;
+  best_epoch_.waited = from.waited;
   recorder_ = std::make_unique<RunRecorder>(job_, trainer_, observer_,
                                             std::move(folder), from);
-  result_.was_finished = from.epoch == job_.options.epochs;
+  result_.was_finished = Finished();
   CheckBest();
   const EventLog& events = recorder_->events();
   const std::optional<uint64_t> step = events.diverged_step();
@@ -117,7 +139,9 @@ void Session::CheckBest() {
           ? ""
           : "; the best of the epochs that follow takes its place"));
   if (result_.was_finished) return;
-  best_epoch_ = BestKeeper();
+  best_epoch_.epoch = 0;
+  best_epoch_.accuracy = -1;
+  best_epoch_.loss = 0;
 }
 
 SessionResult Session::Run() {
@@ -126,7 +150,7 @@ SessionResult Session::Run() {
   for (const std::string& note : job_.notes) observer_.OnNote(note);
   recorder_->WarnOfLogs();
   saved_at_ = start;
-  const FitResult end = fit_.Run();
+  const FitResult end = result_.was_finished ? FitResult() : fit_.Run();
   if (failure_) std::rethrow_exception(failure_);
   if (end.end == FitEnd::kFailed) {
     if (end.validating) {
@@ -134,7 +158,9 @@ SessionResult Session::Run() {
     }
     Diverged(end.status);
   }
-  const bool finished = end.end == FitEnd::kFinished;
+  const bool finished = Finished();
+  result_.finished = finished;
+  result_.stopped_early = finished && fit_.state().epoch < job_.options.epochs;
   observer_.OnEnd();
   if (!finished) {
     if (!saved_) Save("stop");
@@ -162,12 +188,15 @@ SessionResult Session::Run() {
   return result_;
 }
 
+bool Session::Finished() const { return HasFinished(counters(), job_.options); }
+
 Counters Session::counters() const {
   Counters counters;
   static_cast<FitState&>(counters) = fit_.state();
   counters.best_epoch = best_epoch_.epoch;
   counters.best_accuracy = best_epoch_.accuracy;
   counters.best_loss = best_epoch_.loss;
+  counters.waited = best_epoch_.waited;
   return counters;
 }
 
@@ -214,7 +243,7 @@ ProgressState Session::Progress() const {
   ProgressState shown;
   shown.epoch = fit_.state().epoch;
   shown.epochs = job_.options.epochs;
-  shown.step = shown.steps = job_.steps_per_epoch;
+  shown.step = shown.steps = job_.batches_per_epoch;
   shown.samples = fit_.state().epoch * samples;
   shown.samples_total = job_.options.epochs * samples;
   return shown;
@@ -235,6 +264,10 @@ void Session::EndEpoch(const EpochReport& report) {
     row.train_accuracy = static_cast<float>(report.train.accuracy);
   }
   row.penalty = static_cast<float>(trainer_.Penalty());
+  row.clipped = static_cast<float>(report.train.clipped);
+  if (job_.options.l1 > 0) {
+    row.sparsity = static_cast<float>(Sparsity(trainer_));
+  }
   row.seconds = recorder_->earlier_seconds() + train_seconds_;
   row.images_per_second =
       train_seconds_ > 0

@@ -50,9 +50,11 @@ struct SessionResult {
   double best_accuracy = -1, best_loss = 0;
   // The last epoch's validation was not finite.
   bool val_diverged = false;
-  bool was_finished = false;  // before this process: it has done nothing
-  double seconds = 0;         // of this process
-  double save_seconds = 0;    // of it, for so many saves
+  bool was_finished = false;   // before this process: it has done nothing
+  bool finished = false;       // all epochs are done, or it stopped early
+  bool stopped_early = false;  // --early-stop
+  double seconds = 0;          // of this process
+  double save_seconds = 0;     // of it, for so many saves
   uint64_t saves = 0;
   double images_per_second = 0;  // while training, validation not counted
   uint64_t peak_bytes = 0;       // of the arena, touched: measured
@@ -78,6 +80,8 @@ class Session : private FitObserver {
   const Job& job() const { return job_; }
   // The position of the run; before Run(), where it begins or continues.
   Counters counters() const;
+  // All epochs are done, or it has stopped early.
+  bool Finished() const;
   // "step 12 (why)" if the run has diverged at a step that is still to come.
   const std::string& diverged() const { return diverged_; }
   Trainer& trainer() { return trainer_; }

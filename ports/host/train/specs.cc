@@ -50,12 +50,64 @@ Schedule ReadSchedule(const std::string& spec, uint64_t steps_per_epoch) {
   return schedule;
 }
 
-std::optional<Initializer> ReadInitializer(const std::string& spec) {
-  if (spec == "auto") return std::nullopt;
+InitializeOptions ReadInitializer(const std::string& spec) {
+  InitializeCommon common;
+  const Choice choice =
+      Read("--init", spec, InitializerCatalogue(), 0, &common);
+  InitializeOptions options;
+  options.zero_init_residual = common.zero_residual != 0;
+  if (choice.kind == static_cast<uint32_t>(InitializerKind::kCount)) {
+    return options;  // auto
+  }
   Initializer initializer = InitializerKind::kZero;
-  Take(Read("--init", spec, InitializerCatalogue(), 0, nullptr),
-       &initializer.kind, &initializer);
-  return initializer;
+  Take(choice, &initializer.kind, &initializer);
+  options.kernel = initializer;
+  return options;
+}
+
+std::vector<UpdateHook> ReadClipping(std::string_view text) {
+  constexpr const char* kOption = "--clip";
+  // The short name of a hook's only field, in the order in which they run.
+  constexpr struct {
+    std::string_view name;
+    const char* hook;
+    const char* field;
+  } kKinds[] = {{"value", "clip_value", "value"},
+                {"norm", "clip_norm", "max_norm"}};
+  const std::string given = std::string(text);
+  std::string values[std::size(kKinds)];
+  while (!text.empty()) {
+    const size_t comma = std::min(text.find(','), text.size());
+    const std::string_view item = text.substr(0, comma);
+    text.remove_prefix(std::min(comma + 1, text.size()));
+    const size_t equals = item.find('=');
+    const std::string_view name = item.substr(0, equals);
+    size_t k = 0;
+    while (k < std::size(kKinds) && kKinds[k].name != name) ++k;
+    if (k == std::size(kKinds) || equals == std::string_view::npos ||
+        equals + 1 == item.size()) {
+      Fail(ErrorKind::kUsage, kOption, Printable(given),
+           "it is norm=X, value=X or both with a comma between",
+           "A usual norm is 1 or 10");
+    }
+    if (!values[k].empty()) {
+      Fail(ErrorKind::kUsage, kOption, Printable(given),
+           fmt::format("{} is given twice", name), "Give it once");
+    }
+    values[k] = item.substr(equals + 1);
+  }
+  std::vector<UpdateHook> hooks;
+  for (size_t k = 0; k < std::size(kKinds); ++k) {
+    if (values[k].empty()) continue;
+    UpdateHook hook;
+    Take(Read(kOption,
+              fmt::format("{}?{}={}", kKinds[k].hook, kKinds[k].field,
+                          values[k]),
+              UpdateHookCatalogue(), 0, nullptr),
+         &hook.kind, &hook);
+    hooks.push_back(hook);
+  }
+  return hooks;
 }
 
 std::vector<Augmentation> ReadAugmentations(std::string_view text,

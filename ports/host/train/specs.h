@@ -14,6 +14,7 @@
 #include "temper/initializers.h"
 #include "temper/optimizers.h"
 #include "temper/schedules.h"
+#include "temper/update_hooks.h"
 
 namespace temper::host {
 
@@ -24,8 +25,12 @@ Optimizer ReadOptimizer(const std::string& spec);
 // steps_per_epoch 0: not known yet; then the result is for checks alone.
 Schedule ReadSchedule(const std::string& spec, uint64_t steps_per_epoch);
 
-// --init: he_normal; no value for "auto".
-std::optional<Initializer> ReadInitializer(const std::string& spec);
+// --init: he_normal?zero_residual=0; "auto" has no initializer.
+InitializeOptions ReadInitializer(const std::string& spec);
+
+// --clip: norm=1,value=0.5, each at most once: the hooks clip_norm and
+// clip_value. Values are clipped first. An empty text is an empty list.
+std::vector<UpdateHook> ReadClipping(std::string_view text);
 
 // --augment: hflip,crop?padding=4,brightness=0.2: specs separated by commas, in
 // the order in which they are applied. NAME=VALUE stands for an entry's only

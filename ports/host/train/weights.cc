@@ -88,8 +88,7 @@ void SetStatistics(const std::vector<ModelTensor>& statistics,
 }  // namespace
 
 void SetWeights(Job& job, Trainer& trainer) {
-  InitializeOptions init;
-  init.kernel = ReadInitializer(job.options.init);
+  const InitializeOptions init = ReadInitializer(job.options.init);
   trainer.Initialize(job.options.seed, init);
   SetStatistics(job.statistics, trainer);
   if (!job.source) return;

@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Techniques from outside: each optimizer and schedule trains, is resumed byte for
+byte, and each option does what it says, or is refused.
+
+  python3 tests/host/cli_techniques_test.py TEMPER
+"""
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+import cli_test
+from cli_test import Case, message, run
+
+
+class Techniques(Case):
+    def job(self, out, *more, epochs=3, model="mlp?hidden=16", data="?val=0.25"):
+        return ["train", "--model", model, "--data", self.spec + data, "--batch", "16", "--threads", "1", "--epochs", epochs,
+                "--out", self.tmp / out, "--json", *more]
+
+    def result(self, out, *more, **how):
+        return json.loads(run(*self.job(out, *more, **how)).stdout)
+
+    def weights(self, out):
+        return (self.tmp / out / "weights" / "last.safetensors").read_bytes()
+
+    def rows(self, out):
+        with open(self.tmp / out / "metrics.csv", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def names(self, family):
+        return [entry["name"] for entry in json.loads(run("list", family, "--json").stdout)[family]]
+
+    def resumed(self, out, *more, epochs=40, most=20):
+        """A run that is stopped and resumed until it ends; the number of stops."""
+        command = [cli_test.TEMPER, *map(str, self.job(out, *more, epochs=epochs)), "--quiet"]
+        stops = 0
+        while True:
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if stops < most:
+                time.sleep(0.03 + 0.01 * stops)
+                process.send_signal(signal.SIGTERM)
+            code = process.wait(timeout=120)
+            if code == 0:
+                return stops
+            if (self.tmp / out / "weights" / "last.safetensors").exists():
+                # A signal that comes before training has begun ends the process.
+                self.assertIn(code, (75, -signal.SIGTERM))
+                command = [cli_test.TEMPER, "resume", str(self.tmp / out), "--json", "--quiet"]
+            stops += 1
+
+    def test_every_optimizer_is_resumed_byte_for_byte(self):
+        stops = 0
+        for name in self.names("optimizers"):
+            self.result(f"whole-{name}", "--optimizer", name, epochs=40)
+            stops += self.resumed(f"parts-{name}", "--optimizer", name)
+            self.assertEqual(self.weights(f"parts-{name}"), self.weights(f"whole-{name}"), name)
+        self.assertGreater(stops, 0)
+
+    def test_every_schedule_is_resumed_byte_for_byte(self):
+        for name in self.names("schedules"):
+            more = ["--schedule", f"{name}?warmup=2", "--clip", "norm=1", "--accumulate", 3]
+            whole = self.result(f"whole-{name}", *more, epochs=40)
+            self.assertEqual(whole["steps"], 40 * 4)  # 180 samples: 12 batches
+            self.resumed(f"parts-{name}", *more, most=3)
+            self.assertEqual(self.weights(f"parts-{name}"), self.weights(f"whole-{name}"), name)
+            columns = [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")}
+                       for row in self.rows(f"parts-{name}")]
+            wanted = [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")}
+                      for row in self.rows(f"whole-{name}")]
+            self.assertEqual(columns, wanted)
+
+    def test_optimizers_bring_their_own_rate(self):
+        for optimizer, rate in (("sgd", 0.05), ("adam", 0.001), ("adamw", 0.001), ("rmsprop", 0.001), ("adagrad", 0.01),
+                                ("adam?weight_decay=0.1", 0.001)):
+            done = run("train", "--model", "mlp", "--data", self.spec, "--optimizer", optimizer, "--dry-run", "--json")
+            self.assertEqual(json.loads(done.stdout)["options"]["lr"]["value"], f"{rate}")
+        self.result("base", "--optimizer", "adam", epochs=1)
+        config = json.loads((self.tmp / "base" / "config.json").read_text())
+        self.assertEqual(config["lr"], 0.001)
+        run("finetune", self.tmp / "base" / "weights" / "last.safetensors", "--data", self.spec, "--optimizer", "adam", "--epochs", 1,
+            "--out", self.tmp / "tuned")
+        config = json.loads((self.tmp / "tuned" / "config.json").read_text())
+        self.assertEqual(config["lr"], 0.0002)
+        self.assertEqual(config["optimizer"], "adam?beta1=0.9&beta2=0.999&eps=1e-08&weight_decay=0&amsgrad=0&decay_all=0")
+
+    def test_momentum_one_is_refused_with_the_reason(self):
+        for arguments in (["--momentum", 1], ["--optimizer", "classical_momentum?momentum=1"], ["--optimizer", "adam?beta1=1"]):
+            text = message(run(*self.job("no", *arguments), expect=64))
+            self.assertIn("without friction it never settles", text)
+
+    def test_initializers(self):
+        seen = set()
+        for name in self.names("initializers"):
+            seen.add(self.result(f"init-{name}", "--init", name, epochs=1)["weights_sha256"])
+        # auto is he_normal before ReLUs; zero and constant=0 are the same.
+        self.assertEqual(len(seen), len(self.names("initializers")) - 2)
+        a = self.result("residual", "--init", "auto?zero_residual=0", epochs=1, model="resnet8")
+        b = self.result("none", "--init", "auto", epochs=1, model="resnet8")
+        self.assertNotEqual(a["weights_sha256"], b["weights_sha256"])
+        self.assertIn("zero_residul", message(run(*self.job("no", "--init", "auto?zero_residul=0"), expect=64)))
+
+    def test_clipping_is_logged(self):
+        self.assertNotIn("clipped", self.rows_of("plain"))
+        for clip, low, high in (("norm=1e-6", 1, 1), ("norm=1e6", 0, 0), ("value=1e-9", 1, 1), ("value=1e9,norm=1e9", 0, 0)):
+            out = clip.replace("=", "").replace(",", "-")
+            self.result(out, "--clip", clip)
+            for row in self.rows(out):
+                self.assertTrue(low <= float(row["clipped"]) <= high, row)
+        for wrong in ("norm", "norm=", "norm=0", "norm=-1", "size=1", "norm=1,norm=2", "norm=1,,value=1", ","):
+            message(run(*self.job("no", "--clip", wrong), expect=64))
+
+    def rows_of(self, out, *more):
+        self.result(out, *more)
+        return self.rows(out)[0]
+
+    def test_accumulation_is_the_large_batch(self):
+        # An mlp has no batch norm: 4 batches of 16 are one of 64, up to rounding.
+        more = ["--drop-last", "--optimizer", "sgd?momentum=0"]
+        small = self.result("small", *more, "--accumulate", 4, epochs=5)
+        command = self.job("large", *more, epochs=5)
+        command[command.index("--batch") + 1] = "64"
+        large = json.loads(run(*command).stdout)
+        self.assertEqual(small["steps"], large["steps"] + 5)  # 11 batches: 4 + 4 + 3
+        whole = self.result("whole", "--accumulate", 0, epochs=5)
+        self.assertEqual(whole["steps"], 5)
+        self.assertLess(whole["train_loss"], 3)
+
+    def test_l1_makes_zeros_and_says_how_many(self):
+        self.result("l1", "--l1", 0.02, "--lr", 0.05, epochs=20)
+        rows = self.rows("l1")
+        self.assertGreater(float(rows[-1]["sparsity"]), 0.3)
+        self.assertLess(float(rows[0]["sparsity"]), float(rows[-1]["sparsity"]))
+        self.assertNotIn("sparsity", self.rows_of("no-l1"))
+
+    def test_early_stopping(self):
+        more = ["--early-stop", 2, "--min-delta", 10, "--lr", 0.01]
+        done = self.result("early", *more, epochs=30)
+        self.assertTrue(done["finished"] and done["stopped_early"])
+        self.assertEqual(done["epochs"], 3)
+        self.assertEqual(done["best_epoch"], 1)
+        again = json.loads(run("resume", self.tmp / "early", "--json").stdout)
+        self.assertEqual(again["epochs"], 3)
+        self.assertEqual(again["weights_sha256"], done["weights_sha256"])
+        # What was best is what one epoch gives.
+        self.result("one", "--lr", 0.01, "--schedule", "constant", epochs=1)
+        self.result("two", *more, "--schedule", "constant", epochs=30)
+        best = (self.tmp / "two" / "weights" / "best.safetensors").read_bytes()
+        one = (self.tmp / "one" / "weights" / "best.safetensors").read_bytes()
+        self.assertEqual(best, one)
+        # Stopped and continued it still ends after the same epoch.
+        self.resumed("parts", *more, "--schedule", "constant", epochs=30)
+        self.assertEqual(self.weights("parts"), self.weights("two"))
+        self.assertIn("validation", message(run(*self.job("no", "--early-stop", 2, data=""), expect=64)))
+        message(run(*self.job("no", "--monitor", "loss"), expect=64))
+
+    def test_the_monitor_decides_which_is_best(self):
+        for monitor, column, sign in (("val_loss", "val_loss", 1), ("val_accuracy", "val_accuracy", -1)):
+            done = self.result(monitor, "--monitor", monitor, "--lr", 0.5, epochs=8)
+            rows = self.rows(monitor)
+            want = min(sign * float(row[column]) for row in rows)
+            self.assertEqual(sign * float(rows[done["best_epoch"] - 1][column]), want)
+
+    def test_plot(self):
+        text = run("train", "--model", "mlp", "--data", self.spec, "--epochs", 20, "--lr", 0.3, "--schedule", "linear?warmup=5e",
+                   "--plot-schedule").stdout
+        self.assertIn("*", text)
+        self.assertIn("20 epochs of", text)
+        self.assertLessEqual(max(map(len, text.splitlines())), 80)
+        lines = text.splitlines()
+        columns = [max(i for i, line in enumerate(lines) if len(line) > c and line[c] == "*") for c in (12, 27, 71)]
+        # Low, high, low.
+        self.assertTrue(columns[0] > columns[1] < columns[2], text)
+        drawn = json.loads(run("train", "--model", "mlp", "--data", self.spec, "--epochs", 2, "--lr", 0.3, "--schedule", "linear",
+                               "--plot-schedule", "--json").stdout)
+        self.assertEqual(drawn["rates"][0]["first_rate"], 0.3)
+        self.assertEqual(drawn["rates"][1]["first_rate"], 0.15)
+        self.assertFalse((self.tmp / "runs").exists())
+
+
+if __name__ == "__main__":
+    cli_test.TEMPER = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=2)
