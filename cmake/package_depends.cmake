@@ -73,7 +73,7 @@ foreach(line IN LISTS needed)
   elseif(soname STREQUAL "libjpeg.so.8")  # Ubuntu's choice of the interface
     built_version(libjpeg version)
     list(APPEND depends "libjpeg-turbo8 (>= ${version})")
-  elseif(soname MATCHES "^(lib[a-z]+[0-9]*)\\.so\\.([0-9]+)$")
+  elseif(soname MATCHES "^(lib[A-Za-z]+[0-9]*)\\.so\\.([0-9.]+)$")
     set(library ${CMAKE_MATCH_1})
     set(number ${CMAKE_MATCH_2})
     set(package ${library}${number})
@@ -81,6 +81,7 @@ foreach(line IN LISTS needed)
     if(library MATCHES "[0-9]$")
       set(package ${library}-${number})
     endif()
+    string(TOLOWER "${package}" package)
     # Libraries whose interface holds a time were renamed in 2024. Where nothing is
     # installed that could tell (a sysroot), these are the ones that are meant.
     set(docs "${root}/usr/share/doc")

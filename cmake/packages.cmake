@@ -128,6 +128,10 @@ command temper. For CMake (find_package) and pkg-config.")
 # The minor version of Highway counts (temperConfig.cmake.in).
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
   "libhwy-dev (>= ${hwy_VERSION}), libhwy-dev (<< ${temper_hwy_next}), libmd-dev")
+if(TEMPER_HAS_XNNPACK)
+  string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
+    ", libxnnpack-dev, libpthreadpool-dev")
+endif()
 
 # For package_depends.cmake, which cpack runs.
 set(CPACK_PROJECT_CONFIG_FILE ${PROJECT_SOURCE_DIR}/cmake/package_depends.cmake)

@@ -98,6 +98,10 @@ Folded Fold(const Op& op, float* to) {
   return {weights, bias};
 }
 
+// Debian 13's version calls add2, clamp and global_average_pooling deprecated, and
+// Debian 12's has nothing else.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 bool Define(xnn_subgraph_t graph, const Op& op, const uint32_t* ids,
             uint32_t batch, const Value& to, float* folded) {
   const ConvShape& s = op.window;
@@ -170,6 +174,7 @@ bool Define(xnn_subgraph_t graph, const Op& op, const uint32_t* ids,
   }
   return status == xnn_status_success;
 }
+#pragma GCC diagnostic pop
 
 // More than a segment can take, in doubles so that nothing wraps around:
 // weights as they are folded and packed (blocks of at most 64 outputs and 16

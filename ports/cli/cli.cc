@@ -14,6 +14,7 @@
 #include "ports/cli/parser.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/version.h"
+#include "ports/host/train/backend.h"
 #include "simd/target.h"
 #include "temper/parallel.h"
 #include "temper/plan.h"
@@ -51,11 +52,34 @@ void AddMachineOptions(Verb& verb, uint32_t* threads, std::string* target) {
       .Group("Machine");
 }
 
-void AddMachine(uint32_t threads, Report* report) {
+void AddMachine(uint32_t threads, Report* report, const Plan* plan) {
   const simd::Target target = simd::CurrentTarget();
   report->Data("target", target.name);
-  report->Data("exact", target.exact);
   report->Data("threads", threads);
+  if (plan == nullptr) {
+    report->Data("exact", target.exact);
+    return;
+  }
+  const std::string why = WhyNotExact(*plan);
+  report->Data("exact", why.empty());
+  report->Data("why_not_exact", why.empty() ? Value() : Value(why));
+  const BackendTraits backend = BackendInfo(
+      plan->segments.empty() ? Backend::kHighway : plan->options.backend);
+  report->Data("backend", backend.name);
+  report->Data("backend_library",
+               backend.library[0] == 0 ? Value() : Value(backend.library));
+}
+
+void AddBackendOption(Verb& verb, std::string* backend) {
+  verb.Add("--backend", backend, "NAME",
+           "Who computes layers that do not train: highway (exact), xnnpack")
+      .Check([](const std::string& name) -> std::string {
+        for (uint32_t i = 0; i < static_cast<uint32_t>(Backend::kCount); ++i) {
+          if (name == BackendInfo(static_cast<Backend>(i)).name) return "";
+        }
+        return fmt::format("must be one of {}", BackendNames());
+      })
+      .Group("Machine");
 }
 
 int RunCli(int argc, char** argv) {

@@ -14,6 +14,10 @@
 #include "ports/cli/option.h"
 #include "ports/cli/output.h"
 
+namespace temper {
+struct Plan;
+}
+
 namespace temper::host {
 
 struct Cli {
@@ -32,8 +36,12 @@ int RunCli(int argc, char** argv);
 // --threads, --target.
 void AddMachineOptions(Verb& verb, uint32_t* threads, std::string* target);
 
-// What a result was computed with: target, exact, threads; JSON alone.
-void AddMachine(uint32_t threads, Report* report);
+// What a result was computed with: target, exact, threads; with a plan also
+// backend, backend_library, why_not_exact. JSON alone.
+void AddMachine(uint32_t threads, Report* report, const Plan* plan = nullptr);
+
+// --backend.
+void AddBackendOption(Verb& verb, std::string* backend);
 
 void AddTrainVerb(Cli& cli);
 void AddFinetuneVerb(Cli& cli);

@@ -225,6 +225,7 @@ void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
   verb.Add("--arena", &o->arena, "SIZE", "Memory for the job, such as 16MiB")
       .Default("what it needs")
       .Group("Machine");
+  AddBackendOption(verb, &o->backend);
   AddMachineOptions(verb, &o->threads, &o->target);
 
   verb.Add("--config", config.get(), "FILE",

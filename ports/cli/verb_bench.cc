@@ -3,7 +3,8 @@
 // batch norm live, on random samples in memory. Next to it what the machine can
 // do at best (machine.h), measured in the same process. --profile measures the
 // kernels alone and prints a device profile; --device puts the estimate that a
-// profile gives beside each time.
+// profile gives beside each time; --forward measures predictions, on either
+// backend.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,6 +25,7 @@
 #include "ports/host/machine/machine.h"
 #include "ports/host/os/arena.h"
 #include "ports/host/os/threads.h"
+#include "ports/host/train/backend.h"
 #include "ports/host/train/job.h"
 #include "ports/sim/estimate.h"
 #include "simd/target.h"
@@ -42,6 +44,8 @@ struct Arguments {
   std::string target, arena, device;
   double seconds = 1.0;
   bool profile = false;
+  bool forward = false;
+  std::string backend = "highway";
 };
 
 // One line of the table before it is measured.
@@ -92,15 +96,18 @@ std::vector<Case> PlanCases(const Arguments& a, uint32_t threads,
       SgdParams sgd;
       sgd.decay_all = 1;
       options.optimizer = sgd;
+      options.training = !a.forward;
+      options.backend = ReadBackend(a.backend);
       const Status status = MakePlan(graph, options, &c.plan);
       const std::string what =
           fmt::format("{}, batch {}", Printable(spec), batch);
       if (status.ok()) {
-        if (c.plan.arena_bytes > limit) {
+        MeasureSegments(&c.plan, what);
+        if (TotalBytes(c.plan) > limit) {
           Fail(ErrorKind::kDoesNotFit,
                what + ": the job does not fit the arena",
                fmt::format("--arena {}", Printable(a.arena)),
-               fmt::format("the plan needs {} bytes", c.plan.arena_bytes),
+               fmt::format("the plan needs {} bytes", TotalBytes(c.plan)),
                "Use a larger --arena or a smaller --batch");
         }
         cases.push_back(std::move(c));
@@ -158,6 +165,7 @@ Timing Measure(const Case& c, const ParallelRunner& parallel, double seconds,
       trainer.Create(c.plan, arena->data(), arena->size(), parallel);
   if (!status.ok()) FailStatus(status, c.plan.graph, name);
   trainer.Initialize(1);
+  PrepareSegments(trainer, name);
 
   Batch batch;
   batch.input = input.data();
@@ -166,7 +174,8 @@ Timing Measure(const Case& c, const ParallelRunner& parallel, double seconds,
   const auto step = [&] {
     const auto begin = Clock::now();
     // Slow enough that hours on one batch stay finite.
-    const StepResult r = trainer.Step(batch, 1e-3f);
+    const StepResult r = c.plan.options.training ? trainer.Step(batch, 1e-3f)
+                                                 : trainer.Evaluate(batch);
     if (!r.status.ok()) FailStatus(r.status, c.plan.graph, name);
     return since(begin);
   };
@@ -185,20 +194,26 @@ Timing Measure(const Case& c, const ParallelRunner& parallel, double seconds,
   std::nth_element(times.begin(), middle, times.end());
   Timing t;
   t.seconds = *middle;
+  // Of a plan that does not train: forward alone.
   t.peak_part = 2e-9 * static_cast<double>(models::StepMultiplyAdds(c.plan)) *
                 c.batch / t.seconds / peak_gflops;
   return t;
 }
 
 // The table's columns; the last two with a device alone.
-std::vector<Column> TableColumns(bool device) {
+std::vector<Column> TableColumns(const Arguments& a) {
+  const bool device = !a.device.empty();
   std::vector<Column> columns = {
       {"model", "model", Column::kName},
       {"batch", "batch"},
       {"images_per_second", "images/s", {}, {Format::kFixed, 1}},
-      {"ms_per_step", "ms/step", {}, {Format::kFixed, 3}},
+      {"ms_per_step",
+       a.forward ? "ms/pass" : "ms/step",
+       {},
+       {Format::kFixed, 3}},
       {"fraction_of_peak", "of peak", {}, kShare},
       {"arena_bytes", "arena", {}, kBytes},
+      {"backend_bytes", a.backend == "highway" ? "" : "backend", {}, kBytes},
       {"estimated_ms_per_step",
        device ? "estimate" : "",
        {},
@@ -222,6 +237,12 @@ int Profile(Cli& cli, uint32_t threads) {
 
 int Run(Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
+  if (a.backend != "highway" && !a.forward) {
+    Fail(ErrorKind::kUsage, "--backend", Printable(a.backend),
+         "everything trains in a training step, and only temper's own kernels "
+         "train",
+         "Add --forward");
+  }
   const uint32_t threads = a.threads == 0 ? DefaultThreads() : a.threads;
   if (a.profile) return Profile(cli, threads);
   sim::DeviceProfile device;
@@ -255,18 +276,25 @@ int Run(Cli& cli, const Arguments& a) {
   report.Data("cpus_usable", DefaultThreads());
   report.Data("temper", Version());
   report.Data("compiler", Compiler());
-  AddMachine(threads, &report);
+  // Some model may have nothing for the other backend.
+  const auto other =
+      std::find_if(cases.begin(), cases.end(),
+                   [](const Case& c) { return !c.plan.segments.empty(); });
+  AddMachine(threads, &report,
+             &(other == cases.end() ? cases.front() : *other).plan);
+  report.Data("measured", a.forward ? "forward pass" : "training step");
   report.Data("fma_peak_gflops", peak);
   report.Data("fma_peak_gflops_one_thread", peak_one);
   report.Data("copy_gbytes_per_s", copy);
   cli.output.Begin(report, "cases");
 
   // A row as soon as it is measured: widths come from what there may be.
-  const std::vector<Column> columns = TableColumns(!a.device.empty());
+  const std::vector<Column> columns = TableColumns(a);
   TextTable table(columns);
   for (const Case& c : cases) {
     table.Widen(table.CellsOf({c.model, c.batch, 99999.9, 9999.999, 0.9999,
-                               c.plan.arena_bytes, 9999.999, -0.9999}));
+                               c.plan.arena_bytes, c.plan.backend_bytes,
+                               9999.999, -0.9999}));
   }
   table.Fit();
   if (!cli.output.json) PrintResult(table.Header());
@@ -275,14 +303,20 @@ int Run(Cli& cli, const Arguments& a) {
     std::optional<double> estimate, off;  // ms, share
     if (!a.device.empty()) {
       const double seconds =
-          sim::EstimateStep(device, c.plan, c.batch, threads, true).seconds;
+          sim::EstimateStep(device, c.plan, c.batch, threads, !a.forward)
+              .seconds;
       estimate = 1e3 * seconds;
       off = seconds / t.seconds - 1;
     }
-    const std::vector<Value> row = {
-        c.model,         c.batch,     c.batch / t.seconds,
-        1e3 * t.seconds, t.peak_part, c.plan.arena_bytes,
-        estimate,        off};
+    const std::vector<Value> row = {c.model,
+                                    c.batch,
+                                    c.batch / t.seconds,
+                                    1e3 * t.seconds,
+                                    t.peak_part,
+                                    c.plan.arena_bytes,
+                                    c.plan.backend_bytes,
+                                    estimate,
+                                    off};
     Value entry = Value::object();
     for (size_t i = 0; i < columns.size(); ++i) {
       if (!columns[i].key.empty()) entry[columns[i].key] = row[i];
@@ -323,8 +357,13 @@ void AddBenchVerb(Cli& cli) {
   verb.Flag("--profile", &a->profile,
             "Measure kernels instead and print this machine's device profile "
             "(TOML); about a minute")
-      .Excludes({"--models", "--batch", "--seconds", "--arena", "--device"})
+      .Excludes({"--models", "--batch", "--seconds", "--arena", "--device",
+                 "--forward", "--backend"})
       .Group("What");
+  verb.Flag("--forward", &a->forward,
+            "Measure the forward pass of a prediction instead of a step")
+      .Group("What");
+  AddBackendOption(verb, &a->backend);
   AddMachineOptions(verb, &a->threads, &a->target);
 }
 

@@ -19,6 +19,7 @@
 #include "ports/host/base/version.h"
 #include "ports/host/machine/health.h"
 #include "ports/host/os/threads.h"
+#include "ports/host/train/backend.h"
 #include "ports/host/train/job.h"
 #include "ports/host/train/runs.h"
 #include "simd/target.h"
@@ -99,6 +100,24 @@ std::string Words(const Throttling::Bits& bits) {
   return text.empty() ? "nothing" : text;
 }
 
+void AddBackends(Report* report) {
+  Value list = Value::array();
+  std::string text;
+  ForEachBackend([&](const BackendTraits& b) {
+    list.push_back({{"name", b.name},
+                    {"available", b.available},
+                    {"exact", b.exact},
+                    {"library", OrNull(b.library)}});
+    text += fmt::format(
+        "{}{} ({}{})", text.empty() ? "" : ", ", b.name,
+        b.exact ? "exact" : "not exact: rounds as its kernels for this CPU do",
+        !b.available        ? ", not part of this build"
+        : b.library[0] == 0 ? ""
+                            : fmt::format(", {}", b.library));
+  });
+  report->Fact("backends", "backends", list, text);
+}
+
 void AddProcessor(const SystemFacts& f, const HealthContext& context,
                   const std::vector<std::string>& targets, const char* machine,
                   Report* report) {
@@ -123,6 +142,7 @@ void AddProcessor(const SystemFacts& f, const HealthContext& context,
                            fmt::join(targets, ", ")));
   report->Data("exact", context.target_exact);
   report->Data("targets", targets);
+  AddBackends(report);
   report->Data("float_environment_exact", context.float_environment_exact);
 }
 

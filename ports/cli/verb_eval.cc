@@ -23,7 +23,7 @@ namespace temper::host {
 namespace {
 
 struct Arguments {
-  std::string model, data, target, arena;
+  std::string model, data, target, arena, backend = "highway";
   uint32_t batch = 64, threads = 0;
 };
 
@@ -307,7 +307,7 @@ std::string Summary(const Predictor& predictor, const Dataset& data,
 
 int Run(Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
-  Predictor predictor(a.model, a.batch, a.threads, a.arena);
+  Predictor predictor(a.model, a.batch, a.threads, a.arena, a.backend);
   std::vector<std::string> notes;
   const Dataset data = LoadDataset(
       SpecWithSplit(a.data, "evaluated", &notes),
@@ -368,9 +368,10 @@ int Run(Cli& cli, const Arguments& a) {
     AddClasses(predictor, names, e, &report);
   }
   report.Data("arena_bytes", predictor.plan().arena_bytes);
+  report.Data("backend_bytes", predictor.plan().backend_bytes);
   report.Data("outside_bytes", predictor.OutsideBytes() + data.MemoryBytes() +
                                    LoaderBytes(data, predictor.batch()));
-  AddMachine(predictor.plan().options.threads, &report);
+  AddMachine(predictor.plan().options.threads, &report, &predictor.plan());
   report.Notes(notes);
   if (e.non_finite.count() > 0) {
     report.Error(kExitDiverged, e.non_finite.Message(e.samples));
@@ -409,6 +410,7 @@ void AddEvalVerb(Cli& cli) {
            "The most memory for the model, such as 16MiB")
       .Default("what it needs")
       .Group("Machine");
+  AddBackendOption(verb, &a->backend);
   AddMachineOptions(verb, &a->threads, &a->target);
 }
 

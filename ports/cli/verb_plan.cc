@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "models/work.h"
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/job_options.h"
@@ -12,6 +13,7 @@
 #include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/machine/system.h"
+#include "ports/host/train/backend.h"
 #include "ports/host/train/session.h"
 #include "simd/target.h"
 
@@ -46,6 +48,76 @@ uint64_t BytesWithWholeGradients(const Job& job) {
   return whole.arena_bytes;
 }
 
+// The same job with nothing frozen: what freezing saves.
+struct Unfrozen {
+  uint64_t arena_bytes = 0, multiply_adds = 0;
+};
+std::optional<Unfrozen> WithoutFreezing(const Job& job) {
+  PlanOptions options = job.plan.options;
+  if (std::none_of(options.frozen.begin(), options.frozen.end(),
+                   [](uint8_t frozen) { return frozen != 0; })) {
+    return {};
+  }
+  options.frozen.clear();
+  options.backend = Backend::kHighway;
+  Plan whole;
+  const Status status = MakePlan(job.info.graph, options, &whole);
+  if (!status.ok()) return {};  // a batch norm of one value trains nowhere
+  return Unfrozen{whole.arena_bytes, models::StepMultiplyAdds(whole)};
+}
+
+// The arena of the same job on temper's own kernels.
+uint64_t HighwayBytes(const Job& job) {
+  PlanOptions options = job.plan.options;
+  options.backend = Backend::kHighway;
+  Plan plan;
+  const Status status = MakePlan(job.info.graph, options, &plan);
+  if (!status.ok()) FailStatus(status, job.info.graph, "plan");
+  return plan.arena_bytes;
+}
+
+// What another backend has of the job, and takes beside the arena.
+void AddBackend(const Job& job, Report* report) {
+  const Plan& plan = job.plan;
+  if (plan.segments.empty()) {
+    report->Data("backend_bytes", plan.backend_bytes);
+    return;
+  }
+  Value segments = Value::array();
+  for (const Segment& segment : plan.segments) {
+    segments.push_back({{"first", plan.graph.nodes[segment.first].name},
+                        {"last", plan.graph.nodes[segment.last].name}});
+  }
+  report->Fact("segments", "backend", segments,
+               ArithmeticOfBackend(plan) + ": " + SegmentsText(plan));
+  report->Fact("backend_bytes", "its memory", plan.backend_bytes,
+               fmt::format("{}, measured on this CPU: weights were packed, no "
+                           "forward pass was run",
+                           BytesText(plan.backend_bytes)));
+  const uint64_t highway = HighwayBytes(job);
+  report->Fact("highway_arena_bytes", "arena and it", highway,
+               fmt::format("{}; with --backend highway {}",
+                           BytesText(TotalBytes(plan)), BytesText(highway)));
+}
+
+void AddFreezing(const Job& job, Report* report) {
+  const std::optional<Unfrozen> whole = WithoutFreezing(job);
+  if (!whole) return;
+  const uint64_t work = models::StepMultiplyAdds(job.plan);
+  const uint64_t bytes = TotalBytes(job.plan);
+  const std::string memory =
+      bytes <= whole->arena_bytes
+          ? fmt::format("saves {} of {}", BytesText(whole->arena_bytes - bytes),
+                        BytesText(whole->arena_bytes))
+          : fmt::format("takes {} more", BytesText(bytes - whole->arena_bytes));
+  report->Fact("freezing", "freezing",
+               {{"arena_bytes_without", whole->arena_bytes},
+                {"multiply_adds", work},
+                {"multiply_adds_without", whole->multiply_adds}},
+               fmt::format("{}, and {} of {} multiply-adds of a sample", memory,
+                           whole->multiply_adds - work, whole->multiply_adds));
+}
+
 struct KindTotal {
   const char* name;
   uint64_t bytes;
@@ -69,7 +141,7 @@ std::vector<KindTotal> Totals(const Plan& plan) {
 void AddAnswer(const Job& job, Report* report) {
   const Plan& plan = job.plan;
   const Outside outside = OutsideBytes(job);
-  const uint64_t all = plan.arena_bytes + outside.Total();
+  const uint64_t all = TotalBytes(plan) + outside.Total();
   const std::optional<uint64_t> available = AvailableMemory();
   std::string fits = fmt::format("{} in all", BytesText(all));
   if (available) {
@@ -82,6 +154,7 @@ void AddAnswer(const Job& job, Report* report) {
   report->Fact("arena_bytes", "arena", plan.arena_bytes,
                fmt::format("{}: works; 64 bytes less is refused",
                            BytesText(plan.arena_bytes)));
+  AddBackend(job, report);
   std::string parts;
   const auto add = [&](const char* name, uint64_t bytes) {
     if (bytes == 0) return;
@@ -123,6 +196,7 @@ void AddDetails(const Job& job, Report* report) {
                            BytesText(plan.transient_bytes),
                            BytesText(plan.arena_bytes - plan.transient_bytes)));
   report->Data("lower_bound_bytes", plan.lower_bound);
+  AddFreezing(job, report);
   const uint64_t whole = BytesWithWholeGradients(job);
   report->Fact("whole_gradients_arena_bytes", "whole gradients", whole,
                fmt::format("{}: the arena if all were at hand at the end of a "
@@ -134,15 +208,14 @@ void AddDetails(const Job& job, Report* report) {
                   job.data.train.size(), job.options.batch));
   report->Data("samples", job.data.train.size());
   report->Data("batch", job.options.batch);
-  const simd::Target target = simd::CurrentTarget();
+  const std::string why = WhyNotExact(plan);
   report->Text(
       "computed with",
       fmt::format("{}, {} ({})", Counted(plan.options.threads, "thread"),
-                  target.name,
-                  target.exact ? "the same bits on every exact target"
-                               : "not exact: without FMA results differ "
-                                 "slightly"));
-  AddMachine(plan.options.threads, report);
+                  simd::CurrentTarget().name,
+                  why.empty() ? "the same bits on every exact target"
+                              : "not exact: " + why));
+  AddMachine(plan.options.threads, report, &plan);
 }
 
 void AddBuffers(const Plan& plan, bool all, Report* report) {

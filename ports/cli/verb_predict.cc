@@ -29,7 +29,7 @@ namespace temper::host {
 namespace {
 
 struct Arguments {
-  std::string model, data, target, arena;
+  std::string model, data, target, arena, backend = "highway";
   std::vector<std::string> files;
   uint32_t top = 3, batch = 64, threads = 0;
 };
@@ -47,8 +47,10 @@ class Printer {
   Printer(Cli& cli, const Arguments& a, Predictor& predictor)
       : cli_(cli), report_(cli.verb), top_(a.top), predictor_(predictor) {
     report_.Data("weights", predictor.path());
-    report_.Data("arena_bytes", predictor.plan().arena_bytes);
-    AddMachine(predictor.plan().options.threads, &report_);
+    const Plan& plan = predictor.plan();
+    report_.Data("arena_bytes", plan.arena_bytes);
+    report_.Data("backend_bytes", plan.backend_bytes);
+    AddMachine(plan.options.threads, &report_, &plan);
   }
 
   // `sample` is of the model's shape.
@@ -329,7 +331,7 @@ int Run(Cli& cli, const Arguments& a) {
          "", "temper predict MODEL photo.jpg ..., or MODEL --data folder:DIR");
   }
   ChooseTarget(a.target);
-  Predictor predictor(a.model, a.batch, a.threads, a.arena);
+  Predictor predictor(a.model, a.batch, a.threads, a.arena, a.backend);
   Printer printer(cli, a, predictor);
   if (!a.data.empty()) AddData(a.data, predictor, printer);
   const std::vector<std::string> files = WithFolders(a.files);
@@ -373,6 +375,7 @@ void AddPredictVerb(Cli& cli) {
            "The most memory for the model, such as 16MiB")
       .Default("what it needs")
       .Group("Machine");
+  AddBackendOption(verb, &a->backend);
   AddMachineOptions(verb, &a->threads, &a->target);
 }
 

@@ -131,7 +131,8 @@ Report MakeReport(const std::string& verb, const Job& job,
               fmt::format("{}, {:.0f} images/s", DurationText(r.seconds),
                           r.images_per_second));
   report.Data("images_per_second", Known(trained, r.images_per_second));
-  AddMachine(job.plan.options.threads, &report);
+  report.Data("backend_bytes", job.plan.backend_bytes);
+  AddMachine(job.plan.options.threads, &report, &job.plan);
   // The session has said them.
   for (const std::string& note : job.data.train.notes) report.SaidNote(note);
   for (const std::string& note : job.notes) report.SaidNote(note);
@@ -228,7 +229,7 @@ void AddFinetuneVerb(Cli& cli) {
 namespace {
 
 struct ResumeArguments {
-  std::string run, data, val, arena, target;
+  std::string run, data, val, arena, target, backend;
   uint32_t threads = 0;
   bool quiet = false;
 };
@@ -247,6 +248,7 @@ Job ResumedJob(const ResumeArguments& a, JobOptions options,
                std::unique_ptr<ModelSource> checkpoint) {
   if (a.threads != 0) options.threads = a.threads;
   if (!a.arena.empty()) options.arena = a.arena;
+  if (!a.backend.empty()) options.backend = a.backend;
   options.data = DataOf(a.data, options.data);
   options.val = DataOf(a.val, options.val);
   try {
@@ -310,6 +312,8 @@ void AddResumeVerb(Cli& cli) {
   verb.Add("--arena", &a->arena, "SIZE", "Memory for the job, such as 16MiB")
       .Default("the run's")
       .Group("Machine");
+  AddBackendOption(verb, &a->backend);
+  verb.At("--backend").Default("the run's");
   AddMachineOptions(verb, &a->threads, &a->target);
   verb.Flag("--quiet,-q", &a->quiet, "No progress").Group("Run");
 }

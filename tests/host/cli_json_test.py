@@ -20,6 +20,8 @@ from cli_test import Case, message, run
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "json.md"
 # Documented as optional, but not shown here: a minute of measuring.
 NOT_SHOWN = {("bench", "profile")}
+# Only there in a build with XNNPACK.
+OF_XNNPACK = {("plan", key) for key in ("segments", "segments[].first", "segments[].last", "highway_arena_bytes")}
 # Documents of which the page says "in place of all above".
 IN_PLACE = ("options", "rates", "graph", "profile")
 
@@ -79,6 +81,8 @@ class Documents(Case):
         super().setUpClass()
         cls.page = read_page()
         cls.seen = {}
+        backends = json.loads(run("doctor", "--json").stdout)["backends"]
+        cls.has_xnnpack = any(b["name"] == "xnnpack" and b["available"] for b in backends)
         n, rng = 40, random.Random(3)
         (cls.tmp / "x.npy").write_bytes(npy((n, 12, 12), [rng.randrange(256) for _ in range(n * 144)], "|u1"))
         (cls.tmp / "y.npy").write_bytes(npy((n, 2), [rng.random() for _ in range(n * 2)]))
@@ -118,6 +122,9 @@ class Documents(Case):
         yield 0, ["plan", *job]
         yield 0, ["plan", *job, "--dry-run"]
         yield 0, ["plan", *job, "--plot-schedule"]
+        yield 0, ["plan", *job, "--freeze", "body"]
+        if self.has_xnnpack:
+            yield 0, ["plan", *job, "--freeze", "body", "--backend", "xnnpack"]
         yield 0, ["inspect", folder]
         yield 0, ["inspect", folder, "--graph"]
         yield 0, ["inspect", "lenet5"]
@@ -193,7 +200,8 @@ class Documents(Case):
             if verb in ("finetune", "resume"):
                 continue  # the section is train's
             seen = self.seen[verb] | (self.seen["finetune"] if verb == "train" else set())
-            missing = [key for key in keys if key not in seen and (verb, key) not in NOT_SHOWN]
+            missing = [key for key in keys if key not in seen and (verb, key) not in NOT_SHOWN
+                       and (self.has_xnnpack or (verb, key) not in OF_XNNPACK)]
             self.assertEqual(missing, [], f"documented in {PAGE}, but never there: {verb}")
 
     def test_the_text_fits_a_terminal(self):

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "ports/host/base/failure.h"
+#include "ports/host/train/backend.h"
 #include "ports/host/train/weights.h"
 #include "simd/target.h"
 
@@ -146,7 +147,32 @@ Counters CountersOf(const ModelDescription& file) {
   return c;
 }
 
+// Of the job's program on the backend that the checkpoint was computed on:
+// whoever resumes may choose another.
+uint64_t ProgramHashOf(const ModelDescription& file, const Job& job) {
+  const std::string& of = TextField(file, "backend");
+  PlanOptions options = job.plan.options;
+  options.backend = of.empty() ? Backend::kHighway : Backend::kXnnpack;
+  if (options.backend == job.plan.options.backend) return job.plan.program_hash;
+  Plan plan;
+  const Status status = MakePlan(job.info.graph, options, &plan);
+  if (!status.ok()) FailStatus(status, job.info.graph, "plan");
+  return plan.program_hash;
+}
+
 }  // namespace
+
+std::string BackendChange(const ModelDescription& file, const Job& job) {
+  const auto name = [](const std::string& of) {
+    return of.empty() ? std::string("highway") : Printable(of);
+  };
+  const std::string& of = TextField(file, "backend");
+  const std::string now = ArithmeticOfBackend(job.plan);
+  if (of == now) return "";
+  return fmt::format(
+      "not bit for bit: the run was computed on {}, and goes on on {}",
+      name(of), name(now));
+}
 
 Checkpoint::Checkpoint(const Job& job, const Trainer& trainer,
                        const FilePlace& place, bool with_state)
@@ -160,6 +186,9 @@ Checkpoint::Checkpoint(const Job& job, const Trainer& trainer,
     info.training["data"] = DataFingerprint(job);
     info.training["options"] = OptionsFingerprint(job.options);
     info.training["arithmetic_of"] = ArithmeticOf();
+    if (const std::string of = ArithmeticOfBackend(job.plan); !of.empty()) {
+      info.training["backend"] = of;
+    }
   }
   std::vector<TensorSource> state;
   if (with_state) state = StateSources(trainer);
@@ -202,7 +231,7 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
   // The graph is the checkpoint's own, shapes follow from it, and options are
   // compared below: they decide where the hash is made in another way.
   if (ReadField(file, "program_version", false, 1) == kProgramVersion &&
-      ReadField(file, "program_hash", true) != job.plan.program_hash) {
+      ReadField(file, "program_hash", true) != ProgramHashOf(file, job)) {
     Fail(ErrorKind::kMismatch, "the checkpoint belongs to another job", "",
          "graph, batch or options differ from those it was made with",
          "Do not edit config.json of a run; start a new run");

@@ -60,6 +60,11 @@ std::optional<Counters> StoredCounters(const ModelDescription& file);
 // All epochs are done, or the run has stopped early.
 bool HasFinished(const Counters& counters, const JobOptions& options);
 
+// A note for the user if the checkpoint was computed on another backend, version
+// of its library, CPU or number of its threads, so that the run does not go on
+// bit for bit; else "".
+std::string BackendChange(const ModelDescription& file, const Job& job);
+
 // Weights and optimizer state into a trainer of the same plan, straight from
 // the file. kMismatch if the optimizer has other state than the file.
 void RestoreState(ModelSource& file, Trainer& trainer);

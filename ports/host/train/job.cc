@@ -21,6 +21,8 @@
 #include "ports/host/os/arena.h"
 #include "ports/host/os/file_io.h"
 #include "ports/host/os/threads.h"
+#include "ports/host/train/backend.h"
+#include "ports/host/train/checkpoint.h"
 #include "ports/host/train/runs.h"
 #include "ports/host/train/specs.h"
 #include "simd/target.h"
@@ -457,7 +459,7 @@ void NoteIgnoredOptions(Job& job) {
 
 // The plan with the most threads, fewer than now, that fits; nothing if not
 // even one does. Every thread needs its own scratch memory.
-std::optional<Plan> PlanOfFewerThreads(const Job& job) {
+std::optional<Plan> PlanOfFewerThreads(const Job& job, uint64_t bytes) {
   PlanOptions p = job.plan_options;
   std::optional<Plan> best;
   uint32_t fits = 0, too_many = p.threads;
@@ -465,7 +467,7 @@ std::optional<Plan> PlanOfFewerThreads(const Job& job) {
     p.threads = fits == 0 ? 1 : fits + (too_many - fits) / 2;
     Plan plan;
     if (MakePlan(job.info.graph, p, &plan).ok() &&
-        plan.arena_bytes <= job.arena_bytes) {
+        (MeasureSegments(&plan, "plan"), TotalBytes(plan) <= bytes)) {
       fits = p.threads;
       best = std::move(plan);
     } else if (fits == 0) {
@@ -483,26 +485,46 @@ void FitArena(Job& job, bool resume) {
   const JobOptions& o = job.options;
   job.arena_bytes = job.plan.arena_bytes;
   if (o.arena.empty()) return;
-  job.arena_bytes = ParseBytes(o.arena) / kTensorAlign * kTensorAlign;
-  if (job.arena_bytes >= job.plan.arena_bytes) return;
-  std::optional<Plan> fewer = PlanOfFewerThreads(job);
+  // What another backend takes comes out of it, too.
+  const uint64_t bytes = ParseBytes(o.arena) / kTensorAlign * kTensorAlign;
+  if (bytes >= TotalBytes(job.plan)) {
+    job.arena_bytes = bytes - job.plan.backend_bytes;
+    return;
+  }
+  std::optional<Plan> fewer = PlanOfFewerThreads(job, bytes);
   if (fewer && resume && o.threads == 0) {
     job.notes.push_back(
         fmt::format("{} of {} threads: more do not fit --arena {}",
                     fewer->options.threads, job.plan.options.threads, o.arena));
     job.plan = *std::move(fewer);
     job.plan_options.threads = job.plan.options.threads;
+    job.arena_bytes = bytes - job.plan.backend_bytes;
     return;
   }
   Fail(ErrorKind::kDoesNotFit, "the job does not fit the arena",
        fmt::format("--arena {}", Printable(o.arena)),
        fmt::format("the plan needs {} bytes with {} thread{}",
-                   job.plan.arena_bytes, job.plan.options.threads,
+                   TotalBytes(job.plan), job.plan.options.threads,
                    job.plan.options.threads == 1 ? "" : "s"),
        fmt::format(
-           "Use --arena {}{}{}", job.plan.arena_bytes,
+           "Use --arena {}{}{}", TotalBytes(job.plan),
            fewer ? fmt::format(", --threads {}", fewer->options.threads) : "",
            resume ? "" : ", a smaller --batch, or --freeze"));
+}
+
+// --backend, where it changes nothing or costs exactness.
+void NoteBackend(Job& job) {
+  if (job.plan_options.backend == Backend::kHighway) return;
+  if (job.plan.segments.empty()) {
+    job.notes.push_back(fmt::format(
+        "--backend {} has no effect: it is for frozen layers below the lowest "
+        "one that trains (--freeze)",
+        job.options.backend));
+    return;
+  }
+  job.notes.push_back(fmt::format("--backend {} runs {}: not exact, {}",
+                                  job.options.backend, SegmentsText(job.plan),
+                                  WhyNotExact(job.plan)));
 }
 
 // Graph and data are settled: freeze, plan, arena, schedule.
@@ -531,10 +553,13 @@ void PlanJob(Job& job, bool resume) {
   }
   p.batch_norm =
       o.bn == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
+  p.backend = ReadBackend(o.backend);
   FreezeNodes(job);
   const Status status = MakePlan(job.info.graph, p, &job.plan);
   if (!status.ok()) FailStatus(status, job.info.graph, "plan");
+  MeasureSegments(&job.plan, "plan");
   FitArena(job, resume);
+  NoteBackend(job);
   MakeSchedule(job);
   job.augment = ReadAugmentations(o.augment, job.data.train.shape);
 }
@@ -733,6 +758,10 @@ Job PrepareResume(const JobOptions& options,
     if (job.data.val) MatchClasses(*job.data.val, job.classes);
   }
   PlanJob(job, true);
+  if (const std::string note = BackendChange(job.source->header(), job);
+      !note.empty()) {
+    job.notes.push_back(note);
+  }
   return job;
 }
 

@@ -51,9 +51,11 @@ struct JobOptions {
   bool drop_last = false;
   uint64_t seed = 1;
   // Where and how it runs: cannot change a bit of the result.
-  std::string arena;     // empty: as much as the plan needs
-  uint32_t threads = 0;  // 0: all CPUs of this process
-  std::string target;    // empty: the best
+  std::string arena;                // empty: as much as the plan needs
+  uint32_t threads = 0;             // 0: all CPUs of this process
+  std::string target;               // empty: the best
+  std::string backend = "highway";  // of what only predicts; the other is not
+                                    // exact
   double save_seconds = 60.0;
   bool overwrite = false;
   bool numbered =

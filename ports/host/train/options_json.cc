@@ -59,6 +59,7 @@ void VisitOptions(Options& o, Visit&& visit) {
   visit("arena", o.arena);
   visit("threads", o.threads);
   visit("target", o.target);
+  visit("backend", o.backend);
   visit("save_seconds", o.save_seconds);
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "ports/host/base/failure.h"
+#include "ports/host/train/backend.h"
 #include "ports/host/train/runs.h"
 #include "ports/host/train/weights.h"
 #include "temper/graph_edit.h"
@@ -11,7 +12,7 @@
 namespace temper::host {
 
 Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
-                     const std::string& arena)
+                     const std::string& arena, const std::string& backend)
     : path_(WeightsFile(path)),
       pool_(MakeThreadPool(threads == 0 ? DefaultThreads() : threads)) {
   ModelSource source(path_);
@@ -22,22 +23,25 @@ Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
   options.batch = batch;
   options.threads = pool_->runner().threads;
   options.training = false;
+  options.backend = ReadBackend(backend);
   Plan plan;
   Status status = MakePlan(model_.graph, options, &plan);
   if (!status.ok()) FailStatus(status, model_.graph, path_);
-  if (!arena.empty() && ParseBytes(arena) < plan.arena_bytes) {
+  MeasureSegments(&plan, path_);
+  if (!arena.empty() && ParseBytes(arena) < TotalBytes(plan)) {
     Fail(ErrorKind::kDoesNotFit, "the model does not fit the arena",
          fmt::format("--arena {}", Printable(arena)),
          fmt::format("batch {} on {} threads needs {} bytes", batch,
-                     options.threads, plan.arena_bytes),
+                     options.threads, TotalBytes(plan)),
          fmt::format("Use --arena {}, a smaller --batch or fewer --threads",
-                     plan.arena_bytes));
+                     TotalBytes(plan)));
   }
   arena_ = std::make_unique<HostArena>(plan.arena_bytes);
   status = trainer_.Create(std::move(plan), arena_->data(), arena_->size(),
                            pool_->runner());
   if (!status.ok()) FailStatus(status, model_.graph, path_);
   ReadWeights(source, trainer_);
+  PrepareSegments(trainer_, path_);
   classifier_ = models::IsClassifier(model_.graph);
   regressor_ = models::IsRegressor(model_.graph);
   outputs_ = static_cast<uint32_t>(trainer_.plan().shapes.back().Count());

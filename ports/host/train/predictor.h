@@ -17,9 +17,10 @@ class Predictor {
  public:
   // `path`: a model file, or a run folder (runs.h).
   // `arena`: the most bytes it may take, as --arena has them; "": no limit.
-  // kDoesNotFit with the size that works.
+  // kDoesNotFit with the size that works. `backend`: by name.
   Predictor(const std::string& path, uint32_t batch, uint32_t threads,
-            const std::string& arena = "");
+            const std::string& arena = "",
+            const std::string& backend = "highway");
 
   // At most batch() rows. Labels and targets may be null; label -1 is a class
   // that the model lacks.

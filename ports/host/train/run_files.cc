@@ -11,7 +11,7 @@
 #include "ports/host/base/failure.h"
 #include "ports/host/data/text_file.h"
 #include "ports/host/os/file_io.h"
-#include "simd/target.h"
+#include "ports/host/train/backend.h"
 
 namespace temper::host {
 
@@ -43,6 +43,28 @@ JobOptions ReadRunOptions(const RunFolder& folder) {
   return OptionsOfRun(folder.ReadFile(kConfigFile, kMostConfig), folder.path());
 }
 
+namespace {
+
+std::string BackendJson(const Plan& plan) {
+  std::string json = ",\n \"why_not_exact\": ";
+  AppendJsonString(&json, WhyNotExact(plan));
+  json += ",\n \"backend\": ";
+  AppendJsonString(&json, ArithmeticOfBackend(plan));
+  json += fmt::format(",\n \"backend_bytes\": {},\n \"segments\": [",
+                      plan.backend_bytes);
+  for (const Segment& segment : plan.segments) {
+    json +=
+        &segment == plan.segments.data() ? "{\"first\": " : ", {\"first\": ";
+    AppendJsonString(&json, plan.graph.nodes[segment.first].name);
+    json += ", \"last\": ";
+    AppendJsonString(&json, plan.graph.nodes[segment.last].name);
+    json += "}";
+  }
+  return json + "]";
+}
+
+}  // namespace
+
 std::string PlanJson(const Plan& plan) {
   // Text by hand: a tree of a plan of thousands of layers takes tens of MiB.
   std::string graph;
@@ -57,8 +79,9 @@ std::string PlanJson(const Plan& plan) {
       kArithmeticVersion, plan.arena_bytes, plan.lower_bound,
       plan.transient_bytes, plan.options.batch, plan.options.threads,
       plan.minimum_rows, plan.program_hash, plan.layout_hash,
-      simd::CurrentTarget().exact);
+      WhyNotExact(plan).empty());
   json += graph;
+  if (!plan.segments.empty()) json += BackendJson(plan);
   json += ",\n \"tensors\": [";
   for (const PlannedTensor& t : plan.tensors) {
     json += &t == plan.tensors.data() ? "\n" : ",\n";

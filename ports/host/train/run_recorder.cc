@@ -79,6 +79,7 @@ void RunRecorder::OpenLogs(const Counters* resumed) {
       .Field("step", resumed != nullptr ? resumed->step : uint64_t{0})
       .Field("target", simd::CurrentTarget().name)
       .Field("threads", job_.plan.options.threads)
+      .Field("backend", job_.options.backend)
       .Field("arena_bytes", job_.plan.arena_bytes)
       .Write();
 }

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "ports/host/base/failure.h"
+#include "ports/host/train/backend.h"
 #include "ports/host/train/weights.h"
 #include "temper/graph_edit.h"
 
@@ -89,9 +90,11 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
                             : Monitor::kAccuracy;
   if (resumed) {
     Resume(std::move(resumed));
+    PrepareSegments(trainer_, "backend");
   } else {
     // All that can fail without a folder comes before there is one.
     SetWeights(job_, trainer_);
+    PrepareSegments(trainer_, "backend");
     recorder_ = std::make_unique<RunRecorder>(job_, trainer_, observer_);
   }
   saved_ = true;

@@ -6,7 +6,7 @@
 // place as long as the process lives. How much a plan takes is only known by
 // making its segments once, on this CPU.
 //
-// Example, after graph.h's (skipped in a build without XNNPACK):
+// Example, after graph.h's:
 //
 //   if (!temper::BackendInfo(temper::Backend::kXnnpack).available) return 0;
 //   alignas(64) static uint8_t region[8 << 20];
