@@ -140,6 +140,9 @@ bool Fit::TrainEpoch(FitResult* result) {
 }
 
 bool Fit::Validate(FitMeans* means, FitResult* result) {
+  for (FitObserver* const observer : observers_) {
+    observer->OnValidation(*this);
+  }
   validation_.start(validation_.context, 0, 0);
   uint64_t correct = 0;
   double loss = 0, absolute = 0;

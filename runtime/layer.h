@@ -159,6 +159,8 @@ struct StepContext {
   // Of the later ones of several batches whose gradients add up, the rows of
   // the first; 0: its own.
   uint32_t first_rows = 0;
+  // They follow it in forward: there is no backward (FollowStatistics).
+  bool forward_statistics = false;
 
   // Gradients are sums over the rows divided by this.
   float Divisor() const {

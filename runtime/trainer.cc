@@ -351,7 +351,8 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
       .epoch = key.epoch,
       .training = training,
       .keep_statistics = !lasts,
-      .first_rows = later ? first_rows_ : 0};
+      .first_rows = later ? first_rows_ : 0,
+      .forward_statistics = mode == Mode::kStatistics};
   const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
   const size_t steps = mode == Mode::kStep        ? plan_.steps.size()
                        : mode >= Mode::kGradients ? backward_steps_
@@ -446,6 +447,10 @@ StepResult Trainer::Step(const Batch& batch, const StepOptions& options) {
 
 StepResult Trainer::Forward(const Batch& batch) {
   return Run(batch, Mode::kForward);
+}
+
+StepResult Trainer::FollowStatistics(const Batch& batch) {
+  return Run(batch, Mode::kStatistics);
 }
 
 StepResult Trainer::Gradients(const Batch& batch) {

@@ -28,6 +28,10 @@ void AddTechniqueOptions(Verb& verb, JobOptions* o) {
            "Largest norm of the weights of one output; 0: any (3 is usual)")
       .Range(0, 1e30)
       .Group(kRegularization);
+  verb.Add("--average", &o->average, "SPEC",
+           "Validate and keep averaged weights: ema?decay=0.999, or swa (the "
+           "mean of the last quarter)")
+      .Group(kRegularization);
   verb.Add("--early-stop", &o->early_stop, "N",
            "Stop when N epochs in a row were no better; 0: never")
       .Whole(0, 1000000)

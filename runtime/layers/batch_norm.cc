@@ -98,6 +98,20 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   }
 }
 
+// The running statistics follow those of this batch.
+void FollowBatch(const Call& call) {
+  const BatchNormParams& p = call.As<BatchNormParams>();
+  const size_t c = call.in[0].c;
+  const size_t rows = size_t{call.rows} * call.in[0].h * call.in[0].w;
+  const Saved saved = SavedOf(call.saved, c);
+  const float n = static_cast<float>(rows);
+  const float factor =
+      p.unbiased_variance && rows > 1 ? n / static_cast<float>(rows - 1) : 1.0f;
+  simd::UpdateRunningStats(c, p.momentum, factor, saved.mean, saved.variance,
+                           call.weights[kRunningMean],
+                           call.weights[kRunningVar]);
+}
+
 void Forward(const Call& call) {
   const BatchNormParams& p = call.As<BatchNormParams>();
   const size_t c = call.in[0].c;
@@ -109,6 +123,7 @@ void Forward(const Call& call) {
                      saved.variance, call.scratch, call.parallel);
   }
   if (!call.IsLastSlab()) return;
+  if (live && call.step.forward_statistics) FollowBatch(call);
   simd::BatchNormCoefficients(c, live ? saved.mean : call.weights[kRunningMean],
                               live ? saved.variance : call.weights[kRunningVar],
                               call.weights[kGamma], call.weights[kBeta], p.eps,
@@ -145,21 +160,12 @@ void AddSums(const Call& call, const float* mean, const float* rstd) {
 }
 
 void BackwardLive(const Call& call) {
-  const BatchNormParams& p = call.As<BatchNormParams>();
   const size_t c = call.in[0].c;
   const size_t rows = size_t{call.rows} * call.in[0].h * call.in[0].w;
   const Saved saved = SavedOf(call.saved, c);
   if (call.Wants(StepKind::kBackwardReduce)) {
     AddSums(call, saved.mean, saved.rstd);
-    if (call.IsLastSlab() && !call.step.keep_statistics) {
-      const float n = static_cast<float>(rows);
-      const float factor = p.unbiased_variance && rows > 1
-                               ? n / static_cast<float>(rows - 1)
-                               : 1.0f;
-      simd::UpdateRunningStats(c, p.momentum, factor, saved.mean,
-                               saved.variance, call.weights[kRunningMean],
-                               call.weights[kRunningVar]);
-    }
+    if (call.IsLastSlab() && !call.step.keep_statistics) FollowBatch(call);
   }
   if (call.Wants(StepKind::kBackwardData) && call.dx[0] != nullptr) {
     const Sums sums = SumsOf(call);

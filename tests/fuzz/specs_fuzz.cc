@@ -68,6 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   });
   Try([&] { (void)temper::host::ReadInitializer(spec); });
   Try([&] { (void)temper::host::ReadClipping(spec); });
+  Try([&] { (void)temper::host::ReadAverage(spec, 7, 100); });
   return 0;
 }
 

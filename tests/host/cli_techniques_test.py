@@ -158,6 +158,32 @@ class Techniques(Case):
         self.assertIn("validation", message(run(*self.job("no", "--early-stop", 2, data=""), expect=64)))
         message(run(*self.job("no", "--monitor", "loss"), expect=64))
 
+    def test_averages(self):
+        for model in ("mlp?hidden=16", "resnet8"):
+            more = ["--lr", 0.01, "--schedule", "constant"]
+            raw = self.result(f"raw-{model[:3]}", *more, epochs=4, model=model)
+            for average in ("ema?decay=0.9", "swa", "swa?start=1e&every=2s"):
+                out = f"{model[:3]}-{average[:3]}-{len(average)}"
+                done = self.result(out, *more, "--average", average, epochs=4, model=model)
+                # Training itself is the same; what is validated is the average.
+                rows, plain = self.rows(out), self.rows(f"raw-{model[:3]}")
+                self.assertEqual([r["train_loss"] for r in rows], [r["train_loss"] for r in plain])
+                self.assertNotEqual(rows[3]["val_loss"], plain[3]["val_loss"])
+                if average == "swa":
+                    self.assertEqual([r["val_loss"] for r in rows[:3]], [r["val_loss"] for r in plain[:3]])
+                # And what is kept.
+                evaluated = json.loads(run("eval", self.tmp / out / "weights" / "best.safetensors", "--data", self.spec + "?val=0.25",
+                                           "--json", "--threads", 1).stdout)
+                self.assertIsNotNone(evaluated)
+                self.assertTrue(done["finished"])
+        self.result("whole-ema", "--average", "ema", epochs=40)
+        self.resumed("parts-ema", "--average", "ema")
+        self.assertEqual(self.weights("parts-ema"), self.weights("whole-ema"))
+        self.assertEqual((self.tmp / "parts-ema" / "weights" / "best.safetensors").read_bytes(),
+                         (self.tmp / "whole-ema" / "weights" / "best.safetensors").read_bytes())
+        for wrong in ("l1", "mean", "ema?decay=1", "swa?every=0"):
+            message(run(*self.job("no", "--average", wrong), expect=64))
+
     def test_the_monitor_decides_which_is_best(self):
         for monitor, column, sign in (("val_loss", "val_loss", 1), ("val_accuracy", "val_accuracy", -1)):
             done = self.result(monitor, "--monitor", monitor, "--lr", 0.5, epochs=8)

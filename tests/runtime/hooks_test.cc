@@ -210,5 +210,67 @@ TEST(MaxNorm, LimitsTheWeightsOfEachOutput) {
   }
 }
 
+// What the state holds after each of some steps.
+void ExpectAverage(const UpdateHook& hook,
+                   void (*follow)(uint64_t step, float w, double* average)) {
+  for (const uint32_t threads : {1u, 3u}) {
+    Bench bench;
+    ASSERT_NO_FATAL_FAILURE(Start("lenet5", With({hook}, threads), &bench));
+    std::vector<std::vector<double>> want(bench.trainer.States().size());
+    for (uint64_t step = 1; step <= 8; ++step) {
+      ASSERT_TRUE(StepOn(bench.trainer, step, 0.1f).status.ok());
+      for (size_t s = 0; s < want.size(); ++s) {
+        const StateView& state = bench.trainer.States()[s];
+        ASSERT_STREQ(state.name, kAverageState);
+        want[s].resize(state.count);
+        const float* const w = bench.trainer.Tensors()[state.tensor].data;
+        for (uint64_t i = 0; i < state.count; ++i) {
+          follow(step, w[i], &want[s][i]);
+          EXPECT_NEAR(state.data[i], want[s][i], 1e-6);
+        }
+      }
+    }
+    EXPECT_FALSE(want.empty());
+  }
+}
+
+TEST(Ema, IsTheMovingAverage) {
+  ExpectAverage(EmaParams{0.75f}, [](uint64_t step, float w, double* average) {
+    *average = step == 1 ? w : 0.75 * *average + 0.25 * w;
+  });
+}
+
+TEST(Swa, IsTheMeanOfTheLastPart) {
+  // Of steps 3, 5 and 7.
+  ExpectAverage(SwaParams{3, 2}, [](uint64_t step, float w, double* average) {
+    if (step < 3 || step % 2 == 0) return;
+    const double n = static_cast<double>((step - 3) / 2);
+    *average = (*average * n + w) / (n + 1);
+  });
+}
+
+TEST(FollowStatistics, ChangesNothingElse) {
+  Bench bench;
+  ASSERT_NO_FATAL_FAILURE(Start("resnet8", With({EmaParams{}}), &bench));
+  ASSERT_TRUE(StepOn(bench.trainer, 1, 0.1f).status.ok());
+  const auto parts = [&](bool buffers) {
+    std::vector<float> values;
+    for (const TensorView& v : bench.trainer.Tensors()) {
+      if ((v.spec->role == WeightRole::kBuffer) != buffers) continue;
+      values.insert(values.end(), v.data, v.data + v.count);
+    }
+    for (const StateView& v : bench.trainer.States()) {
+      if (!buffers) values.insert(values.end(), v.data, v.data + v.count);
+    }
+    return values;
+  };
+  const std::vector<float> weights = parts(false), statistics = parts(true);
+  const TestBatch data(kInput, 10, 4, 7);
+  ASSERT_TRUE(bench.trainer.FollowStatistics(data.View(4)).status.ok());
+  EXPECT_TRUE(SameBits(parts(false), weights));
+  EXPECT_FALSE(SameBits(parts(true), statistics));
+  EXPECT_EQ(bench.trainer.steps(), 1u);
+}
+
 }  // namespace
 }  // namespace temper

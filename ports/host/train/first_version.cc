@@ -230,6 +230,7 @@ Json FingerprintJson(const JobOptions& o) {
     if (value != absent) json[name] = value;
   };
   later("clip", o.clip, none.clip);
+  later("average", o.average, none.average);
   later("l1", o.l1, none.l1);
   later("max_norm", o.max_norm, none.max_norm);
   later("accumulate", o.accumulate, none.accumulate);

@@ -311,6 +311,7 @@ void CheckOptions(const JobOptions& o) {
   ReadSchedule(o.schedule, 0);
   ReadInitializer(o.init);
   ReadClipping(o.clip);
+  ReadAverage(o.average, 0, 1);
   require(o.l1 >= 0.0 && o.l1 <= 1e6, "--l1", "must be 0 to 1e6");
   require(o.max_norm == 0.0 || (o.max_norm >= 1e-6 && o.max_norm <= 1e30),
           "--max-norm", "must be 1e-6 to 1e30, or 0 for none");
@@ -555,12 +556,20 @@ void PlanJob(Job& job, bool resume) {
       o.bn == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
   p.backend = ReadBackend(o.backend);
   FreezeNodes(job);
-  const Status status = MakePlan(job.info.graph, p, &job.plan);
+  if (!o.average.empty()) p.hooks.push_back(*ReadAverage(o.average, 0, 1));
+  Status status = MakePlan(job.info.graph, p, &job.plan);
   if (!status.ok()) FailStatus(status, job.info.graph, "plan");
+  MakeSchedule(job);
+  if (!o.average.empty()) {
+    // When it begins depends on the steps of the run, and those on the plan.
+    p.hooks.back() =
+        *ReadAverage(o.average, job.steps_per_epoch, job.schedule.total_steps);
+    status = MakePlan(job.info.graph, p, &job.plan);
+    if (!status.ok()) FailStatus(status, job.info.graph, "plan");
+  }
   MeasureSegments(&job.plan, "plan");
   FitArena(job, resume);
   NoteBackend(job);
-  MakeSchedule(job);
   job.augment = ReadAugmentations(o.augment, job.data.train.shape);
 }
 

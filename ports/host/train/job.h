@@ -35,6 +35,7 @@ struct JobOptions {
   std::string init = "auto";  // or an initializer
   // Update hooks by their fields, comma between: "norm=1,value=0.5". Empty: none.
   std::string clip;
+  std::string average;      // of the weights, a spec: ema or swa; empty: none
   double l1 = 0.0;          // strength of the penalty |w|; 0: none
   double max_norm = 0.0;    // of one output's weights; 0: any
   uint32_t accumulate = 1;  // batches of a step; 0: all of an epoch

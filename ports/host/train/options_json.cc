@@ -42,6 +42,7 @@ void VisitOptions(Options& o, Visit&& visit) {
   visit("optimizer", o.optimizer);
   visit("init", o.init);
   visit("clip", o.clip);
+  visit("average", o.average);
   visit("l1", o.l1);
   visit("max_norm", o.max_norm);
   visit("accumulate", o.accumulate);

@@ -9,6 +9,7 @@
 
 #include "ports/host/base/failure.h"
 #include "ports/host/train/backend.h"
+#include "ports/host/train/specs.h"
 #include "ports/host/train/weights.h"
 #include "temper/graph_edit.h"
 
@@ -81,6 +82,9 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
   const Status status =
       trainer_.Create(job_.plan, arena_.data(), arena_.size(), pool_->runner());
   if (!status.ok()) FailStatus(status, job_.info.graph, "arena");
+  average_ = std::make_unique<Averaging>(
+      trainer_, loader_, FirstAveragedStep(job_.plan.options.hooks),
+      job_.options.seed);
   const JobOptions& o = job_.options;
   best_epoch_.patience = o.early_stop;
   best_epoch_.min_delta = o.min_delta;
@@ -154,6 +158,7 @@ SessionResult Session::Run() {
   recorder_->WarnOfLogs();
   saved_at_ = start;
   const FitResult end = result_.was_finished ? FitResult() : fit_.Run();
+  average_->End();  // of a validation that was stopped
   if (failure_) std::rethrow_exception(failure_);
   if (end.end == FitEnd::kFailed) {
     if (end.validating) {
@@ -170,7 +175,9 @@ SessionResult Session::Run() {
     result_.end = SessionEnd::kStopped;
   } else if (!val_loader_ && !(result_.was_finished && have_best_)) {
     // Without validation data nobody can say which epoch was best: the last.
+    average_->Begin();
     recorder_->SaveBest(counters());
+    average_->End();
   }
   if (result_.val_diverged && finished) result_.end = SessionEnd::kDiverged;
   recorder_->End(finished ? "end" : "stop", fit_.state().step);
@@ -219,6 +226,8 @@ bool Session::Continue(const Fit&) {
   return !observer_.StopRequested();
 }
 
+void Session::OnValidation(Fit&) { average_->Begin(); }
+
 bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
   saved_ = false;
   trained_samples_ += r.rows;
@@ -266,11 +275,7 @@ void Session::EndEpoch(const EpochReport& report) {
   if (classes) {
     row.train_accuracy = static_cast<float>(report.train.accuracy);
   }
-  row.penalty = static_cast<float>(trainer_.Penalty());
   row.clipped = static_cast<float>(report.train.clipped);
-  if (job_.options.l1 > 0) {
-    row.sparsity = static_cast<float>(Sparsity(trainer_));
-  }
   row.seconds = recorder_->earlier_seconds() + train_seconds_;
   row.images_per_second =
       train_seconds_ > 0
@@ -303,6 +308,11 @@ void Session::EndEpoch(const EpochReport& report) {
   // Best first: if the power fails in between, the epoch is made again, and
   // with it the same best.
   if (row.best && val_loader_) recorder_->SaveBest(counters());
+  average_->End();
+  row.penalty = static_cast<float>(trainer_.Penalty());
+  if (job_.options.l1 > 0) {
+    row.sparsity = static_cast<float>(Sparsity(trainer_));
+  }
   recorder_->Append(row);  // the checkpoint must never be ahead of its row
   Save("epoch");
 }

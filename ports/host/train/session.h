@@ -22,6 +22,7 @@
 #include "ports/host/os/arena.h"
 #include "ports/host/os/threads.h"
 #include "ports/host/run/run_folder.h"
+#include "ports/host/train/averaging.h"
 #include "ports/host/train/checkpoint.h"
 #include "ports/host/train/job.h"
 #include "ports/host/train/run_files.h"
@@ -90,6 +91,7 @@ class Session : private FitObserver {
   // Between steps. Exceptions are kept for Run: a fit is compiled without
   // exceptions.
   bool Continue(const Fit&) override;
+  void OnValidation(Fit&) override;
   bool OnStep(const Fit&, const StepResult& r, double learning_rate) override;
   bool OnEpoch(Fit&, const EpochReport& report) override;
   template <class Body>
@@ -110,6 +112,7 @@ class Session : private FitObserver {
   Trainer trainer_;
   Loader loader_;
   std::unique_ptr<Loader> val_loader_;
+  std::unique_ptr<Averaging> average_;
   BestKeeper best_epoch_;
   FitObserver* const observers_[2] = {&best_epoch_, this};
   Fit fit_;

@@ -110,6 +110,36 @@ std::vector<UpdateHook> ReadClipping(std::string_view text) {
   return hooks;
 }
 
+std::optional<UpdateHook> ReadAverage(const std::string& spec,
+                                      uint64_t steps_per_epoch,
+                                      uint64_t total_steps) {
+  constexpr const char* kOption = "--average";
+  if (spec.empty()) return std::nullopt;
+  UpdateHook hook;
+  Take(Read(kOption, spec, UpdateHookCatalogue(), steps_per_epoch, nullptr),
+       &hook.kind, &hook);
+  if (hook.kind == UpdateHookKind::kEma) return hook;
+  if (hook.kind != UpdateHookKind::kSwa) {
+    Fail(ErrorKind::kUsage, kOption, Printable(spec), "that is no average",
+         "Use ema or swa");
+  }
+  SpecText text;
+  SplitSpec(spec, &text);
+  SwaParams swa = hook.As<SwaParams>();
+  if (text.Find("start") == nullptr) {
+    swa.start = static_cast<uint32_t>(
+        std::min<uint64_t>(total_steps / 4 * 3 + 1, UINT32_MAX));
+  }
+  return UpdateHook(swa);
+}
+
+uint64_t FirstAveragedStep(const std::vector<UpdateHook>& hooks) {
+  for (const UpdateHook& hook : hooks) {
+    if (hook.kind == UpdateHookKind::kSwa) return hook.As<SwaParams>().start;
+  }
+  return 1;
+}
+
 std::vector<Augmentation> ReadAugmentations(std::string_view text,
                                             const Shape& shape) {
   constexpr const char* kOption = "--augment";

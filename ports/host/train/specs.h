@@ -32,6 +32,14 @@ InitializeOptions ReadInitializer(const std::string& spec);
 // clip_value. Values are clipped first. An empty text is an empty list.
 std::vector<UpdateHook> ReadClipping(std::string_view text);
 
+// --average: ema?decay=0.999 or swa?start=5e. An swa that does not say when it
+// starts does so after three quarters of total_steps. Nothing for an empty text.
+std::optional<UpdateHook> ReadAverage(const std::string& spec,
+                                      uint64_t steps_per_epoch,
+                                      uint64_t total_steps);
+// The step of a run that its average begins with.
+uint64_t FirstAveragedStep(const std::vector<UpdateHook>& hooks);
+
 // --augment: hflip,crop?padding=4,brightness=0.2: specs separated by commas, in
 // the order in which they are applied. NAME=VALUE stands for an entry's only
 // field. They must fit samples of this shape. An empty text is an empty list.

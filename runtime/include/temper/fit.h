@@ -106,6 +106,8 @@ class FitObserver {
   // Before every step of training and every batch of validation. False stops the fit: a
   // validation that was cut short is made again by the next Run.
   virtual bool Continue(const Fit&) { return true; }
+  // Before the first batch of a validation. May put other weights in place.
+  virtual void OnValidation(Fit&) {}
   // After a step. False stops.
   virtual bool OnStep(const Fit&, const StepResult&, double /*learning_rate*/) {
     return true;

@@ -164,6 +164,10 @@ class Trainer {
   // statistics), no more. Nothing changes that outlives the call.
   StepResult Forward(const Batch& batch);
 
+  // Forward as in training; the running statistics of batch norms follow it, and
+  // nothing else changes: to estimate them for weights that were put in place.
+  StepResult FollowStatistics(const Batch& batch);
+
   // Forward and backward of a training step: TensorView::gradient. Nothing else
   // changes that outlives the call; what Accumulate has gathered is dropped.
   // kWrongState: the plan's gradients are fused.
@@ -225,7 +229,14 @@ class Trainer {
                                       plan_.tensors[tensor].offset);
   }
   // How much of a step runs, and which of its effects last.
-  enum class Mode { kEvaluate, kForward, kGradients, kAccumulate, kStep };
+  enum class Mode {
+    kEvaluate,
+    kForward,
+    kStatistics,
+    kGradients,
+    kAccumulate,
+    kStep
+  };
   StepResult Run(const Batch& batch, Mode mode);
   Status CheckStep(const StepOptions& options) const;
   Status CheckGradients(GradientMode least) const;

@@ -36,12 +36,28 @@ struct MaxNormParams {
   float max_norm = 3.0f;  // > 0
 };
 
+// The state that holds an average of the weights, of ema and swa.
+inline constexpr const char* kAverageState = "average";
+
+// average = average + (1 - decay) * (w - average) after every update; the first
+// one is w.
+struct EmaParams {
+  float decay = 0.999f;  // [0, 1)
+};
+// The mean of the weights after step `start` of the run, `start` + `every`, ...
+struct SwaParams {
+  uint32_t start = 0;  // steps; in a spec, epochs. 0: the first
+  uint32_t every = 1;  // steps; in a spec, epochs
+};
+
 // HOOK(Name, file) for each.
 #define TEMPER_UPDATE_HOOKS(HOOK) \
   HOOK(ClipValue, clip_value)     \
   HOOK(ClipNorm, clip_norm)       \
   HOOK(L1, l1)                    \
-  HOOK(MaxNorm, max_norm)
+  HOOK(MaxNorm, max_norm)         \
+  HOOK(Ema, ema)                  \
+  HOOK(Swa, swa)
 
 enum class UpdateHookKind : uint32_t {
 #define TEMPER_UPDATE_HOOK_ENUM(Name, file) k##Name,

@@ -1,0 +1,43 @@
+// Averaged weights (--average) in the place of a trainer's own, for a validation
+// and for the file of the best ones. The running statistics of batch norms are
+// estimated anew for them, from training samples; weights and statistics come
+// back as they were. Allocates in its constructor alone.
+#ifndef TEMPER_PORTS_HOST_TRAIN_AVERAGING_H_
+#define TEMPER_PORTS_HOST_TRAIN_AVERAGING_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "ports/host/data/loader.h"
+#include "temper/trainer.h"
+
+namespace temper::host {
+
+class Averaging {
+ public:
+  // `first_step`: the step of the run that the average begins with. `trainer`
+  // has been created; without a state called kAverageState nothing is ever done.
+  Averaging(Trainer& trainer, Loader& training, uint64_t first_step,
+            uint64_t seed);
+
+  // Puts the average in place, once there is one. Leaves the loader anywhere.
+  void Begin();
+  // Puts back what was there. Nothing after End.
+  void End();
+  bool active() const { return active_; }
+
+ private:
+  void Swap();
+  void EstimateStatistics();
+
+  Trainer& trainer_;
+  Loader& training_;
+  const uint64_t first_step_, seed_;
+  bool active_ = false;
+  bool any_ = false;
+  std::vector<float> statistics_;  // as they were, of all buffers
+};
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_TRAIN_AVERAGING_H_
