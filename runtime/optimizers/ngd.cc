@@ -46,7 +46,7 @@ extern const OptimizerOp kNgdOptimizer;
 const OptimizerOp kNgdOptimizer = {
     .name = "ngd",
     .help = "normalized gradient descent: steps of length lr, whatever |g|",
-    .learning_rate = 0.05,
+    .learning_rate = 0.2,
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<NgdParams>,
     .states = States,

@@ -161,7 +161,7 @@ TEST(Optimizers, SayWhatTheyAre) {
       {"sgd", 0.05, 5e-4f, {"momentum"}, "momentum"},
       {"rmsprop", 1e-3, 0.0f, {"square_avg"}, "momentum"},
       {"classical_momentum", 0.05, 5e-4f, {"velocity"}, "momentum"},
-      {"ngd", 0.05, 0.0f, {}, nullptr},
+      {"ngd", 0.2, 0.0f, {}, nullptr},
       {"adagrad", 0.01, 0.0f, {"sum"}, nullptr},
       {"adam", 1e-3, 0.0f, {"exp_avg", "exp_avg_sq"}, "beta1"},
       {"adamw", 1e-3, 0.01f, {"exp_avg", "exp_avg_sq"}, "beta1"},
