@@ -140,7 +140,8 @@ class Documents(Case):
         yield 0, ["simulate", *job, "--device", "pi-4", "--plot-schedule"]
         yield 0, ["list"]
         yield 0, ["list", "runs", tmp]
-        for verb in ("train", "eval", "predict", "plan", "inspect", "data", "bench", "doctor", "simulate", "list"):
+        yield 0, ["help"]
+        for verb in ("train", "eval", "predict", "plan", "inspect", "data", "bench", "doctor", "simulate", "list", "help"):
             yield 64, [verb, "--nope"]
 
     def match(self, verb, path):

@@ -146,6 +146,8 @@ class Techniques(Case):
         again = json.loads(run("resume", self.tmp / "early", "--json").stdout)
         self.assertEqual(again["epochs"], 3)
         self.assertEqual(again["weights_sha256"], done["weights_sha256"])
+        runs = json.loads(run("list", "runs", self.tmp / "early", "--json").stdout)["runs"]
+        self.assertEqual([r["state"] for r in runs], ["finished"])
         # What was best is what one epoch gives.
         self.result("one", "--lr", 0.01, "--schedule", "constant", epochs=1)
         self.result("two", *more, "--schedule", "constant", epochs=30)
