@@ -1,5 +1,7 @@
 // data: what a data spec names: shape, classes with their numbers of samples or
-// the targets' ranges, mean and deviation per channel, memory.
+// the targets' ranges, mean and deviation per channel, memory. data pack: the
+// same as one file that is mapped (pack_file.h). data check: what is there twice,
+// out of balance, or constant.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -8,10 +10,13 @@
 #include <memory>
 
 #include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
 #include "ports/cli/messages.h"
 #include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/data/data_kind.h"
+#include "ports/host/data/duplicates.h"
+#include "ports/host/data/pack_writer.h"
 #include "ports/host/data/stats.h"
 
 namespace temper::host {
@@ -105,7 +110,7 @@ Value AddPart(const Dataset& data, Report* report) {
   return part;
 }
 
-int Run(Cli& cli, const std::string& spec) {
+int Show(Cli& cli, const std::string& spec) {
   Report report(cli.verb);
   const DataSpec parsed = ParseDataSpec(spec);
   Value parts = Value::array();
@@ -123,18 +128,148 @@ int Run(Cli& cli, const std::string& spec) {
   return cli.output.Print(report);
 }
 
+int Pack(Cli& cli, const std::string& spec, const std::string& file) {
+  const PackResult pack = WritePack(ParseDataSpec(spec), file);
+  Report report(cli.verb);
+  report.Fact("pack.file", "pack", file, kVerbatim);
+  report.Fact("pack.samples", "samples", pack.samples,
+              fmt::format("{} of {}x{}x{}", pack.samples, pack.shape.h,
+                          pack.shape.w, pack.shape.c));
+  report.Fact("pack.file_bytes", "size", pack.file_bytes, kBytes);
+  report.Fact("pack.left_out", pack.left_out == 0 ? "" : "left out",
+              pack.left_out);
+  report.Notes(pack.notes);
+  report.Next({"data", "pack:" + file});
+  return cli.output.Print(report);
+}
+
+// The parts of a spec that belong together: training, validation, test.
+std::vector<Dataset> AllParts(const std::string& text) {
+  DataSpec spec = ParseDataSpec(text);
+  std::vector<Dataset> parts;
+  if (spec.split_given) {
+    parts.push_back(LoadDataset(spec));
+    return parts;
+  }
+  TrainingData data = LoadTrainingData(text);
+  parts.push_back(std::move(data.train));
+  if (data.val) parts.push_back(std::move(*data.val));
+  for (const char* const split : {"val", "test"}) {
+    if (!HasSplit(spec, split) || (split[0] == 'v' && data.val)) continue;
+    DataSpec other = spec;
+    other.split = split;
+    other.val = 0;
+    const Dataset& train = parts[0];
+    parts.push_back(LoadDataset(
+        other, {},
+        {train.shape, train.pictures.value_or(PictureFit{}), train.columns}));
+  }
+  return parts;
+}
+
+bool IsConstant(const Dataset& data, size_t i) {
+  const uint8_t* const sample = data.Sample(i);
+  const size_t unit = data.shape.type == ElementType::kU8 ? 1 : 4;
+  for (size_t k = unit; k < data.SampleBytes(); ++k) {
+    if (sample[k] != sample[k - unit]) return false;
+  }
+  return data.SampleBytes() > unit;
+}
+
+int Check(Cli& cli, const std::string& spec) {
+  constexpr uint64_t kMostImbalance =
+      3;  // between the largest and smallest class
+  const std::vector<Dataset> parts = AllParts(spec);
+  Report report(cli.verb);
+  std::vector<const Dataset*> sets;
+  uint64_t samples = 0, constant = 0, unreadable = 0, findings = 0;
+  for (const Dataset& data : parts) {
+    sets.push_back(&data);
+    samples += data.size();
+    unreadable += data.left_out;
+    report.Notes(data.notes);
+    for (size_t i = 0; i < data.size(); ++i) constant += IsConstant(data, i);
+    const std::vector<uint64_t> counts = data.ClassCounts();
+    if (counts.empty() || data.split != "train") continue;
+    const auto [least, most] =
+        std::minmax_element(counts.begin(), counts.end());
+    if (*most <= kMostImbalance * *least) continue;
+    ++findings;
+    report.Note(fmt::format(
+        "class {} has {} samples, class {} {}: rare classes are learnt last",
+        Printable(data.class_names[static_cast<size_t>(most - counts.begin())]),
+        *most,
+        Printable(
+            data.class_names[static_cast<size_t>(least - counts.begin())]),
+        *least));
+  }
+  report.Fact("check.samples", "samples", samples,
+              fmt::format("{} in {} split{}", samples, parts.size(),
+                          parts.size() == 1 ? "" : "s"));
+  report.Fact("check.unreadable", "unreadable", unreadable);
+  report.Fact("check.constant", "constant", constant,
+              fmt::format("{} whose values are all the same", constant));
+  const std::vector<Duplicate> found = FindDuplicates(sets, true);
+  uint64_t across = 0;
+  for (const Duplicate& d : found) across += d.first.set != d.copy.set;
+  report.Fact("check.across_splits", "twice", across,
+              fmt::format("{} samples, {} of them across splits", found.size(),
+                          across));
+  Table& table = report.AddTable("check.duplicates",
+                                 {{"copy", "sample", Column::kName},
+                                  {"first", "is like", Column::kName},
+                                  {"exact", "exact", Column::kText},
+                                  {"same_class", "same class", Column::kText}});
+  table.more = "use --json";
+  for (size_t i = 0; i < found.size(); ++i) {
+    const Dataset& a = *sets[found[i].first.set];
+    const Dataset& b = *sets[found[i].copy.set];
+    const int32_t ca = a.ClassOf(found[i].first.index);
+    const int32_t cb = b.ClassOf(found[i].copy.index);
+    const bool known = ca >= 0 && cb >= 0;
+    table.Add({b.SampleName(found[i].copy.index),
+               a.SampleName(found[i].first.index), found[i].exact,
+               known ? Value(a.class_names[static_cast<size_t>(ca)] ==
+                             b.class_names[static_cast<size_t>(cb)])
+                     : Value()},
+              i < kMostRows);
+  }
+  findings += constant + unreadable + found.size();
+  report.Data("check.findings", findings);
+  if (findings > 0) {
+    report.Error(kExitCheckFailed,
+                 fmt::format("{} findings in {}\n  Remove what is there twice, "
+                             "and what cannot be read",
+                             findings, Printable(spec)));
+  }
+  return cli.output.Print(report);
+}
+
+// SPEC, pack SPEC FILE or check SPEC.
+int Run(Cli& cli, const std::vector<std::string>& words) {
+  if (words.size() == 3 && words[0] == "pack") {
+    return Pack(cli, words[1], words[2]);
+  }
+  if (words.size() == 2 && words[0] == "check") return Check(cli, words[1]);
+  if (words.size() == 1) return Show(cli, words[0]);
+  Fail(ErrorKind::kUsage, "data takes one spec", "", "",
+       "temper data SPEC, temper data pack SPEC FILE, or temper data check "
+       "SPEC");
+}
+
 }  // namespace
 
 void AddDataVerb(Cli& cli) {
-  auto spec = std::make_shared<std::string>();
-  Verb& verb = cli.Add("data", "Show what a data spec names",
-                       [&cli, spec] { return Run(cli, *spec); });
+  auto words = std::make_shared<std::vector<std::string>>();
+  Verb& verb = cli.Add(
+      "data", "Show what a data spec names; pack it into a file; check it",
+      [&cli, words] { return Run(cli, *words); });
   verb.example = "temper data 'idx:DIR?classes=0-7&val=0.1'";
-  std::string help = "One of:";
+  std::string help = "'pack SPEC FILE', 'check SPEC', or a spec. One of:";
   for (const DataKind* const kind : DataKinds()) {
     help += fmt::format(" {} ({})", kind->usage, kind->help);
   }
-  verb.Add("spec", spec.get(), "SPEC", help).Required().Group("What");
+  verb.Add("spec", words.get(), "SPEC", help).Required().Group("What");
 }
 
 }  // namespace temper::host

@@ -131,6 +131,9 @@ class Documents(Case):
         yield 0, ["inspect", tmp / "other.safetensors"]
         yield 0, ["data", spec + "?val=0.1"]
         yield 0, ["data", self.values]
+        yield 0, ["data", "pack", spec, tmp / "json.pack"]
+        (tmp / "twice.csv").write_text("a,y\n1,x\n2,y\n1,x\n")
+        yield 10, ["data", "check", f"csv:{tmp}/twice.csv?label=y"]
         yield 0, ["bench", "--models", "mlp", "--batch", "1,2", "--seconds", 0.01, "--device", "pi-4"]
         yield 0, ["doctor"]
         yield 0, ["doctor", "--root", tmp / "root", "/"]

@@ -13,15 +13,15 @@ namespace {
 // A table that names no cost function, or none in its place, does not compile.
 template <class Op>
 concept CanLeaveOutCost = requires {
-  Op{.name = "x"};
+  Op{.name = "x", .shapes = "any"};
 };
 template <class Op>
 concept CanHaveNoCost = requires {
-  Op{.name = "x", .cost = nullptr};
+  Op{.name = "x", .shapes = "any", .cost = nullptr};
 };
 template <class Op>
 concept CanHaveCost = requires {
-  Op{.name = "x", .cost = CostsNothing};
+  Op{.name = "x", .shapes = "any", .cost = CostsNothing};
 };
 static_assert(!CanLeaveOutCost<LayerOp>);
 static_assert(!CanHaveNoCost<LayerOp>);

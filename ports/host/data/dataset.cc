@@ -207,6 +207,7 @@ void Remove(Dataset& data, std::span<const uint32_t> missing) {
     }
     ++to;
   }
+  data.left_out += data.size() - to;
   data.ids.resize(to);
   if (!data.labels.empty()) data.labels.resize(to);
   data.values.resize(to * floats);

@@ -97,6 +97,7 @@ struct Dataset {
   std::optional<PictureFit> pictures;
   std::vector<TableColumn> columns;  // of a table, else none
   std::vector<std::string> notes;    // for the user: what is odd but allowed
+  uint64_t left_out = 0;  // samples that could not be read; the notes name them
 
   size_t size() const { return ids.size(); }
   size_t SampleBytes() const {
