@@ -11,7 +11,8 @@ namespace temper {
 
 // An entry: the enumerator's suffix, the name in profiles, and the most similar
 // class. A profile that is older than a class lacks it: the similar class's
-// speed is used instead. clang-format off
+// speed is used instead.
+// clang-format off
 
 // Two operations per multiply-add, counted on the layer as written; columns
 // count as whole groups of 8, as the kernels compute them. `rows` are output

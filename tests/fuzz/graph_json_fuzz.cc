@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "models/files/graph_json.h"
+#include "models/files/text.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/testing/model_files.h"
 
@@ -71,9 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!error.ok()) {
     Require(!error.message.empty() && graph.nodes.empty(),
             "a refusal says why");
-    for (const char c : error.message) {
-      Require(c >= 0x20 && c < 0x7f, "messages are printable");
-    }
+    Require(IsShowable(error.message), "messages are printable");
     return 0;
   }
   Require(graph.Check(nullptr).ok(), "what is read is good");

@@ -1,5 +1,6 @@
 // Any bytes as a model file. What is accepted is written and read again.
 #include "models/files/model_file.h"
+#include "models/files/text.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/model_inputs.h"
 #include "tests/testing/allocations.h"
@@ -27,9 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             "loading obeys the memory law");
   }
   if (!error.ok()) {
-    for (const char c : error.message) {
-      Require(c >= 0x20 && c < 0x7f, "messages are printable");
-    }
+    Require(IsShowable(error.message), "messages are printable");
     Require(!error.message.empty(), "a refusal says why");
     return 0;
   }

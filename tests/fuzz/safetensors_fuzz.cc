@@ -4,6 +4,7 @@
 
 #include "models/files/model_file.h"
 #include "models/files/safetensors.h"
+#include "models/files/text.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/testing/allocations.h"
 #include "tests/testing/model_files.h"
@@ -74,9 +75,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!error.ok()) {
     Require(!error.message.empty() && view.tensors.empty(),
             "a refusal says why");
-    for (const char c : error.message) {
-      Require(c >= 0x20 && c < 0x7f, "messages are printable");
-    }
+    Require(IsShowable(error.message), "messages are printable");
     return 0;
   }
   uint64_t next = view.data_offset;

@@ -312,10 +312,9 @@ TEST(ModelFile, MetadataIsReadStrictly) {
 
 TEST(ModelFile, PreprocessingMustAgreeWithTheGraph) {
   const Bytes good = Save(SmallModel());
-  ExpectRefused(
-      Edited(good, "{\\\"version\\\":1,\\\"h\\\":4,",
-             "{\\\"version\\\":1,\\\"h\\\":5,"),
-      "samples of 5x4x1", StatusCode::kMismatch);
+  ExpectRefused(Edited(good, "{\\\"version\\\":1,\\\"h\\\":4,",
+                       "{\\\"version\\\":1,\\\"h\\\":5,"),
+                "samples of 5x4x1", StatusCode::kMismatch);
   ModelFile model = SmallModel();
   Bytes out;
   model.preprocessing.scale = 1.0f;
