@@ -90,13 +90,13 @@ class Photos(unittest.TestCase):
         self.assertIn("left/0.png\tleft", lines[0])
         self.assertEqual([line.split("\t")[0] for line in lines[1:]],
                          [f"{files[1]}/{i}.png" for i in range(8)])
-        data = json.loads(run("predict", self.model, "--data", f"folder:{self.photos}", "--json").stdout)
+        data = json.loads(run("predict", self.model, "--data", f"folder:{self.photos}", "--json").stdout)["predictions"]
         self.assertEqual(data[0]["sample"], f"{self.photos}/test/left/0.png")
         self.assertEqual(data[0]["label"], "left")
 
     def test_files_and_data_are_the_same_samples(self):
-        by_file = json.loads(run("predict", self.model, self.photos / "test", "--json").stdout)
-        by_data = json.loads(run("predict", self.model, "--data", f"folder:{self.photos}", "--json").stdout)
+        by_file = json.loads(run("predict", self.model, self.photos / "test", "--json").stdout)["predictions"]
+        by_data = json.loads(run("predict", self.model, "--data", f"folder:{self.photos}", "--json").stdout)["predictions"]
         self.assertEqual({e["sample"]: e["classes"] for e in by_file}, {e["sample"]: e["classes"] for e in by_data})
 
     def test_the_model_keeps_how_pictures_became_samples(self):
@@ -175,7 +175,7 @@ class Page(unittest.TestCase):
         kinds = {kind["name"]: kind for kind in json.loads(run("list", "data", "--json").stdout)["data"]}
         rows = re.findall(r"^\| `(\w+)` \|.*\|$", self.page, re.M)
         common = [f["name"] for f in kinds["idx"]["fields"]][1:]
-        own = [f["name"] for f in kinds["folder"]["fields"]][:-len(common)]
+        own = [f["name"] for kind in ("folder", "csv") for f in kinds[kind]["fields"][:-len(common)]]
         self.assertEqual(rows, common + own)
         for kind in kinds.values():
             self.assertIn(f"{kind['name']}:", self.page)
