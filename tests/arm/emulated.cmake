@@ -27,7 +27,8 @@ endif()
 # fuzzing, which depend on the CPU least: all of these are in ./test long arm.
 set(temper_long runtime/fusion_test runtime/plan_test runtime/pytorch_agreement_test
   runtime/slabs_test runtime/trainer_test runtime/footprint_test
-  runtime/whole_gradients_test runtime/backend_test)
+  runtime/whole_gradients_test runtime/backend_test runtime/optimizers_test
+  runtime/initializer_test runtime/hooks_test runtime/partial_backward_test)
 
 # temper_emulate(CPU TESTS...): the tests once more, as that CPU.
 function(temper_emulate cpu)
