@@ -64,7 +64,7 @@ size_t FoldedCount(const Op& op) {
   return bias + (op.norm.gamma == nullptr ? 0 : WeightCount(op));
 }
 
-// Weights and bias with the batch norm behind them. What they point to is the
+// Weights and bias with the batch norm after them. What they point to is the
 // op's own, or lies in `to`.
 struct Folded {
   const float* weights;

@@ -1,4 +1,4 @@
-// XNNPACK behind plain structs: a part of a network that only predicts, as a
+// XNNPACK through plain structs: a part of a network that only predicts, as a
 // list of operators on values (NHWC, float, one batch size). No type of the
 // library is visible here, and no other file includes its header.
 //
@@ -39,7 +39,7 @@ enum class OpKind : uint8_t {
   kReshape,  // to y's shape
 };
 
-// Batch norm behind an operator with weights, folded into them:
+// Batch norm after an operator with weights, folded into them:
 // scale = gamma / sqrt(variance + eps), per output channel.
 struct Norm {
   const float* gamma = nullptr;  // null: there is none

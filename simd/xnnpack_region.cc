@@ -46,11 +46,11 @@ size_t OffsetOf(const Header* header) {
   return static_cast<size_t>(reinterpret_cast<const uint8_t*>(header) -
                              region.base);
 }
-// Offset of the block behind this one.
+// Offset of the block after this one.
 size_t Behind(const Header* header) {
   return OffsetOf(header) + sizeof(Header) + header->bytes;
 }
-// `header` has a new size: the block behind it must know.
+// `header` has a new size: the block after it must know.
 void TellNext(const Header* header) {
   const size_t next = Behind(header);
   if (next < region.end) {

@@ -2,7 +2,7 @@
 // from functions that are given to it once in the life of a process, so the
 // block belongs to the process: the first caller of SetRegion wins.
 //
-// A heap with boundary tags: blocks lie side by side, each behind a header of
+// A heap with boundary tags: blocks lie side by side, each after a header of
 // 64 bytes, free neighbours become one. The same calls in the same order take
 // the same bytes, so that what one pass takes is known from another (Measure in
 // xnnpack_backend.h). Safe for several threads.
@@ -30,7 +30,7 @@ size_t RegionUsed();
 size_t RegionPeak();
 void ResetPeak();
 
-// While one lives, new blocks lie behind all that are in use when it begins: as
+// While one lives, new blocks lie after all that are in use when it begins: as
 // in an empty region.
 class FreshRegion {
  public:

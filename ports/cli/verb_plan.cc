@@ -199,7 +199,7 @@ void AddDetails(const Job& job, Report* report) {
   AddFreezing(job, report);
   const uint64_t whole = BytesWithWholeGradients(job);
   report->Fact("whole_gradients_arena_bytes", "whole gradients", whole,
-               fmt::format("{}: the arena if all were at hand at the end of a "
+               fmt::format("{}: the arena if all were kept until the end of a "
                            "step",
                            BytesText(whole)));
   report->Fact(

@@ -118,7 +118,7 @@ std::vector<std::string> Words() {
           "\0\0\0\0"s};
 }
 
-// The checksums of a PNG's chunks: a change is seen by what lies behind them.
+// The checksums of a PNG's chunks: a change is seen by what lies after them.
 void Repair(Bytes* input, int64_t) {
   Bytes& in = *input;
   size_t at = 9;

@@ -1,5 +1,5 @@
 // SlowStorage: makes saves take as long as they would on a device whose storage
-// is slower than the one here. Everything else goes to the observer behind it.
+// is slower than the one here. Everything else goes to the next observer.
 #ifndef TEMPER_PORTS_HOST_SIMULATE_SLOW_STORAGE_H_
 #define TEMPER_PORTS_HOST_SIMULATE_SLOW_STORAGE_H_
 
