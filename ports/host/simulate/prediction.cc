@@ -29,8 +29,18 @@ Prediction Predict(const sim::DeviceProfile& device, const Job& job,
     return sum;
   };
   p.step = sim::EstimateStep(device, plan, o.batch, threads, true);
-  p.steps =
-      o.epochs * epoch(job.data.train.size(), true, job.dropped_per_epoch == 0);
+  p.forward = seconds(o.batch, false);
+  p.forward_one = seconds(1, false);
+  double update = 0;
+  for (const sim::LayerEstimate& layer : p.step.layers) {
+    update += layer.update.Total();
+  }
+  // Batches whose gradients are added to others' have no update of their own.
+  p.steps = o.epochs *
+            (epoch(job.data.train.size(), true, job.dropped_per_epoch == 0) -
+
+             static_cast<double>(job.batches_per_epoch - job.steps_per_epoch) *
+                 update);
   if (job.data.val)
     p.evaluation = o.epochs * epoch(job.data.val->size(), false, true);
   uint64_t weights = 0, state = 0;

@@ -14,9 +14,11 @@ namespace temper::host {
 struct Prediction {
   uint64_t limit = 0, planned = 0;  // bytes
   uint64_t arena = 0, outside = 0;
-  sim::Estimate step;
+  sim::Estimate step;        // a batch with its update
+  double forward = 0;        // seconds to predict a batch
+  double forward_one = 0;    // seconds to predict one sample
   double evaluation = 0;    // seconds of a whole validation
-  double steps = 0;         // seconds of all training steps
+  double steps = 0;         // seconds of all batches and updates
   double saves = 0;         // seconds of all saves
   uint64_t save_bytes = 0;  // of last.safetensors, about
   uint64_t save_count = 0;
