@@ -186,9 +186,12 @@ bool Fit::EndEpoch(FitResult* result) {
   report.train.samples = state_.samples;
   report.train.clipped = static_cast<double>(state_.clipped) /
                          static_cast<double>(options_.StepsPerEpoch());
-  ObserveLoss(options_.schedule,
-              report.validation ? report.validation->loss : report.train.loss,
-              &state_.schedule);
+  // An epoch of the warm-up says nothing of the rate.
+  if (state_.step > options_.schedule.warmup) {
+    ObserveLoss(options_.schedule,
+                report.validation ? report.validation->loss : report.train.loss,
+                &state_.schedule);
+  }
   state_.batch = 0;
   state_.loss_sum = 0;
   state_.correct = state_.samples = state_.clipped = 0;
@@ -213,10 +216,10 @@ void BestKeeper::Look(const Trainer& trainer, const EpochReport& report) {
   const bool improved = !val || epoch == 0 ||
                         (by_loss ? val->loss < loss - min_delta
                                  : val->accuracy > accuracy + min_delta);
-  // The loss decides between equals, which are no reason to go on waiting.
+  // The loss decides between equals.
   const bool tie = val && !improved && !by_loss && val->accuracy == accuracy &&
                    val->loss < loss;
-  waited = improved ? 0 : waited + 1;
+  waited = improved || tie ? 0 : waited + 1;
   if (!improved && !tie) return;
   epoch = report.epoch;
   if (val) {

@@ -159,8 +159,10 @@ struct StepContext {
   // Of the later ones of several batches whose gradients add up, the rows of
   // the first; 0: its own.
   uint32_t first_rows = 0;
-  // They follow it in forward: there is no backward (FollowStatistics).
+  // They follow it in forward: there is no backward (FollowStatistics); with this
+  // weight of the batch, or, negative, with the layer's own.
   bool forward_statistics = false;
+  float statistics_weight = -1.0f;
 
   // Gradients are sums over the rows divided by this.
   float Divisor() const {

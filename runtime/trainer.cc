@@ -352,7 +352,9 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
       .training = training,
       .keep_statistics = !lasts,
       .first_rows = later ? first_rows_ : 0,
-      .forward_statistics = mode == Mode::kStatistics};
+      .forward_statistics = mode == Mode::kStatistics,
+      .statistics_weight =
+          mode == Mode::kStatistics ? statistics_weight_ : -1.0f};
   const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
   const size_t steps = mode == Mode::kStep        ? plan_.steps.size()
                        : mode >= Mode::kGradients ? backward_steps_
@@ -449,7 +451,12 @@ StepResult Trainer::Forward(const Batch& batch) {
   return Run(batch, Mode::kForward);
 }
 
-StepResult Trainer::FollowStatistics(const Batch& batch) {
+StepResult Trainer::FollowStatistics(const Batch& batch, float weight) {
+  if (!(weight <= 1.0f)) {
+    return {.status = Error(StatusCode::kInvalidArgument,
+                            "the weight of a batch must be at most 1")};
+  }
+  statistics_weight_ = weight;
   return Run(batch, Mode::kStatistics);
 }
 

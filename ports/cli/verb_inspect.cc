@@ -112,11 +112,13 @@ void AddTraining(const ModelDescription& model, Report* report) {
   report->Data("training.batches", c->batch);
   report->Data("training.steps", c->step);
   const bool best = c->best_epoch != 0, classes = !model.classes.empty();
+  // Of a run without validation data the best epoch is the last one.
+  const bool judged = best && c->best_accuracy >= 0.0;
   report->Data("training.best_epoch", best ? Value(c->best_epoch) : Value());
   report->Data("training.best_accuracy",
-               best && classes ? Value(c->best_accuracy) : Value());
-  report->Data("training.best_loss", best ? Value(c->best_loss) : Value());
-  if (best) {
+               judged && classes ? Value(c->best_accuracy) : Value());
+  report->Data("training.best_loss", judged ? Value(c->best_loss) : Value());
+  if (judged) {
     text += fmt::format("; best epoch {}: ", c->best_epoch);
     text += classes ? "accuracy " + FormatValue(c->best_accuracy, kShare)
                     : fmt::format("loss {:.6f}", c->best_loss);

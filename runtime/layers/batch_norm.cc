@@ -107,7 +107,10 @@ void FollowBatch(const Call& call) {
   const float n = static_cast<float>(rows);
   const float factor =
       p.unbiased_variance && rows > 1 ? n / static_cast<float>(rows - 1) : 1.0f;
-  simd::UpdateRunningStats(c, p.momentum, factor, saved.mean, saved.variance,
+  const float weight = call.step.statistics_weight < 0.0f
+                           ? p.momentum
+                           : call.step.statistics_weight;
+  simd::UpdateRunningStats(c, weight, factor, saved.mean, saved.variance,
                            call.weights[kRunningMean],
                            call.weights[kRunningVar]);
 }

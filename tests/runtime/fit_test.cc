@@ -357,6 +357,29 @@ TEST(Fit, PlateauGoesByTheLoss) {
   }
 }
 
+// While the rate still rises, nothing is held against it.
+TEST(Fit, PlateauBeginsAfterTheWarmup) {
+  Bench bench;
+  Start(&bench);
+  FitOptions options = Options(6);
+  PlateauParams plateau;
+  plateau.patience = 0;
+  plateau.threshold = 0.9;  // nothing is ever so much better
+  options.schedule = plateau;
+  options.schedule.base_lr = 0.1;
+  options.schedule.total_steps = 6 * kBatches;
+  options.schedule.warmup = 3 * kBatches;
+  Source source;
+  Watch watch;
+  FitObserver* const observers[] = {&watch};
+  Fit fit(bench.trainer, Of(&source), options, {}, observers);
+  EXPECT_EQ(fit.Run().end, FitEnd::kFinished);
+  // The first whole epoch at --lr is the first that counts, the next falls.
+  EXPECT_NEAR(watch.reports[3].learning_rate, 0.1, 1e-12);
+  EXPECT_NEAR(watch.reports[4].learning_rate, 0.1, 1e-12);
+  EXPECT_NEAR(watch.reports[5].learning_rate, 0.01, 1e-12);
+}
+
 // Hands out validation losses and says after which epoch it stops (0: never).
 struct Patience {
   explicit Patience(BestKeeper* of) : keeper(of) { Start(&bench); }
@@ -432,10 +455,11 @@ TEST(BestKeeper, NanIsNeverBestAndEqualIsNoBetter) {
   delta.min_delta = 0.5;
   EXPECT_EQ(Patience(&delta).Feed({5, 4.6, 4.5}), 0u);
   EXPECT_EQ(delta.epoch, 1u);
-  // By accuracy: a lower loss makes an epoch the best one, but does not wait.
+  // By accuracy: among equals a lower loss is better, for the best epoch and for
+  // the patience.
   BestKeeper accuracy;
   accuracy.patience = 2;
-  EXPECT_EQ(Patience(&accuracy).Feed({3, 2, 1}), 3u);
+  EXPECT_EQ(Patience(&accuracy).Feed({3, 2, 1, 1, 2}), 5u);
   EXPECT_EQ(accuracy.epoch, 3u);
 }
 

@@ -9,8 +9,8 @@
 namespace temper::host {
 namespace {
 
-// Batch norms keep a tenth of each batch: after so many of them what they held
-// before weighs 0.005.
+// The statistics are means over so many batches, whatever the momentum of the
+// layers: as torch.optim.swa_utils.update_bn.
 constexpr uint32_t kBatches = 50;
 
 template <class Visit>
@@ -64,7 +64,8 @@ void Averaging::EstimateStatistics() {
       }
       // One that fails (a loss that is not finite) is left out: validation sees
       // the same.
-      (void)trainer_.FollowStatistics(batch);
+      (void)trainer_.FollowStatistics(batch,
+                                      1.0f / static_cast<float>(done + 1));
       ++done;
     }
     if (done == before) return;

@@ -89,7 +89,8 @@ RunSummary Summarize(const std::string& run) {
     if (!counters) Fail(ErrorKind::kBadData, "no counters", run, "", "");
     finished = HasFinished(*counters, options);
     s.epochs = counters->epoch;
-    if (counters->best_epoch != 0) {
+    // Without validation data the best epoch is the last one, by no number.
+    if (counters->best_epoch != 0 && counters->best_accuracy >= 0.0) {
       if (!last.header().classes.empty()) {
         s.best_accuracy = counters->best_accuracy;
       }

@@ -166,7 +166,11 @@ class Trainer {
 
   // Forward as in training; the running statistics of batch norms follow it, and
   // nothing else changes: to estimate them for weights that were put in place.
-  StepResult FollowStatistics(const Batch& batch);
+  // `weight` of the batch, at most 1: running = (1 - weight) * running + weight *
+  // of the batch. 1 for the first of several batches, 1 / 2, 1 / 3, ... for the next
+  // ones: the mean over all of them, and nothing of what was there. Negative:
+  // each layer's own momentum.
+  StepResult FollowStatistics(const Batch& batch, float weight = -1.0f);
 
   // Forward and backward of a training step: TensorView::gradient. Nothing else
   // changes that outlives the call; what Accumulate has gathered is dropped.
@@ -300,15 +304,16 @@ class Trainer {
   bool backend_is_ready_ = false;
   StepOptions update_;        // of this step; its scale includes the hooks'
   uint64_t update_step_ = 0;  // its number, from 1
-  uint32_t optimizer_states_ = 0;  // of each trained weight
-  bool block_bad_ = false;         // a block's update went non-finite
-  bool scaled_ = false;            // the optimizer has seen the gradients
-  bool clipped_ = false;           // a hook has made gradients smaller
-  uint32_t gathered_ = 0;          // batches since Accumulate's first
-  uint32_t first_rows_ = 0;        // rows of the first of them
-  uint64_t gathered_rows_ = 0;     // and of all
-  uint32_t forward_steps_ = 0;     // steps of the forward part, loss included
-  uint32_t backward_steps_ = 0;    // and of backward; whole gradients only
+  uint32_t optimizer_states_ = 0;    // of each trained weight
+  bool block_bad_ = false;           // a block's update went non-finite
+  bool scaled_ = false;              // the optimizer has seen the gradients
+  bool clipped_ = false;             // a hook has made gradients smaller
+  uint32_t gathered_ = 0;            // batches since Accumulate's first
+  uint32_t first_rows_ = 0;          // rows of the first of them
+  uint64_t gathered_rows_ = 0;       // and of all
+  uint32_t forward_steps_ = 0;       // steps of the forward part, loss included
+  uint32_t backward_steps_ = 0;      // and of backward; whole gradients only
+  float statistics_weight_ = -1.0f;  // of FollowStatistics
 #ifdef NDEBUG
   bool check_memory_ = false;
 #else
