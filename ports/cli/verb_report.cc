@@ -69,7 +69,7 @@ int Run(Cli& cli, const Arguments& a) {
   }
   report.Fact("report", "report", out, kVerbatim);
   report.Fact("report_bytes", "size", page.html.size(), kBytes);
-  report.Data("runs", a.runs);
+  report.Data("run_folders", a.runs);
   report.Data("pictures", pictures);
   if (!pictures.empty()) {
     report.Text("pictures", fmt::format("{} in {}", pictures.size(), a.svg));
