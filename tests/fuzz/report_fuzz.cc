@@ -9,7 +9,7 @@
 #include "models/files/text.h"
 #include "ports/host/base/json_text.h"
 #include "ports/host/report/arena_map.h"
-#include "ports/host/report/chart.h"
+#include "ports/host/report/svg_chart.h"
 #include "ports/host/report/run_data.h"
 #include "tests/fuzz/fuzz_target.h"
 
@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(bytes), size);
   const NumberTable table = ParseNumbers(text, 1000);
   for (const bool log : {false, true}) {
-    Chart chart;
+    SvgChart chart;
     chart.title = std::string(text.substr(0, 64));
     chart.log_x = chart.log_y = log;
     for (const auto& [name, column] : table.columns) {

@@ -4,9 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
-#include "ports/host/report/chart.h"
+#include "ports/host/report/svg_chart.h"
 
 namespace temper::host {
 namespace {
@@ -47,8 +48,13 @@ uint32_t ColorOf(const std::string& kind) {
 }
 
 std::string BytesText(double bytes) {
-  if (bytes >= 1 << 20) return fmt::format("{:.2f} MiB", bytes / (1 << 20));
-  if (bytes >= 1 << 10) return fmt::format("{:.1f} KiB", bytes / (1 << 10));
+  // Rounded up, as everywhere.
+  if (bytes >= 1 << 20) {
+    return fmt::format("{:.2f} MiB", std::ceil(bytes * 100 / (1 << 20)) / 100);
+  }
+  if (bytes >= 1 << 10) {
+    return fmt::format("{:.1f} KiB", std::ceil(bytes * 10 / (1 << 10)) / 10);
+  }
   return fmt::format("{:.0f} B", bytes);
 }
 
@@ -99,9 +105,9 @@ std::string ArenaMapSvg(const Value& plan) {
     const std::string name = i < std::size(kKinds) ? kKinds[i] : "other";
     svg += fmt::format(
         "<rect class=\"f{}\" x=\"{:.0f}\" y=\"28\" width=\"12\" height=\"12\"/>"
-        "<text x=\"{:.0f}\" y=\"38\">{}</text>",
+        "<text class=\"n\" x=\"{:.0f}\" y=\"38\">{}</text>",
         i, x, x + 16, name);
-    x += 30 + 7.0 * static_cast<double>(name.size());
+    x += 34 + 8.0 * static_cast<double>(name.size());
   }
   const double w = kWidth - kLeft - kRight, h = kHeight - kTop - kBottom;
   for (const Block& b : blocks) {

@@ -1,5 +1,5 @@
 // The arena over the steps of a program as a picture: which tensor lies where,
-// from its first step to its last. Next: chart.h.
+// from its first step to its last. Next: svg_chart.h.
 #ifndef TEMPER_PORTS_HOST_REPORT_ARENA_MAP_H_
 #define TEMPER_PORTS_HOST_REPORT_ARENA_MAP_H_
 

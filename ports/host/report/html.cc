@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "ports/host/report/chart.h"
+#include "ports/host/report/svg_chart.h"
 
 namespace temper::host {
 namespace {

@@ -30,8 +30,27 @@ std::string Seconds(double seconds) {
   return fmt::format("{:.1f} h", seconds / 3600);
 }
 
+// Rounded up, as everywhere.
 std::string Mebibytes(double bytes) {
-  return fmt::format("{:.2f} MiB", bytes / 1048576.0);
+  return fmt::format("{:.2f} MiB", std::ceil(bytes / 1048576.0 * 100) / 100);
+}
+
+// A word as a shell takes it.
+std::string Quoted(const std::string& word) {
+  if (word.find_first_not_of(
+          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX"
+          "YZ0123456789_-./:=,") == word.npos) {
+    return word;
+  }
+  std::string quoted = "'";
+  for (const char c : word) {
+    if (c == '\'') {
+      quoted += "'\\''";
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + "'";
 }
 
 // A value of a configuration as a reader has it.
@@ -52,7 +71,7 @@ std::optional<double> PlannedBytes(const RunData& run) {
 // The charts that a run has numbers for.
 class Charts {
  public:
-  void Add(std::string name, Chart chart) {
+  void Add(std::string name, SvgChart chart) {
     if (HasPoints(chart))
       pictures_.push_back({std::move(name), ChartSvg(chart)});
   }
@@ -74,10 +93,11 @@ class Charts {
   std::vector<NamedSvg> pictures_;
 };
 
-Chart EpochChart(std::string title, std::string y, bool log = false) {
-  Chart chart;
+SvgChart EpochChart(std::string title, std::string y, bool log = false) {
+  SvgChart chart;
   chart.title = std::move(title);
   chart.x_label = "epoch";
+  chart.whole_x = true;
   chart.y_label = std::move(y);
   chart.log_y = log;
   return chart;
@@ -87,13 +107,13 @@ void AddEpochs(const RunData& run, Charts* charts) {
   const NumberTable& m = run.metrics;
   const auto both = [&](const char* title, const char* y, const char* train,
                         const char* val) {
-    Chart chart = EpochChart(title, y);
+    SvgChart chart = EpochChart(title, y);
     chart.series.push_back(
         {"training", m.Points("epoch", train), true, false, 0});
     chart.series.push_back(
         {"validation", m.Points("epoch", val), false, false, 1});
     std::erase_if(chart.series,
-                  [](const ChartSeries& s) { return s.points.empty(); });
+                  [](const SvgSeries& s) { return s.points.empty(); });
     if (run.best_epoch != 0) {
       chart.mark = "best";
       chart.mark_x = run.best_epoch;
@@ -110,7 +130,7 @@ void AddEpochs(const RunData& run, Charts* charts) {
         std::pair{"clipped", "Share of clipped steps"},
         std::pair{"sparsity", "Share of weights that are 0"},
         std::pair{"penalty", "Weight decay's part of the objective"}}) {
-    Chart chart = EpochChart(title, "");
+    SvgChart chart = EpochChart(title, "");
     chart.zero = true;
     chart.series.push_back({"", m.Points("epoch", column), false, false, 2});
     charts->Add(column, chart);
@@ -122,13 +142,13 @@ void AddSteps(const RunData& run, Charts* charts) {
   const NumberTable& s = run.steps;
   const auto add = [&](const char* name, const char* title, const char* column,
                        bool log) {
-    Chart chart = EpochChart(title, "", log);
+    SvgChart chart = EpochChart(title, "", log);
     chart.x_label = "step";
     chart.series.push_back({"", s.Points("step", column), false, false, 6});
     charts->Add(name, chart);
   };
   add("step_loss", "Loss of single steps", "loss", false);
-  add("step_rate", "Learning rate of single steps", "lr", false);
+  add("step_rate", "Learning rate of single steps", "rate", false);
   add("gradient_norm", "Norm of the gradient", "gradient_norm", true);
   add("update_ratio", "Update ratio: |update| / |weights|", "update_ratio",
       false);
@@ -136,8 +156,9 @@ void AddSteps(const RunData& run, Charts* charts) {
 }
 
 void AddRateSearch(const RunData& run, Charts* charts) {
-  Chart chart = EpochChart("Learning-rate finder", "smoothed loss");
+  SvgChart chart = EpochChart("Learning-rate finder", "smoothed loss");
   chart.x_label = "learning rate";
+  chart.whole_x = false;
   chart.log_x = true;
   const char* const y =
       run.lr_find.Column("smoothed") != nullptr ? "smoothed" : "loss";
@@ -326,8 +347,8 @@ std::vector<std::pair<std::string, std::string>> Verdict(const RunData& run) {
 }  // namespace
 
 std::pair<std::string, std::string> NextAction(const RunData& run) {
-  const auto with = [&](const char* verb, const char* rest = "") {
-    return fmt::format("temper {} {}{}", verb, run.path, rest);
+  const auto with = [&](const char* verb, const std::string& rest = "") {
+    return fmt::format("temper {} {}{}", verb, Quoted(run.path), rest);
   };
   if (run.state == "stopped") return {"It can go on:", with("resume")};
   if (run.state == "diverged") {
@@ -340,7 +361,7 @@ std::pair<std::string, std::string> NextAction(const RunData& run) {
     return {"Its files are damaged: start a new run.", ""};
   }
   return {"Judge it on data that it has never seen:",
-          with("eval", " --data SPEC")};
+          with("eval", " --data " + Quoted(run.options.data))};
 }
 
 ReportPage RunPage(const RunData& run,
@@ -390,7 +411,7 @@ ReportPage ComparisonPage(const std::vector<RunData>& runs) {
         std::tuple{"accuracy", "Accuracy: training dashed, validation solid",
                    "train_accuracy", "val_accuracy"},
         std::tuple{"lr", "Learning rate", "", "lr"}}) {
-    Chart chart = EpochChart(title, "");
+    SvgChart chart = EpochChart(title, "");
     for (uint32_t i = 0; i < runs.size(); ++i) {
       const NumberTable& m = runs[i].metrics;
       chart.series.push_back({"", m.Points("epoch", train), true, false, i});

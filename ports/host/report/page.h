@@ -1,5 +1,5 @@
 // A report as one HTML page: what one run did, or how several differ. It needs no
-// network and no script; pictures are inside. Next: chart.h, evaluation.h.
+// network and no script; pictures are inside. Next: svg_chart.h, evaluation.h.
 #ifndef TEMPER_PORTS_HOST_REPORT_PAGE_H_
 #define TEMPER_PORTS_HOST_REPORT_PAGE_H_
 

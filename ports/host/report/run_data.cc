@@ -67,9 +67,9 @@ const std::vector<double>* NumberTable::Column(std::string_view name) const {
   return any ? &at->second : nullptr;
 }
 
-std::vector<ChartPoint> NumberTable::Points(std::string_view x,
-                                            std::string_view y) const {
-  std::vector<ChartPoint> points;
+std::vector<SvgPoint> NumberTable::Points(std::string_view x,
+                                          std::string_view y) const {
+  std::vector<SvgPoint> points;
   const std::vector<double>* const xs = Column(x);
   const std::vector<double>* const ys = Column(y);
   if (xs == nullptr || ys == nullptr) return points;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "ports/host/base/value.h"
-#include "ports/host/report/chart.h"
+#include "ports/host/report/svg_chart.h"
 #include "ports/host/train/job.h"
 
 namespace temper::host {
@@ -25,7 +25,7 @@ struct NumberTable {
   // Null without such a column, or if it has no value.
   const std::vector<double>* Column(std::string_view name) const;
   // y over x, where both are there.
-  std::vector<ChartPoint> Points(std::string_view x, std::string_view y) const;
+  std::vector<SvgPoint> Points(std::string_view x, std::string_view y) const;
   // The last value that is there; nothing without one.
   std::optional<double> Last(std::string_view name) const;
 };

@@ -1,5 +1,5 @@
-// See chart.h.
-#include "ports/host/report/chart.h"
+// See svg_chart.h.
+#include "ports/host/report/svg_chart.h"
 
 #include <fmt/format.h>
 
@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kWidth = 640, kPlotHeight = 240;
 constexpr double kLeft = 64, kRight = 14, kTop = 30, kBottom = 44;
-constexpr double kLegendRow = 18, kLetter = 7.2;
+constexpr double kLegendRow = 20, kLetter = 9;
 constexpr size_t kMostPoints = 240;  // columns of a line
 
 // Okabe and Ito's colours, which colour-blind readers can tell apart; yellow is
@@ -44,10 +44,10 @@ struct Axis {
 
 // The range of all that can be drawn, in the axis' own measure.
 template <class Get>
-void Range(const Chart& chart, Get&& get, Axis* axis) {
+void Range(const SvgChart& chart, Get&& get, Axis* axis) {
   double low = std::numeric_limits<double>::infinity(), high = -low;
-  for (const ChartSeries& s : chart.series) {
-    for (const ChartPoint& p : s.points) {
+  for (const SvgSeries& s : chart.series) {
+    for (const SvgPoint& p : s.points) {
       const double v = get(p);
       if (!axis->Takes(v)) continue;
       low = std::min(low, axis->Of(v));
@@ -71,14 +71,15 @@ std::string TickText(double v) {
 
 // Ticks of an axis and what stands at them.
 std::vector<std::pair<double, std::string>> TicksOf(const Axis& axis,
-                                                    int wanted) {
+                                                    int wanted,
+                                                    bool whole = false) {
   std::vector<std::pair<double, std::string>> ticks;
   if (!axis.log || axis.high - axis.low < 1.0) {
     // Less than a decade: a linear scale's numbers say more.
     const double low = axis.log ? std::pow(10.0, axis.low) : axis.low;
     const double high = axis.log ? std::pow(10.0, axis.high) : axis.high;
     for (const double v : AxisTicks(low, high, wanted)) {
-      ticks.emplace_back(v, TickText(v));
+      if (!whole || v == std::floor(v)) ticks.emplace_back(v, TickText(v));
     }
     return ticks;
   }
@@ -96,7 +97,7 @@ std::vector<std::pair<double, std::string>> TicksOf(const Axis& axis,
 
 // The path of a line. Of many points a column of pixels keeps the lowest and
 // the highest.
-std::string Path(const ChartSeries& series, const Axis& x, const Axis& y) {
+std::string Path(const SvgSeries& series, const Axis& x, const Axis& y) {
   struct Pixel {
     double x, y;
   };
@@ -120,7 +121,7 @@ std::string Path(const ChartSeries& series, const Axis& x, const Axis& y) {
     std::vector<Pixel> seen;
     bool broken = false;
     for (size_t i = first; i < last; ++i) {
-      const ChartPoint& p = series.points[i];
+      const SvgPoint& p = series.points[i];
       if (!x.Takes(p.x) || !y.Takes(p.y)) {
         broken = true;
         continue;
@@ -140,12 +141,12 @@ std::string Path(const ChartSeries& series, const Axis& x, const Axis& y) {
   return path;
 }
 
-std::string Dots(const ChartSeries& series, const Axis& x, const Axis& y) {
+std::string Dots(const SvgSeries& series, const Axis& x, const Axis& y) {
   std::string dots;
   const size_t most = 2 * kMostPoints;
   const size_t step = series.points.size() / most + 1;
   for (size_t i = 0; i < series.points.size(); i += step) {
-    const ChartPoint& p = series.points[i];
+    const SvgPoint& p = series.points[i];
     if (!x.Takes(p.x) || !y.Takes(p.y)) continue;
     dots += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>",
                         x.At(p.x), y.At(p.y));
@@ -157,17 +158,17 @@ struct Legend {
   std::string svg;
   double height = 0;
 };
-Legend LegendOf(const Chart& chart, double top) {
+Legend LegendOf(const SvgChart& chart, double top) {
   Legend legend;
   double x = kLeft, y = top;
-  for (const ChartSeries& s : chart.series) {
+  for (const SvgSeries& s : chart.series) {
     if (s.name.empty()) continue;
     const std::string name = Shown(s.name, {}, 40);
     const double width = 30 + kLetter * static_cast<double>(Columns(name));
     if (x > kLeft && x + width > kWidth - kRight) x = kLeft, y += kLegendRow;
     legend.svg += fmt::format(
         "<path class=\"l c{}{}\" d=\"M{:.0f} {:.0f}h18\"/>"
-        "<text x=\"{:.0f}\" y=\"{:.0f}\">{}</text>",
+        "<text class=\"n\" x=\"{:.0f}\" y=\"{:.0f}\">{}</text>",
         s.color % kChartColors, s.dashed ? " d" : "", x, y, x + 23, y + 4,
         Escaped(name));
     x += width;
@@ -237,14 +238,18 @@ std::string SvgOpen(uint32_t width, uint32_t height, std::string_view title) {
       "font-size:14px}}.g{{stroke:#ddd;fill:none}}.a{{stroke:#888;fill:none}}"
       ".l{{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}"
       "}"
-      ".d{{stroke-dasharray:5 4}}{3}@media(prefers-color-scheme:dark){{"
+      // A narrow screen makes pictures small, not what they say.
+      ".d{{stroke-dasharray:5 "
+      "4}}@media(max-width:600px){{text{{font-size:18px}}"
+      ".t{{font-size:20px}}.n{{font-size:15px}}}}{3}@media(prefers-color-"
+      "scheme:dark){{"
       "text{{fill:#ddd}}.g{{stroke:#3a3a3a}}.a{{stroke:#888}}{4}}}</style>",
       width, height, Escaped(title), colors, dark);
 }
 
-bool HasPoints(const Chart& chart) {
-  for (const ChartSeries& s : chart.series) {
-    for (const ChartPoint& p : s.points) {
+bool HasPoints(const SvgChart& chart) {
+  for (const SvgSeries& s : chart.series) {
+    for (const SvgPoint& p : s.points) {
       if (std::isfinite(p.x) && std::isfinite(p.y) &&
           (!chart.log_x || p.x > 0) && (!chart.log_y || p.y > 0)) {
         return true;
@@ -254,13 +259,13 @@ bool HasPoints(const Chart& chart) {
   return false;
 }
 
-std::string ChartSvg(const Chart& chart) {
+std::string ChartSvg(const SvgChart& chart) {
   Axis x, y;
   x.log = chart.log_x, y.log = chart.log_y;
   Range(
-      chart, [](const ChartPoint& p) { return p.x; }, &x);
+      chart, [](const SvgPoint& p) { return p.x; }, &x);
   Range(
-      chart, [](const ChartPoint& p) { return p.y; }, &y);
+      chart, [](const SvgPoint& p) { return p.y; }, &y);
   if (chart.zero && !y.log) {
     y.low = std::min(0.0, y.low);
     y.high = std::max(y.high, y.low + 1e-9);
@@ -288,7 +293,7 @@ std::string ChartSvg(const Chart& chart) {
         "text-anchor=\"end\">{5}</text>",
         kLeft, at, kWidth - kRight, kLeft - 6, at + 4, text);
   }
-  for (const auto& [value, text] : TicksOf(x, 8)) {
+  for (const auto& [value, text] : TicksOf(x, 8, chart.whole_x)) {
     if (!x.Takes(value)) continue;
     const double at = x.At(value);
     svg += fmt::format(
@@ -308,7 +313,7 @@ std::string ChartSvg(const Chart& chart) {
         at, y.to, y.from, at + (left ? -5 : 5), y.to + 12,
         left ? "end" : "start", Escaped(chart.mark));
   }
-  for (const ChartSeries& s : chart.series) {
+  for (const SvgSeries& s : chart.series) {
     const uint32_t color = s.color % kChartColors;
     if (s.dots) {
       svg += fmt::format("<g class=\"f{}\">{}</g>", color, Dots(s, x, y));
