@@ -141,10 +141,11 @@ class Documents(Case):
         yield 0, ["simulate", *job, "--device", "pi-4", "--no-run"]
         yield 0, ["simulate", *job, "--device", "pi-4", "--dry-run"]
         yield 0, ["simulate", *job, "--device", "pi-4", "--plot-schedule"]
+        yield 0, ["report", folder, "--svg", tmp / "json-svg"]
         yield 0, ["list"]
         yield 0, ["list", "runs", tmp]
         yield 0, ["help"]
-        for verb in ("train", "eval", "predict", "plan", "inspect", "data", "bench", "doctor", "simulate", "list", "help"):
+        for verb in ("train", "eval", "predict", "plan", "inspect", "data", "bench", "doctor", "simulate", "report", "list", "help"):
             yield 64, [verb, "--nope"]
 
     def match(self, verb, path):
@@ -226,7 +227,7 @@ class Documents(Case):
                           ["simulate", *job, "--device", "pi-4", "--all", "--out", "json-text-sim", "-q"],
                           ["bench", "--models", "mobilenet_v1?width=0.25&variant=mlperf", "--batch", 2, "--seconds", 0.01, "--device",
                            "pi-4"],
-                          ["list", "runs", "."], ["list"], ["train", *job, "--dry-run"]):
+                          ["report", "json-text"], ["list", "runs", "."], ["list"], ["train", *job, "--dry-run"]):
             done = run(*arguments, cwd=self.tmp)
             for line in done.stdout.splitlines() + done.stderr.splitlines():
                 if re.match(r"next: |note: |model +[\w/.]*$|weights +|sha256 +|run folder ", line):

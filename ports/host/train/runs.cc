@@ -75,38 +75,6 @@ std::string LastEvent(const std::string& run) {
   return text.substr(begin, text.find('"', begin) - begin);
 }
 
-RunSummary Summarize(const std::string& run) {
-  RunSummary s;
-  s.path = run;
-  s.arena_bytes = PlannedArena(run);
-  bool finished = false;
-  try {
-    const JobOptions options = ReadRunOptions(run);
-    s.model = options.model;
-    s.epochs_total = options.epochs;
-    const ModelSource last(LastCheckpoint(run));
-    const std::optional<Counters> counters = StoredCounters(last.header());
-    if (!counters) Fail(ErrorKind::kBadData, "no counters", run, "", "");
-    finished = HasFinished(*counters, options);
-    s.epochs = counters->epoch;
-    // Without validation data the best epoch is the last one, by no number.
-    if (counters->best_epoch != 0 && counters->best_accuracy >= 0.0) {
-      if (!last.header().classes.empty()) {
-        s.best_accuracy = counters->best_accuracy;
-      }
-      s.best_loss = counters->best_loss;
-    }
-  } catch (const Failure&) {
-    s.state = "damaged";
-    return s;
-  }
-  s.state = finished                       ? "finished"
-            : IsLocked(run)                ? "running"
-            : LastEvent(run) == "diverged" ? "diverged"
-                                           : "stopped";
-  return s;
-}
-
 void Collect(const fs::path& folder, int levels, std::vector<std::string>* to) {
   if (IsFile((folder / "config.json").string())) {
     to->push_back(folder.lexically_normal().string());
@@ -146,6 +114,39 @@ std::optional<uint64_t> PlannedArena(const std::string& run) {
                     "arena_bytes");
 }
 
+RunSummary SummaryOf(const std::string& run) {
+  RunSummary s;
+  s.path = run;
+  s.arena_bytes = PlannedArena(run);
+  bool finished = false;
+  try {
+    const JobOptions options = ReadRunOptions(run);
+    s.model = options.model;
+    s.epochs_total = options.epochs;
+    const ModelSource last(LastCheckpoint(run));
+    const std::optional<Counters> counters = StoredCounters(last.header());
+    if (!counters) Fail(ErrorKind::kBadData, "no counters", run, "", "");
+    finished = HasFinished(*counters, options);
+    s.epochs = counters->epoch;
+    // Without validation data the best epoch is the last one, by no number.
+    if (counters->best_epoch != 0 && counters->best_accuracy >= 0.0) {
+      if (!last.header().classes.empty()) {
+        s.best_accuracy = counters->best_accuracy;
+      }
+      s.best_epoch = counters->best_epoch;
+      s.best_loss = counters->best_loss;
+    }
+  } catch (const Failure&) {
+    s.state = "damaged";
+    return s;
+  }
+  s.state = finished                       ? "finished"
+            : IsLocked(run)                ? "running"
+            : LastEvent(run) == "diverged" ? "diverged"
+                                           : "stopped";
+  return s;
+}
+
 std::vector<RunSummary> ListRuns(const std::string& folder) {
   if (!IsFolder(folder)) {
     Fail(ErrorKind::kNotFound, "cannot list runs", Printable(folder),
@@ -156,7 +157,7 @@ std::vector<RunSummary> ListRuns(const std::string& folder) {
   Collect(folder, kMostLevels, &paths);
   std::sort(paths.begin(), paths.end());
   std::vector<RunSummary> runs;
-  for (const std::string& path : paths) runs.push_back(Summarize(path));
+  for (const std::string& path : paths) runs.push_back(SummaryOf(path));
   return runs;
 }
 

@@ -25,9 +25,13 @@ struct RunSummary {
   std::string model;  // as it was given
   std::optional<uint32_t> epochs, epochs_total;
   // Of the best epoch on validation data.
+  uint32_t best_epoch = 0;  // 0: none yet
   std::optional<double> best_accuracy, best_loss;
   std::optional<uint64_t> arena_bytes;
 };
+
+// Of one run folder; "damaged" where it cannot be read.
+RunSummary SummaryOf(const std::string& run);
 
 // The runs in `folder` and below it, up to four levels deep, by path.
 // kNotFound: there is no such folder.
