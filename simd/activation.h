@@ -99,8 +99,8 @@ struct ActivationFunction {
 
 // y = act(x). y == x allowed. Error against double in units in the last place
 // (ULP), on exact targets: relu, relu6 0, leaky_relu 0.5, elu 2.7, sigmoid and
-// tanh 2.6, silu 3.2, gelu 8, gelu by tanh 4, softplus 3.2, hard_sigmoid 1.6 and
-// hard_swish 2.1; the last two and gelu by tanh no more than 4e-7 where that is
+// tanh 2.6, silu 3.2, gelu 8, gelu by tanh 4, softplus 3.2 (and |beta x| more
+// unless beta is a power of 2), hard_sigmoid 1.6 and hard_swish 2.1; the last two and gelu by tanh no more than 4e-7 where that is
 // more. Results smaller than 2^-63 in magnitude are +0. At infinity: the limits.
 // NaN stays.
 void Activate(size_t n, const ActivationFunction& activation, const float* x,

@@ -143,11 +143,11 @@ Tensor Builder::Activate(LayerKind own, std::string name, Tensor x) {
 }
 
 Tensor Builder::Relu(const std::string& name, Tensor x) {
-  return Activate(LayerKind::kRelu, name, x);
+  return Activate(LayerKindOf<ReluParams>::value, name, x);
 }
 
 Tensor Builder::Relu6(const std::string& name, Tensor x) {
-  return Activate(LayerKind::kRelu6, name, x);
+  return Activate(LayerKindOf<Relu6Params>::value, name, x);
 }
 
 Tensor Builder::Dense(const std::string& name, Tensor x,

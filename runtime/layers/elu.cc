@@ -17,10 +17,15 @@ simd::ActivationFunction Function(const Node& node) {
   return {simd::Activation::kElu, node.As<EluParams>().alpha};
 }
 
+bool Express(const SegmentCall& call, SegmentBuilder* builder) {
+  return builder->Activation(simd::xnn::OpKind::kElu,
+                             call.As<EluParams>().alpha);
+}
+
 }  // namespace
 
 extern const LayerOp kEluOp;
 constinit const LayerOp kEluOp = ActivationLayer<Function>::Table<EluParams>(
-    "elu", "x above 0, alpha * (e^x - 1) below", ListOf(kFields));
+    "elu", "x above 0, alpha * (e^x - 1) below", ListOf(kFields), Express);
 
 }  // namespace temper

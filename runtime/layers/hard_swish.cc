@@ -11,11 +11,15 @@ simd::ActivationFunction Function(const Node&) {
   return simd::Activation::kHardSwish;
 }
 
+bool Express(const SegmentCall&, SegmentBuilder* builder) {
+  return builder->Activation(simd::xnn::OpKind::kHardSwish);
+}
+
 }  // namespace
 
 extern const LayerOp kHardSwishOp;
 constinit const LayerOp kHardSwishOp =
-    ActivationLayer<Function>::Table<HardSwishParams>("hard_swish",
-                                                      "x * hard_sigmoid(x)");
+    ActivationLayer<Function>::Table<HardSwishParams>(
+        "hard_swish", "x * hard_sigmoid(x)", {nullptr, 0}, Express);
 
 }  // namespace temper

@@ -21,12 +21,17 @@ Initializer HeOfSlope(const Node& node) {
   return he;
 }
 
+bool Express(const SegmentCall& call, SegmentBuilder* builder) {
+  return builder->Activation(simd::xnn::OpKind::kLeakyRelu,
+                             call.As<LeakyReluParams>().slope);
+}
+
 }  // namespace
 
 extern const LayerOp kLeakyReluOp;
 constinit const LayerOp kLeakyReluOp =
     ActivationLayer<Function>::Table<LeakyReluParams>(
-        "leaky_relu", "x above 0, slope * x below", ListOf(kFields), nullptr,
+        "leaky_relu", "x above 0, slope * x below", ListOf(kFields), Express,
         HeOfSlope);
 
 }  // namespace temper

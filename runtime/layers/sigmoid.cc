@@ -11,11 +11,15 @@ simd::ActivationFunction Function(const Node&) {
   return simd::Activation::kLogisticSigmoid;
 }
 
+bool Express(const SegmentCall&, SegmentBuilder* builder) {
+  return builder->Activation(simd::xnn::OpKind::kSigmoid);
+}
+
 }  // namespace
 
 extern const LayerOp kSigmoidOp;
 constinit const LayerOp kSigmoidOp =
     ActivationLayer<Function>::Table<SigmoidParams>(
-        "sigmoid", "1 / (1 + e^-x)", {nullptr, 0}, nullptr, XavierNormal);
+        "sigmoid", "1 / (1 + e^-x)", {nullptr, 0}, Express, XavierNormal);
 
 }  // namespace temper

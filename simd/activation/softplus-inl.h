@@ -32,7 +32,9 @@ struct Softplus {
     magnitude = hn::IfThenElse(hn::Gt(magnitude, limit), limit, magnitude);
     const V rest = Log1p(d, Exp(d, hn::Neg(magnitude)));
     const V open = hn::IfThenElseZero(hn::Gt(z, hn::Zero(d)), z);
-    return FlushTiny(hn::Div(hn::Add(open, rest), hn::Set(d, beta)));
+    const V y = hn::Div(hn::Add(open, rest), hn::Set(d, beta));
+    // z may be too large for a float where y is not.
+    return FlushTiny(hn::IfThenElse(hn::Gt(z, limit), x, y));
   }
   template <class V>
   HWY_INLINE V Gradient(V y, V g) const {

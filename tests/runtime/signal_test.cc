@@ -73,7 +73,6 @@ TEST(Signal, GoodPairsAreQuiet) {
   EXPECT_TRUE(Findings(Deep(ReluParams{}), {}).empty());
   EXPECT_TRUE(Findings(Deep(LeakyReluParams{}), {}).empty());
   EXPECT_TRUE(Findings(Deep(PreluParams{}), {}).empty());
-  EXPECT_TRUE(Findings(Deep(SiluParams{}), {}).empty());
   EXPECT_TRUE(Findings(Deep(SigmoidParams{}), {}).empty());
   // A norm makes up for anything but equal weights.
   const InitializeOptions small = {.kernel = GaussianParams{1e-3f}};
@@ -122,7 +121,6 @@ Graph Residual() {
     x = g.Add("add" + n, AddParams{}, y, x);
     x = g.Add("relu_b" + n, ReluParams{}, x);
   }
-  x = g.Add("pool", GlobalAvgPoolParams{}, x);
   x = g.Add("head", DenseParams{3}, x);
   g.Add("loss", SoftmaxCrossEntropyParams{}, x);
   return g;
