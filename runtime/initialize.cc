@@ -15,16 +15,16 @@ bool IsActivation(LayerKind kind) {
   return RoleOf(kind) == LayerRole::kActivation;
 }
 
-// True if the signal of node i meets a ReLU before it meets another weighted
-// kernel: through batch norm, add, pooling, dropout, flatten.
-bool FeedsRelu(const Plan& plan, uint32_t i) {
+// The activation that the signal of node i meets before it meets another
+// weighted kernel, through norms, add, pooling, dropout, flatten; or kNoNode.
+uint32_t ActivationAfter(const Plan& plan, uint32_t i) {
   std::vector<bool> reached(plan.nodes.size(), false);
   reached[i] = true;
   for (uint32_t c = i + 1; c < plan.nodes.size(); ++c) {
     const Node& node = plan.graph.nodes[c];
     for (uint32_t k = 0; k < node.input_count; ++k) {
       if (!reached[node.inputs[k]]) continue;
-      if (IsActivation(node.kind)) return true;
+      if (IsActivation(node.kind)) return c;
       bool kernel = false;
       for (uint32_t w = 0; w < plan.nodes[c].weight_count; ++w) {
         kernel |= plan.nodes[c].specs[w].role == WeightRole::kKernel;
@@ -32,7 +32,18 @@ bool FeedsRelu(const Plan& plan, uint32_t i) {
       reached[c] = !kernel;
     }
   }
-  return false;
+  return kNoNode;
+}
+
+// What draws the weights of node i unless somebody says otherwise: what the
+// activation wants that follows.
+Initializer InitializerOf(const Plan& plan, uint32_t i) {
+  const uint32_t activation = ActivationAfter(plan, i);
+  if (activation == kNoNode) return InitializerKind::kXavierNormal;
+  const Node& node = plan.graph.nodes[activation];
+  const LayerOp& op = OpOf(node.kind);
+  return op.initializer == nullptr ? InitializerKind::kHeNormal
+                                   : op.initializer(node);
 }
 
 bool HasKernel(const NodePlan& node) {
@@ -82,8 +93,10 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
   for (uint32_t i = 0; i < plan_.nodes.size(); ++i) {
     if (HasKernel(plan_.nodes[i])) head = i;
   }
-  // Only a last layer that no ReLU follows is a head.
-  if (head != kNoNode && FeedsRelu(plan_, head)) head = kNoNode;
+  // Only a last layer that no activation follows is a head.
+  if (head != kNoNode && ActivationAfter(plan_, head) != kNoNode) {
+    head = kNoNode;
+  }
   const std::vector<bool> closes = ResidualClosers(plan_);
 
   for (const TensorView& view : tensors_) {
@@ -96,9 +109,8 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
               seed, RandomStream(RandomUse::kInitialize, view.node), view.slot,
               options.head_std, 0, view.count, view.data);
         } else {
-          Initializer initializer = options.kernel.value_or(
-              FeedsRelu(plan_, view.node) ? InitializerKind::kHeNormal
-                                          : InitializerKind::kXavierNormal);
+          Initializer initializer =
+              options.kernel.value_or(InitializerOf(plan_, view.node));
           if (options.zero_init_residual && closes[view.node]) {
             initializer = InitializerKind::kZero;
           }

@@ -19,6 +19,7 @@
 #include "runtime/table.h"
 #include "simd/prologue.h"
 #include "temper/graph.h"
+#include "temper/initializers.h"
 #include "temper/parallel.h"
 #include "temper/plan.h"
 
@@ -116,7 +117,7 @@ class Needs {
 
 // Whether a layer with these needs can absorb this activation.
 inline bool CanAbsorb(const Needs& needs, simd::Activation activation) {
-  return needs.absorb_activation &&
+  return needs.absorb_activation && simd::Fuses(activation) &&
          (needs.gradient_from == simd::GradientFrom::kInput ||
           simd::GradientOf(activation) != simd::GradientFrom::kInput);
 }
@@ -281,6 +282,9 @@ struct LayerOp {
   // Says by one verb of the builder (segment.h) what the layer is to XNNPACK;
   // false: it is not to be had there. Null: never.
   bool (*xnnpack)(const SegmentCall& call, SegmentBuilder* builder) = nullptr;
+  // Of activations: what draws the weights in front of it, unless somebody says
+  // otherwise. Null: He normal.
+  Initializer (*initializer)(const Node& node) = nullptr;
 };
 
 // The table of TEMPER_LAYERS.

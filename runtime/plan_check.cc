@@ -384,6 +384,13 @@ Status CheckStep(const Plan& plan, size_t step) {
                   bytes(node.inputs[k]))) {
         return Fail("an input is missing, dead or too small", s.node);
       }
+      const uint32_t by = plan.nodes[node.inputs[k]].derived_by;
+      if (by != kNoNode &&
+          !Usable(plan, plan.nodes[by].saved, step,
+                  2 * CoefficientBytes(plan.shapes[node.inputs[k]].c))) {
+        return Fail("an input's coefficients are missing, dead or too small",
+                    s.node);
+      }
     }
     if (!Usable(plan, n.output_again, step, bytes(s.node)) ||
         needs.forward_scratch != 0 || needs.saved_bytes != 0) {

@@ -199,6 +199,10 @@ void ProgramDraft::StateOwnNeeds(uint32_t i, Needs* out) const {
 // the loss reads it: backward begins there, so that would save nothing.
 bool ProgramDraft::Recomputed(uint32_t i) const {
   if (!needs[i].recompute || !plan.options.training) return false;
+  // Its inputs must still be there.
+  for (uint32_t k = 0; k < NodeAt(i).input_count; ++k) {
+    if (needs[NodeAt(i).inputs[k]].recompute) return false;
+  }
   for (uint32_t k = 0; k < NodeAt(count - 1).input_count; ++k) {
     if (NodeAt(count - 1).inputs[k] == i) return false;
   }

@@ -95,7 +95,8 @@ Catalogue InitializerCatalogue() {
     if (i < static_cast<uint32_t>(InitializerKind::kCount)) {
       return EntryAt<InitializerKind>(i);
     }
-    return {"auto", "he_normal where a ReLU follows, xavier_normal elsewhere"};
+    return {"auto",
+            "by the activation that follows: he_normal, or xavier_normal"};
   };
   catalogue.common = CommonInitializerFields();
   return catalogue;

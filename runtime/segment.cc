@@ -18,6 +18,11 @@ bool IsKernel(simd::xnn::OpKind kind) {
          kind == simd::xnn::OpKind::kDense;
 }
 
+// False: nothing may be clamped as a part of it.
+bool Clamps(simd::xnn::OpKind kind) {
+  return kind < simd::xnn::OpKind::kReshape;
+}
+
 bool InTraining(const NodeMode& mode) {
   return mode.backward || mode.train_weights || mode.live_statistics;
 }
@@ -164,8 +169,8 @@ bool SegmentBuilder::Fold(const simd::xnn::Norm& norm) {
 
 bool SegmentBuilder::Clamp(float min, float max) {
   simd::xnn::Op* const front = Alone();
-  if (front != nullptr && front->kind != simd::xnn::OpKind::kReshape &&
-      front->min == -kInfinity && front->max == kInfinity) {
+  if (front != nullptr && Clamps(front->kind) && front->min == -kInfinity &&
+      front->max == kInfinity) {
     front->min = min;
     front->max = max;
     return Rename();
@@ -174,6 +179,16 @@ bool SegmentBuilder::Clamp(float min, float max) {
   op.kind = simd::xnn::OpKind::kClamp;
   op.min = min;
   op.max = max;
+  op.x = Input(0);
+  return Push(op);
+}
+
+bool SegmentBuilder::Activation(simd::xnn::OpKind kind, float parameter) {
+  simd::xnn::Op op;
+  op.kind = kind;
+  op.parameter = parameter;
+  op.min = -kInfinity;
+  op.max = kInfinity;
   op.x = Input(0);
   return Push(op);
 }

@@ -56,6 +56,8 @@ class SegmentBuilder {
   bool Fold(const simd::xnn::Norm& norm);
   // Part of the operator in front if nobody else reads it.
   bool Clamp(float min, float max);
+  // An activation of its own.
+  bool Activation(simd::xnn::OpKind kind, float parameter = 0.0f);
   bool Add();
   bool Mean();  // of the whole image
   bool Reshape();

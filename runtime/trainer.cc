@@ -359,10 +359,16 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
   const size_t steps = mode == Mode::kStep        ? plan_.steps.size()
                        : mode >= Mode::kGradients ? backward_steps_
                                                   : forward_steps_;
+  if (training && signal_ != nullptr) {
+    std::fill_n(signal_, plan_.nodes.size(), -1.0);
+  }
   for (uint32_t s = 0; s < steps; ++s) {
     const ProgramStep& step = plan_.steps[s];
     if (step.slab != 0) {
       RunGroup(s, context);
+      for (uint32_t q = s; training && q <= step.group_last; ++q) {
+        MeasureSignal(plan_.steps[q], batch);
+      }
       s = step.group_last;
       continue;
     }
@@ -421,6 +427,7 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
         }
         break;
     }
+    if (training) MeasureSignal(step, batch);
     if (check_memory_) PoisonDead(s, false);
   }
   if (mode == Mode::kAccumulate) {
@@ -430,6 +437,24 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
   if (mode == Mode::kStep) EndUpdate();
   if (result.status.ok()) result.status = MemoryStatus();
   return result;
+}
+
+// After a step, while its output is there.
+void Trainer::MeasureSignal(const ProgramStep& step, const Batch& batch) {
+  if (signal_ == nullptr) return;
+  if (step.kind == StepKind::kLoss) {  // the last step of forward
+    signal_ = nullptr;
+    return;
+  }
+  const NodePlan& node = plan_.nodes[step.node];
+  if (step.kind != StepKind::kForward || step.node == 0 || node.mode.derived ||
+      node.output == kNoTensor) {
+    return;
+  }
+  const uint64_t count = batch.rows * plan_.shapes[step.node].Count();
+  const double squares =
+      double{simd::SumOfSquares(static_cast<size_t>(count), At(node.output))};
+  signal_[step.node] = std::sqrt(squares / static_cast<double>(count));
 }
 
 Status Trainer::MemoryStatus() const {

@@ -37,13 +37,13 @@ HWY_INLINE V GradientAtInput(Act act, V x, V g) {
   }
 }
 
-// Calls f with the functor of `activation`.
+// Calls f with the functor of `activation`, which fuses.
 template <class F>
 HWY_INLINE void WithActivation(const ActivationFunction& activation, F&& f) {
 #define TEMPER_ACTIVATION_CALL(Name, file, gradient) \
   static_assert(Name::kKind == Activation::k##Name); \
   if (activation.kind == Activation::k##Name) return f(Name(activation));
-  TEMPER_ACTIVATIONS(TEMPER_ACTIVATION_CALL)
+  TEMPER_FUSED_ACTIVATIONS(TEMPER_ACTIVATION_CALL)
 #undef TEMPER_ACTIVATION_CALL
 }
 

@@ -31,7 +31,6 @@ struct DropoutArguments {
 #endif
 
 #include "hwy/highway.h"
-#include "simd/activation-inl.h"
 #include "simd/flush-inl.h"
 #include "simd/lanes-inl.h"
 #include "temper/random.h"
@@ -40,41 +39,6 @@ HWY_BEFORE_NAMESPACE();
 namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-template <class Act>
-void ActivateLoop(Act act, size_t begin, size_t end, const float* x, float* y) {
-  ForEachVector(Lanes16(), begin, end, [&](auto access, size_t i) HWY_ATTR {
-    access.Store(act.Forward(access.Load(x + i)), y + i);
-  });
-}
-
-template <bool kAccumulate, class Act>
-void ActivateBackwardLoop(Act act, size_t begin, size_t end, const float* from,
-                          const float* dy, float* dx) {
-  ForEachVector(Lanes16(), begin, end, [&](auto access, size_t i) HWY_ATTR {
-    auto g = act.Gradient(access.Load(from + i), access.Load(dy + i));
-    if constexpr (kAccumulate) g = hn::Add(access.Load(dx + i), g);
-    access.Store(FlushTiny(g), dx + i);
-  });
-}
-
-void ActivateRange(size_t begin, size_t end,
-                   const ActivationFunction& activation, const float* x,
-                   float* y) {
-  WithActivation(activation, [&](auto act) HWY_ATTR {
-    ActivateLoop(act, begin, end, x, y);
-  });
-}
-
-void ActivateBackwardRange(size_t begin, size_t end,
-                           const ActivationFunction& activation,
-                           const float* from, const float* dy, bool accumulate,
-                           float* dx) {
-  WithActivation(activation, [&](auto act) HWY_ATTR {
-    accumulate ? ActivateBackwardLoop<true>(act, begin, end, from, dy, dx)
-               : ActivateBackwardLoop<false>(act, begin, end, from, dy, dx);
-  });
-}
 
 void AddRange(size_t begin, size_t end, const float* a, const float* b,
               float* y) {

@@ -12,33 +12,12 @@
 
 #if HWY_ONCE
 namespace temper::simd {
-HWY_EXPORT(ActivateRange);
-HWY_EXPORT(ActivateBackwardRange);
 HWY_EXPORT(AddRange);
 HWY_EXPORT(FillRange);
 HWY_EXPORT(ScaleRange);
 HWY_EXPORT(NormalizeU8Range);
 HWY_EXPORT(NormalizeF32Range);
 HWY_EXPORT(DropoutRange);
-
-void Activate(size_t n, const ActivationFunction& activation, const float* x,
-              float* y, const ParallelRunner& parallel) {
-  ParallelFor(parallel, n, kElementGrain,
-              [&](size_t begin, size_t end, size_t) {
-                HWY_DYNAMIC_DISPATCH(ActivateRange)
-                (begin, end, activation, x, y);
-              });
-}
-
-void ActivateBackward(size_t n, const ActivationFunction& activation,
-                      const float* from, const float* dy, bool accumulate,
-                      float* dx, const ParallelRunner& parallel) {
-  ParallelFor(parallel, n, kElementGrain,
-              [&](size_t begin, size_t end, size_t) {
-                HWY_DYNAMIC_DISPATCH(ActivateBackwardRange)
-                (begin, end, activation, from, dy, accumulate, dx);
-              });
-}
 
 void Add(size_t n, const float* a, const float* b, float* y,
          const ParallelRunner& parallel) {

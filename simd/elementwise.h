@@ -2,7 +2,7 @@
 // own index only, so order, target and threads cannot matter.
 // Requires: as gemm.h. In place (y == x, dx == dy) is allowed everywhere.
 // Error: exact, except Normalize (2 roundings) and dropout (1 rounding).
-// Activations are declared in activation.h, their loops are with these.
+// Activations: activation.h.
 // Next: elementwise-inl.h, tests/reference/elementwise.h.
 #ifndef TEMPER_SIMD_ELEMENTWISE_H_
 #define TEMPER_SIMD_ELEMENTWISE_H_

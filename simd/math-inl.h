@@ -1,12 +1,16 @@
-// exp, log, tanh, sin, cos of float vectors: our own polynomials, so that the
-// bits depend neither on libm nor on the installed Highway. Only operations
+// exp, expm1, log, log1p, tanh, sigmoid, the normal distribution's tail, sin, cos
+// of float vectors: our own polynomials, so that the bits depend neither on libm
+// nor on the installed Highway. Only operations
 // that IEEE 754 defines to the bit, in a fixed order: equal bits on every
 // target with fused multiply-add. Contract and errors: math.h.
 //
 // Each function reduces its argument to a small r and evaluates a polynomial:
 //   exp   x = n ln2 + r          e^x = 2^n (1 + r + r^2 P(r))
+//   expm1 as exp                 e^x - 1 = 2^n (r + r^2 P(r)) + (2^n - 1)
 //   log   x = 2^e (1 + f)        log x = e ln2 + f - f^2/2 + f^3 Q(f)
+//   log1p u = fl(1 + x)          log u + (what the sum has lost) / u
 //   tanh  t = e^(2|x|) - 1       tanh |x| = t / (t + 2)
+//   tail  u = 1 / (1 + x/4)      e^(-x^2/2) u R(u - 0.64)
 //   sin   |x| = n pi/2 + r       sin r or cos r by n mod 4
 // Coefficients are minimax for the relative error (Remez), rounded to float.
 // The leading parts of ln2 and pi/2 have 9 and 11 bits: n times them is exact
@@ -185,6 +189,85 @@ HWY_INLINE hn::Vec<D> Tanh(D d, hn::Vec<D> x) {
   const auto t = hn::MulAdd(q, power, hn::Sub(power, one));
   const auto y = hn::Div(t, hn::Add(t, hn::Set(d, 2.0f)));
   return hn::Or(y, hn::Xor(x, magnitude));  // the sign of x
+}
+
+// e^x - 1 without loss near zero.
+template <class D>
+HWY_INLINE hn::Vec<D> Expm1(D d, hn::Vec<D> x) {
+  // Beyond these the result is infinity or -1 anyhow; NaN compares false.
+  const auto high = hn::Set(d, 89.0f);
+  const auto low = hn::Set(d, -30.0f);
+  auto r = hn::IfThenElse(hn::Gt(x, high), high, x);
+  r = hn::IfThenElse(hn::Lt(r, low), low, r);
+  const auto n = math::ReduceByLn2(d, r);
+  const auto q = hn::MulAdd(math::ExpPolynomial(d, r), hn::Mul(r, r), r);
+  // Half of it: 2^n itself may be too large for a float.
+  const math::Int<D> di;
+  const auto power = math::PowerOfTwo(d, hn::Sub(n, hn::Set(di, 1)));
+  const auto half = hn::MulAdd(q, power, hn::Sub(power, hn::Set(d, 0.5f)));
+  return hn::Add(half, half);
+}
+
+// log(1 + x) without loss near zero.
+template <class D>
+HWY_INLINE hn::Vec<D> Log1p(D d, hn::Vec<D> x) {
+  const auto one = hn::Set(d, 1.0f);
+  const auto u = hn::Add(one, x);
+  // What the sum has lost, exactly: of the smaller of the two.
+  const auto lost = hn::IfThenElse(hn::Gt(x, one), hn::Sub(one, hn::Sub(u, x)),
+                                   hn::Sub(x, hn::Sub(u, one)));
+  const auto y = Log(d, u);
+  const auto infinity = hn::Set(d, std::numeric_limits<float>::infinity());
+  const auto sum = hn::Add(y, hn::Div(lost, u));
+  // 0, below it and infinity have no correction; NaN stays.
+  return hn::IfThenElse(hn::And(hn::Gt(u, hn::Zero(d)), hn::Lt(u, infinity)),
+                        sum, y);
+}
+
+// 1 / (1 + e^-x). From |x| = 80 on it is as at 80: 1, or 1.8e-35.
+template <class D>
+HWY_INLINE hn::Vec<D> Sigmoid(D d, hn::Vec<D> x) {
+  const auto one = hn::Set(d, 1.0f);
+  const auto limit = hn::Set(d, 80.0f);
+  const auto magnitude = hn::Abs(x);
+  const auto e = Exp(
+      d, hn::Neg(hn::IfThenElse(hn::Gt(magnitude, limit), limit, magnitude)));
+  const auto top = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one);
+  return hn::Div(top, hn::Add(one, e));
+}
+
+// The probability that a standard normal number is above |x|, 1 - Phi(|x|), and
+// in `bell` e^(-x^2/2). From |x| = 10 on they are as at 10 (7.6e-24).
+template <class D>
+HWY_INLINE hn::Vec<D> NormalTail(D d, hn::Vec<D> x, hn::Vec<D>& bell) {
+  const auto one = hn::Set(d, 1.0f);
+  const auto half = hn::Set(d, 0.5f);
+  const auto limit = hn::Set(d, 10.0f);
+  auto t = hn::Abs(x);
+  t = hn::IfThenElse(hn::Gt(t, limit), limit, t);
+  // The square's own rounding would be 24 units of the result at 10.
+  const auto square = hn::Mul(t, t);
+  const auto lost = hn::MulSub(t, t, square);
+  const auto e = Exp(d, hn::Neg(hn::Mul(half, square)));
+  bell = hn::NegMulAdd(hn::Mul(e, half), lost, e);
+  const auto u = hn::Div(one, hn::MulAdd(hn::Set(d, 0.25f), t, one));
+  // Around the middle of its range, so that no terms cancel where it is large.
+  const auto v = hn::Sub(u, hn::Set(d, 0.640625f));
+  auto r = hn::Set(d, 0x1.fbfeb6p-6f);
+  r = hn::MulAdd(r, v, hn::Set(d, -0x1.513c92p-6f));
+  r = hn::MulAdd(r, v, hn::Set(d, -0x1.84a424p-4f));
+  r = hn::MulAdd(r, v, hn::Set(d, -0x1.82306ep-8f));
+  r = hn::MulAdd(r, v, hn::Set(d, 0x1.0d15f0p-2f));
+  r = hn::MulAdd(r, v, hn::Set(d, 0x1.08c262p-1f));
+  r = hn::MulAdd(r, v, hn::Set(d, 0x1.262190p-1f));
+  r = hn::MulAdd(r, v, hn::Set(d, 0x1.c04082p-2f));
+  r = hn::MulAdd(r, v, hn::Set(d, 0x1.ec3efcp-3f));
+  return hn::Mul(bell, hn::Mul(r, u));
+}
+template <class D>
+HWY_INLINE hn::Vec<D> NormalTail(D d, hn::Vec<D> x) {
+  auto bell = hn::Zero(d);
+  return NormalTail(d, x, bell);
 }
 
 template <class D>

@@ -1,4 +1,4 @@
-// exp, log, tanh, sin, cos over arrays: loops and dispatch. The polynomials are
+// exp, log, tanh, ... over arrays: loops and dispatch. The polynomials are
 // in math-inl.h, the contract in math.h.
 #include "simd/math.h"
 
@@ -23,6 +23,10 @@ namespace HWY_NAMESPACE {
 TEMPER_MATH_LOOP(Exp)
 TEMPER_MATH_LOOP(Log)
 TEMPER_MATH_LOOP(Tanh)
+TEMPER_MATH_LOOP(Expm1)
+TEMPER_MATH_LOOP(Log1p)
+TEMPER_MATH_LOOP(Sigmoid)
+TEMPER_MATH_LOOP(NormalTail)
 TEMPER_MATH_LOOP(Sin)
 TEMPER_MATH_LOOP(Cos)
 #undef TEMPER_MATH_LOOP
@@ -36,6 +40,10 @@ namespace temper::simd {
 HWY_EXPORT(ExpArray);
 HWY_EXPORT(LogArray);
 HWY_EXPORT(TanhArray);
+HWY_EXPORT(Expm1Array);
+HWY_EXPORT(Log1pArray);
+HWY_EXPORT(SigmoidArray);
+HWY_EXPORT(NormalTailArray);
 HWY_EXPORT(SinArray);
 HWY_EXPORT(CosArray);
 
@@ -47,6 +55,18 @@ void Log(size_t n, const float* x, float* y) {
 }
 void Tanh(size_t n, const float* x, float* y) {
   HWY_DYNAMIC_DISPATCH(TanhArray)(n, x, y);
+}
+void Expm1(size_t n, const float* x, float* y) {
+  HWY_DYNAMIC_DISPATCH(Expm1Array)(n, x, y);
+}
+void Log1p(size_t n, const float* x, float* y) {
+  HWY_DYNAMIC_DISPATCH(Log1pArray)(n, x, y);
+}
+void Sigmoid(size_t n, const float* x, float* y) {
+  HWY_DYNAMIC_DISPATCH(SigmoidArray)(n, x, y);
+}
+void NormalTail(size_t n, const float* x, float* y) {
+  HWY_DYNAMIC_DISPATCH(NormalTailArray)(n, x, y);
 }
 void Sin(size_t n, const float* x, float* y) {
   HWY_DYNAMIC_DISPATCH(SinArray)(n, x, y);

@@ -166,6 +166,18 @@ bool Define(xnn_subgraph_t graph, const Op& op, const uint32_t* ids,
     case OpKind::kClamp:
       status = xnn_define_clamp(graph, op.min, op.max, x, y, 0);
       break;
+    case OpKind::kLeakyRelu:
+      status = xnn_define_leaky_relu(graph, op.parameter, x, y, 0);
+      break;
+    case OpKind::kElu:
+      status = xnn_define_elu(graph, op.parameter, x, y, 0);
+      break;
+    case OpKind::kSigmoid:
+      status = xnn_define_sigmoid(graph, x, y, 0);
+      break;
+    case OpKind::kHardSwish:
+      status = xnn_define_hardswish(graph, x, y, 0);
+      break;
     case OpKind::kReshape: {
       const size_t dims[kRank] = {batch, to.h, to.w, to.c};
       status = xnn_define_static_reshape(graph, kRank, dims, x, y, 0);

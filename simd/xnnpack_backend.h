@@ -37,6 +37,11 @@ enum class OpKind : uint8_t {
   kGlobalAvgPool,
   kClamp,
   kReshape,  // to y's shape
+  // Element by element; `parameter`: slope, alpha. No clamp after them.
+  kLeakyRelu,
+  kElu,
+  kSigmoid,
+  kHardSwish,
 };
 
 // Batch norm after an operator with weights, folded into them:
@@ -61,6 +66,7 @@ struct Op {
   const float* weights = nullptr;
   const float* bias = nullptr;  // (out_c), or null
   Norm norm;
+  float parameter = 0.0f;
   float min, max;  // what comes out is clamped to [min, max]; infinities: not
 };
 

@@ -2,8 +2,26 @@
 // them again, by itself, and refuses what does not fit.
 #include "models/graphs/builder.h"
 
+#include <algorithm>
+
+#include "temper/registry.h"
+
 namespace temper::models {
 namespace {
+
+// "auto|relu|relu6|...".
+const std::string& ActivationNames() {
+  static const std::string names = [] {
+    std::string text = "auto";
+    const Catalogue catalogue = ActivationCatalogue();
+    for (uint32_t i = 0; i < catalogue.count; ++i) {
+      text += '|';
+      text += catalogue.entry(i).name;
+    }
+    return text;
+  }();
+  return names;
+}
 
 uint32_t OutputSize(uint32_t size, uint32_t before, uint32_t after,
                     uint32_t kernel, uint32_t stride) {
@@ -12,6 +30,18 @@ uint32_t OutputSize(uint32_t size, uint32_t before, uint32_t after,
 }
 
 }  // namespace
+
+FieldList ModelCommonFields() {
+  static const Field kFields[] = {
+      TEMPER_FIELD(ModelCommon, activation, kU32, 0,
+                   LastChoice(ActivationNames()),
+                   "in place of the model's own, with its defaults", "", "",
+                   ActivationNames()),
+      TEMPER_FIELD_CHOICE(ModelCommon, norm, "auto|batch|group|layer|none",
+                          "normalization layers, in place of the model's own"),
+  };
+  return ListOf(kFields);
+}
 
 void Builder::Pad(uint32_t size, uint32_t kernel, uint32_t stride,
                   uint32_t* before, uint32_t* after) const {
@@ -39,7 +69,7 @@ Tensor Builder::Conv(const std::string& name, Tensor x, uint32_t out_channels,
   p.out_channels = out_channels;
   p.kernel_h = p.kernel_w = kernel;
   p.stride_h = p.stride_w = stride;
-  p.bias = mlperf_ || bias == Bias::kAlways;
+  p.bias = BiasBeforeNorm() || bias == Bias::kAlways;
   Pad(x.h, kernel, stride, &p.pad_top, &p.pad_bottom);
   Pad(x.w, kernel, stride, &p.pad_left, &p.pad_right);
   return Conv(name, x, p);
@@ -57,7 +87,7 @@ Tensor Builder::Depthwise(const std::string& name, Tensor x, uint32_t kernel,
   DepthwiseConv2dParams p;
   p.kernel_h = p.kernel_w = kernel;
   p.stride_h = p.stride_w = stride;
-  p.bias = mlperf_;
+  p.bias = BiasBeforeNorm();
   Pad(x.h, kernel, stride, &p.pad_top, &p.pad_bottom);
   Pad(x.w, kernel, stride, &p.pad_left, &p.pad_right);
   return {graph_.Add(name, p, x.node),
@@ -65,22 +95,59 @@ Tensor Builder::Depthwise(const std::string& name, Tensor x, uint32_t kernel,
           OutputSize(x.w, p.pad_left, p.pad_right, kernel, stride), x.c};
 }
 
-Tensor Builder::BatchNorm(const std::string& name, Tensor x, Follows follows) {
+Tensor Builder::Norm(const std::string& name, Tensor x, Follows follows) {
+  std::string own = name;
+  const size_t at = own.rfind("bn");
+  const auto rename = [&](char letter) {
+    if (at != std::string::npos) own[at] = letter;
+  };
+  const auto done = [&](uint32_t node) { return Tensor{node, x.h, x.w, x.c}; };
+  switch (norm_) {
+    case NormKind::kNone:
+      return x;
+    case NormKind::kLayer:
+      rename('l');
+      return done(graph_.Add(own, LayerNormParams{}, x.node));
+    case NormKind::kGroup: {
+      rename('g');
+      GroupNormParams p;
+      p.groups = std::clamp(x.c / 16, 1u, 32u);
+      while (x.c % p.groups != 0) --p.groups;
+      return done(graph_.Add(own, p, x.node));
+    }
+    default:
+      break;
+  }
   BatchNormParams p;
   if (mlperf_) {
     p.eps = 1e-3f;
     p.momentum = 0.01f;
     p.unbiased_variance = follows == Follows::kConvolution;
   }
-  return {graph_.Add(name, p, x.node), x.h, x.w, x.c};
+  return done(graph_.Add(own, p, x.node));
+}
+
+Tensor Builder::Activate(LayerKind own, std::string name, Tensor x) {
+  LayerKind kind = own;
+  if (activation_ != 0) {
+    kind = LayerByName(ActivationCatalogue().entry(activation_ - 1).name);
+  }
+  if (const size_t at = name.rfind("relu");
+      kind != own && at != std::string::npos) {
+    name.replace(at, 4, LayerName(kind));
+  }
+  uint8_t params[sizeof(Node::params)];
+  DefaultParams(kind, params);
+  return {graph_.AddNode(kind, name, params, sizeof(params), &x.node, 1), x.h,
+          x.w, x.c};
 }
 
 Tensor Builder::Relu(const std::string& name, Tensor x) {
-  return {graph_.Add(name, ReluParams{}, x.node), x.h, x.w, x.c};
+  return Activate(LayerKindOf<ReluParams>::value, name, x);
 }
 
 Tensor Builder::Relu6(const std::string& name, Tensor x) {
-  return {graph_.Add(name, Relu6Params{}, x.node), x.h, x.w, x.c};
+  return Activate(LayerKindOf<Relu6Params>::value, name, x);
 }
 
 Tensor Builder::Dense(const std::string& name, Tensor x,
@@ -131,20 +198,20 @@ Tensor Builder::GlobalAvgPool(const std::string& name, Tensor x) {
 Tensor Builder::SeparableBlock(const std::string& prefix, Tensor x,
                                uint32_t out_channels, uint32_t stride) {
   x = Depthwise(prefix + "depthwise", x, 3, stride);
-  x = BatchNorm(prefix + "bn1", x);
+  x = Norm(prefix + "bn1", x);
   x = Relu(prefix + "relu1", x);
   x = Conv(prefix + "pointwise", x, out_channels, 1, 1);
-  x = BatchNorm(prefix + "bn2", x);
+  x = Norm(prefix + "bn2", x);
   return Relu(prefix + "relu2", x);
 }
 
 Tensor Builder::ResidualBranch(const std::string& prefix, Tensor x,
                                uint32_t out_channels, uint32_t stride) {
   x = Conv(prefix + "conv1", x, out_channels, 3, stride);
-  x = BatchNorm(prefix + "bn1", x);
+  x = Norm(prefix + "bn1", x);
   x = Relu(prefix + "relu1", x);
   x = Conv(prefix + "conv2", x, out_channels, 3, 1);
-  return BatchNorm(prefix + "bn2", x);
+  return Norm(prefix + "bn2", x);
 }
 
 void Builder::Head(Tensor x) {

@@ -34,6 +34,14 @@ struct VariantParams {
 };
 inline constexpr Field kVariantFields[] = {TEMPER_VARIANT_FIELD(VariantParams)};
 
+// The options that every model has. 0: the model's own.
+struct ModelCommon {
+  uint32_t activation = 0;  // 1 + its number in ActivationCatalogue()
+  uint32_t norm = 0;        // NormKind
+};
+enum class NormKind : uint32_t { kOwn, kBatch, kGroup, kLayer, kNone };
+FieldList ModelCommonFields();
+
 // ModelInfo::build of a model whose params are a Params.
 template <class Params, void (*kBuild)(const Params& params, Builder& builder)>
 void BuildWith(const void* params, Builder& builder) {
@@ -50,28 +58,44 @@ struct Tensor {
 
 class Builder {
  public:
-  Builder(Shape input, const Targets& targets, Graph* graph)
-      : input_(input), targets_(targets), graph_(*graph) {}
+  Builder(Shape input, const Targets& targets, const ModelCommon& common,
+          Graph* graph)
+      : input_(input),
+        targets_(targets),
+        activation_(common.activation),
+        norm_(common.norm == 0 ? NormKind::kBatch
+                               : static_cast<NormKind>(common.norm)),
+        norm_is_own_(common.norm == 0),
+        graph_(*graph) {}
 
   void set_variant(Variant variant) { mlperf_ = variant == Variant::kMlperf; }
   bool mlperf() const { return mlperf_; }
+  // Of models that have no norms unless they are asked for.
+  void set_no_norms() {
+    if (norm_is_own_) norm_ = NormKind::kNone;
+  }
+  // Whether convolutions that a norm follows, if there are norms, have a bias.
+  bool BiasBeforeNorm() const { return mlperf_ || norm_ == NormKind::kNone; }
 
   // "input" and "normalize": u8 is scaled by 1/255, f32 is taken as it is.
   Tensor Input();
 
-  // bias: kernels that no batch norm follows have one in both conventions.
-  enum class Bias { kUnlessBatchNorm, kAlways };
+  // bias: kernels that no norm follows have one in both conventions.
+  enum class Bias { kUnlessNorm, kAlways };
   Tensor Conv(const std::string& name, Tensor x, uint32_t out_channels,
-              uint32_t kernel, uint32_t stride,
-              Bias bias = Bias::kUnlessBatchNorm);
+              uint32_t kernel, uint32_t stride, Bias bias = Bias::kUnlessNorm);
   Tensor Conv(const std::string& name, Tensor x, Conv2dParams params);
   Tensor Depthwise(const std::string& name, Tensor x, uint32_t kernel,
                    uint32_t stride);
   // Keras keeps the N-1 variance of images (TensorFlow's fused kernel), as
   // PyTorch does, but the population variance after dense layers.
   enum class Follows { kConvolution, kDense };
-  Tensor BatchNorm(const std::string& name, Tensor x,
-                   Follows follows = Follows::kConvolution);
+  // The norm that the model has: nothing, or a layer whose name has "gn" or "ln"
+  // in place of "bn" if it is no batch norm. Groups of 16 channels or more.
+  Tensor Norm(const std::string& name, Tensor x,
+              Follows follows = Follows::kConvolution);
+  // The activation that the model has, ReLU or ReLU6 unless another is asked
+  // for, which then takes the place of "relu" in the name too.
   Tensor Relu(const std::string& name, Tensor x);
   Tensor Relu6(const std::string& name, Tensor x);
   Tensor Dense(const std::string& name, Tensor x, uint32_t out_features);
@@ -83,7 +107,7 @@ class Builder {
   Tensor AvgPool(const std::string& name, Tensor x, uint32_t h, uint32_t w);
   Tensor GlobalAvgPool(const std::string& name, Tensor x);
 
-  // depthwise 3x3, bn1, relu1, pointwise, bn2, relu2, each after `prefix`.
+  // depthwise 3x3, bn1 (Norm), relu1 (Relu), pointwise, bn2, relu2, each after `prefix`.
   Tensor SeparableBlock(const std::string& prefix, Tensor x,
                         uint32_t out_channels, uint32_t stride);
 
@@ -103,8 +127,13 @@ class Builder {
            uint32_t* after) const;
 
  private:
+  Tensor Activate(LayerKind own, std::string name, Tensor x);
+
   Shape input_;
   Targets targets_;
+  uint32_t activation_;
+  NormKind norm_;
+  bool norm_is_own_;
   Graph& graph_;
   bool mlperf_ = false;
 };

@@ -15,7 +15,7 @@ void Build(const VariantParams& p, Builder& b) {
   conv1.kernel_h = 10;
   conv1.kernel_w = 4;
   conv1.stride_h = conv1.stride_w = 2;
-  conv1.bias = b.mlperf();
+  conv1.bias = b.BiasBeforeNorm();
   if (b.mlperf()) {
     b.Pad(x.h, 10, 2, &conv1.pad_top, &conv1.pad_bottom);
     b.Pad(x.w, 4, 2, &conv1.pad_left, &conv1.pad_right);
@@ -24,7 +24,7 @@ void Build(const VariantParams& p, Builder& b) {
     conv1.pad_left = conv1.pad_right = 1;
   }
   x = b.Conv("conv1", x, conv1);
-  x = b.BatchNorm("bn1", x);
+  x = b.Norm("bn1", x);
   x = b.Relu("relu1", x);
   if (b.mlperf()) x = b.Dropout("dropout1", x, 0.2);
   for (const char* prefix : {"block1.", "block2.", "block3.", "block4."}) {

@@ -17,7 +17,7 @@ void Build(const VariantParams& p, Builder& b) {
   for (const uint32_t units : kUnits) {
     const std::string number = std::to_string(++layer);
     x = b.Dense("fc" + number, x, units);
-    x = b.BatchNorm("bn" + number, x, Builder::Follows::kDense);
+    x = b.Norm("bn" + number, x, Builder::Follows::kDense);
     x = b.Relu("relu" + number, x);
   }
   b.MeanSquaredError(b.Dense("fc10", x, static_cast<uint32_t>(input.Count())),

@@ -17,10 +17,12 @@ constexpr Field kFields[] = {
 };
 
 void Build(const MlpParams& p, Builder& b) {
+  b.set_no_norms();
   Tensor x = b.Input();
   for (uint32_t layer = 0; layer < p.hidden.count; ++layer) {
     const std::string number = std::to_string(layer + 1);
     x = b.Dense("fc" + number, x, p.hidden.values[layer]);
+    x = b.Norm("bn" + number, x, Builder::Follows::kDense);
     x = b.Relu("relu" + number, x);
     if (p.dropout > 0) x = b.Dropout("dropout" + number, x, p.dropout);
   }

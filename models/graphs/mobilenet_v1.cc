@@ -33,7 +33,7 @@ void Build(const MobileNetV1Params& p, Builder& b) {
   };
   Tensor x = b.Input();
   x = b.Conv("conv1", x, scaled(32), 3, 2);
-  x = b.BatchNorm("bn1", x);
+  x = b.Norm("bn1", x);
   x = b.Relu("relu1", x);
   uint32_t number = 0;
   for (const Block& block : kBlocks) {

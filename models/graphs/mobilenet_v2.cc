@@ -45,16 +45,16 @@ Tensor InvertedResidual(Builder& b, const std::string& prefix, Tensor input,
   if (expansion != 1) {
     ++number;
     x = b.Conv(prefix + "expand", x, expansion * input.c, 1, 1);
-    x = b.BatchNorm(name("bn"), x);
+    x = b.Norm(name("bn"), x);
     x = b.Relu6(name("relu"), x);
   }
   ++number;
   x = b.Depthwise(prefix + "depthwise", x, 3, stride);
-  x = b.BatchNorm(name("bn"), x);
+  x = b.Norm(name("bn"), x);
   x = b.Relu6(name("relu"), x);
   ++number;
   x = b.Conv(prefix + "project", x, channels, 1, 1);
-  x = b.BatchNorm(name("bn"), x);
+  x = b.Norm(name("bn"), x);
   if (stride != 1 || input.c != channels) return x;
   return b.Add(prefix + "add", x, input);
 }
@@ -63,7 +63,7 @@ void Build(const MobileNetV2Params& p, Builder& b) {
   const double width = p.width;
   Tensor x = b.Input();
   x = b.Conv("conv1", x, Scaled(32, width), 3, 2);
-  x = b.BatchNorm("bn1", x);
+  x = b.Norm("bn1", x);
   x = b.Relu6("relu1", x);
   uint32_t number = 0;
   for (const Stage& stage : kStages) {
@@ -75,7 +75,7 @@ void Build(const MobileNetV2Params& p, Builder& b) {
     }
   }
   x = b.Conv("conv2", x, Scaled(1280, std::max(1.0, width)), 1, 1);
-  x = b.BatchNorm("bn2", x);
+  x = b.Norm("bn2", x);
   x = b.Relu6("relu2", x);
   b.Head(b.GlobalAvgPool("pool", x));
 }

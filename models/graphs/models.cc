@@ -42,14 +42,17 @@ Status CheckTargets(const ModelInfo& model, const Targets& targets,
 std::span<const ModelInfo* const> Models() { return kModels; }
 
 Catalogue ModelCatalogue() {
-  return {"models", "model", static_cast<uint32_t>(std::size(kModels)),
-          [](uint32_t i) {
-            const ModelInfo& model = *kModels[i];
-            return Entry{.name = model.name,
-                         .help = model.help,
-                         .fields = model.fields,
-                         .defaults = model.defaults};
-          }};
+  Catalogue catalogue = {"models", "model",
+                         static_cast<uint32_t>(std::size(kModels)),
+                         [](uint32_t i) {
+                           const ModelInfo& model = *kModels[i];
+                           return Entry{.name = model.name,
+                                        .help = model.help,
+                                        .fields = model.fields,
+                                        .defaults = model.defaults};
+                         }};
+  catalogue.common = ModelCommonFields();
+  return catalogue;
 }
 
 Status BuildModel(std::string_view spec, Shape input, const Targets& targets,
@@ -60,7 +63,8 @@ Status BuildModel(std::string_view spec, Shape input, const Targets& targets,
     return Error(StatusCode::kInvalidArgument, "bad model spec");
   const Catalogue catalogue = ModelCatalogue();
   Choice choice;
-  *error = ReadSpec(spec, catalogue, &choice);
+  ModelCommon common;
+  *error = ReadSpec(spec, catalogue, 0, &choice, &common);
   if (!error->empty()) {
     return catalogue.Find(parts.name) == catalogue.count
                ? Error(StatusCode::kNotFound, "unknown model")
@@ -83,7 +87,7 @@ Status BuildModel(std::string_view spec, Shape input, const Targets& targets,
     if (!status.ok()) return status;
   }
   Graph built;
-  Builder builder(input, targets, &built);
+  Builder builder(input, targets, common, &built);
   model->build(choice.params, builder);
   const Status checked = built.Check(nullptr);
   if (!checked.ok()) {

@@ -13,7 +13,7 @@ Tensor Block(Builder& b, const std::string& prefix, Tensor input,
   Tensor skip = input;
   if (input.c != channels || stride != 1) {
     skip = b.Conv(prefix + "skip", input, channels, 1, stride);
-    skip = b.BatchNorm(prefix + "skip_bn", skip);
+    skip = b.Norm(prefix + "skip_bn", skip);
   }
   return b.Relu(prefix + "relu2", b.Add(prefix + "add", x, skip));
 }
@@ -21,7 +21,7 @@ Tensor Block(Builder& b, const std::string& prefix, Tensor input,
 void Build(const void*, Builder& b) {
   Tensor x = b.Input();
   x = b.Conv("conv1", x, 64, 7, 2);
-  x = b.BatchNorm("bn1", x);
+  x = b.Norm("bn1", x);
   x = b.Relu("relu1", x);
   MaxPoolParams pool;
   pool.kernel_h = pool.kernel_w = 3;

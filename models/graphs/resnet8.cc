@@ -21,7 +21,7 @@ void Build(const VariantParams& p, Builder& b) {
   b.set_variant(p.variant);
   Tensor x = b.Input();
   x = b.Conv("conv1", x, 16, 3, 1);
-  x = b.BatchNorm("bn1", x);
+  x = b.Norm("bn1", x);
   x = b.Relu("relu1", x);
   x = Block(b, "block1.", x, 16, 1);
   x = Block(b, "block2.", x, 32, 2);

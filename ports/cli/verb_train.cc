@@ -13,6 +13,7 @@
 #include "ports/host/base/failure.h"
 #include "ports/host/train/runs.h"
 #include "ports/host/train/session.h"
+#include "ports/host/train/signal_text.h"
 #include "simd/target.h"
 #include "temper/graph_edit.h"
 
@@ -136,6 +137,15 @@ Report MakeReport(const std::string& verb, const Job& job,
   // The session has said them.
   for (const std::string& note : job.data.train.notes) report.SaidNote(note);
   for (const std::string& note : job.notes) report.SaidNote(note);
+  Value signals = Value::array();
+  for (const SignalFinding& finding : r.signals) {
+    report.SaidNote(SignalText(job.plan.graph, finding, o.init));
+    signals.push_back({{"kind", SignalName(finding.kind)},
+                       {"layer", job.plan.graph.nodes[finding.node].name},
+                       {"rms", finding.rms},
+                       {"input_rms", finding.input_rms}});
+  }
+  report.Data("signals", signals);
   AddNext(o, r, &report);
   return report;
 }

@@ -43,8 +43,8 @@ Graph GraphWith(LayerKind kind, uint32_t* at) {
   x = add(LayerKind::kNormalize, "normalize", {x});
   if (kind != LayerKind::kInput && kind != LayerKind::kNormalize &&
       !IsLoss(kind)) {
-    x = kind == LayerKind::kAdd ? add(kind, "layer", {x, x})
-                                : add(kind, "layer", {x});
+    x = OpOf(kind).min_inputs == 2 ? add(kind, "layer", {x, x})
+                                   : add(kind, "layer", {x});
   }
   const bool squares = kind == LayerKind::kMeanSquaredError;
   if (!squares) x = add(LayerKind::kGlobalAvgPool, "pool", {x});

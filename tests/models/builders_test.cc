@@ -292,6 +292,60 @@ TEST(Builders, Options) {
   EXPECT_EQ(b.As<InputParams>("input").element_type, 1u);
 }
 
+// Every model with every activation and every norm: as many layers, of that kind,
+// and a plan; the model's own are what it had without the option.
+TEST(Builders, EveryActivationAndNorm) {
+  const Catalogue activations = ActivationCatalogue();
+  const auto count = [](const Graph& graph, LayerKind kind) {
+    size_t n = 0;
+    for (const Node& node : graph.nodes) n += node.kind == kind;
+    return n;
+  };
+  for (const ModelInfo* model : Models()) {
+    SCOPED_TRACE(model->name);
+    const std::string name = model->name;
+    const Graph own = Build(name, model->input, 10).graph;
+    const LayerKind act =
+        name == "mobilenet_v2" ? LayerKind::kRelu6 : LayerKind::kRelu;
+    const size_t acts = count(own, act);
+    EXPECT_GT(acts, 0u);
+    for (uint32_t i = 0; i < activations.count; ++i) {
+      const std::string activation = activations.entry(i).name;
+      const Graph g =
+          Build(name + "?activation=" + activation, model->input, 10).graph;
+      EXPECT_EQ(count(g, LayerByName(activation)), acts) << activation;
+      EXPECT_EQ(g.nodes.size(), own.nodes.size());
+      EXPECT_TRUE(g.Check(nullptr).ok()) << activation;
+    }
+    const size_t norms =
+        std::max(count(own, LayerKind::kBatchNorm),
+                 count(Build(name + "?norm=batch", model->input, 10).graph,
+                       LayerKind::kBatchNorm));
+    EXPECT_GT(norms, 0u);
+    for (const char* norm : {"batch", "group", "layer", "none"}) {
+      const std::string kind = std::string(norm) + "_norm";
+      const Graph g = Build(name + "?norm=" + norm, model->input, 10).graph;
+      EXPECT_TRUE(g.Check(nullptr).ok()) << norm;
+      for (const char* other : {"batch_norm", "group_norm", "layer_norm"}) {
+        EXPECT_EQ(count(g, LayerByName(other)), other == kind ? norms : 0u)
+            << norm;
+      }
+    }
+  }
+  // Names say what they are.
+  Built b = Build("resnet8?norm=group&activation=silu", {32, 32, 3}, 10);
+  EXPECT_EQ(b.As<GroupNormParams>("block3.gn2").groups, 4u);
+  EXPECT_EQ(b.As<Conv2dParams>("block3.conv2").bias, 0u);
+  b.As<SiluParams>("block3.silu2");
+  b = Build("resnet8?norm=none", {32, 32, 3}, 10);
+  EXPECT_EQ(b.As<Conv2dParams>("block3.conv2").bias, 1u);
+  b = Build("lenet5?norm=batch", {28, 28, 1}, 10);
+  EXPECT_EQ(b.As<Conv2dParams>("conv1").bias, 0u);
+  EXPECT_EQ(b.At("bn4"), (Shape{1, 1, 84}));
+  EXPECT_EQ(Build("lenet5", {28, 28, 1}, 10).As<Conv2dParams>("conv1").bias,
+            1u);
+}
+
 // Values: the same body, as many outputs, and the squared error against targets
 // that come with the samples.
 TEST(Builders, TheHeadFollowsTheTargets) {

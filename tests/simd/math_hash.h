@@ -32,6 +32,11 @@ inline constexpr uint64_t kStride = 509;
 // them: as many as an emulated machine does in seconds.
 inline constexpr uint64_t kSparse = 65537;
 
+inline double SigmoidOf(double x) { return 1 / (1 + std::exp(-x)); }
+inline double NormalTailOf(double x) {
+  return 0.5 * std::erfc(std::fabs(x) / std::sqrt(2.0));
+}
+
 inline const MathFunction kMathFunctions[] = {
     {"exp", simd::Exp, std::exp, 1.05, 2, 0, INFINITY, 0x8187d0bb9b1b546d,
      0x4349e1a7e4117a03, 0x6c03a03aa269608e},
@@ -39,6 +44,14 @@ inline const MathFunction kMathFunctions[] = {
      0xabb209735d16e7c1, 0x6d8fcfbd57024cc5},
     {"tanh", simd::Tanh, std::tanh, 2.55, 4, 0, INFINITY, 0xd20eb34b6a1f18b2,
      0x8d0422bf400904f9, 0x5ce1be9473998af3},
+    {"expm1", simd::Expm1, std::expm1, 1.6, 3, 0, INFINITY, 0x21dbc68c7ba017ef,
+     0xa12f9b622a91cf7e, 0},
+    {"log1p", simd::Log1p, std::log1p, 1.6, 3, 0, INFINITY, 0x57554738966daadb,
+     0x8b3b29e4d5865a40, 0},
+    {"sigmoid", simd::Sigmoid, SigmoidOf, 2.6, 4, 0, 80, 0x479875d5f84e9987,
+     0xe5c7137e78fb0ea4, 0},
+    {"normal_tail", simd::NormalTail, NormalTailOf, 7, 200, 0, 10,
+     0x53bec7d6c68e106c, 0x5277233865704ea6, 0},
     {"sin", simd::Sin, std::sin, 1.6, 4, 1e-9, 10000, 0xc16578004f2f7e9f,
      0xbc05e1ef772b2c22, 0xcd58e6b44eeae2c2},
     {"cos", simd::Cos, std::cos, 1.6, 4, 1e-9, 10000, 0xdb3811ad03bdd079,

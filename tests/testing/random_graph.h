@@ -80,7 +80,7 @@ class RandomGraph {
 
   void Layer() {
     const Shape s = shapes_[at_];
-    switch (Draw(9)) {
+    switch (Draw(11)) {
       case 0:
       case 1:
       case 2: {
@@ -144,12 +144,101 @@ class RandomGraph {
       case 8:
         Put(DropoutParams{0.5f, Draw(2)});
         break;
+      case 9:
+        Norm(s);
+        Activation();
+        break;
+      case 10:
+        Combine(s);
+        break;
+    }
+  }
+  void Norm(const Shape& s) {
+    if (Draw(2) == 0) {
+      Put(LayerNormParams{});
+    } else {
+      Put(GroupNormParams{s.c % 2 == 0 && Draw(2) == 0 ? 2 : 1u});
+    }
+  }
+  // Two tensors become one, or one a larger one.
+  void Combine(const Shape& s) {
+    const uint32_t from = at_;
+    switch (Draw(4)) {
+      case 0: {  // squeeze-excite
+        Put(GlobalAvgPoolParams{});
+        Conv2dParams p;
+        p.out_channels = s.c;
+        Put(p);
+        if (Draw(2) == 0) {
+          Put(SigmoidParams{});
+        } else {
+          Put(HardSigmoidParams{});
+        }
+        // The factors come second.
+        const uint32_t factors = at_;
+        at_ = from;
+        Put(MultiplyParams{}, factors);
+        break;
+      }
+      case 1: {
+        Conv2dParams p;
+        p.out_channels = 1 + Draw(9);
+        if (!Put(p)) return;
+        Activation();
+        Put(ConcatParams{}, from);
+        break;
+      }
+      case 2: {
+        Activation();
+        Put(MultiplyParams{}, from);
+        break;
+      }
+      default:
+        if (s.h * s.w < 64) Put(UpsampleParams{2 + Draw(2)});
+        break;
     }
   }
   void Activation() {
-    const uint32_t which = Draw(3);
-    if (which == 0) Put(ReluParams{});
-    if (which == 1) Put(Relu6Params{});
+    switch (Draw(15)) {
+      case 0:
+      case 1:
+      case 2:
+        Put(ReluParams{});
+        break;
+      case 3:
+      case 4:
+        Put(Relu6Params{});
+        break;
+      case 5:
+        Put(LeakyReluParams{});
+        break;
+      case 6:
+        Put(PreluParams{});
+        break;
+      case 7:
+        Put(EluParams{});
+        break;
+      case 8:
+        Put(SigmoidParams{});
+        break;
+      case 9:
+        Put(TanhParams{});
+        break;
+      case 10:
+        Put(HardSwishParams{});
+        break;
+      case 11:
+        Put(SiluParams{});
+        break;
+      case 12:
+        Put(GeluParams{Draw(2)});
+        break;
+      case 13:
+        Put(SoftplusParams{});
+        break;
+      default:
+        break;
+    }
   }
 
   const uint64_t seed_;

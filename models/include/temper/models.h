@@ -1,5 +1,5 @@
 // The models that temper brings along: graphs that are built from a short spec,
-// such as mobilenet_v1?width=0.5&variant=mlperf:
+// such as mobilenet_v1?width=0.5&variant=mlperf or mlp?norm=batch&activation=silu:
 // a name of the list below and options after '?', separated by '&'. The input
 // shape and the targets come from the data, not from the spec: for classes a
 // model ends in softmax cross-entropy, for values in the mean squared error.

@@ -9,6 +9,7 @@
 
 #include "ports/host/base/failure.h"
 #include "ports/host/train/backend.h"
+#include "ports/host/train/signal_text.h"
 #include "ports/host/train/specs.h"
 #include "ports/host/train/weights.h"
 #include "temper/graph_edit.h"
@@ -100,6 +101,12 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
     SetWeights(job_, trainer_);
     PrepareSegments(trainer_, "backend");
     recorder_ = std::make_unique<RunRecorder>(job_, trainer_, observer_);
+    if (!job_.source) {  // a model file's weights have been trained
+      signal_rms_.assign(job_.plan.graph.nodes.size(), -1.0);
+      trainer_.WatchSignal(signal_rms_.data());
+      result_.signals.resize(4);
+      result_.signals.resize(FindAlike(trainer_, result_.signals.data(), 1));
+    }
   }
   saved_ = true;
   // What a model file says is in the trainer now.
@@ -149,6 +156,22 @@ void Session::CheckBest() {
   best_epoch_.epoch = 0;
   best_epoch_.accuracy = -1;
   best_epoch_.loss = 0;
+}
+
+// After the first step, or what it failed in.
+void Session::JudgeSignal() {
+  if (signal_rms_.empty()) return;
+  SignalFinding found[3];
+  const uint32_t count = FindSignals(job_.plan, signal_rms_.data(), found, 3);
+  result_.signals.insert(result_.signals.end(), found, found + count);
+  signal_rms_.clear();
+  trainer_.WatchSignal(nullptr);
+  for (const SignalFinding& finding : result_.signals) {
+    const std::string text =
+        SignalText(job_.plan.graph, finding, job_.options.init);
+    recorder_->Note(text);
+    observer_.OnWarning(text);
+  }
 }
 
 SessionResult Session::Run() {
@@ -233,6 +256,7 @@ bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
   trained_samples_ += r.rows;
   train_seconds_ += Since(batch_began_);
   return Guarded([&] {
+    JudgeSignal();
     const FitState& at = fit_.state();
     const double n = static_cast<double>(at.samples);
     ProgressState shown = Progress();
@@ -352,6 +376,7 @@ void Session::Diverged(const Status& status) {
     FailStatus(status, job_.info.graph,
                fmt::format("step {}", fit_.state().step));
   }
+  JudgeSignal();
   std::string why = status.message;
   if (status.node < job_.info.graph.nodes.size()) {
     why = fmt::format("layer {}: {}", job_.info.graph.nodes[status.node].name,

@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ports/host/data/loader.h"
 #include "ports/host/os/arena.h"
@@ -28,6 +29,7 @@
 #include "ports/host/train/run_files.h"
 #include "ports/host/train/run_observer.h"
 #include "ports/host/train/run_recorder.h"
+#include "temper/signal.h"
 
 namespace temper::host {
 
@@ -60,6 +62,8 @@ struct SessionResult {
   double images_per_second = 0;  // while training, validation not counted
   uint64_t peak_bytes = 0;       // of the arena, touched: measured
   std::array<char, 64> weights_sha256 = {};
+  // Of a new run's first weights and first step (temper/signal.h).
+  std::vector<SignalFinding> signals;
 
   std::string Sha256() const {
     return {weights_sha256.data(), weights_sha256.size()};
@@ -101,6 +105,7 @@ class Session : private FitObserver {
   ProgressState Progress() const;
   void Resume(std::unique_ptr<RunFolder> folder);
   void CheckBest();
+  void JudgeSignal();
   void Save(const char* why);
   [[noreturn]] void Diverged(const Status& status);
 
@@ -123,6 +128,8 @@ class Session : private FitObserver {
   std::chrono::steady_clock::time_point batch_began_, saved_at_;
   std::exception_ptr failure_;
   bool have_best_ = false;  // of a resumed run
+  // The first step's, until it is judged; then empty.
+  std::vector<double> signal_rms_;
   std::string diverged_;
   SessionResult result_;
 };

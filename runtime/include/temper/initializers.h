@@ -108,10 +108,12 @@ struct Initializer {
 };
 
 struct InitializeOptions {
-  // Of dense and convolution weights. None: He normal where a ReLU follows,
-  // Xavier normal elsewhere.
+  // Of dense and convolution weights. None: what the activation wants that
+  // follows. Sigmoid, tanh and hard_sigmoid: Xavier normal; leaky_relu and
+  // prelu: He normal with their slope; others: He normal. No activation: Xavier
+  // normal.
   std::optional<Initializer> kernel;
-  // The last weighted layer, if no ReLU follows it, starts with this standard
+  // The last weighted layer, if no activation follows it, starts with this standard
   // deviation and zero bias: the first loss is then near ln(classes).
   float head_std = 0.01f;
   // A residual branch starts at zero: the gamma of the batch norm that closes

@@ -68,6 +68,31 @@ struct BatchNormParams {
 
 struct ReluParams {};
 struct Relu6Params {};
+// y = x > 0 ? x : slope * x.
+struct LeakyReluParams {
+  float slope = 0.01f;  // > 0
+};
+// The same with a trained slope per channel, init at first (He et al. 2015).
+struct PreluParams {
+  float init = 0.25f;
+};
+// y = x > 0 ? x : alpha * (e^x - 1).
+struct EluParams {
+  float alpha = 1.0f;  // > 0
+};
+struct SigmoidParams {};
+struct TanhParams {};
+struct HardSigmoidParams {};  // min(max(x + 3, 0), 6) / 6
+struct HardSwishParams {};    // x * hard_sigmoid(x)
+struct SiluParams {};         // x * sigmoid(x)
+// x * Phi(x), the standard normal distribution.
+struct GeluParams {
+  uint32_t approx = 0;  // 0: exact (erf), 1: by tanh
+};
+// log(1 + e^(beta x)) / beta.
+struct SoftplusParams {
+  float beta = 1.0f;  // > 0
+};
 
 // Padding counts as minus infinity. The first maximum wins; NaN wins.
 struct MaxPoolParams {
@@ -85,6 +110,28 @@ struct AvgPoolParams {
 
 struct GlobalAvgPoolParams {};
 struct AddParams {};
+// Two or more inputs of equal h and w; channels after each other.
+struct ConcatParams {};
+// Product of two inputs; the second one may be (1, 1, c): one factor per channel
+// (squeeze-excite).
+struct MultiplyParams {};
+
+// Over the channels of each position, each sample by itself; weight and bias
+// (c). PyTorch's LayerNorm(c), channels last.
+struct LayerNormParams {
+  float eps = 1e-5f;
+};
+// Over h, w and the channels of a group, each sample by itself; weight and bias
+// (c). No running statistics. `groups` divides c.
+struct GroupNormParams {
+  uint32_t groups = 1;
+  float eps = 1e-5f;
+};
+
+// Nearest neighbour: every pixel becomes factor x factor ones.
+struct UpsampleParams {
+  uint32_t factor = 2;
+};
 struct FlattenParams {};
 
 // Inverted dropout (scale 1/(1-rate) while training) unless classic = 1: then
@@ -115,12 +162,27 @@ struct MeanSquaredErrorParams {};
   LAYER(BatchNorm, batch_norm)                      \
   LAYER(Relu, relu)                                 \
   LAYER(Relu6, relu6)                               \
+  LAYER(LeakyRelu, leaky_relu)                      \
+  LAYER(Prelu, prelu)                               \
+  LAYER(Elu, elu)                                   \
+  LAYER(Sigmoid, sigmoid)                           \
+  LAYER(Tanh, tanh)                                 \
+  LAYER(HardSigmoid, hard_sigmoid)                  \
+  LAYER(HardSwish, hard_swish)                      \
+  LAYER(Silu, silu)                                 \
+  LAYER(Gelu, gelu)                                 \
+  LAYER(Softplus, softplus)                         \
   LAYER(MaxPool, max_pool)                          \
   LAYER(AvgPool, avg_pool)                          \
   LAYER(GlobalAvgPool, global_avg_pool)             \
   LAYER(Add, add)                                   \
   LAYER(Flatten, flatten)                           \
   LAYER(Dropout, dropout)                           \
+  LAYER(Concat, concat)                             \
+  LAYER(Multiply, multiply)                         \
+  LAYER(LayerNorm, layer_norm)                      \
+  LAYER(GroupNorm, group_norm)                      \
+  LAYER(Upsample, upsample)                         \
   LAYER(SoftmaxCrossEntropy, softmax_cross_entropy) \
   LAYER(MeanSquaredError, mean_squared_error)
 

@@ -7,6 +7,7 @@
 //   parallel.h      threads, handed in    random.h      counter-based numbers
 //   augment.h       samples varied        update_hooks.h  steps around updates
 //   backend.h       XNNPACK, for what only predicts
+//   signal.h        what the first step shows of the first weights
 //   registry.h      what jobs can name    targets.h     what predictions meet
 #ifndef TEMPER_TEMPER_H_
 #define TEMPER_TEMPER_H_
@@ -24,6 +25,7 @@
 #include "temper/random.h"
 #include "temper/registry.h"
 #include "temper/schedules.h"
+#include "temper/signal.h"
 #include "temper/status.h"
 #include "temper/targets.h"
 #include "temper/trainer.h"

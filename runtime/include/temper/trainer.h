@@ -204,6 +204,13 @@ class Trainer {
   void TakeSnapshot(void* to) const;
   void RestoreSnapshot(const void* from);
 
+  // The next pass in training mode writes the root mean square of every node's
+  // output over its rows to rms (plan().nodes.size() doubles that outlive it),
+  // and -1 where an output is never stored: derived, or in a segment. It is then
+  // forgotten; null forgets it now. Changes no bit of the pass.
+  // FindSignals (signal.h) judges them.
+  void WatchSignal(double* rms) { signal_ = rms; }
+
   // Forward in inference mode. Without labels or targets: loss 0, correct 0.
   StepResult Evaluate(const Batch& batch);
   // Output of the last Evaluate or Forward: probabilities (rows, classes), or
@@ -264,6 +271,7 @@ class Trainer {
                     const ParallelRunner& parallel);
   bool UpdateNode(uint32_t node);
   void PoisonDead(uint32_t step, bool before);
+  void MeasureSignal(const ProgramStep& step, const Batch& batch);
   Status MemoryStatus() const;
 
   // The caller's memory: null where it was moved from, and so never used by
@@ -320,6 +328,7 @@ class Trainer {
   bool check_memory_ = true;
 #endif
   uint32_t memory_fault_ = kNoNode;
+  double* signal_ = nullptr;  // WatchSignal
 };
 
 }  // namespace temper

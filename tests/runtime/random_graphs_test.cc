@@ -1,0 +1,84 @@
+// Random graphs of all layers, trained: their plans pass the check, no step
+// writes where it must not, and neither the life of gradients nor frozen layers
+// nor a plan for evaluation changes a bit.
+#include "tests/testing/model_test.h"
+#include "tests/testing/random_graph.h"
+
+namespace temper {
+namespace {
+
+using testing::Bench;
+using testing::TestBatch;
+
+constexpr uint32_t kBatch = 4, kRows = 3;
+
+struct Outcome {
+  std::vector<float> state, output;
+  double loss = 0;
+};
+
+// Two steps, the second on fewer rows, then an evaluation.
+Outcome Train(const Graph& graph, const PlanOptions& options) {
+  Outcome outcome;
+  Bench bench;
+  const Status status = bench.Start(graph, options);
+  EXPECT_TRUE(status.ok()) << status.message << " at " << status.node;
+  if (!status.ok()) return outcome;
+  bench.trainer.Initialize(5);
+  bench.trainer.CheckMemory(true);
+  std::vector<Shape> shapes;
+  EXPECT_TRUE(graph.Check(&shapes).ok());
+  const Shape input = shapes[0];
+  const uint32_t classes = shapes.back().c;
+  if (options.training) {
+    for (const uint32_t rows : {kBatch, kRows}) {
+      const TestBatch data(input, classes, kBatch, rows);
+      const StepResult r = bench.trainer.Step(data.View(rows), 0.01f);
+      EXPECT_TRUE(r.status.ok()) << r.status.message << " " << r.status.node;
+      outcome.loss = r.loss;
+    }
+    outcome.state = bench.State();
+  }
+  const TestBatch data(input, classes, kBatch, 9);
+  EXPECT_TRUE(bench.trainer.Evaluate(data.View(kRows)).status.ok());
+  EXPECT_EQ(bench.trainer.MemoryFault(), kNoNode);
+  const float* const y = bench.trainer.Output();
+  outcome.output.assign(y, y + kRows * shapes.back().Count());
+  return outcome;
+}
+
+TEST(RandomGraphs, TrainWithoutAFault) {
+  uint64_t kinds = 0;
+  for (uint64_t seed = 0; seed < 120; ++seed) {
+    SCOPED_TRACE(seed);
+    const Graph graph = testing::RandomGraph(seed).graph;
+    for (const Node& node : graph.nodes) {
+      kinds |= uint64_t{1} << static_cast<uint32_t>(node.kind);
+    }
+    PlanOptions options;
+    options.batch = kBatch;
+    const Outcome fused = Train(graph, options);
+    // In slabs.
+    options.cache_bytes = 0;
+    EXPECT_TRUE(testing::SameBits(Train(graph, options).state, fused.state));
+    options.gradients = GradientMode::kWhole;
+    EXPECT_TRUE(testing::SameBits(Train(graph, options).state, fused.state));
+    // The lower half frozen.
+    options.gradients = GradientMode::kFused;
+    options.frozen.assign(graph.nodes.size(), 0);
+    for (size_t i = 0; i < graph.nodes.size() / 2; ++i) options.frozen[i] = 1;
+    Train(graph, options);
+    if (::testing::Test::HasFailure()) {
+      FAIL() << "graph of seed " << seed;
+    }
+  }
+  // Every layer was among them but those that the graphs do not have.
+  for (uint32_t k = 0; k < static_cast<uint32_t>(LayerKind::kCount); ++k) {
+    const LayerKind kind = static_cast<LayerKind>(k);
+    if (IsLoss(kind)) continue;
+    EXPECT_TRUE(kinds >> k & 1) << LayerName(kind);
+  }
+}
+
+}  // namespace
+}  // namespace temper
