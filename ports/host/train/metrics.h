@@ -1,0 +1,79 @@
+// Metrics of predictions that belong to a loss: of classes by counts (accuracy,
+// balanced accuracy, F1), of scores (area under the ROC curve), of values (mean
+// absolute error, root of the mean squared error). Whole-number counts as far as
+// they go, so that the order of the samples changes nothing. Nothing here
+// allocates after its constructor or Reserve.
+#ifndef TEMPER_PORTS_HOST_TRAIN_METRICS_H_
+#define TEMPER_PORTS_HOST_TRAIN_METRICS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace temper::host {
+
+// A sample with the score that is higher for positive ones: a probability, or
+// an error where anomalies are the positive ones.
+struct ScoredSample {
+  float score = 0.0f;
+  bool positive = false;
+};
+
+// The share of pairs of a positive and a negative sample in which the positive
+// one has the higher score; equal scores count half (Mann and Whitney 1947;
+// scikit-learn's roc_auc_score). Exact up to one division. No value without
+// both kinds, and where a score is NaN. Sorts `samples`. O(n log n).
+std::optional<double> AreaUnderRoc(std::span<ScoredSample> samples);
+
+// Samples by true class and predicted class.
+class ConfusionMatrix {
+ public:
+  explicit ConfusionMatrix(uint32_t classes = 0)
+      : classes_(classes), counts_(size_t{classes} * classes) {}
+
+  void Clear();
+  // Both below classes(); `count` samples.
+  void Add(uint32_t truth, uint32_t guess, uint64_t count = 1) {
+    counts_[size_t{truth} * classes_ + guess] += count;
+  }
+  uint32_t classes() const { return classes_; }
+  uint64_t Count(uint32_t truth, uint32_t guess) const {
+    return counts_[size_t{truth} * classes_ + guess];
+  }
+  uint64_t Samples(uint32_t truth) const;
+  uint64_t Guesses(uint32_t guess) const;
+  uint64_t Samples() const;
+
+  // No value where nothing was counted that it is a share of.
+  std::optional<double> Accuracy() const;
+  // Of the samples of a class, the share that is told right; of the samples told
+  // to be of the class, the share that is.
+  std::optional<double> Recall(uint32_t c) const;
+  std::optional<double> Precision(uint32_t c) const;
+  // 2 right / (samples + guesses): the harmonic mean of the two.
+  std::optional<double> F1(uint32_t c) const;
+  // Means over the classes that have a value: of recalls (balanced accuracy),
+  // of F1 (macro F1; a class without samples that is guessed counts as 0).
+  std::optional<double> BalancedAccuracy() const;
+  std::optional<double> MacroF1() const;
+
+ private:
+  uint32_t classes_ = 0;
+  std::vector<uint64_t> counts_;
+};
+
+// Sums of the errors of values, in double, in the order in which they come.
+struct ErrorSums {
+  double absolute = 0.0, squares = 0.0;
+  uint64_t count = 0;
+
+  void Add(float prediction, float target);
+  std::optional<double> Mae() const;
+  std::optional<double> Rmse() const;
+};
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_TRAIN_METRICS_H_
