@@ -161,6 +161,8 @@ struct StepContext {
   uint32_t first_rows = 0;
   // They follow it in forward: there is no backward (FollowStatistics).
   bool forward_statistics = false;
+  // Of training: how much each class counts, or null (Batch::class_weights).
+  const float* class_weights = nullptr;
 
   // Gradients are sums over the rows divided by this.
   float Divisor() const {

@@ -34,6 +34,16 @@ struct VariantParams {
 };
 inline constexpr Field kVariantFields[] = {TEMPER_VARIANT_FIELD(VariantParams)};
 
+// What every model with targets can be told beside its own fields.
+enum class HeadKind : uint32_t { kAuto, kSoftmax, kSigmoid };
+struct ModelCommon {
+  HeadKind head = HeadKind::kAuto;
+};
+inline constexpr Field kModelCommonFields[] = {TEMPER_FIELD_CHOICE(
+    ModelCommon, head, "auto|softmax|sigmoid",
+    "sigmoid: one output for two classes, or one for each of several labels; "
+    "auto: that for several labels, else softmax")};
+
 // ModelInfo::build of a model whose params are a Params.
 template <class Params, void (*kBuild)(const Params& params, Builder& builder)>
 void BuildWith(const void* params, Builder& builder) {
@@ -53,6 +63,7 @@ class Builder {
   Builder(Shape input, const Targets& targets, Graph* graph)
       : input_(input), targets_(targets), graph_(*graph) {}
 
+  void set_head(HeadKind head) { head_ = head; }
   void set_variant(Variant variant) { mlperf_ = variant == Variant::kMlperf; }
   bool mlperf() const { return mlperf_; }
 
@@ -93,7 +104,8 @@ class Builder {
                         uint32_t out_channels, uint32_t stride);
 
   // The head: "fc", a dense layer with an output for each class or value, and
-  // "loss", the one for such targets.
+  // "loss", the one for such targets: softmax for classes, sigmoid for several
+  // labels or by set_head; then two classes have one output.
   void Head(Tensor x);
   // "loss" against another tensor.
   void MeanSquaredError(Tensor x, Tensor target);
@@ -107,6 +119,7 @@ class Builder {
   Targets targets_;
   Graph& graph_;
   bool mlperf_ = false;
+  HeadKind head_ = HeadKind::kAuto;
 };
 
 }  // namespace temper::models

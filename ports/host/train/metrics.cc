@@ -102,6 +102,37 @@ std::optional<double> ConfusionMatrix::MacroF1() const {
   return MeanOf(classes_, [&](uint32_t c) { return F1(c); });
 }
 
+void LabelCounts::Clear() {
+  std::fill(counts_.begin(), counts_.end(), Counts());
+}
+
+void LabelCounts::Add(uint32_t label, bool there, bool told) {
+  Counts& c = counts_[label];
+  c.both += there && told;
+  c.told += told && !there;
+  c.there += there && !told;
+}
+
+uint64_t LabelCounts::Samples(uint32_t label) const {
+  return counts_[label].both + counts_[label].there;
+}
+
+uint64_t LabelCounts::Told(uint32_t label) const {
+  return counts_[label].both + counts_[label].told;
+}
+
+std::optional<double> LabelCounts::Recall(uint32_t label) const {
+  return Ratio(Right(label), Samples(label));
+}
+
+std::optional<double> LabelCounts::F1(uint32_t label) const {
+  return Ratio(2 * Right(label), Samples(label) + Told(label));
+}
+
+std::optional<double> LabelCounts::MacroF1() const {
+  return MeanOf(labels(), [&](uint32_t label) { return F1(label); });
+}
+
 void ErrorSums::Add(float prediction, float target) {
   const double error = double{prediction} - double{target};
   absolute += std::fabs(error);

@@ -64,6 +64,30 @@ class ConfusionMatrix {
   std::vector<uint64_t> counts_;
 };
 
+// Of samples that may have several labels, for each label: there and told, told
+// alone, there alone.
+class LabelCounts {
+ public:
+  explicit LabelCounts(uint32_t labels = 0) : counts_(labels) {}
+
+  void Clear();
+  void Add(uint32_t label, bool there, bool told);
+  uint32_t labels() const { return static_cast<uint32_t>(counts_.size()); }
+  uint64_t Samples(uint32_t label) const;  // that have it
+  uint64_t Right(uint32_t label) const { return counts_[label].both; }
+  uint64_t Told(uint32_t label) const;
+  // As of ConfusionMatrix; F1 means over the labels that have a value.
+  std::optional<double> Recall(uint32_t label) const;
+  std::optional<double> F1(uint32_t label) const;
+  std::optional<double> MacroF1() const;
+
+ private:
+  struct Counts {
+    uint64_t both = 0, told = 0, there = 0;
+  };
+  std::vector<Counts> counts_;
+};
+
 // Sums of the errors of values, in double, in the order in which they come.
 struct ErrorSums {
   double absolute = 0.0, squares = 0.0;
