@@ -352,6 +352,47 @@ class Preprocessing(Jobs):
             self.assertAlmostEqual(stored["normalize.std"][3], std, places=5)
         self.refused(64, "--normalize|channel_mean", "--normalize", "std")
 
+    def test_gray_becomes_three_channels(self):
+        self.result("gray3", "--channels", "rgb", epochs=4, data=self.spec)
+        self.assertEqual(self.graph("gray3")[0]["c"], 3)
+        stored = tensors(self.tmp / "gray3/weights/last.safetensors")
+        self.assertEqual(len(set(stored["normalize.mean"])), 1)
+        self.assertEqual(len(stored["normalize.mean"]), 3)
+        test = self.spec + "?split=test"
+        report = self.evaluated("gray3", test)
+        self.assertGreater(report["accuracy"], 0.9)
+        # From the file itself, as a picture, and in fine-tuning: the same three channels.
+        both = [json.loads(run("predict", self.tmp / "gray3", *what, "--json").stdout)["predictions"]
+                for what in (["--data", test], [self.data / "t10k-images-idx3-ubyte"])]
+        self.assertEqual([a["classes"] for a in both[0]], [b["classes"] for b in both[1]])
+        picture = self.tmp / "first.pgm"
+        picture.write_bytes(b"P5 12 12 255\n" + (self.data / "t10k-images-idx3-ubyte").read_bytes()[16:160])
+        alone = json.loads(run("predict", self.tmp / "gray3", picture, "--json").stdout)["predictions"][0]
+        self.assertEqual(alone["classes"], both[0][0]["classes"])
+        run("finetune", self.tmp / "gray3", "--data", test.split("?")[0], "--epochs", "1", "--out", self.tmp / "gray3-tuned")
+        done = run("finetune", self.tmp / "gray3", "--data", self.spec, "--epochs", "1", "--channels", "bgr", "--out",
+                   self.tmp / "no", expect=13)
+        self.assertIn("trained with rgb", message(done))
+        self.refused(64, "--channels|rgb, bgr", "--channels", "rgba")
+
+    def test_blue_first(self):
+        rng = random.Random(6)
+        n, levels = 60, (20, 100, 200)
+        x = [min(255, level + rng.randrange(0, 30) + 20 * (i % 2) * (c == 2))
+             for i in range(n) for _ in range(16) for c, level in enumerate(levels)]
+        (self.tmp / "rgb.npy").write_bytes(npy((n, 4, 4, 3), x, "|u1"))
+        (self.tmp / "y.npy").write_bytes(npy((n,), [i % 2 for i in range(n)], "<i8"))
+        data = f"npy:{self.tmp}/rgb.npy,{self.tmp}/y.npy"
+        means = {}
+        for order in ("rgb", "bgr"):
+            self.result(order, "--channels", order, data=data, epochs=10, model="mlp?hidden=8")
+            means[order] = tensors(self.tmp / order / "weights/last.safetensors")["normalize.mean"]
+            self.assertEqual(self.evaluated(order, data)["accuracy"], 1.0)
+            told = json.loads(run("inspect", self.tmp / order, "--json").stdout)["preprocessing"]["channels"]
+            self.assertEqual(told, order)
+        self.assertEqual(means["rgb"], means["bgr"][::-1])
+        self.assertEqual(sorted(means["rgb"]), list(means["rgb"]))
+
 
 if __name__ == "__main__":
     cli_test.TEMPER = os.path.abspath(sys.argv.pop(1))
