@@ -39,11 +39,11 @@ struct Evaluation {
   // confusion[true class of the data][class of the model]
   std::vector<std::vector<uint64_t>> confusion;
   // Classes of the model, and after them those of the data that it lacks.
-  ConfusionMatrix matrix;
-  std::vector<uint32_t> matrix_class;  // of each class of the data
-  std::optional<double> auc;           // of two classes
+  ClassCounts counts;
+  std::vector<uint32_t> class_of;  // of each class of the data
+  std::optional<double> auc;       // of two classes
   // Of data with several labels a sample, by label of the model.
-  std::optional<LabelCounts> labels;
+  std::optional<ClassCounts> labels;
   // Of values: mean absolute error and root of the mean squared one, of all and
   // by output; none where not all outputs are finite.
   struct Errors {
@@ -124,10 +124,10 @@ Evaluation EvaluateClasses(Predictor& predictor, const Dataset& data,
   loader.StartEpoch(0);
   uint32_t all = outputs;
   for (size_t c = 0; c < classes; ++c) {
-    e.matrix_class.push_back(
-        to_model[c] >= 0 ? static_cast<uint32_t>(to_model[c]) : all++);
+    e.class_of.push_back(to_model[c] >= 0 ? static_cast<uint32_t>(to_model[c])
+                                          : all++);
   }
-  e.matrix = ConfusionMatrix(all);
+  e.counts = ClassCounts(all);
   std::vector<ScoredSample> scores;
   ModelTargets targets(data, to_model, predictor);
   std::vector<int32_t> labels(predictor.batch());
@@ -155,8 +155,8 @@ Evaluation EvaluateClasses(Predictor& predictor, const Dataset& data,
       const size_t guess =
           static_cast<size_t>(std::max_element(p, p + outputs) - p);
       ++e.confusion[truth][guess];
-      e.matrix.Add(e.matrix_class[truth], static_cast<uint32_t>(guess));
-      if (outputs == 2) scores.push_back({p[1], e.matrix_class[truth] == 1});
+      e.counts.Add(e.class_of[truth], static_cast<uint32_t>(guess));
+      if (outputs == 2) scores.push_back({p[1], e.class_of[truth] == 1});
       if (static_cast<int32_t>(guess) == labels[row]) {
         ++e.class_correct[truth];
         ++e.correct;
@@ -177,7 +177,7 @@ Evaluation EvaluateClasses(Predictor& predictor, const Dataset& data,
 Evaluation EvaluateLabels(Predictor& predictor, const Dataset& data) {
   const uint32_t outputs = predictor.outputs();
   Evaluation e;
-  e.labels = LabelCounts(outputs);
+  e.labels = ClassCounts(outputs);
   Loader loader(data, LoaderOptions{predictor.batch(), 0, false, false});
   loader.StartEpoch(0);
   double loss = 0;
@@ -193,7 +193,7 @@ Evaluation EvaluateLabels(Predictor& predictor, const Dataset& data) {
         e.non_finite.Add(SampleName(data, batch->sample_ids[row]));
       }
       for (uint32_t k = 0; k < outputs; ++k, ++p, ++t) {
-        e.labels->Add(k, *t > 0.5f, *p > 0.5f);
+        e.labels->AddLabel(k, *t > 0.5f, *p > 0.5f);
       }
     }
   }
@@ -308,9 +308,8 @@ void AddClasses(const Predictor& predictor,
     if (!e.told[i]) continue;
     classes.Add({names[i], e.class_samples[i], e.class_correct[i],
                  Ratio(e.class_correct[i], e.class_samples[i]),
-                 e.matrix.Precision(e.matrix_class[i]),
-                 e.matrix.F1(e.matrix_class[i]), most_often(i),
-                 e.confusion[i]});
+                 e.counts.Precision(e.class_of[i]), e.counts.F1(e.class_of[i]),
+                 most_often(i), e.confusion[i]});
     std::vector<Value>& row = confusion.emplace_back();
     row.push_back(names[i]);
     for (const uint64_t count : e.confusion[i]) row.push_back(count);
@@ -332,7 +331,7 @@ void AddLabels(const Predictor& predictor, const Evaluation& e,
                                               {"told", "told"},
                                               {"recall", "recall", {}, kShare},
                                               {"f1", "f1", {}, kShare}});
-  for (uint32_t k = 0; k < e.labels->labels(); ++k) {
+  for (uint32_t k = 0; k < e.labels->classes(); ++k) {
     labels.Add(
         {predictor.ClassName(k), e.labels->Samples(k), e.labels->Right(k),
          e.labels->Told(k), e.labels->Recall(k), e.labels->F1(k)},
@@ -377,7 +376,7 @@ std::string Summary(const Predictor& predictor, const Dataset& data,
   }
   if (predictor.classifier() && ClassesDiffer(e)) {
     line += ", balanced accuracy " +
-            FormatValue(e.matrix.BalancedAccuracy(), kShare);
+            FormatValue(e.counts.BalancedAccuracy(), kShare);
   }
   if (e.labels) line += ", F1 " + FormatValue(e.labels->MacroF1(), kShare);
   if (e.errors) {
@@ -433,8 +432,8 @@ int Run(Cli& cli, const Arguments& a) {
   if (predictor.classifier()) {
     report.Data("correct", e.correct);
     report.Data("accuracy", Ratio(e.correct, e.samples));
-    report.Data("balanced_accuracy", e.matrix.BalancedAccuracy());
-    report.Data("f1", e.labels ? e.labels->MacroF1() : e.matrix.MacroF1());
+    report.Data("balanced_accuracy", e.counts.BalancedAccuracy());
+    report.Data("f1", e.labels ? e.labels->MacroF1() : e.counts.MacroF1());
     report.Data("auc", e.auc);
   }
   report.Data("loss", e.loss);

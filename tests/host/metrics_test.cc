@@ -53,12 +53,14 @@ TEST(AreaUnderRoc, ByHand) {
   EXPECT_FALSE(of({{std::nanf(""), false}, {1, true}}));
 }
 
-// Of three classes: rows are the truth.
-TEST(ConfusionMatrix, ByHand) {
-  ConfusionMatrix m(3);
-  m.Add(0, 0, 90), m.Add(0, 1, 10);
-  m.Add(1, 0, 5), m.Add(1, 1, 5);
-  EXPECT_DOUBLE_EQ(m.Accuracy().value(), 95.0 / 110);
+void Add(ClassCounts* m, uint32_t truth, uint32_t guess, int times) {
+  for (int i = 0; i < times; ++i) m->Add(truth, guess);
+}
+
+TEST(ClassCounts, ByHand) {
+  ClassCounts m(3);
+  Add(&m, 0, 0, 90), Add(&m, 0, 1, 10);
+  Add(&m, 1, 0, 5), Add(&m, 1, 1, 5);
   // The third class has no samples and nobody guesses it.
   EXPECT_DOUBLE_EQ(m.BalancedAccuracy().value(), (0.9 + 0.5) / 2);
   EXPECT_DOUBLE_EQ(m.F1(0).value(), 180.0 / 195);
@@ -66,12 +68,24 @@ TEST(ConfusionMatrix, ByHand) {
   EXPECT_DOUBLE_EQ(m.Precision(1).value(), 5.0 / 15);
   EXPECT_FALSE(m.F1(2));
   EXPECT_DOUBLE_EQ(m.MacroF1().value(), (180.0 / 195 + 0.4) / 2);
-  m.Add(0, 2);  // now it counts, as 0
+  Add(&m, 0, 2, 1);  // now it counts, as 0
   EXPECT_DOUBLE_EQ(m.F1(2).value(), 0.0);
   EXPECT_DOUBLE_EQ(m.BalancedAccuracy().value(), (90.0 / 101 + 0.5) / 2);
+  EXPECT_EQ(m.Samples(0), 101u);
+  EXPECT_EQ(m.Told(0), 95u);
   m.Clear();
-  EXPECT_FALSE(m.Accuracy());
+  EXPECT_FALSE(m.BalancedAccuracy());
   EXPECT_FALSE(m.MacroF1());
+}
+
+TEST(ClassCounts, OfSeveralLabels) {
+  ClassCounts m(2);
+  m.AddLabel(0, true, true), m.AddLabel(0, true, false);
+  m.AddLabel(0, false, true), m.AddLabel(1, false, false);
+  EXPECT_DOUBLE_EQ(m.Recall(0).value(), 0.5);
+  EXPECT_DOUBLE_EQ(m.F1(0).value(), 0.5);
+  EXPECT_FALSE(m.F1(1));
+  EXPECT_DOUBLE_EQ(m.MacroF1().value(), 0.5);
 }
 
 TEST(ErrorSums, ByHand) {

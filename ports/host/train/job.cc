@@ -30,6 +30,7 @@
 #include "ports/host/train/normalization.h"
 #include "ports/host/train/runs.h"
 #include "ports/host/train/specs.h"
+#include "ports/host/train/validation_metrics.h"
 #include "simd/target.h"
 #include "temper/graph_edit.h"
 
@@ -694,6 +695,7 @@ Outside OutsideBytes(const Job& job) {
   if (job.data.val) {
     o.data += job.data.val->MemoryBytes();
     o.batches += LoaderBytes(*job.data.val, job.options.batch);
+    o.data += ValidationMetricsBytes(job);
   }
   if (job.source) o.model = job.source->MemoryBytes();
   for (const ModelTensor& tensor : job.statistics) {

@@ -54,83 +54,48 @@ std::optional<double> AreaUnderRoc(std::span<ScoredSample> samples) {
                                        static_cast<double>(negatives));
 }
 
-void ConfusionMatrix::Clear() {
-  std::fill(counts_.begin(), counts_.end(), uint64_t{0});
-}
-
-uint64_t ConfusionMatrix::Samples(uint32_t truth) const {
-  uint64_t sum = 0;
-  for (uint32_t k = 0; k < classes_; ++k) sum += Count(truth, k);
-  return sum;
-}
-
-uint64_t ConfusionMatrix::Guesses(uint32_t guess) const {
-  uint64_t sum = 0;
-  for (uint32_t c = 0; c < classes_; ++c) sum += Count(c, guess);
-  return sum;
-}
-
-uint64_t ConfusionMatrix::Samples() const {
-  uint64_t sum = 0;
-  for (const uint64_t count : counts_) sum += count;
-  return sum;
-}
-
-std::optional<double> ConfusionMatrix::Accuracy() const {
-  uint64_t right = 0;
-  for (uint32_t c = 0; c < classes_; ++c) right += Count(c, c);
-  return Ratio(right, Samples());
-}
-
-std::optional<double> ConfusionMatrix::Recall(uint32_t c) const {
-  return Ratio(Count(c, c), Samples(c));
-}
-
-std::optional<double> ConfusionMatrix::Precision(uint32_t c) const {
-  return Ratio(Count(c, c), Guesses(c));
-}
-
-std::optional<double> ConfusionMatrix::F1(uint32_t c) const {
-  return Ratio(2 * Count(c, c), Samples(c) + Guesses(c));
-}
-
-std::optional<double> ConfusionMatrix::BalancedAccuracy() const {
-  return MeanOf(classes_, [&](uint32_t c) { return Recall(c); });
-}
-
-std::optional<double> ConfusionMatrix::MacroF1() const {
-  return MeanOf(classes_, [&](uint32_t c) { return F1(c); });
-}
-
-void LabelCounts::Clear() {
+void ClassCounts::Clear() {
   std::fill(counts_.begin(), counts_.end(), Counts());
 }
 
-void LabelCounts::Add(uint32_t label, bool there, bool told) {
+void ClassCounts::AddLabel(uint32_t label, bool there, bool told) {
   Counts& c = counts_[label];
   c.both += there && told;
   c.told += told && !there;
   c.there += there && !told;
 }
 
-uint64_t LabelCounts::Samples(uint32_t label) const {
-  return counts_[label].both + counts_[label].there;
+void ClassCounts::Add(uint32_t truth, uint32_t guess) {
+  AddLabel(truth, true, truth == guess);
+  if (truth != guess) AddLabel(guess, false, true);
 }
 
-uint64_t LabelCounts::Told(uint32_t label) const {
-  return counts_[label].both + counts_[label].told;
+uint64_t ClassCounts::Samples(uint32_t c) const {
+  return counts_[c].both + counts_[c].there;
 }
 
-std::optional<double> LabelCounts::Recall(uint32_t label) const {
-  return Ratio(Right(label), Samples(label));
+uint64_t ClassCounts::Told(uint32_t c) const {
+  return counts_[c].both + counts_[c].told;
 }
 
-std::optional<double> LabelCounts::F1(uint32_t label) const {
-  return Ratio(2 * Right(label), Samples(label) + Told(label));
+std::optional<double> ClassCounts::Recall(uint32_t c) const {
+  return Ratio(Right(c), Samples(c));
 }
 
-std::optional<double> LabelCounts::MacroF1() const {
-  return MeanOf(labels(), [&](uint32_t label) { return F1(label); });
+std::optional<double> ClassCounts::Precision(uint32_t c) const {
+  return Ratio(Right(c), Told(c));
+}
+
+std::optional<double> ClassCounts::F1(uint32_t c) const {
+  return Ratio(2 * Right(c), Samples(c) + Told(c));
+}
+
+std::optional<double> ClassCounts::BalancedAccuracy() const {
+  return MeanOf(classes(), [&](uint32_t c) { return Recall(c); });
+}
+
+std::optional<double> ClassCounts::MacroF1() const {
+  return MeanOf(classes(), [&](uint32_t c) { return F1(c); });
 }
 
 void ErrorSums::Add(float prediction, float target) {

@@ -27,58 +27,33 @@ struct ScoredSample {
 // both kinds, and where a score is NaN. Sorts `samples`. O(n log n).
 std::optional<double> AreaUnderRoc(std::span<ScoredSample> samples);
 
-// Samples by true class and predicted class.
-class ConfusionMatrix {
+// Of each class, or of each label where a sample may have several: how often it
+// was there and told, told alone, there alone. 24 bytes a class.
+class ClassCounts {
  public:
-  explicit ConfusionMatrix(uint32_t classes = 0)
-      : classes_(classes), counts_(size_t{classes} * classes) {}
+  explicit ClassCounts(uint32_t classes = 0) : counts_(classes) {}
 
   void Clear();
-  // Both below classes(); `count` samples.
-  void Add(uint32_t truth, uint32_t guess, uint64_t count = 1) {
-    counts_[size_t{truth} * classes_ + guess] += count;
-  }
-  uint32_t classes() const { return classes_; }
-  uint64_t Count(uint32_t truth, uint32_t guess) const {
-    return counts_[size_t{truth} * classes_ + guess];
-  }
-  uint64_t Samples(uint32_t truth) const;
-  uint64_t Guesses(uint32_t guess) const;
-  uint64_t Samples() const;
+  // A sample with one class; both below classes().
+  void Add(uint32_t truth, uint32_t guess);
+  // One of the labels of a sample.
+  void AddLabel(uint32_t label, bool there, bool told);
+
+  uint32_t classes() const { return static_cast<uint32_t>(counts_.size()); }
+  uint64_t Samples(uint32_t c) const;  // that are of it
+  uint64_t Told(uint32_t c) const;     // that are told to be of it
+  uint64_t Right(uint32_t c) const { return counts_[c].both; }
 
   // No value where nothing was counted that it is a share of.
-  std::optional<double> Accuracy() const;
-  // Of the samples of a class, the share that is told right; of the samples told
-  // to be of the class, the share that is.
+  // Of the samples of a class, the share that is told right; of those told to be
+  // of it, the share that is.
   std::optional<double> Recall(uint32_t c) const;
   std::optional<double> Precision(uint32_t c) const;
-  // 2 right / (samples + guesses): the harmonic mean of the two.
+  // 2 right / (samples + told): the harmonic mean of the two.
   std::optional<double> F1(uint32_t c) const;
-  // Means over the classes that have a value: of recalls (balanced accuracy),
-  // of F1 (macro F1; a class without samples that is guessed counts as 0).
+  // Means over the classes that have a value: of recalls (balanced accuracy), of
+  // F1 (macro F1; a class without samples that is told counts as 0).
   std::optional<double> BalancedAccuracy() const;
-  std::optional<double> MacroF1() const;
-
- private:
-  uint32_t classes_ = 0;
-  std::vector<uint64_t> counts_;
-};
-
-// Of samples that may have several labels, for each label: there and told, told
-// alone, there alone.
-class LabelCounts {
- public:
-  explicit LabelCounts(uint32_t labels = 0) : counts_(labels) {}
-
-  void Clear();
-  void Add(uint32_t label, bool there, bool told);
-  uint32_t labels() const { return static_cast<uint32_t>(counts_.size()); }
-  uint64_t Samples(uint32_t label) const;  // that have it
-  uint64_t Right(uint32_t label) const { return counts_[label].both; }
-  uint64_t Told(uint32_t label) const;
-  // As of ConfusionMatrix; F1 means over the labels that have a value.
-  std::optional<double> Recall(uint32_t label) const;
-  std::optional<double> F1(uint32_t label) const;
   std::optional<double> MacroF1() const;
 
  private:

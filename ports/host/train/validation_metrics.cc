@@ -18,6 +18,14 @@ bool MeasuresClasses(const Job& job) {
          (!several && Imbalance(job.data.train) > kImbalanced);
 }
 
+uint64_t ValidationMetricsBytes(const Job& job) {
+  constexpr uint64_t kClass = 24;
+  if (!job.data.val || !MeasuresClasses(job)) return 0;
+  const uint32_t classes = models::ClassesOf(job.info.graph, OutputsOf(job));
+  const uint64_t scores = classes == 2 ? job.data.val->size() : 0;
+  return classes * kClass + scores * sizeof(ScoredSample);
+}
+
 ValidationMetrics::ValidationMetrics(const Job& job) {
   if (!job.data.val) return;
   outputs_ = OutputsOf(job);
@@ -29,17 +37,17 @@ ValidationMetrics::ValidationMetrics(const Job& job) {
   if (!classes_) return;
   width_ = models::ClassesOf(job.info.graph, outputs_);
   if (job.data.val->targets.kind == TargetKind::kMultiHot) {
-    labels_ = LabelCounts(outputs_);
+    several_ = true;
+    counts_ = ClassCounts(outputs_);
     return;
   }
   one_output_ = width_ != outputs_;
-  confusion_ = ConfusionMatrix(width_);
+  counts_ = ClassCounts(width_);
   if (width_ == 2) scores_.resize(job.data.val->size());
 }
 
 void ValidationMetrics::Begin() {
-  confusion_.Clear();
-  labels_.Clear();
+  counts_.Clear();
   scored_ = 0;
   errors_ = {};
 }
@@ -60,10 +68,10 @@ void ValidationMetrics::AddClasses(const Batch& batch, const float* output) {
     const float* const t = batch.targets == nullptr
                                ? nullptr
                                : batch.targets + size_t{r} * outputs_;
-    for (uint32_t j = 0; j < labels_.labels(); ++j) {
-      labels_.Add(j, t[j] > 0.5f, p[j] > 0.5f);
+    for (uint32_t j = 0; j < outputs_ && several_; ++j) {
+      counts_.AddLabel(j, t[j] > 0.5f, p[j] > 0.5f);
     }
-    if (labels_.labels() > 0) continue;
+    if (several_) continue;
     const uint32_t truth =
         batch.labels != nullptr
             ? static_cast<uint32_t>(batch.labels[r])
@@ -72,7 +80,7 @@ void ValidationMetrics::AddClasses(const Batch& batch, const float* output) {
         one_output_
             ? (p[0] > 0.5f ? 1u : 0u)
             : static_cast<uint32_t>(std::max_element(p, p + outputs_) - p);
-    confusion_.Add(truth, guess);
+    counts_.Add(truth, guess);
     if (scored_ < scores_.size()) {
       scores_[scored_++] = {p[outputs_ - 1], truth == 1};
     }
@@ -80,11 +88,11 @@ void ValidationMetrics::AddClasses(const Batch& batch, const float* output) {
 }
 
 std::optional<double> ValidationMetrics::BalancedAccuracy() const {
-  return confusion_.BalancedAccuracy();
+  return several_ ? std::nullopt : counts_.BalancedAccuracy();
 }
 
 std::optional<double> ValidationMetrics::MacroF1() const {
-  return labels_.labels() > 0 ? labels_.MacroF1() : confusion_.MacroF1();
+  return counts_.MacroF1();
 }
 
 std::optional<double> ValidationMetrics::Auc() {

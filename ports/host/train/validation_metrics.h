@@ -17,6 +17,9 @@ namespace temper::host {
 // asked for that makes them matter.
 bool MeasuresClasses(const Job& job);
 
+// The memory of what follows.
+uint64_t ValidationMetricsBytes(const Job& job);
+
 class ValidationMetrics {
  public:
   explicit ValidationMetrics(const Job& job);
@@ -37,8 +40,8 @@ class ValidationMetrics {
   bool classes_ = false, values_ = false;
   uint32_t outputs_ = 0, width_ = 0;
   bool one_output_ = false;  // for two classes
-  ConfusionMatrix confusion_;
-  LabelCounts labels_;
+  bool several_ = false;     // labels a sample
+  ClassCounts counts_;
   std::vector<ScoredSample> scores_;
   size_t scored_ = 0;
   ErrorSums errors_;
