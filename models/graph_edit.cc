@@ -1,6 +1,7 @@
 // Edits of a graph in place. See graph_edit.h.
 #include "temper/graph_edit.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -27,6 +28,31 @@ bool IsRegressor(const Graph& graph) {
   const LossTraits* const loss = LossOf(node.kind);
   return loss != nullptr && loss->targets == TargetKind::kValues &&
          NeedsTargets(node);
+}
+
+uint32_t ClassesOf(const Graph& graph, uint64_t outputs) {
+  const LossTraits* const loss =
+      graph.nodes.empty() ? nullptr : LossOf(graph.nodes.back().kind);
+  return static_cast<uint32_t>(loss == nullptr ? outputs
+                                               : loss->Classes(outputs));
+}
+
+Status SetLoss(Graph* graph, LayerKind kind, const void* params,
+               size_t params_size) {
+  Graph edited = *graph;
+  if (edited.nodes.empty() || !IsLoss(edited.nodes.back().kind)) {
+    return Error(StatusCode::kUnsupported, "the graph ends in no loss");
+  }
+  if (!IsLoss(kind)) {
+    return Error(StatusCode::kInvalidArgument, "that layer is no loss");
+  }
+  Node& loss = edited.nodes.back();
+  loss.kind = kind;
+  std::memset(loss.params, 0, sizeof(loss.params));
+  std::memcpy(loss.params, params, std::min(params_size, sizeof(loss.params)));
+  TEMPER_RETURN_IF_ERROR(edited.Check(nullptr));
+  *graph = edited;
+  return Ok();
 }
 
 Status SetOutputs(Graph* graph, uint32_t outputs) {

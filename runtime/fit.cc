@@ -156,6 +156,9 @@ bool Fit::Validate(FitMeans* means, FitResult* result) {
       *result = Failed(r.status, true);
       return false;
     }
+    for (FitObserver* const observer : observers_) {
+      observer->OnEvaluated(*this, *batch);
+    }
     loss += double{r.loss} * r.rows;
     absolute += double{r.absolute_error} * r.rows;
     correct += r.correct;
@@ -165,6 +168,9 @@ bool Fit::Validate(FitMeans* means, FitResult* result) {
   means->loss = loss / n;
   means->accuracy = static_cast<double>(correct) / n;
   means->absolute_error = absolute / n;
+  for (FitObserver* const observer : observers_) {
+    observer->OnValidated(*this, means);
+  }
   return true;
 }
 
@@ -213,17 +219,20 @@ void BestKeeper::Look(const Trainer& trainer, const EpochReport& report) {
     return;
   }
   const bool by_loss = monitor == Monitor::kLoss;
-  const bool improved = !val || epoch == 0 ||
-                        (by_loss ? val->loss < loss - min_delta
-                                 : val->accuracy > accuracy + min_delta);
+  const double now = !val                         ? 0
+                     : monitor == Monitor::kScore ? val->score
+                                                  : val->accuracy;
+  const bool improved =
+      !val || epoch == 0 ||
+      (by_loss ? val->loss < loss - min_delta : now > accuracy + min_delta);
   // The loss decides between equals.
-  const bool tie = val && !improved && !by_loss && val->accuracy == accuracy &&
-                   val->loss < loss;
+  const bool tie =
+      val && !improved && !by_loss && now == accuracy && val->loss < loss;
   waited = improved || tie ? 0 : waited + 1;
   if (!improved && !tie) return;
   epoch = report.epoch;
   if (val) {
-    accuracy = val->accuracy;
+    accuracy = now;
     loss = val->loss;
   }
   if (snapshot_ != nullptr) trainer.TakeSnapshot(snapshot_);

@@ -164,6 +164,8 @@ struct StepContext {
   // weight of the batch, or, negative, with the layer's own.
   bool forward_statistics = false;
   float statistics_weight = -1.0f;
+  // Of training: how much each class counts, or null (Batch::class_weights).
+  const float* class_weights = nullptr;
 
   // Gradients are sums over the rows divided by this.
   float Divisor() const {

@@ -182,7 +182,11 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
   }
   const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
   const Node& loss = plan_.graph.nodes[last];
-  if (LossOf(loss.kind)->targets == TargetKind::kClasses) {
+  const LossTraits& traits = *LossOf(loss.kind);
+  if (training && batch.class_weights != nullptr) {
+    TEMPER_RETURN_IF_ERROR(CheckClassWeights(batch, traits));
+  }
+  if (traits.targets == TargetKind::kClasses) {
     if (batch.labels != nullptr && batch.targets != nullptr) {
       return Error(StatusCode::kInvalidArgument,
                    "labels or targets, not both of them");
@@ -195,7 +199,8 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
     // Evaluation may meet classes that the model lacks: label -1 says so and
     // counts as wrong. Training on one is an error.
     const int32_t lowest = training ? 0 : -1;
-    const int32_t classes = static_cast<int32_t>(plan_.shapes[last].c);
+    const int32_t classes =
+        static_cast<int32_t>(traits.Classes(plan_.shapes[last].c));
     for (uint32_t r = 0; r < batch.rows; ++r) {
       if (batch.labels[r] < lowest || batch.labels[r] >= classes) {
         return Error(StatusCode::kBadData, "a label is outside the classes");
@@ -203,6 +208,23 @@ Status Trainer::CheckBatch(const Batch& batch, bool training) const {
     }
   } else if (training && NeedsTargets(loss) && batch.targets == nullptr) {
     return Error(StatusCode::kInvalidArgument, "targets are missing");
+  }
+  return Ok();
+}
+
+Status Trainer::CheckClassWeights(const Batch& batch,
+                                  const LossTraits& loss) const {
+  if (loss.targets != TargetKind::kClasses) {
+    return Error(StatusCode::kInvalidArgument,
+                 "class weights are for a loss of classes");
+  }
+  const uint64_t classes = loss.Classes(plan_.shapes.back().c);
+  for (uint64_t c = 0; c < classes; ++c) {
+    const float w = batch.class_weights[c];
+    if (!(w >= 0.0f) || !std::isfinite(w)) {
+      return Error(StatusCode::kInvalidArgument,
+                   "a class weight is negative or not finite");
+    }
   }
   return Ok();
 }
@@ -354,7 +376,8 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
       .first_rows = later ? first_rows_ : 0,
       .forward_statistics = mode == Mode::kStatistics,
       .statistics_weight =
-          mode == Mode::kStatistics ? statistics_weight_ : -1.0f};
+          mode == Mode::kStatistics ? statistics_weight_ : -1.0f,
+      .class_weights = training ? batch.class_weights : nullptr};
   const uint32_t last = static_cast<uint32_t>(plan_.nodes.size()) - 1;
   const size_t steps = mode == Mode::kStep        ? plan_.steps.size()
                        : mode >= Mode::kGradients ? backward_steps_

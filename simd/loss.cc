@@ -17,6 +17,8 @@ HWY_EXPORT(SumOfSquaresAll);
 HWY_EXPORT(SumOfDistancesAll);
 HWY_EXPORT(MeanSquaredErrorRows);
 HWY_EXPORT(MeanSquaredErrorBackwardRange);
+HWY_EXPORT(HuberRows);
+HWY_EXPORT(HuberBackwardRange);
 HWY_EXPORT(SoftmaxCrossEntropyRows);
 HWY_EXPORT(SoftmaxCrossEntropyBackwardRows);
 HWY_EXPORT(SoftmaxCrossEntropySoftRows);
@@ -103,6 +105,25 @@ void MeanSquaredErrorBackward(size_t rows, size_t n, const float* prediction,
               [&](size_t begin, size_t end, size_t) {
                 HWY_DYNAMIC_DISPATCH(MeanSquaredErrorBackwardRange)
                 (begin, end, prediction, target, factor, accumulate, d);
+              });
+}
+
+void Huber(size_t rows, size_t n, const float* prediction, const float* target,
+           float delta, float* row_loss, const ParallelRunner& parallel) {
+  ParallelFor(parallel, rows, RowGrain(kElementGrain, n),
+              [&](size_t begin, size_t end, size_t) {
+                HWY_DYNAMIC_DISPATCH(HuberRows)
+                (begin, end, n, prediction, target, delta, row_loss);
+              });
+}
+
+void HuberBackward(size_t rows, size_t n, const float* prediction,
+                   const float* target, float delta, float factor,
+                   bool accumulate, float* g, const ParallelRunner& parallel) {
+  ParallelFor(parallel, rows * n, kElementGrain,
+              [&](size_t begin, size_t end, size_t) {
+                HWY_DYNAMIC_DISPATCH(HuberBackwardRange)
+                (begin, end, prediction, target, delta, factor, accumulate, g);
               });
 }
 

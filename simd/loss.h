@@ -68,6 +68,16 @@ void MeanSquaredErrorBackward(size_t rows, size_t n, const float* prediction,
                               bool accumulate, float* d,
                               const ParallelRunner& parallel);
 
+// With d = prediction - target: row_loss[r] = mean over n of
+//   |d| <= delta: d^2 / 2, else delta (|d| - delta / 2)    (PyTorch's HuberLoss)
+void Huber(size_t rows, size_t n, const float* prediction, const float* target,
+           float delta, float* row_loss, const ParallelRunner& parallel);
+// g = (accumulate ? g : 0) + min(max(d, -delta), delta) * factor,
+// factor = 1 / (rows * n); smaller than 2^-63 in magnitude: +0.
+void HuberBackward(size_t rows, size_t n, const float* prediction,
+                   const float* target, float delta, float factor,
+                   bool accumulate, float* g, const ParallelRunner& parallel);
+
 // Sum of x; sum of x^2; sum of |a - b|.
 float Sum(size_t n, const float* x);
 float SumOfSquares(size_t n, const float* x);

@@ -189,7 +189,7 @@ FileError CheckClasses(std::span<const std::string> classes,
   if (twice != sorted.end()) {
     return mismatch(Text("two are named ", Quoted(*twice)));
   }
-  if (classes.size() > shapes.back().Count()) {
+  if (classes.size() > models::ClassesOf(graph, shapes.back().Count())) {
     return mismatch(Text(classes.size(), " names, but the model has ",
                          shapes.back().Count(), " outputs"));
   }

@@ -18,16 +18,28 @@ using Token = JsonReader::Token;
 
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 
-constexpr const char* kKindNames[] = {"none", "mean_std", "mean_image"};
-constexpr const char* kElementNames[] = {"f32", "u8"};
-constexpr const char* kFitNames[] = {"crop", "stretch", "pad"};
-// 2 has "fit" and "background". Only what needs them is written as 2: earlier
-// builds read the rest.
-constexpr uint32_t kPreprocessingVersion = 2;
+constexpr const char* kKindNames[] = {
+    "none",         "mean_std", "mean_image", "mean_image_only",
+    "channel_mean", "unit",     "signed"};
+// Of versions 1 and 2.
+constexpr uint32_t kFirstKinds = 3;
 
-constexpr const char* kKeys[] = {"version",      "h",     "w",    "c",
-                                 "element_type", "scale", "kind", "fit",
-                                 "background"};
+bool IsPerPixel(Preprocessing::Kind kind) {
+  return kind == Preprocessing::Kind::kMeanImage ||
+         kind == Preprocessing::Kind::kMeanImageOnly;
+}
+
+constexpr const char* kElementNames[] = {"f32", "u8"};
+// In files "as_data" is no key.
+constexpr const char* kChannelNames[] = {"as_data", "rgb", "bgr"};
+constexpr const char* kFitNames[] = {"crop", "stretch", "pad"};
+// 2 has "fit" and "background", 3 may have both, further kinds and "channels". A
+// file is written in the lowest version that can say it: earlier builds read the rest.
+constexpr uint32_t kPreprocessingVersion = 3;
+
+constexpr const char* kKeys[] = {"version",      "h",       "w",    "c",
+                                 "element_type", "scale",   "kind", "fit",
+                                 "background",   "channels"};
 enum Key : uint32_t {
   kVersion,
   kH,
@@ -39,6 +51,7 @@ enum Key : uint32_t {
   kVersion1Keys,
   kFit = kVersion1Keys,
   kBackground,
+  kChannels,
   kKeyCount
 };
 static_assert(std::size(kKeys) == kKeyCount);
@@ -51,6 +64,7 @@ class PreprocessingReader {
     if (reader_.Next() != Token::kBeginObject)
       return Error("expected an object");
     uint32_t version = 0, element = 0, kind = 0, fit = 0, seen = 0;
+    uint32_t channels = 0;
     PictureFit pictures;
     while (reader_.Next() == Token::kKey) {
       uint32_t key;
@@ -88,6 +102,9 @@ class PreprocessingReader {
         case kBackground:
           error = Colour(pictures.background);
           break;
+        case kChannels:
+          error = OneOf("value", kChannelNames, &channels);
+          break;
         case kKeyCount:
           break;
       }
@@ -101,18 +118,29 @@ class PreprocessingReader {
                    ", this build reads versions 1 to ", kPreprocessingVersion,
                    "; use the temper release that wrote it")};
     }
-    const uint32_t keys = version == 1 ? kVersion1Keys : kKeyCount;
+    if (version < 3 && kind >= kFirstKinds) {
+      return Error(
+          Text("kind \"", kKindNames[kind], "\" in version ", version));
+    }
+    // Both of a picture, or none; of version 3 either.
+    const bool pictures_there =
+        version == 2 ||
+        (version == 3 && (seen & (1u << kFit | 1u << kBackground)) != 0);
     for (uint32_t key = 0; key < kKeyCount; ++key) {
       const bool there = (seen >> key & 1) != 0;
-      if (key < keys && !there) return Error(Text("no \"", kKeys[key], "\""));
-      if (key >= keys && there) {
+      const bool wanted =
+          key < kVersion1Keys || (pictures_there && key != kChannels);
+      const bool may = wanted || (version == 3 && key == kChannels);
+      if (wanted && !there) return Error(Text("no \"", kKeys[key], "\""));
+      if (!may && there) {
         return Error(Text("\"", kKeys[key], "\" in version ", version));
       }
     }
-    if (keys == kKeyCount) {
+    if (pictures_there) {
       pictures.mode = static_cast<PictureFit::Mode>(fit);
       p->pictures = pictures;
     }
+    p->channels = static_cast<Preprocessing::Channels>(channels);
     p->element_type = static_cast<ElementType>(element);
     p->kind = static_cast<Preprocessing::Kind>(kind);
     return {};
@@ -169,6 +197,14 @@ class PreprocessingReader {
 
 }  // namespace
 
+const char* PreprocessingKindName(Preprocessing::Kind kind) {
+  return kKindNames[static_cast<uint32_t>(kind)];
+}
+
+const char* ChannelsName(Preprocessing::Channels channels) {
+  return kChannelNames[static_cast<uint32_t>(channels)];
+}
+
 bool ParseColour(std::string_view text, uint8_t rgb[3]) {
   if (text.size() != 6) return false;
   uint8_t read[3] = {};
@@ -190,7 +226,10 @@ FileError ReadPreprocessing(std::string_view json,
 }
 
 std::string WritePreprocessing(const Preprocessing& p) {
-  std::string out = Text("{\"version\":", p.pictures ? 2 : 1, ",\"h\":", p.h,
+  const bool channels = p.channels != Preprocessing::Channels::kAsData;
+  const bool third = channels || static_cast<uint32_t>(p.kind) >= kFirstKinds;
+  const uint32_t version = third ? 3 : p.pictures ? 2 : 1;
+  std::string out = Text("{\"version\":", version, ",\"h\":", p.h,
                          ",\"w\":", p.w, ",\"c\":", p.c, ",\"element_type\":\"",
                          kElementNames[static_cast<uint32_t>(p.element_type)],
                          "\",\"scale\":");
@@ -206,6 +245,7 @@ std::string WritePreprocessing(const Preprocessing& p) {
     }
     out += '"';
   }
+  if (channels) out += Text(",\"channels\":\"", ChannelsName(p.channels), "\"");
   return out + "}";
 }
 
@@ -217,10 +257,16 @@ FileError CheckPreprocessing(const Preprocessing& p, const Graph& graph) {
              "; make it agree with the graph, or the graph with it")};
   };
   if (static_cast<uint32_t>(p.element_type) > 1 ||
-      static_cast<uint32_t>(p.kind) > 2 || !std::isfinite(p.scale) ||
+      static_cast<uint32_t>(p.kind) >= std::size(kKindNames) ||
+      !std::isfinite(p.scale) ||
+      static_cast<uint32_t>(p.channels) >= std::size(kChannelNames) ||
       (p.pictures && static_cast<uint32_t>(p.pictures->mode) > 2)) {
     return {StatusCode::kInvalidArgument,
             "preprocessing: element type, kind, scale or fit out of range"};
+  }
+  if (p.channels != Preprocessing::Channels::kAsData && p.c != 3) {
+    return mismatch(Text("channels \"", ChannelsName(p.channels),
+                         "\" of samples with ", p.c));
   }
   const InputParams& input = graph.nodes[0].As<InputParams>();
   if (p.h != input.h || p.w != input.w || p.c != input.c ||
@@ -238,7 +284,7 @@ FileError CheckPreprocessing(const Preprocessing& p, const Graph& graph) {
         std::bit_cast<uint32_t>(p.scale)) {
       return mismatch(Text("another scale than node ", Quoted(node.name)));
     }
-    const bool image = p.kind == Preprocessing::Kind::kMeanImage;
+    const bool image = IsPerPixel(p.kind);
     if (p.kind != Preprocessing::Kind::kNone &&
         image != (normalize.per_pixel != 0)) {
       return mismatch(Text("kind ", kKindNames[static_cast<uint32_t>(p.kind)],

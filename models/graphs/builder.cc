@@ -39,6 +39,10 @@ FieldList ModelCommonFields() {
                    ActivationNames()),
       TEMPER_FIELD_CHOICE(ModelCommon, norm, "auto|batch|group|layer|none",
                           "normalization layers, in place of the model's own"),
+      TEMPER_FIELD_CHOICE(
+          ModelCommon, head, "auto|softmax|sigmoid",
+          "sigmoid: one output for two classes, or one for each of several "
+          "labels; auto: that for several labels, else softmax"),
   };
   return ListOf(kFields);
 }
@@ -215,9 +219,14 @@ Tensor Builder::ResidualBranch(const std::string& prefix, Tensor x,
 }
 
 void Builder::Head(Tensor x) {
-  x = Dense("fc", x, targets_.width);
+  const bool sigmoid =
+      head_ == HeadKind::kSigmoid || targets_.kind == TargetKind::kMultiHot;
+  const bool one = sigmoid && targets_.kind == TargetKind::kClasses;
+  x = Dense("fc", x, one ? 1 : targets_.width);
   if (targets_.kind == TargetKind::kValues) {
     graph_.Add("loss", MeanSquaredErrorParams{}, x.node);
+  } else if (sigmoid) {
+    graph_.Add("loss", BinaryCrossEntropyParams{}, x.node);
   } else {
     graph_.Add("loss", SoftmaxCrossEntropyParams{}, x.node);
   }

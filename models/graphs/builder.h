@@ -35,11 +35,13 @@ struct VariantParams {
 inline constexpr Field kVariantFields[] = {TEMPER_VARIANT_FIELD(VariantParams)};
 
 // The options that every model has. 0: the model's own.
+enum class NormKind : uint32_t { kOwn, kBatch, kGroup, kLayer, kNone };
+enum class HeadKind : uint32_t { kAuto, kSoftmax, kSigmoid };
 struct ModelCommon {
   uint32_t activation = 0;  // 1 + its number in ActivationCatalogue()
   uint32_t norm = 0;        // NormKind
+  HeadKind head = HeadKind::kAuto;  // of models with targets
 };
-enum class NormKind : uint32_t { kOwn, kBatch, kGroup, kLayer, kNone };
 FieldList ModelCommonFields();
 
 // ModelInfo::build of a model whose params are a Params.
@@ -66,6 +68,7 @@ class Builder {
         norm_(common.norm == 0 ? NormKind::kBatch
                                : static_cast<NormKind>(common.norm)),
         norm_is_own_(common.norm == 0),
+        head_(common.head),
         graph_(*graph) {}
 
   void set_variant(Variant variant) { mlperf_ = variant == Variant::kMlperf; }
@@ -117,7 +120,8 @@ class Builder {
                         uint32_t out_channels, uint32_t stride);
 
   // The head: "fc", a dense layer with an output for each class or value, and
-  // "loss", the one for such targets.
+  // "loss", the one for such targets: softmax for classes, sigmoid for several
+  // labels or by ModelCommon::head; then two classes have one output.
   void Head(Tensor x);
   // "loss" against another tensor.
   void MeanSquaredError(Tensor x, Tensor target);
@@ -134,6 +138,7 @@ class Builder {
   uint32_t activation_;
   NormKind norm_;
   bool norm_is_own_;
+  HeadKind head_;
   Graph& graph_;
   bool mlperf_ = false;
 };

@@ -15,6 +15,38 @@ namespace {
 constexpr const ModelInfo* kModels[] = {TEMPER_MODELS(TEMPER_MODEL_ENTRY)};
 #undef TEMPER_MODEL_ENTRY
 
+// Whether the head that was asked for fits these targets.
+Status CheckHead(const ModelInfo& model, HeadKind head, const Targets& targets,
+                 std::string* error) {
+  const auto refuse = [&](const std::string& why) {
+    *error = std::string(model.name) + ": " + why;
+    return Error(StatusCode::kInvalidArgument, "the head does not fit");
+  };
+  if (head == HeadKind::kAuto) return Ok();
+  if (model.classes == 0) {
+    return refuse("head= is for models with targets, this one has none");
+  }
+  if (targets.kind == TargetKind::kValues) {
+    return refuse("head= is for classes, and the targets are values");
+  }
+  if (head == HeadKind::kSoftmax) {
+    if (targets.kind != TargetKind::kMultiHot) return Ok();
+    return refuse(
+        "head=softmax is for one class a sample, and these have several "
+        "labels: leave it out");
+  }
+  if (targets.kind == TargetKind::kMultiHot) return Ok();
+  if (targets.kind == TargetKind::kSoft) {
+    return refuse(
+        "head=sigmoid is for classes or several labels a sample, and the "
+        "targets are probabilities: leave it out");
+  }
+  if (targets.width == 2) return Ok();
+  return refuse("head=sigmoid is for two classes, and there are " +
+                std::to_string(targets.width) +
+                ": leave it out, or select two with classes=");
+}
+
 // Whether a model with a head can learn these targets.
 Status CheckTargets(const ModelInfo& model, const Targets& targets,
                     std::string* error) {
@@ -25,11 +57,8 @@ Status CheckTargets(const ModelInfo& model, const Targets& targets,
              "have them";
     return Error(StatusCode::kShapeMismatch, "no targets");
   }
-  if (targets.kind == TargetKind::kMultiHot) {
-    *error = name + ": no loss of this model takes several labels a sample";
-    return Error(StatusCode::kUnsupported, "no loss takes several labels");
-  }
-  if (targets.HasClasses() && targets.width < 2) {
+  const bool labels = targets.kind == TargetKind::kMultiHot;
+  if (targets.HasClasses() && !labels && targets.width < 2) {
     *error = name + " is a classifier and needs at least 2 classes, not " +
              std::to_string(targets.width);
     return Error(StatusCode::kShapeMismatch, "too few classes");
@@ -86,6 +115,8 @@ Status BuildModel(std::string_view spec, Shape input, const Targets& targets,
     const Status status = CheckTargets(*model, targets, error);
     if (!status.ok()) return status;
   }
+  const Status head = CheckHead(*model, common.head, targets, error);
+  if (!head.ok()) return head;
   Graph built;
   Builder builder(input, targets, common, &built);
   model->build(choice.params, builder);

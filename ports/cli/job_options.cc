@@ -15,6 +15,8 @@
 #include "ports/cli/schedule_plot.h"
 #include "ports/cli/technique_options.h"
 #include "ports/host/base/failure.h"
+#include "ports/host/data/stats.h"
+#include "ports/host/train/loss_option.h"
 #include "ports/host/train/specs.h"
 
 namespace temper::host {
@@ -120,6 +122,15 @@ void AddShorthand(Verb& verb, const char* name, const SpecOption& of,
   });
 }
 
+std::string NormalizeHelp() {
+  std::string text;
+  for (const NormalizeKind& kind : NormalizeKinds()) {
+    text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", kind.name,
+                        kind.help);
+  }
+  return text;
+}
+
 void AddJob(const Verb& verb, Report* report) {
   Value options = Value::object();
   Table& table = report->AddTable("", {{"", "option", Column::kText},
@@ -156,8 +167,12 @@ void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
            "Validation data of their own, in place of val= in --data")
       .Group(kData);
   verb.Add("--normalize", &o->normalize, "HOW",
-           "Preprocessing of a new model: channel or pixel (mean and "
-           "deviation), none")
+           "Preprocessing of a new model: " + NormalizeHelp())
+      .Group(kData);
+  verb.Add("--channels", &o->channels, "ORDER",
+           "Three channels for a new model: rgb, or bgr (blue first); gray "
+           "samples have their value in all of them")
+      .Default("as the data have them")
       .Group(kData);
   verb.Add("--augment", &o->augment, "LIST",
            "Training samples varied, in this order: " +
@@ -176,6 +191,15 @@ void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
         InitializeCommon common;
         return ReadSpec(given, InitializerCatalogue(), 0, &choice, &common);
       })
+      .Group(kModel);
+  verb.Add("--loss", &o->loss, "SPEC",
+           "The loss, in place of the model's: cross_entropy, bce, mse, or " +
+               NamesOf(LossCatalogue()) +
+               "; `temper list losses` has their fields")
+      .Check(WrongLoss)
+      .Default(
+          "softmax_cross_entropy for classes, binary_cross_entropy for "
+          "several labels, mean_squared_error for values")
       .Group(kModel);
   verb.Add("--dropout", &o->dropout, "RATE",
            "Rate of the dropout layers; adds one before the head if there is "

@@ -32,6 +32,18 @@ void AddTechniqueOptions(Verb& verb, JobOptions* o) {
            "Validate and keep averaged weights: ema?decay=0.999, or swa (the "
            "mean of the last quarter)")
       .Group(kRegularization);
+  verb.Add(
+          "--class-weights", &o->class_weights, "WHAT",
+          "How much each class counts: balanced (the rarer the more), a weight "
+          "for each class (1,2.5,1), or a file with a class and its weight a "
+          "line")
+      .Default("all the same")
+      .Group(kTraining);
+  verb.Add("--sampler", &o->sampler, "HOW",
+           "balanced: training samples are drawn so that classes come equally "
+           "often")
+      .Default("every sample once an epoch")
+      .Group(kTraining);
   verb.Add("--early-stop", &o->early_stop, "N",
            "Stop when N epochs in a row were no better; 0: never")
       .Whole(0, 1000000)
@@ -41,7 +53,8 @@ void AddTechniqueOptions(Verb& verb, JobOptions* o) {
       .Range(0, 1e9)
       .Group(kRegularization);
   verb.Add("--monitor", &o->monitor, "WHAT",
-           "What makes an epoch the best one: val_loss or val_accuracy")
+           "What makes an epoch the best one: val_loss, val_accuracy or "
+           "val_balanced_accuracy")
       .Default("val_loss with --early-stop, else val_accuracy")
       .Group(kRegularization);
 }

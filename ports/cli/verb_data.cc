@@ -18,6 +18,7 @@
 #include "ports/host/data/duplicates.h"
 #include "ports/host/data/pack_writer.h"
 #include "ports/host/data/stats.h"
+#include "ports/host/train/class_weights.h"
 
 namespace temper::host {
 namespace {
@@ -107,6 +108,13 @@ Value AddPart(const Dataset& data, Report* report) {
   }
   AddTargets(data, &part, report);
   report->Notes(data.notes);
+  if (const double times = Imbalance(data);
+      times > kImbalanced && data.split == "train") {
+    report->Note(fmt::format(
+        "the largest class has {:.1f} times the samples of the smallest; train "
+        "has --class-weights balanced and --sampler balanced",
+        times));
+  }
   return part;
 }
 

@@ -17,6 +17,7 @@
 #include "ports/host/data/class_match.h"
 #include "ports/host/data/loader.h"
 #include "ports/host/data/target_match.h"
+#include "ports/host/train/metrics.h"
 #include "ports/host/train/predictor.h"
 
 namespace temper::host {
@@ -37,6 +38,12 @@ struct Evaluation {
       told;  // a row for it: it has samples, or the model knows it
   // confusion[true class of the data][class of the model]
   std::vector<std::vector<uint64_t>> confusion;
+  // Classes of the model, and after them those of the data that it lacks.
+  ClassCounts counts;
+  std::vector<uint32_t> class_of;  // of each class of the data
+  std::optional<double> auc;       // of two classes
+  // Of data with several labels a sample, by label of the model.
+  std::optional<ClassCounts> labels;
   // Of values: mean absolute error and root of the mean squared one, of all and
   // by output; none where not all outputs are finite.
   struct Errors {
@@ -115,6 +122,13 @@ Evaluation EvaluateClasses(Predictor& predictor, const Dataset& data,
   e.confusion.assign(classes, std::vector<uint64_t>(outputs, 0));
   Loader loader(data, LoaderOptions{predictor.batch(), 0, false, false});
   loader.StartEpoch(0);
+  uint32_t all = outputs;
+  for (size_t c = 0; c < classes; ++c) {
+    e.class_of.push_back(to_model[c] >= 0 ? static_cast<uint32_t>(to_model[c])
+                                          : all++);
+  }
+  e.counts = ClassCounts(all);
+  std::vector<ScoredSample> scores;
   ModelTargets targets(data, to_model, predictor);
   std::vector<int32_t> labels(predictor.batch());
   double loss = 0;
@@ -141,18 +155,49 @@ Evaluation EvaluateClasses(Predictor& predictor, const Dataset& data,
       const size_t guess =
           static_cast<size_t>(std::max_element(p, p + outputs) - p);
       ++e.confusion[truth][guess];
+      e.counts.Add(e.class_of[truth], static_cast<uint32_t>(guess));
+      if (outputs == 2) scores.push_back({p[1], e.class_of[truth] == 1});
       if (static_cast<int32_t>(guess) == labels[row]) {
         ++e.class_correct[truth];
         ++e.correct;
       }
     }
   }
+  e.auc = AreaUnderRoc(scores);
   for (size_t i = 0; i < classes; ++i) {
     e.told.push_back(e.class_samples[i] > 0 || to_model[i] >= 0);
   }
   if (known && std::isfinite(loss)) {
     e.loss = loss / static_cast<double>(e.samples);
   }
+  return e;
+}
+
+// A model of data with several labels a sample, in the model's order.
+Evaluation EvaluateLabels(Predictor& predictor, const Dataset& data) {
+  const uint32_t outputs = predictor.outputs();
+  Evaluation e;
+  e.labels = ClassCounts(outputs);
+  Loader loader(data, LoaderOptions{predictor.batch(), 0, false, false});
+  loader.StartEpoch(0);
+  double loss = 0;
+  while (const Batch* batch = loader.Next()) {
+    const StepResult r = predictor.Run(*batch);
+    loss += double{r.loss} * batch->rows;
+    e.samples += batch->rows;
+    e.correct += r.correct;
+    const float* p = predictor.Output();
+    const float* t = batch->targets;
+    for (uint32_t row = 0; row < batch->rows; ++row) {
+      if (!NonFinite::AllFinite(p, outputs)) {
+        e.non_finite.Add(SampleName(data, batch->sample_ids[row]));
+      }
+      for (uint32_t k = 0; k < outputs; ++k, ++p, ++t) {
+        e.labels->AddLabel(k, *t > 0.5f, *p > 0.5f);
+      }
+    }
+  }
+  if (std::isfinite(loss)) e.loss = loss / static_cast<double>(e.samples);
   return e;
 }
 
@@ -238,6 +283,8 @@ void AddClasses(const Predictor& predictor,
                                    {"samples", "samples"},
                                    {"correct", "correct"},
                                    {"accuracy", "accuracy", {}, kShare},
+                                   {"precision", ""},
+                                   {"f1", ""},
                                    {"", "most often taken for", Column::kName},
                                    {"predicted", ""}});
   const auto most_often = [&](size_t i) -> std::string {
@@ -260,8 +307,9 @@ void AddClasses(const Predictor& predictor,
   for (size_t i = 0; i < names.size(); ++i) {
     if (!e.told[i]) continue;
     classes.Add({names[i], e.class_samples[i], e.class_correct[i],
-                 Ratio(e.class_correct[i], e.class_samples[i]), most_often(i),
-                 e.confusion[i]});
+                 Ratio(e.class_correct[i], e.class_samples[i]),
+                 e.counts.Precision(e.class_of[i]), e.counts.F1(e.class_of[i]),
+                 most_often(i), e.confusion[i]});
     std::vector<Value>& row = confusion.emplace_back();
     row.push_back(names[i]);
     for (const uint64_t count : e.confusion[i]) row.push_back(count);
@@ -273,6 +321,34 @@ void AddClasses(const Predictor& predictor,
     matrix.Add(std::move(row), matrix.rows.size() < kMostRows);
   }
   matrix.more = "use --json";
+}
+
+void AddLabels(const Predictor& predictor, const Evaluation& e,
+               Report* report) {
+  Table& labels = report->AddTable("labels", {{"label", "label", Column::kName},
+                                              {"samples", "samples"},
+                                              {"correct", "correct"},
+                                              {"told", "told"},
+                                              {"recall", "recall", {}, kShare},
+                                              {"f1", "f1", {}, kShare}});
+  for (uint32_t k = 0; k < e.labels->classes(); ++k) {
+    labels.Add(
+        {predictor.ClassName(k), e.labels->Samples(k), e.labels->Right(k),
+         e.labels->Told(k), e.labels->Recall(k), e.labels->F1(k)},
+        k < kMostRows);
+  }
+  labels.more = "use --json";
+}
+
+// Balanced accuracy says something else than accuracy.
+bool ClassesDiffer(const Evaluation& e) {
+  uint64_t least = 0, most = 0;
+  for (const uint64_t n : e.class_samples) {
+    if (n == 0) continue;
+    least = most == 0 ? n : std::min(least, n);
+    most = std::max(most, n);
+  }
+  return least != most;
 }
 
 void AddOutputs(const Evaluation& e, Report* report) {
@@ -298,6 +374,11 @@ std::string Summary(const Predictor& predictor, const Dataset& data,
     line +=
         fmt::format(", loss {:.{}f}", *e.loss, predictor.classifier() ? 4 : 6);
   }
+  if (predictor.classifier() && ClassesDiffer(e)) {
+    line += ", balanced accuracy " +
+            FormatValue(e.counts.BalancedAccuracy(), kShare);
+  }
+  if (e.labels) line += ", F1 " + FormatValue(e.labels->MacroF1(), kShare);
   if (e.errors) {
     line +=
         fmt::format(", mae {:.6g}, rmse {:.6g}", e.errors->mae, e.errors->rmse);
@@ -309,7 +390,7 @@ int Run(Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
   Predictor predictor(a.model, a.batch, a.threads, a.arena, a.backend);
   std::vector<std::string> notes;
-  const Dataset data = LoadDataset(
+  Dataset data = LoadDataset(
       SpecWithSplit(a.data, "evaluated", &notes),
       [&](const Shape& shape) { predictor.CheckShape(shape, a.data); },
       predictor.DataInput());
@@ -318,7 +399,11 @@ int Run(Cli& cli, const Arguments& a) {
   // How the data's classes are called here, and those that the model lacks.
   std::vector<std::string> names = data.class_names, unknown;
   Evaluation e;
-  if (predictor.classifier()) {
+  if (predictor.classifier() && data.targets.kind == TargetKind::kMultiHot) {
+    MatchClasses(data, predictor.Classes());
+    CheckTargets(predictor.model().graph, data.targets, a.model);
+    e = EvaluateLabels(predictor, data);
+  } else if (predictor.classifier()) {
     const std::vector<std::string> known = predictor.Classes();
     const ClassMatch match = MatchClassNames(data, known);
     if (match.none) RefuseClasses(data, known);
@@ -347,6 +432,9 @@ int Run(Cli& cli, const Arguments& a) {
   if (predictor.classifier()) {
     report.Data("correct", e.correct);
     report.Data("accuracy", Ratio(e.correct, e.samples));
+    report.Data("balanced_accuracy", e.counts.BalancedAccuracy());
+    report.Data("f1", e.labels ? e.labels->MacroF1() : e.counts.MacroF1());
+    report.Data("auc", e.auc);
   }
   report.Data("loss", e.loss);
   if (predictor.regressor()) {
@@ -356,7 +444,9 @@ int Run(Cli& cli, const Arguments& a) {
   }
   report.Data("non_finite", e.non_finite.count());
   report.Data("non_finite_samples", e.non_finite.first());
-  if (predictor.classifier()) {
+  if (e.labels) {
+    AddLabels(predictor, e, &report);
+  } else if (predictor.classifier()) {
     report.Fact("unknown_classes", unknown.empty() ? "" : "not known", unknown,
                 fmt::format("{} of the classes, all counted as wrong: {}",
                             unknown.size(), FormatValue(unknown)));

@@ -74,6 +74,11 @@ std::string PreprocessingText(const Preprocessing& p) {
                 ? fmt::format(", divided by {}", parts)
                 : fmt::format(", times {}", p.scale);
   }
+  if (p.channels != Preprocessing::Channels::kAsData) {
+    text += p.channels == Preprocessing::Channels::kBgr
+                ? ", blue first, gray in all channels"
+                : ", red first, gray in all channels";
+  }
   switch (p.kind) {
     case Preprocessing::Kind::kNone:
       return text + "; no mean, no deviation";
@@ -81,20 +86,26 @@ std::string PreprocessingText(const Preprocessing& p) {
       return text + ", less the mean, over the deviation of each channel";
     case Preprocessing::Kind::kMeanImage:
       return text + ", less the mean, over the deviation of each pixel";
+    case Preprocessing::Kind::kMeanImageOnly:
+      return text + ", less the mean of each pixel";
+    case Preprocessing::Kind::kChannelMean:
+      return text + ", less the mean of each channel";
+    case Preprocessing::Kind::kUnit:
+      return text + ", to [0, 1]";
+    case Preprocessing::Kind::kSigned:
+      return text + ", to [-1, 1]";
   }
   return text;
 }
 
 Value PreprocessingValue(const Preprocessing& p) {
-  const char* kind = p.kind == Preprocessing::Kind::kNone      ? "none"
-                     : p.kind == Preprocessing::Kind::kMeanStd ? "mean_std"
-                                                               : "mean_image";
   Value shape = Value::array();
   for (const uint32_t size : {p.h, p.w, p.c}) shape.push_back(size);
   return {{"shape", shape},
           {"type", p.element_type == ElementType::kU8 ? "u8" : "f32"},
           {"scale", p.scale},
-          {"kind", kind}};
+          {"kind", PreprocessingKindName(p.kind)},
+          {"channels", ChannelsName(p.channels)}};
 }
 
 // How far it has been trained, and how well it did.

@@ -16,6 +16,7 @@
 #include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/non_finite.h"
+#include "ports/host/data/channels.h"
 #include "ports/host/data/class_match.h"
 #include "ports/host/data/decoders/decoder.h"
 #include "ports/host/data/file_format.h"
@@ -232,6 +233,7 @@ void AddPicture(std::span<const uint8_t> file, const std::string& path,
       {shape->h, shape->w, shape->c == 1 ? 1u : 3u, ElementType::kU8}, path);
   std::vector<uint8_t> sample(static_cast<size_t>(shape->Count()));
   ReadPicture(file, path, *shape, fit, sample.data());
+  FitSample(*shape, input.channels, sample.data(), sample.data());
   printer.Add(path, sample.data());
 }
 
@@ -264,11 +266,17 @@ void AddFile(const std::string& path, const Predictor& predictor,
   }
   const Shape shape = {header.size[1], header.size[2], header.size[3],
                        ElementType::kU8};
-  predictor.CheckShape(shape, path);
+  const Channels channels = predictor.DataInput().channels;
+  const Shape fitted = WithChannels(shape, channels, path);
+  predictor.CheckShape(fitted, path);
   std::vector<uint8_t> sample(CheckedSize(shape.Count(), "an image"));
+  std::vector<uint8_t> input(CheckedSize(fitted.Count(), "an image"));
   for (uint32_t i = 0; i < header.size[0]; ++i) {
     source->ReadExact(sample.data(), sample.size(), "an image");
-    printer.Add(fmt::format("{}#{}", path, i), sample.data());
+    const bool as_it_is = channels == Channels::kAsData;
+    if (!as_it_is) FitSample(shape, channels, sample.data(), input.data());
+    printer.Add(fmt::format("{}#{}", path, i),
+                as_it_is ? sample.data() : input.data());
   }
   source->ExpectEnd();
 }

@@ -14,6 +14,7 @@
 #include "ports/host/train/runs.h"
 #include "ports/host/train/session.h"
 #include "ports/host/train/signal_text.h"
+#include "ports/host/train/validation_metrics.h"
 #include "simd/target.h"
 #include "temper/graph_edit.h"
 
@@ -66,8 +67,10 @@ std::string BestText(const Job& job, const SessionResult& r) {
   if (!job.data.val) return "none: no validation data (val= in --data)";
   if (r.best_epoch == 0) return "none: no validation loss was finite";
   if (!job.classes.empty()) {
-    return fmt::format("{}: validation accuracy {}", r.best_epoch,
-                       FormatValue(r.best_accuracy, kShare));
+    return fmt::format(
+        "{}: validation {}accuracy {}", r.best_epoch,
+        job.options.monitor == "val_balanced_accuracy" ? "balanced " : "",
+        FormatValue(r.best_accuracy, kShare));
   }
   return fmt::format("{}: validation loss {:.6f}", r.best_epoch, r.best_loss);
 }
@@ -108,6 +111,11 @@ Report MakeReport(const std::string& verb, const Job& job,
   if (models::IsRegressor(job.info.graph)) {
     report.Data("val_mae", r.val_mae);
     report.Data("val_rmse", r.val_rmse);
+  }
+  if (MeasuresClasses(job)) {
+    report.Data("val_balanced_accuracy", r.val_balanced_accuracy);
+    report.Data("val_f1", r.val_f1);
+    report.Data("val_auc", r.val_auc);
   }
   const std::string best_text = BestText(job, r);
   report.Fact("best_epoch", best_text.empty() ? "" : "best epoch",

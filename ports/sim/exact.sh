@@ -12,6 +12,7 @@
 #      augmentation, a short last batch; Nesterov momentum, weight decay, warm-up,
 #      cosine; 0.5 GFLOP
 #   O-NAME  the graph of B with every optimizer that temper lists, but SGD
+#   L-NAME  the graph of B with that loss, class weights and balanced draws
 #   C  resnet8 and mobilenet_v1 at width 0.25, batch 8, 100 steps (x86 and NEON)
 # Programs: build/release, build/pi-aarch64 (Debian 12: Highway 1.0.3, GCC),
 # build/x86-64-debian13, build/pi-aarch64-debian13 (Highway 1.2.0, Clang); for 32-bit
@@ -79,6 +80,9 @@ job_arguments() {
          --augment hflip,vflip=0.1,crop=2,brightness=0.2,contrast=0.2,cutout=5 ;;
     O-*) printf '%s\n' --model ports/sim/jobs/small.json --data "idx:$data?limit=70" \
          --batch 32 --epochs 2 --lr 0.002 --optimizer "${1#O-}" ;;
+    L-*) printf '%s\n' --model ports/sim/jobs/small.json --data "idx:$data?limit=70" \
+         --batch 32 --epochs 2 --lr 0.02 --loss "${1#L-}" --sampler balanced \
+         --class-weights 1,2,3,4,5,0.1,0.2,0.3,0.4,0.5 ;;
     C-resnet8) printf '%s\n' --model resnet8 --data "idx:$data?limit=800" --batch 8 \
          --epochs 1 ;;
     C-mobilenet_v1) printf '%s\n' --model 'mobilenet_v1?width=0.25' \
@@ -201,6 +205,16 @@ for optimizer in "${optimizers[@]}"; do
     for target in "${x86[@]}"; do rows+=("O-$optimizer $preset host $target 3"); done
   done
   rows+=("O-$optimizer simulate pi-4 best 4")
+done
+for job in L-focal L-bce; do
+  for preset in "${emulated[@]}"; do
+    [ "$form" != short ] || [ "$job" = L-focal ] || continue
+    rows+=("$job $preset cortex-a53 neon 1")
+    rows+=("$job $preset max,sve-max-vq=2 sve 1")
+  done
+  for preset in "${native[@]}"; do
+    for target in "${x86[@]}"; do rows+=("$job $preset host $target 3"); done
+  done
 done
 for job in A B; do
   rows+=("$job release host sse4 1")

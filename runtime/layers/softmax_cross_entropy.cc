@@ -3,9 +3,12 @@
 //   loss of a row = -sum_j q_j log p_j   dz = (p - q) / rows
 // with s = label_smoothing; or on probabilities t_j in place of the label:
 //   q_j = s / classes + (1 - s) t_j, and dz = (p sum_j q_j - q) / rows.
+// With class weights w_j q_j stands for q_j; rows still divide.
 // y is p. Memory: keeps y; saves the losses of the rows, which the trainer
-// sums. Kernels: simd/loss.h. Reference: tests/reference/loss.h.
+// sums. Kernels: simd/loss.h; with class weights simd/focal.h.
+// Reference: tests/reference/loss.h, class_loss.h.
 #include "runtime/layer.h"
+#include "runtime/layers/class_loss.h"
 #include "simd/loss.h"
 
 namespace temper {
@@ -16,25 +19,6 @@ constexpr Field kFields[] = {
                      "share of the target that is spread over all classes"),
 };
 
-Status InferShape(const Node&, const Shape* in, Shape* out) {
-  if (in[0].h != 1 || in[0].w != 1) {
-    return Error(
-        StatusCode::kShapeMismatch,
-        "logits must have shape (1, 1, classes): pool or flatten first");
-  }
-  *out = in[0];
-  return Ok();
-}
-
-void StateNeeds(const NeedsCall& call, Needs* needs) {
-  needs->Saved(uint64_t{call.batch} * sizeof(float));
-  if (call.mode.backward) needs->KeepOutput();
-}
-
-bool IsSoft(const Call& call) {
-  return call.step.labels == nullptr && call.step.targets != nullptr;
-}
-
 void Forward(const Call& call) {
   // Smoothing is for training: the loss that is reported in evaluation is the
   // plain one, as in PyTorch when the two criteria are kept apart.
@@ -42,6 +26,10 @@ void Forward(const Call& call) {
       call.step.training ? call.As<SoftmaxCrossEntropyParams>().label_smoothing
                          : 0.0f;
   float* const row_loss = static_cast<float*>(call.saved);
+  if (call.step.class_weights != nullptr) {
+    WeightedForward(call, smoothing, 0.0f);
+    return;
+  }
   if (IsSoft(call)) {
     simd::SoftmaxCrossEntropySoft(call.rows, call.out.c, call.x[0],
                                   call.step.targets, smoothing, call.y,
@@ -56,6 +44,10 @@ void Backward(const Call& call) {
   if (call.dx[0] == nullptr) return;
   const float smoothing = call.As<SoftmaxCrossEntropyParams>().label_smoothing;
   const float factor = 1.0f / call.step.Divisor();
+  if (call.step.class_weights != nullptr) {
+    WeightedBackward(call, smoothing, 0.0f);
+    return;
+  }
   if (IsSoft(call)) {
     simd::SoftmaxCrossEntropySoftBackward(
         call.rows, call.out.c, call.y, call.step.targets, smoothing, factor,
@@ -67,26 +59,10 @@ void Backward(const Call& call) {
       call.accumulate[0], call.dx[0], call.parallel);
 }
 
-void Cost(const CostCall& call, CostSink* sink) {
-  constexpr size_t kGrain = simd::kElementGrain;
-  if (!call.Backward()) {
-    sink->Stream(Kernel::kSoftmax, call.out.c, kGrain / 4, {call.x[0], call.y});
-  } else if (call.mode.need_dx[0]) {
-    sink->Stream(Kernel::kMask, call.out.c, kGrain,
-                 {call.y, call.dy, call.dx[0], call.AddedTo()});
-  }
-}
-
-uint32_t CountCorrect(uint32_t rows, const Shape& out, const float* y,
-                      const int32_t* labels, const float* targets) {
-  return labels != nullptr ? simd::CountCorrect(rows, out.c, y, labels)
-                           : simd::CountCorrect(rows, out.c, y, targets);
-}
-
 constexpr LossTraits kLoss = {
     .targets = TargetKind::kClasses,
     .also = TargetKind::kSoft,
-    .correct = CountCorrect,
+    .correct = CountCorrectClasses,
 };
 
 }  // namespace
@@ -102,11 +78,11 @@ const LayerOp kSoftmaxCrossEntropyOp = {
     .loss = &kLoss,
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<SoftmaxCrossEntropyParams>,
-    .shape = InferShape,
-    .needs = StateNeeds,
+    .shape = ClassLossShape,
+    .needs = ClassLossNeeds,
     .forward = Forward,
     .backward = Backward,
-    .cost = Cost,
+    .cost = ClassLossCost,
 };
 
 }  // namespace temper

@@ -23,7 +23,11 @@ inline std::vector<Bytes> ModelSeeds() {
   model.training.clear();
   model.classes.clear();
   Require(SaveModelFile(model, &bare).ok(), "the model is good");
-  return {full, bare};
+  // Preprocessing of version 3.
+  Bytes third;
+  model.preprocessing.kind = Preprocessing::Kind::kUnit;
+  Require(SaveModelFile(model, &third).ok(), "the model is good");
+  return {full, bare, third};
 }
 
 inline std::vector<std::string> ModelWords() {
@@ -31,6 +35,10 @@ inline std::vector<std::string> ModelWords() {
           "classes",
           "\\\"mean_image\\\"",
           "\\\"none\\\"",
+          "\\\"unit\\\"",
+          "\\\"version\\\":3",
+          ",\\\"channels\\\":\\\"rgb\\\"",
+          "\\\"layer\\\":\\\"binary_cross_entropy\\\"",
           "\\\"f32\\\"",
           "optimizer.",
           "\\\"inputs\\\":[\\\"fc\\\"]",

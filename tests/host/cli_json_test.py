@@ -89,6 +89,9 @@ class Documents(Case):
         cls.values = f"npy:{cls.tmp}/x.npy,{cls.tmp}/y.npy"
         cls.train(cls.tmp / "values", "--epochs", 1, data=cls.values + "?val=0.2")
         cls.train(cls.tmp / "auto", "--epochs", 1, model="fc_autoencoder")
+        (cls.tmp / "labels.npy").write_bytes(npy((n, 2), [rng.randrange(2) for _ in range(n * 2)], "|u1"))
+        cls.labels = f"npy:{cls.tmp}/x.npy,{cls.tmp}/labels.npy?targets=multi_hot"
+        cls.train(cls.tmp / "labels", "--epochs", 1, data=cls.labels)
         root = cls.tmp / "root"
         for path, text in (("sys/devices/platform/soc/soc:firmware/get_throttled", "50000"),
                            ("proc/swaps", "Filename Type Size Used Priority\n/dev/zram0 partition 1000 10 5\n"),
@@ -115,6 +118,8 @@ class Documents(Case):
         yield 0, ["eval", folder, "--data", spec]
         yield 0, ["eval", tmp / "values", "--data", self.values]
         yield 0, ["eval", tmp / "auto", "--data", spec]
+        yield 0, ["eval", tmp / "labels", "--data", self.labels]
+        yield 0, ["train", *job, "--sampler", "balanced", "--out", tmp / "json-balanced", "-q"]
         yield 0, ["predict", folder, "--data", spec + "?split=test&limit=3"]
         yield 0, ["predict", tmp / "values", "--data", self.values + "?limit=3"]
         yield 0, ["predict", tmp / "auto", "--data", spec + "?limit=3"]

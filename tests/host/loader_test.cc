@@ -73,6 +73,73 @@ TEST(Loader, KeepsTheOrderWithoutShuffle) {
   }
 }
 
+// The classes of an epoch's samples, and which samples they are.
+struct Drawn {
+  std::vector<int32_t> labels;
+  std::vector<uint8_t> firsts;  // the first byte tells samples apart
+  std::vector<uint64_t> ids;
+
+  friend bool operator==(const Drawn&, const Drawn&) = default;
+};
+Drawn DrawEpoch(Loader& loader, size_t sample_bytes) {
+  Drawn drawn;
+  while (const Batch* batch = loader.Next()) {
+    const auto* input = static_cast<const uint8_t*>(batch->input);
+    for (uint32_t r = 0; r < batch->rows; ++r) {
+      drawn.labels.push_back(batch->labels[r]);
+      drawn.firsts.push_back(input[r * sample_bytes]);
+      drawn.ids.push_back(batch->sample_ids[r]);
+    }
+  }
+  return drawn;
+}
+
+// One class has 4 samples, another 196, three none: each comes half the time.
+TEST(Loader, BalancedDrawsEveryClassEquallyOften) {
+  Dataset data = MakeDataset(200);
+  for (size_t i = 0; i < 200; ++i) data.labels[i] = i % 50 == 0 ? 4 : 1;
+  Loader loader(data, {.batch = 16, .seed = 3, .balanced = true});
+  EXPECT_EQ(loader.MemoryBytes() - LoaderBytes(data, 16, true),
+            2 * simd::kTailBytes - 3 * sizeof(size_t));
+  uint64_t rare = 0, all = 0;
+  std::set<uint8_t> firsts;
+  Drawn first, second;
+  for (uint32_t epoch = 0; epoch < 20; ++epoch) {
+    loader.StartEpoch(epoch);
+    const Drawn drawn = DrawEpoch(loader, data.SampleBytes());
+    ASSERT_EQ(drawn.labels.size(), 200u);
+    for (size_t i = 0; i < 200; ++i) {
+      rare += drawn.labels[i] == 4;
+      ++all;
+      if (drawn.labels[i] == 4) firsts.insert(drawn.firsts[i]);
+      EXPECT_EQ(drawn.ids[i], i);  // draws of a sample follow its position
+    }
+    (epoch == 0 ? first : second) = drawn;
+  }
+  EXPECT_EQ(all, 4000u);
+  EXPECT_NEAR(static_cast<double>(rare), 2000, 150);  // 4.7 deviations
+  EXPECT_EQ(firsts.size(), 4u);
+  EXPECT_FALSE(first == second);
+  // Of another batch size, and from the middle.
+  Loader other(data, {.batch = 7, .seed = 3, .balanced = true});
+  other.StartEpoch(0);
+  EXPECT_TRUE(DrawEpoch(other, data.SampleBytes()) == first);
+  loader.StartEpoch(0, 5);
+  const Drawn rest = DrawEpoch(loader, data.SampleBytes());
+  EXPECT_TRUE(std::equal(rest.labels.begin(), rest.labels.end(),
+                         first.labels.begin() + 80, first.labels.end()));
+}
+
+TEST(Loader, HandsOutClassWeights) {
+  const Dataset data = MakeDataset(10);
+  Loader loader(data, {.batch = 4, .class_weights = {1, 2, 3, 4, 5}});
+  loader.StartEpoch(0);
+  EXPECT_EQ(loader.Next()->class_weights[4], 5.0f);
+  Loader none(data, {.batch = 4});
+  none.StartEpoch(0);
+  EXPECT_EQ(none.Next()->class_weights, nullptr);
+}
+
 // A sample's fate is its id's and the epoch's: the same in batches of any size,
 // in any order, and after a start in the middle of the epoch.
 TEST(Loader, AugmentsBySampleAndEpoch) {

@@ -46,9 +46,10 @@ Graph GraphWith(LayerKind kind, uint32_t* at) {
     x = OpOf(kind).min_inputs == 2 ? add(kind, "layer", {x, x})
                                    : add(kind, "layer", {x});
   }
-  const bool squares = kind == LayerKind::kMeanSquaredError;
-  if (!squares) x = add(LayerKind::kGlobalAvgPool, "pool", {x});
-  add(squares ? kind : LayerKind::kSoftmaxCrossEntropy, "loss", {x});
+  if (kind != LayerKind::kMeanSquaredError) {
+    x = add(LayerKind::kGlobalAvgPool, "pool", {x});
+  }
+  add(IsLoss(kind) ? kind : LayerKind::kSoftmaxCrossEntropy, "loss", {x});
   return g;
 }
 

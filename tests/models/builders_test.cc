@@ -372,11 +372,30 @@ TEST(Builders, TheHeadFollowsTheTargets) {
       EXPECT_TRUE(NeedsTargets(graph.nodes.back()));
       EXPECT_TRUE(IsRegressor(graph) && !IsClassifier(graph));
     }
-    EXPECT_EQ(BuildModel(model->name, model->input, {TargetKind::kMultiHot, 7},
+    for (const uint32_t width : {1u, 7u}) {
+      ASSERT_TRUE(BuildModel(model->name, model->input,
+                             {TargetKind::kMultiHot, width}, &graph, &error)
+                      .ok())
+          << error;
+      EXPECT_TRUE(graph.nodes.back().Is<BinaryCrossEntropyParams>());
+      EXPECT_EQ(FieldOf(graph.nodes[HeadNode(graph)], "out_features"), width);
+    }
+    // One output for two classes.
+    const std::string sigmoid = std::string(model->name) + "?head=sigmoid";
+    ASSERT_TRUE(BuildModel(sigmoid, model->input, {TargetKind::kClasses, 2},
+                           &graph, &error)
+                    .ok())
+        << error;
+    EXPECT_TRUE(graph.nodes.back().Is<BinaryCrossEntropyParams>());
+    EXPECT_EQ(FieldOf(graph.nodes[HeadNode(graph)], "out_features"), 1);
+    EXPECT_EQ(ClassesOf(graph, 1), 2u);
+    EXPECT_TRUE(IsClassifier(graph) && !IsRegressor(graph));
+    EXPECT_EQ(BuildModel(sigmoid, model->input, {TargetKind::kClasses, 3},
                          &graph, &error)
                   .code,
-              StatusCode::kUnsupported);
-    EXPECT_NE(error.find("takes several labels"), std::string::npos);
+              StatusCode::kInvalidArgument);
+    EXPECT_NE(error.find("for two classes, and there are 3"),
+              std::string::npos);
     EXPECT_EQ(BuildModel(model->name, model->input, {}, &graph, &error).code,
               StatusCode::kShapeMismatch);
     EXPECT_NE(error.find("the samples have none"), std::string::npos);

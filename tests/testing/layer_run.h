@@ -110,13 +110,18 @@ struct LayerData {
   std::vector<Buffer> x, weights, dx, dw;  // dx, dw: values to be added to
   std::vector<Buffer> scale, shift;        // of every input; used where derived
   Buffer dy{0}, targets{0};
+  Buffer class_weights{0};  // empty: none
   std::vector<int32_t> labels;
   std::vector<uint64_t> ids;
 };
 
 inline StepContext StepOf(const LayerCase& c, const LayerData& d) {
-  return {d.x[0],      d.labels.data(), d.targets, d.ids.data(), c.rows,
-          /*seed=*/11, /*epoch=*/2,     c.training};
+  StepContext step = {d.x[0], d.labels.data(), d.targets,   d.ids.data(),
+                      c.rows, /*seed=*/11,     /*epoch=*/2, c.training};
+  if (c.training && d.class_weights.size() > 0) {
+    step.class_weights = d.class_weights;
+  }
+  return step;
 }
 
 // What came out. A derived y is formed here, as its readers would.
@@ -147,6 +152,7 @@ inline LayerRun RunLayer(const LayerCase& c, const LayerData& d,
   run.weights = d.weights;
   StepContext step = StepOf(c, d);
   step.training = o.training;
+  if (!o.training) step.class_weights = nullptr;
 
   std::vector<Buffer> x = d.x;
   const float* px[kMaxInputs] = {};

@@ -30,7 +30,7 @@ struct Twin {
   StepContext step;
   bool accumulate = false;
   std::vector<Values> x, weights, dx, dw;
-  Values y, dy, targets, row_loss;
+  Values y, dy, targets, row_loss, class_weights;
 
   template <class Params>
   const Params& As() const {
@@ -130,6 +130,7 @@ Twin RunTwin(const LayerCase& c, const LayerData& d, const LayerTwin& twin,
   }
   t.dy = map(d.dy);
   t.targets = map(d.targets);
+  if (c.training) t.class_weights = map(d.class_weights);
   t.y.resize(c.rows * c.out.Count());
   t.row_loss.resize(c.rows);
   twin.forward(&t);

@@ -25,6 +25,17 @@ bool IsClassifier(const Graph& graph);
 // True for a graph that is trained on values that come with the samples.
 bool IsRegressor(const Graph& graph);
 
+// Classes that a graph with so many outputs tells apart: a single output of
+// binary cross-entropy stands for two.
+uint32_t ClassesOf(const Graph& graph, uint64_t outputs);
+
+// Puts another loss in place of the one there is, under its name and with its
+// inputs. `params`: of that kind of layer. kInvalidArgument: no loss; else what
+// Graph::Check says (a loss of classes has no second input, and wants flat
+// logits).
+Status SetLoss(Graph* graph, LayerKind kind, const void* params,
+               size_t params_size);
+
 // Gives the head `outputs` outputs: classes or values. kUnsupported if the
 // model brings its own targets, or something after the head fixes the number
 // (the head does not feed the loss directly or through pooling).

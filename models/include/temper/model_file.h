@@ -88,14 +88,26 @@ struct TableColumn {
 // How samples become what the first node reads. It travels inside the model
 // file and is the same for training, validation and prediction. Must agree with
 // the graph's input node (h, w, c, element_type) and with its normalize node:
-// the scale, and kind kMeanImage for per_pixel = 1, kMeanStd for 0. Mean and
-// std themselves are weights of that node; kNone: they are 0 and 1.
+// the scale, and kinds of single pixels for per_pixel = 1, the others for 0. Mean
+// and std themselves are weights of that node; kNone: they are 0 and 1.
 struct Preprocessing {
-  enum class Kind : uint32_t { kNone, kMeanStd, kMeanImage };
+  enum class Kind : uint32_t {
+    kNone,
+    kMeanStd,        // mean and deviation of each channel
+    kMeanImage,      // of each pixel
+    kMeanImageOnly,  // the mean of each pixel, not divided (AlexNet)
+    kChannelMean,    // the mean of each channel, not divided (VGG)
+    kUnit,           // to [0, 1]
+    kSigned,         // to [-1, 1]
+  };
+  // Three channels whatever the data have: gray is copied. Data have red first;
+  // kBgr puts blue first (models that were trained with OpenCV's order).
+  enum class Channels : uint32_t { kAsData, kRgb, kBgr };
   uint32_t h = 1, w = 1, c = 1;  // of a sample; channels last
   ElementType element_type = ElementType::kF32;
   float scale = 1.0f;  // a value is multiplied by it first
   Kind kind = Kind::kNone;
+  Channels channels = Channels::kAsData;
   // Of a model that was trained on pictures.
   std::optional<PictureFit> pictures = {};
 

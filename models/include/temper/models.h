@@ -2,7 +2,9 @@
 // such as mobilenet_v1?width=0.5&variant=mlperf or mlp?norm=batch&activation=silu:
 // a name of the list below and options after '?', separated by '&'. The input
 // shape and the targets come from the data, not from the spec: for classes a
-// model ends in softmax cross-entropy, for values in the mean squared error.
+// model ends in softmax cross-entropy, for several labels in binary
+// cross-entropy, for values in the mean squared error. head=sigmoid, an option of
+// all models with targets, makes two classes one output with binary cross-entropy.
 // Every such model's last dense layer is called "fc", every loss "loss"; the
 // first two nodes are "input" and "normalize". Table: docs/models.md.
 //
@@ -51,12 +53,13 @@ std::span<const ModelInfo* const> Models();
 Catalogue ModelCatalogue();
 
 // Builds the graph that `spec` names for samples of shape `input` (f32 or u8)
-// and their targets: 2 classes or more (soft labels, too), or 1 value or more.
+// and their targets: 2 classes or more (soft labels, too), 1 label or more of
+// which a sample may have several, or 1 value or more.
 // Models that take no targets ignore them.
 // On failure `graph` is untouched and `error` holds one sentence with the
 // remedy, for an unknown model, option or choice the nearest name:
 // kNotFound (model), kInvalidArgument (option), kShapeMismatch (input, number
-// of classes, no targets), kUnsupported (several labels a sample).
+// of classes, no targets).
 Status BuildModel(std::string_view spec, Shape input, const Targets& targets,
                   Graph* graph, std::string* error);
 

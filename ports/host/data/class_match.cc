@@ -142,13 +142,13 @@ void MoveProbabilities(Dataset& data, const std::vector<int32_t>& to_model,
       if (to_model[c] >= 0) {
         moved[i * to + static_cast<size_t>(to_model[c])] = p;
       } else if (p != 0.0f) {
-        Fail(
-            ErrorKind::kBadData, "the data does not match the model",
-            data.source,
-            fmt::format("the model has no class '{}', and sample {} is it with "
-                        "probability {}",
-                        Printable(data.class_names[c]), data.ids[i], p),
-            "Rename the class with names=.");
+        Fail(ErrorKind::kBadData, "the data does not match the model",
+             data.source,
+             fmt::format(
+                 "the model has no class '{}', and sample {} has it with "
+                 "{}",
+                 Printable(data.class_names[c]), data.ids[i], p),
+             "Rename the class with names=.");
       }
     }
   }
@@ -194,7 +194,7 @@ void MatchClasses(Dataset& data,
   for (int32_t& label : data.labels) {
     label = match.to_model[static_cast<size_t>(label)];
   }
-  if (data.targets.kind == TargetKind::kSoft) {
+  if (data.targets.Floats() > 0) {
     MoveProbabilities(data, match.to_model, model_classes);
   }
   data.class_names = model_classes;

@@ -12,6 +12,7 @@
 #include <new>
 
 #include "ports/host/base/failure.h"
+#include "ports/host/data/channels.h"
 #include "ports/host/data/data_kind.h"
 #include "ports/host/data/selection.h"
 #include "ports/host/machine/system.h"
@@ -352,11 +353,12 @@ void CheckIndex(const DataReader::Index& index, const std::string& source) {
 }
 
 TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
-                      const ShapeCheck& check) {
+                      const ShapeCheck& check, const ModelInput& defaults) {
   const DataReader::Index index = reader.ReadIndex();
   CheckIndex(index, spec.text);
   const bool labelled = index.targets.kind == TargetKind::kClasses;
-  if (check) check(index.shape);
+  const Shape shape = WithChannels(index.shape, defaults.channels, spec.text);
+  if (check) check(shape);
   const Selection selection =
       labelled ? Select(spec, index.labels, index.class_names)
                : SelectUnlabelled(spec, index.targets,
@@ -367,8 +369,7 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
   wanted.reserve(selection.train.size() + selection.val.size());
   TrainingData out;
   if (index.mapped == nullptr) {
-    CheckMemory(spec, index.shape,
-                selection.train.size() + selection.val.size());
+    CheckMemory(spec, shape, selection.train.size() + selection.val.size());
   }
   // Without val=, split=val is a part of the data's own.
   const bool held_out = spec.val > 0.0;
@@ -396,7 +397,8 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
     if (!only_val) CheckRest(out.train);
     if (held_out) CheckRest(*out.val);
   }
-  const auto check_values = [](const Dataset& data) {
+  const auto check_values = [&](Dataset& data) {
+    FitChannels(defaults.channels, &data);
     CheckFinite(data);
     CheckClassRows(data);
   };
@@ -422,7 +424,8 @@ std::unique_ptr<DataReader> OpenData(const DataSpec& spec,
 
 Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check,
                     const ModelInput& defaults) {
-  TrainingData data = LoadFrom(*OpenData(spec, defaults), spec, check);
+  TrainingData data =
+      LoadFrom(*OpenData(spec, defaults), spec, check, defaults);
   return spec.split == "val" && data.val ? std::move(*data.val)
                                          : std::move(data.train);
 }
@@ -435,7 +438,7 @@ TrainingData LoadTrainingData(std::string_view text, const ShapeCheck& check,
          fmt::format("split={} is not for training", spec.split),
          "Use split=train, or leave split= out.");
   }
-  return LoadFrom(*OpenData(spec, defaults), spec, check);
+  return LoadFrom(*OpenData(spec, defaults), spec, check, defaults);
 }
 
 bool HasSplit(const DataSpec& spec, std::string_view split) {

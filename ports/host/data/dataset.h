@@ -96,7 +96,9 @@ struct Dataset {
   // How pictures became samples; nothing if the data are no pictures.
   std::optional<PictureFit> pictures;
   std::vector<TableColumn> columns;  // of a table, else none
-  std::vector<std::string> notes;    // for the user: what is odd but allowed
+  // What was done to the channels of the samples (channels.h).
+  Preprocessing::Channels channels = Preprocessing::Channels::kAsData;
+  std::vector<std::string> notes;  // for the user: what is odd but allowed
   uint64_t left_out = 0;  // samples that could not be read; the notes name them
 
   size_t size() const { return ids.size(); }
@@ -174,6 +176,7 @@ struct ModelInput {
   std::optional<Shape> shape = {};
   PictureFit fit = {};
   std::vector<TableColumn> columns = {};
+  Preprocessing::Channels channels = Preprocessing::Channels::kAsData;
 };
 
 struct TrainingData {
@@ -201,7 +204,8 @@ void CheckIndex(const DataReader::Index& index, const std::string& source);
 
 // The same with an open reader: `spec.kind` and `spec.path` do not matter.
 TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
-                      const ShapeCheck& check = {});
+                      const ShapeCheck& check = {},
+                      const ModelInput& defaults = {});
 
 // True if the data have this part of their own: "test", or "val" where no val=
 // holds one out.

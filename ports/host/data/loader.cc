@@ -48,6 +48,11 @@ Loader::Loader(const Dataset& data, const LoaderOptions& options)
     }
   }
   order_.resize(data.size());
+  for (Slot& slot : slots_) {
+    if (options_.class_weights.empty()) break;
+    slot.batch.class_weights = options_.class_weights.data();
+  }
+  if (options_.balanced) SortByClass();
   next_gather_ = next_deliver_ = batches_;
   try {
     worker_ = Thread([this] { Run(); });
@@ -66,18 +71,23 @@ Loader::~Loader() {
   worker_.join();
 }
 
-uint64_t LoaderBytes(const Dataset& data, uint32_t batch) {
-  constexpr uint64_t kSlots = 2, kId = 8, kOrder = 8;
+uint64_t LoaderBytes(const Dataset& data, uint32_t batch, bool balanced) {
+  constexpr uint64_t kSlots = 2, kId = 8;
+  // The order; the samples by class and the ends of the classes.
+  const uint64_t kOrder = balanced ? 12 : 8;
+  const uint64_t ends = balanced ? 8 * data.class_names.size() : 0;
   const uint64_t rows = std::min<uint64_t>(batch, data.size());
   const uint64_t targets = data.targets.kind == TargetKind::kClasses
                                ? 4
                                : uint64_t{4} * data.targets.Floats();
   return kSlots * rows * (data.SampleBytes() + targets + kId) +
-         kOrder * data.size();
+         kOrder * data.size() + ends;
 }
 
 uint64_t Loader::MemoryBytes() const {
-  uint64_t bytes = order_.size() * sizeof(Key);
+  uint64_t bytes = order_.size() * sizeof(Key) +
+                   by_class_.size() * sizeof(by_class_[0]) +
+                   class_ends_.size() * sizeof(class_ends_[0]);
   for (const Slot& slot : slots_) {
     bytes += slot.input.size() + slot.labels.size() * sizeof(slot.labels[0]) +
              slot.targets.size() * sizeof(slot.targets[0]) +
@@ -94,7 +104,8 @@ void Loader::StartEpoch(uint32_t epoch, uint64_t first_batch) {
     changed_.wait(lock, [this] { return !working_; });
   }
   epoch_ = epoch;
-  for (size_t i = 0; i < order_.size(); ++i) {
+  if (options_.balanced) DrawBalanced();
+  for (size_t i = 0; i < order_.size() && !options_.balanced; ++i) {
     uint32_t word = 0;
     if (options_.shuffle) {
       word = RandomWord(options_.seed, static_cast<uint32_t>(data_.ids[i]), 0,
@@ -104,7 +115,7 @@ void Loader::StartEpoch(uint32_t epoch, uint64_t first_batch) {
   }
   // ids ascend, so the index orders equal words as the id would. std::sort
   // works in place.
-  if (options_.shuffle) {
+  if (options_.shuffle && !options_.balanced) {
     std::sort(order_.begin(), order_.end(), [](const Key& a, const Key& b) {
       return a.word != b.word ? a.word < b.word : a.index < b.index;
     });
@@ -116,6 +127,43 @@ void Loader::StartEpoch(uint32_t epoch, uint64_t first_batch) {
     for (Slot& slot : slots_) slot.full = false;
   }
   changed_.notify_all();
+}
+
+void Loader::SortByClass() {
+  const std::vector<uint64_t> counts = data_.ClassCounts();
+  std::vector<size_t> next;  // place of a class's next sample
+  size_t end = 0;
+  for (const uint64_t count : counts) {
+    next.push_back(end);
+    end += static_cast<size_t>(count);
+    if (count > 0) class_ends_.push_back(end);
+  }
+  if (end != data_.size() || data_.targets.kind == TargetKind::kMultiHot) {
+    Fail(ErrorKind::kBug, "balanced draws of samples without one class",
+         data_.source, "", "");
+  }
+  by_class_.resize(data_.size());
+  for (size_t i = 0; i < data_.size(); ++i) {
+    by_class_[next[static_cast<size_t>(data_.ClassOf(i))]++] =
+        static_cast<uint32_t>(i);
+  }
+}
+
+// Two words for each position: which class, which of its samples.
+void Loader::DrawBalanced() {
+  const auto draw = [&](uint32_t position, uint32_t which, uint64_t of) {
+    const uint64_t word = RandomWord(
+        options_.seed, 2 * (position % (1u << 31)) + which, position >> 31,
+        epoch_, RandomStream(RandomUse::kShuffle, 1));
+    return static_cast<size_t>(word * of >> 32);
+  };
+  for (size_t k = 0; k < order_.size(); ++k) {
+    const uint32_t position = static_cast<uint32_t>(k);
+    const size_t c = draw(position, 0, class_ends_.size());
+    const size_t begin = c == 0 ? 0 : class_ends_[c - 1];
+    const size_t i = draw(position, 1, class_ends_[c] - begin);
+    order_[k] = {position, by_class_[begin + i]};
+  }
 }
 
 const Batch* Loader::Next() {
@@ -164,17 +212,18 @@ void Loader::Gather(uint64_t batch, Slot& slot) const {
   for (size_t i = begin; i < end; ++i) {
     const size_t from = order_[i].index;
     const size_t row = i - begin;
+    const uint64_t id = options_.balanced ? uint64_t{i} : data_.ids[from];
     uint8_t* const sample = slot.input.data() + row * sample_bytes;
     std::memcpy(sample, data_.Sample(from), sample_bytes);
     Augment(options_.augment.data(),
             static_cast<uint32_t>(options_.augment.size()), data_.shape,
-            options_.seed, data_.ids[from], epoch_, sample);
+            options_.seed, id, epoch_, sample);
     if (!slot.labels.empty()) slot.labels[row] = data_.labels[from];
     if (!slot.targets.empty()) {
       std::copy_n(data_.Values(from), floats,
                   slot.targets.data() + row * floats);
     }
-    slot.ids[row] = data_.ids[from];
+    slot.ids[row] = id;
   }
   slot.batch.rows = static_cast<uint32_t>(end - begin);
 }

@@ -6,6 +6,11 @@
 // The order of an epoch is a function of (seed, epoch, sample ids) alone: sort
 // by (Philox word of the id, id), use kShuffle. Batch k of an epoch can
 // therefore be reached without the batches before it (resume).
+//
+// `balanced`: an epoch has as many samples, drawn with replacement: position k of
+// it has a class with the same chance for each, and of it one of its samples, by
+// (seed, epoch, k) alone. Random draws of a sample (augmentation, dropout) follow
+// its position then, so that one that comes twice is not the same twice.
 #ifndef TEMPER_PORTS_HOST_DATA_LOADER_H_
 #define TEMPER_PORTS_HOST_DATA_LOADER_H_
 
@@ -30,6 +35,9 @@ struct LoaderOptions {
   bool drop_last = false;  // leave out a short last batch
   // What happens to every sample, by this seed and the epoch.
   std::vector<Augmentation> augment = {};
+  // Batch::class_weights: one for each class, or none.
+  std::vector<float> class_weights = {};
+  bool balanced = false;  // needs data whose samples have one class
 };
 
 class Loader {
@@ -70,12 +78,18 @@ class Loader {
 
   void Run();
   void Gather(uint64_t batch, Slot& slot) const;
+  void SortByClass();
+  void DrawBalanced();
 
   const Dataset& data_;
   const LoaderOptions options_;
   uint64_t batches_ = 0;
   uint32_t epoch_ = 0;  // changes only while the worker rests
   std::vector<Key> order_;
+  // Of balanced draws: the samples by class, and where each class ends. Classes
+  // without samples are left out.
+  std::vector<uint32_t> by_class_;
+  std::vector<size_t> class_ends_;
   Slot slots_[2];  // batch k lives in slot k % 2
 
   // Guarded by mutex_. The worker reads order_ and writes a slot only while
@@ -92,7 +106,8 @@ class Loader {
 };
 
 // What a loader of these samples will hold: two batches and the order.
-uint64_t LoaderBytes(const Dataset& data, uint32_t batch);
+uint64_t LoaderBytes(const Dataset& data, uint32_t batch,
+                     bool balanced = false);
 
 }  // namespace temper::host
 

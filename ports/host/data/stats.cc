@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -111,6 +112,106 @@ SampleStats Stats(const Dataset& train, size_t period, float scale) {
 }
 
 }  // namespace
+
+namespace {
+
+SampleStats Channel(const Dataset& train, float scale) {
+  return ChannelStats(train, scale);
+}
+SampleStats Pixel(const Dataset& train, float scale) {
+  return PixelStats(train, scale);
+}
+// Means alone. What never changes needs no note: nothing is divided.
+SampleStats MeansOf(SampleStats stats) {
+  std::fill(stats.std.begin(), stats.std.end(), 1.0f);
+  stats.notes.clear();
+  return stats;
+}
+SampleStats ChannelMean(const Dataset& train, float scale) {
+  return MeansOf(ChannelStats(train, scale));
+}
+SampleStats MeanImage(const Dataset& train, float scale) {
+  return MeansOf(PixelStats(train, scale));
+}
+
+// The least and the largest value, scaled: of bytes those that a byte can have.
+struct Range {
+  double least = 0.0, most = 0.0;
+};
+Range RangeOf(const Dataset& train, float scale) {
+  // 255 itself, where the float is only the nearest to 1/255.
+  const double divisor = scale == 1.0f / 255.0f ? 255.0 : 1.0 / double{scale};
+  if (train.shape.type == ElementType::kU8) return {0.0, 255.0 / divisor};
+  float least = 0, most = 0;
+  bool first = true;
+  const size_t elements = static_cast<size_t>(train.shape.Count());
+  for (size_t i = 0; i < train.size(); ++i) {
+    for (size_t j = 0; j < elements; ++j) {
+      float x;
+      std::memcpy(&x, train.Sample(i) + 4 * j, 4);
+      least = first ? x : std::min(least, x);
+      most = first ? x : std::max(most, x);
+      first = false;
+    }
+  }
+  const double a = double{least} / divisor, b = double{most} / divisor;
+  return {std::min(a, b), std::max(a, b)};
+}
+
+// (x - origin) / width, the same for every channel.
+SampleStats OneRange(const Dataset& train, float scale, double origin,
+                     double width) {
+  SampleStats out;
+  out.scale = scale;
+  if (!(static_cast<float>(width) > 0.0f)) {
+    out.notes.push_back("all values are the same; they are not divided");
+    width = 1.0;
+  }
+  out.mean.assign(train.shape.c, static_cast<float>(origin));
+  out.std.assign(train.shape.c, static_cast<float>(width));
+  return out;
+}
+SampleStats Unit(const Dataset& train, float scale) {
+  const Range r = RangeOf(train, scale);
+  return OneRange(train, scale, r.least, r.most - r.least);
+}
+SampleStats Signed(const Dataset& train, float scale) {
+  const Range r = RangeOf(train, scale);
+  return OneRange(train, scale, (r.least + r.most) / 2, (r.most - r.least) / 2);
+}
+
+constexpr NormalizeKind kNormalizeKinds[] = {
+    {"channel", "mean and deviation of each channel",
+     Preprocessing::Kind::kMeanStd, false, Channel},
+    {"pixel", "mean and deviation of each pixel",
+     Preprocessing::Kind::kMeanImage, true, Pixel},
+    {"mean_image", "minus the mean image", Preprocessing::Kind::kMeanImageOnly,
+     true, MeanImage},
+    {"channel_mean", "minus the mean of each channel",
+     Preprocessing::Kind::kChannelMean, false, ChannelMean},
+    {"unit", "to [0, 1]", Preprocessing::Kind::kUnit, false, Unit},
+    {"signed", "to [-1, 1]", Preprocessing::Kind::kSigned, false, Signed},
+    {"none", "as they are", Preprocessing::Kind::kNone, false, nullptr},
+};
+
+}  // namespace
+
+std::span<const NormalizeKind> NormalizeKinds() { return kNormalizeKinds; }
+
+const NormalizeKind* FindNormalizeKind(std::string_view name) {
+  for (const NormalizeKind& kind : kNormalizeKinds) {
+    if (name == kind.name) return &kind;
+  }
+  return nullptr;
+}
+
+std::string NormalizeNames() {
+  std::string names;
+  for (const NormalizeKind& kind : kNormalizeKinds) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", kind.name);
+  }
+  return names;
+}
 
 float UsualScale(const Dataset& data) {
   return data.shape.type == ElementType::kU8 ? 1.0f / 255.0f : 1.0f;

@@ -9,7 +9,9 @@
 #ifndef TEMPER_PORTS_HOST_DATA_STATS_H_
 #define TEMPER_PORTS_HOST_DATA_STATS_H_
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ports/host/data/dataset.h"
@@ -28,6 +30,20 @@ struct SampleStats {
 
 // What values are multiplied by if nothing else is asked for.
 float UsualScale(const Dataset& data);
+
+// How samples are normalised (--normalize): y = (x * scale - mean) / std.
+struct NormalizeKind {
+  const char* name;
+  const char* help;
+  Preprocessing::Kind kind;  // as model files have it
+  bool per_pixel;
+  SampleStats (*stats)(const Dataset& train, float scale);  // null: none
+};
+std::span<const NormalizeKind> NormalizeKinds();
+// Null for an unknown name.
+const NormalizeKind* FindNormalizeKind(std::string_view name);
+// "channel, pixel, ...": for help and messages.
+std::string NormalizeNames();
 
 // Over the training part only: anything else would leak the test data.
 SampleStats ChannelStats(const Dataset& train, float scale);

@@ -10,9 +10,8 @@
 #include "ports/host/train/job.h"
 
 namespace temper::host {
-namespace {
 
-std::string_view Words(TargetKind kind) {
+std::string_view TargetWords(TargetKind kind) {
   switch (kind) {
     case TargetKind::kClasses:
       return "one class a sample";
@@ -28,8 +27,6 @@ std::string_view Words(TargetKind kind) {
   return "none";
 }
 
-}  // namespace
-
 void CheckTargetKind(const Graph& graph, const Targets& targets,
                      std::string_view where) {
   const Node& node = graph.nodes.back();
@@ -39,13 +36,13 @@ void CheckTargetKind(const Graph& graph, const Targets& targets,
       fmt::format("{}, layer \"{}\"", Printable(where), Printable(node.name));
   if (targets.kind == TargetKind::kMultiHot) {
     Fail(ErrorKind::kUnsupported, "no loss of this model takes several labels",
-         place, fmt::format("it compares with {}", Words(loss.targets)),
-         "Use data with one class a sample, or probabilities: targets=soft");
+         place, fmt::format("it compares with {}", TargetWords(loss.targets)),
+         "Use --loss bce, or data with one class a sample");
   }
   Fail(
       ErrorKind::kUnsupported, "this model needs other targets", place,
       fmt::format("it compares with {}, the targets of the data are {}",
-                  Words(loss.targets), Words(targets.kind)),
+                  TargetWords(loss.targets), TargetWords(targets.kind)),
       loss.targets == TargetKind::kValues
           ? "Use data with values, such as npy:X,Y?targets=values, or give the "
             "loss a second input, such as the normalize layer"
@@ -63,10 +60,11 @@ void CheckTargets(const Graph& graph, const Targets& targets,
   if (shapes.back().Count() == targets.Floats()) return;
   Fail(ErrorKind::kMismatch, "the targets do not fit the model",
        Printable(where),
-       fmt::format(
-           "it has {} outputs, a sample has {} {}", shapes.back().Count(),
-           targets.width,
-           targets.kind == TargetKind::kValues ? "values" : "probabilities"),
+       fmt::format("it has {} outputs, a sample has {} {}",
+                   shapes.back().Count(), targets.width,
+                   targets.kind == TargetKind::kValues     ? "values"
+                   : targets.kind == TargetKind::kMultiHot ? "labels"
+                                                           : "probabilities"),
        "Use `temper finetune`, which replaces the head, or other data");
 }
 

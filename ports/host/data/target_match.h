@@ -11,6 +11,8 @@
 
 namespace temper::host {
 
+// "one class a sample", "values (regression)", ...
+std::string_view TargetWords(TargetKind kind);
 // kUnsupported if the loss that ends the graph takes no targets of this
 // kind. A loss that brings its own takes any. `where`: the model.
 void CheckTargetKind(const Graph& graph, const Targets& targets,

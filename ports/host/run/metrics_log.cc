@@ -78,6 +78,17 @@ constexpr MetricsColumn kColumns[] = {
     {"sparsity",
      [](const MetricsRow& r, char* to) { return OrEmpty(r.sparsity, to); },
      false, &MetricsKinds::sparsity},
+    {"val_balanced_accuracy",
+     [](const MetricsRow& r, char* to) {
+       return OrEmpty(r.val_balanced_accuracy, to);
+     },
+     false, &MetricsKinds::classes},
+    {"val_f1",
+     [](const MetricsRow& r, char* to) { return OrEmpty(r.val_f1, to); }, false,
+     &MetricsKinds::classes},
+    {"val_auc",
+     [](const MetricsRow& r, char* to) { return OrEmpty(r.val_auc, to); },
+     false, &MetricsKinds::classes},
 };
 
 // Calls f(text) for each field of a line.

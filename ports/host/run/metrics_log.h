@@ -28,6 +28,9 @@ struct MetricsRow {
   // Of models that learn values: mean absolute error, root of the mean squared
   // one.
   std::optional<float> val_mae, val_rmse;
+  // Of runs that measure classes (train/validation_metrics.h): mean recall of
+  // the classes, mean F1, of two classes the area under the ROC curve.
+  std::optional<float> val_balanced_accuracy, val_f1, val_auc;
   // Of runs that clip gradients: the share of steps in which they did.
   std::optional<float> clipped;
   // Of runs with an L1 penalty: the share of weights that are exactly 0.
@@ -42,6 +45,7 @@ struct MetricsKinds {
   bool errors = false;  // val_mae and val_rmse
   bool clipped = false;
   bool sparsity = false;
+  bool classes = false;  // val_balanced_accuracy, val_f1, val_auc
 };
 
 struct MetricsColumn {

@@ -237,6 +237,10 @@ Json FingerprintJson(const JobOptions& o) {
   later("early_stop", o.early_stop, none.early_stop);
   later("min_delta", o.min_delta, none.min_delta);
   later("monitor", o.monitor, none.monitor);
+  later("loss", o.loss, none.loss);
+  later("class_weights", o.class_weights, none.class_weights);
+  later("sampler", o.sampler, none.sampler);
+  later("channels", o.channels, none.channels);
   return json;
 }
 

@@ -13,6 +13,7 @@
 #include "models/files/graph_json.h"
 #include "models/graphs/models.h"
 #include "ports/host/base/failure.h"
+#include "ports/host/data/channels.h"
 #include "ports/host/data/class_match.h"
 #include "ports/host/data/loader.h"
 #include "ports/host/data/stats.h"
@@ -23,8 +24,13 @@
 #include "ports/host/os/threads.h"
 #include "ports/host/train/backend.h"
 #include "ports/host/train/checkpoint.h"
+#include "ports/host/train/class_weights.h"
+#include "ports/host/train/job_classes.h"
+#include "ports/host/train/loss_option.h"
+#include "ports/host/train/normalization.h"
 #include "ports/host/train/runs.h"
 #include "ports/host/train/specs.h"
+#include "ports/host/train/validation_metrics.h"
 #include "simd/target.h"
 #include "temper/graph_edit.h"
 
@@ -80,6 +86,7 @@ void ResolveClasses(Job& job, const std::vector<std::string>& model_classes) {
   }
   MatchClasses(job.data.train, job.classes);
   if (job.data.val) MatchClasses(*job.data.val, job.classes);
+  SettleOneOutput(job);
 }
 
 void CheckInput(const Job& job, const Shape& s) {
@@ -111,21 +118,21 @@ void NewModel(Job& job) {
   }
   const uint32_t classes = static_cast<uint32_t>(job.classes.size());
   if (EndsWith(o.model, ".json")) {
+    ApplyLoss(o.loss, job.data.train.targets, o.model, &job.info.graph);
     CheckTargetKind(job.info.graph, job.data.train.targets, o.model);
     if (models::IsClassifier(job.info.graph)) {
-      std::vector<Shape> shapes;
-      const Status status = job.info.graph.Check(&shapes);
-      if (!status.ok()) FailStatus(status, job.info.graph, o.model);
-      if (shapes.back().c < classes) {
-        Fail(ErrorKind::kMismatch, "the graph has too few outputs", o.model,
-             fmt::format("{} outputs, {} classes in the data", shapes.back().c,
-                         classes),
-             "Change out_features of the last dense layer");
+      const uint32_t outputs = OutputsOf(job);
+      if (models::ClassesOf(job.info.graph, outputs) < classes) {
+        Fail(
+            ErrorKind::kMismatch, "the graph has too few outputs", o.model,
+            fmt::format("{} outputs, {} classes in the data", outputs, classes),
+            "Change out_features of the last dense layer");
       }
     }
   } else {
     job.info.graph =
         BuildModelOrFail(o.model, job.data.train.shape, job.data.train.targets);
+    if (!o.loss.empty()) SetNewLoss(job);
   }
   Graph& graph = job.info.graph;
   Preprocessing& p = job.info.preprocessing;
@@ -133,59 +140,19 @@ void NewModel(Job& job) {
   p.h = input.h, p.w = input.w, p.c = input.c;
   p.element_type = static_cast<ElementType>(input.element_type);
   p.pictures = job.data.train.pictures;
+  p.channels = job.data.train.channels;
   job.info.columns = job.data.train.columns;
-  for (Node& node : graph.nodes) {
-    if (!node.Is<NormalizeParams>()) continue;
-    // A graph file says how its layer computes; a builder leaves it to us.
-    const bool from_file = EndsWith(o.model, ".json");
-    NormalizeParams params;
-    params.scale = UsualScale(job.data.train);
-    params.per_pixel = o.normalize == "pixel";
-    if (from_file) {
-      const NormalizeParams wanted = params;
-      params = node.As<NormalizeParams>();
-      if (o.normalize != "none" && params.per_pixel != wanted.per_pixel) {
-        Fail(ErrorKind::kConfiguration,
-             "the graph normalizes otherwise than asked for", o.model,
-             fmt::format("layer \"{}\" has \"per_pixel\": {}, --normalize {} "
-                         "needs {}",
-                         node.name, params.per_pixel, o.normalize,
-                         wanted.per_pixel),
-             fmt::format("Use --normalize {}, or change the field",
-                         params.per_pixel != 0 ? "pixel" : "channel"));
-      }
-    }
-    SampleStats stats;
-    if (o.normalize == "none") {
-      p.kind = Preprocessing::Kind::kNone;
-    } else {
-      stats = o.normalize == "pixel"
-                  ? PixelStats(job.data.train, params.scale)
-                  : ChannelStats(job.data.train, params.scale);
-      p.kind = stats.per_pixel ? Preprocessing::Kind::kMeanImage
-                               : Preprocessing::Kind::kMeanStd;
-      std::vector<uint32_t> dims = {p.c};
-      if (stats.per_pixel) dims = {p.h, p.w, p.c};
-      const std::string name = node.name;
-      job.statistics.push_back({name + ".mean", dims, stats.mean});
-      job.statistics.push_back({name + ".std", dims, stats.std});
-      job.notes.insert(job.notes.end(), stats.notes.begin(), stats.notes.end());
-    }
-    std::memcpy(node.params, &params, sizeof(params));
-    p.scale = params.scale;
-  }
+  SetNormalization(job, EndsWith(o.model, ".json"));
 }
 
 // Finetune: a head for another number of values, none of which is known.
 void ResolveValues(Job& job) {
-  std::vector<Shape> shapes;
-  const Status status = job.info.graph.Check(&shapes);
-  if (!status.ok()) FailStatus(status, job.info.graph, job.options.model);
+  const uint32_t outputs = OutputsOf(job);
   const uint32_t values = job.data.train.targets.width;
-  if (!job.options.finetune || shapes.back().Count() == values) return;
+  if (!job.options.finetune || outputs == values) return;
   job.head_rows.assign(values, -1);
-  job.notes.push_back(fmt::format("new head: {} values, the model had {}",
-                                  values, shapes.back().Count()));
+  job.notes.push_back(
+      fmt::format("new head: {} values, the model had {}", values, outputs));
 }
 
 // From a model file: its weights, its preprocessing, its classes.
@@ -196,6 +163,12 @@ void OldModel(Job& job) {
   if (job.data.train.pictures) {
     job.info.preprocessing.pictures = job.data.train.pictures;
   }
+  CheckNormalization(job);
+  if (job.data.train.channels != Channels::kAsData) {
+    job.info.preprocessing.channels = job.data.train.channels;
+  }
+  ApplyLoss(job.options.loss, job.data.train.targets, job.options.model,
+            &graph);
   CheckTargetKind(graph, job.data.train.targets, job.options.model);
   if (models::IsClassifier(graph)) {
     ResolveClasses(job, job.info.classes);
@@ -299,9 +272,11 @@ void CheckOptions(const JobOptions& o) {
   require(o.save_seconds >= 0.0, "--save-every", "must be 0 or more");
   require(o.bn == "train" || o.bn == "frozen", "--bn",
           "must be train or frozen");
-  require(o.normalize == "channel" || o.normalize == "pixel" ||
-              o.normalize == "none",
-          "--normalize", "must be channel, pixel or none");
+  ReadChannels(o.channels);
+  if (FindNormalizeKind(o.normalize) == nullptr) {
+    Fail(ErrorKind::kUsage, "--normalize", Printable(o.normalize), "",
+         "It is one of " + NormalizeNames());
+  }
   require(!o.dropout || (*o.dropout >= 0.0 && *o.dropout < 1.0), "--dropout",
           "must be at least 0 and below 1");
   require(!o.label_smoothing ||
@@ -316,9 +291,15 @@ void CheckOptions(const JobOptions& o) {
   require(o.max_norm == 0.0 || (o.max_norm >= 1e-6 && o.max_norm <= 1e30),
           "--max-norm", "must be 1e-6 to 1e30, or 0 for none");
   require(o.min_delta >= 0.0, "--min-delta", "must be 0 or more");
-  require(o.monitor.empty() || o.monitor == "val_loss" ||
-              o.monitor == "val_accuracy",
-          "--monitor", "must be val_loss or val_accuracy");
+  require(
+      o.monitor.empty() || o.monitor == "val_loss" ||
+          o.monitor == "val_accuracy" || o.monitor == "val_balanced_accuracy",
+      "--monitor", "must be val_loss, val_accuracy or val_balanced_accuracy");
+  require(o.sampler.empty() || o.sampler == kBalanced, "--sampler",
+          "must be balanced, or left out");
+  require(o.sampler.empty() || o.class_weights != kBalanced, "--sampler",
+          "with --class-weights balanced rare classes would count twice: use "
+          "one of them");
 }
 
 }  // namespace
@@ -422,9 +403,15 @@ void CheckMonitor(const Job& job) {
          "there are no validation data to look at",
          "Add val=0.1 to --data, or give --val");
   }
-  if (o.monitor == "val_accuracy" && !models::IsClassifier(job.info.graph)) {
+  const bool loss = o.monitor.empty() || o.monitor == "val_loss";
+  if (!loss && !models::IsClassifier(job.info.graph)) {
     Fail(ErrorKind::kUsage, "--monitor", o.monitor,
          "the model learns values, it has no accuracy", "Use val_loss");
+  }
+  if (o.monitor == "val_balanced_accuracy" &&
+      job.data.train.targets.kind == TargetKind::kMultiHot) {
+    Fail(ErrorKind::kUsage, "--monitor", o.monitor,
+         "it is for one class a sample", "Use val_loss or val_accuracy");
   }
 }
 
@@ -438,8 +425,6 @@ void NoteIgnoredOptions(Job& job) {
     }
   };
   const bool from_file = EndsWith(o.model, ".safetensors");
-  note(from_file && o.normalize != defaults.normalize, "--normalize",
-       "a model file brings its own preprocessing");
   note(from_file && o.init != defaults.init, "--init",
        "a model file brings its own weights");
   if (const char* why = UnusedParameter(job.plan_options.optimizer)) {
@@ -540,6 +525,7 @@ void PlanJob(Job& job, bool resume) {
                     p.threads, DefaultThreads()));
   }
   CheckTargets(job.info.graph, job.data.train.targets, o.model);
+  BalanceClasses(job);
   p.optimizer = ReadOptimizer(o.optimizer);
   p.hooks = ReadClipping(o.clip);
   if (o.l1 > 0) p.hooks.push_back(L1Params{static_cast<float>(o.l1)});
@@ -582,12 +568,20 @@ ModelInput PicturesOf(const Job& job) {
     defaults.shape = {p.h, p.w, p.c, ElementType::kU8};
     defaults.fit = job.info.preprocessing.pictures.value_or(PictureFit{});
     defaults.columns = job.info.columns;
+    defaults.channels = job.info.preprocessing.channels;
+    if (defaults.channels == Channels::kAsData) {
+      defaults.channels = ReadChannels(job.options.channels);
+    }
     return defaults;
   }
   const std::string_view name = std::string_view(job.options.model)
                                     .substr(0, job.options.model.find('?'));
   for (const models::ModelInfo* const model : models::Models()) {
     if (name == model->name) defaults.shape = model->input;
+  }
+  defaults.channels = ReadChannels(job.options.channels);
+  if (defaults.shape && defaults.channels != Channels::kAsData) {
+    defaults.shape->c = 3;
   }
   return defaults;
 }
@@ -600,7 +594,8 @@ void KeepNotes(Job& job) {
 
 // What validation data become: samples as the training data's.
 ModelInput InputOf(const Dataset& train) {
-  return {train.shape, train.pictures.value_or(PictureFit{}), train.columns};
+  return {train.shape, train.pictures.value_or(PictureFit{}), train.columns,
+          train.channels};
 }
 
 // Data that bring a validation part of their own, unless val= or --val is given.
@@ -695,10 +690,12 @@ Outside OutsideBytes(const Job& job) {
   Outside o;
   o.plan = kPlanBytesPerNode * job.plan.graph.nodes.size();
   o.data = job.data.train.MemoryBytes();
-  o.batches = LoaderBytes(job.data.train, job.options.batch);
+  o.batches = LoaderBytes(job.data.train, job.options.batch,
+                          !job.options.sampler.empty());
   if (job.data.val) {
     o.data += job.data.val->MemoryBytes();
     o.batches += LoaderBytes(*job.data.val, job.options.batch);
+    o.data += ValidationMetricsBytes(job);
   }
   if (job.source) o.model = job.source->MemoryBytes();
   for (const ModelTensor& tensor : job.statistics) {

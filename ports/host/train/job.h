@@ -33,6 +33,12 @@ struct JobOptions {
   std::string schedule = "cosine";
   std::string optimizer = "sgd";
   std::string init = "auto";  // or an initializer
+  std::string loss;           // a spec (loss_option.h); empty: the model's own
+  // "balanced" or a list of numbers; a file, until the job is prepared
+  // (class_weights.h). Empty: all classes count the same.
+  std::string class_weights;
+  std::string sampler;  // "balanced": classes come equally often; empty: all
+                        // samples once an epoch
   // Update hooks by their fields, comma between: "norm=1,value=0.5". Empty: none.
   std::string clip;
   std::string average;      // of the weights, a spec: ema or swa; empty: none
@@ -41,7 +47,8 @@ struct JobOptions {
   uint32_t accumulate = 1;  // batches of a step; 0: all of an epoch
   uint32_t early_stop = 0;  // epochs without a better one; 0: never
   double min_delta = 0.0;   // what counts as better
-  // val_loss or val_accuracy; empty: val_loss with early_stop, else val_accuracy.
+  // val_loss, val_accuracy or val_balanced_accuracy; empty: val_loss with
+  // early_stop, else val_accuracy.
   std::string monitor;
   std::optional<double> dropout;
   std::optional<double> label_smoothing;
@@ -49,6 +56,7 @@ struct JobOptions {
   std::vector<std::string> freeze;
   std::string bn = "train";
   std::string normalize = "channel";
+  std::string channels;  // rgb or bgr; empty: as the data have them
   bool drop_last = false;
   uint64_t seed = 1;
   // Where and how it runs: cannot change a bit of the result.
@@ -102,7 +110,8 @@ struct Job {
   // head_rows[new class] = old class, or -1. Empty: the head is copied whole or
   // drawn whole.
   std::vector<int32_t> head_rows;
-  std::vector<std::string> notes;  // for the user
+  std::vector<float> class_weights;  // of training, or none
+  std::vector<std::string> notes;    // for the user
   PlanOptions plan_options;
   Plan plan;
   uint32_t run_threads = 0;  // of the pool here, at most the plan's; 0: those

@@ -41,6 +41,9 @@ void VisitOptions(Options& o, Visit&& visit) {
   visit("schedule", o.schedule);
   visit("optimizer", o.optimizer);
   visit("init", o.init);
+  visit("loss", o.loss);
+  visit("class_weights", o.class_weights);
+  visit("sampler", o.sampler);
   visit("clip", o.clip);
   visit("average", o.average);
   visit("l1", o.l1);
@@ -55,6 +58,7 @@ void VisitOptions(Options& o, Visit&& visit) {
   visit("freeze", o.freeze);
   visit("bn", o.bn);
   visit("normalize", o.normalize);
+  visit("channels", o.channels);
   visit("drop_last", o.drop_last);
   visit("seed", o.seed);
   visit("arena", o.arena);

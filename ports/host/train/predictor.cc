@@ -45,12 +45,23 @@ Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
   classifier_ = models::IsClassifier(model_.graph);
   regressor_ = models::IsRegressor(model_.graph);
   outputs_ = static_cast<uint32_t>(trainer_.plan().shapes.back().Count());
+  // One class: it is a label that is there or not.
+  const uint32_t classes = models::ClassesOf(model_.graph, outputs_);
+  if (classes != outputs_ && model_.classes.size() != 1) {
+    outputs_ = classes;
+    both_.resize(size_t{batch} * outputs_);
+  }
 }
 
 StepResult Predictor::Run(const Batch& batch) {
   const StepResult result = trainer_.Evaluate(batch);
   if (!result.status.ok())
     FailStatus(result.status, model_.graph, "prediction");
+  const float* const p = trainer_.Output();
+  for (uint32_t r = 0; r < batch.rows && !both_.empty(); ++r) {
+    both_[2 * size_t{r}] = 1.0f - p[r];
+    both_[2 * size_t{r} + 1] = p[r];
+  }
   return result;
 }
 

@@ -26,14 +26,18 @@ class Predictor {
   // that the model lacks.
   StepResult Run(const Batch& batch);
   // rows x outputs() numbers of the last Run.
-  const float* Output() const { return trainer_.Output(); }
+  const float* Output() const {
+    return both_.empty() ? trainer_.Output() : both_.data();
+  }
 
   const std::string& path() const { return path_; }  // of the file
   const ModelDescription& model() const { return model_; }
   bool classifier() const { return classifier_; }
   // Its outputs are values that it was trained on.
   bool regressor() const { return regressor_; }
-  uint32_t outputs() const { return outputs_; }  // per sample
+  // Per sample. A model whose single output stands for two classes has two here:
+  // the probabilities of both.
+  uint32_t outputs() const { return outputs_; }
   Shape input() const { return trainer_.plan().shapes[0]; }
   uint32_t batch() const { return trainer_.plan().options.batch; }
   const Plan& plan() const { return trainer_.plan(); }
@@ -49,7 +53,7 @@ class Predictor {
   // and the columns of tables that it was trained with.
   ModelInput DataInput() const {
     return {input(), model_.preprocessing.pictures.value_or(PictureFit{}),
-            model_.columns};
+            model_.columns, model_.preprocessing.channels};
   }
   // kMismatch unless samples of this shape are what the model reads.
   void CheckShape(const Shape& shape, const std::string& where) const;
@@ -62,6 +66,7 @@ class Predictor {
   Trainer trainer_;
   bool classifier_ = false, regressor_ = false;
   uint32_t outputs_ = 0;
+  std::vector<float> both_;  // of a single output for two classes
   uint64_t outside_bytes_ = 0;
 };
 

@@ -9,6 +9,7 @@
 
 #include "ports/host/base/failure.h"
 #include "ports/host/train/run_files.h"
+#include "ports/host/train/validation_metrics.h"
 #include "simd/target.h"
 #include "temper/graph_edit.h"
 
@@ -67,7 +68,8 @@ void RunRecorder::OpenLogs(const Counters* resumed) {
   const auto columns =
       MetricsColumns({.errors = models::IsRegressor(job_.info.graph),
                       .clipped = !job_.options.clip.empty(),
-                      .sparsity = job_.options.l1 > 0});
+                      .sparsity = job_.options.l1 > 0,
+                      .classes = MeasuresClasses(job_)});
   metrics_ =
       resumed != nullptr
           ? std::make_unique<MetricsLog>(metrics, resumed->epoch, columns)

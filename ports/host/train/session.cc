@@ -70,14 +70,17 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
       arena_(job_.arena_bytes),
       pool_(MakeThreadPool(job_.run_threads != 0 ? job_.run_threads
                                                  : job_.plan.options.threads)),
-      loader_(job_.data.train, {job_.options.batch, job_.options.seed, true,
-                                job_.dropped_per_epoch != 0, job_.augment}),
+      loader_(job_.data.train,
+              {job_.options.batch, job_.options.seed, true,
+               job_.dropped_per_epoch != 0, job_.augment, job_.class_weights,
+               !job_.options.sampler.empty()}),
       val_loader_(
           job_.data.val
               ? std::make_unique<Loader>(
                     *job_.data.val,
                     LoaderOptions{job_.options.batch, 0, false, false, {}})
               : nullptr),
+      metrics_(job_),
       fit_(trainer_, SourceOf(&loader_), OptionsOf(job_),
            SourceOf(val_loader_.get()), observers_) {
   const Status status =
@@ -92,6 +95,8 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
   best_epoch_.monitor = regressor_ || o.monitor == "val_loss" ||
                                 (o.monitor.empty() && o.early_stop != 0)
                             ? Monitor::kLoss
+                        : o.monitor == "val_balanced_accuracy"
+                            ? Monitor::kScore
                             : Monitor::kAccuracy;
   if (resumed) {
     Resume(std::move(resumed));
@@ -249,7 +254,18 @@ bool Session::Continue(const Fit&) {
   return !observer_.StopRequested();
 }
 
-void Session::OnValidation(Fit&) { average_->Begin(); }
+void Session::OnValidation(Fit&) {
+  average_->Begin();
+  metrics_.Begin();
+}
+
+void Session::OnEvaluated(Fit&, const Batch& batch) {
+  metrics_.Add(batch, trainer_.Output());
+}
+
+void Session::OnValidated(Fit&, FitMeans* means) {
+  means->score = metrics_.BalancedAccuracy().value_or(0.0);
+}
 
 bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
   saved_ = false;
@@ -347,6 +363,9 @@ void Session::Validated(const FitMeans& validation, MetricsRow* row) {
   result_.val_accuracy.reset();
   result_.val_mae.reset();
   result_.val_rmse.reset();
+  result_.val_balanced_accuracy.reset();
+  result_.val_f1.reset();
+  result_.val_auc.reset();
   if (result_.val_diverged) return;
   result_.val_loss = validation.loss;
   row->val_loss = static_cast<float>(validation.loss);
@@ -355,12 +374,26 @@ void Session::Validated(const FitMeans& validation, MetricsRow* row) {
     row->val_accuracy = static_cast<float>(validation.accuracy);
   }
   if (regressor_) {
-    // The loss is the mean of the squares of all errors.
-    const double rmse = std::sqrt(validation.loss);
+    // Of the mean squared error the loss is the mean of the squares.
+    const bool squares = LossOf(job_.info.graph.nodes.back().kind)->squares;
+    const double rmse =
+        squares ? std::sqrt(validation.loss) : metrics_.Rmse().value_or(0.0);
     result_.val_mae = validation.absolute_error;
     result_.val_rmse = rmse;
     row->val_mae = static_cast<float>(validation.absolute_error);
     row->val_rmse = static_cast<float>(rmse);
+  }
+  if (metrics_.measures_classes()) {
+    const auto keep = [](std::optional<double> value,
+                         std::optional<double>* result,
+                         std::optional<float>* column) {
+      *result = value;
+      if (value) *column = static_cast<float>(*value);
+    };
+    keep(metrics_.BalancedAccuracy(), &result_.val_balanced_accuracy,
+         &row->val_balanced_accuracy);
+    keep(metrics_.MacroF1(), &result_.val_f1, &row->val_f1);
+    keep(metrics_.Auc(), &result_.val_auc, &row->val_auc);
   }
   row->best = best_epoch_.epoch == row->epoch;
 }

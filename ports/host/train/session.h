@@ -29,6 +29,7 @@
 #include "ports/host/train/run_files.h"
 #include "ports/host/train/run_observer.h"
 #include "ports/host/train/run_recorder.h"
+#include "ports/host/train/validation_metrics.h"
 #include "temper/signal.h"
 
 namespace temper::host {
@@ -49,6 +50,8 @@ struct SessionResult {
   // Of the last finished epoch: no value without validation data, and where
   // they are not finite.
   std::optional<double> val_loss, val_accuracy, val_mae, val_rmse;
+  // Likewise, of runs that measure them (validation_metrics.h).
+  std::optional<double> val_balanced_accuracy, val_f1, val_auc;
   uint32_t best_epoch = 0;  // 0: none yet, the next two say nothing
   double best_accuracy = -1, best_loss = 0;
   // The last epoch's validation was not finite.
@@ -96,6 +99,8 @@ class Session : private FitObserver {
   // exceptions.
   bool Continue(const Fit&) override;
   void OnValidation(Fit&) override;
+  void OnEvaluated(Fit&, const Batch& batch) override;
+  void OnValidated(Fit&, FitMeans* means) override;
   bool OnStep(const Fit&, const StepResult& r, double learning_rate) override;
   bool OnEpoch(Fit&, const EpochReport& report) override;
   template <class Body>
@@ -119,6 +124,7 @@ class Session : private FitObserver {
   std::unique_ptr<Loader> val_loader_;
   std::unique_ptr<Averaging> average_;
   BestKeeper best_epoch_;
+  ValidationMetrics metrics_;
   FitObserver* const observers_[2] = {&best_epoch_, this};
   Fit fit_;
   std::unique_ptr<RunRecorder> recorder_;

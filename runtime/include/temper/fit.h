@@ -83,7 +83,9 @@ struct FitState {
 struct FitMeans {
   double loss = 0;
   double accuracy = 0;        // of losses that tell rows right or wrong
-  double absolute_error = 0;  // of squared error; validation alone
+  double absolute_error = 0;  // of losses of values; validation alone
+  // What an observer has measured (OnValidated); higher is better.
+  double score = 0;
   uint64_t samples = 0;
   double clipped = 0;  // of training: share of steps that were clipped
 };
@@ -108,6 +110,10 @@ class FitObserver {
   virtual bool Continue(const Fit&) { return true; }
   // Before the first batch of a validation. May put other weights in place.
   virtual void OnValidation(Fit&) {}
+  // After a batch of validation: Trainer::Output is its prediction.
+  virtual void OnEvaluated(Fit&, const Batch&) {}
+  // After the last one. May set the score.
+  virtual void OnValidated(Fit&, FitMeans*) {}
   // After a step. False stops.
   virtual bool OnStep(const Fit&, const StepResult&, double /*learning_rate*/) {
     return true;
@@ -177,6 +183,7 @@ enum class Monitor : uint32_t {
   kAccuracy,  // of validation; among equals the lowest loss. For patience with
               // models that have no classes, take kLoss
   kLoss,      // of validation
+  kScore,     // FitMeans::score, as accuracy
 };
 
 // Which epoch was best by `monitor`: better by more than min_delta. Of a fit
@@ -200,8 +207,8 @@ class BestKeeper : public FitObserver {
   // Puts the best epoch's state back. False without one.
   bool Restore(Trainer& trainer) const;
 
-  uint32_t epoch = 0;  // 0: none yet, the next two say nothing
-  double accuracy = -1, loss = 0;
+  uint32_t epoch = 0;              // 0: none yet, the next two say nothing
+  double accuracy = -1, loss = 0;  // of kScore the score in place of accuracy
   uint32_t waited = 0;  // validations since the monitored value became better
 
   Monitor monitor = Monitor::kAccuracy;

@@ -155,13 +155,22 @@ inline bool IsLoss(LayerKind kind) { return RoleOf(kind) == LayerRole::kLoss; }
 struct LossTraits {
   TargetKind targets = TargetKind::kClasses;
   TargetKind also = TargetKind::kNone;  // accepted instead of them
+  // Every output is a yes or no of its own: its target is one of several labels,
+  // or, of a single output, one of two classes. Else outputs exclude each other.
+  bool independent = false;
   // How many of the rows are right (accuracy); null: the loss has no accuracy.
   uint32_t (*correct)(uint32_t rows, const Shape& out, const float* y,
                       const int32_t* labels, const float* targets) = nullptr;
+  // The loss is the mean of the squared distances itself.
+  bool squares = false;
   // Mean of |y - target| over all elements of the rows; null likewise.
   float (*absolute_error)(uint32_t rows, const Shape& out, const float* y,
                           const float* targets) = nullptr;
 
+  // Classes that labels tell apart, of a model with so many outputs.
+  constexpr uint64_t Classes(uint64_t outputs) const {
+    return independent && outputs == 1 ? 2 : outputs;
+  }
   constexpr bool Takes(TargetKind kind) const {
     return kind != TargetKind::kNone && (kind == targets || kind == also);
   }

@@ -147,6 +147,31 @@ struct SoftmaxCrossEntropyParams {
   float label_smoothing = 0.0f;
 };
 
+// Sigmoid and cross-entropy on logits, each output by itself: several labels a
+// sample, or one output for two classes; output: the probabilities.
+struct BinaryCrossEntropyParams {
+  float label_smoothing = 0.0f;
+};
+
+// Cross-entropy, times (1 - p)^gamma of the target's probability p (Lin et al.
+// 2017): samples that are easy count less. After softmax.
+struct FocalParams {
+  float gamma = 2.0f;  // 0: cross-entropy
+  float label_smoothing = 0.0f;
+};
+// The same after sigmoid, each output by itself.
+struct BinaryFocalParams {
+  float gamma = 2.0f;
+  float label_smoothing = 0.0f;
+};
+
+// Mean over all elements of d^2 / 2 where |d| <= delta, delta (|d| - delta / 2)
+// beyond, d = prediction - target (PyTorch's HuberLoss). Targets as of the mean
+// squared error.
+struct HuberParams {
+  float delta = 1.0f;
+};
+
 // Mean over all elements of (prediction - target)^2. A second input is the
 // target (autoencoders: the normalised sample); with one input the targets come
 // with the batch. Output: the prediction.
@@ -184,7 +209,11 @@ struct MeanSquaredErrorParams {};
   LAYER(GroupNorm, group_norm)                      \
   LAYER(Upsample, upsample)                         \
   LAYER(SoftmaxCrossEntropy, softmax_cross_entropy) \
-  LAYER(MeanSquaredError, mean_squared_error)
+  LAYER(MeanSquaredError, mean_squared_error)       \
+  LAYER(BinaryCrossEntropy, binary_cross_entropy)   \
+  LAYER(Focal, focal)                               \
+  LAYER(BinaryFocal, binary_focal)                  \
+  LAYER(Huber, huber)
 
 enum class LayerKind : uint32_t {
 #define TEMPER_LAYER_ENUM(Name, file) k##Name,

@@ -53,13 +53,20 @@ struct RandomKey {
 struct Batch {
   const void* input = nullptr;  // rows x (h, w, c) of the input's element type
   const int32_t* labels = nullptr;  // rows class indices, for cross-entropy
-  // rows x outputs: for squared error, or for cross-entropy in place of labels
-  // (a probability for every class).
+  // rows x outputs: for losses of values, or for cross-entropy in place of labels
+  // (a probability for every class; of binary cross-entropy for every label).
   const float* targets = nullptr;
   // Index of each sample in its data set, for its random draws. Null: the
   // position in the batch.
   const uint64_t* sample_ids = nullptr;
   uint32_t rows = 0;
+  // How much each class counts in training, >= 0 and finite; null: 1 each. The
+  // loss of a row and its gradient are multiplied by its class's weight, of
+  // targets each term by its class's; the sum is divided by the rows, not by the
+  // sum of the weights, so that batches that accumulate add up to one large
+  // batch. Of a loss with independent outputs: what a label that is there
+  // counts. For losses of classes; others take none. Evaluation does not use it.
+  const float* class_weights = nullptr;
   // None: every training step draws anew, from Initialize's seed and the number
   // of steps that this trainer has taken. Given: a run whose masks do not
   // depend on batch size, order or where it was interrupted; needs sample_ids,
@@ -253,6 +260,7 @@ class Trainer {
   Status CheckGradients(GradientMode least) const;
   Status CheckCreated() const;
   Status CheckBatch(const Batch& batch, bool training) const;
+  Status CheckClassWeights(const Batch& batch, const LossTraits& loss) const;
   Status CheckWeights();
   void CallLayer(const ProgramStep& step, const StepContext& context,
                  uint32_t first, uint32_t count);
