@@ -34,7 +34,7 @@ struct LoaderOptions {
 
 class Loader {
  public:
-  // `data` must outlive the loader and stay as it is. kUsage for batch 0,
+  // Batches hold samples of data.Input(). `data` must outlive the loader and stay as it is. kUsage for batch 0,
   // kBadData if drop_last leaves no batch at all.
   Loader(const Dataset& data, const LoaderOptions& options);
   ~Loader();
@@ -76,6 +76,8 @@ class Loader {
   uint64_t batches_ = 0;
   uint32_t epoch_ = 0;  // changes only while the worker rests
   std::vector<Key> order_;
+  // For resizing; only the worker writes it.
+  mutable std::vector<uint32_t> scratch_;
   Slot slots_[2];  // batch k lives in slot k % 2
 
   // Guarded by mutex_. The worker reads order_ and writes a slot only while
@@ -91,8 +93,10 @@ class Loader {
   Thread worker_;
 };
 
-// What a loader of these samples will hold: two batches and the order.
-uint64_t LoaderBytes(const Dataset& data, uint32_t batch);
+// What a loader of these samples will hold: two batches, the order, and memory for
+// resizing.
+uint64_t LoaderBytes(const Dataset& data, uint32_t batch,
+                     const std::vector<Augmentation>& augment = {});
 
 }  // namespace temper::host
 

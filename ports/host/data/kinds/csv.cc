@@ -67,6 +67,9 @@ CsvOptions::Header ReadHeaderOption(std::string_view name,
 constexpr DataOption kOptions[] = {
     TextOption<&CsvOptions::label, ReadName>("label", "COLUMN", "none",
                                              "the column of the class"),
+    TextOption<&CsvOptions::normal, ReadName>(
+        "normal", "VALUE", "all",
+        "train on the rows of this class alone; the others are anomalies"),
     TextOption<&CsvOptions::target, ReadNames>(
         "target", "COLUMN,COLUMN", "none", "the columns of values to learn"),
     TextOption<&CsvOptions::ignore, ReadNames>(
@@ -93,6 +96,10 @@ std::unique_ptr<DataReader> OpenFiles(const DataSpec& spec,
   const CsvOptions options = ReadOptions<CsvOptions>(spec, kOptions);
   if (!options.label.empty() && !options.target.empty()) {
     BadOption("target", "it contradicts label", "Use one of the two.");
+  }
+  if (!options.normal.empty() && options.label.empty()) {
+    BadOption("normal", "it is a class, and there is no label=",
+              "Add label=COLUMN, the column that holds it.");
   }
   if (options.delimiter == options.decimal) {
     BadOption("decimal", "it is the delimiter, too",

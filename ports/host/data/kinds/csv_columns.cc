@@ -1,6 +1,8 @@
 // What the columns of a table are, by all that its rows hold. See csv_table.h.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "ports/host/base/failure.h"
 #include "ports/host/data/kinds/csv_table.h"
 
@@ -64,6 +66,19 @@ void CsvTable::CheckMissing(const TableField& field, bool has_fill) const {
                   : "missing=drop leaves such rows out.");
 }
 
+void CsvTable::CheckField(const TableField& field, bool has_fill) const {
+  const Facts& f = field.facts;
+  const uint64_t wrong = f.text_line == 0 ? f.large_line
+                         : f.large_line == 0
+                             ? f.text_line
+                             : std::min(f.text_line, f.large_line);
+  // The first line decides what is said.
+  const bool missing_first = f.missing_line != 0 && f.missing_line < wrong;
+  if (!field.texts && !missing_first) CheckNumbers(field);
+  CheckMissing(field, has_fill);
+  if (!field.texts) CheckNumbers(field);
+}
+
 void CsvTable::NoteRounded(const TableField& field) {
   if (field.facts.rounded == 0) return;
   notes_.push_back(fmt::format(
@@ -74,8 +89,7 @@ void CsvTable::NoteRounded(const TableField& field) {
 
 void CsvTable::Decide() {
   for (const size_t i : targets_) {
-    CheckNumbers(fields_[i]);
-    CheckMissing(fields_[i], false);
+    CheckField(fields_[i], false);
     if (fields_[i].facts.numbers == 0) {
       Refuse(
           fmt::format("column '{}' has no number", Printable(fields_[i].name)),
@@ -86,11 +100,8 @@ void CsvTable::Decide() {
   if (!given_) DecideColumns();
   for (size_t c = 0; c < columns_.size(); ++c) {
     const TableField& field = fields_[sources_[c]];
-    if (!field.texts) {
-      CheckNumbers(field);
-      NoteRounded(field);
-    }
-    CheckMissing(field, field.texts || columns_[c].fill.has_value());
+    CheckField(field, field.texts || columns_[c].fill.has_value());
+    if (!field.texts) NoteRounded(field);
     first_.push_back(inputs_);
     inputs_ += columns_[c].Inputs();
   }

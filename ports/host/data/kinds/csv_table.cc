@@ -23,7 +23,9 @@ DataReader::Index CsvTable::ReadIndex() {
   Index index;
   index.shape = {1, 1, static_cast<uint32_t>(inputs_), ElementType::kF32};
   index.notes = notes_;
-  if (label_ != kNone) {
+  if (!options_.normal.empty()) {
+    TakeNormal(&index);
+  } else if (label_ != kNone) {
     const std::vector<int32_t> place = classes_.Sort();
     for (int32_t& label : labels_) label = place[static_cast<size_t>(label)];
     index.labels = std::move(labels_);
@@ -34,6 +36,25 @@ DataReader::Index CsvTable::ReadIndex() {
     index.samples = kept_;
   }
   return index;
+}
+
+void CsvTable::TakeNormal(Index* index) const {
+  const size_t* const normal = classes_.Find(ClassName(options_.normal));
+  if (normal == nullptr) {
+    const std::vector<std::string_view> known(classes_.names().begin(),
+                                              classes_.names().end());
+    Fail(ErrorKind::kBadData, "cannot use the table",
+         fmt::format("{}, normal=", file_),
+         fmt::format("no row has '{}' in column '{}'",
+                     Printable(options_.normal),
+                     Printable(fields_[label_].name)),
+         Suggest(options_.normal, known));
+  }
+  index->targets = {TargetKind::kNone, 0};
+  index->samples = kept_;
+  for (const int32_t label : labels_) {
+    index->anomalies.push_back(static_cast<size_t>(label) != *normal);
+  }
 }
 
 void CsvTable::Refuse(std::string_view why, std::string_view remedy) const {

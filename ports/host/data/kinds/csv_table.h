@@ -92,6 +92,8 @@ class CsvTable final : public DataReader {
   // The class of a row: whole numbers are called by their shortest digits.
   std::string ClassName(std::string_view text) const;
   void LookAtLabel(const CsvReader& row, std::string_view text);
+  // normal=: samples without targets, and which of them are anomalies.
+  void TakeNormal(Index* index) const;
 
   // ---- what the columns are (csv_columns.cc)
   [[noreturn]] void RefuseField(const TableField& field, uint64_t line,
@@ -101,6 +103,8 @@ class CsvTable final : public DataReader {
   // True if a missing value of this column has something in its place.
   bool IsFilled(const TableField& field, bool has_fill) const;
   void CheckMissing(const TableField& field, bool has_fill) const;
+  // Both, in the order of the lines.
+  void CheckField(const TableField& field, bool has_fill) const;
   void NoteRounded(const TableField& field);
   void Decide();
   void DecideColumns();
