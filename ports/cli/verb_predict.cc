@@ -72,7 +72,10 @@ class Printer {
   void Expect(const Dataset& data) {
     const Targets& targets = data.targets;
     columns_.label = targets.HasClasses() || !data.anomalies.empty();
-    if (targets.kind == TargetKind::kValues) columns_.targets = targets.width;
+    // What the model does not say is not compared.
+    if (targets.kind == TargetKind::kValues && columns_.values > 0) {
+      columns_.targets = targets.width;
+    }
     writer_.SetColumns(columns_);
   }
 
@@ -182,7 +185,7 @@ class Printer {
     Prediction p;
     p.sample = item.name;
     p.label = item.truth.label;
-    p.targets = item.truth.values;
+    if (columns_.targets > 0) p.targets = item.truth.values;
     const uint32_t n = columns_.loss ? 1 : predictor_.outputs();
     if (columns_.loss) {
       // A model without classes says of a sample how far off it is: its own loss.

@@ -45,10 +45,10 @@ Box Middle(const Shape& s, double ratio_min, double ratio_max) {
 Box Draw(const AugmentCall& call, const Shape& s) {
   const auto& p = call.As<RandomResizedCropParams>();
   // "From 1 to 0.5" means the same as "from 0.5 to 1".
-  const auto [scale_min, scale_max] =
-      std::minmax(double{p.scale_min}, double{p.scale_max});
-  const auto [ratio_min, ratio_max] =
-      std::minmax(double{p.ratio_min}, double{p.ratio_max});
+  const double scale_min = std::min(p.scale_min, p.scale_max);
+  const double scale_max = std::max(p.scale_min, p.scale_max);
+  const double ratio_min = std::min(p.ratio_min, p.ratio_max);
+  const double ratio_max = std::max(p.ratio_min, p.ratio_max);
   const double area = static_cast<double>(uint64_t{s.h} * s.w);
   const double log_min = exact::Log(ratio_min), log_max = exact::Log(ratio_max);
   for (uint32_t k = 0; k < kAttempts; ++k) {
