@@ -12,6 +12,7 @@
 
 #include "runtime/table.h"
 #include "temper/augment.h"
+#include "temper/random.h"
 
 namespace temper {
 
@@ -20,6 +21,13 @@ struct AugmentCall {
   const Shape& shape;
   std::array<uint32_t, 4> random;  // this sample's, in this epoch
   void* sample;
+  uint64_t seed = 0;
+  std::array<uint32_t, 4> counter = {};  // that gave `random`
+
+  // The words that follow: Random(0) is `random`.
+  std::array<uint32_t, 4> Random(uint32_t k) const {
+    return Philox(seed, {counter[0] + k, counter[1], counter[2], counter[3]});
+  }
 
   template <class Params>
   const Params& As() const {
@@ -32,7 +40,12 @@ struct AugmentOp {
   const char* help = "";  // one line
   FieldList fields = {};  // in pixels: at most the sample's height and width
   void (*defaults)(void* params) = nullptr;
+  // In place; or
   void (*apply)(const AugmentCall& call) = nullptr;
+  // from a sample of another size (u8, 1 or 3 channels) to call.sample. `scratch`:
+  // what resampling the whole of it needs.
+  void (*resize)(const AugmentCall& call, const Shape& stored, const void* from,
+                 void* scratch) = nullptr;
 };
 
 inline constexpr const char* kPixels = "pixels";  // the unit

@@ -33,6 +33,18 @@ inline double Log(double x) {
   return exponent * kLn2High + (2.0 * s * sum + exponent * kLn2Low);
 }
 
+// e^x for |x| < 700: x = k ln 2 + r with |r| < 0.35, the series of e^r, times 2^k.
+inline double Exp(double x) {
+  constexpr double kLn2High = 6.93147180369123816490e-01;
+  constexpr double kLn2Low = 1.90821492927058770002e-10;
+  const double turns = x / (kLn2High + kLn2Low);
+  const int k = static_cast<int>(turns < 0 ? turns - 0.5 : turns + 0.5);
+  const double r = (x - k * kLn2High) - k * kLn2Low;
+  double sum = 1.0;
+  for (int n = 14; n >= 1; --n) sum = 1.0 + sum * r / n;
+  return sum * std::bit_cast<double>(static_cast<uint64_t>(k + 1023) << 52);
+}
+
 // x^n by repeated squaring, always in the same order.
 inline double Power(double x, uint64_t n) {
   double power = 1.0;

@@ -154,12 +154,13 @@ int Pack(Cli& cli, const std::string& spec, const std::string& file) {
 // The parts of a spec that belong together: training, validation, test.
 std::vector<Dataset> AllParts(const std::string& text) {
   DataSpec spec = ParseDataSpec(text);
+  spec.judged = true;  // all samples, at one size
   std::vector<Dataset> parts;
   if (spec.split_given) {
     parts.push_back(LoadDataset(spec));
     return parts;
   }
-  TrainingData data = LoadTrainingData(text);
+  TrainingData data = LoadTrainingData(spec);
   parts.push_back(std::move(data.train));
   if (data.val) parts.push_back(std::move(*data.val));
   for (const char* const split : {"val", "test"}) {
@@ -170,7 +171,7 @@ std::vector<Dataset> AllParts(const std::string& text) {
     const Dataset& train = parts[0];
     parts.push_back(LoadDataset(
         other, {},
-        {train.shape, train.pictures.value_or(PictureFit{}), train.columns}));
+        {train.Input(), train.pictures.value_or(PictureFit{}), train.columns}));
   }
   return parts;
 }

@@ -51,6 +51,13 @@ struct Evaluation {
   };
   std::optional<Errors> errors;
   std::vector<Errors> output_errors;
+  // Of data with anomalies: how well the loss of a sample tells them from the
+  // others, and the mean losses of both.
+  struct Anomalies {
+    uint64_t samples = 0;
+    std::optional<double> auc, normal_loss, loss;
+  };
+  std::optional<Anomalies> anomalies;
 };
 
 std::string SampleName(const Dataset& data, uint64_t id) {
@@ -201,6 +208,30 @@ Evaluation EvaluateLabels(Predictor& predictor, const Dataset& data) {
   return e;
 }
 
+// Of each sample its own loss: the reconstruction error of an auto-encoder.
+Evaluation::Anomalies EvaluateAnomalies(Predictor& predictor,
+                                        const Dataset& data) {
+  Evaluation::Anomalies a;
+  std::vector<ScoredSample> losses;
+  double sums[2] = {0, 0};
+  uint64_t counts[2] = {0, 0};
+  for (size_t i = 0; i < data.size(); ++i) {
+    const float loss = predictor.Run({.input = data.Sample(i), .rows = 1}).loss;
+    losses.push_back({loss, data.anomalies[i]});
+    sums[data.anomalies[i]] += double{loss};
+    ++counts[data.anomalies[i]];
+  }
+  a.samples = counts[1];
+  const auto mean = [&](size_t k) -> std::optional<double> {
+    if (counts[k] == 0 || !std::isfinite(sums[k])) return std::nullopt;
+    return sums[k] / static_cast<double>(counts[k]);
+  };
+  a.normal_loss = mean(0);
+  a.loss = mean(1);
+  a.auc = AreaUnderRoc(losses);
+  return a;
+}
+
 // A model whose output is a loss.
 Evaluation EvaluateLoss(Predictor& predictor, const Dataset& data) {
   Evaluation e;
@@ -220,10 +251,11 @@ Evaluation EvaluateLoss(Predictor& predictor, const Dataset& data) {
       if (!std::isfinite(own)) {
         e.non_finite.Add(SampleName(data, batch->sample_ids[row]));
       }
-      sample += data.SampleBytes();
+      sample += data.InputBytes();
     }
   }
   if (std::isfinite(loss)) e.loss = loss / static_cast<double>(e.samples);
+  if (!data.anomalies.empty()) e.anomalies = EvaluateAnomalies(predictor, data);
   return e;
 }
 
@@ -441,6 +473,26 @@ int Run(Cli& cli, const Arguments& a) {
     report.Data("mae", e.errors ? Value(e.errors->mae) : Value());
     report.Data("rmse", e.errors ? Value(e.errors->rmse) : Value());
     AddOutputs(e, &report);
+  }
+  if (e.anomalies) {
+    const Evaluation::Anomalies& found = *e.anomalies;
+    const auto text = [](const std::optional<double>& value) {
+      return value ? fmt::format("{:.6g}", *value) : std::string("-");
+    };
+    report.Fact("auc", "AUC", found.auc,
+                fmt::format("{} (loss of {} anomalies above that of {} normal "
+                            "samples)",
+                            found.auc ? fmt::format("{:.4f}", *found.auc) : "-",
+                            found.samples, e.samples - found.samples));
+    report.Data("anomalies", found.samples);
+    report.Fact("normal_loss", "normal", found.normal_loss,
+                "mean loss " + text(found.normal_loss));
+    report.Fact("anomaly_loss", "anomalies", found.loss,
+                "mean loss " + text(found.loss));
+    if (!found.auc) {
+      notes.push_back(
+          "AUC needs finite losses of both normal samples and anomalies");
+    }
   }
   report.Data("non_finite", e.non_finite.count());
   report.Data("non_finite_samples", e.non_finite.first());

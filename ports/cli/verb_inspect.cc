@@ -1,6 +1,7 @@
 // inspect: what is in a model file: layers with shapes, parameters and
 // multiply-adds, classes, preprocessing, training state; or its graph as JSON.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -178,6 +179,56 @@ void AddLayers(const Graph& graph, const Plan& plan, Report* report) {
   table.in_text = std::move(layers.in_text);
 }
 
+// What the normalize layer subtracts and divides by, value by value of a sample;
+// empty if there is none.
+struct Statistics {
+  std::vector<float> mean, std;
+};
+
+Statistics StatisticsOf(const ModelDescription& model, ModelSource& source) {
+  Statistics found;
+  source.Read([&](const StoredTensor& tensor, bool state, uint64_t,
+                  std::span<const float> values) {
+    if (state || tensor.node >= model.graph.nodes.size() ||
+        !model.graph.nodes[tensor.node].Is<NormalizeParams>()) {
+      return;
+    }
+    std::vector<float>& to =
+        tensor.name.ends_with(".mean") ? found.mean : found.std;
+    to.insert(to.end(), values.begin(), values.end());
+  });
+  return found;
+}
+
+// The columns of the table that it was trained on.
+void AddColumns(const ModelDescription& model, ModelSource& source,
+                Report* report) {
+  if (model.columns.empty()) return;
+  const Statistics stats = StatisticsOf(model, source);
+  const auto at = [](const std::vector<float>& of, size_t i) {
+    return i < of.size() ? Value(of[i]) : Value();
+  };
+  report->Line("");
+  Table& table =
+      report->AddTable("columns", {{"column", "column", Column::kName},
+                                   {"kind", "kind", Column::kText},
+                                   {"mean", "mean"},
+                                   {"std", "deviation"},
+                                   {"fill", "if missing"},
+                                   {"categories", ""},
+                                   {"", "texts", Column::kName}});
+  size_t input = 0;
+  for (const TableColumn& column : model.columns) {
+    const bool texts = !column.values.empty();
+    table.Add({column.name, texts ? "texts" : "numbers",
+               texts ? Value() : at(stats.mean, input),
+               texts ? Value() : at(stats.std, input), Value(column.fill),
+               column.values,
+               texts ? fmt::format("{}", fmt::join(column.values, ", ")) : ""});
+    input += column.Inputs();
+  }
+}
+
 int Show(Cli& cli, const std::string& name, const ModelDescription& model,
          ModelSource* source, bool graph_alone) {
   Report report(cli.verb);
@@ -226,6 +277,7 @@ int Show(Cli& cli, const std::string& name, const ModelDescription& model,
     report.Data("weights_sha256", Value());
     report.Next({"train", "--model", name, "--data", "idx:DIR"});
   }
+  if (source != nullptr) AddColumns(model, *source, &report);
   AddLayers(model.graph, plan, &report);
   return cli.output.Print(report);
 }

@@ -1,9 +1,9 @@
 // predict: class names and probabilities, or values, for samples of a data spec,
 // pictures, folders of pictures or an IDX file.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -12,7 +12,9 @@
 
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
+#include "ports/cli/latency.h"
 #include "ports/cli/messages.h"
+#include "ports/cli/predictions.h"
 #include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/non_finite.h"
@@ -33,6 +35,7 @@ struct Arguments {
   std::string model, data, target, arena, backend = "highway";
   std::vector<std::string> files;
   uint32_t top = 3, batch = 64, threads = 0;
+  PredictionForm form;
 };
 
 // What the data say of a sample: its class, or its values, or nothing.
@@ -46,12 +49,35 @@ struct Truth {
 class Printer {
  public:
   Printer(Cli& cli, const Arguments& a, Predictor& predictor)
-      : cli_(cli), report_(cli.verb), top_(a.top), predictor_(predictor) {
+      : cli_(cli),
+        report_(cli.verb),
+        predictor_(predictor),
+        writer_(cli.output, report_, a.form) {
     report_.Data("weights", predictor.path());
     const Plan& plan = predictor.plan();
     report_.Data("arena_bytes", plan.arena_bytes);
     report_.Data("backend_bytes", plan.backend_bytes);
     AddMachine(plan.options.threads, &report_, &plan);
+    const uint32_t outputs = predictor.outputs();
+    if (predictor.classifier()) {
+      columns_.classes = std::min(a.top, outputs);
+    } else if (predictor.regressor()) {
+      columns_.values = outputs;
+    } else {
+      columns_.loss = true;
+    }
+    writer_.SetColumns(columns_);
+  }
+
+  // What the data say of all samples, before the first one.
+  void Expect(const Dataset& data) {
+    const Targets& targets = data.targets;
+    columns_.label = targets.HasClasses() || !data.anomalies.empty();
+    // What the model does not say is not compared.
+    if (targets.kind == TargetKind::kValues && columns_.values > 0) {
+      columns_.targets = targets.width;
+    }
+    writer_.SetColumns(columns_);
   }
 
   // `sample` is of the model's shape.
@@ -80,15 +106,20 @@ class Printer {
   // Returns the exit code.
   int Finish() {
     Flush();
-    Begin();
+    writer_.Finish();
     report_.Data("samples", answered_);
     report_.Data("failed", bad_ + non_finite_.count());
+    latency_.AddTo(&report_);
     if (non_finite_.count() > 0) {
       report_.Error(kExitDiverged,
                     non_finite_.Message(answered_ + non_finite_.count()));
     } else if (bad_ > 0) {
       report_.Error(kExitBadData, fmt::format("{} of {} could not be read",
                                               bad_, bad_ + answered_));
+    }
+    if (!cli_.output.json && !latency_.Text().empty()) {
+      writer_.Flush();  // after what it is about
+      MessageLine(latency_.Text());
     }
     return cli_.output.End(report_);
   }
@@ -100,127 +131,103 @@ class Printer {
     std::optional<Failure> failure;
   };
 
-  void Begin() {
-    if (!cli_.output.open()) cli_.output.Begin(report_, "predictions");
-  }
-  // One after the other: they may be more than there is memory for.
-  void Print(const Value& entry, const std::string& line) {
-    Begin();
-    cli_.output.Row(entry, line.empty() ? "" : line + "\n");
-  }
-
   size_t SampleBytes() const {
     const Shape shape = predictor_.input();
     return static_cast<size_t>(shape.Count()) *
            (shape.type == ElementType::kU8 ? 1 : 4);
   }
 
+  StepResult Ask(const uint8_t* samples, uint32_t rows) {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point begin = Clock::now();
+    const StepResult result = predictor_.Run({.input = samples, .rows = rows});
+    latency_.Add(rows,
+                 std::chrono::duration<double>(Clock::now() - begin).count());
+    return result;
+  }
+
   void Flush() {
     const size_t rows = samples_.size() / SampleBytes();
-    const bool classes = predictor_.classifier();
-    const bool values = predictor_.regressor();
-    if (rows > 0 && (classes || values)) {
-      predictor_.Run(
-          {.input = samples_.data(), .rows = static_cast<uint32_t>(rows)});
+    if (rows > 0 && !columns_.loss) {
+      Ask(samples_.data(), static_cast<uint32_t>(rows));
     }
     size_t row = 0;
     for (const Item& item : items_) {
       if (item.failure) {
         Refuse(item.name, *item.failure);
-      } else if (classes || values) {
-        const uint32_t n = predictor_.outputs();
-        const float* const output = predictor_.Output() + row++ * n;
-        if (!NonFinite::AllFinite(output, n)) {
-          RefuseOutput(item.name);
-        } else if (classes) {
-          Answer(item, output, n);
-        } else {
-          AnswerValues(item, output, n);
-        }
       } else {
-        AnswerLoss(item, row++);
+        Answer(item, row++);
       }
     }
     items_.clear();
     samples_.clear();
+    writer_.Flush();
+  }
+
+  void WriteError(const std::string& name, ReportError error) {
+    Prediction p;
+    p.sample = name;
+    p.error = std::move(error);
+    writer_.Write(p);
   }
 
   void Refuse(const std::string& name, const Failure& failure) {
-    Print({{"sample", name},
-           {"error",
-            ErrorValue(MakeError(ExitCodeOf(failure.kind), failure.message))}},
-          "");
-    std::fflush(stdout);  // after what has been answered before it
+    WriteError(name, MakeError(ExitCodeOf(failure.kind), failure.message));
+    writer_.Flush();  // after what has been answered before it
     MessageLine("temper: " + failure.message);
   }
 
   void RefuseOutput(const std::string& name) {
     non_finite_.Add(name);
-    Print({{"sample", name},
-           {"error",
-            ErrorValue(MakeError(kExitDiverged, "the output is not finite"))}},
-          "");
+    WriteError(name, MakeError(kExitDiverged, "the output is not finite"));
   }
 
-  // A model without classes says of a sample how far off it is: its own loss.
-  void AnswerLoss(const Item& item, size_t row) {
-    const uint8_t* const sample = samples_.data() + row * SampleBytes();
-    const float loss = predictor_.Run({.input = sample, .rows = 1}).loss;
-    if (!NonFinite::AllFinite(&loss, 1)) {
+  void Answer(const Item& item, size_t row) {
+    Prediction p;
+    p.sample = item.name;
+    p.label = item.truth.label;
+    if (columns_.targets > 0) p.targets = item.truth.values;
+    const uint32_t n = columns_.loss ? 1 : predictor_.outputs();
+    if (columns_.loss) {
+      // A model without classes says of a sample how far off it is: its own loss.
+      p.loss = Ask(samples_.data() + row * SampleBytes(), 1).loss;
+    }
+    const float* const output =
+        columns_.loss ? &*p.loss : predictor_.Output() + row * n;
+    if (!NonFinite::AllFinite(output, n)) {
       RefuseOutput(item.name);
       return;
     }
     ++answered_;
-    Print({{"sample", item.name}, {"loss", loss}},
-          fmt::format("{}\t{:.6f}", Printable(item.name), loss));
+    if (columns_.values > 0) p.values.assign(output, output + n);
+    if (columns_.classes > 0) p.classes = Likeliest(output, n);
+    writer_.Write(p);
   }
 
-  // A model that learns values.
-  void AnswerValues(const Item& item, const float* y, uint32_t n) {
-    ++answered_;
-    const std::vector<float> values(y, y + n);
-    const std::vector<float>& truth = item.truth.values;
-    Value entry = {{"sample", item.name}, {"values", values}};
-    std::string line =
-        fmt::format("{}\t{:.6g}", Printable(item.name), fmt::join(values, " "));
-    if (!truth.empty()) {
-      entry["targets"] = truth;
-      line += fmt::format("\t(target {:.6g})", fmt::join(truth, " "));
-    }
-    Print(entry, line);
-  }
-
-  void Answer(const Item& item, const float* p, uint32_t n) {
-    ++answered_;
+  std::vector<std::pair<std::string, float>> Likeliest(const float* p,
+                                                       uint32_t n) const {
     std::vector<uint32_t> order(n);
     std::iota(order.begin(), order.end(), 0u);
     std::stable_sort(order.begin(), order.end(),
                      [&](uint32_t a, uint32_t b) { return p[a] > p[b]; });
-    order.resize(std::min(top_, n));
-    Value classes = Value::array();
-    std::string line = Printable(item.name);
+    order.resize(columns_.classes);
+    std::vector<std::pair<std::string, float>> classes;
     for (const uint32_t k : order) {
-      const std::string name = predictor_.ClassName(k);
-      classes.push_back({{"class", name}, {"probability", p[k]}});
-      line +=
-          fmt::format("\t{} {}", Printable(name), FormatValue(p[k], kShare));
+      classes.emplace_back(predictor_.ClassName(k), p[k]);
     }
-    Value entry = {{"sample", item.name}, {"classes", classes}};
-    if (!item.truth.label.empty()) {
-      entry["label"] = item.truth.label;
-      line += fmt::format("\t(label {})", Printable(item.truth.label));
-    }
-    Print(entry, line);
+    return classes;
   }
 
   Cli& cli_;
   Report report_;
-  const uint32_t top_;
   Predictor& predictor_;
+  PredictionWriter writer_;
+  PredictionColumns columns_;
   std::vector<uint8_t> samples_;  // of the items that have one
   std::vector<Item> items_;       // that wait for the batch
   uint64_t answered_ = 0, bad_ = 0;
   NonFinite non_finite_;
+  Latency latency_;
 };
 
 // A picture of any size becomes a sample of the model.
@@ -237,9 +244,49 @@ void AddPicture(std::span<const uint8_t> file, const std::string& path,
   printer.Add(path, sample.data());
 }
 
+// Prints all samples of a data set. `names`: of its classes.
+void AddSamples(const Dataset& data, const std::vector<std::string>& names,
+                const std::string& file, Printer& printer) {
+  printer.Expect(data);
+  std::vector<uint8_t> sample(data.InputBytes());
+  for (size_t i = 0; i < data.size(); ++i) {
+    CopySample(data, i, sample.data());
+    Truth truth;
+    if (const int32_t c = data.ClassOf(i); c >= 0) {
+      truth.label = names[static_cast<size_t>(c)];
+    } else if (!data.anomalies.empty()) {
+      truth.label = data.anomalies[i] ? "anomaly" : "normal";
+    } else if (data.targets.kind == TargetKind::kValues) {
+      truth.values.assign(data.Values(i), data.Values(i) + data.targets.width);
+    }
+    printer.Add(file.empty() ? data.SampleName(i)
+                             : fmt::format("{}#{}", file, data.ids[i]),
+                sample.data(), std::move(truth));
+  }
+}
+
+// A table, for a model that was trained on one: its columns are found by name.
+void AddTable(const std::string& path, const Predictor& predictor,
+              Printer& printer) {
+  DataSpec spec;
+  spec.text = spec.path = path;
+  spec.kind = "csv";
+  spec.paths = {path};
+  spec.judged = true;
+  const Dataset data = LoadDataset(
+      spec, [&](const Shape& shape) { predictor.CheckShape(shape, path); },
+      predictor.DataInput());
+  for (const std::string& note : data.notes) printer.Note(note);
+  AddSamples(data, {}, path, printer);
+}
+
 // The shape is compared before anything is allocated for what a header says.
 void AddFile(const std::string& path, const Predictor& predictor,
              Printer& printer) {
+  if (!predictor.model().columns.empty()) {
+    AddTable(path, predictor, printer);
+    return;
+  }
   std::unique_ptr<ByteSource> source = OpenFile(path);
   const auto kind = [&] {
     return RecognizeFormat(source->Peek(kFormatBytes)).kind;
@@ -302,15 +349,7 @@ void AddData(const std::string& spec, const Predictor& predictor,
       }
     }
   }
-  for (size_t i = 0; i < data.size(); ++i) {
-    Truth truth;
-    if (const int32_t c = data.ClassOf(i); c >= 0) {
-      truth.label = names[static_cast<size_t>(c)];
-    } else if (data.targets.kind == TargetKind::kValues) {
-      truth.values.assign(data.Values(i), data.Values(i) + data.targets.width);
-    }
-    printer.Add(data.SampleName(i), data.Sample(i), std::move(truth));
-  }
+  AddSamples(data, names, "", printer);
 }
 
 // In place of a folder, the files below it.
@@ -337,6 +376,10 @@ int Run(Cli& cli, const Arguments& a) {
   if (a.data.empty() == a.files.empty()) {
     Fail(ErrorKind::kUsage, "predict needs files or --data, and not both", "",
          "", "temper predict MODEL photo.jpg ..., or MODEL --data folder:DIR");
+  }
+  if (a.form.csv == "-" && (a.form.jsonl || cli.output.json)) {
+    Fail(ErrorKind::kUsage, "--csv -", "", "there is only one standard output",
+         "Name a file: --csv FILE, or leave out --json and --jsonl");
   }
   ChooseTarget(a.target);
   Predictor predictor(a.model, a.batch, a.threads, a.arena, a.backend);
@@ -376,7 +419,17 @@ void AddPredictVerb(Cli& cli) {
   verb.Add("--top", &a->top, "N", "Classes to print per sample")
       .Whole(1, 65536)
       .Group("What");
-  verb.Add("--batch", &a->batch, "N", "Samples at a time")
+  verb.Flag("--jsonl", &a->form.jsonl,
+            "A JSON document for each sample, in a line of its own on stdout")
+      .Group("Output")
+      .Excludes({"--json"});
+  verb.Add("--csv", &a->form.csv, "FILE",
+           "Comma-separated values with a line of names, into this file; - for "
+           "stdout")
+      .Default("none")
+      .Group("Output");
+  verb.Add("--batch", &a->batch, "N",
+           "Samples at a time; 1 answers each as it comes")
       .Whole(1, kMaxBatch)
       .Group("Machine");
   verb.Add("--arena", &a->arena, "SIZE",

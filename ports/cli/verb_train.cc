@@ -196,8 +196,23 @@ Job NewJob(JobOptions options, const std::string& folder) {
 
 struct TrainArguments {
   JobOptions options;
-  bool quiet = false;
+  bool quiet = false, strict = false;
+
+  // --strict is an option of the data, and stored as such.
+  JobOptions Options() const {
+    JobOptions o = options;
+    if (!strict) return o;
+    o.data = WithOption(o.data, "strict", "1");
+    if (!o.val.empty()) o.val = WithOption(o.val, "strict", "1");
+    return o;
+  }
 };
+
+void AddStrict(Verb& verb, bool* strict) {
+  verb.Flag("--strict", strict,
+            "A picture that cannot be read is an error, not left out")
+      .Group("Data");
+}
 
 }  // namespace
 
@@ -206,7 +221,7 @@ void AddTrainVerb(Cli& cli) {
   Verb& verb = cli.Add(
       "train", "Train a new model, or continue training an existing one",
       [&cli, a] {
-        return RunSession(cli, NewJob(a->options, "runs/train"), nullptr,
+        return RunSession(cli, NewJob(a->Options(), "runs/train"), nullptr,
                           a->quiet);
       });
   verb.example =
@@ -218,6 +233,7 @@ void AddTrainVerb(Cli& cli) {
       .Group("Model");
   AddJobOptions(cli, verb, &a->options);
   AddRunOptions(verb, &a->options, &a->quiet);
+  AddStrict(verb, &a->strict);
   verb.At("--data").Required();
 }
 
@@ -229,7 +245,7 @@ void AddFinetuneVerb(Cli& cli) {
       "Continue training from a model file, with a new head if the classes "
       "differ",
       [&cli, a] {
-        return RunSession(cli, NewJob(a->options, "runs/finetune"), nullptr,
+        return RunSession(cli, NewJob(a->Options(), "runs/finetune"), nullptr,
                           a->quiet);
       });
   verb.example =
@@ -241,6 +257,7 @@ void AddFinetuneVerb(Cli& cli) {
       .Group("Model");
   AddJobOptions(cli, verb, &a->options);
   AddRunOptions(verb, &a->options, &a->quiet);
+  AddStrict(verb, &a->strict);
   verb.At("--data").Required();
 }
 

@@ -30,6 +30,7 @@ void CheckDataset(const Dataset& data) {
     Require(std::isfinite(v));
   }
   for (const float v : data.values) Require(std::isfinite(v));
+  Require(data.anomalies.empty() || data.anomalies.size() == data.size());
   for (const int32_t label : data.labels) {
     Require(label >= 0 && static_cast<size_t>(label) < data.class_names.size());
   }
@@ -54,6 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   if (options.header == CsvOptions::Header::kNo && !options.label.empty()) {
     options.label = "1";
   }
+  if (!options.label.empty() && (bytes[1] & 0x40) != 0) options.normal = "x";
   options.missing = static_cast<CsvOptions::Missing>((bytes[0] >> 6) % 3);
   options.delimiter = kDelimiters[bytes[1] & 3];
   options.decimal = (bytes[1] & 4) != 0 && options.delimiter != ',' ? ',' : '.';
@@ -65,8 +67,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   try {
     const auto reader = temper::host::OpenCsv(
         [&] { return temper::host::OpenMemory(file, "t"); }, options, columns);
-    const temper::host::TrainingData data = LoadFrom(
-        *reader, temper::host::ParseDataSpec(kSpecs[bytes[1] >> 4 & 3]));
+    temper::host::DataSpec spec =
+        temper::host::ParseDataSpec(kSpecs[bytes[1] >> 4 & 3]);
+    spec.judged = (bytes[1] & 0x80) != 0;
+    const temper::host::TrainingData data = LoadFrom(*reader, spec);
     CheckDataset(data.train);
     if (data.val) CheckDataset(*data.val);
   } catch (const temper::host::Failure& failure) {
@@ -95,7 +99,7 @@ std::vector<Bytes> Seeds() {
   std::vector<Bytes> seeds;
   for (const std::string_view table : kTables) {
     for (const uint8_t how : {0x01, 0x02, 0x41, 0x82, 0x25, 0x8d}) {
-      for (const uint8_t more : {0x00, 0x15, 0x2a, 0x38}) {
+      for (const uint8_t more : {0x00, 0x15, 0x2a, 0x38, 0xe0}) {
         Bytes seed = {how, more};
         seed.insert(seed.end(), table.begin(), table.end());
         seeds.push_back(seed);

@@ -74,7 +74,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   temper::host::FolderOptions options;
   options.limits = {1 << 12, 1 << 14, 64};
   options.strict = (choice & 16) != 0;
-  if ((choice & 32) != 0) options.size = {3, 4};
+  if ((choice & 32) != 0) {
+    options.size = {3, 4};
+    if ((choice & 128) != 0) options.working = {6, 8};
+  }
   if ((choice & 64) != 0) options.channels = 1;
   try {
     const auto reader = OpenFolders({folder.path}, options);
@@ -101,7 +104,7 @@ std::vector<Bytes> Seeds() {
   const Bytes png = WritePng({.w = 3, .h = 2, .rows = {1, 2, 3, 4, 5, 6}});
   const Bytes jpeg = WriteJpeg({.samples = Bytes(192, 90)});
   std::vector<Bytes> seeds;
-  for (uint8_t choice = 0; choice < 128; choice += 13) {
+  for (uint8_t choice = 0; choice < 242; choice += 13) {
     Bytes seed = {choice};
     for (const uint8_t name : {0, 1, 3, 4, 5, 6, 11}) {
       const Bytes& file = name % 2 == 0 ? png : jpeg;

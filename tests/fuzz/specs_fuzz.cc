@@ -36,13 +36,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const temper::Shape shape = {5, 7, 3, temper::ElementType::kU8};
   Try([&] {
     const auto list = temper::host::ReadAugmentations(text, shape);
-    uint8_t sample[5 * 7 * 3];
-    for (size_t i = 0; i < sizeof(sample); ++i) {
-      sample[i] = static_cast<uint8_t>(i * 7);
+    const auto count = static_cast<uint32_t>(list.size());
+    uint8_t from[5 * 7 * 3], sample[5 * 7 * 3];
+    std::vector<uint32_t> scratch(
+        temper::AugmentScratchBytes(list.data(), count, shape, shape) / 4 + 1);
+    for (size_t i = 0; i < sizeof(from); ++i) {
+      from[i] = static_cast<uint8_t>(i * 7);
     }
     for (uint64_t id = 0; id < 3; ++id) {
-      temper::Augment(list.data(), static_cast<uint32_t>(list.size()), shape,
-                      size, id, 0, sample);
+      temper::AugmentFrom(list.data(), count, shape, from, shape, size, id, 0,
+                          sample, scratch.data());
     }
   });
   const std::string spec(text);

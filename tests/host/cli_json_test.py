@@ -138,6 +138,11 @@ class Documents(Case):
         yield 0, ["data", self.values]
         yield 0, ["data", "pack", spec, tmp / "json.pack"]
         (tmp / "twice.csv").write_text("a,y\n1,x\n2,y\n1,x\n")
+        (tmp / "table.csv").write_text("a,c,y\n" + "".join(f"{i % 7},{'uv'[i % 2]},{'xxy'[i % 3]}\n" for i in range(30)))
+        table = f"csv:{tmp}/table.csv?label=y&normal=x"
+        yield 0, ["train", "--model", "fc_autoencoder", "--data", table, "--epochs", 1, "--out", tmp / "json-table", "-q"]
+        yield 0, ["eval", tmp / "json-table", "--data", table]
+        yield 0, ["inspect", tmp / "json-table"]
         yield 10, ["data", "check", f"csv:{tmp}/twice.csv?label=y"]
         yield 0, ["bench", "--models", "mlp", "--batch", "1,2", "--seconds", 0.01, "--device", "pi-4"]
         yield 0, ["doctor"]

@@ -212,6 +212,59 @@ TEST(Csv, MissingValues) {
   EXPECT_EQ(filled.columns[1].fill, 6.0f);
 }
 
+// What is wrong first in a column is said first; infinities are no values.
+TEST(Csv, TheFirstWrongLineIsNamed) {
+  const auto refuse = [](std::string_view text,
+                         const std::vector<std::string>& words) {
+    ExpectFailure(ErrorKind::kBadData, words, [&] { Load(text, Label()); });
+  };
+  refuse("a,b,label\n1,,x\n2,NaN,y\n3,5,z\n4,inf,z\n", {"line 2", "'b'"});
+  refuse("a,b,label\n1,3,x\n2,NaN,y\n3,five,z\n", {"line 3", "'NaN'"});
+  refuse("a,b,label\n1,3,x\n2,five,y\n3,,z\n", {"line 3", "'five'"});
+  refuse("a,b,label\n1,3,x\n2,-Inf,y\n", {"line 3", "'-Inf'", "missing="});
+  refuse("a,b,label\n1,1e400,x\n2,,y\n", {"line 2", "1e400"});
+  CsvOptions options = Label();
+  options.missing = CsvOptions::Missing::kMean;
+  const std::string_view text = "a,label\ninf,x\n2,y\n4,y\n#N/A,x\n";
+  EXPECT_EQ(Floats(Load(text, options).train), (F{3, 2, 4, 3}));
+}
+
+// normal=: training sees one class, a judge sees all rows.
+TEST(Csv, OneClassAndAnomalies) {
+  CsvOptions options = Label();
+  options.normal = "x";
+  std::string text = "a,label\n";
+  for (int i = 0; i < 20; ++i) {
+    text += std::to_string(i) + (i % 4 == 3 ? ",y\n" : ",x\n");
+  }
+  const auto load = [&](const char* spec, bool judged) {
+    const Bytes bytes = BytesOf(text);
+    const auto reader =
+        OpenCsv([&] { return OpenMemory(bytes, "t.csv"); }, options);
+    DataSpec parsed = ParseDataSpec(spec);
+    parsed.judged = judged;
+    return LoadFrom(*reader, parsed);
+  };
+  const TrainingData all = load("csv:t.csv", false);
+  EXPECT_EQ(all.train.targets.kind, TargetKind::kNone);
+  EXPECT_EQ(all.train.size(), 15u);
+  EXPECT_TRUE(all.train.anomalies.empty());
+  for (const uint64_t id : all.train.ids) EXPECT_NE(id % 4, 3u);
+  const TrainingData held = load("csv:t.csv?val=0.2", false);
+  EXPECT_EQ(held.train.size(), 12u);
+  EXPECT_EQ(held.val->size(), 3u);
+  const TrainingData judged = load("csv:t.csv?val=0.2&split=val", true);
+  EXPECT_EQ(judged.val->size(), 8u);
+  ASSERT_EQ(judged.val->anomalies.size(), 8u);
+  for (size_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(judged.val->anomalies[i], judged.val->ids[i] % 4 == 3);
+  }
+  EXPECT_EQ(load("csv:t.csv", true).train.size(), 20u);
+  options.normal = "z";
+  ExpectFailure(ErrorKind::kBadData, {"'z'", "'label'"},
+                [&] { load("csv:t.csv", false); });
+}
+
 // What is held out does not decide what stands in for it.
 TEST(Csv, TheMeanIsTheTrainingRows) {
   CsvOptions options = Label();

@@ -252,6 +252,164 @@ TEST(Augment, CutoutIsASquareAnywhere) {
   CutoutIsASquareAnywhere<float>();
 }
 
+std::vector<uint8_t> From(const std::vector<Augmentation>& list, Shape stored,
+                          const std::vector<uint8_t>& x, Shape shape,
+                          uint64_t sample, uint32_t epoch = 0) {
+  stored.type = shape.type = ElementType::kU8;
+  const auto count = static_cast<uint32_t>(list.size());
+  EXPECT_TRUE(CheckAugmentations(list.data(), count, stored, shape).ok());
+  std::vector<uint32_t> scratch(
+      (AugmentScratchBytes(list.data(), count, stored, shape) + 3) / 4);
+  std::vector<uint8_t> y(shape.Count());
+  AugmentFrom(list.data(), count, stored, x.data(), shape, 7, sample, epoch,
+              y.data(), scratch.data());
+  return y;
+}
+
+// The mean under a triangle, in double (Pillow's BILINEAR).
+std::vector<double> Resized(const Shape& from, const std::vector<double>& x,
+                            uint32_t h, uint32_t w) {
+  const auto along = [](const std::vector<double>& in, size_t rows, size_t n,
+                        size_t step, size_t row_step, size_t out) {
+    // Every row of n values becomes one of `out`, stored [row][out].
+    std::vector<double> y(rows * out);
+    const double scale = double(n) / double(out), wide = std::max(scale, 1.0);
+    for (size_t r = 0; r < rows; ++r) {
+      for (size_t i = 0; i < out; ++i) {
+        const double middle = (double(i) + 0.5) * scale;
+        double sum = 0, weights = 0;
+        for (size_t k = 0; k < n; ++k) {
+          const double away = std::abs(double(k) + 0.5 - middle) / wide;
+          const double weight = std::max(0.0, 1.0 - away);
+          sum += weight * in[r * row_step + k * step];
+          weights += weight;
+        }
+        y[r * out + i] = sum / weights;
+      }
+    }
+    return y;
+  };
+  std::vector<double> y(size_t{h} * w * from.c);
+  for (uint32_t c = 0; c < from.c; ++c) {
+    std::vector<double> plane;
+    for (size_t i = c; i < x.size(); i += from.c) plane.push_back(x[i]);
+    const auto across = along(plane, from.h, from.w, 1, from.w, w);
+    const auto both = along(across, w, from.h, w, 1, h);  // [column][row]
+    for (uint32_t i = 0; i < h; ++i) {
+      for (uint32_t j = 0; j < w; ++j) {
+        y[(i * w + j) * from.c + c] = both[j * h + i];
+      }
+    }
+  }
+  return y;
+}
+
+// Every result is one of the allowed parts, resized; all sizes and places come.
+TEST(Augment, RandomResizedCropIsAPartOfTheSample) {
+  const Shape stored = {6, 8, 3}, shape = {4, 5, 3};
+  const auto x = Sample<uint8_t>(stored);
+  struct Part {
+    uint32_t y, x, h, w;
+    std::vector<double> pixels;
+  };
+  std::vector<Part> parts;
+  for (uint32_t h = 1; h <= 6; ++h) {
+    for (uint32_t w = 1; w <= 8; ++w) {
+      for (uint32_t i = 0; i + h <= 6; ++i) {
+        for (uint32_t j = 0; j + w <= 8; ++j) {
+          std::vector<double> cut;
+          for (uint32_t r = i; r < i + h; ++r) {
+            for (uint32_t k = 3 * j; k < 3 * (j + w); ++k) {
+              cut.push_back(x[r * 24 + k]);
+            }
+          }
+          parts.push_back({i, j, h, w, Resized({h, w, 3}, cut, 4, 5)});
+        }
+      }
+    }
+  }
+  const RandomResizedCropParams p = {.scale_min = 0.25f};
+  std::set<std::pair<uint32_t, uint32_t>> sizes, places;
+  double areas = 0;
+  constexpr int kSamples = 400;
+  for (uint64_t sample = 0; sample < kSamples; ++sample) {
+    const auto y = From({p}, stored, x, shape, sample);
+    const Part* found = nullptr;
+    for (const Part& part : parts) {
+      bool same = true;
+      for (size_t i = 0; i < y.size() && same; ++i) {
+        same = std::abs(y[i] - part.pixels[i]) < 1.5;
+      }
+      if (same) found = &part;
+    }
+    ASSERT_NE(found, nullptr) << sample;
+    // Rounded sides: within half a pixel of what is allowed.
+    EXPECT_GE((found->h + 0.5) * (found->w + 0.5), 0.25 * 48);
+    EXPECT_GE((found->w + 0.5) / (found->h - 0.5), 0.75);
+    EXPECT_LE((found->w - 0.5) / (found->h + 0.5), 4.0 / 3);
+    sizes.insert({found->h, found->w});
+    places.insert({found->y, found->x});
+    areas += found->h * found->w;
+  }
+  EXPECT_GE(sizes.size(), 6u);
+  EXPECT_GE(places.size(), 12u);
+  EXPECT_NEAR(areas / kSamples, 0.6 * 48, 0.1 * 48);
+}
+
+TEST(Augment, RandomResizedCropOfAllIsTheSample) {
+  const Shape s = {9, 9, 1};
+  const auto x = Sample<uint8_t>(s);
+  const RandomResizedCropParams whole = {1, 1, 1, 1};
+  EXPECT_EQ(From({whole}, s, x, s, 3), x);
+  // No part of a 1 x 20 sample is as high as the proportions ask for: the middle.
+  const Shape flat = {1, 20, 1};
+  std::vector<uint8_t> ramp(20);
+  for (uint8_t i = 0; i < 20; ++i) ramp[i] = i;
+  const RandomResizedCropParams tall = {0.9f, 1, 0.9f, 2.0f};
+  EXPECT_EQ(From({tall}, flat, ramp, {1, 2, 1}, 0),
+            (std::vector<uint8_t>{9, 10}));
+  // The others follow it, and draw by their own place in the list.
+  const auto both = From({whole, HFlipParams{1.0f}}, s, x, s, 3);
+  EXPECT_EQ(both, Augmented<uint8_t>({HFlipParams{1.0f}}, s, x));
+  // Without one, the whole of a larger sample is resized; an equal one copied.
+  EXPECT_EQ(From({}, s, x, s, 0), x);
+  EXPECT_EQ(From({}, s, x, {3, 3, 1}, 0), From({whole}, s, x, {3, 3, 1}, 0));
+}
+
+TEST(Augment, RandomResizedCropKnownBytes) {
+  Fnv1a bytes;
+  for (uint64_t sample = 0; sample < 100; ++sample) {
+    const Shape stored = {40, 48, 3};
+    const auto y = From({RandomResizedCropParams{}, HFlipParams{}}, stored,
+                        Sample<uint8_t>(stored, sample), {10, 12, 3}, sample,
+                        static_cast<uint32_t>(sample % 3));
+    bytes.Bytes(y.data(), y.size());
+  }
+  EXPECT_EQ(bytes.value(), 11375864377003927920u);
+}
+
+TEST(Augment, ChecksLists) {
+  const auto ok = [](std::vector<Augmentation> list, Shape stored,
+                     Shape shape) {
+    return CheckAugmentations(list.data(), static_cast<uint32_t>(list.size()),
+                              stored, shape)
+        .ok();
+  };
+  const ElementType u8 = ElementType::kU8;
+  const Shape large = {9, 9, 3, u8}, small = {4, 4, 3, u8};
+  const RandomResizedCropParams crop;
+  EXPECT_TRUE(ok({crop, HFlipParams{}}, large, small));
+  EXPECT_TRUE(ok({HFlipParams{}}, large, small));
+  EXPECT_TRUE(ok({HFlipParams{}}, {9, 9, 5}, {9, 9, 5}));
+  EXPECT_FALSE(ok({HFlipParams{}, crop}, large, small));
+  EXPECT_FALSE(ok({crop, crop}, large, small));
+  EXPECT_FALSE(ok({crop}, {9, 9, 2, u8}, {9, 9, 2, u8}));
+  EXPECT_FALSE(ok({crop}, {9, 9, 3}, {9, 9, 3}));
+  EXPECT_FALSE(ok({}, large, {4, 4, 1, u8}));
+  EXPECT_FALSE(ok({CropParams{5}}, large, small));
+  EXPECT_FALSE(ok({RandomResizedCropParams{.scale_min = 0}}, large, small));
+}
+
 const std::vector<Augmentation> kAll = {
     HFlipParams{0.5f},      VFlipParams{0.5f},    CropParams{3},
     BrightnessParams{0.3f}, ContrastParams{0.3f}, CutoutParams{4}};

@@ -74,6 +74,7 @@ void FitChannels(Channels channels, Dataset* data) {
   }
   if (moves) data->samples = std::move(fitted);
   data->shape = to;
+  if (data->resized) data->resized->c = to.c;
 }
 
 }  // namespace temper::host

@@ -216,4 +216,16 @@ DataSpec ParseDataSpec(std::string_view text) {
   return spec;
 }
 
+std::string WithOption(const std::string& text, std::string_view name,
+                       std::string_view value) {
+  const DataSpec spec = ParseDataSpec(text);
+  const auto options = FindDataKind(spec.kind)->options;
+  const bool known = std::any_of(
+      options.begin(), options.end(),
+      [&](const DataOption& option) { return option.name == name; });
+  if (!known || spec.kind_options.contains(std::string(name))) return text;
+  return fmt::format("{}{}{}={}", text,
+                     text.rfind('?') == text.npos ? '?' : '&', name, value);
+}
+
 }  // namespace temper::host

@@ -52,11 +52,18 @@ struct DataSpec {
   std::vector<PerClass> per_class;
   double val = 0.0;  // 0: nothing held out
   std::optional<uint64_t> seed;
+  // For a verb that judges a model, not for training (SpecWithSplit): what is
+  // left out there is read, too.
+  bool judged = false;
   std::map<std::string, std::string> kind_options;
 };
 
 // With the kinds of data_kind.h.
 DataSpec ParseDataSpec(std::string_view text);
+
+// The text with this option, where the kind has it and it is not given.
+std::string WithOption(const std::string& text, std::string_view name,
+                       std::string_view value);
 
 }  // namespace temper::host
 

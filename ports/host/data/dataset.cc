@@ -17,6 +17,7 @@
 #include "ports/host/data/selection.h"
 #include "ports/host/machine/system.h"
 #include "ports/host/os/byte_source.h"
+#include "temper/augment.h"
 
 namespace temper::host {
 namespace {
@@ -147,6 +148,11 @@ Dataset Prepare(const DataSpec& spec, std::string_view split,
   data.source = spec.text;
   data.split = split;
   data.shape = index.shape;
+  if (index.resized && index.mapped == nullptr && held_out) {
+    data.shape = *index.resized;
+  } else {
+    data.resized = index.resized;
+  }
   data.class_names = selection.class_names;
   data.class_labels = selection.class_labels;
   data.named = selection.named;
@@ -162,6 +168,11 @@ Dataset Prepare(const DataSpec& spec, std::string_view split,
     for (const uint32_t i : chosen) {
       data.labels.push_back(
           selection.new_label[static_cast<size_t>(index.labels[i])]);
+    }
+  }
+  if (spec.judged && !index.anomalies.empty()) {
+    for (const uint32_t i : chosen) {
+      data.anomalies.push_back(index.anomalies[i]);
     }
   }
   const uint64_t floats = uint64_t{data.targets.Floats()} * chosen.size();
@@ -201,6 +212,7 @@ void Remove(Dataset& data, std::span<const uint32_t> missing) {
     if (to != i) {
       data.ids[to] = data.ids[i];
       if (!data.labels.empty()) data.labels[to] = data.labels[i];
+      if (!data.anomalies.empty()) data.anomalies[to] = data.anomalies[i];
       std::copy_n(
           data.values.begin() + static_cast<std::ptrdiff_t>(i * floats), floats,
           data.values.begin() + static_cast<std::ptrdiff_t>(to * floats));
@@ -211,6 +223,7 @@ void Remove(Dataset& data, std::span<const uint32_t> missing) {
   data.left_out += data.size() - to;
   data.ids.resize(to);
   if (!data.labels.empty()) data.labels.resize(to);
+  if (!data.anomalies.empty()) data.anomalies.resize(to);
   data.values.resize(to * floats);
   data.samples.Shrink(to * bytes);
   data.names = std::move(names);
@@ -298,11 +311,19 @@ uint64_t Dataset::MemoryBytes() const {
   uint64_t bytes = (samples.mapped() ? 0 : samples.size()) +
                    labels.capacity() * sizeof(labels[0]) +
                    values.capacity() * sizeof(values[0]) +
-                   ids.capacity() * sizeof(ids[0]) + names.MemoryBytes();
+                   ids.capacity() * sizeof(ids[0]) + names.MemoryBytes() +
+                   anomalies.capacity() / 8;
   for (const std::string& name : class_names) {
     bytes += sizeof(name) + name.capacity();
   }
   return bytes;
+}
+
+void CopySample(const Dataset& data, size_t i, uint8_t* to) {
+  std::vector<uint32_t> scratch(
+      AugmentScratchBytes(nullptr, 0, data.shape, data.Input()) / 4 + 1);
+  AugmentFrom(nullptr, 0, data.shape, data.Sample(i), data.Input(), 0, 0, 0, to,
+              scratch.data());
 }
 
 uint64_t Fingerprint(const Dataset& data) {
@@ -319,6 +340,10 @@ uint64_t Fingerprint(const Dataset& data) {
                            data.shape.c, static_cast<uint64_t>(data.shape.type),
                            data.size(),  data.class_names.size()};
   add(head, sizeof(head));
+  if (data.resized) {
+    const uint64_t input[] = {data.resized->h, data.resized->w};
+    add(input, sizeof(input));
+  }
   for (const std::string& name : data.class_names) {
     add(name.c_str(),
         name.size() + 1);  // the zero keeps "ab","c" from "a","bc"
@@ -358,12 +383,16 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
   CheckIndex(index, spec.text);
   const bool labelled = index.targets.kind == TargetKind::kClasses;
   const Shape shape = WithChannels(index.shape, defaults.channels, spec.text);
-  if (check) check(shape);
+  if (check) {
+    Shape input = index.resized.value_or(index.shape);
+    input.c = shape.c;
+    check(input);
+  }
   const Selection selection =
       labelled ? Select(spec, index.labels, index.class_names)
                : SelectUnlabelled(spec, index.targets,
                                   static_cast<uint32_t>(index.samples),
-                                  index.class_names);
+                                  index.class_names, index.anomalies);
 
   std::vector<DataReader::Placement> wanted;
   wanted.reserve(selection.train.size() + selection.val.size());
@@ -389,6 +418,7 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
             [](const auto& a, const auto& b) { return a.sample < b.sample; });
   const DataReader::Missing missing = reader.ReadSamples(wanted);
   notes.insert(notes.end(), missing.notes.begin(), missing.notes.end());
+  (only_val ? *out.val : out.train).left_out_files = missing.files;
   if (!only_val) out.train.columns = reader.Columns();
   if (held_out) out.val->columns = reader.Columns();
   if (!missing.samples.empty()) {
@@ -432,7 +462,11 @@ Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check,
 
 TrainingData LoadTrainingData(std::string_view text, const ShapeCheck& check,
                               const ModelInput& defaults) {
-  const DataSpec spec = ParseDataSpec(text);
+  return LoadTrainingData(ParseDataSpec(text), check, defaults);
+}
+
+TrainingData LoadTrainingData(const DataSpec& spec, const ShapeCheck& check,
+                              const ModelInput& defaults) {
   if (spec.split != "train") {
     Fail(ErrorKind::kUsage, "cannot train on this data", spec.text,
          fmt::format("split={} is not for training", spec.split),
@@ -454,6 +488,7 @@ bool TakesPathList(std::string_view name) {
 DataSpec SpecWithSplit(const std::string& text, std::string_view done,
                        std::vector<std::string>* notes) {
   DataSpec spec = ParseDataSpec(text);
+  spec.judged = true;
   if (spec.split_given) return spec;
   if (HasSplit(spec, "test")) {
     spec.split = "test";

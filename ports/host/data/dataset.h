@@ -76,6 +76,9 @@ struct Dataset {
   std::string source;  // the spec
   std::string split;   // train, test or val
   Shape shape;         // of one sample; type u8 or f32
+  // Of one sample in a batch, where it is kept larger than the model reads it
+  // (working=, pack:FILE?size=): loader.h resizes.
+  std::optional<Shape> resized;
   // Of every sample. The kind says which of the next fields are filled: class
   // names where an output is a class, labels for kClasses, values for the rest.
   Targets targets = {TargetKind::kClasses, 0};
@@ -90,6 +93,9 @@ struct Dataset {
   // Index in the original data set, ascending; the sample index of Philox.
   std::vector<uint64_t> ids;
   SampleNames names;  // one per sample, or none
+  // True for what a model of normal samples alone should find; one per sample, or
+  // none where nobody says so.
+  std::vector<bool> anomalies;
   // NHWC, no gaps: size() samples, or, mapped, all samples of the original data
   // set.
   SampleBlock samples;
@@ -100,10 +106,18 @@ struct Dataset {
   Preprocessing::Channels channels = Preprocessing::Channels::kAsData;
   std::vector<std::string> notes;  // for the user: what is odd but allowed
   uint64_t left_out = 0;  // samples that could not be read; the notes name them
+  // One line for each of them, for the log of a run.
+  std::vector<std::string> left_out_files;
 
   size_t size() const { return ids.size(); }
   size_t SampleBytes() const {
     return static_cast<size_t>(shape.Count()) *
+           (shape.type == ElementType::kU8 ? 1 : 4);
+  }
+  // As models read it.
+  const Shape& Input() const { return resized ? *resized : shape; }
+  size_t InputBytes() const {
+    return static_cast<size_t>(Input().Count()) *
            (shape.type == ElementType::kU8 ? 1 : 4);
   }
   const uint8_t* Sample(size_t i) const {
@@ -124,6 +138,9 @@ struct Dataset {
   uint64_t MemoryBytes() const;
 };
 
+// Sample i as models read it, of any data set: data.Input().
+void CopySample(const Dataset& data, size_t i, uint8_t* to);
+
 // XXH3-64 of shape, class names, targets, ids and samples: stored in a run, so
 // that a resume on other data is refused.
 uint64_t Fingerprint(const Dataset& data);
@@ -132,12 +149,17 @@ class DataReader {
  public:
   struct Index {
     Shape shape;
-    std::vector<int32_t> labels;  // of kClasses: one per sample, >= 0
+    // What training samples become in batches, where that is another size. Held
+    // out ones are of this size at once, unless samples are mapped.
+    std::optional<Shape> resized = {};
+    std::vector<int32_t> labels = {};  // of kClasses: one per sample, >= 0
     // Names of the labels; empty if the data has numbers only.
     std::vector<std::string> class_names;
     // Of kClasses, width is not read: it follows from labels and selection.
     Targets targets = {TargetKind::kClasses, 0};
-    uint64_t samples = 0;    // of other kinds
+    uint64_t samples = 0;  // of other kinds
+    // Of kNone: samples that are not for training, but for judging; or none.
+    std::vector<bool> anomalies = {};
     SampleNames names = {};  // of all samples, or none
     // All samples, where they lie mapped: then ReadSamples brings targets alone.
     std::shared_ptr<const uint8_t> mapped = {};
@@ -150,7 +172,8 @@ class DataReader {
     uint8_t* to;  // null: it is mapped
     // targets.Floats() of them; null if there are none.
     float* values = nullptr;
-    // Not for training: what the reader computes of samples leaves it out.
+    // Not for training: what the reader computes of samples leaves it out, and it
+    // is of the size of batches.
     bool held_out = false;
   };
 
@@ -158,6 +181,7 @@ class DataReader {
   struct Missing {
     std::vector<uint32_t> samples;  // ascending
     std::vector<std::string> notes;
+    std::vector<std::string> files;  // each of them, and why
   };
 
   virtual ~DataReader() = default;
@@ -196,6 +220,9 @@ Dataset LoadDataset(const DataSpec& spec, const ShapeCheck& check = {},
                     const ModelInput& defaults = {});
 // Both parts of split=train with val=F in one pass over the files.
 TrainingData LoadTrainingData(std::string_view spec,
+                              const ShapeCheck& check = {},
+                              const ModelInput& defaults = {});
+TrainingData LoadTrainingData(const DataSpec& spec,
                               const ShapeCheck& check = {},
                               const ModelInput& defaults = {});
 

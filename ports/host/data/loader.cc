@@ -13,6 +13,18 @@
 #include "temper/random.h"
 
 namespace temper::host {
+namespace {
+
+size_t ScratchWords(const Dataset& data,
+                    const std::vector<Augmentation>& augment) {
+  return (AugmentScratchBytes(augment.data(),
+                              static_cast<uint32_t>(augment.size()), data.shape,
+                              data.Input()) +
+          3) /
+         4;
+}
+
+}  // namespace
 
 Loader::Loader(const Dataset& data, const LoaderOptions& options)
     : data_(data), options_(options) {
@@ -30,7 +42,8 @@ Loader::Loader(const Dataset& data, const LoaderOptions& options)
          "Use a smaller --batch or more data.");
   }
   const size_t rows = std::min<size_t>(options.batch, data.size());
-  const uint64_t bytes = uint64_t{rows} * data.SampleBytes() + simd::kTailBytes;
+  const uint64_t bytes = uint64_t{rows} * data.InputBytes() + simd::kTailBytes;
+  scratch_.resize(ScratchWords(data, options.augment));
   for (Slot& slot : slots_) {
     slot.input = SampleBlock(static_cast<size_t>(bytes));
     // Touched here once: no page is first met inside a step, and the tail that
@@ -71,7 +84,8 @@ Loader::~Loader() {
   worker_.join();
 }
 
-uint64_t LoaderBytes(const Dataset& data, uint32_t batch, bool balanced) {
+uint64_t LoaderBytes(const Dataset& data, uint32_t batch,
+                     const std::vector<Augmentation>& augment, bool balanced) {
   constexpr uint64_t kSlots = 2, kId = 8;
   // The order; the samples by class and the ends of the classes.
   const uint64_t kOrder = balanced ? 12 : 8;
@@ -80,12 +94,13 @@ uint64_t LoaderBytes(const Dataset& data, uint32_t batch, bool balanced) {
   const uint64_t targets = data.targets.kind == TargetKind::kClasses
                                ? 4
                                : uint64_t{4} * data.targets.Floats();
-  return kSlots * rows * (data.SampleBytes() + targets + kId) +
-         kOrder * data.size() + ends;
+  return kSlots * rows * (data.InputBytes() + targets + kId) +
+         kOrder * data.size() + ends + 4 * ScratchWords(data, augment);
 }
 
 uint64_t Loader::MemoryBytes() const {
   uint64_t bytes = order_.size() * sizeof(Key) +
+                   scratch_.size() * sizeof(scratch_[0]) +
                    by_class_.size() * sizeof(by_class_[0]) +
                    class_ends_.size() * sizeof(class_ends_[0]);
   for (const Slot& slot : slots_) {
@@ -207,17 +222,17 @@ void Loader::Run() {
 void Loader::Gather(uint64_t batch, Slot& slot) const {
   const size_t begin = static_cast<size_t>(batch * options_.batch);
   const size_t end = std::min<size_t>(begin + options_.batch, order_.size());
-  const size_t sample_bytes = data_.SampleBytes();
+  const size_t sample_bytes = data_.InputBytes();
   const size_t floats = data_.targets.Floats();
   for (size_t i = begin; i < end; ++i) {
     const size_t from = order_[i].index;
     const size_t row = i - begin;
     const uint64_t id = options_.balanced ? uint64_t{i} : data_.ids[from];
     uint8_t* const sample = slot.input.data() + row * sample_bytes;
-    std::memcpy(sample, data_.Sample(from), sample_bytes);
-    Augment(options_.augment.data(),
-            static_cast<uint32_t>(options_.augment.size()), data_.shape,
-            options_.seed, id, epoch_, sample);
+    AugmentFrom(options_.augment.data(),
+                static_cast<uint32_t>(options_.augment.size()), data_.shape,
+                data_.Sample(from), data_.Input(), options_.seed, id, epoch_,
+                sample, scratch_.data());
     if (!slot.labels.empty()) slot.labels[row] = data_.labels[from];
     if (!slot.targets.empty()) {
       std::copy_n(data_.Values(from), floats,

@@ -42,7 +42,7 @@ struct LoaderOptions {
 
 class Loader {
  public:
-  // `data` must outlive the loader and stay as it is. kUsage for batch 0,
+  // Batches hold samples of data.Input(). `data` must outlive the loader and stay as it is. kUsage for batch 0,
   // kBadData if drop_last leaves no batch at all.
   Loader(const Dataset& data, const LoaderOptions& options);
   ~Loader();
@@ -90,6 +90,8 @@ class Loader {
   // without samples are left out.
   std::vector<uint32_t> by_class_;
   std::vector<size_t> class_ends_;
+  // For resizing; only the worker writes it.
+  mutable std::vector<uint32_t> scratch_;
   Slot slots_[2];  // batch k lives in slot k % 2
 
   // Guarded by mutex_. The worker reads order_ and writes a slot only while
@@ -105,8 +107,10 @@ class Loader {
   Thread worker_;
 };
 
-// What a loader of these samples will hold: two batches and the order.
+// What a loader of these samples will hold: two batches, the order, and memory for
+// resizing.
 uint64_t LoaderBytes(const Dataset& data, uint32_t batch,
+                     const std::vector<Augmentation>& augment = {},
                      bool balanced = false);
 
 }  // namespace temper::host

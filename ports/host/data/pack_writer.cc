@@ -50,6 +50,12 @@ class PackWriter {
 
   void Select(DataReader::Index index) {
     CheckIndex(index, spec_.text);
+    if (index.resized) {
+      Fail(ErrorKind::kUsage, "cannot pack the data", spec_.text,
+           "a pack has samples of one size",
+           "Pack larger ones, size=HxW, and train from "
+           "pack:FILE?size=HxW of the model's size.");
+    }
     const bool labelled = index.targets.kind == TargetKind::kClasses;
     selection_ = labelled
                      ? host::Select(spec_, index.labels, index.class_names)

@@ -1,17 +1,16 @@
-// Resizing of pictures with antialiasing: Pillow's BILINEAR. Each output pixel
-// is the mean of the input under a triangle as wide as the reduction asks for,
-// first along rows, then along columns, with weights of 22 bits and 8-bit values
-// between the passes. The weights are made with whole numbers alone: the same
-// bits on every machine.
+// Pictures become samples of a size: resized, and cropped or filled up.
+// Next: runtime/resample.h (the arithmetic).
 #ifndef TEMPER_PORTS_HOST_DATA_RESIZE_H_
 #define TEMPER_PORTS_HOST_DATA_RESIZE_H_
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <string_view>
 
 #include "models/files/preprocessing.h"
 #include "ports/host/data/decoders/image.h"
+#include "runtime/resample.h"
+#include "temper/graph.h"
 
 namespace temper::host {
 
@@ -29,10 +28,18 @@ inline ImageView ViewOf(const Image& image) {
 
 inline constexpr uint32_t kMaxSampleSide = 16384;
 
-// A part of a resized picture.
-struct Window {
-  uint32_t y = 0, x = 0, h = 0, w = 0;
+struct PictureSize {
+  uint32_t h = 0, w = 0;
 };
+// HxW, or one number for both; the option `name` of a spec. kUsage.
+PictureSize ReadPictureSize(std::string_view name, std::string_view text);
+// kUsage unless pictures that are kept at the size `stored` become samples of the
+// size `input` without another shape: the same proportions.
+void CheckProportions(std::string_view option, const Shape& stored,
+                      const Shape& input);
+
+// A part of a resized picture.
+using Window = Resampling::Window;
 
 // The window of `image` resized to h x w, up to 2^31 each; writes its rows from
 // `to` on, row_bytes apart. Sides of `image`: up to kMaxPictureSide.

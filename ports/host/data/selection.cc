@@ -379,7 +379,8 @@ Selection Select(const DataSpec& spec, const std::vector<int32_t>& labels,
 
 Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
                            uint32_t samples,
-                           const std::vector<std::string>& names_of_data) {
+                           const std::vector<std::string>& names_of_data,
+                           const std::vector<bool>& anomalies) {
   const auto refuse = [&](bool given, std::string_view option) {
     if (!given) return;
     Fail(ErrorKind::kUsage, "cannot select the samples",
@@ -418,9 +419,10 @@ Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
     }
     out.label_count = targets.width;
   }
-  const uint64_t taken =
-      std::min<uint64_t>(samples, spec.limit.value_or(samples));
-  for (uint32_t i = 0; i < taken; ++i) out.train.push_back(i);
+  const uint64_t most = spec.limit.value_or(samples);
+  for (uint32_t i = 0; i < samples && out.train.size() < most; ++i) {
+    if (anomalies.empty() || !anomalies[i]) out.train.push_back(i);
+  }
   if (spec.val > 0.0) {
     std::vector<uint32_t> group;
     std::swap(group, out.train);
@@ -430,6 +432,13 @@ Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
   if (out.train.empty() || (spec.val > 0.0 && out.val.empty())) {
     Fail(ErrorKind::kBadData, "cannot use the data", spec.text,
          "too few samples are left", "Loosen limit= or val=.");
+  }
+  if (spec.judged && !anomalies.empty()) {
+    std::vector<uint32_t>& part = spec.split == "val" ? out.val : out.train;
+    for (uint32_t i = 0; i < samples; ++i) {
+      if (anomalies[i]) part.push_back(i);
+    }
+    SortParts(out);
   }
   return out;
 }

@@ -29,10 +29,13 @@ struct Selection {
 Selection Select(const DataSpec& spec, const std::vector<int32_t>& labels,
                  const std::vector<std::string>& names);
 // For targets of every other kind: limit=, val= and seed=, and names= where an
-// output is a class. classes= and per_class= are kUsage.
+// output is a class. classes= and per_class= are kUsage. `anomalies`: one per
+// sample, or none; they are in no part for training, and all of them in the part
+// that a model is judged by.
 Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
                            uint32_t samples,
-                           const std::vector<std::string>& names);
+                           const std::vector<std::string>& names,
+                           const std::vector<bool>& anomalies = {});
 
 }  // namespace temper::host
 

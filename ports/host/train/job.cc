@@ -28,6 +28,7 @@
 #include "ports/host/train/job_classes.h"
 #include "ports/host/train/loss_option.h"
 #include "ports/host/train/normalization.h"
+#include "ports/host/train/job_data.h"
 #include "ports/host/train/runs.h"
 #include "ports/host/train/specs.h"
 #include "ports/host/train/validation_metrics.h"
@@ -89,19 +90,6 @@ void ResolveClasses(Job& job, const std::vector<std::string>& model_classes) {
   SettleOneOutput(job);
 }
 
-void CheckInput(const Job& job, const Shape& s) {
-  const InputParams& p = job.info.graph.nodes[0].As<InputParams>();
-  if (p.h != s.h || p.w != s.w || p.c != s.c ||
-      p.element_type != static_cast<uint32_t>(s.type)) {
-    Fail(ErrorKind::kMismatch, "the data do not fit the model",
-         Printable(job.options.data),
-         fmt::format("samples are {}x{}x{} {}, the model reads {}x{}x{} {}",
-                     s.h, s.w, s.c, s.type == ElementType::kU8 ? "u8" : "f32",
-                     p.h, p.w, p.c, p.element_type == 1 ? "u8" : "f32"),
-         "Use data of the model's shape, or train a new model on this data");
-  }
-}
-
 // From a builder or a graph file: classes and statistics come from the data.
 void NewModel(Job& job) {
   const JobOptions& o = job.options;
@@ -110,7 +98,7 @@ void NewModel(Job& job) {
     MatchClasses(*job.data.val, job.classes);
   }
   if (job.data.train.pictures) {
-    const Shape& s = job.data.train.shape;
+    const Shape& s = job.data.train.Input();
     job.notes.push_back(
         fmt::format("pictures become samples of {}x{}x{}; size=, channels= and "
                     "fit= choose",
@@ -130,8 +118,8 @@ void NewModel(Job& job) {
       }
     }
   } else {
-    job.info.graph =
-        BuildModelOrFail(o.model, job.data.train.shape, job.data.train.targets);
+    job.info.graph = BuildModelOrFail(o.model, job.data.train.Input(),
+                                      job.data.train.targets);
     if (!o.loss.empty()) SetNewLoss(job);
   }
   Graph& graph = job.info.graph;
@@ -556,88 +544,9 @@ void PlanJob(Job& job, bool resume) {
   MeasureSegments(&job.plan, "plan");
   FitArena(job, resume);
   NoteBackend(job);
-  job.augment = ReadAugmentations(o.augment, job.data.train.shape);
-}
-
-// What pictures of any size become: samples of the model, fitted as it was
-// trained. A new model of the list was made for samples of some size.
-ModelInput PicturesOf(const Job& job) {
-  ModelInput defaults;
-  if (!job.info.graph.nodes.empty()) {
-    const InputParams& p = job.info.graph.nodes[0].As<InputParams>();
-    defaults.shape = {p.h, p.w, p.c, ElementType::kU8};
-    defaults.fit = job.info.preprocessing.pictures.value_or(PictureFit{});
-    defaults.columns = job.info.columns;
-    defaults.channels = job.info.preprocessing.channels;
-    if (defaults.channels == Channels::kAsData) {
-      defaults.channels = ReadChannels(job.options.channels);
-    }
-    return defaults;
-  }
-  const std::string_view name = std::string_view(job.options.model)
-                                    .substr(0, job.options.model.find('?'));
-  for (const models::ModelInfo* const model : models::Models()) {
-    if (name == model->name) defaults.shape = model->input;
-  }
-  defaults.channels = ReadChannels(job.options.channels);
-  if (defaults.shape && defaults.channels != Channels::kAsData) {
-    defaults.shape->c = 3;
-  }
-  return defaults;
-}
-
-// Of the validation data: training data have theirs.
-void KeepNotes(Job& job) {
-  const std::vector<std::string>& notes = job.data.val->notes;
-  job.notes.insert(job.notes.end(), notes.begin(), notes.end());
-}
-
-// What validation data become: samples as the training data's.
-ModelInput InputOf(const Dataset& train) {
-  return {train.shape, train.pictures.value_or(PictureFit{}), train.columns,
-          train.channels};
-}
-
-// Data that bring a validation part of their own, unless val= or --val is given.
-void LoadOwnValidation(Job& job) {
-  if (job.data.val) return;
-  DataSpec spec = ParseDataSpec(job.options.data);
-  if (!HasSplit(spec, "val")) return;
-  spec.split = "val";
   const Dataset& train = job.data.train;
-  job.data.val = LoadDataset(spec, {}, InputOf(train));
-  job.notes.push_back(
-      fmt::format("validation: {} samples of the data's own val split",
-                  job.data.val->size()));
-  KeepNotes(job);
-}
-
-// --val: validation data of their own.
-void LoadValidation(Job& job) {
-  const JobOptions& o = job.options;
-  if (o.val.empty()) {
-    LoadOwnValidation(job);
-    return;
-  }
-  if (job.data.val) {
-    Fail(ErrorKind::kUsage, "--val", Printable(o.val),
-         "--data has val=, which holds out validation data, too",
-         "Use one of the two");
-  }
-  const Shape want = job.data.train.shape;
-  job.data.val = LoadDataset(
-      SpecWithSplit(o.val, "used for validation", &job.notes),
-      [&](const Shape& is) {
-        if (is == want) return;
-        Fail(ErrorKind::kMismatch,
-             "the validation data do not fit the training data",
-             Printable(o.val),
-             fmt::format("samples are {}x{}x{}, those of --data {}x{}x{}", is.h,
-                         is.w, is.c, want.h, want.w, want.c),
-             "Use data of the same shape and type");
-      },
-      InputOf(job.data.train));
-  KeepNotes(job);
+  job.augment = ReadAugmentations(o.augment, train.Input(), train.shape);
+  NoteWorkingSize(job);
 }
 
 // If a file has the graph, it is read first (`source`, if it is a model file):
@@ -656,13 +565,7 @@ Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
         ReadGraphJson(ReadTextFile(options.model, 1u << 24), &job.info.graph);
     if (!error.ok()) FailFile(error, options.model);
   }
-  job.data = LoadTrainingData(
-      options.data,
-      [&](const Shape& shape) {
-        if (!job.info.graph.nodes.empty()) CheckInput(job, shape);
-      },
-      PicturesOf(job));
-  LoadValidation(job);
+  LoadJobData(job);
   return job;
 }
 
@@ -690,7 +593,7 @@ Outside OutsideBytes(const Job& job) {
   Outside o;
   o.plan = kPlanBytesPerNode * job.plan.graph.nodes.size();
   o.data = job.data.train.MemoryBytes();
-  o.batches = LoaderBytes(job.data.train, job.options.batch,
+  o.batches = LoaderBytes(job.data.train, job.options.batch, job.augment,
                           !job.options.sampler.empty());
   if (job.data.val) {
     o.data += job.data.val->MemoryBytes();

@@ -112,6 +112,9 @@ struct Job {
   std::vector<int32_t> head_rows;
   std::vector<float> class_weights;  // of training, or none
   std::vector<std::string> notes;    // for the user
+  // For the log of the run: each file that is left out, each sample that is there
+  // twice.
+  std::vector<std::string> findings;
   PlanOptions plan_options;
   Plan plan;
   uint32_t run_threads = 0;  // of the pool here, at most the plan's; 0: those

@@ -34,6 +34,11 @@ void SetNormalization(Job& job, bool from_file) {
                          params.per_pixel != 0 ? "pixel" : "channel"));
       }
     }
+    if (kind.per_pixel && job.data.train.resized) {
+      Fail(ErrorKind::kConfiguration, "--normalize", kind.name,
+           "training samples are kept at another size than the model reads",
+           "Use --normalize channel, or leave out working=");
+    }
     p.kind = kind.kind;
     if (kind.stats != nullptr) {
       const SampleStats stats = kind.stats(job.data.train, params.scale);

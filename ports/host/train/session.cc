@@ -118,6 +118,7 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
   job_.source.reset();
   job_.statistics = {};
   for (const std::string& note : job_.notes) recorder_->Note(note);
+  for (const std::string& line : job_.findings) recorder_->Note(line);
 }
 
 void Session::Resume(std::unique_ptr<RunFolder> folder) {

@@ -140,8 +140,10 @@ uint64_t FirstAveragedStep(const std::vector<UpdateHook>& hooks) {
   return 1;
 }
 
-std::vector<Augmentation> ReadAugmentations(std::string_view text,
-                                            const Shape& shape) {
+std::vector<Augmentation> ReadAugmentations(
+    std::string_view text, const Shape& shape,
+    const std::optional<Shape>& stored) {
+  const std::string whole(text);
   constexpr const char* kOption = "--augment";
   const Catalogue catalogue = AugmentationCatalogue();
   std::vector<Augmentation> list;
@@ -182,6 +184,12 @@ std::vector<Augmentation> ReadAugmentations(std::string_view text,
            "Leave some out");
     }
     list.push_back(a);
+  }
+  const Status status =
+      CheckAugmentations(list.data(), static_cast<uint32_t>(list.size()),
+                         stored.value_or(shape), shape);
+  if (!status.ok()) {
+    Fail(ErrorKind::kUsage, kOption, Printable(whole), status.message, "");
   }
   return list;
 }

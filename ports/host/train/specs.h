@@ -42,9 +42,11 @@ uint64_t FirstAveragedStep(const std::vector<UpdateHook>& hooks);
 
 // --augment: hflip,crop?padding=4,brightness=0.2: specs separated by commas, in
 // the order in which they are applied. NAME=VALUE stands for an entry's only
-// field. They must fit samples of this shape. An empty text is an empty list.
-std::vector<Augmentation> ReadAugmentations(std::string_view text,
-                                            const Shape& shape);
+// field. They must fit samples of this shape, kept as `stored` if that is another
+// one. An empty text is an empty list.
+std::vector<Augmentation> ReadAugmentations(
+    std::string_view text, const Shape& shape,
+    const std::optional<Shape>& stored = {});
 
 }  // namespace temper::host
 

@@ -26,6 +26,7 @@
 #define TEMPER_AUGMENT_H_
 
 #include <cassert>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -63,13 +64,25 @@ struct ContrastParams {
 struct CutoutParams {
   uint32_t side = 8;  // pixels, at most the sample's
 };
+// A part of the sample, resized to the sample's size: its area is uniform between
+// scale_min and scale_max of the whole, width over height log-uniform between
+// ratio_min and ratio_max, its place uniform (torchvision: RandomResizedCrop with
+// antialias). u8 samples of 1 or 3 channels. Only first in a list, and only
+// for AugmentFrom.
+struct RandomResizedCropParams {
+  float scale_min = 0.08f;
+  float scale_max = 1.0f;
+  float ratio_min = 0.75f;
+  float ratio_max = 1.33333333f;
+};
 #define TEMPER_AUGMENTATIONS(AUGMENTATION) \
   AUGMENTATION(HFlip, hflip)               \
   AUGMENTATION(VFlip, vflip)               \
   AUGMENTATION(Crop, crop)                 \
   AUGMENTATION(Brightness, brightness)     \
   AUGMENTATION(Contrast, contrast)         \
-  AUGMENTATION(Cutout, cutout)
+  AUGMENTATION(Cutout, cutout)             \
+  AUGMENTATION(RandomResizedCrop, random_resized_crop)
 
 enum class AugmentKind : uint32_t {
 #define TEMPER_AUGMENT_ENUM(Name, file) k##Name,
@@ -122,9 +135,31 @@ struct Augmentation {
 // cutout are smaller than the sample). Else kInvalidArgument.
 Status CheckAugmentation(const Augmentation& augmentation, const Shape& shape);
 
+// True if it makes a sample of a stored one, whatever the size of that
+// (random_resized_crop).
+bool ResizesSample(const Augmentation& augmentation);
+
+// A whole list, for samples that are kept as `stored` and become `shape`, larger
+// or smaller: random_resized_crop comes first, and what is resized is a picture
+// (u8, 1 or 3 channels). Else kInvalidArgument.
+Status CheckAugmentations(const Augmentation* list, uint32_t count,
+                          const Shape& stored, const Shape& shape);
+
+// Makes a sample of a stored one, with the augmentations in their order. Where no
+// random_resized_crop takes a part of it and the sizes differ, the whole of it is
+// resized. `from`: stored.Count() elements, `sample`: shape.Count() elements of
+// shape.type, NHWC. `scratch`: AugmentScratchBytes, aligned to 4. The list has
+// passed CheckAugmentations. Allocates nothing.
+size_t AugmentScratchBytes(const Augmentation* list, uint32_t count,
+                           const Shape& stored, const Shape& shape);
+void AugmentFrom(const Augmentation* list, uint32_t count, const Shape& stored,
+                 const void* from, const Shape& shape, uint64_t seed,
+                 uint64_t sample_index, uint32_t epoch, void* sample,
+                 void* scratch);
+
 // Changes one sample in place, with the `count` <= kMaxAugmentations
-// augmentations in their order. `sample`: shape.Count() elements of
-// shape.type, NHWC. Allocates nothing.
+// augmentations in their order, none of which is random_resized_crop. `sample`:
+// shape.Count() elements of shape.type, NHWC. Allocates nothing.
 void Augment(const Augmentation* list, uint32_t count, const Shape& shape,
              uint64_t seed, uint64_t sample_index, uint32_t epoch,
              void* sample);

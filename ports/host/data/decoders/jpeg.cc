@@ -169,7 +169,7 @@ class Decompressor {
 }
 
 // In place: four inks become three colours.
-void CmykToRgb(std::vector<uint8_t>& pixels, bool inverted) {
+void CmykToRgb(Pixels& pixels, bool inverted) {
   const size_t count = pixels.size() / 4;
   for (size_t i = 0; i < count; ++i) {
     uint8_t inks[4];

@@ -1,5 +1,6 @@
 // Text tables: csv:FILE?label=COLUMN (classes), ?target=COLUMN,COLUMN (values),
-// or neither (samples alone). Every other column is an input: one of numbers, or
+// or neither (samples alone). ?label=COLUMN&normal=VALUE: samples alone, those of
+// this class for training, the others as anomalies. Every other column is an input: one of numbers, or
 // of texts, one input for each text (models/files/columns.h). A sample is
 // 1 x 1 x inputs, f32.
 //
@@ -36,6 +37,7 @@ struct CsvOptions {
   enum class Header : uint8_t { kChecked, kYes, kNo };
   enum class Missing : uint8_t { kRefuse, kMean, kDrop };
   std::string label;                     // "": none
+  std::string normal;                    // the class to learn alone; "": all
   std::vector<std::string> target;       // columns of values
   std::vector<std::string> ignore;       // columns that are no inputs
   std::vector<std::string> categorical;  // columns of numbers that are names

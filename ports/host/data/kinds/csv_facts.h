@@ -1,4 +1,4 @@
-// What the rows of a table hold, column by column: the ground on which csv.cc
+// What the rows of a table hold, column by column: the ground on which csv_columns.cc
 // decides what each of them is.
 #ifndef TEMPER_PORTS_HOST_DATA_KINDS_CSV_FACTS_H_
 #define TEMPER_PORTS_HOST_DATA_KINDS_CSV_FACTS_H_

@@ -245,8 +245,9 @@ CsvNumber ParseCsvNumber(std::string_view field, char decimal) {
 }
 
 bool IsMissing(std::string_view field) {
-  constexpr std::string_view kWords[] = {"",     "na",   "n/a", "nan",
-                                         "null", "none", "?",   "-"};
+  constexpr std::string_view kWords[] = {
+      "",  "na",  "n/a",  "#n/a", "nan",      "null",      "none",     "?",
+      "-", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"};
   return std::any_of(
       std::begin(kWords), std::end(kWords), [&](std::string_view word) {
         return std::equal(word.begin(), word.end(), field.begin(), field.end(),

@@ -91,8 +91,8 @@ struct CsvNumber {
 };
 CsvNumber ParseCsvNumber(std::string_view field, char decimal);
 
-// The words for "no value" in tables: an empty field, NA, N/A, NaN, null, none,
-// ?, - (whatever case).
+// The words for "no value" in tables: an empty field, NA, N/A, #N/A, NaN, null,
+// none, ?, -, and infinities (whatever case).
 bool IsMissing(std::string_view field);
 
 }  // namespace temper::host

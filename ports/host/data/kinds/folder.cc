@@ -26,7 +26,7 @@ namespace {
 // Where neither spec nor model says how large samples are, and the pictures are
 // larger: the field's usual size of photos.
 constexpr uint32_t kUsualSide = 224;
-constexpr size_t kMostNamed = 5;  // files that notes name
+constexpr size_t kMostNamed = 20;  // files that notes name
 
 bool AreNumbers(const std::vector<std::string>& names) {
   return std::all_of(names.begin(), names.end(), [](const std::string& name) {
@@ -68,6 +68,12 @@ class FolderReader final : public DataReader {
     index.pictures = options_.fit;
     index.shape = SampleShape(index);
     shape_ = index.shape;
+    if (options_.working) {
+      index.resized = shape_;
+      index.shape.h = options_.working->h, index.shape.w = options_.working->w;
+      CheckProportions("working", index.shape, shape_);
+    }
+    working_ = index.shape;
     return index;
   }
 
@@ -85,7 +91,8 @@ class FolderReader final : public DataReader {
       if (options_.strict && i > first_failed) return;
       const std::string path(paths_[wanted[i].sample]);
       try {
-        ReadPicture(ReadPictureFile(path), path, shape_, options_.fit,
+        ReadPicture(ReadPictureFile(path), path,
+                    wanted[i].held_out ? shape_ : working_, options_.fit,
                     wanted[i].to, options_.limits);
       } catch (const Failure& failure) {
         fail(i, failure);
@@ -223,6 +230,7 @@ class FolderReader final : public DataReader {
         failures.size(), wanted.size()));
     for (const auto& [i, failure] : failures) {
       missing.samples.push_back(wanted[i].sample);
+      missing.files.push_back("left out: " + Reason(failure));
       if (missing.samples.size() <= kMostNamed) {
         missing.notes.push_back("left out: " + Reason(failure));
       }
@@ -236,24 +244,9 @@ class FolderReader final : public DataReader {
 
   const std::vector<std::string> roots_;
   const FolderOptions options_;
-  SampleNames paths_;  // by sample
-  Shape shape_;
+  SampleNames paths_;      // by sample
+  Shape shape_, working_;  // of samples, and of those for training
 };
-
-FolderOptions::Size SizeOf(std::string_view name, std::string_view text) {
-  const size_t x = text.find('x');
-  const auto side = [&](std::string_view part) {
-    return ParseCount(part, kMaxSampleSide).value_or(0);
-  };
-  const uint64_t h = side(text.substr(0, x));
-  const uint64_t w = x == std::string_view::npos ? h : side(text.substr(x + 1));
-  if (h == 0 || w == 0) {
-    BadOption(name, fmt::format("'{}' is no size", Printable(text)),
-              fmt::format("Write {}=HxW, sides from 1 to {}, such as 96x128.",
-                          name, kMaxSampleSide));
-  }
-  return {static_cast<uint32_t>(h), static_cast<uint32_t>(w)};
-}
 
 struct Colour {
   uint8_t rgb[3] = {255, 255, 255};
@@ -275,7 +268,7 @@ Colour ColourOf(std::string_view name, std::string_view text) {
 
 // What a spec says; what it does not, the model does.
 struct FolderSpec {
-  std::optional<FolderOptions::Size> size;
+  std::optional<PictureSize> size, working;
   uint32_t channels = 0;
   std::optional<PictureFit::Mode> fit;
   std::optional<Colour> background;
@@ -291,8 +284,11 @@ uint32_t ChannelsOf(std::string_view name, std::string_view text) {
 }
 
 constexpr DataOption kOptions[] = {
-    TextOption<&FolderSpec::size, SizeOf>(
+    TextOption<&FolderSpec::size, ReadPictureSize>(
         "size", "HxW", "the model's", "height and width of samples, in pixels"),
+    TextOption<&FolderSpec::working, ReadPictureSize>(
+        "working", "HxW", "size",
+        "the size that training pictures are kept at, for random_resized_crop"),
     TextOption<&FolderSpec::channels, ChannelsOf>(
         "channels", "1|3", "the model's", "gray, or red, green and blue"),
     ChoiceOption<&FolderSpec::fit>(
@@ -309,6 +305,8 @@ FolderOptions OptionsOf(const DataSpec& spec, const ModelInput& defaults) {
   const FolderSpec given = ReadOptions<FolderSpec>(spec, kOptions);
   FolderOptions options;
   options.size = given.size;
+  // Of training alone: what is judged or predicted is read as it will be.
+  if (spec.split == "train" && !spec.judged) options.working = given.working;
   options.channels = given.channels;
   options.fit = defaults.fit;
   if (given.fit) options.fit.mode = *given.fit;

@@ -25,17 +25,17 @@
 #include "models/files/preprocessing.h"
 #include "ports/host/data/dataset.h"
 #include "ports/host/data/decoders/image.h"
+#include "ports/host/data/resize.h"
 
 namespace temper::host {
 
 struct FolderOptions {
-  struct Size {
-    uint32_t h = 0, w = 0;
-  };
-  std::optional<Size> size;  // size=
-  uint32_t channels = 0;     // channels=; 0: the model's
-  PictureFit fit;            // fit=, background=
-  bool strict = false;       // a file that cannot be read ends it all
+  std::optional<PictureSize> size;  // size=
+  // working=: training pictures are kept at this size, of the same proportions.
+  std::optional<PictureSize> working;
+  uint32_t channels = 0;  // channels=; 0: the model's
+  PictureFit fit;         // fit=, background=
+  bool strict = false;    // a file that cannot be read ends it all
   ImageLimits limits;
   std::optional<Shape> model;  // what samples are without size= and channels=
 };

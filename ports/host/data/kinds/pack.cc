@@ -9,6 +9,7 @@
 #include "ports/host/data/data_kind.h"
 #include "ports/host/data/dataset.h"
 #include "ports/host/data/pack_file.h"
+#include "ports/host/data/resize.h"
 #include "ports/host/os/mapping.h"
 
 namespace temper::host {
@@ -16,6 +17,7 @@ namespace {
 
 struct PackOptions {
   bool trusted = false;
+  std::optional<PictureSize> size;
 };
 
 class PackKindReader final : public DataReader {
@@ -23,7 +25,8 @@ class PackKindReader final : public DataReader {
   PackKindReader(const std::string& path, const PackOptions& options,
                  std::vector<TableColumn> columns)
       : mapping_(std::make_shared<FileMapping>(path)),
-        view_(OpenPack(mapping_->bytes(), path, !options.trusted)) {
+        view_(OpenPack(mapping_->bytes(), path, !options.trusted)),
+        size_(options.size) {
     if (!columns.empty() && columns != view_.text.columns) {
       Fail(ErrorKind::kMismatch, "the data do not fit the model", path,
            "the pack was made with other columns than the model reads",
@@ -41,6 +44,7 @@ class PackKindReader final : public DataReader {
     if (view_.labels != nullptr) {
       index.labels.assign(view_.labels, view_.labels + view_.samples);
     }
+    if (size_) index.resized = Resized();
     // Lives as long as the mapping.
     index.mapped = std::shared_ptr<const uint8_t>(mapping_, view_.data);
     return index;
@@ -61,13 +65,30 @@ class PackKindReader final : public DataReader {
   }
 
  private:
+  std::optional<Shape> Resized() const {
+    Shape shape = view_.shape;
+    shape.h = size_->h, shape.w = size_->w;
+    if (shape == view_.shape) return std::nullopt;
+    if (shape.type != ElementType::kU8 || (shape.c != 1 && shape.c != 3)) {
+      BadOption("size", "the samples of this pack are no pictures",
+                "Leave it out.");
+    }
+    CheckProportions("size", view_.shape, shape);
+    return shape;
+  }
+
   const std::shared_ptr<const FileMapping> mapping_;
   const PackView view_;
+  const std::optional<PictureSize> size_;
 };
 
 constexpr DataOption kOptions[] = {
     FlagOption<&PackOptions::trusted>(
         "trusted", "its bytes are not compared with their checksum first"),
+    TextOption<&PackOptions::size, ReadPictureSize>(
+        "size", "HxW", "the pack's",
+        "what its pictures become in batches; random_resized_crop reads parts "
+        "of the larger ones"),
 };
 
 std::unique_ptr<DataReader> Open(const DataSpec& spec,

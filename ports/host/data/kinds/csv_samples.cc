@@ -1,0 +1,109 @@
+// Rows of a table become samples. See csv_table.h.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "ports/host/base/failure.h"
+#include "ports/host/data/kinds/csv_table.h"
+
+namespace temper::host {
+
+DataReader::Missing CsvTable::ReadSamples(std::span<const Placement> wanted) {
+  std::vector<double> sums(columns_.size(), 0.0);
+  std::vector<uint64_t> counts(columns_.size(), 0);
+  const bool none_to_train =
+      std::all_of(wanted.begin(), wanted.end(),
+                  [](const Placement& place) { return place.held_out; });
+  size_t next = 0;
+  uint64_t rows = 0, kept = 0;
+  ForEachRow([&](uint64_t row, const CsvReader& record) {
+    rows = row + 1;
+    if (row < dropped_.size() && dropped_[static_cast<size_t>(row)]) return;
+    const uint64_t sample = kept++;
+    if (next == wanted.size() || wanted[next].sample != sample) return;
+    const Placement& place = wanted[next++];
+    Encode(record, place, none_to_train, &sums, &counts);
+  });
+  if (rows != rows_ || next != wanted.size()) {
+    Refuse("the file has changed while it was read", "Try again.");
+  }
+  Fill(wanted, sums, counts);
+  return {};
+}
+
+void CsvTable::Encode(const CsvReader& record, const Placement& place,
+                      bool none_to_train, std::vector<double>* sums,
+                      std::vector<uint64_t>* counts) {
+  std::memset(place.to, 0, inputs_ * sizeof(float));
+  const auto put = [&](size_t input, float value) {
+    std::memcpy(place.to + input * sizeof(float), &value, sizeof(float));
+  };
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    const TableColumn& column = columns_[c];
+    const TableField& field = fields_[sources_[c]];
+    const std::string_view text = record[sources_[c]];
+    if (field.texts) {
+      if (text.empty()) continue;
+      const auto value =
+          std::find(column.values.begin(), column.values.end(), text);
+      if (value == column.values.end()) UnknownText(record, column, text);
+      put(first_[c] + static_cast<size_t>(value - column.values.begin()), 1.0f);
+      continue;
+    }
+    const Cell cell = CellOf(text);
+    if (cell.kind == Cell::Kind::kNumber) {
+      put(first_[c], static_cast<float>(cell.value));
+      if (!place.held_out || none_to_train) {
+        (*sums)[c] += cell.value;
+        ++(*counts)[c];
+      }
+    } else {
+      put(first_[c],
+          column.fill.value_or(std::numeric_limits<float>::quiet_NaN()));
+    }
+  }
+  for (size_t k = 0; k < targets_.size(); ++k) {
+    place.values[k] = static_cast<float>(CellOf(record[targets_[k]]).value);
+  }
+}
+
+void CsvTable::UnknownText(const CsvReader& record, const TableColumn& column,
+                           std::string_view text) const {
+  std::vector<std::string_view> known(column.values.begin(),
+                                      column.values.end());
+  Fail(ErrorKind::kBadData, "the data do not fit the model",
+       fmt::format("{}, line {}, column '{}'", file_, record.line(),
+                   Printable(column.name)),
+       fmt::format("the model does not know '{}'", Printable(text)),
+       Suggest(text, known));
+}
+
+void CsvTable::Fill(std::span<const Placement> wanted,
+                    const std::vector<double>& sums,
+                    const std::vector<uint64_t>& counts) {
+  if (options_.missing != CsvOptions::Missing::kMean) return;
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    const TableField& field = fields_[sources_[c]];
+    if (field.texts || columns_[c].fill) continue;
+    if (counts[c] == 0) {
+      Refuse(fmt::format("column '{}' has no value in the training rows, so "
+                         "there is no mean",
+                         Printable(field.name)),
+             fmt::format("Leave it out: ignore={}.", Printable(field.name)));
+    }
+    const float mean =
+        static_cast<float>(sums[c] / static_cast<double>(counts[c]));
+    columns_[c].fill = mean;
+    for (const Placement& place : wanted) {
+      float value;
+      uint8_t* const at = place.to + first_[c] * sizeof(float);
+      std::memcpy(&value, at, sizeof(float));
+      if (std::isnan(value)) std::memcpy(at, &mean, sizeof(float));
+    }
+  }
+}
+
+}  // namespace temper::host

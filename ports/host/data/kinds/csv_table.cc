@@ -1,0 +1,316 @@
+// The header of a table, and what its rows hold. See csv_table.h.
+#include "ports/host/data/kinds/csv_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "models/files/limits.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/data/data_option.h"
+
+namespace temper::host {
+
+DataReader::Index CsvTable::ReadIndex() {
+  ReadHeader();
+  ForEachRow([&](uint64_t, const CsvReader& row) { Look(row); });
+  if (rows_ == 0) Refuse("there are no rows", "");
+  Decide();
+  if (options_.missing == CsvOptions::Missing::kDrop) DropRows();
+  Index index;
+  index.shape = {1, 1, static_cast<uint32_t>(inputs_), ElementType::kF32};
+  index.notes = notes_;
+  if (!options_.normal.empty()) {
+    TakeNormal(&index);
+  } else if (label_ != kNone) {
+    const std::vector<int32_t> place = classes_.Sort();
+    for (int32_t& label : labels_) label = place[static_cast<size_t>(label)];
+    index.labels = std::move(labels_);
+    index.class_names = classes_.names();
+  } else {
+    index.targets = {targets_.empty() ? TargetKind::kNone : TargetKind::kValues,
+                     static_cast<uint32_t>(targets_.size())};
+    index.samples = kept_;
+  }
+  return index;
+}
+
+void CsvTable::TakeNormal(Index* index) const {
+  const size_t* const normal = classes_.Find(ClassName(options_.normal));
+  if (normal == nullptr) {
+    const std::vector<std::string_view> known(classes_.names().begin(),
+                                              classes_.names().end());
+    Fail(ErrorKind::kBadData, "cannot use the table",
+         fmt::format("{}, normal=", file_),
+         fmt::format("no row has '{}' in column '{}'",
+                     Printable(options_.normal),
+                     Printable(fields_[label_].name)),
+         Suggest(options_.normal, known));
+  }
+  index->targets = {TargetKind::kNone, 0};
+  index->samples = kept_;
+  for (const int32_t label : labels_) {
+    index->anomalies.push_back(static_cast<size_t>(label) != *normal);
+  }
+}
+
+void CsvTable::Refuse(std::string_view why, std::string_view remedy) const {
+  Fail(ErrorKind::kBadData, "cannot read the table", file_, why, remedy);
+}
+
+void CsvTable::ReadHeader() {
+  const std::unique_ptr<ByteSource> source = open_();
+  file_ = source->name();
+  CsvReader reader(*source, options_.delimiter);
+  if (!reader.Next()) Refuse("it is empty", "");
+  const bool header = options_.header != CsvOptions::Header::kNo;
+  for (size_t i = 0; i < reader.size(); ++i) {
+    TableField field;
+    field.name = header ? std::string(reader[i]) : std::to_string(i + 1);
+    if (options_.header == CsvOptions::Header::kChecked &&
+        ParseCsvNumber(reader[i], options_.decimal).kind !=
+            CsvNumber::Kind::kText) {
+      reader.Refuse(
+          reader.line(),
+          fmt::format("the header {} looks like a value", Printable(reader[i])),
+          "If the first line is data, use header=no: columns are "
+          "called 1, 2, ... then; else header=yes.");
+    }
+    if (field.name.empty()) {
+      field.name = std::to_string(i + 1);
+      notes_.push_back(
+          fmt::format("column {} has no name in {}; ignore={} leaves it out",
+                      i + 1, Printable(file_), i + 1));
+    }
+    if (field.name.size() > limits::kNameBytes) {
+      reader.Refuse(reader.line(),
+                    fmt::format("the name of column {} has more than {} bytes",
+                                i + 1, limits::kNameBytes),
+                    "Shorten it.");
+    }
+    const auto [other, is_new] = index_.emplace(field.name, i);
+    if (!is_new) {
+      reader.Refuse(
+          reader.line(),
+          fmt::format("columns {} and {} are both called '{}'",
+                      other->second + 1, i + 1, Printable(field.name)),
+          "Rename one of them.");
+    }
+    fields_.push_back(std::move(field));
+  }
+  CheckDelimiter();
+  GiveRoles();
+}
+
+void CsvTable::CheckDelimiter() const {
+  if (fields_.size() != 1) return;
+  for (const char c : {';', '\t', ',', '|'}) {
+    if (c == options_.delimiter ||
+        fields_[0].name.find(c) == std::string::npos) {
+      continue;
+    }
+    const std::string_view name = c == ';'    ? "semicolon"
+                                  : c == '\t' ? "tab"
+                                  : c == ','  ? "comma"
+                                              : "pipe";
+    Refuse(fmt::format("its only column is '{}'", Printable(fields_[0].name)),
+           fmt::format("If columns are separated by a {0}, use "
+                       "delimiter={0}{1}.",
+                       name,
+                       c == ';' ? "; numbers as 1,5 need decimal=comma" : ""));
+  }
+}
+
+size_t CsvTable::ColumnNamed(std::string_view option,
+                             const std::string& name) const {
+  const auto found = index_.find(name);
+  if (found != index_.end()) return found->second;
+  std::vector<std::string_view> names;
+  for (const TableField& field : fields_) names.push_back(field.name);
+  Fail(ErrorKind::kMismatch, "cannot find a column",
+       fmt::format("{}, {}=", file_, option),
+       fmt::format("there is no column '{}'", Printable(name)),
+       Suggest(name, names));
+}
+
+void CsvTable::GiveRole(std::string_view option, const std::string& name,
+                        Role role) {
+  const size_t i = ColumnNamed(option, name);
+  if (fields_[i].role != Role::kInput) {
+    BadOption(option, fmt::format("column '{}' is used twice", Printable(name)),
+              "A column is an input, the label, a target, or ignored.");
+  }
+  fields_[i].role = role;
+  if (role == Role::kLabel) label_ = i;
+  if (role == Role::kTarget) targets_.push_back(i);
+}
+
+void CsvTable::GiveRoles() {
+  if (!options_.label.empty()) GiveRole("label", options_.label, Role::kLabel);
+  for (const std::string& name : options_.target) {
+    GiveRole("target", name, Role::kTarget);
+  }
+  for (const std::string& name : options_.ignore) {
+    GiveRole("ignore", name, Role::kIgnored);
+  }
+  for (const std::string& name : options_.categorical) {
+    TableField& field = fields_[ColumnNamed("categorical", name)];
+    if (field.role != Role::kInput) {
+      BadOption("categorical",
+                fmt::format("column '{}' is no input", Printable(name)),
+                "Leave it out.");
+    }
+    field.texts = true;
+  }
+  if (given_) TakeModelColumns();
+}
+
+void CsvTable::TakeModelColumns() {
+  std::string others;
+  for (const TableColumn& column : columns_) {
+    const auto found = index_.find(column.name);
+    if (found == index_.end()) {
+      Fail(ErrorKind::kMismatch, "the data do not fit the model", file_,
+           fmt::format("the model reads a column '{}', and there is none",
+                       Printable(column.name)),
+           "Give a table with the columns that it was trained on; their order "
+           "does not matter.");
+    }
+    TableField& field = fields_[found->second];
+    if (field.role != Role::kInput) {
+      BadOption(field.role == Role::kLabel    ? "label"
+                : field.role == Role::kTarget ? "target"
+                                              : "ignore",
+                fmt::format("column '{}' is an input of the model",
+                            Printable(column.name)),
+                "");
+    }
+    field.texts = !column.values.empty();
+    sources_.push_back(found->second);
+  }
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    if (fields_[i].role != Role::kInput ||
+        std::find(sources_.begin(), sources_.end(), i) != sources_.end()) {
+      continue;
+    }
+    fields_[i].role = Role::kIgnored;
+    others += fmt::format("{}{}", others.empty() ? "" : ", ",
+                          Printable(fields_[i].name));
+  }
+  if (!others.empty()) {
+    notes_.push_back(
+        fmt::format("columns that the model does not read: {}", others));
+  }
+}
+
+CsvTable::Cell CsvTable::CellOf(std::string_view text) const {
+  const CsvNumber n = ParseCsvNumber(text, options_.decimal);
+  if (n.kind == CsvNumber::Kind::kTooLarge ||
+      std::fabs(n.value) > double{std::numeric_limits<float>::max()}) {
+    return {Cell::Kind::kTooLarge, 0};
+  }
+  if (n.kind == CsvNumber::Kind::kNumber) return {Cell::Kind::kNumber, n.value};
+  return {IsMissing(text) ? Cell::Kind::kMissing : Cell::Kind::kText, 0};
+}
+
+void CsvTable::Look(const CsvReader& row) {
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    TableField& field = fields_[i];
+    if (field.role == Role::kIgnored) continue;
+    const std::string_view text = row[i];
+    if (field.role == Role::kLabel) {
+      LookAtLabel(row, text);
+      continue;
+    }
+    Facts& facts = field.facts;
+    const Cell cell = CellOf(text);
+    if (text.empty() && facts.empty_line == 0) facts.empty_line = row.line();
+    switch (cell.kind) {
+      case Cell::Kind::kNumber:
+        ++facts.numbers;
+        facts.rounded += cell.value == std::floor(cell.value) &&
+                         double{static_cast<float>(cell.value)} != cell.value;
+        break;
+      case Cell::Kind::kTooLarge:
+        ++facts.numbers;
+        if (facts.large_line == 0) {
+          facts.large_line = row.line();
+          facts.large = Printable(text);
+        }
+        break;
+      case Cell::Kind::kMissing:
+        if (facts.missing_line == 0) {
+          facts.missing_line = row.line();
+          facts.missing = Printable(text);
+        }
+        break;
+      case Cell::Kind::kText:
+        ++facts.texts;
+        if (facts.text_line == 0) {
+          facts.text_line = row.line();
+          facts.text = std::string(text);
+        }
+        break;
+    }
+    // Texts, unless numbers show that it is none of theirs.
+    const bool texts = field.texts || (!given_ && facts.numbers == 0);
+    if (field.role != Role::kInput || !texts || text.empty()) continue;
+    if (text.size() > limits::kNameBytes) {
+      row.Refuse(row.line(),
+                 fmt::format("column '{}': a text of more than {} bytes",
+                             Printable(field.name), limits::kNameBytes),
+                 fmt::format("Leave the column out: ignore={}.",
+                             Printable(field.name)));
+    }
+    if (facts.categories.size() < kMaxCategories ||
+        facts.categories.Find(text) != nullptr) {
+      facts.categories.Add(text);
+    } else {
+      facts.too_many = true;
+    }
+  }
+}
+
+std::string CsvTable::ClassName(std::string_view text) const {
+  const std::optional<int64_t> whole = Texts::Whole(text);
+  return whole ? std::to_string(*whole) : std::string(text);
+}
+
+void CsvTable::LookAtLabel(const CsvReader& row, std::string_view text) {
+  if (text.empty()) {
+    if (options_.missing == CsvOptions::Missing::kDrop) {
+      labels_.push_back(0);  // the row is dropped
+      return;
+    }
+    row.Refuse(row.line(),
+               fmt::format("the label, column '{}', is empty",
+                           Printable(fields_[label_].name)),
+               "missing=drop leaves such rows out.");
+  }
+  const Cell cell = CellOf(text);
+  if (cell.kind == Cell::Kind::kNumber &&
+      cell.value != std::floor(cell.value)) {
+    row.Refuse(row.line(),
+               fmt::format("the label, column '{}', is {}: a value, not a "
+                           "class",
+                           Printable(fields_[label_].name), Printable(text)),
+               fmt::format("To learn values, use target={}.",
+                           Printable(fields_[label_].name)));
+  }
+  if (text.size() > limits::kNameBytes ||
+      (classes_.size() == limits::kClasses &&
+       classes_.Find(ClassName(text)) == nullptr)) {
+    row.Refuse(row.line(),
+               fmt::format("the label, column '{}', has more than {} classes, "
+                           "or a name of more than {} bytes",
+                           Printable(fields_[label_].name), limits::kClasses,
+                           limits::kNameBytes),
+               "Check that it is the right column.");
+  }
+  labels_.push_back(static_cast<int32_t>(classes_.Add(ClassName(text))));
+}
+
+}  // namespace temper::host
