@@ -1,18 +1,18 @@
 // See prediction.h.
 #include "ports/host/simulate/prediction.h"
 
+#include <algorithm>
+
 namespace temper::host {
 
-Prediction Predict(const sim::DeviceProfile& device, const Job& job,
-                   uint64_t limit) {
-  const Plan& plan = job.plan;
+namespace {
+
+// What one phase adds.
+void AddPhase(const sim::DeviceProfile& device, const Job& job,
+              const JobPhase& phase, Prediction* p) {
+  const Plan& plan = phase.plan;
   const uint32_t threads = plan.options.threads;
   const JobOptions& o = job.options;
-  Prediction p;
-  p.limit = limit;
-  p.arena = job.arena_bytes;
-  p.outside = OutsideBytes(job).Total();
-  p.planned = p.arena + p.outside;
   const auto seconds = [&](uint64_t rows, bool training) {
     return sim::EstimateStep(device, plan, static_cast<uint32_t>(rows), threads,
                              training)
@@ -28,11 +28,13 @@ Prediction Predict(const sim::DeviceProfile& device, const Job& job,
     if (rest != 0 && short_batch) sum += seconds(rest, training);
     return sum;
   };
-  p.step = sim::EstimateStep(device, plan, o.batch, threads, true);
-  p.steps =
-      o.epochs * epoch(job.data.train.size(), true, job.dropped_per_epoch == 0);
-  if (job.data.val)
-    p.evaluation = o.epochs * epoch(job.data.val->size(), false, true);
+  const double steps = phase.epochs * epoch(job.data.train.size(), true,
+                                            phase.dropped_per_epoch == 0);
+  p->steps += steps;
+  p->step_count += phase.batches_per_epoch * phase.epochs;
+  if (job.data.val) {
+    p->evaluation += phase.epochs * epoch(job.data.val->size(), false, true);
+  }
   uint64_t weights = 0, state = 0;
   for (const PlannedTensor& t : plan.tensors) {
     if (t.kind == TensorKind::kWeight) weights += t.bytes;
@@ -40,16 +42,35 @@ Prediction Predict(const sim::DeviceProfile& device, const Job& job,
   }
   // last: at the start, after every epoch, and every save_seconds within one;
   // best: at most once an epoch, or at the end.
-  p.save_bytes = weights + state;
-  p.save_count = 1 + uint64_t{o.epochs};
+  p->save_bytes = std::max(p->save_bytes, weights + state);
+  uint64_t saves = 1 + uint64_t{phase.epochs};
   if (o.save_seconds > 0) {
-    p.save_count += uint64_t{o.epochs} *
-                    static_cast<uint64_t>(p.steps / o.epochs / o.save_seconds);
+    saves += uint64_t{phase.epochs} *
+             static_cast<uint64_t>(steps / phase.epochs / o.save_seconds);
   }
-  const uint64_t best = job.data.val ? o.epochs : 1;
-  p.saves = static_cast<double>(p.save_count) *
-                sim::EstimateSave(device, p.save_bytes) +
-            static_cast<double>(best) * sim::EstimateSave(device, weights);
+  p->save_count += saves;
+  const bool last = &phase == &job.Phase(job.PhaseCount() - 1);
+  const uint64_t best = job.data.val ? phase.epochs : last ? 1 : 0;
+  p->saves +=
+      static_cast<double>(saves) * sim::EstimateSave(device, weights + state) +
+      static_cast<double>(best) * sim::EstimateSave(device, weights);
+}
+
+}  // namespace
+
+Prediction Predict(const sim::DeviceProfile& device, const Job& job,
+                   uint64_t limit) {
+  const JobOptions& o = job.options;
+  Prediction p;
+  p.limit = limit;
+  p.arena = job.arena_bytes;
+  p.outside = OutsideBytes(job).Total();
+  p.planned = p.arena + p.outside;
+  p.step = sim::EstimateStep(device, job.plan, o.batch,
+                             job.plan.options.threads, true);
+  for (uint32_t k = 0; k < job.PhaseCount(); ++k) {
+    AddPhase(device, job, job.Phase(k), &p);
+  }
   return p;
 }
 

@@ -237,6 +237,14 @@ Json FingerprintJson(const JobOptions& o) {
   later("early_stop", o.early_stop, none.early_stop);
   later("min_delta", o.min_delta, none.min_delta);
   later("monitor", o.monitor, none.monitor);
+  later("group", o.group, none.group);
+  later("layer_decay", o.layer_decay, none.layer_decay);
+  for (const PhaseOptions& phase : o.phases) {
+    json["phases"].push_back(
+        {phase.train, phase.epochs, phase.lr,
+         CompleteSpec(phase.schedule, ScheduleCatalogue()),
+         CompleteSpec(phase.optimizer, OptimizerCatalogue()), phase.bn});
+  }
   return json;
 }
 

@@ -20,6 +20,7 @@
 #include "ports/host/os/file_io.h"
 #include "ports/host/train/checkpoint.h"
 #include "ports/host/train/job_plan.h"
+#include "ports/host/train/phases.h"
 #include "ports/host/train/runs.h"
 #include "ports/host/train/specs.h"
 #include "simd/target.h"
@@ -229,6 +230,11 @@ void CheckOptions(const JobOptions& o) {
   require(!o.label_smoothing ||
               (*o.label_smoothing >= 0.0 && *o.label_smoothing < 1.0),
           "--label-smoothing", "must be at least 0 and below 1");
+  require(o.layer_decay > 0.0 && o.layer_decay <= 1.0, "--layer-decay",
+          "must be above 0 and at most 1");
+  if (const std::string wrong = CheckPhases(o); !wrong.empty()) {
+    Fail(ErrorKind::kUsage, "--phases", "", wrong, "");
+  }
   ReadOptimizer(o.optimizer);
   ReadSchedule(o.schedule, 0);
   ReadInitializer(o.init);
@@ -500,7 +506,7 @@ double DefaultRate(const JobOptions& options) {
 
 Outside OutsideBytes(const Job& job) {
   Outside o;
-  o.plan = kPlanBytesPerNode * job.plan.graph.nodes.size();
+  o.plan = kPlanBytesPerNode * job.plan.graph.nodes.size() * job.PhaseCount();
   o.data = job.data.train.MemoryBytes();
   o.batches = LoaderBytes(job.data.train, job.options.batch);
   if (job.data.val) {

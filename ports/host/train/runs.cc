@@ -88,7 +88,7 @@ RunSummary Summarize(const std::string& run) {
     const std::optional<Counters> counters = StoredCounters(last.header());
     if (!counters) Fail(ErrorKind::kBadData, "no counters", run, "", "");
     finished = HasFinished(*counters, options);
-    s.epochs = counters->epoch;
+    s.epochs = counters->Epochs();
     if (counters->best_epoch != 0) {
       if (!last.header().classes.empty()) {
         s.best_accuracy = counters->best_accuracy;
