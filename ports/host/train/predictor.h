@@ -1,5 +1,6 @@
 // Predictor: a model file in inference mode over batches of a data set or of
-// single samples. Used by eval and predict.
+// single samples; or several, whose outputs are averaged, also over several views
+// of each sample. Used by eval and predict.
 #ifndef TEMPER_PORTS_HOST_TRAIN_PREDICTOR_H_
 #define TEMPER_PORTS_HOST_TRAIN_PREDICTOR_H_
 
@@ -10,6 +11,7 @@
 #include "ports/host/os/arena.h"
 #include "ports/host/os/threads.h"
 #include "ports/host/train/job.h"
+#include "ports/host/train/views.h"
 
 namespace temper::host {
 
@@ -22,11 +24,20 @@ class Predictor {
             const std::string& arena = "",
             const std::string& backend = "highway");
 
+  // Another model whose outputs are averaged with those of this one: of
+  // probabilities or values. kMismatch unless it reads the same samples and tells
+  // the same classes in the same order.
+  void Average(const std::string& path);
+  // Average over these, too (ReadViews). kUsage unless samples are pictures.
+  void SetViews(std::vector<View> views);
+
   // At most batch() rows. Labels and targets may be null; label -1 is a class
   // that the model lacks.
   StepResult Run(const Batch& batch);
   // rows x outputs() numbers of the last Run.
-  const float* Output() const { return trainer_.Output(); }
+  const float* Output() const {
+    return Averages() ? mean_.data() : trainer_.Output();
+  }
 
   const std::string& path() const { return path_; }  // of the file
   const ModelDescription& model() const { return model_; }
@@ -37,8 +48,10 @@ class Predictor {
   Shape input() const { return trainer_.plan().shapes[0]; }
   uint32_t batch() const { return trainer_.plan().options.batch; }
   const Plan& plan() const { return trainer_.plan(); }
-  // Memory outside the arena: the model's header and the plan.
-  uint64_t OutsideBytes() const { return outside_bytes_; }
+  // The arenas of all models.
+  uint64_t ArenaBytes() const;
+  // Memory outside the arena: the models' headers and plans.
+  uint64_t OutsideBytes() const;
   // Name of output i: its class, "#i" for an output that no class belongs to;
   // its number if the model has no class names at all.
   std::string ClassName(uint32_t i) const;
@@ -55,11 +68,24 @@ class Predictor {
   void CheckShape(const Shape& shape, const std::string& where) const;
 
  private:
+  Predictor(const std::string& path, const Predictor& first);
+  void Load(uint32_t batch, const std::string& arena, Backend backend);
+  bool Averages() const { return !others_.empty() || !views_.empty(); }
+  StepResult RunAll(const Batch& batch);
+  // Loss and hits of mean_.
+  void Judge(const Batch& batch, StepResult* result) const;
+
   const std::string path_;
   ModelDescription model_;
   std::unique_ptr<HostArena> arena_;
-  std::unique_ptr<ThreadPool> pool_;
+  std::shared_ptr<ThreadPool> pool_;  // of all models
+  std::string arena_limit_;
   Trainer trainer_;
+  std::vector<std::unique_ptr<Predictor>> others_;
+  std::vector<View> views_;    // none: samples as they are
+  std::vector<uint8_t> seen_;  // a batch of a view
+  std::vector<double> sum_;    // of outputs
+  std::vector<float> mean_;
   bool classifier_ = false, regressor_ = false;
   uint32_t outputs_ = 0;
   uint64_t outside_bytes_ = 0;
