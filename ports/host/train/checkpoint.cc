@@ -242,15 +242,15 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
                      kArithmeticVersion),
          "Finish the run with the version that began it, or fine-tune from it");
   }
-  const Counters c = CountersOf(file);
-  if (c.phase >= job.PhaseCount()) {
+  const uint64_t number = ReadField(file, "phase", false, 0);
+  if (number >= job.PhaseCount()) {
     Fail(ErrorKind::kMismatch, "the checkpoint belongs to another job",
          "config.json",
-         fmt::format("it is in phase {}, the job has {}", c.phase + 1,
+         fmt::format("it is in phase {}, the job has {}", number + 1,
                      job.PhaseCount()),
          "Do not edit config.json of a run; start a new run");
   }
-  const JobPhase& phase = job.Phase(c.phase);
+  const JobPhase& phase = job.Phase(static_cast<uint32_t>(number));
   // The graph is the checkpoint's own, shapes follow from it, and options are
   // compared below: they decide where the hash is made in another way.
   if (ReadField(file, "program_version", false, 1) == kProgramVersion &&
@@ -277,6 +277,7 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
          "Restore the data, name them with --data if they are elsewhere, or "
          "start a new run from the model");
   }
+  const Counters c = CountersOf(file);
   const uint64_t steps_of_epoch =
       (c.batch + phase.accumulate - 1) / phase.accumulate;
   if (c.epoch > phase.epochs || c.batch > phase.batches_per_epoch ||
