@@ -183,8 +183,8 @@ bool Fit::EndEpoch(FitResult* result) {
     return false;
   }
   const double n = static_cast<double>(state_.samples);
-  report.epoch = ++state_.epoch;
-  report.step = state_.step;
+  report.epoch = state_.first_epoch + ++state_.epoch;
+  report.step = state_.first_step + state_.step;
   report.learning_rate =
       LearningRate(options_.schedule, state_.step - 1, state_.schedule);
   report.train.loss = state_.loss_sum / n;

@@ -16,6 +16,15 @@ const OptimizerOp& OpOf(OptimizerKind kind) {
   return *kOps[static_cast<uint32_t>(kind)];
 }
 
+Optimizer WithDecay(const Optimizer& optimizer, float factor) {
+  const Field* const field = OpOf(optimizer.kind).fields.Find(kDecayField);
+  if (field == nullptr || factor == 1.0f) return optimizer;
+  Optimizer other = optimizer;
+  WriteField(*field, ReadField(*field, optimizer.params) * double{factor},
+             other.params);
+  return other;
+}
+
 double UsualLearningRate(OptimizerKind kind) {
   return OpOf(kind).learning_rate;
 }

@@ -48,7 +48,7 @@ struct UpdateCall {
 // What a new value depends on, which decides what one call must contain.
 enum class UpdateUnit : uint32_t {
   kElement,  // on its own element only: a call may hold any part of a weight
-  kRow,  // on its row: calls hold whole rows, gradients never come in pieces
+  kRow,    // on its row: calls hold whole rows, gradients never come in pieces
   kModel,  // on all weights or all gradients: the plan's gradients must be whole
            // (GradientMode), and a call holds a whole weight
 };
@@ -91,6 +91,12 @@ struct OptimizerOp {
 };
 
 const OptimizerOp& OpOf(OptimizerKind kind);
+
+// The optimizer as it is for a layer whose weights decay by `factor` times as
+// much (PlanOptions::decay_factors): its field weight_decay times that, rounded to
+// a float.
+inline constexpr const char* kDecayField = "weight_decay";
+Optimizer WithDecay(const Optimizer& optimizer, float factor);
 
 }  // namespace temper
 

@@ -123,7 +123,7 @@ Status CheckWeights(const Plan& plan, uint32_t i, const Needs& needs) {
   const uint32_t states = StatesOf(plan.options);
   for (uint32_t w = 0; w < n.weight_count; ++w) {
     const uint64_t bytes = n.specs[w].Count() * sizeof(float);
-    const bool trained = n.mode.train_weights && IsTrained(n.specs[w].role);
+    const bool trained = Trains(n.mode, n.specs[w].role);
     if (!SameSpec(n.specs[w], needs.weights[w]) ||
         !Known(plan, n.weights[w], bytes)) {
       return Fail("a weight is missing, too small or of another shape", i);
@@ -239,7 +239,7 @@ bool CanRun(const ProgramStep& s, const Needs& needs, const Shape& shape) {
 Status CheckTrained(const Plan& plan, size_t step, uint32_t i, bool gradient) {
   const NodePlan& n = plan.nodes[i];
   for (uint32_t w = 0; w < n.weight_count; ++w) {
-    if (!n.mode.train_weights || !IsTrained(n.specs[w].role)) continue;
+    if (!Trains(n.mode, n.specs[w].role)) continue;
     const uint64_t size = n.specs[w].Count() * sizeof(float);
     const uint64_t made = w == 0 && n.gradient_rows != 0
                               ? size / n.specs[0].dims[0] * n.gradient_rows
@@ -290,6 +290,14 @@ Status CheckOptions(const Plan& plan) {
   for (const float factor : o.rate_factors) {
     if (!(factor >= 0.0f && std::isfinite(factor))) {
       return Fail("a rate factor is negative or not finite");
+    }
+  }
+  if (!o.decay_factors.empty() && o.decay_factors.size() != plan.nodes.size()) {
+    return Fail("the decay factors are not one per node");
+  }
+  for (const float factor : o.decay_factors) {
+    if (!(factor >= 0.0f && std::isfinite(factor))) {
+      return Fail("a decay factor is negative or not finite");
     }
   }
   if (o.hooks.size() > kMaxHooks) return Fail("the plan has too many hooks");

@@ -55,13 +55,22 @@ uint64_t Hash(const ProgramDraft& d) {
     hash.Add(d.plan.shapes[i].w);
     hash.Add(d.plan.shapes[i].c);
     hash.Add(static_cast<uint32_t>(d.plan.shapes[i].type));
-    hash.Add(static_cast<uint32_t>(d.Frozen(i)));
+    hash.Add(d.FrozenKernel(i) ? uint32_t{kFrozenKernel}
+                               : static_cast<uint32_t>(d.Frozen(i)));
   }
   const std::vector<float>& factors = d.plan.options.rate_factors;
   if (std::any_of(factors.begin(), factors.end(),
                   [](float factor) { return factor != 1.0f; })) {
     hash.Bytes("rates", 6);
     for (const float factor : factors) {
+      hash.Add(std::bit_cast<uint32_t>(factor));
+    }
+  }
+  const std::vector<float>& decays = d.plan.options.decay_factors;
+  if (std::any_of(decays.begin(), decays.end(),
+                  [](float factor) { return factor != 1.0f; })) {
+    hash.Bytes("decays", 7);
+    for (const float factor : decays) {
       hash.Add(std::bit_cast<uint32_t>(factor));
     }
   }
@@ -133,14 +142,16 @@ Status CheckOptions(const Graph& graph, const PlanOptions& options) {
       options.gradients == GradientMode::kFused) {
     return bad("this optimizer needs whole gradients");
   }
-  const std::vector<float>& factors = options.rate_factors;
-  if (!factors.empty() && factors.size() != graph.nodes.size()) {
-    return bad("rate_factors must have one entry per node");
-  }
-  if (!std::all_of(factors.begin(), factors.end(), [](float factor) {
-        return factor >= 0.0f && std::isfinite(factor);
-      })) {
-    return bad("a rate factor must be finite and at least 0");
+  for (const std::vector<float>* const factors :
+       {&options.rate_factors, &options.decay_factors}) {
+    if (!factors->empty() && factors->size() != graph.nodes.size()) {
+      return bad("rate_factors and decay_factors must have one entry per node");
+    }
+    if (!std::all_of(factors->begin(), factors->end(), [](float factor) {
+          return factor >= 0.0f && std::isfinite(factor);
+        })) {
+      return bad("a factor of rate or decay must be finite and at least 0");
+    }
   }
   return CheckHooks(options);
 }

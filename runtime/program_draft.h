@@ -30,7 +30,14 @@ struct ProgramDraft {
 
   const Node& NodeAt(uint32_t i) const { return plan.graph.nodes[i]; }
   bool Frozen(uint32_t i) const {
-    return !plan.options.frozen.empty() && plan.options.frozen[i] != 0;
+    return !plan.options.frozen.empty() && plan.options.frozen[i] != 0 &&
+           !FrozenKernel(i);
+  }
+  // Its bias trains. Other layers have no kernel to freeze.
+  bool FrozenKernel(uint32_t i) const {
+    return !plan.options.frozen.empty() &&
+           plan.options.frozen[i] == kFrozenKernel &&
+           RoleOf(NodeAt(i).kind) == LayerRole::kKernel;
   }
   uint64_t ActivationBytes(uint32_t i) const {
     return plan.shapes[i].Count() * plan.options.batch * sizeof(float);

@@ -39,6 +39,7 @@ class NodeDecider {
       NodeMode& mode = d_.plan.nodes[i].mode;
       mode.train_weights =
           !d_.Frozen(i) && feeds_loss[i] && HasTrainedWeights(i);
+      mode.train_kernel = mode.train_weights && !d_.FrozenKernel(i);
       mode.live_statistics =
           mode.train_weights && HasBatchStatistics(d_.NodeAt(i).kind) &&
           d_.plan.options.batch_norm == BatchNormMode::kTrain;
@@ -108,7 +109,9 @@ class NodeDecider {
     Needs needs;
     d_.StateNeeds(i, &needs);
     for (uint32_t w = 0; w < needs.weight_count; ++w) {
-      if (IsTrained(needs.weights[w].role)) return true;
+      const WeightRole role = needs.weights[w].role;
+      if (role == WeightRole::kKernel && d_.FrozenKernel(i)) continue;
+      if (IsTrained(role)) return true;
     }
     return false;
   }

@@ -77,7 +77,7 @@ class TensorMaker {
       NodePlan& node = d_.plan.nodes[i];
       if (!node.mode.train_weights) continue;
       for (uint32_t w = 0; w < node.weight_count; ++w) {
-        if (!IsTrained(node.specs[w].role)) continue;
+        if (!Trains(node.mode, node.specs[w].role)) continue;
         for (uint32_t s = 0; s < states; ++s) {
           node.optimizer[w][s] =
               AddTensor(TensorKind::kOptimizer, i, s * kMaxWeights + w,
@@ -270,7 +270,7 @@ class TensorMaker {
                                         d_.update[i], d_.update[i]);
       }
       for (uint32_t w = 0; w < node.weight_count; ++w) {
-        if (!IsTrained(node.specs[w].role)) continue;
+        if (!Trains(node.mode, node.specs[w].role)) continue;
         if (w == 0 && in_pieces && needs.gradient_in_pieces) {
           node.gradient_pieces = true;
           continue;
@@ -308,7 +308,7 @@ uint64_t UpdateScratch(const Plan& plan, uint32_t node) {
   const NodePlan& n = plan.nodes[node];
   uint64_t bytes = 0;
   for (uint32_t w = 0; op.scratch != nullptr && w < n.weight_count; ++w) {
-    if (!n.mode.train_weights || !IsTrained(n.specs[w].role)) continue;
+    if (!Trains(n.mode, n.specs[w].role)) continue;
     bytes = std::max(bytes, op.scratch(optimizer, n.specs[w]));
   }
   return bytes;

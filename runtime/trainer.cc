@@ -117,10 +117,10 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
   for (uint32_t i = 0; i < plan_.nodes.size(); ++i) {
     const NodePlan& node = plan_.nodes[i];
     for (uint32_t w = 0; w < node.weight_count; ++w) {
-      tensors_.push_back(
-          {i, w, &node.specs[w], At(node.weights[w]), node.specs[w].Count(),
-           node.mode.train_weights && IsTrained(node.specs[w].role),
-           whole ? At(node.weight_gradients[w]) : nullptr});
+      tensors_.push_back({i, w, &node.specs[w], At(node.weights[w]),
+                          node.specs[w].Count(),
+                          Trains(node.mode, node.specs[w].role),
+                          whole ? At(node.weight_gradients[w]) : nullptr});
     }
   }
   const char* names[kMaxStates] = {};
@@ -566,7 +566,12 @@ double Trainer::Penalty() const {
   double sum = 0.0;
   for (const TensorView& view : tensors_) {
     if (!view.trained) continue;
-    const float decay = OpOf(optimizer.kind).decay(optimizer, view.spec->role);
+    const std::vector<float>& factors = plan_.options.decay_factors;
+    const float decay =
+        OpOf(optimizer.kind)
+            .decay(factors.empty() ? optimizer
+                                   : WithDecay(optimizer, factors[view.node]),
+                   view.spec->role);
     if (decay == 0.0f) continue;
     sum += 0.5 * decay * double{simd::SumOfSquares(view.count, view.data)};
   }

@@ -79,8 +79,12 @@ bool Trainer::UpdateWeight(uint32_t index, uint32_t w, uint64_t first,
     state[s] = At(n.optimizer[w][s]) + first;
   }
   const float rate = update_.learning_rate;
+  const std::vector<float>& decays = plan_.options.decay_factors;
+  const Optimizer optimizer =
+      decays.empty() ? *update_.optimizer
+                     : WithDecay(*update_.optimizer, decays[index]);
   return OpOf(plan_.options.optimizer.kind)
-      .update({.optimizer = *update_.optimizer,
+      .update({.optimizer = optimizer,
                .role = n.specs[w].role,
                .step = update_step_,
                .learning_rate = factors.empty() ? rate : rate * factors[index],

@@ -9,6 +9,7 @@
 #include "ports/cli/parser.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/data/text_file.h"
+#include "ports/host/train/phases.h"
 #include "ports/sim/toml.h"
 #include "ports/sim/toml_nesting.h"
 
@@ -60,7 +61,38 @@ class Reader {
     return fmt::format("{}:{}", Printable(path_), line);
   }
 
+  // [[phase]] tables, in their order: the option --phases.
+  void TakePhases(const toml::array& tables, uint32_t line) {
+    std::vector<PhaseOptions> phases;
+    for (const toml::node& element : tables) {
+      const toml::table* const table = element.as_table();
+      if (table == nullptr) {
+        Refuse(line, "'phase' is no table", "Write [[phase]], then its keys");
+      }
+      PhaseOptions& phase = phases.emplace_back();
+      for (const auto& [key, value] : *table) {
+        const std::optional<std::string> text = Scalar(value);
+        const std::string wrong =
+            text ? SetPhaseField(key.str(), *text, &phase)
+                 : fmt::format("'{}' is neither a text nor a number",
+                               Printable(key.str()));
+        if (!wrong.empty()) Refuse(value.source().begin.line, wrong, "");
+      }
+    }
+    Option* const option = verb_.Find("phases");
+    if (option == nullptr) {
+      Refuse(line, fmt::format("{} has no phases", verb_.name),
+             "Leave them out");
+    }
+    if (option->given()) return;
+    SetOption(*option, PhasesText(phases), Place(line),
+              ErrorKind::kConfiguration);
+  }
+
   void Take(const std::string& key, const toml::node& value, uint32_t line) {
+    if (key == "phase" && value.is_array()) {
+      return TakePhases(*value.as_array(), line);
+    }
     Option* const option = verb_.Find(key);
     if (option == nullptr || option->Key() != key || !option->in_files) {
       std::vector<std::string_view> known;

@@ -76,6 +76,11 @@ Option& Option::Default(std::string words) {
   default_text = std::move(words);
   return *this;
 }
+Option& Option::Repeats() {
+  repeats = true;
+  return *this;
+}
+
 Option& Option::NotInFiles() {
   in_files = false;
   return *this;

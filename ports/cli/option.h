@@ -29,6 +29,7 @@ class Option {
   std::string default_text;  // empty: there is none
   bool required = false;
   bool many = false;                  // takes several words (positional)
+  bool repeats = false;               // a list that may be given in parts
   bool in_files = true;               // may stand in a job file
   std::vector<std::string> excludes;  // names of others
   // Reads a value; returns the error ("must be 1 to 64, not 0"), or nothing.
@@ -53,6 +54,7 @@ class Option {
   Option& Default(std::string text);          // where that is no value
   Option& Check(std::function<std::string(const std::string&)> check);
   Option& NotInFiles();
+  Option& Repeats();
   Option& Excludes(std::vector<std::string> names);
 };
 

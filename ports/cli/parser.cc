@@ -166,8 +166,12 @@ Parsed ParseWords(std::deque<Verb>& verbs, int argc, char** argv,
   for (const Words& w : used->words) {
     Option& option = *w.option;
     if (w.parsed->count() == 0) continue;
-    const std::vector<std::string> values =
+    std::vector<std::string> values =
         option.IsFlag() ? std::vector<std::string>{"true"} : w.values;
+    for (size_t i = 1; option.repeats && i < values.size(); ++i) {
+      values[0] += "," + values[i];
+    }
+    if (option.repeats) values.resize(1);
     if (!option.many && !option.IsFlag() && values.size() != 1) {
       Usage(fmt::format("{} is given twice\n  Give it once.", option.Name()));
     }

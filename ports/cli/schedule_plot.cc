@@ -42,10 +42,12 @@ std::string SchedulePlot(const Schedule& schedule, uint64_t steps_per_epoch) {
   return text;
 }
 
-void AddSchedule(const JobOptions& options, Report* report) {
-  const Job job = PrepareJob(options);
-  const Schedule& schedule = job.schedule;
-  const std::string plot = SchedulePlot(schedule, job.steps_per_epoch);
+namespace {
+
+void AddPhase(const JobPhase& phase, uint32_t* epoch, Report* report,
+              Table* table) {
+  const Schedule& schedule = phase.schedule;
+  const std::string plot = SchedulePlot(schedule, phase.steps_per_epoch);
   for (size_t at = 0; at < plot.size();) {
     const size_t end = plot.find('\n', at);
     report->Line(plot.substr(at, end - at));
@@ -56,15 +58,33 @@ void AddSchedule(const JobOptions& options, Report* report) {
         "plateau: the rate falls when the loss stops falling; drawn is the "
         "rate until then");
   }
-  report->Data("steps_per_epoch", job.steps_per_epoch);
-  Table& table = report->AddTable(
-      "rates", {{"epoch", ""}, {"first_rate", ""}, {"last_rate", ""}});
-  for (uint64_t e = 0; e < options.epochs; ++e) {
-    const uint64_t first = e * job.steps_per_epoch;
-    table.Add({e + 1, LearningRate(schedule, first),
-               LearningRate(schedule, first + job.steps_per_epoch - 1)},
-              false);
+  for (uint64_t e = 0; e < phase.epochs; ++e) {
+    const uint64_t first = e * phase.steps_per_epoch;
+    table->Add({++*epoch, LearningRate(schedule, first),
+                LearningRate(schedule, first + phase.steps_per_epoch - 1)},
+               false);
   }
+}
+
+}  // namespace
+
+void AddSchedule(const JobOptions& options, Report* report) {
+  const Job job = PrepareJob(options);
+  Table rates{"rates",
+              {{"epoch", ""}, {"first_rate", ""}, {"last_rate", ""}},
+              {},
+              {},
+              ""};
+  uint32_t epoch = 0;
+  for (uint32_t k = 0; k < job.PhaseCount(); ++k) {
+    if (!job.phases.empty()) {
+      report->Line(
+          fmt::format("phase {}: {}", k + 1, job.options.phases[k].train));
+    }
+    AddPhase(job.Phase(k), &epoch, report, &rates);
+  }
+  report->Data("steps_per_epoch", job.steps_per_epoch);
+  report->AddTable("rates", rates.columns) = rates;
 }
 
 }  // namespace temper::host

@@ -1,15 +1,81 @@
 // See technique_options.h.
 #include "ports/cli/technique_options.h"
 
+#include <memory>
+
+#include "ports/cli/parser.h"
+#include "ports/host/train/layer_groups.h"
+#include "ports/host/train/phases.h"
+#include "ports/host/train/presets/preset.h"
+
 namespace temper::host {
 namespace {
 
 constexpr const char* kTraining = "Training";
 constexpr const char* kRegularization = "Regularization";
 
+// Options that were given stay.
+void TakePreset(Verb& verb, const JobOptions& o, const std::string& preset) {
+  if (preset.empty()) return;
+  for (const PresetOption& one :
+       ReadPreset(preset, o, verb.At("--lr").given())) {
+    Option* const option = verb.Find(one.key);
+    // finetune's model is a file, given as a bare word.
+    if (option == nullptr) continue;
+    if (one.key == "model") {
+      option->set(one.value);
+    } else if (!option->given()) {
+      SetOption(*option, one.value, "preset " + preset, ErrorKind::kUsage);
+    }
+  }
+}
+
 }  // namespace
 
 void AddTechniqueOptions(Verb& verb, JobOptions* o) {
+  verb.Add("--group", &o->group, "LIST",
+           "Factors of rate and weight decay by layers, as in "
+           "'body?rate=0.1,fc*?decay=0'; of several that name a layer the last "
+           "one decides")
+      .Check([](const std::string& given) {
+        for (size_t begin = 0; begin <= given.size();) {
+          const size_t end = std::min(given.find(',', begin), given.size());
+          std::string wrong = CheckGroup(given.substr(begin, end - begin));
+          if (!wrong.empty()) return wrong;
+          begin = end + 1;
+        }
+        return std::string();
+      })
+      .Repeats()
+      .Group(kTraining);
+  verb.Add(
+          "--layer-decay", &o->layer_decay, "X",
+          "Each layer's rate is X times that of the layer above it, the head's "
+          "the whole; 1: the same for all (0.75 is usual)")
+      .Range(1e-6, 1)
+      .Group(kTraining);
+  auto phases = std::make_shared<std::string>();
+  Option& option =
+      verb.Add(
+              "--phases", phases.get(), "LIST",
+              "Phases of the run, as in 'head:3,all:10?lr=0.001': layers (all, "
+              "head, last=K, norm_bias, or patterns with +), epochs, and after "
+              "? "
+              "lr, schedule, optimizer and bn with ; between")
+          .Group(kTraining);
+  option.set = [o, phases](const std::string& given) {
+    return ReadPhases(given, &o->phases);
+  };
+  option.text = [o] { return PhasesText(o->phases); };
+  auto preset = std::make_shared<std::string>();
+  verb.Add("--preset", preset.get(), "NAME",
+           "Options that belong together; `temper list presets` has them. What "
+           "is given besides stays as it is given")
+      .Group(kTraining);
+  // After the job file, before shorthands such as --wd, which add to specs.
+  verb.after.insert(verb.after.begin() + 1, [&verb, o, preset] {
+    TakePreset(verb, *o, *preset);
+  });
   verb.Add("--accumulate", &o->accumulate, "N",
            "Batches whose gradients make one step; 0: all of an epoch "
            "(full-batch gradient descent)")

@@ -122,7 +122,7 @@ int Show(Cli& cli, const std::string& spec) {
   Report report(cli.verb);
   const DataSpec parsed = ParseDataSpec(spec);
   Value parts = Value::array();
-  if (parsed.split == "train" && parsed.val > 0) {
+  if (parsed.split == "train" && parsed.HoldsOutVal()) {
     const TrainingData data = LoadTrainingData(spec);
     parts.push_back(AddPart(data.train, &report));
     if (data.val) {

@@ -9,6 +9,7 @@
 
 #include "models/files/text.h"
 #include "ports/cli/cli.h"
+#include "ports/cli/compare_models.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/messages.h"
 #include "ports/cli/report_text.h"
@@ -24,7 +25,9 @@ namespace temper::host {
 namespace {
 
 struct Arguments {
-  std::string model, data, target, arena, backend = "highway";
+  std::vector<std::string> models;
+  std::string data, target, arena, views, backend = "highway";
+  bool average = false;
   uint32_t batch = 64, threads = 0;
 };
 
@@ -420,14 +423,21 @@ std::string Summary(const Predictor& predictor, const Dataset& data,
 
 int Run(Cli& cli, const Arguments& a) {
   ChooseTarget(a.target);
-  Predictor predictor(a.model, a.batch, a.threads, a.arena, a.backend);
+  const std::string& model = a.models[0];
+  if (a.models.size() > 1 && !a.average) {
+    return CompareModels(cli, {a.models, a.data, a.arena, a.views, a.backend,
+                               a.batch, a.threads});
+  }
+  Predictor predictor(model, a.batch, a.threads, a.arena, a.backend);
+  for (size_t i = 1; i < a.models.size(); ++i) predictor.Average(a.models[i]);
+  if (!a.views.empty()) predictor.SetViews(ReadViews(a.views));
   std::vector<std::string> notes;
   Dataset data = LoadDataset(
       SpecWithSplit(a.data, "evaluated", &notes),
       [&](const Shape& shape) { predictor.CheckShape(shape, a.data); },
       predictor.DataInput());
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
-  CheckTargetKind(predictor.model().graph, data.targets, a.model);
+  CheckTargetKind(predictor.model().graph, data.targets, model);
   // How the data's classes are called here, and those that the model lacks.
   std::vector<std::string> names = data.class_names, unknown;
   Evaluation e;
@@ -451,7 +461,7 @@ int Run(Cli& cli, const Arguments& a) {
     }
     e = EvaluateClasses(predictor, data, match.to_model);
   } else if (predictor.regressor()) {
-    CheckTargets(predictor.model().graph, data.targets, a.model);
+    CheckTargets(predictor.model().graph, data.targets, model);
     e = EvaluateValues(predictor, data);
   } else {
     e = EvaluateLoss(predictor, data);
@@ -509,7 +519,7 @@ int Run(Cli& cli, const Arguments& a) {
     report.Data("model_classes", known);
     AddClasses(predictor, names, e, &report);
   }
-  report.Data("arena_bytes", predictor.plan().arena_bytes);
+  report.Data("arena_bytes", predictor.ArenaBytes());
   report.Data("backend_bytes", predictor.plan().backend_bytes);
   report.Data("outside_bytes", predictor.OutsideBytes() + data.MemoryBytes() +
                                    LoaderBytes(data, predictor.batch()));
@@ -522,7 +532,7 @@ int Run(Cli& cli, const Arguments& a) {
                  "the mean loss is not finite: a true class has probability 0, "
                  "or losses add up to more than a number can hold");
   } else {
-    report.Next({"predict", a.model, "--data", a.data});
+    report.Next({"predict", model, "--data", a.data});
   }
   return cli.output.Print(report);
 }
@@ -536,14 +546,21 @@ void AddEvalVerb(Cli& cli) {
       "Measure a model on data: accuracy, class by class, or its errors",
       [&cli, a] { return Run(cli, *a); });
   verb.example = "temper eval runs/train --data idx:DIR";
-  verb.Add("model", &a->model, "MODEL",
-           "The .safetensors model, or a run folder: its best weights")
+  verb.Add("model", &a->models, "MODEL",
+           "The .safetensors model, or a run folder: its best weights; several "
+           "are compared")
       .Required()
       .Group("What");
   verb.Add("--data", &a->data, "SPEC",
            "Data, such as idx:DIR; without split= the test split, if there is "
            "one")
       .Required()
+      .Group("What");
+  verb.Flag("--average", &a->average,
+            "Judge the mean of the models' probabilities, or values")
+      .Group("What");
+  verb.Add("--views", &a->views, "LIST",
+           "Judge the mean over views of each picture: flip, shift=PIXELS")
       .Group("What");
   verb.Add("--batch", &a->batch, "N", "Samples at a time")
       .Whole(1, kMaxBatch)

@@ -16,6 +16,7 @@
 #include "ports/cli/messages.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/data/data_kind.h"
+#include "ports/host/train/presets/preset.h"
 #include "ports/sim/profile.h"
 #include "temper/registry.h"
 
@@ -130,6 +131,7 @@ std::vector<List> Lists() {
   for (const auto catalogue : kCatalogues) {
     lists.push_back({catalogue().name, [=] { return EntriesOf(catalogue()); }});
   }
+  lists.push_back({"presets", [] { return EntriesOf(PresetCatalogue()); }});
   lists.push_back({"data", DataJson});
   lists.push_back({"devices", DevicesJson});
   return lists;

@@ -188,6 +188,30 @@ void AddAnswer(const Job& job, Report* report) {
                            largest));
 }
 
+// What each phase trains and needs; the arena is the largest one's.
+void AddPhases(const Job& job, Report* report) {
+  if (job.phases.empty()) return;
+  report->Line("");
+  Table& table =
+      report->AddTable("phases", {{"phase", "phase"},
+                                  {"layers", "layers", Column::kName},
+                                  {"epochs", "epochs"},
+                                  {"lr", "rate"},
+                                  {"steps", "steps"},
+                                  {"arena_bytes", "arena", {}, kBytes},
+                                  {"state_bytes", "state", {}, kBytes}});
+  for (uint32_t k = 0; k < job.PhaseCount(); ++k) {
+    const JobPhase& phase = job.Phase(k);
+    uint64_t state = 0;
+    for (const PlannedTensor& t : phase.plan.tensors) {
+      if (t.kind == TensorKind::kOptimizer) state += t.bytes;
+    }
+    table.Add({k + 1, job.options.phases[k].train, phase.epochs,
+               phase.schedule.base_lr, phase.schedule.total_steps,
+               phase.plan.arena_bytes, state});
+  }
+}
+
 void AddDetails(const Job& job, Report* report) {
   const Plan& plan = job.plan;
   report->Fact("transient_bytes", "shared", plan.transient_bytes,
@@ -271,6 +295,7 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
   Report report(cli.verb);
   AddAnswer(job, &report);
   AddDetails(job, &report);
+  AddPhases(job, &report);
   AddBuffers(job.plan, a.all, &report);
   report.Notes(job.notes);
   report.Next(CommandFor(a.options.finetune ? "finetune" : "train", a, verb));

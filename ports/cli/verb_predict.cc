@@ -27,6 +27,7 @@
 #include "ports/host/data/picture.h"
 #include "ports/host/os/byte_source.h"
 #include "ports/host/train/predictor.h"
+#include "ports/host/train/runs.h"
 
 namespace temper::host {
 namespace {
@@ -36,6 +37,8 @@ struct Arguments {
   std::vector<std::string> files;
   uint32_t top = 3, batch = 64, threads = 0;
   PredictionForm form;
+  std::string views;
+  bool average = false;
 };
 
 // What the data say of a sample: its class, or its values, or nothing.
@@ -55,7 +58,7 @@ class Printer {
         writer_(cli.output, report_, a.form) {
     report_.Data("weights", predictor.path());
     const Plan& plan = predictor.plan();
-    report_.Data("arena_bytes", plan.arena_bytes);
+    report_.Data("arena_bytes", predictor.ArenaBytes());
     report_.Data("backend_bytes", plan.backend_bytes);
     AddMachine(plan.options.threads, &report_, &plan);
     const uint32_t outputs = predictor.outputs();
@@ -372,7 +375,22 @@ std::vector<std::string> WithFolders(const std::vector<std::string>& paths) {
   return files;
 }
 
-int Run(Cli& cli, const Arguments& a) {
+// With --average, models may stand in front of the files: taken out of them.
+std::vector<std::string> MoreModels(std::vector<std::string>* files) {
+  std::vector<std::string> models;
+  size_t i = 0;
+  for (; i < files->size(); ++i) {
+    const std::string& path = (*files)[i];
+    if (!path.ends_with(".safetensors") && WeightsFile(path) == path) break;
+    models.push_back(path);
+  }
+  files->erase(files->begin(), files->begin() + static_cast<std::ptrdiff_t>(i));
+  return models;
+}
+
+int Run(Cli& cli, Arguments a) {
+  std::vector<std::string> models;
+  if (a.average) models = MoreModels(&a.files);
   if (a.data.empty() == a.files.empty()) {
     Fail(ErrorKind::kUsage, "predict needs files or --data, and not both", "",
          "", "temper predict MODEL photo.jpg ..., or MODEL --data folder:DIR");
@@ -383,6 +401,8 @@ int Run(Cli& cli, const Arguments& a) {
   }
   ChooseTarget(a.target);
   Predictor predictor(a.model, a.batch, a.threads, a.arena, a.backend);
+  for (const std::string& model : models) predictor.Average(model);
+  if (!a.views.empty()) predictor.SetViews(ReadViews(a.views));
   Printer printer(cli, a, predictor);
   if (!a.data.empty()) AddData(a.data, predictor, printer);
   const std::vector<std::string> files = WithFolders(a.files);
@@ -415,6 +435,13 @@ void AddPredictVerb(Cli& cli) {
       .Group("What");
   verb.Add("--data", &a->data, "SPEC",
            "Data, such as 'idx:DIR?split=test&limit=5'")
+      .Group("What");
+  verb.Flag(
+          "--average", &a->average,
+          "Predict the mean of several models, all named in front of the files")
+      .Group("What");
+  verb.Add("--views", &a->views, "LIST",
+           "Predict the mean over views of each picture: flip, shift=PIXELS")
       .Group("What");
   verb.Add("--top", &a->top, "N", "Classes to print per sample")
       .Whole(1, 65536)

@@ -159,7 +159,7 @@ void AddPrediction(const sim::DeviceProfile& device, const Job& job,
   report->Data("outside_bytes", p.outside);
   report->Data("memory_limit_bytes", p.limit);
   report->Data("process_constant_bytes", kProcessBytes);
-  const uint64_t batches = job.batches_per_epoch * job.options.epochs;
+  const uint64_t batches = p.step_count;
   report->Text("whole job",
                fmt::format("{}: {} batches {}, validation {}, {} saves {}",
                            DurationText(p.Total()), batches,
@@ -193,6 +193,13 @@ void AddPrediction(const sim::DeviceProfile& device, const Job& job,
                 {"save_seconds", p.saves},
                 {"saves", p.save_count},
                 {"total_seconds", p.Total()}});
+  if (!job.phases.empty()) {
+    report->Note(
+        fmt::format("{} phases: times are sums over all of them; the step and "
+                    "its layers are "
+                    "those of the phase that needs the most memory",
+                    job.phases.size()));
+  }
   AddProvenance(device, report);
   AddLayers(job.plan, p.step, all, report);
 }

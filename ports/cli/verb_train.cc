@@ -10,7 +10,10 @@
 #include "ports/cli/messages.h"
 #include "ports/cli/report_text.h"
 #include "ports/cli/run_reporter.h"
+#include "ports/cli/series_runs.h"
 #include "ports/host/base/failure.h"
+#include "ports/host/train/lengthen.h"
+#include "ports/host/train/phases.h"
 #include "ports/host/train/runs.h"
 #include "ports/host/train/session.h"
 #include "ports/host/train/signal_text.h"
@@ -35,18 +38,22 @@ void PrintHead(const Session& session, bool resumed) {
           simd::CurrentTarget().name, Counted(plan.options.threads, "thread"));
   Message("arena {}, {} outside it (data, batches)",
           BytesText(plan.arena_bytes), BytesText(OutsideBytes(job).Total()));
+  for (size_t k = 0; k < job.options.phases.size(); ++k) {
+    Message("phase {}: {}", k + 1, PhaseText(job.options.phases[k]));
+  }
   Message("run folder {}", job.options.out);
   if (!resumed) return;
   const Counters c = session.counters();
-  Message("goes on from step {}: epoch {} of {}, {} of {} batches done", c.step,
-          c.epoch + 1, job.options.epochs, c.batch, job.batches_per_epoch);
+  Message("goes on from step {}: epoch {} of {}, {} of {} batches done",
+          c.Steps(), c.Epochs() + 1, job.options.epochs, c.batch,
+          job.Phase(c.phase).batches_per_epoch);
 }
 
 // Data on which the model can be judged: --val, or what `eval` takes of --data.
 std::string EvaluationData(const JobOptions& o) {
   if (!o.val.empty()) return o.val;
   const DataSpec spec = ParseDataSpec(o.data);
-  const bool held_out = spec.val > 0 && !spec.split_given;
+  const bool held_out = spec.HoldsOutVal() && !spec.split_given;
   return o.data + (held_out && !HasSplit(spec, "test") ? "&split=val" : "");
 }
 
@@ -57,9 +64,7 @@ void AddNext(const JobOptions& o, const SessionResult& r, Report* report) {
   }
   report->Next({"eval", o.out, "--data", EvaluationData(o)});
   if (!r.was_finished) return;
-  // A finished run does not go on; a new one may begin where it ended.
-  report->Next({"train", "--model", LastCheckpoint(o.out), "--data", o.data,
-                "--epochs", fmt::to_string(o.epochs)});
+  report->Next({"resume", o.out, "--epochs", fmt::to_string(2 * o.epochs)});
 }
 
 std::string BestText(const Job& job, const SessionResult& r) {
@@ -158,11 +163,11 @@ Report MakeReport(const std::string& verb, const Job& job,
   return report;
 }
 
-int RunSession(Cli& cli, Job job, std::unique_ptr<RunFolder> folder,
-               bool quiet) {
+int RunSession(Cli& cli, Job job, std::unique_ptr<RunFolder> folder, bool quiet,
+               const Counters* from = nullptr) {
   RunReporter reporter(quiet);
   const bool resumed = folder != nullptr;
-  Session session(std::move(job), std::move(folder), &reporter);
+  Session session(std::move(job), std::move(folder), &reporter, from);
   const Job& j = session.job();
   if (!session.diverged().empty()) {
     Message(
@@ -196,6 +201,7 @@ Job NewJob(JobOptions options, const std::string& folder) {
 
 struct TrainArguments {
   JobOptions options;
+  Series series;
   bool quiet = false, strict = false;
 
   // --strict is an option of the data, and stored as such.
@@ -214,16 +220,26 @@ void AddStrict(Verb& verb, bool* strict) {
       .Group("Data");
 }
 
+int Train(Cli& cli, const TrainArguments& a, const std::string& folder) {
+  if (!a.series.any()) {
+    return RunSession(cli, NewJob(a.Options(), folder), nullptr, a.quiet);
+  }
+  Series series = a.series;
+  series.options = a.Options();
+  if (series.options.out.empty()) {
+    series.options.out = folder;
+    series.options.numbered = true;
+  }
+  return RunSeries(cli, std::move(series), a.quiet);
+}
+
 }  // namespace
 
 void AddTrainVerb(Cli& cli) {
   auto a = std::make_shared<TrainArguments>();
   Verb& verb = cli.Add(
       "train", "Train a new model, or continue training an existing one",
-      [&cli, a] {
-        return RunSession(cli, NewJob(a->Options(), "runs/train"), nullptr,
-                          a->quiet);
-      });
+      [&cli, a] { return Train(cli, *a, "runs/train"); });
   verb.example =
       "temper train --model resnet8 --data 'idx:DIR?val=0.1' --epochs 20";
   verb.Add("--model", &a->options.model, "MODEL",
@@ -234,6 +250,7 @@ void AddTrainVerb(Cli& cli) {
   AddJobOptions(cli, verb, &a->options);
   AddRunOptions(verb, &a->options, &a->quiet);
   AddStrict(verb, &a->strict);
+  AddSeriesOptions(verb, &a->series);
   verb.At("--data").Required();
 }
 
@@ -244,10 +261,7 @@ void AddFinetuneVerb(Cli& cli) {
       "finetune",
       "Continue training from a model file, with a new head if the classes "
       "differ",
-      [&cli, a] {
-        return RunSession(cli, NewJob(a->Options(), "runs/finetune"), nullptr,
-                          a->quiet);
-      });
+      [&cli, a] { return Train(cli, *a, "runs/finetune"); });
   verb.example =
       "temper finetune MODEL.safetensors --data 'idx:DIR?val=0.2' --freeze "
       "body";
@@ -258,6 +272,7 @@ void AddFinetuneVerb(Cli& cli) {
   AddJobOptions(cli, verb, &a->options);
   AddRunOptions(verb, &a->options, &a->quiet);
   AddStrict(verb, &a->strict);
+  AddSeriesOptions(verb, &a->series);
   verb.At("--data").Required();
 }
 
@@ -265,7 +280,7 @@ namespace {
 
 struct ResumeArguments {
   std::string run, data, val, arena, target, backend;
-  uint32_t threads = 0;
+  uint32_t threads = 0, epochs = 0;
   bool quiet = false;
 };
 
@@ -302,6 +317,7 @@ Job ResumedJob(const ResumeArguments& a, JobOptions options,
 }
 
 int Resume(Cli& cli, const ResumeArguments& a) {
+  if (IsSeries(a.run)) return ResumeSeries(cli, a.run, a.quiet);
   auto folder = std::make_unique<RunFolder>(a.run, FolderMode::kResume);
   JobOptions options = ReadRunOptions(*folder);
   const JobOptions stored = options;
@@ -311,17 +327,22 @@ int Resume(Cli& cli, const ResumeArguments& a) {
   ChooseTarget(options.target);
   auto checkpoint =
       std::make_unique<ModelSource>(folder->Weights(kLastCheckpoint));
-  Job job = ResumedJob(a, options, std::move(checkpoint));
+  const JobOptions saved = AsSaved(options, checkpoint->header());
+  Job job = ResumedJob(a, saved, std::move(checkpoint));
   // The next resume finds the data there, too; machine and memory are asked
   // each time. Known to be the run's own before anything is written.
-  ReadCounters(job.source->header(), job);
-  if (!a.data.empty() || !a.val.empty()) {
+  Counters from = ReadCounters(job.source->header(), job);
+  SetLength(job, a.epochs != 0 ? a.epochs : options.epochs, &from);
+  if (!a.data.empty() || !a.val.empty() || a.epochs != 0) {
     JobOptions moved = stored;
     moved.data = DataOf(a.data, stored.data);
     moved.val = DataOf(a.val, stored.val);
+    moved.epochs = job.options.epochs;
+    moved.phases = job.options.phases;
+    moved.lengthened_from = job.options.lengthened_from;
     folder->WriteFile("config.json", OptionsJson(moved));
   }
-  return RunSession(cli, std::move(job), std::move(folder), a.quiet);
+  return RunSession(cli, std::move(job), std::move(folder), a.quiet, &from);
 }
 
 }  // namespace
@@ -343,6 +364,12 @@ void AddResumeVerb(Cli& cli) {
   verb.Add("--val", &a->val, "SPEC",
            "The same for a run with validation data of their own")
       .Check(not_empty)
+      .Group("Run");
+  verb.Add("--epochs", &a->epochs, "N",
+           "Make the run longer or shorter: N epochs in all. Its schedule is "
+           "computed anew for that length")
+      .Whole(1, 1000000)
+      .Default("the run's")
       .Group("Run");
   verb.Add("--arena", &a->arena, "SIZE", "Memory for the job, such as 16MiB")
       .Default("the run's")

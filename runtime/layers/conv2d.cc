@@ -71,14 +71,17 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   if (call.mode.need_dx[0]) {
     backward = simd::ConvBackwardDataScratch(s, call.batch, call.threads);
   }
+  const size_t pixels = size_t{call.batch} * call.out.h * call.out.w;
   if (call.mode.train_weights) {
+    backward = std::max<uint64_t>(backward,
+                                  simd::ColumnSumsScratch(pixels, call.out.c));
+  }
+  if (call.mode.train_kernel) {
     needs->KeepInput(0);
-    const size_t pixels = size_t{call.batch} * call.out.h * call.out.w;
     if (p.groups == 1) needs->GradientInBlocks(pixels);
     backward = std::max<uint64_t>(
-        {backward,
-         simd::ConvBackwardWeightsScratch(s, call.batch, call.threads, formed),
-         simd::ColumnSumsScratch(pixels, call.out.c)});
+        backward,
+        simd::ConvBackwardWeightsScratch(s, call.batch, call.threads, formed));
   }
   needs->BackwardScratch(backward);
 }
@@ -100,17 +103,18 @@ void Backward(const Call& call) {
         call.accumulate[0], call.dx[0] + call.first * call.in[0].Count(),
         call.scratch, call.parallel);
   }
-  if (call.Wants(StepKind::kBackwardWeights) && call.dw[0] != nullptr) {
+  if (call.Wants(StepKind::kBackwardWeights) && call.mode.train_kernel) {
     call.ForEachGradientBlock(
         s.out_c, [&](uint32_t first, uint32_t filters, float* dw) {
           simd::ConvBackwardWeights(s, call.rows, call.x[0], call.prologue[0],
                                     call.dy, first, filters, dw, call.scratch,
                                     call.parallel);
         });
-    if (call.As<Conv2dParams>().bias) {
-      simd::ColumnSums(size_t{call.rows} * s.out_h * s.out_w, s.out_c, call.dy,
-                       call.dw[1], call.scratch, call.parallel);
-    }
+  }
+  if (call.Wants(StepKind::kBackwardWeights) && call.mode.train_weights &&
+      call.As<Conv2dParams>().bias) {
+    simd::ColumnSums(size_t{call.rows} * s.out_h * s.out_w, s.out_c, call.dy,
+                     call.dw[1], call.scratch, call.parallel);
   }
 }
 
@@ -169,12 +173,15 @@ void Cost(const CostCall& call, CostSink* sink) {
            {call.dy, call.weights[0], call.dx[0], call.AddedTo()}, sink);
   }
   if (!call.WantsWeights()) return;
-  call.ForEachGradientBlock(call.out.c, sink, [&](uint32_t filters, Touch dw) {
-    Touch dy = call.dy;
-    dy.bytes = dy.bytes / call.out.c * filters;
-    CostOf(kWeights, call, static_cast<double>(filters) / p.groups,
-           {call.x[0], dy, dw}, sink);
-  });
+  if (call.mode.train_kernel) {
+    call.ForEachGradientBlock(
+        call.out.c, sink, [&](uint32_t filters, Touch dw) {
+          Touch dy = call.dy;
+          dy.bytes = dy.bytes / call.out.c * filters;
+          CostOf(kWeights, call, static_cast<double>(filters) / p.groups,
+                 {call.x[0], dy, dw}, sink);
+        });
+  }
   if (p.bias) {
     sink->Stream(Kernel::kColumnSums, call.out.c, simd::kElementGrain,
                  {call.dy});

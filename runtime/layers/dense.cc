@@ -47,7 +47,9 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   needs->ForwardScratch(
       simd::DenseForwardScratch(call.batch, in, out, call.threads) +
       std::min(formed, simd::DenseInputBytes(uint64_t{call.batch} * in)));
-  if (call.mode.train_weights) {
+  if (call.mode.train_weights && !call.mode.train_kernel) {
+    needs->BackwardScratch(simd::ColumnSumsScratch(call.batch, out));
+  } else if (call.mode.train_weights) {
     needs->KeepInput(0);
     if (call.batch <= simd::kMaxPieceRows) needs->GradientInPieces();
     needs->GradientInBlocks(call.batch);
@@ -86,6 +88,11 @@ void Backward(const Call& call) {
                          call.accumulate[0], call.dx[0], in, call.parallel);
   }
   if (!call.mode.train_weights) return;
+  if (!call.mode.train_kernel) {
+    simd::ColumnSums(call.rows, out, call.dy, call.dw[1], call.scratch,
+                     call.parallel);
+    return;
+  }
   const simd::DenseInput x = InputOf(call, call.scratch);
   void* const scratch = static_cast<uint8_t*>(call.scratch) +
                         FormedBytes(call.mode, uint64_t{call.rows} * in);
@@ -136,6 +143,11 @@ void Cost(const CostCall& call, CostSink* sink) {
                   {call.dy, call.weights[0], call.dx[0]});
   }
   if (!call.WantsWeights()) return;
+  const auto bias = [&] {
+    if (!call.As<DenseParams>().bias) return;
+    sink->Stream(Kernel::kColumnSums, out, simd::kElementGrain, {call.dy});
+  };
+  if (!call.mode.train_kernel) return bias();
   form();
   if (call.plan.gradient_pieces) {
     sink->Product(Kernel::kDenseWeights, {rows, in, out},
@@ -149,9 +161,7 @@ void Cost(const CostCall& call, CostSink* sink) {
                     rows * WholeColumns(in) * n, {call.x[0], dy, dw});
     });
   }
-  if (call.As<DenseParams>().bias) {
-    sink->Stream(Kernel::kColumnSums, out, simd::kElementGrain, {call.dy});
-  }
+  bias();
 }
 
 bool Express(const SegmentCall& call, SegmentBuilder* builder) {

@@ -52,9 +52,11 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   if (!p.bias) needs->WeightsInSlabs();
   needs->ForwardScratch(
       simd::DepthwiseForwardScratch(s, call.batch, call.threads, formed));
-  if (call.mode.train_weights) {
+  const size_t pixels = size_t{call.batch} * call.out.h * call.out.w;
+  if (call.mode.train_weights && !call.mode.train_kernel) {
+    needs->BackwardScratch(simd::ColumnSumsScratch(pixels, call.out.c));
+  } else if (call.mode.train_weights) {
     needs->KeepInput(0);
-    const size_t pixels = size_t{call.batch} * call.out.h * call.out.w;
     needs->BackwardScratch(
         std::max(simd::DepthwiseBackwardWeightsScratch(s, call.batch,
                                                        call.threads, formed),
@@ -79,10 +81,12 @@ void Backward(const Call& call) {
         call.accumulate[0], call.dx[0] + call.first * call.in[0].Count(),
         call.parallel);
   }
-  if (call.Wants(StepKind::kBackwardWeights) && call.dw[0] != nullptr) {
-    simd::DepthwiseBackwardWeights(s, call.rows, {call.first, call.count},
-                                   call.x[0], call.prologue[0], call.dy,
-                                   call.dw[0], call.scratch, call.parallel);
+  if (call.Wants(StepKind::kBackwardWeights) && call.mode.train_weights) {
+    if (call.mode.train_kernel) {
+      simd::DepthwiseBackwardWeights(s, call.rows, {call.first, call.count},
+                                     call.x[0], call.prologue[0], call.dy,
+                                     call.dw[0], call.scratch, call.parallel);
+    }
     if (call.As<DepthwiseConv2dParams>().bias) {
       simd::ColumnSums(size_t{call.rows} * s.out_h * s.out_w, s.out_c, call.dy,
                        call.dw[1], call.scratch, call.parallel);
@@ -106,8 +110,10 @@ void Cost(const CostCall& call, CostSink* sink) {
                   {call.dy, call.weights[0], call.dx[0], call.AddedTo()});
   }
   if (call.WantsWeights()) {
-    sink->Product(Kernel::kDepthwiseWeights, sizes, multiply_adds,
-                  {call.x[0], call.dy, call.dw[0]});
+    if (call.mode.train_kernel) {
+      sink->Product(Kernel::kDepthwiseWeights, sizes, multiply_adds,
+                    {call.x[0], call.dy, call.dw[0]});
+    }
     if (p.bias) {
       sink->Stream(Kernel::kColumnSums, c, simd::kElementGrain, {call.dy});
     }

@@ -10,7 +10,10 @@
 
 #include "models/spec.h"
 #include "ports/host/base/failure.h"
+#include "ports/host/train/layer_groups.h"
+#include "ports/host/train/phases.h"
 #include "ports/host/train/specs.h"
+#include "ports/host/train/views.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace {
@@ -49,6 +52,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     }
   });
   const std::string spec(text);
+  Try([&] {
+    std::vector<temper::host::PhaseOptions> phases, again;
+    if (!temper::host::ReadPhases(text, &phases).empty()) return;
+    const std::string wrong =
+        temper::host::ReadPhases(temper::host::PhasesText(phases), &again);
+    if (!wrong.empty() || phases != again) abort();
+  });
+  Try([&] { (void)temper::host::CheckGroup(spec); });
+  Try([&] { (void)temper::host::ReadViews(spec); });
   Try([&] {
     const temper::Optimizer a = temper::host::ReadOptimizer(spec);
     const temper::Optimizer b = temper::host::ReadOptimizer(

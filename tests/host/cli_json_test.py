@@ -23,7 +23,7 @@ NOT_SHOWN = {("bench", "profile")}
 # Only there in a build with XNNPACK.
 OF_XNNPACK = {("plan", key) for key in ("segments", "segments[].first", "segments[].last", "highway_arena_bytes")}
 # Documents of which the page says "in place of all above".
-IN_PLACE = ("options", "rates", "graph", "profile")
+IN_PLACE = ("options", "rates", "graph", "profile", "series", "compared")
 
 
 def is_number(value):
@@ -111,11 +111,14 @@ class Documents(Case):
         yield 0, ["train", *job, "--out", tmp / "json-train", "-q"]
         yield 0, ["train", *job, "--dry-run"]
         yield 0, ["train", *job, "--plot-schedule"]
+        yield 0, ["train", *job[:3], spec + "?val=0.2", *job[4:], "--seeds", 2, "--out", tmp / "json-seeds", "-q"]
         yield 0, ["finetune", folder, "--data", self.spec + "?val=0.2", "--epochs", 1, "--out", tmp / "json-tune", "-q"]
         yield 0, ["finetune", folder, "--data", self.spec, "--dry-run"]
         yield 0, ["finetune", tmp / "values", "--data", self.values, "--epochs", 1, "--out", tmp / "json-values", "-q"]
         yield 0, ["resume", folder]
         yield 0, ["eval", folder, "--data", spec]
+        yield 0, ["eval", folder, folder, "--data", spec]
+        yield 0, ["eval", tmp / "values", tmp / "values", "--data", self.values]
         yield 0, ["eval", tmp / "values", "--data", self.values]
         yield 0, ["eval", tmp / "auto", "--data", spec]
         yield 0, ["eval", tmp / "labels", "--data", self.labels]
@@ -128,6 +131,7 @@ class Documents(Case):
         yield 0, ["plan", *job, "--dry-run"]
         yield 0, ["plan", *job, "--plot-schedule"]
         yield 0, ["plan", *job, "--freeze", "body"]
+        yield 0, ["plan", *job, "--phases", "head:1,all:1"]
         if self.has_xnnpack:
             yield 0, ["plan", *job, "--freeze", "body", "--backend", "xnnpack"]
         yield 0, ["inspect", folder]

@@ -326,6 +326,47 @@ TEST(Selection, ValLeavesBothPartsSomething) {
                 [&] { (void)SelectText("val=0.5&classes=1", labels); });
 }
 
+TEST(Selection, TestAndValPartEachClass) {
+  std::vector<int32_t> labels;
+  for (int32_t i = 0; i < 200; ++i) labels.push_back(i < 40 ? 1 : 0);
+  const Selection s =
+      Select(ParseDataSpec("idx:x?val=0.25&test=0.1&seed=3"), labels, {});
+  EXPECT_EQ(s.test.size(), 20u);  // 16 and 4
+  EXPECT_EQ(s.val.size(), 50u);   // 40 and 10, of the whole
+  EXPECT_EQ(s.train.size(), 130u);
+  EXPECT_EQ(std::count_if(s.test.begin(), s.test.end(),
+                          [](uint32_t i) { return i < 40; }),
+            4);
+  std::set<uint32_t> all(s.train.begin(), s.train.end());
+  all.insert(s.val.begin(), s.val.end());
+  all.insert(s.test.begin(), s.test.end());
+  EXPECT_EQ(all.size(), 200u);
+  // The test part is the same whatever validation takes.
+  EXPECT_EQ(Select(ParseDataSpec("idx:x?test=0.1&seed=3"), labels, {}).test,
+            s.test);
+  EXPECT_NE(Select(ParseDataSpec("idx:x?test=0.1&seed=4"), labels, {}).test,
+            s.test);
+}
+
+TEST(Selection, FoldsArePartsOfEachClass) {
+  std::vector<int32_t> labels;
+  for (int32_t i = 0; i < 100; ++i) labels.push_back(i % 4);
+  std::set<uint32_t> all;
+  for (int fold = 1; fold <= 3; ++fold) {
+    const Selection s =
+        Select(ParseDataSpec("idx:x?folds=3&fold=" + std::to_string(fold)),
+               labels, {});
+    EXPECT_GE(s.val.size(), 33u);
+    EXPECT_LE(s.val.size(), 34u);
+    EXPECT_EQ(s.train.size() + s.val.size(), 100u);
+    for (const uint32_t i : s.val) EXPECT_TRUE(all.insert(i).second);
+    int of_class[4] = {};
+    for (const uint32_t i : s.val) ++of_class[labels[i]];
+    for (const int count : of_class) EXPECT_GE(count, 8);
+  }
+  EXPECT_EQ(all.size(), 100u);
+}
+
 TEST(Selection, EmptyAndOddData) {
   ExpectFailure(ErrorKind::kBadData, {"no samples"},
                 [] { (void)Select(ParseDataSpec("idx:x"), {}, {}); });

@@ -169,6 +169,24 @@ TEST(Session, ARunOfAThousandStepsAllocatesNothing) {
   }
 }
 
+// Nor do the borders between its phases, nor is more touched than planned.
+TEST(Session, ARunOfPhasesAllocatesNothing) {
+  TempFolder folder;
+  WriteData(folder);
+  JobOptions options = SmallJob(folder, "mlp?hidden=32,16");
+  options.phases = {{"head", kEpochs / 2, 0.0, "", "adam", ""},
+                    {"last=1", 1, 0.0, "", "", ""},
+                    {"all", kEpochs, 0.0, "", "", ""}};
+  EXPECT_EQ(Child(options, FilterWorks(), false), kClean);
+  options.out = folder.File("touched");
+  options.phases = {{"head", 1, 0.0, "", "adam", ""},
+                    {"all", 1, 0.0, "", "", ""}};
+  Session session(PrepareJob(options), nullptr);
+  session.trainer().CheckMemory(false);
+  const SessionResult r = session.Run();
+  EXPECT_LE(r.peak_bytes, session.job().plan.arena_bytes);
+}
+
 TEST(Session, ARunOnValuesAllocatesNothing) {
   TempFolder folder;
   JobOptions options = SmallJob(folder, "mlp?hidden=32");

@@ -368,6 +368,100 @@ TEST(RateFactors, MultiplyTheRateOfTheirLayer) {
   }
 }
 
+TEST(DecayFactors, MultiplyTheDecayOfTheirLayer) {
+  const Graph graph = Restless();
+  const uint32_t conv = graph.Find("conv");
+  const auto run = [&](std::vector<float> factors, float decay) {
+    PlanOptions options = With(GradientMode::kFused);
+    SgdParams sgd;
+    sgd.weight_decay = decay;
+    options.optimizer = sgd;
+    options.decay_factors = std::move(factors);
+    Bench bench;
+    EXPECT_TRUE(bench.Start(graph, options).ok());
+    bench.trainer.Initialize(3);
+    EXPECT_TRUE(bench.trainer.Step(Data(1).View(6), 0.1f).status.ok());
+    return bench;
+  };
+  std::vector<float> factors(graph.nodes.size(), 1.0f);
+  const Bench decayed = run({}, 0.25f), free = run({}, 0.0f);
+  const Bench same = run(factors, 0.25f);
+  EXPECT_TRUE(SameBits(decayed.State(), same.State()));
+  EXPECT_EQ(decayed.trainer.plan().program_hash,
+            same.trainer.plan().program_hash);
+  factors[conv] = 0.0f;
+  const Bench mixed = run(factors, 0.25f);
+  EXPECT_NE(decayed.trainer.plan().program_hash,
+            mixed.trainer.plan().program_hash);
+  for (size_t i = 0; i < decayed.trainer.Tensors().size(); ++i) {
+    const TensorView& v = mixed.trainer.Tensors()[i];
+    const TensorView& expected =
+        (v.node == conv ? free : decayed).trainer.Tensors()[i];
+    EXPECT_EQ(std::memcmp(v.data, expected.data, 4 * v.count), 0) << i;
+  }
+  EXPECT_FALSE(SameBits(decayed.State(), free.State()));
+  // The penalty is the objective's: without the layer.
+  EXPECT_LT(mixed.trainer.Penalty(), decayed.trainer.Penalty());
+  EXPECT_GT(mixed.trainer.Penalty(), 0.0);
+  PlanOptions options;
+  options.decay_factors = {1.0f};
+  Plan plan;
+  EXPECT_EQ(MakePlan(graph, options, &plan).code, StatusCode::kInvalidArgument);
+  // Every optimizer with a decay has the field that the factors multiply.
+  for (uint32_t k = 0; k < OptimizerCatalogue().count; ++k) {
+    const Entry entry = OptimizerCatalogue().entry(k);
+    if (entry.fields.Find("decay_all") == nullptr) continue;
+    EXPECT_NE(entry.fields.Find("weight_decay"), nullptr) << entry.name;
+  }
+}
+
+// With kFrozenKernel the bias moves as in a step that trains all, and the kernel
+// stays: dense and both convolutions.
+TEST(FrozenKernel, TrainsTheBiasAlone) {
+  Graph graph;
+  uint32_t x = graph.Add("input", InputParams{8, 8, 3});
+  x = graph.Add("normalize", NormalizeParams{1.0f, 0}, x);
+  Conv2dParams conv{12};
+  conv.kernel_h = conv.kernel_w = 3;
+  conv.bias = 1;
+  x = graph.Add("conv", conv, x);
+  DepthwiseConv2dParams depthwise;
+  depthwise.bias = 1;
+  x = graph.Add("depthwise", depthwise, x);
+  x = graph.Add("relu", ReluParams{}, x);
+  x = graph.Add("fc", DenseParams{20}, x);
+  x = graph.Add("head", DenseParams{5}, x);
+  graph.Add("loss", SoftmaxCrossEntropyParams{}, x);
+  const auto run = [&](bool freeze, uint32_t steps) {
+    PlanOptions options = With(GradientMode::kFused);
+    if (freeze) {
+      options.frozen.assign(graph.nodes.size(), 0);
+      for (const char* const name : {"conv", "depthwise", "fc"}) {
+        options.frozen[graph.Find(name)] = kFrozenKernel;
+      }
+    }
+    Bench bench;
+    EXPECT_TRUE(bench.Start(graph, options).ok());
+    bench.trainer.Initialize(3);
+    for (uint32_t s = 0; s < steps; ++s) {
+      EXPECT_TRUE(bench.trainer.Step(Data(1 + s).View(6), 0.1f).status.ok());
+    }
+    return bench;
+  };
+  const Bench first = run(false, 0), all = run(false, 1), some = run(true, 1);
+  EXPECT_TRUE(CheckPlan(some.trainer.plan()).ok());
+  EXPECT_LT(some.trainer.plan().arena_bytes, all.trainer.plan().arena_bytes);
+  EXPECT_NE(some.trainer.plan().program_hash, all.trainer.plan().program_hash);
+  for (size_t i = 0; i < all.trainer.Tensors().size(); ++i) {
+    const TensorView& v = some.trainer.Tensors()[i];
+    const bool kernel =
+        v.spec->role == WeightRole::kKernel && v.node != graph.Find("head");
+    EXPECT_EQ(v.trained, !kernel && IsTrained(v.spec->role));
+    const TensorView& expected = (kernel ? first : all).trainer.Tensors()[i];
+    EXPECT_EQ(std::memcmp(v.data, expected.data, 4 * v.count), 0) << i;
+  }
+}
+
 TEST(StepCount, GoesOnWhereItIsSet) {
   PlanOptions options = With(GradientMode::kFused);
   Bench whole, first, second;

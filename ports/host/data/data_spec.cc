@@ -93,26 +93,47 @@ constexpr DataOption kCommonOptions[] = {
         "N samples of each class, or as many as each is given"),
     FractionOption<&DataSpec::val>(
         "val", "none", "the fraction of each class to hold out for validation"),
-    WholeOption<&DataSpec::seed, 0>("seed", "0",
-                                    "what val= and per_class= choose by"),
+    FractionOption<&DataSpec::test>(
+        "test", "none", "the fraction of each class to hold out for the test"),
+    WholeOption<&DataSpec::folds, 1>(
+        "folds", "none",
+        "cut each class into so many parts; fold= is held out for validation"),
+    WholeOption<&DataSpec::fold, 1>("fold", "none", "which of folds=, from 1"),
+    WholeOption<&DataSpec::seed, 0>(
+        "seed", "0", "what val=, test=, folds= and per_class= choose by"),
 };
 
 void CheckContradictions(const DataSpec& spec, const DataKind& kind) {
   if (spec.limit.has_value() && !spec.per_class.empty()) {
     BadOption("limit", "it contradicts per_class", "Use one of the two.");
   }
-  if (spec.val > 0.0 && spec.split == "test") {
+  if (spec.folds > 0 && spec.val > 0.0) {
+    BadOption("folds", "it contradicts val=: a fold is the validation part",
+              "Use one of the two.");
+  }
+  if ((spec.folds > 0) != (spec.fold > 0) || spec.fold > spec.folds ||
+      spec.folds == 1) {
+    BadOption("fold",
+              "folds=K and fold=I belong together, K from 2 and I from 1 to K",
+              "Write for example folds=5&fold=1.");
+  }
+  if (spec.test > 0.0 && spec.val + spec.test >= 1.0) {
+    BadOption("test", "val= and test= leave nothing to train on",
+              "Their sum must be below 1.");
+  }
+  if (spec.HoldsOutVal() && spec.split == "test" && spec.test == 0.0) {
     BadOption("val", "it holds out a part of the training data, but split=test",
               "Leave out val= or use split=train or split=val.");
   }
-  if (spec.val == 0.0 && spec.split == "val" && !kind.own_validation) {
+  if (!spec.HoldsOutVal() && spec.split == "val" && !kind.own_validation) {
     BadOption("split",
               "split=val is the part that val= holds out, and it is missing",
               "Add the val= of the training run, for example val=0.1.");
   }
-  if (spec.seed.has_value() && spec.val == 0.0 && spec.per_class.empty()) {
+  if (spec.seed.has_value() && !spec.HoldsOutVal() && spec.test == 0.0 &&
+      spec.per_class.empty()) {
     BadOption("seed", "nothing is chosen at random here",
-              "Leave it out, or add per_class= or val=.");
+              "Leave it out, or add per_class=, val= or test=.");
   }
 }
 

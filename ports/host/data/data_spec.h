@@ -16,7 +16,12 @@
 //                         classes (original labels or names). At random if
 //                         seed= is given, else the first N
 //   val=F                 hold out the fraction F of each class for validation
-//   seed=N                order for per_class and val (default for val: 0)
+//   test=F                hold out the fraction F of each class for the test:
+//                         split=test is that part, and training never sees it
+//   folds=K&fold=I        cut each class into K parts at random: the I-th, from
+//                         1, is held out for validation, in the place of val=
+//   seed=N                order for per_class, val, test and folds (default of
+//                         the last three: 0)
 // Anything else, an empty or repeated option, and contradictions are errors
 // (kUsage). Next: dataset.h, which carries a spec out.
 #ifndef TEMPER_PORTS_HOST_DATA_DATA_SPEC_H_
@@ -50,7 +55,11 @@ struct DataSpec {
   } names;
   std::optional<uint64_t> limit;
   std::vector<PerClass> per_class;
-  double val = 0.0;  // 0: nothing held out
+  double val = 0.0;              // 0: nothing held out
+  double test = 0.0;             // likewise
+  uint64_t folds = 0, fold = 0;  // 0: none
+  // A part of the training data is held out for validation.
+  bool HoldsOutVal() const { return val > 0.0 || folds > 0; }
   std::optional<uint64_t> seed;
   // For a verb that judges a model, not for training (SpecWithSplit): what is
   // left out there is read, too.

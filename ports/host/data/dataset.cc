@@ -388,11 +388,18 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
     input.c = shape.c;
     check(input);
   }
-  const Selection selection =
+  Selection selection =
       labelled ? Select(spec, index.labels, index.class_names)
                : SelectUnlabelled(spec, index.targets,
                                   static_cast<uint32_t>(index.samples),
                                   index.class_names, index.anomalies);
+
+  // split=test of test=: that part alone.
+  const bool only_test = spec.test > 0.0 && spec.split == "test";
+  if (only_test) {
+    selection.train = std::move(selection.test);
+    selection.val.clear();
+  }
 
   std::vector<DataReader::Placement> wanted;
   wanted.reserve(selection.train.size() + selection.val.size());
@@ -401,11 +408,11 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
     CheckMemory(spec, shape, selection.train.size() + selection.val.size());
   }
   // Without val=, split=val is a part of the data's own.
-  const bool held_out = spec.val > 0.0;
+  const bool held_out = spec.HoldsOutVal() && !only_test;
   const bool only_val = held_out && spec.split == "val";
   if (!only_val) {
     out.train = Prepare(spec, spec.split, index, selection, selection.train,
-                        false, wanted);
+                        only_test, wanted);
   }
   if (held_out) {
     out.val =
@@ -447,7 +454,13 @@ namespace {
 // Parsing has checked the kind.
 std::unique_ptr<DataReader> OpenData(const DataSpec& spec,
                                      const ModelInput& defaults) {
-  return FindDataKind(spec.kind)->open(spec, defaults);
+  // What test= and folds= hold out is in the training files.
+  DataSpec files = spec;
+  if ((spec.test > 0.0 && spec.split == "test") ||
+      (spec.folds > 0 && spec.split == "val")) {
+    files.split = "train";
+  }
+  return FindDataKind(spec.kind)->open(files, defaults);
 }
 
 }  // namespace
@@ -476,6 +489,7 @@ TrainingData LoadTrainingData(const DataSpec& spec, const ShapeCheck& check,
 }
 
 bool HasSplit(const DataSpec& spec, std::string_view split) {
+  if (split == "test" && spec.test > 0.0) return true;
   const DataKind* const kind = FindDataKind(spec.kind);
   return kind->has_split != nullptr && kind->has_split(spec, split);
 }
@@ -492,11 +506,16 @@ DataSpec SpecWithSplit(const std::string& text, std::string_view done,
   if (spec.split_given) return spec;
   if (HasSplit(spec, "test")) {
     spec.split = "test";
-    if (spec.val > 0) {
+    if (spec.test > 0.0) {
+      // What validation takes does not change it.
+    } else if (spec.folds > 0) {
+      notes->push_back("folds= has no effect on the test split");
+      spec.folds = spec.fold = 0;
+    } else if (spec.val > 0) {
       notes->push_back("val= has no effect on the test split");
       spec.val = 0;
     }
-  } else if (spec.val == 0 && HasSplit(spec, "val")) {
+  } else if (!spec.HoldsOutVal() && HasSplit(spec, "val")) {
     spec.split = "val";
   }
   notes->push_back(

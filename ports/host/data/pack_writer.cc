@@ -201,9 +201,9 @@ class PackWriter {
 
 PackResult WritePack(const DataSpec& spec, const std::string& path,
                      const ModelInput& model) {
-  if (spec.val > 0) {
+  if (spec.HoldsOutVal() || spec.test > 0) {
     Fail(ErrorKind::kUsage, "cannot pack the data", spec.text,
-         "val= is asked of the pack",
+         "val=, test= and folds= are asked of the pack",
          "Leave it out here and write pack:FILE?val= where it is used.");
   }
   const std::unique_ptr<DataReader> reader =

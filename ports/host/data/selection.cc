@@ -24,6 +24,8 @@ namespace {
 
 constexpr uint32_t kPerClassStream = RandomStream(RandomUse::kSplit, 1);
 constexpr uint32_t kValStream = RandomStream(RandomUse::kSplit, 0);
+constexpr uint32_t kTestStream = RandomStream(RandomUse::kSplit, 2);
+constexpr uint32_t kFoldStream = RandomStream(RandomUse::kSplit, 3);
 constexpr uint64_t kMaxClasses = 65536;
 constexpr uint64_t kMaxNamesFile = 1 << 20;
 constexpr size_t kMaxClassName = 255;
@@ -287,22 +289,56 @@ void SelectPerClass(const DataSpec& spec, const std::vector<int32_t>& labels,
   std::sort(out.train.begin(), out.train.end());
 }
 
-// A part of the group, taken at random. Rounds to nearest; both parts keep at
-// least one sample if they can.
-void HoldOut(const DataSpec& spec, std::vector<uint32_t>& group,
-             Selection& out) {
-  size_t held = static_cast<size_t>(
-      std::floor(static_cast<double>(group.size()) * spec.val + 0.5));
+// Moves a part of the group to `out`: `share` of `all` samples at random, rounded
+// to nearest; both parts keep at least one sample if they can.
+void TakeShare(double share, size_t all, uint64_t seed, uint32_t stream,
+               std::vector<uint32_t>& group, std::vector<uint32_t>& out) {
+  size_t held =
+      static_cast<size_t>(std::floor(static_cast<double>(all) * share + 0.5));
   held = group.size() >= 2 ? std::clamp<size_t>(held, 1, group.size() - 1) : 0;
-  SortAtRandom(group, spec.seed.value_or(0), kValStream);
+  SortAtRandom(group, seed, stream);
   const auto cut = group.begin() + static_cast<std::ptrdiff_t>(held);
-  out.val.insert(out.val.end(), group.begin(), cut);
-  out.train.insert(out.train.end(), cut, group.end());
+  out.insert(out.end(), group.begin(), cut);
+  group.erase(group.begin(), cut);
+}
+
+// What is held out of the group, a class or all samples; the rest is for
+// training. `number`: of the class, so that the folds of many small classes are
+// as large as each other.
+void HoldOut(const DataSpec& spec, std::vector<uint32_t>& group, size_t number,
+             Selection& out) {
+  const size_t all = group.size();
+  const uint64_t seed = spec.seed.value_or(0);
+  if (spec.test > 0.0) {
+    TakeShare(spec.test, all, seed, kTestStream, group, out.test);
+  }
+  if (spec.folds > 0) {
+    SortAtRandom(group, seed, kFoldStream);
+    for (size_t j = 0; j < group.size(); ++j) {
+      const bool held = (j + number) % spec.folds == spec.fold - 1;
+      (held ? out.val : out.train).push_back(group[j]);
+    }
+    return;
+  }
+  if (spec.val > 0.0) {
+    TakeShare(spec.val, all, seed, kValStream, group, out.val);
+  }
+  out.train.insert(out.train.end(), group.begin(), group.end());
+}
+
+bool HoldsOut(const DataSpec& spec) {
+  return spec.HoldsOutVal() || spec.test > 0.0;
+}
+// Some samples are left in each part that was asked for.
+bool AllLeft(const DataSpec& spec, const Selection& out) {
+  return !out.train.empty() && !(spec.HoldsOutVal() && out.val.empty()) &&
+         !(spec.test > 0.0 && out.test.empty());
 }
 
 void SortParts(Selection& out) {
   std::sort(out.train.begin(), out.train.end());
   std::sort(out.val.begin(), out.val.end());
+  std::sort(out.test.begin(), out.test.end());
 }
 
 void HoldOutOfClasses(const DataSpec& spec, const std::vector<int32_t>& labels,
@@ -310,12 +346,19 @@ void HoldOutOfClasses(const DataSpec& spec, const std::vector<int32_t>& labels,
   ByClass groups = GroupByClass(out.train, labels, out);
   out.train.clear();
   for (size_t c = 0; c < groups.size(); ++c) {
-    if (groups[c].size() == 1) {
-      out.notes.push_back(fmt::format(
-          "class '{}' has one sample only: none is held out for validation",
-          Printable(out.class_names[c])));
+    const size_t least = spec.folds > 0 ? spec.folds : 2;
+    if (groups[c].size() == 1 || (spec.folds > 0 && groups[c].size() < least)) {
+      out.notes.push_back(
+          spec.folds > 0
+              ? fmt::format("class '{}' has {} samples for {} folds: some have "
+                            "none of it",
+                            Printable(out.class_names[c]), groups[c].size(),
+                            spec.folds)
+              : fmt::format("class '{}' has one sample only: none is held out "
+                            "for validation",
+                            Printable(out.class_names[c])));
     }
-    HoldOut(spec, groups[c], out);
+    HoldOut(spec, groups[c], c, out);
   }
   SortParts(out);
 }
@@ -331,7 +374,7 @@ void CheckEmptyClasses(const DataSpec& spec, const std::vector<int32_t>& labels,
   for (size_t c = 0; c < counts.size(); ++c) {
     if (counts[c] != 0) continue;
     const std::string name = Printable(out.class_names[c]);
-    if (spec.split == "test" || after_limit) {
+    if ((spec.split == "test" && spec.test == 0.0) || after_limit) {
       out.notes.push_back(fmt::format("class '{}' has no sample", name));
     } else {
       Fail(ErrorKind::kBadData, "cannot train on this data", spec.text,
@@ -369,8 +412,8 @@ Selection Select(const DataSpec& spec, const std::vector<int32_t>& labels,
   if (out.class_names.size() == 1) {
     out.notes.push_back("there is one class only: nothing to tell apart");
   }
-  if (spec.val > 0.0) HoldOutOfClasses(spec, labels, out);
-  if (out.train.empty() || (spec.val > 0.0 && out.val.empty())) {
+  if (HoldsOut(spec)) HoldOutOfClasses(spec, labels, out);
+  if (!AllLeft(spec, out)) {
     Fail(ErrorKind::kBadData, "cannot use the data", spec.text,
          "too few samples are left", "Loosen classes=, limit= or val=.");
   }
@@ -423,13 +466,13 @@ Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
   for (uint32_t i = 0; i < samples && out.train.size() < most; ++i) {
     if (anomalies.empty() || !anomalies[i]) out.train.push_back(i);
   }
-  if (spec.val > 0.0) {
+  if (HoldsOut(spec)) {
     std::vector<uint32_t> group;
     std::swap(group, out.train);
-    HoldOut(spec, group, out);
+    HoldOut(spec, group, 0, out);
     SortParts(out);
   }
-  if (out.train.empty() || (spec.val > 0.0 && out.val.empty())) {
+  if (!AllLeft(spec, out)) {
     Fail(ErrorKind::kBadData, "cannot use the data", spec.text,
          "too few samples are left", "Loosen limit= or val=.");
   }

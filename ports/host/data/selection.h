@@ -1,7 +1,8 @@
 // Selection: which samples of a data set a spec takes, and under which labels.
 // Samples without one class each are taken by number and chance alone.
 // Works on labels alone, before any sample is read. Rules: data_spec.h; the
-// order of steps is classes, then limit or per_class, then val.
+// order of steps is classes, then limit or per_class, then test, then val or
+// folds: the test part does not depend on what validation takes.
 #ifndef TEMPER_PORTS_HOST_DATA_SELECTION_H_
 #define TEMPER_PORTS_HOST_DATA_SELECTION_H_
 
@@ -21,7 +22,7 @@ struct Selection {
   uint32_t label_count = 0;              // original labels, selected or not
   std::vector<int32_t> new_label;        // by original label; -1: not selected
   std::vector<uint32_t> train;           // original sample indices, ascending
-  std::vector<uint32_t> val;
+  std::vector<uint32_t> val, test;       // held out
   std::vector<std::string> notes;
 };
 

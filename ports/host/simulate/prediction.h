@@ -22,6 +22,7 @@ struct Prediction {
   double saves = 0;         // seconds of all saves
   uint64_t save_bytes = 0;  // of last.safetensors, about
   uint64_t save_count = 0;
+  uint64_t step_count = 0;  // batches of training
   double Total() const { return steps + evaluation + saves; }
 };
 

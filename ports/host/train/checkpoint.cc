@@ -29,9 +29,15 @@ constexpr struct {
     {"best_epoch", 10},   {"best_accuracy", 16}, {"best_loss", 16},
     {"waited", 10},       {"clipped", 20},       {"rate_factor", 16},
     {"rate_best", 16},    {"rate_seen", 10},     {"rate_bad", 10},
-    {"rate_cooling", 10},
+    {"rate_cooling", 10}, {"phase", 10},         {"first_epoch", 10},
+    {"first_step", 20},
 };
 constexpr size_t kFieldCount = std::size(kFields);
+// Runs of one phase do not have the last ones.
+constexpr size_t kPhaseFields = 3;
+size_t FieldCount(const Job& job) {
+  return kFieldCount - (job.phases.empty() ? kPhaseFields : 0);
+}
 
 // Without allocating: into fixed buffers.
 struct Texts {
@@ -55,7 +61,10 @@ void Format(const Counters& c, Texts* out) {
       std::bit_cast<uint64_t>(c.schedule.best),
       c.schedule.seen,
       c.schedule.bad,
-      c.schedule.cooling};
+      c.schedule.cooling,
+      c.phase,
+      c.first_epoch,
+      c.first_step};
   for (size_t i = 0; i < kFieldCount; ++i) {
     const auto end =
         kFields[i].width == 16
@@ -144,16 +153,20 @@ Counters CountersOf(const ModelDescription& file) {
   c.schedule.seen = later("rate_seen");
   c.schedule.bad = later("rate_bad");
   c.schedule.cooling = later("rate_cooling");
+  c.phase = later("phase");
+  c.first_epoch = later("first_epoch");
+  c.first_step = ReadField(file, "first_step", false, 0);
   return c;
 }
 
 // Of the job's program on the backend that the checkpoint was computed on:
 // whoever resumes may choose another.
-uint64_t ProgramHashOf(const ModelDescription& file, const Job& job) {
+uint64_t ProgramHashOf(const ModelDescription& file, const Job& job,
+                       const Plan& now) {
   const std::string& of = TextField(file, "backend");
-  PlanOptions options = job.plan.options;
+  PlanOptions options = now.options;
   options.backend = of.empty() ? Backend::kHighway : Backend::kXnnpack;
-  if (options.backend == job.plan.options.backend) return job.plan.program_hash;
+  if (options.backend == now.options.backend) return now.program_hash;
   Plan plan;
   const Status status = MakePlan(job.info.graph, options, &plan);
   if (!status.ok()) FailStatus(status, job.info.graph, "plan");
@@ -174,14 +187,14 @@ std::string BackendChange(const ModelDescription& file, const Job& job) {
       name(of), name(now));
 }
 
-Checkpoint::Checkpoint(const Job& job, const Trainer& trainer,
+Checkpoint::Checkpoint(const Job& job, uint32_t phase, const Trainer& trainer,
                        const FilePlace& place, bool with_state)
     : job_(job), path_(place.shown), file_(place) {
   ModelDescription info = job.info;
   info.training["arithmetic"] = std::to_string(kArithmeticVersion);
   info.training["seed"] = std::to_string(job.options.seed);
   if (with_state) {
-    info.training["program_hash"] = Hex(job.plan.program_hash);
+    info.training["program_hash"] = Hex(job.Phase(phase).plan.program_hash);
     info.training["program_version"] = std::to_string(kProgramVersion);
     info.training["data"] = DataFingerprint(job);
     info.training["options"] = OptionsFingerprint(job.options);
@@ -193,8 +206,9 @@ Checkpoint::Checkpoint(const Job& job, const Trainer& trainer,
   std::vector<TensorSource> state;
   if (with_state) state = StateSources(trainer);
   std::vector<CounterField> counters;
-  for (const auto& field : kFields)
-    counters.push_back({field.name, field.width});
+  for (size_t i = 0; i < FieldCount(job); ++i) {
+    counters.push_back({kFields[i].name, kFields[i].width});
+  }
   const FileError error =
       writer_.Prepare(info, WeightSources(trainer), state, counters);
   if (!error.ok()) {
@@ -208,7 +222,7 @@ void Checkpoint::Save(const Counters& counters) {
   Texts texts;
   Format(counters, &texts);
   SaveOrFail(file_, [&](const ByteSink& sink) {
-    const Status status = writer_.Write({texts.views, kFieldCount}, sink);
+    const Status status = writer_.Write({texts.views, FieldCount(job_)}, sink);
     if (status.code == StatusCode::kNotFinite) {
       FailStatus(status, job_.info.graph, "not saved");
     }
@@ -228,10 +242,20 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
                      kArithmeticVersion),
          "Finish the run with the version that began it, or fine-tune from it");
   }
+  const uint64_t number = ReadField(file, "phase", false, 0);
+  if (number >= job.PhaseCount()) {
+    Fail(ErrorKind::kMismatch, "the checkpoint belongs to another job",
+         "config.json",
+         fmt::format("it is in phase {}, the job has {}", number + 1,
+                     job.PhaseCount()),
+         "Do not edit config.json of a run; start a new run");
+  }
+  const JobPhase& phase = job.Phase(static_cast<uint32_t>(number));
   // The graph is the checkpoint's own, shapes follow from it, and options are
   // compared below: they decide where the hash is made in another way.
   if (ReadField(file, "program_version", false, 1) == kProgramVersion &&
-      ReadField(file, "program_hash", true) != ProgramHashOf(file, job)) {
+      ReadField(file, "program_hash", true) !=
+          ProgramHashOf(file, job, phase.plan)) {
     Fail(ErrorKind::kMismatch, "the checkpoint belongs to another job", "",
          "graph, batch or options differ from those it was made with",
          "Do not edit config.json of a run; start a new run");
@@ -255,14 +279,16 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
   }
   const Counters c = CountersOf(file);
   const uint64_t steps_of_epoch =
-      (c.batch + job.accumulate - 1) / job.accumulate;
-  if (c.epoch > job.options.epochs || c.batch > job.batches_per_epoch ||
-      c.step != c.epoch * job.steps_per_epoch + steps_of_epoch ||
+      (c.batch + phase.accumulate - 1) / phase.accumulate;
+  if (c.epoch > phase.epochs || c.batch > phase.batches_per_epoch ||
+      c.step != c.epoch * phase.steps_per_epoch + steps_of_epoch ||
+      c.first_epoch > job.options.epochs ||
+      (c.phase == 0 && (c.first_epoch != 0 || c.first_step != 0)) ||
       c.clipped > steps_of_epoch || !std::isfinite(c.schedule.best) ||
       !(c.schedule.factor >= 0.0 && c.schedule.factor <= 1.0) ||
       c.samples < c.batch || c.samples > c.batch * job.options.batch ||
       c.correct > c.samples || !std::isfinite(c.loss_sum) ||
-      c.best_epoch > c.epoch || !std::isfinite(c.best_loss) ||
+      c.best_epoch > c.Epochs() || !std::isfinite(c.best_loss) ||
       !(c.best_accuracy >= -1.0 && c.best_accuracy <= 1.0)) {
     Fail(ErrorKind::kBadData, "the checkpoint's counters contradict each other",
          "",
@@ -273,8 +299,19 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
   return c;
 }
 
+bool PhaseHasFinished(const Counters& c, const JobOptions& o) {
+  const uint32_t epochs = o.phases.empty() || c.phase >= o.phases.size()
+                              ? o.epochs
+                              : o.phases[c.phase].epochs;
+  return c.epoch == epochs || (o.early_stop != 0 && c.waited >= o.early_stop);
+}
+
 bool HasFinished(const Counters& c, const JobOptions& o) {
-  return c.epoch == o.epochs || (o.early_stop != 0 && c.waited >= o.early_stop);
+  return c.phase + size_t{1} >= o.phases.size() && PhaseHasFinished(c, o);
+}
+
+std::string StoredOptions(const ModelDescription& file) {
+  return TextField(file, "options");
 }
 
 std::optional<Counters> StoredCounters(const ModelDescription& file) {

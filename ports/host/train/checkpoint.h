@@ -19,18 +19,24 @@
 
 namespace temper::host {
 
-// The position of a run.
+// The position of a run; FitState is that of its phase.
 struct Counters : FitState {
+  uint32_t phase = 0;
   uint32_t best_epoch = 0;  // 0: none yet
   double best_accuracy = -1, best_loss = 0;
   uint32_t waited = 0;  // BestKeeper::waited
+
+  // Of the run: what is done in all its phases.
+  uint32_t Epochs() const { return first_epoch + epoch; }
+  uint64_t Steps() const { return first_step + step; }
 };
 
 class Checkpoint {
  public:
-  // With optimizer state and all counters, or the weights alone.
-  Checkpoint(const Job& job, const Trainer& trainer, const FilePlace& place,
-             bool with_state);
+  // With optimizer state and all counters, or the weights alone. `trainer` is
+  // that of job.Phase(phase).
+  Checkpoint(const Job& job, uint32_t phase, const Trainer& trainer,
+             const FilePlace& place, bool with_state);
 
   // Replaces the file. Throws Failure: kDiverged (NaN in a weight; the old
   // file stays), kIo.
@@ -57,8 +63,12 @@ Counters ReadCounters(const ModelDescription& file, const Job& job);
 // outside. Nothing if it is no checkpoint, or one with damaged counters.
 std::optional<Counters> StoredCounters(const ModelDescription& file);
 
-// All epochs are done, or the run has stopped early.
+// All epochs of its phase are done, or it has stopped early.
+bool PhaseHasFinished(const Counters& counters, const JobOptions& options);
+// The same of the last phase.
 bool HasFinished(const Counters& counters, const JobOptions& options);
+// The options that the checkpoint was made with, as a hash.
+std::string StoredOptions(const ModelDescription& file);
 
 // A note for the user if the checkpoint was computed on another backend, version
 // of its library, CPU or number of its threads, so that the run does not go on

@@ -241,6 +241,14 @@ Json FingerprintJson(const JobOptions& o) {
   later("class_weights", o.class_weights, none.class_weights);
   later("sampler", o.sampler, none.sampler);
   later("channels", o.channels, none.channels);
+  later("group", o.group, none.group);
+  later("layer_decay", o.layer_decay, none.layer_decay);
+  for (const PhaseOptions& phase : o.phases) {
+    json["phases"].push_back(
+        {phase.train, phase.epochs, phase.lr,
+         CompleteSpec(phase.schedule, ScheduleCatalogue()),
+         CompleteSpec(phase.optimizer, OptimizerCatalogue()), phase.bn});
+  }
   return json;
 }
 

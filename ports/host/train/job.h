@@ -19,6 +19,17 @@
 
 namespace temper::host {
 
+// A part of a run with layers, rate and schedule of its own (phases.h). What is
+// empty or 0 is as the run has it.
+struct PhaseOptions {
+  std::string train = "all";  // the layers that train
+  uint32_t epochs = 0;
+  double lr = 0.0;
+  std::string schedule, optimizer, bn;
+
+  bool operator==(const PhaseOptions&) const = default;
+};
+
 // The arguments of train, finetune and plan. Defaults are those of `train`.
 struct JobOptions {
   std::string model;      // NAME?option=value, a .safetensors or a .json graph
@@ -54,6 +65,15 @@ struct JobOptions {
   std::optional<double> label_smoothing;
   std::string augment;  // specs, comma between; empty: samples as they are
   std::vector<std::string> freeze;
+  std::vector<std::string> group;  // factors of rate and decay (layer_groups.h)
+  double layer_decay = 1.0;        // of the rate, from layer to layer
+  // One after the other, each with an optimizer and a schedule that begin anew.
+  // Empty: the run is one phase. In a job and in a run's file they are complete,
+  // and `epochs` is their sum.
+  std::vector<PhaseOptions> phases;
+  // Epochs that a run had before `resume --epochs` gave it others, until a
+  // checkpoint of the new length is on the disk. 0: it was not lengthened.
+  uint32_t lengthened_from = 0;
   std::string bn = "train";
   std::string normalize = "channel";
   std::string channels;  // rgb or bgr; empty: as the data have them
@@ -95,7 +115,21 @@ std::string OptionsFingerprint(const JobOptions& options);
 std::string RelativePathNote(const JobOptions& options);
 JobOptions OptionsFromJson(const std::string& text, const std::string& where);
 
-struct Job {
+// What belongs to one phase of a run.
+struct JobPhase {
+  PlanOptions plan_options;
+  Plan plan;
+  Schedule schedule;
+  uint32_t epochs = 0;
+  uint64_t batches_per_epoch = 0;
+  uint64_t accumulate = 1;  // batches of a step
+  uint64_t steps_per_epoch = 0;
+  uint64_t dropped_per_epoch = 0;  // samples of a last batch that is left out
+};
+
+// Of a run with phases the job itself is as the phase that needs the most memory,
+// and the arena is large enough for each of them.
+struct Job : JobPhase {
   JobOptions options;
   TrainingData data;
   std::vector<std::string> classes;
@@ -115,16 +149,17 @@ struct Job {
   // For the log of the run: each file that is left out, each sample that is there
   // twice.
   std::vector<std::string> findings;
-  PlanOptions plan_options;
-  Plan plan;
+  std::vector<JobPhase> phases;  // none: the job is the only one
   uint32_t run_threads = 0;  // of the pool here, at most the plan's; 0: those
   uint64_t arena_bytes = 0;  // what --arena gives, else the plan's
-  Schedule schedule;
   std::vector<Augmentation> augment;  // of training samples
-  uint64_t batches_per_epoch = 0;
-  uint64_t accumulate = 1;  // batches of a step
-  uint64_t steps_per_epoch = 0;
-  uint64_t dropped_per_epoch = 0;  // samples of a last batch that is left out
+
+  uint32_t PhaseCount() const {
+    return phases.empty() ? 1 : static_cast<uint32_t>(phases.size());
+  }
+  const JobPhase& Phase(uint32_t k) const {
+    return phases.empty() ? *this : phases[k];
+  }
 };
 
 // The memory outside the arena that depends on the job: the data set, batches

@@ -23,7 +23,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr uint64_t kMostTokens = 1000;  // it has two for each option
+constexpr uint64_t kMostTokens = 2000;  // two for each option, 14 for a phase
 
 // Calls visit(name, field) for every option that is stored, by the name of its
 // field. `out` and overwrite belong to the command, not to the run. A new one
@@ -66,6 +66,23 @@ void VisitOptions(Options& o, Visit&& visit) {
   visit("target", o.target);
   visit("backend", o.backend);
   visit("save_seconds", o.save_seconds);
+  visit("group", o.group);
+  visit("layer_decay", o.layer_decay);
+  visit("phases", o.phases);
+  visit("lengthened_from", o.lengthened_from);
+}
+// Of these, only what was asked for is written.
+constexpr const char* kOnlyIfGiven[] = {"group", "layer_decay", "phases",
+                                        "lengthened_from"};
+
+template <class Phase, class Visit>
+void VisitPhase(Phase& p, Visit&& visit) {
+  visit("train", p.train);
+  visit("epochs", p.epochs);
+  visit("lr", p.lr);
+  visit("schedule", p.schedule);
+  visit("optimizer", p.optimizer);
+  visit("bn", p.bn);
 }
 
 template <class T>
@@ -75,6 +92,16 @@ Json ToJson(const T& value) {
 template <class T>
 Json ToJson(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
+}
+Json ToJson(const std::vector<PhaseOptions>& phases) {
+  Json list = Json::array();
+  for (const PhaseOptions& phase : phases) {
+    Json& json = list.emplace_back(Json::object());
+    VisitPhase(phase, [&](const char* name, const auto& field) {
+      json[name] = field;
+    });
+  }
+  return list;
 }
 template <class T>
 void FromJson(const Json& json, T& value) {
@@ -93,6 +120,24 @@ template <class T>
 void FromJson(const Json& json, std::optional<T>& value) {
   value.reset();
   if (!json.is_null()) value = json.get<T>();
+}
+
+void FromJson(const Json& json, std::vector<PhaseOptions>& phases) {
+  if (!json.is_array()) throw std::domain_error("must be a list");
+  phases.clear();
+  for (const Json& one : json) {
+    if (!one.is_object()) throw std::domain_error("must be a list of objects");
+    PhaseOptions& phase = phases.emplace_back();
+    size_t known = 0;
+    VisitPhase(phase, [&](const char* name, auto& field) {
+      if (!one.contains(name)) return;
+      FromJson(one[name], field);
+      ++known;
+    });
+    if (known != one.size()) {
+      throw std::domain_error("a phase has a field that is not known");
+    }
+  }
 }
 
 // A run is resumed from anywhere: paths are stored absolute. One that cannot
@@ -179,9 +224,25 @@ std::string OptionsJson(const JobOptions& given) {
   options.schedule = CompleteSpec(given.schedule, ScheduleCatalogue());
   options.optimizer = CompleteSpec(given.optimizer, OptimizerCatalogue());
   options.init = CompleteSpec(given.init, InitializerCatalogue());
+  for (PhaseOptions& phase : options.phases) {
+    if (!phase.schedule.empty()) {
+      phase.schedule = CompleteSpec(phase.schedule, ScheduleCatalogue());
+    }
+    if (!phase.optimizer.empty()) {
+      phase.optimizer = CompleteSpec(phase.optimizer, OptimizerCatalogue());
+    }
+  }
   Json json = {{"version", 1}};
   VisitOptions(options, [&](const char* name, const auto& field) {
     json[name] = ToJson(field);
+  });
+  const JobOptions none;
+  VisitOptions(none, [&](const char* name, const auto& field) {
+    for (const char* const rare : kOnlyIfGiven) {
+      if (std::string_view(rare) == name && json[name] == ToJson(field)) {
+        json.erase(name);
+      }
+    }
   });
   WriteUnused(options, &json);
   return json.dump(1) + "\n";

@@ -1,5 +1,6 @@
 // Predictor: a model file in inference mode over batches of a data set or of
-// single samples. Used by eval and predict.
+// single samples; or several, whose outputs are averaged, also over several views
+// of each sample. Used by eval and predict.
 #ifndef TEMPER_PORTS_HOST_TRAIN_PREDICTOR_H_
 #define TEMPER_PORTS_HOST_TRAIN_PREDICTOR_H_
 
@@ -10,6 +11,7 @@
 #include "ports/host/os/arena.h"
 #include "ports/host/os/threads.h"
 #include "ports/host/train/job.h"
+#include "ports/host/train/views.h"
 
 namespace temper::host {
 
@@ -22,12 +24,19 @@ class Predictor {
             const std::string& arena = "",
             const std::string& backend = "highway");
 
+  // Another model whose outputs are averaged with those of this one: of
+  // probabilities or values. kMismatch unless it reads the same samples and tells
+  // the same classes in the same order.
+  void Average(const std::string& path);
+  // Average over these, too (ReadViews). kUsage unless samples are pictures.
+  void SetViews(std::vector<View> views);
+
   // At most batch() rows. Labels and targets may be null; label -1 is a class
   // that the model lacks.
   StepResult Run(const Batch& batch);
   // rows x outputs() numbers of the last Run.
   const float* Output() const {
-    return both_.empty() ? trainer_.Output() : both_.data();
+    return Averages() ? mean_.data() : OwnOutput();
   }
 
   const std::string& path() const { return path_; }  // of the file
@@ -41,8 +50,10 @@ class Predictor {
   Shape input() const { return trainer_.plan().shapes[0]; }
   uint32_t batch() const { return trainer_.plan().options.batch; }
   const Plan& plan() const { return trainer_.plan(); }
-  // Memory outside the arena: the model's header and the plan.
-  uint64_t OutsideBytes() const { return outside_bytes_; }
+  // The arenas of all models.
+  uint64_t ArenaBytes() const;
+  // Memory outside the arena: the models' headers and plans.
+  uint64_t OutsideBytes() const;
   // Name of output i: its class, "#i" for an output that no class belongs to;
   // its number if the model has no class names at all.
   std::string ClassName(uint32_t i) const;
@@ -59,11 +70,31 @@ class Predictor {
   void CheckShape(const Shape& shape, const std::string& where) const;
 
  private:
+  Predictor(const std::string& path, const Predictor& first);
+  void Load(uint32_t batch, const std::string& arena, Backend backend);
+  bool Averages() const { return !others_.empty() || !views_.empty(); }
+  // Each output is a label that is there or not.
+  bool SeveralLabels() const;
+  // This model alone, on these samples.
+  StepResult RunOwn(const Batch& batch);
+  const float* OwnOutput() const {
+    return both_.empty() ? trainer_.Output() : both_.data();
+  }
+  StepResult RunAll(const Batch& batch);
+  // Loss and hits of mean_.
+  void Judge(const Batch& batch, StepResult* result) const;
+
   const std::string path_;
   ModelDescription model_;
   std::unique_ptr<HostArena> arena_;
-  std::unique_ptr<ThreadPool> pool_;
+  std::shared_ptr<ThreadPool> pool_;  // of all models
+  std::string arena_limit_;
   Trainer trainer_;
+  std::vector<std::unique_ptr<Predictor>> others_;
+  std::vector<View> views_;    // none: samples as they are
+  std::vector<uint8_t> seen_;  // a batch of a view
+  std::vector<double> sum_;    // of outputs
+  std::vector<float> mean_;
   bool classifier_ = false, regressor_ = false;
   uint32_t outputs_ = 0;
   std::vector<float> both_;  // of a single output for two classes

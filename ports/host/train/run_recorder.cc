@@ -30,37 +30,45 @@ std::unique_ptr<RunFolder> NewFolder(Job& job) {
 
 }  // namespace
 
-RunRecorder::RunRecorder(Job& job, const Trainer& trainer,
+RunRecorder::Files::Files(const Job& job, uint32_t phase,
+                          const Trainer& trainer, const RunFolder& folder)
+    : last(job, phase, trainer, folder.Weights(kLastCheckpoint), true),
+      best(job, phase, trainer, folder.Weights(kBestWeights), false) {}
+
+RunRecorder::RunRecorder(Job& job, const Trainers& trainers,
                          RunObserver& observer,
                          std::unique_ptr<RunFolder> folder)
-    : job_(job),
-      observer_(observer),
-      folder_(std::move(folder)),
-      last_(job, trainer, folder_->Weights(kLastCheckpoint), true),
-      best_(job, trainer, folder_->Weights(kBestWeights), false) {}
+    : job_(job), observer_(observer), folder_(std::move(folder)) {
+  for (uint32_t k = 0; k < trainers.size(); ++k) {
+    files_.emplace_back(job, k, *trainers[k], *folder_);
+  }
+}
 
-RunRecorder::RunRecorder(Job& job, const Trainer& trainer,
+RunRecorder::RunRecorder(Job& job, const Trainers& trainers,
                          RunObserver& observer)
-    : RunRecorder(job, trainer, observer, NewFolder(job)) {
+    : RunRecorder(job, trainers, observer, NewFolder(job)) {
   OpenLogs(nullptr);
   // From the first moment there is something to go on from; and an older run is
   // only replaced when that is on the disk.
-  Write(last_, {});
+  Write(files_[phase_].last, {});
   metrics_->Sync();
   events_->Sync();
   folder_->Publish();
-  last_.MoveTo(folder_->weights_fd());
-  best_.MoveTo(folder_->weights_fd());
+  for (Files& files : files_) {
+    files.last.MoveTo(folder_->weights_fd());
+    files.best.MoveTo(folder_->weights_fd());
+  }
 }
 
-RunRecorder::RunRecorder(Job& job, const Trainer& trainer,
+RunRecorder::RunRecorder(Job& job, const Trainers& trainers,
                          RunObserver& observer,
                          std::unique_ptr<RunFolder> folder,
                          const Counters& from)
-    : RunRecorder(job, trainer, observer, std::move(folder)) {
+    : RunRecorder(job, trainers, observer, std::move(folder)) {
+  phase_ = from.phase;
   OpenLogs(&from);
   earlier_seconds_ =
-      events_->SecondsAt(from.step).value_or(metrics_->kept_seconds());
+      events_->SecondsAt(from.Steps()).value_or(metrics_->kept_seconds());
 }
 
 void RunRecorder::OpenLogs(const Counters* resumed) {
@@ -72,13 +80,13 @@ void RunRecorder::OpenLogs(const Counters* resumed) {
                       .classes = MeasuresClasses(job_)});
   metrics_ =
       resumed != nullptr
-          ? std::make_unique<MetricsLog>(metrics, resumed->epoch, columns)
+          ? std::make_unique<MetricsLog>(metrics, resumed->Epochs(), columns)
           : std::make_unique<MetricsLog>(metrics, columns);
   events_ = std::make_unique<EventLog>(folder_->Place("events.jsonl"),
                                        resumed != nullptr);
   events_->Begin(resumed != nullptr ? "resume" : "start")
-      .Field("epoch", resumed != nullptr ? resumed->epoch : 0u)
-      .Field("step", resumed != nullptr ? resumed->step : uint64_t{0})
+      .Field("epoch", resumed != nullptr ? resumed->Epochs() : 0u)
+      .Field("step", resumed != nullptr ? resumed->Steps() : uint64_t{0})
       .Field("target", simd::CurrentTarget().name)
       .Field("threads", job_.plan.options.threads)
       .Field("backend", job_.options.backend)
@@ -105,21 +113,23 @@ void RunRecorder::Write(Checkpoint& to, const Counters& counters) {
 void RunRecorder::Save(const char* why, const Counters& counters,
                        double seconds) {
   try {
-    Write(last_, counters);
+    Write(files_[phase_].last, counters);
   } catch (const Failure& failure) {
     if (failure.kind != ErrorKind::kDiverged) throw;
     FailDiverged(counters, failure.message);  // a weight is not finite
   }
   events_->Begin("save")
       .Field("why", why)
-      .Field("epoch", counters.epoch)
-      .Field("step", counters.step)
+      .Field("epoch", counters.Epochs())
+      .Field("step", counters.Steps())
       .Field("seconds", earlier_seconds_ + seconds)
       .Write();
   WarnOfLogs();
 }
 
-void RunRecorder::SaveBest(const Counters& counters) { Write(best_, counters); }
+void RunRecorder::SaveBest(const Counters& counters) {
+  Write(files_[phase_].best, counters);
+}
 
 void RunRecorder::Append(const MetricsRow& row) {
   metrics_->Append(row);
@@ -146,12 +156,15 @@ void RunRecorder::WarnOfLogs() {
   }
 }
 
-void RunRecorder::FailDiverged(const FitState& at, const std::string& why) {
+void RunRecorder::FailDiverged(const Counters& at, const std::string& why) {
   observer_.OnEnd();
-  events_->Begin("diverged").Field("step", at.step).Field("why", why).Write();
+  events_->Begin("diverged")
+      .Field("step", at.Steps())
+      .Field("why", why)
+      .Write();
   events_->Sync();
   Fail(ErrorKind::kDiverged, "training diverged",
-       fmt::format("step {} (epoch {})", at.step, at.epoch + 1), why,
+       fmt::format("step {} (epoch {})", at.Steps(), at.Epochs() + 1), why,
        fmt::format("Resumed as it is, it diverges again: start a new run with "
                    "a smaller --lr, or with --warmup. The last good state is "
                    "{}",

@@ -10,10 +10,12 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ports/host/run/metrics_log.h"
 #include "ports/host/run/run_folder.h"
@@ -27,13 +29,19 @@ namespace temper::host {
 
 class RunRecorder {
  public:
+  // One for each phase of the job.
+  using Trainers = std::vector<const Trainer*>;
+
   // The folder of a new run, job.options.out (which becomes the one that was
   // made), with the trainer's first weights as its first checkpoint. An older
   // run is only replaced when that is on the disk.
-  RunRecorder(Job& job, const Trainer& trainer, RunObserver& observer);
+  RunRecorder(Job& job, const Trainers& trainers, RunObserver& observer);
   // The folder of a run that goes on from `from`.
-  RunRecorder(Job& job, const Trainer& trainer, RunObserver& observer,
+  RunRecorder(Job& job, const Trainers& trainers, RunObserver& observer,
               std::unique_ptr<RunFolder> folder, const Counters& from);
+
+  // What is saved from now on is the trainer of this phase.
+  void EnterPhase(uint32_t phase) { phase_ = phase; }
 
   // Replaces last.safetensors. `seconds`: spent in training by this process.
   // Throws Failure: kDiverged (a weight is not finite: FailDiverged), kIo.
@@ -46,14 +54,16 @@ class RunRecorder {
   // The run's last event, and all logs to the disk.
   void End(const char* event, uint64_t step);
   // Logs the divergence and throws kDiverged with the way back.
-  [[noreturn]] void FailDiverged(const FitState& at, const std::string& why);
+  [[noreturn]] void FailDiverged(const Counters& at, const std::string& why);
   // What went wrong with the logs, to the observer.
   void WarnOfLogs();
 
   // best.safetensors is there.
   bool HasBest() const;
   std::string BestPath() const { return folder_->Weights(kBestWeights).shown; }
-  std::array<char, 64> WeightsSha256() const { return last_.WeightsSha256(); }
+  std::array<char, 64> WeightsSha256() const {
+    return files_[phase_].last.WeightsSha256();
+  }
   // Training time of the processes before this one.
   double earlier_seconds() const { return earlier_seconds_; }
   uint64_t saves() const { return saves_; }
@@ -63,7 +73,7 @@ class RunRecorder {
   const MetricsLog& metrics() const { return *metrics_; }
 
  private:
-  RunRecorder(Job& job, const Trainer& trainer, RunObserver& observer,
+  RunRecorder(Job& job, const Trainers& trainers, RunObserver& observer,
               std::unique_ptr<RunFolder> folder);
   void OpenLogs(const Counters* resumed);
   void Write(Checkpoint& to, const Counters& counters);
@@ -71,7 +81,14 @@ class RunRecorder {
   const Job& job_;
   RunObserver& observer_;
   std::unique_ptr<RunFolder> folder_;
-  Checkpoint last_, best_;
+  // The two files, as the trainer of each phase writes them.
+  struct Files {
+    Files(const Job& job, uint32_t phase, const Trainer& trainer,
+          const RunFolder& folder);
+    Checkpoint last, best;
+  };
+  std::deque<Files> files_;
+  uint32_t phase_ = 0;
   std::unique_ptr<MetricsLog> metrics_;
   std::unique_ptr<EventLog> events_;
   double earlier_seconds_ = 0;

@@ -127,7 +127,7 @@ RunSummary SummaryOf(const std::string& run) {
     const std::optional<Counters> counters = StoredCounters(last.header());
     if (!counters) Fail(ErrorKind::kBadData, "no counters", run, "", "");
     finished = HasFinished(*counters, options);
-    s.epochs = counters->epoch;
+    s.epochs = counters->Epochs();
     // Without validation data the best epoch is the last one, by no number.
     if (counters->best_epoch != 0 && counters->best_accuracy >= 0.0) {
       if (!last.header().classes.empty()) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 
 #include "ports/host/base/failure.h"
 #include "ports/host/train/backend.h"
@@ -45,14 +46,39 @@ double Sparsity(const Trainer& trainer) {
          static_cast<double>(std::max<uint64_t>(1, all));
 }
 
-FitOptions OptionsOf(const Job& job) {
+FitOptions OptionsOf(const Job& job, const JobPhase& phase) {
   FitOptions options;
-  options.schedule = job.schedule;
-  options.epochs = job.options.epochs;
-  options.batches_per_epoch = job.batches_per_epoch;
-  options.accumulate = job.accumulate;
+  options.schedule = phase.schedule;
+  options.epochs = phase.epochs;
+  options.batches_per_epoch = phase.batches_per_epoch;
+  options.accumulate = phase.accumulate;
   options.seed = job.options.seed;
   return options;
+}
+
+// In no phase a short last batch is left over.
+bool AllDrop(const Job& job) {
+  bool all = true;
+  for (uint32_t k = 0; k < job.PhaseCount(); ++k) {
+    all &= job.Phase(k).dropped_per_epoch != 0;
+  }
+  return all;
+}
+
+// From one plan's places to the other's, in the same arena, where the two may
+// overlap: both list the weights in ascending order without gaps.
+void MoveWeights(const Trainer& from, Trainer& to) {
+  const std::vector<TensorView>& source = from.Tensors();
+  const std::vector<TensorView>& target = to.Tensors();
+  const auto move = [&](size_t i) {
+    std::memmove(target[i].data, source[i].data,
+                 source[i].count * sizeof(float));
+  };
+  if (!source.empty() && target[0].data > source[0].data) {
+    for (size_t i = source.size(); i-- > 0;) move(i);
+  } else {
+    for (size_t i = 0; i < source.size(); ++i) move(i);
+  }
 }
 
 RunObserver& Silent() {
@@ -63,16 +89,20 @@ RunObserver& Silent() {
 }  // namespace
 
 Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
-                 RunObserver* observer)
+                 RunObserver* observer, const Counters* from, ThreadPool* pool)
     : job_(std::move(job)),
       observer_(observer != nullptr ? *observer : Silent()),
       regressor_(models::IsRegressor(job_.info.graph)),
       arena_(job_.arena_bytes),
-      pool_(MakeThreadPool(job_.run_threads != 0 ? job_.run_threads
-                                                 : job_.plan.options.threads)),
+      own_pool_(pool != nullptr
+                    ? nullptr
+                    : MakeThreadPool(job_.run_threads != 0
+                                         ? job_.run_threads
+                                         : job_.plan.options.threads)),
+      pool_(pool != nullptr ? *pool : *own_pool_),
       loader_(job_.data.train,
-              {job_.options.batch, job_.options.seed, true,
-               job_.dropped_per_epoch != 0, job_.augment, job_.class_weights,
+              {job_.options.batch, job_.options.seed, true, AllDrop(job_),
+               job_.augment, job_.class_weights,
                !job_.options.sampler.empty()}),
       val_loader_(
           job_.data.val
@@ -80,15 +110,18 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
                     *job_.data.val,
                     LoaderOptions{job_.options.batch, 0, false, false, {}})
               : nullptr),
-      metrics_(job_),
-      fit_(trainer_, SourceOf(&loader_), OptionsOf(job_),
-           SourceOf(val_loader_.get()), observers_) {
-  const Status status =
-      trainer_.Create(job_.plan, arena_.data(), arena_.size(), pool_->runner());
-  if (!status.ok()) FailStatus(status, job_.info.graph, "arena");
-  average_ = std::make_unique<Averaging>(
-      trainer_, loader_, FirstAveragedStep(job_.plan.options.hooks),
-      job_.options.seed);
+      metrics_(job_) {
+  std::optional<Counters> at;
+  if (resumed) {
+    at = from != nullptr ? *from : ReadCounters(job_.source->header(), job_);
+    phase_ = at->phase;
+  }
+  stages_.resize(job_.PhaseCount());
+  // Each writes its first values into the arena: the one that runs comes last.
+  for (uint32_t k = 0; k < job_.PhaseCount(); ++k) {
+    if (k != phase_) MakeStage(k);
+  }
+  MakeStage(phase_);
   const JobOptions& o = job_.options;
   best_epoch_.patience = o.early_stop;
   best_epoch_.min_delta = o.min_delta;
@@ -99,18 +132,18 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
                             ? Monitor::kScore
                             : Monitor::kAccuracy;
   if (resumed) {
-    Resume(std::move(resumed));
-    PrepareSegments(trainer_, "backend");
+    Resume(std::move(resumed), *at);
+    PrepareSegments(trainer(), "backend");
   } else {
     // All that can fail without a folder comes before there is one.
-    SetWeights(job_, trainer_);
-    PrepareSegments(trainer_, "backend");
-    recorder_ = std::make_unique<RunRecorder>(job_, trainer_, observer_);
+    SetWeights(job_, trainer());
+    PrepareSegments(trainer(), "backend");
+    recorder_ = std::make_unique<RunRecorder>(job_, Trainers(), observer_);
     if (!job_.source) {  // a model file's weights have been trained
       signal_rms_.assign(job_.plan.graph.nodes.size(), -1.0);
-      trainer_.WatchSignal(signal_rms_.data());
+      trainer().WatchSignal(signal_rms_.data());
       result_.signals.resize(4);
-      result_.signals.resize(FindAlike(trainer_, result_.signals.data(), 1));
+      result_.signals.resize(FindAlike(trainer(), result_.signals.data(), 1));
     }
   }
   saved_ = true;
@@ -121,22 +154,58 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
   for (const std::string& line : job_.findings) recorder_->Note(line);
 }
 
-void Session::Resume(std::unique_ptr<RunFolder> folder) {
-  const Counters from = ReadCounters(job_.source->header(), job_);
-  RestoreState(*job_.source, trainer_);
-  trainer_.SetStepCount(from.step);
-  fit_.state() = from;
+void Session::MakeStage(uint32_t k) {
+  const JobPhase& phase = job_.Phase(k);
+  Stage& stage = stages_[k];
+  const Status status = stage.trainer.Create(phase.plan, arena_.data(),
+                                             arena_.size(), pool_.runner());
+  if (!status.ok()) FailStatus(status, job_.info.graph, "arena");
+  stage.average = std::make_unique<Averaging>(
+      stage.trainer, loader_, FirstAveragedStep(phase.plan.options.hooks),
+      job_.options.seed);
+  stage.fit = std::make_unique<Fit>(stage.trainer, SourceOf(&loader_),
+                                    OptionsOf(job_, phase),
+                                    SourceOf(val_loader_.get()), observers_);
+}
+
+RunRecorder::Trainers Session::Trainers() const {
+  RunRecorder::Trainers trainers;
+  for (const Stage& stage : stages_) trainers.push_back(&stage.trainer);
+  return trainers;
+}
+
+void Session::EnterNextPhase() {
+  const Counters done = counters();
+  const Trainer& before = trainer();
+  ++phase_;
+  MoveWeights(before, trainer());
+  for (const StateView& state : trainer().States()) {
+    std::fill_n(state.data, state.count, 0.0f);
+  }
+  trainer().SetStepCount(0);
+  fit().state() = FitState();
+  fit().state().first_epoch = done.Epochs();
+  fit().state().first_step = done.Steps();
+  best_epoch_.waited = 0;
+  recorder_->EnterPhase(phase_);
+  Save("phase");
+}
+
+void Session::Resume(std::unique_ptr<RunFolder> folder, const Counters& from) {
+  RestoreState(*job_.source, trainer());
+  trainer().SetStepCount(from.step);
+  fit().state() = from;
   best_epoch_.epoch = from.best_epoch;
   best_epoch_.accuracy = from.best_accuracy;
   best_epoch_.loss = from.best_loss;
   best_epoch_.waited = from.waited;
-  recorder_ = std::make_unique<RunRecorder>(job_, trainer_, observer_,
+  recorder_ = std::make_unique<RunRecorder>(job_, Trainers(), observer_,
                                             std::move(folder), from);
   result_.was_finished = Finished();
   CheckBest();
   const EventLog& events = recorder_->events();
   const std::optional<uint64_t> step = events.diverged_step();
-  if (!result_.was_finished && step && *step >= from.step) {
+  if (!result_.was_finished && step && *step >= from.Steps()) {
     diverged_ = fmt::format("step {} ({})", *step, events.diverged_why());
   }
   // As it was said when the run ended.
@@ -144,7 +213,7 @@ void Session::Resume(std::unique_ptr<RunFolder> folder) {
   result_.val_diverged =
       result_.was_finished && val_loader_ &&
       (best_epoch_.epoch == 0 ||
-       (metrics.kept_epoch() == from.epoch && !metrics.kept_validation()));
+       (metrics.kept_epoch() == from.Epochs() && !metrics.kept_validation()));
 }
 
 // The weights of the best epoch may have been deleted: then the best of the
@@ -171,7 +240,7 @@ void Session::JudgeSignal() {
   const uint32_t count = FindSignals(job_.plan, signal_rms_.data(), found, 3);
   result_.signals.insert(result_.signals.end(), found, found + count);
   signal_rms_.clear();
-  trainer_.WatchSignal(nullptr);
+  trainer().WatchSignal(nullptr);
   for (const SignalFinding& finding : result_.signals) {
     const std::string text =
         SignalText(job_.plan.graph, finding, job_.options.init);
@@ -186,8 +255,17 @@ SessionResult Session::Run() {
   for (const std::string& note : job_.notes) observer_.OnNote(note);
   recorder_->WarnOfLogs();
   saved_at_ = start;
-  const FitResult end = result_.was_finished ? FitResult() : fit_.Run();
-  average_->End();  // of a validation that was stopped
+  FitResult end;
+  while (!result_.was_finished) {
+    if (!PhaseHasFinished(counters(), job_.options)) end = fit().Run();
+    now().average->End();  // of a validation that was stopped
+    if (failure_ || end.end == FitEnd::kFailed || Finished() ||
+        !PhaseHasFinished(counters(), job_.options)) {
+      break;
+    }
+    EnterNextPhase();
+    end = {};
+  }
   if (failure_) std::rethrow_exception(failure_);
   if (end.end == FitEnd::kFailed) {
     if (end.validating) {
@@ -197,21 +275,22 @@ SessionResult Session::Run() {
   }
   const bool finished = Finished();
   result_.finished = finished;
-  result_.stopped_early = finished && fit_.state().epoch < job_.options.epochs;
+  result_.stopped_early =
+      finished && fit().state().epoch < fit().options().epochs;
   observer_.OnEnd();
   if (!finished) {
     if (!saved_) Save("stop");
     result_.end = SessionEnd::kStopped;
   } else if (!val_loader_ && !(result_.was_finished && have_best_)) {
     // Without validation data nobody can say which epoch was best: the last.
-    average_->Begin();
+    now().average->Begin();
     recorder_->SaveBest(counters());
-    average_->End();
+    now().average->End();
   }
   if (result_.val_diverged && finished) result_.end = SessionEnd::kDiverged;
-  recorder_->End(finished ? "end" : "stop", fit_.state().step);
-  result_.epochs_done = fit_.state().epoch;
-  result_.steps_done = fit_.state().step;
+  recorder_->End(finished ? "end" : "stop", counters().Steps());
+  result_.epochs_done = counters().Epochs();
+  result_.steps_done = counters().Steps();
   result_.best_epoch = best_epoch_.epoch;
   result_.best_accuracy = best_epoch_.accuracy;
   result_.best_loss = best_epoch_.loss;
@@ -231,7 +310,8 @@ bool Session::Finished() const { return HasFinished(counters(), job_.options); }
 
 Counters Session::counters() const {
   Counters counters;
-  static_cast<FitState&>(counters) = fit_.state();
+  static_cast<FitState&>(counters) = fit().state();
+  counters.phase = phase_;
   counters.best_epoch = best_epoch_.epoch;
   counters.best_accuracy = best_epoch_.accuracy;
   counters.best_loss = best_epoch_.loss;
@@ -256,12 +336,12 @@ bool Session::Continue(const Fit&) {
 }
 
 void Session::OnValidation(Fit&) {
-  average_->Begin();
+  now().average->Begin();
   metrics_.Begin();
 }
 
 void Session::OnEvaluated(Fit&, const Batch& batch) {
-  metrics_.Add(batch, trainer_.Output());
+  metrics_.Add(batch, trainer().Output());
 }
 
 void Session::OnValidated(Fit&, FitMeans* means) {
@@ -274,10 +354,10 @@ bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
   train_seconds_ += Since(batch_began_);
   return Guarded([&] {
     JudgeSignal();
-    const FitState& at = fit_.state();
+    const FitState& at = fit().state();
     const double n = static_cast<double>(at.samples);
     ProgressState shown = Progress();
-    shown.epoch = at.epoch + 1;
+    shown.epoch = at.first_epoch + at.epoch + 1;
     shown.step = at.batch;
     shown.samples += at.samples;
     shown.loss = at.loss_sum / n;
@@ -294,10 +374,11 @@ bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
 ProgressState Session::Progress() const {
   const uint64_t samples = job_.data.train.size();
   ProgressState shown;
-  shown.epoch = fit_.state().epoch;
+  const FitState& at = fit().state();
+  shown.epoch = at.first_epoch + at.epoch;
   shown.epochs = job_.options.epochs;
-  shown.step = shown.steps = job_.batches_per_epoch;
-  shown.samples = fit_.state().epoch * samples;
+  shown.step = shown.steps = fit().options().batches_per_epoch;
+  shown.samples = shown.epoch * samples;
   shown.samples_total = job_.options.epochs * samples;
   return shown;
 }
@@ -349,10 +430,10 @@ void Session::EndEpoch(const EpochReport& report) {
   // Best first: if the power fails in between, the epoch is made again, and
   // with it the same best.
   if (row.best && val_loader_) recorder_->SaveBest(counters());
-  average_->End();
-  row.penalty = static_cast<float>(trainer_.Penalty());
+  now().average->End();
+  row.penalty = static_cast<float>(trainer().Penalty());
   if (job_.options.l1 > 0) {
-    row.sparsity = static_cast<float>(Sparsity(trainer_));
+    row.sparsity = static_cast<float>(Sparsity(trainer()));
   }
   recorder_->Append(row);  // the checkpoint must never be ahead of its row
   Save("epoch");
@@ -408,7 +489,7 @@ void Session::Save(const char* why) {
 void Session::Diverged(const Status& status) {
   if (status.code != StatusCode::kNotFinite) {
     FailStatus(status, job_.info.graph,
-               fmt::format("step {}", fit_.state().step));
+               fmt::format("step {}", counters().Steps()));
   }
   JudgeSignal();
   std::string why = status.message;
@@ -416,7 +497,7 @@ void Session::Diverged(const Status& status) {
     why = fmt::format("layer {}: {}", job_.info.graph.nodes[status.node].name,
                       why);
   }
-  recorder_->FailDiverged(fit_.state(), why);
+  recorder_->FailDiverged(counters(), why);
 }
 
 }  // namespace temper::host

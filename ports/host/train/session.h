@@ -13,6 +13,7 @@
 
 #include <array>
 #include <chrono>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -77,9 +78,13 @@ class Session : private FitObserver {
  public:
   // A new run in job.options.out; or, with the folder of a run, its
   // continuation from the checkpoint job.source. `observer` must outlive the
-  // session; null: the run says nothing and is never stopped.
+  // session; null: the run says nothing and is never stopped. `from`: where a
+  // run goes on whose length was changed (lengthen.h); null: ReadCounters.
+  // `pool`: of another owner, with at most the plan's threads, in the place of
+  // one that the session starts.
   Session(Job job, std::unique_ptr<RunFolder> resumed,
-          RunObserver* observer = nullptr);
+          RunObserver* observer = nullptr, const Counters* from = nullptr,
+          ThreadPool* pool = nullptr);
 
   // Trains until the end or a stop, without allocating. Throws Failure:
   // kDiverged, kIo.
@@ -92,7 +97,7 @@ class Session : private FitObserver {
   bool Finished() const;
   // "step 12 (why)" if the run has diverged at a step that is still to come.
   const std::string& diverged() const { return diverged_; }
-  Trainer& trainer() { return trainer_; }
+  Trainer& trainer() { return now().trainer; }
 
  private:
   // Between steps. Exceptions are kept for Run: a fit is compiled without
@@ -108,7 +113,21 @@ class Session : private FitObserver {
   void EndEpoch(const EpochReport& report);
   void Validated(const FitMeans& validation, MetricsRow* row);
   ProgressState Progress() const;
-  void Resume(std::unique_ptr<RunFolder> folder);
+  void Resume(std::unique_ptr<RunFolder> folder, const Counters& from);
+  // What runs a phase. All are set up before the first step, in one arena.
+  struct Stage {
+    Trainer trainer;
+    std::unique_ptr<Averaging> average;
+    std::unique_ptr<Fit> fit;
+  };
+  Stage& now() { return stages_[phase_]; }
+  const Stage& now() const { return stages_[phase_]; }
+  Fit& fit() { return *now().fit; }
+  const Fit& fit() const { return *now().fit; }
+  void MakeStage(uint32_t phase);
+  RunRecorder::Trainers Trainers() const;
+  // Ends the phase: the next one begins with its weights.
+  void EnterNextPhase();
   void CheckBest();
   void JudgeSignal();
   void Save(const char* why);
@@ -118,15 +137,15 @@ class Session : private FitObserver {
   RunObserver& observer_;
   const bool regressor_;  // it learns values: errors instead of accuracy
   HostArena arena_;
-  std::unique_ptr<ThreadPool> pool_;
-  Trainer trainer_;
+  std::unique_ptr<ThreadPool> own_pool_;
+  ThreadPool& pool_;
   Loader loader_;
   std::unique_ptr<Loader> val_loader_;
-  std::unique_ptr<Averaging> average_;
   BestKeeper best_epoch_;
   ValidationMetrics metrics_;
   FitObserver* const observers_[2] = {&best_epoch_, this};
-  Fit fit_;
+  std::deque<Stage> stages_;
+  uint32_t phase_ = 0;
   std::unique_ptr<RunRecorder> recorder_;
   uint64_t trained_samples_ = 0;  // by this process
   double train_seconds_ = 0;

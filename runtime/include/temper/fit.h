@@ -77,6 +77,10 @@ struct FitState {
   uint64_t correct = 0, samples = 0;
   uint64_t clipped = 0;    // steps whose gradients a hook has made smaller
   ScheduleState schedule;  // what it remembers
+  // Epochs and steps of the fits before this one, where several follow each
+  // other: reports count them, the fit itself does not.
+  uint32_t first_epoch = 0;
+  uint64_t first_step = 0;
 };
 
 // Means over the samples of an epoch.

@@ -69,6 +69,9 @@ enum class Backend : uint32_t {
   kCount
 };
 
+// An entry of PlanOptions::frozen.
+inline constexpr uint8_t kFrozenKernel = 2;
+
 struct PlanOptions {
   uint32_t batch = 32;   // most samples in a step
   uint32_t threads = 1;  // most threads that will run it
@@ -79,13 +82,17 @@ struct PlanOptions {
   // slabs of samples: about the last-level cache. Changes speed and memory, no
   // bit of a result.
   uint64_t cache_bytes = uint64_t{32} << 20;
-  // One entry per node, nonzero = frozen altogether (weights and statistics);
-  // empty = nothing is frozen.
+  // One entry per node, nonzero = frozen altogether (weights and statistics), or
+  // with kFrozenKernel its kernel alone: the bias trains, and backward needs no
+  // input. Empty = nothing is frozen.
   std::vector<uint8_t> frozen{};
   GradientMode gradients = GradientMode::kFused;
   // One entry per node: its learning rate is the step's times this, finite and
   // >= 0; empty = 1 for all. 0 is not frozen: state and statistics follow.
   std::vector<float> rate_factors{};
+  // Likewise for the optimizer's weight_decay: its weights decay by that times
+  // this. Of layers with 0 nothing decays.
+  std::vector<float> decay_factors{};
   // What happens between gradients and update and after the update
   // (update_hooks.h), in this order; at most kMaxHooks.
   std::vector<UpdateHook> hooks{};
@@ -137,6 +144,7 @@ Status VisitWeights(const Graph& graph,
 struct NodeMode {
   bool backward = false;       // a gradient reaches this node
   bool train_weights = false;  // its weights are updated
+  bool train_kernel = false;   // and the kernel is one of them
   bool live_statistics =
       false;  // batch norm: uses and updates batch statistics
   bool need_dx[kMaxInputs] = {};  // a node below needs this input's gradient
@@ -151,6 +159,12 @@ struct NodeMode {
   bool derived = false;
   bool derived_input[kMaxInputs] = {};  // this input is derived
 };
+
+// Whether a weight of this role is updated in such a node.
+constexpr bool Trains(const NodeMode& mode, WeightRole role) {
+  return mode.train_weights && IsTrained(role) &&
+         (mode.train_kernel || role != WeightRole::kKernel);
+}
 
 enum class TensorKind : uint32_t {
   kActivation,          // output of one node, or of several that share it

@@ -1,0 +1,68 @@
+// See lengthen.h.
+#include "ports/host/train/lengthen.h"
+
+#include <fmt/format.h>
+
+#include "ports/host/base/failure.h"
+#include "ports/host/train/job_plan.h"
+#include "ports/host/train/phases.h"
+
+namespace temper::host {
+namespace {
+
+// The last phase takes what the others leave. False if that is nothing.
+bool SetEpochs(JobOptions* options, uint32_t epochs) {
+  if (!options->phases.empty()) {
+    uint32_t& last = options->phases.back().epochs;
+    const uint32_t before = options->epochs - last;
+    if (epochs <= before) return false;
+    last = epochs - before;
+  }
+  options->epochs = epochs;
+  return true;
+}
+
+// Of the step that comes next.
+double NextRate(const Job& job, const Counters& at) {
+  const JobPhase& phase = job.Phase(at.phase);
+  const uint64_t steps = phase.schedule.total_steps;
+  return at.step < steps ? LearningRate(phase.schedule, at.step, at.schedule)
+                         : 0.0;
+}
+
+}  // namespace
+
+JobOptions AsSaved(const JobOptions& options,
+                   const ModelDescription& checkpoint) {
+  JobOptions before = options;
+  if (options.lengthened_from == 0 ||
+      StoredOptions(checkpoint) == OptionsFingerprint(options) ||
+      !SetEpochs(&before, options.lengthened_from)) {
+    return options;
+  }
+  return before;
+}
+
+void SetLength(Job& job, uint32_t epochs, Counters* at) {
+  const uint32_t before = job.options.epochs;
+  if (epochs == before) return;
+  const bool was_finished = HasFinished(*at, job.options);
+  const double rate = was_finished ? 0.0 : NextRate(job, *at);
+  if (epochs < at->Epochs() || (epochs == at->Epochs() && at->batch != 0) ||
+      !SetEpochs(&job.options, epochs)) {
+    Fail(ErrorKind::kUsage, "--epochs", fmt::format("{}", epochs),
+         fmt::format("the run has done {} epochs and has {}", at->Epochs(),
+                     before),
+         "Give the number of epochs in all, those that are done included");
+  }
+  job.options.lengthened_from = before;
+  if (was_finished) at->waited = 0;
+  PlanJob(job, true);
+  job.notes.push_back(fmt::format(
+      "the run has {} epochs now, it had {}; its schedule is computed anew for "
+      "that length: the next step has a rate of {:.6g}{}",
+      epochs, before, NextRate(job, *at),
+      was_finished ? "" : fmt::format(" in the place of {:.6g}", rate)));
+}
+
+}  // namespace temper::host

@@ -1,0 +1,294 @@
+#!/usr/bin/env python3
+"""Phases, groups of layers, presets, series, longer runs, splits and averages of
+predictions from outside: each does what it says, byte for byte where that is
+promised, or is refused.
+
+  python3 tests/host/cli_phases_test.py TEMPER
+"""
+import csv
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+import unittest
+
+import cli_test
+from cli_test import Case, message, run
+
+
+class Phases(Case):
+    def setUp(self):
+        self.val = self.spec + "?val=0.25"
+
+    def job(self, out, *more, verb="train", model="resnet8", data=None, epochs=2):
+        words = ["finetune", model] if verb == "finetune" else ["train", "--model", model]
+        return [*words, "--data", data or self.val, "--batch", "16", "--threads", "1", "--epochs", epochs, "--out", self.tmp / out,
+                "--json", "--quiet", *more]
+
+    def result(self, out, *more, **how):
+        return json.loads(run(*self.job(out, *more, **how)).stdout)
+
+    def weights(self, out, name="last"):
+        return (self.tmp / out / "weights" / f"{name}.safetensors").read_bytes()
+
+    def config(self, out):
+        return json.loads((self.tmp / out / "config.json").read_text())
+
+    def rows(self, out):
+        with open(self.tmp / out / "metrics.csv", newline="") as file:
+            return [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in csv.DictReader(file)]
+
+    def resumed(self, command, out, most=20):
+        """A run that is stopped and resumed until it ends; the number of stops."""
+        command = [cli_test.TEMPER, *map(str, command)]
+        stops = 0
+        while True:
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if stops < most:
+                time.sleep(0.04 + 0.02 * stops)
+                process.send_signal(signal.SIGKILL if stops % 2 else signal.SIGTERM)
+            code = process.wait(timeout=120)
+            if code == 0:
+                return stops
+            if (self.tmp / out / "weights" / "last.safetensors").exists():
+                self.assertIn(code, (75, -signal.SIGTERM, -signal.SIGKILL))
+                command = [cli_test.TEMPER, "resume", str(self.tmp / out), "--json", "--quiet"]
+            stops += 1
+
+    def test_phases_are_the_runs_made_by_hand(self):
+        self.result("base", data=self.spec + "?classes=0-2&val=0.25", epochs=1)
+        base = self.tmp / "base" / "weights" / "last.safetensors"
+        for optimizer in ("sgd", "adam"):
+            common = ["--optimizer", optimizer, "--dropout", 0.2, "--augment", "hflip"]
+            one = self.result(f"one-{optimizer}", *common, "--freeze", "body", "--lr", 0.02, verb="finetune", model=base, epochs=2)
+            two = self.result(f"two-{optimizer}", *common, "--lr", 0.003, "--schedule", "linear", verb="finetune",
+                              model=self.tmp / f"one-{optimizer}" / "weights" / "last.safetensors", epochs=3)
+            both = self.result(f"both-{optimizer}", *common, "--phases", "head:2?lr=0.02,all:3?lr=0.003;schedule=linear",
+                               verb="finetune", model=base)
+            self.assertEqual(both["weights_sha256"], two["weights_sha256"], optimizer)
+            self.assertNotEqual(one["weights_sha256"], two["weights_sha256"])
+            self.assertEqual(both["arena_bytes"], max(one["arena_bytes"], two["arena_bytes"]))
+            rows = self.rows(f"both-{optimizer}")
+            self.assertEqual([row["epoch"] for row in rows], list("12345"))
+            by_hand = self.rows(f"one-{optimizer}") + self.rows(f"two-{optimizer}")
+            for column in ("train_loss", "val_loss", "lr", "train_accuracy"):
+                self.assertEqual([row[column] for row in rows], [row[column] for row in by_hand])
+            self.assertEqual(both["steps"], one["steps"] + two["steps"])
+
+    def test_phases_go_on_across_every_border(self):
+        # Many epochs of little work; state of different size in each phase.
+        phases = "head:15?optimizer=adam,last=1:15,all:15?lr=0.001;schedule=constant"
+        more = ["--phases", phases, "--average", "ema?decay=0.9", "--save-every", "0.01"]
+        whole = self.result("whole", *more, model="mlp?hidden=24,16")
+        self.assertEqual(whole["epochs"], 45)
+        stops = self.resumed(self.job("parts", *more, model="mlp?hidden=24,16"), "parts")
+        self.assertGreater(stops, 3)
+        self.assertEqual(self.weights("parts"), self.weights("whole"))
+        self.assertEqual(self.weights("parts", "best"), self.weights("whole", "best"))
+        self.assertEqual(self.rows("parts"), self.rows("whole"))
+        runs = json.loads(run("list", "runs", self.tmp / "parts", "--json").stdout)["runs"]
+        self.assertEqual([(r["state"], r["epochs"], r["epochs_total"]) for r in runs], [("finished", 45, 45)])
+
+    def test_threads_and_targets_give_the_same_bytes(self):
+        if not cli_test.EXACT:
+            self.skipTest("not exact here")
+        shas = set()
+        for threads in (1, 2):
+            command = self.job(f"threads-{threads}", "--phases", "head:1,all:1", "--group", "body?rate=0.5")
+            command[command.index("--threads") + 1] = threads
+            shas.add(json.loads(run(*command).stdout)["weights_sha256"])
+        self.assertEqual(len(shas), 1)
+
+    def test_early_stopping_ends_a_phase(self):
+        done = self.result("early", "--phases", "head:20,all:20", "--early-stop", 2, "--min-delta", 100, model="mlp?hidden=16")
+        # The first epoch is the best one of all: two more in the first phase, two in the second.
+        self.assertEqual((done["epochs"], done["stopped_early"], done["best_epoch"]), (5, True, 1))
+
+    def test_what_is_wrong_with_phases_is_said(self):
+        for wrong, code in (("head:0", 64), ("head:x", 64), ("head?rate=1", 64), ("last=x", 64), ("head,,all", 64), ("", 64),
+                            ("head?lr=-1", 64), ("all?schedule=cosin", 64), ("all?optimizer=adma", 64), ("conv9:1", 78)):
+            message(run(*self.job("no", "--phases", wrong), expect=code))
+            self.assertFalse((self.tmp / "no" / "weights").exists())
+
+    def test_plan_and_simulate_show_phases(self):
+        plan = json.loads(run("plan", "--model", "resnet8", "--data", self.spec, "--phases", "head:2,all:1", "--optimizer", "adam",
+                              "--threads", 1, "--json").stdout)
+        phases = plan["phases"]
+        self.assertEqual([p["layers"] for p in phases], ["head", "all"])
+        self.assertEqual(plan["arena_bytes"], max(p["arena_bytes"] for p in phases))
+        self.assertLess(phases[0]["arena_bytes"], phases[1]["arena_bytes"])
+        self.assertLess(phases[0]["state_bytes"], phases[1]["state_bytes"])
+        both, one, two = (json.loads(run("simulate", "--device", "pi-4", "--model", "resnet8", "--data", self.spec, "--threads", 1,
+                                         "--no-run", "--json", "--epochs", 1, *more).stdout)["estimate"]
+                          for more in (["--phases", "head:2,all:1"], ["--freeze", "body"], []))
+        self.assertEqual(both["steps"], 3 * one["steps"])
+        self.assertAlmostEqual(both["steps_seconds"], 2 * one["steps_seconds"] + two["steps_seconds"])
+        dry = json.loads(run("train", "--model", "mlp", "--data", self.spec, "--phases", "head:2,all", "--dry-run", "--json").stdout)
+        self.assertEqual(dry["options"]["phases"]["value"], "head:2,all")
+
+    def test_phases_in_a_job_file(self):
+        (self.tmp / "job.toml").write_text('epochs = 2\n[[phase]]\ntrain = "head"\nepochs = 1\nlr = 0.02\n'
+                                           '[[phase]]\ntrain = "all"\nschedule = "step?step_size=1&gamma=0.5"\n')
+        done = self.result("file", "--config", self.tmp / "job.toml", model="mlp?hidden=16")
+        self.assertEqual(done["epochs"], 3)
+        phases = self.config("file")["phases"]
+        self.assertEqual([(p["train"], p["epochs"]) for p in phases], [("head", 1), ("all", 2)])
+        self.assertEqual(phases[0]["lr"], 0.02)
+        (self.tmp / "bad.toml").write_text('[[phase]]\ntrain = "head"\nrate = 1\n')
+        self.assertIn("bad.toml:3", message(run(*self.job("no", "--config", self.tmp / "bad.toml"), expect=78)))
+
+    def test_presets(self):
+        names = [p["name"] for p in json.loads(run("list", "presets", "--json").stdout)["presets"]]
+        self.assertEqual(names, ["head", "last", "norm_bias", "full", "lp_ft", "gradual", "lecture"])
+        self.result("source", data=self.spec + "?classes=0-2", epochs=1)
+        source = self.tmp / "source" / "weights" / "last.safetensors"
+        shas = set()
+        for preset in (*(n for n in names if n not in ("lecture",)), "last?k=1"):
+            done = self.result(f"preset-{preset}", "--preset", preset, verb="finetune", model=source, epochs=4)
+            self.assertEqual(done["epochs"], 4, preset)
+            shas.add(done["weights_sha256"])
+        self.assertEqual(len(shas), 7)
+        hand = self.result("hand-head", "--freeze", "body", "--lr", 0.05, verb="finetune", model=source, epochs=4)
+        self.assertIn(hand["weights_sha256"], shas)
+        hand = self.result("hand-full", verb="finetune", model=source, epochs=4)
+        self.assertIn(hand["weights_sha256"], shas)
+        lecture = self.config_of("lecture", "--preset", "lecture")
+        self.assertTrue(lecture["optimizer"].startswith("adam?"))
+        self.assertEqual(lecture["lr"], 0.001)
+        kept = self.config_of("kept", "--preset", "lecture", "--schedule", "linear", "--lr", 0.01)
+        self.assertTrue(kept["schedule"].startswith("linear"))
+        self.assertEqual(kept["lr"], 0.01)
+        message(run(*self.job("no", "--preset", "lp_ft"), expect=64))
+        message(run(*self.job("no", "--preset", "lectur"), expect=64))
+
+    def config_of(self, out, *more):
+        self.result(out, *more, epochs=1)
+        return self.config(out)
+
+    def test_groups(self):
+        plain = self.result("plain", model="mlp?hidden=16")
+        same = self.result("same", "--group", "fc1?rate=1&decay=1", model="mlp?hidden=16")
+        self.assertEqual(plain["weights_sha256"], same["weights_sha256"])
+        self.assertNotIn("group", self.config("plain"))
+        shas = {plain["weights_sha256"]}
+        for group in ("fc1?rate=0.5", "fc1?decay=0", "body?rate=0", "head?rate=2&decay=3"):
+            shas.add(self.result(group.replace("?", "-"), "--group", group, model="mlp?hidden=16")["weights_sha256"])
+        self.assertEqual(len(shas), 5)
+        two = self.result("two-words", "--group", "*?rate=0.5", "--group", "head?rate=1", model="mlp?hidden=16")
+        one = self.result("one-word", "--group", "fc1?rate=0.5", model="mlp?hidden=16")
+        self.assertEqual(two["weights_sha256"], one["weights_sha256"])
+        decay = self.result("layer-decay", "--layer-decay", 0.5, model="mlp?hidden=16")
+        self.assertEqual(decay["weights_sha256"], one["weights_sha256"])
+        self.resumed(self.job("group-parts", "--group", "fc1?rate=0.5", model="mlp?hidden=16", epochs=40), "group-parts", most=4)
+        self.result("group-whole", "--group", "fc1?rate=0.5", model="mlp?hidden=16", epochs=40)
+        self.assertEqual(self.weights("group-parts"), self.weights("group-whole"))
+        for wrong, code in (("fc1", 64), ("?rate=1", 64), ("fc1?rate=-1", 64), ("fc1?lr=1", 64), ("fc9?rate=1", 78)):
+            message(run(*self.job("no", "--group", wrong, model="mlp?hidden=16"), expect=code))
+
+    def test_a_run_is_made_longer(self):
+        # With a constant rate the first epochs of a longer run are those of a shorter one.
+        for name, more in (("constant", ["--schedule", "constant"]),
+                           ("phases", ["--schedule", "constant", "--phases", "head:1,all:1"])):
+            self.result(f"{name}-short", *more, model="mlp?hidden=16", epochs=2)
+            long = [*more[:-1], "head:1,all:3"] if name == "phases" else more
+            want = self.result(f"{name}-long", *long, model="mlp?hidden=16", epochs=4)
+            done = run("resume", self.tmp / f"{name}-short", "--epochs", 4, "--json")
+            self.assertIn("computed anew", done.stderr)
+            self.assertEqual(json.loads(done.stdout)["weights_sha256"], want["weights_sha256"])
+            self.assertEqual(self.rows(f"{name}-short"), [dict(r) for r in self.rows(f"{name}-long")])
+            # And stays it.
+            again = json.loads(run("resume", self.tmp / f"{name}-short", "--json").stdout)
+            self.assertEqual((again["epochs"], again["epochs_total"]), (4, 4))
+            message(run("resume", self.tmp / f"{name}-short", "--epochs", 3, expect=64))
+        # Killed between its new options and the first checkpoint of the new length.
+        self.result("killed", "--schedule", "cosine", model="mlp?hidden=16", epochs=2)
+        before = self.weights("killed")
+        run("resume", self.tmp / "killed", "--epochs", 5)
+        want = self.weights("killed")
+        self.result("again", "--schedule", "cosine", model="mlp?hidden=16", epochs=2)
+        run("resume", self.tmp / "again", "--epochs", 5)
+        (self.tmp / "again" / "weights" / "last.safetensors").write_bytes(before)
+        run("resume", self.tmp / "again")
+        self.assertEqual(self.weights("again"), want)
+        # A run that stopped early waits anew.
+        self.result("early-short", "--early-stop", 1, "--min-delta", 100, model="mlp?hidden=16", epochs=9)
+        done = json.loads(run("resume", self.tmp / "early-short", "--epochs", 12, "--json").stdout)
+        self.assertEqual(done["epochs"], 3)
+
+    def test_series(self):
+        folds = json.loads(run(*self.job("folds", "--folds", 3, data=self.spec, model="mlp?hidden=16")).stdout)
+        self.assertEqual(len(folds["runs"]), 3)
+        values = [r["val_accuracy"] for r in folds["runs"]]
+        self.assertAlmostEqual(folds["mean"]["val_accuracy"], statistics.mean(values))
+        self.assertAlmostEqual(folds["spread"]["val_accuracy"], statistics.stdev(values))
+        single = self.result("single", data=self.spec + "?folds=3&fold=2", model="mlp?hidden=16")
+        self.assertEqual(single["weights_sha256"], folds["runs"][1]["weights_sha256"])
+        self.assertEqual(self.config("folds/fold-2")["data"].split("?")[1], "folds=3&fold=2")
+        seeds = json.loads(run(*self.job("seeds", "--seeds", 2, "--seed", 7, model="mlp?hidden=16")).stdout)
+        single = self.result("seed-8", "--seed", 8, model="mlp?hidden=16")
+        self.assertEqual(seeds["runs"][1]["weights_sha256"], single["weights_sha256"])
+        stopped = self.job("stopped", "--folds", 3, data=self.spec, model="mlp?hidden=16", epochs=30)
+        process = subprocess.Popen([cli_test.TEMPER, *map(str, stopped)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.time() + 60
+        while not (self.tmp / "stopped" / "fold-1" / "weights" / "last.safetensors").exists() and time.time() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+        done = json.loads(run("resume", self.tmp / "stopped", "--json", "--quiet").stdout)
+        whole = json.loads(run(*self.job("whole-folds", "--folds", 3, data=self.spec, model="mlp?hidden=16", epochs=30)).stdout)
+        self.assertEqual([r["weights_sha256"] for r in done["runs"]], [r["weights_sha256"] for r in whole["runs"]])
+        message(run(*self.job("no", "--folds", 3, model="mlp?hidden=16"), expect=64))  # val= is there, too
+        message(run(*self.job("no", "--folds", 2, "--seeds", 2, data=self.spec, model="mlp?hidden=16"), expect=64))
+
+    def test_splits(self):
+        spec = self.spec + "?val=0.2&test=0.3&seed=5"
+        trained = self.result("split", data=spec, model="mlp?hidden=16")
+        judged = json.loads(run("eval", self.tmp / "split", "--data", spec, "--json").stdout)
+        self.assertEqual((judged["split"], judged["samples"]), ("test", 72))
+        self.assertEqual([c["samples"] for c in judged["classes"]], [18] * 4)
+        again = self.result("split-2", data=spec, model="mlp?hidden=16")
+        self.assertEqual(trained["weights_sha256"], again["weights_sha256"])
+        message(run(*self.job("no", data=self.spec + "?val=0.6&test=0.4"), expect=64))
+        message(run(*self.job("no", data=self.spec + "?folds=3"), expect=64))
+        message(run(*self.job("no", data=self.spec + "?folds=3&fold=4"), expect=64))
+
+    def test_averages_of_predictions(self):
+        runs = []
+        for seed in (1, 2, 3):
+            self.result(f"member-{seed}", "--seed", seed, "--lr", 0.02, model="mlp?hidden=8", epochs=1)
+            runs.append(self.tmp / f"member-{seed}")
+        data = ["--data", self.spec, "--threads", 1, "--json"]
+        alone = [json.loads(run("eval", r, *data).stdout) for r in runs]
+        compared = json.loads(run("eval", *runs, *data).stdout)
+        self.assertEqual([m["accuracy"] for m in compared["compared"]], [a["accuracy"] for a in alone])
+        for one, other in zip(compared["compared"], alone):
+            self.assertAlmostEqual(one["loss"], other["loss"], 9)
+        average = json.loads(run("eval", *runs, "--average", *data).stdout)
+        # By Jensen's inequality the loss of the mean is at most the mean of the losses.
+        self.assertLess(average["loss"], statistics.mean(a["loss"] for a in alone))
+        self.assertEqual(average["arena_bytes"], sum(a["arena_bytes"] for a in alone))
+        same = json.loads(run("eval", runs[0], runs[0], "--average", *data).stdout)
+        self.assertEqual(same["accuracy"], alone[0]["accuracy"])
+        self.assertAlmostEqual(same["loss"], alone[0]["loss"], 5)
+        several = ["--data", self.spec + "?split=test&limit=3", "--threads", 1, "--json", "--top", 4]
+        def probabilities(*models):
+            document = json.loads(run("predict", *models, *several).stdout)
+            return [{c["class"]: c["probability"] for c in p["classes"]} for p in document["predictions"]]
+        members = [probabilities(r) for r in runs]
+        mean = probabilities(*runs, "--average")
+        for s in range(3):
+            for name, value in mean[s].items():
+                self.assertAlmostEqual(value, statistics.mean(m[s][name] for m in members), 5)
+        flipped = json.loads(run("eval", runs[0], "--views", "flip,shift", *data).stdout)
+        self.assertNotEqual(flipped["loss"], alone[0]["loss"])
+        self.result("other", data=self.spec + "?classes=0-2", model="mlp?hidden=8", epochs=1)
+        message(run("eval", runs[0], self.tmp / "other", "--average", *data, expect=13))
+        message(run("eval", runs[0], "--views", "turn", *data, expect=64))
+
+
+if __name__ == "__main__":
+    cli_test.TEMPER = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=2)
