@@ -33,6 +33,20 @@ inline double Log(double x) {
   return exponent * kLn2High + (2.0 * s * sum + exponent * kLn2Low);
 }
 
+// e^x for |x| < 700: x = n ln 2 + r with |r| <= ln 2 / 2, Taylor series of r.
+inline double Exp(double x) {
+  constexpr double kLn2High = 6.93147180369123816490e-01;
+  constexpr double kLn2Low = 1.90821492927058770002e-10;
+  constexpr double kPerLn2 = 1.44269504088896338700;
+  const double turns = x * kPerLn2;
+  const int n = static_cast<int>(turns < 0.0 ? turns - 0.5 : turns + 0.5);
+  const double r = (x - n * kLn2High) - n * kLn2Low;
+  double sum = 1.0;
+  for (int k = 18; k >= 1; --k) sum = 1.0 + sum * r / k;
+  const uint64_t power = static_cast<uint64_t>(n + 1023) << 52;
+  return sum * std::bit_cast<double>(power);
+}
+
 // x^n by repeated squaring, always in the same order.
 inline double Power(double x, uint64_t n) {
   double power = 1.0;

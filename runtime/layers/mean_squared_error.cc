@@ -68,9 +68,16 @@ float AbsoluteError(uint32_t rows, const Shape& out, const float* y,
   return simd::SumOfDistances(n, y, targets) / static_cast<float>(n);
 }
 
+// Zeros: the mean of the squared targets.
+double Expected(uint32_t rows, const Shape& out, const float* targets) {
+  const uint64_t n = rows * out.Count();
+  return double{simd::SumOfSquares(n, targets)} / static_cast<double>(n);
+}
+
 constexpr LossTraits kLoss = {
     .targets = TargetKind::kValues,
     .absolute_error = AbsoluteError,
+    .expected = Expected,
 };
 
 }  // namespace

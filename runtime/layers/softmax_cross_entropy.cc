@@ -5,6 +5,7 @@
 //   q_j = s / classes + (1 - s) t_j, and dz = (p sum_j q_j - q) / rows.
 // y is p. Memory: keeps y; saves the losses of the rows, which the trainer
 // sums. Kernels: simd/loss.h. Reference: tests/reference/loss.h.
+#include "runtime/exact_math.h"
 #include "runtime/layer.h"
 #include "simd/loss.h"
 
@@ -83,10 +84,16 @@ uint32_t CountCorrect(uint32_t rows, const Shape& out, const float* y,
                            : simd::CountCorrect(rows, out.c, y, targets);
 }
 
+// Equal probabilities: ln(classes), smoothed or not.
+double Expected(uint32_t, const Shape& out, const float*) {
+  return exact::Log(static_cast<double>(out.c));
+}
+
 constexpr LossTraits kLoss = {
     .targets = TargetKind::kClasses,
     .also = TargetKind::kSoft,
     .correct = CountCorrect,
+    .expected = Expected,
 };
 
 }  // namespace
