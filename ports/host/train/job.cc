@@ -661,6 +661,10 @@ Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
         ReadGraphJson(ReadTextFile(options.model, 1u << 24), &job.info.graph);
     if (!error.ok()) FailFile(error, options.model);
   }
+  if (options.samples) {
+    job.data = options.samples();
+    return job;
+  }
   job.data = LoadTrainingData(
       options.data,
       [&](const Shape& shape) {

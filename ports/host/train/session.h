@@ -24,10 +24,12 @@
 #include "ports/host/run/run_folder.h"
 #include "ports/host/train/averaging.h"
 #include "ports/host/train/checkpoint.h"
+#include "ports/host/train/curve_watch.h"
 #include "ports/host/train/job.h"
 #include "ports/host/train/run_files.h"
 #include "ports/host/train/run_observer.h"
 #include "ports/host/train/run_recorder.h"
+#include "ports/host/train/step_watch.h"
 
 namespace temper::host {
 
@@ -101,6 +103,8 @@ class Session : private FitObserver {
   ProgressState Progress() const;
   void Resume(std::unique_ptr<RunFolder> folder);
   void CheckBest();
+  double ExpectedLoss() const;  // of classes; 0: not known
+  void TellFirstLoss(double loss);
   void Save(const char* why);
   [[noreturn]] void Diverged(const Status& status);
 
@@ -116,6 +120,8 @@ class Session : private FitObserver {
   BestKeeper best_epoch_;
   FitObserver* const observers_[2] = {&best_epoch_, this};
   Fit fit_;
+  std::unique_ptr<StepWatch> watch_;
+  std::unique_ptr<CurveWatch> curves_;
   std::unique_ptr<RunRecorder> recorder_;
   uint64_t trained_samples_ = 0;  // by this process
   double train_seconds_ = 0;
