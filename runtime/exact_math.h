@@ -33,16 +33,18 @@ inline double Log(double x) {
   return exponent * kLn2High + (2.0 * s * sum + exponent * kLn2Low);
 }
 
-// e^x for |x| < 700: x = k ln 2 + r with |r| < 0.35, the series of e^r, times 2^k.
+// e^x for |x| < 700: x = n ln 2 + r with |r| <= ln 2 / 2, Taylor series of r.
 inline double Exp(double x) {
   constexpr double kLn2High = 6.93147180369123816490e-01;
   constexpr double kLn2Low = 1.90821492927058770002e-10;
-  const double turns = x / (kLn2High + kLn2Low);
-  const int k = static_cast<int>(turns < 0 ? turns - 0.5 : turns + 0.5);
-  const double r = (x - k * kLn2High) - k * kLn2Low;
+  constexpr double kPerLn2 = 1.44269504088896338700;
+  const double turns = x * kPerLn2;
+  const int n = static_cast<int>(turns < 0.0 ? turns - 0.5 : turns + 0.5);
+  const double r = (x - n * kLn2High) - n * kLn2Low;
   double sum = 1.0;
-  for (int n = 14; n >= 1; --n) sum = 1.0 + sum * r / n;
-  return sum * std::bit_cast<double>(static_cast<uint64_t>(k + 1023) << 52);
+  for (int k = 18; k >= 1; --k) sum = 1.0 + sum * r / k;
+  const uint64_t power = static_cast<uint64_t>(n + 1023) << 52;
+  return sum * std::bit_cast<double>(power);
 }
 
 // x^n by repeated squaring, always in the same order.

@@ -10,7 +10,11 @@ namespace temper {
 
 struct StepState {
   uint64_t steps = 0;  // updates that the weights have had
-  uint8_t reserved[kTensorAlign - 8] = {};
+  uint64_t draws = 0;  // batches that have drawn from the trainer's own stream
+  // Of the gradients that the optimizer gets, while somebody wants to know.
+  double gradient_squares = 0;
+  uint64_t measuring = 0;  // 0: nobody does
+  uint8_t reserved[kTensorAlign - 32] = {};
 };
 static_assert(sizeof(StepState) == kTensorAlign);
 

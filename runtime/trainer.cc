@@ -145,7 +145,6 @@ Status Trainer::Create(Plan plan, void* memory, size_t bytes,
   for (uint32_t i = 0; i < plan_.options.batch; ++i) default_ids_[i] = i;
   *StepStateOf(plan_, memory_.data) = StepState{};
   seed_ = 0;
-  draws_ = 0;
   gathered_ = 0;
   weights_are_set_ = false;
   segments_.Clear();
@@ -356,7 +355,8 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
   }
   if (!result.status.ok()) return result;
   // A step that fails has drawn too: the next one draws anew.
-  const uint64_t draw = lasts ? draws_++ : draws_;
+  uint64_t& draws = StepStateOf(plan_, memory_.data)->draws;
+  const uint64_t draw = lasts ? draws++ : draws;
   const RandomKey key = batch.random.value_or(
       RandomKey{seed_ + (draw >> 32), static_cast<uint32_t>(draw)});
   result.rows = batch.rows;
@@ -555,7 +555,6 @@ void Trainer::RestoreSnapshot(const void* from) {
     std::memcpy(memory_.data + t.offset, next, static_cast<size_t>(t.bytes));
     next += t.bytes;
   }
-  draws_ = steps();
   gathered_ = 0;
   weights_are_set_ = false;  // the snapshot may hold weights that were not set
   backend_is_ready_ = false;

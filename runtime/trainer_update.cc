@@ -11,6 +11,7 @@
 #include "runtime/step_state.h"
 #include "runtime/update_hook.h"
 #include "simd/elementwise.h"
+#include "simd/loss.h"
 #include "temper/trainer.h"
 
 namespace temper {
@@ -77,6 +78,12 @@ bool Trainer::UpdateWeight(uint32_t index, uint32_t w, uint64_t first,
   float* state[kMaxStates] = {};  // the optimizer's only, not the hooks'
   for (uint32_t s = 0; s < optimizer_states_; ++s) {
     state[s] = At(n.optimizer[w][s]) + first;
+  }
+  StepState& step_state = *StepStateOf(plan_, memory_.data);
+  if (step_state.measuring != 0) {
+    const double scale = double{update_.gradient_scale};
+    std::atomic_ref<double>(step_state.gradient_squares)
+        .fetch_add(scale * scale * double{simd::SumOfSquares(count, gradient)});
   }
   const float rate = update_.learning_rate;
   const std::vector<float>& decays = plan_.options.decay_factors;
@@ -222,8 +229,7 @@ uint64_t Trainer::steps() const {
 
 void Trainer::SetStepCount(uint64_t steps) {
   if (memory_.data == nullptr) return;
-  StepStateOf(plan_, memory_.data)->steps = steps;
-  draws_ = steps;
+  *StepStateOf(plan_, memory_.data) = {.steps = steps, .draws = steps};
 }
 
 }  // namespace temper

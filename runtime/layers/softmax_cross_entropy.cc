@@ -7,6 +7,7 @@
 // y is p. Memory: keeps y; saves the losses of the rows, which the trainer
 // sums. Kernels: simd/loss.h; with class weights simd/focal.h.
 // Reference: tests/reference/loss.h, class_loss.h.
+#include "runtime/exact_math.h"
 #include "runtime/layer.h"
 #include "runtime/layers/class_loss.h"
 #include "simd/loss.h"
@@ -59,10 +60,16 @@ void Backward(const Call& call) {
       call.accumulate[0], call.dx[0], call.parallel);
 }
 
+// Equal probabilities: ln(classes), smoothed or not.
+double Expected(uint32_t, const Shape& out, const float*) {
+  return exact::Log(static_cast<double>(out.c));
+}
+
 constexpr LossTraits kLoss = {
     .targets = TargetKind::kClasses,
     .also = TargetKind::kSoft,
     .correct = CountCorrectClasses,
+    .expected = Expected,
 };
 
 }  // namespace

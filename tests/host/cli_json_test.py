@@ -134,6 +134,17 @@ class Documents(Case):
         yield 0, ["plan", *job, "--phases", "head:1,all:1"]
         if self.has_xnnpack:
             yield 0, ["plan", *job, "--freeze", "body", "--backend", "xnnpack"]
+        yield 0, ["lr-find", *job, "--steps", 60, "--min", 1e-3, "--max", 1e3]
+        yield 10, ["lr-find", *job, "--steps", 20, "--min", 1e-9, "--max", 1e-8]
+        yield 0, ["lr-find", *job, "--dry-run"]
+        yield 0, ["lr-find", *job, "--plot-schedule"]
+        yield 10, ["check", *job, "--init", "zero", "--minutes", 0.05]
+        yield 0, ["check", *job, "--dry-run"]
+        yield 0, ["check", *job, "--plot-schedule"]
+        yield 0, ["diagnose", folder]
+        (flat := tmp / "json-flat").mkdir()
+        self.train(flat, "--epochs", 4, "--lr", 1e-9)
+        yield 10, ["diagnose", flat]
         yield 0, ["inspect", folder]
         yield 0, ["inspect", folder, "--graph"]
         yield 0, ["inspect", "lenet5"]
@@ -159,7 +170,8 @@ class Documents(Case):
         yield 0, ["list"]
         yield 0, ["list", "runs", tmp]
         yield 0, ["help"]
-        for verb in ("train", "eval", "predict", "plan", "inspect", "data", "bench", "doctor", "simulate", "report", "list", "help"):
+        for verb in ("train", "eval", "predict", "plan", "inspect", "data", "bench", "doctor", "simulate", "report", "list", "help", "lr-find",
+                     "check", "diagnose"):
             yield 64, [verb, "--nope"]
 
     def match(self, verb, path):

@@ -243,4 +243,13 @@ void Loader::Gather(uint64_t batch, Slot& slot) const {
   slot.batch.rows = static_cast<uint32_t>(end - begin);
 }
 
+BatchSource SourceOf(Loader* loader) {
+  if (loader == nullptr) return {};
+  return {loader,
+          [](void* from, uint32_t epoch, uint64_t first) {
+            static_cast<Loader*>(from)->StartEpoch(epoch, first);
+          },
+          [](void* from) { return static_cast<Loader*>(from)->Next(); }};
+}
+
 }  // namespace temper::host

@@ -24,6 +24,7 @@
 #include "ports/host/data/dataset.h"
 #include "ports/host/os/thread.h"
 #include "temper/augment.h"
+#include "temper/fit.h"
 #include "temper/trainer.h"
 
 namespace temper::host {
@@ -106,6 +107,9 @@ class Loader {
   std::latch begun_{1};
   Thread worker_;
 };
+
+// The batches of a loader, for a fit; nothing for null.
+BatchSource SourceOf(Loader* loader);
 
 // What a loader of these samples will hold: two batches, the order, and memory for
 // resizing.

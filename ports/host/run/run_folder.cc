@@ -23,7 +23,7 @@ namespace {
 
 // The files of a run in its folder, except *.safetensors in weights/.
 constexpr const char* kRunFiles[] = {
-    "config.json",  "config.toml", "plan.json",   "metrics.csv",
+    "config.json",  "config.toml", "plan.json",   "metrics.csv",  "steps.csv",
     "events.jsonl", "report.html", "report.json", "confusion.csv"};
 constexpr const char* kNew = ".run.new";
 constexpr const char* kComplete = ".run.complete";

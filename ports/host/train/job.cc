@@ -375,7 +375,11 @@ Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
         ReadGraphJson(ReadTextFile(options.model, 1u << 24), &job.info.graph);
     if (!error.ok()) FailFile(error, options.model);
   }
-  LoadJobData(job);
+  if (options.samples) {
+    job.data = options.samples();
+  } else {
+    LoadJobData(job);
+  }
   return job;
 }
 

@@ -7,6 +7,7 @@
 #define TEMPER_PORTS_HOST_TRAIN_JOB_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -92,6 +93,9 @@ struct JobOptions {
   // Planned for another machine, which has `threads` CPUs (simulate). Not
   // stored.
   bool elsewhere = false;
+  // Samples that are in memory already, in place of those of `data` and `val`.
+  // Not stored.
+  std::function<TrainingData()> samples;
   // The first version stored these with schedules that do not have them. They
   // decide nothing, but are part of such a run's fingerprint.
   struct {

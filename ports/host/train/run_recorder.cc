@@ -84,6 +84,9 @@ void RunRecorder::OpenLogs(const Counters* resumed) {
           : std::make_unique<MetricsLog>(metrics, columns);
   events_ = std::make_unique<EventLog>(folder_->Place("events.jsonl"),
                                        resumed != nullptr);
+  steps_ = std::make_unique<StepsLog>(folder_->Place("steps.csv"),
+                                      resumed != nullptr,
+                                      resumed != nullptr ? resumed->Steps() : 0);
   events_->Begin(resumed != nullptr ? "resume" : "start")
       .Field("epoch", resumed != nullptr ? resumed->Epochs() : 0u)
       .Field("step", resumed != nullptr ? resumed->Steps() : uint64_t{0})
@@ -140,10 +143,21 @@ void RunRecorder::Note(std::string_view text) {
   events_->Begin("note").Field("text", text).Write();
 }
 
+void RunRecorder::Diagnosis(const recipe::Diagnosis& of, uint32_t epoch) {
+  events_->Begin("diagnosis")
+      .Field("cause", recipe::CauseName(of.cause))
+      .Field("epoch", epoch)
+      .Field("at", of.epoch)
+      .Field("from", of.from)
+      .Field("to", of.to)
+      .Write();
+}
+
 void RunRecorder::End(const char* event, uint64_t step) {
   events_->Begin(event).Field("step", step).Write();
   events_->Sync();
   metrics_->Sync();
+  steps_->Sync();
   WarnOfLogs();
 }
 
@@ -152,6 +166,9 @@ void RunRecorder::WarnOfLogs() {
     observer_.OnWarning(text);
   }
   for (std::string_view text; !(text = events_->TakeWarning()).empty();) {
+    observer_.OnWarning(text);
+  }
+  for (std::string_view text; !(text = steps_->TakeWarning()).empty();) {
     observer_.OnWarning(text);
   }
 }

@@ -20,10 +20,12 @@
 #include "ports/host/run/metrics_log.h"
 #include "ports/host/run/run_folder.h"
 #include "ports/host/run/run_log.h"
+#include "ports/host/run/steps_log.h"
 #include "ports/host/train/checkpoint.h"
 #include "ports/host/train/job.h"
 #include "ports/host/train/run_files.h"
 #include "ports/host/train/run_observer.h"
+#include "runtime/recipe/diagnosis.h"
 
 namespace temper::host {
 
@@ -50,7 +52,11 @@ class RunRecorder {
   void SaveBest(const Counters& counters);
   // A row of metrics.csv, on the disk when this returns.
   void Append(const MetricsRow& row);
+  // A row of steps.csv.
+  void Append(const StepsRow& row) { steps_->Append(row); }
   void Note(std::string_view text);
+  // What has become certain after an epoch.
+  void Diagnosis(const recipe::Diagnosis& of, uint32_t epoch);
   // The run's last event, and all logs to the disk.
   void End(const char* event, uint64_t step);
   // Logs the divergence and throws kDiverged with the way back.
@@ -91,6 +97,7 @@ class RunRecorder {
   uint32_t phase_ = 0;
   std::unique_ptr<MetricsLog> metrics_;
   std::unique_ptr<EventLog> events_;
+  std::unique_ptr<StepsLog> steps_;
   double earlier_seconds_ = 0;
   uint64_t saves_ = 0;
   double save_seconds_ = 0;

@@ -13,6 +13,7 @@
 #include "ports/host/train/signal_text.h"
 #include "ports/host/train/specs.h"
 #include "ports/host/train/weights.h"
+#include "runtime/exact_math.h"
 #include "temper/graph_edit.h"
 
 namespace temper::host {
@@ -22,15 +23,6 @@ using Clock = std::chrono::steady_clock;
 
 double Since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-BatchSource SourceOf(Loader* loader) {
-  if (loader == nullptr) return {};
-  return {loader,
-          [](void* from, uint32_t epoch, uint64_t first) {
-            static_cast<Loader*>(from)->StartEpoch(epoch, first);
-          },
-          [](void* from) { return static_cast<Loader*>(from)->Next(); }};
 }
 
 // The share of dense and convolution weights that are exactly 0.
@@ -122,6 +114,10 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
     if (k != phase_) MakeStage(k);
   }
   MakeStage(phase_);
+  curves_ = std::make_unique<CurveWatch>(
+      job_.options.epochs, ExpectedLoss(),
+      job_.classes.empty() ? 0.0
+                           : 1.0 / static_cast<double>(job_.classes.size()));
   const JobOptions& o = job_.options;
   best_epoch_.patience = o.early_stop;
   best_epoch_.min_delta = o.min_delta;
@@ -330,7 +326,8 @@ bool Session::Guarded(Body&& body) {
   }
 }
 
-bool Session::Continue(const Fit&) {
+bool Session::Continue(const Fit& of) {
+  now().watch->Before(of.state().first_step + of.state().step + 1);
   batch_began_ = Clock::now();
   return !observer_.StopRequested();
 }
@@ -355,6 +352,13 @@ bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
   return Guarded([&] {
     JudgeSignal();
     const FitState& at = fit().state();
+    const uint64_t step = at.first_step + at.step;
+    if (step == 1) TellFirstLoss(double{r.loss});
+    if (const auto row = now().watch->After(
+            step, r.loss, static_cast<float>(learning_rate))) {
+      recorder_->Append(*row);
+      curves_->Step(*row);
+    }
     const double n = static_cast<double>(at.samples);
     ProgressState shown = Progress();
     shown.epoch = at.first_epoch + at.epoch + 1;
@@ -368,6 +372,27 @@ bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
     const double every = job_.options.save_seconds;
     if (every > 0 && Since(saved_at_) >= every) Save("interval");
   });
+}
+
+double Session::ExpectedLoss() const {
+  const LossTraits& traits = *LossOf(job_.info.graph.nodes.back().kind);
+  if (traits.expected == nullptr || job_.classes.empty()) return 0;
+  return traits.expected(1, job_.plan.shapes.back(), nullptr);
+}
+
+// Beside what a model that knows nothing has: far above it, inputs or first
+// weights have the wrong scale.
+void Session::TellFirstLoss(double loss) {
+  const double expected = ExpectedLoss();
+  if (expected <= 0) return;
+  const Shape& out = job_.plan.shapes.back();
+  const bool log = expected == exact::Log(static_cast<double>(out.c));
+  char text[96], name[32] = "expected";
+  if (log) *fmt::format_to_n(name, sizeof(name) - 1, "ln({})", out.c).out = 0;
+  const auto end =
+      fmt::format_to_n(text, sizeof(text), "first loss {:.2f}, {} {:.2f}", loss,
+                       static_cast<const char*>(name), expected);
+  observer_.OnNote({text, std::min(sizeof(text), end.size)});
 }
 
 // At the end of the last epoch that is finished.
@@ -436,6 +461,10 @@ void Session::EndEpoch(const EpochReport& report) {
     row.sparsity = static_cast<float>(Sparsity(trainer()));
   }
   recorder_->Append(row);  // the checkpoint must never be ahead of its row
+  if (const std::string_view said = curves_->Epoch(row); !said.empty()) {
+    observer_.OnNote(said);
+    recorder_->Diagnosis(curves_->last(), report.epoch);
+  }
   Save("epoch");
 }
 

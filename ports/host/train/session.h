@@ -26,12 +26,14 @@
 #include "ports/host/run/run_folder.h"
 #include "ports/host/train/averaging.h"
 #include "ports/host/train/checkpoint.h"
+#include "ports/host/train/curve_watch.h"
 #include "ports/host/train/job.h"
 #include "ports/host/train/run_files.h"
 #include "ports/host/train/run_observer.h"
 #include "ports/host/train/run_recorder.h"
 #include "ports/host/train/validation_metrics.h"
 #include "temper/signal.h"
+#include "ports/host/train/step_watch.h"
 
 namespace temper::host {
 
@@ -119,6 +121,7 @@ class Session : private FitObserver {
     Trainer trainer;
     std::unique_ptr<Averaging> average;
     std::unique_ptr<Fit> fit;
+    std::unique_ptr<StepWatch> watch;
   };
   Stage& now() { return stages_[phase_]; }
   const Stage& now() const { return stages_[phase_]; }
@@ -130,6 +133,8 @@ class Session : private FitObserver {
   void EnterNextPhase();
   void CheckBest();
   void JudgeSignal();
+  double ExpectedLoss() const;  // of classes; 0: not known
+  void TellFirstLoss(double loss);
   void Save(const char* why);
   [[noreturn]] void Diverged(const Status& status);
 
@@ -146,6 +151,7 @@ class Session : private FitObserver {
   FitObserver* const observers_[2] = {&best_epoch_, this};
   std::deque<Stage> stages_;
   uint32_t phase_ = 0;
+  std::unique_ptr<CurveWatch> curves_;
   std::unique_ptr<RunRecorder> recorder_;
   uint64_t trained_samples_ = 0;  // by this process
   double train_seconds_ = 0;

@@ -166,6 +166,11 @@ struct LossTraits {
   // Mean of |y - target| over all elements of the rows; null likewise.
   float (*absolute_error)(uint32_t rows, const Shape& out, const float* y,
                           const float* targets) = nullptr;
+  // The mean loss of a prediction that knows nothing and says so: equal
+  // probabilities, or zeros. What a new model should begin with; null: nothing
+  // can be said.
+  double (*expected)(uint32_t rows, const Shape& out,
+                     const float* targets) = nullptr;
 
   // Classes that labels tell apart, of a model with so many outputs.
   constexpr uint64_t Classes(uint64_t outputs) const {

@@ -123,6 +123,10 @@ struct StateView {
   uint64_t count = 0;
 };
 
+namespace recipe {
+class LayerProbe;  // runtime/recipe/layer_statistics.h
+}
+
 struct GradientBlocks;
 struct GradientPieces;
 struct StepContext;
@@ -204,7 +208,7 @@ class Trainer {
   void SetStepCount(uint64_t steps);
 
   // Copies all that outlives a step (weights, statistics, the optimizer's
-  // state, the count of steps) to and from SnapshotBytes bytes of the caller's
+  // state, the counts of steps and draws) to and from SnapshotBytes bytes of the caller's
   // memory. A trainer of the same plan can continue from it. They do nothing
   // before Create.
   size_t SnapshotBytes() const;
@@ -246,6 +250,8 @@ class Trainer {
                : reinterpret_cast<T*>(memory_.data +
                                       plan_.tensors[tensor].offset);
   }
+  friend class recipe::LayerProbe;  // runs the program step by step
+
   // How much of a step runs, and which of its effects last.
   enum class Mode {
     kEvaluate,
@@ -315,7 +321,6 @@ class Trainer {
   std::vector<StateView> states_;
   std::vector<uint64_t> default_ids_;  // 0, 1, 2, ... up to the batch
   uint64_t seed_ = 0;                  // Initialize's
-  uint64_t draws_ = 0;                 // batches that have drawn, since Create
   bool weights_are_set_ = false;
   bool backend_is_ready_ = false;
   StepOptions update_;        // of this step; its scale includes the hooks'

@@ -1,0 +1,155 @@
+// check: the six steps of a training recipe on a job, each with a verdict,
+// evidence, and what to do next.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
+#include "ports/cli/messages.h"
+#include "ports/cli/recipe_options.h"
+#include "ports/cli/report_text.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/recipe/checkup.h"
+
+namespace temper::host {
+namespace {
+
+struct Arguments {
+  JobOptions options;
+  CheckupOptions check;
+};
+
+constexpr const char* kTitles[] = {"data and initial loss",
+                                   "a tiny sample by heart", "learning rate",
+                                   "short runs", "a longer run"};
+
+void AddCauses(const std::vector<Finding>& findings, Report* report) {
+  Value causes = Value::array();
+  for (const Finding& f : findings) {
+    causes.push_back({{"cause", recipe::CauseName(f.cause)},
+                      {"check", f.check},
+                      {"evidence", f.evidence},
+                      {"action", f.action}});
+  }
+  report->Data("causes", causes);
+}
+
+// What a refusal at load says about the cause; nothing if it says none.
+std::optional<recipe::Cause> CauseOf(const Failure& failure) {
+  const auto says = [&](const char* words) {
+    return failure.message.find(words) != std::string::npos;
+  };
+  if ((failure.kind == ErrorKind::kMismatch ||
+       failure.kind == ErrorKind::kUnsupported) &&
+      (says("targets") || says("loss"))) {
+    return recipe::Cause::kLossMismatch;
+  }
+  if (says("at least 2 classes")) return recipe::Cause::kOneClass;
+  if (failure.kind == ErrorKind::kBadData &&
+      (says("label") || says("has no sample"))) {
+    return recipe::Cause::kLabelRange;
+  }
+  if (failure.kind == ErrorKind::kBadData && says("finite")) {
+    return recipe::Cause::kNotFinite;
+  }
+  return {};
+}
+
+int Refused(Cli& cli, const Failure& failure, recipe::Cause cause) {
+  Report report(cli.verb);
+  const ReportError error =
+      MakeError(ExitCodeOf(failure.kind), failure.message);
+  AddCauses({{cause, 1, error.message, error.hint, {}}}, &report);
+  report.Data("checks", Value::array());
+  report.Error(ExitCodeOf(failure.kind), failure.message);
+  return cli.output.Print(report);
+}
+
+void AddResult(const CheckResult& result, Report* report) {
+  report->Line(fmt::format("{}. {}: {}", result.number,
+                           kTitles[result.number - 1],
+                           result.ok ? "ok" : "FAILED"));
+  for (const std::string& sentence : result.evidence) {
+    report->Line("   " + sentence + ".");
+  }
+}
+
+int Run(Cli& cli, const Arguments& a, const Verb& verb) {
+  ChooseTarget(a.options.target);
+  std::unique_ptr<Checkup> checkup;
+  try {
+    checkup = std::make_unique<Checkup>(a.options, a.check);
+  } catch (const Failure& failure) {
+    const std::optional<recipe::Cause> cause = CauseOf(failure);
+    if (!cause) throw;
+    return Refused(cli, failure, *cause);
+  }
+  checkup->told = [](const CheckResult& result) {
+    Message("step {} of 5: {}: {}", result.number, kTitles[result.number - 1],
+            result.ok ? "ok" : "FAILED");
+  };
+  checkup->Run();
+  Report report(cli.verb);
+  Value checks = Value::array();
+  for (const CheckResult& result : checkup->results()) {
+    AddResult(result, &report);
+    Value evidence = Value::array();
+    for (const std::string& sentence : result.evidence) {
+      evidence.push_back(sentence);
+    }
+    checks.push_back(
+        {{"number", result.number}, {"ok", result.ok}, {"evidence", evidence}});
+  }
+  report.Data("checks", checks);
+  AddCauses(checkup->findings(), &report);
+  report.Data("minutes", a.check.minutes);
+  report.Data("arena_bytes", checkup->arena_bytes());
+  AddMachine(a.options.threads, &report);
+  report.Notes(checkup->notes());
+  const std::vector<Finding>& findings = checkup->findings();
+  if (findings.empty()) {
+    report.Line("");
+    report.Line("Nothing is wrong with this set-up.");
+    report.Next(TrainCommand(verb, a.options, checkup->best()));
+    return cli.output.Print(report);
+  }
+  report.Line("");
+  for (const Finding& f : findings) {
+    report.Line(fmt::format("{}: {}. {}.", recipe::CauseName(f.cause),
+                            f.evidence, f.action));
+  }
+  if (!findings.front().changes.empty()) {
+    report.Next(TrainCommand(verb, a.options, findings.front().changes));
+  }
+  report.Error(kExitCheckFailed,
+               fmt::format("check {} failed: {}\n  {}", findings.front().check,
+                           recipe::CauseName(findings.front().cause),
+                           findings.front().action));
+  return cli.output.Print(report);
+}
+
+}  // namespace
+
+void AddCheckVerb(Cli& cli) {
+  auto a = std::make_shared<Arguments>();
+  auto place = std::make_shared<Verb*>(nullptr);
+  Verb& verb = cli.Add(
+      "check", "Check data, first weights, rate and model of a job, in minutes",
+      [&cli, a, place] { return Run(cli, *a, **place); });
+  *place = &verb;
+  verb.example = "temper check resnet8 'idx:DIR?val=0.1' --minutes 3";
+  AddRecipeOptions(cli, verb, &a->options);
+  verb.Add("--minutes", &a->check.minutes, "M",
+           "Time for all steps; an epoch is one of the samples that fit")
+      .Range(0.01, 1e4)
+      .NotInFiles()
+      .Group("Check");
+  verb.Add("--only", &a->check.only, "N", "One step alone, 1 to 5")
+      .Whole(1, 5)
+      .Default("all")
+      .NotInFiles()
+      .Group("Check");
+}
+
+}  // namespace temper::host

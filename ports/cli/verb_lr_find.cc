@@ -1,0 +1,166 @@
+// lr-find: at which learning rates the loss falls.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "ports/cli/chart.h"
+#include "ports/cli/cli.h"
+#include "ports/cli/exit_codes.h"
+#include "ports/cli/recipe_options.h"
+#include "ports/cli/report_text.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/recipe/lab.h"
+#include "ports/host/train/backend.h"
+
+namespace temper::host {
+namespace {
+
+using recipe::LrFindResult;
+using recipe::LrJudgement;
+using recipe::LrPoint;
+using recipe::LrVerdict;
+
+struct Arguments {
+  JobOptions options;
+  recipe::LrFindOptions finder;
+};
+
+std::string Rate(double rate) { return fmt::format("{:.2g}", rate); }
+
+void AddChart(const LrFindResult& found, Report* report) {
+  const LrJudgement& j = found.curve;
+  Chart chart;
+  for (const LrPoint& p : found.points) {
+    chart.points.push_back({p.rate, double{p.smoothed}});
+  }
+  // What explodes must not press the rest flat.
+  const double fall = std::max(j.first_loss - j.best_loss, 0.05);
+  chart.top = j.first_loss + 0.25 * fall;
+  chart.bottom = std::max(0.0, j.best_loss - 0.05 * fall);
+  if (j.verdict == LrVerdict::kFound) {
+    chart.low = j.low, chart.high = j.high, chart.mark = j.suggestion;
+  }
+  for (std::string& line : DrawLogX(chart)) report->Line(std::move(line));
+}
+
+std::string Verdict(const LrFindResult& found) {
+  const LrJudgement& j = found.curve;
+  switch (j.verdict) {
+    case LrVerdict::kFound:
+      return fmt::format(
+          "The loss falls between {} and {}{}.", Rate(j.low), Rate(j.high),
+          j.limit > 0
+              ? fmt::format(" and is worse again from {}", Rate(j.limit))
+              : std::string());
+    case LrVerdict::kTooShort:
+      return "The loss explodes at the first of these rates.";
+    case LrVerdict::kNoFall:
+      return "The loss falls at none of these rates.";
+    case LrVerdict::kNoEnd:
+      return "The loss still falls at the highest of these rates.";
+  }
+  return "";
+}
+
+void AddCurve(const LrFindResult& found, Report* report) {
+  Value points = Value::array();
+  for (const LrPoint& p : found.points) {
+    points.push_back(
+        {{"rate", p.rate}, {"loss", p.loss}, {"smoothed", p.smoothed}});
+  }
+  report->Data("points", points);
+}
+
+int Run(Cli& cli, const Arguments& a, const Verb& verb) {
+  if (!(a.finder.min < a.finder.max)) {
+    Fail(ErrorKind::kUsage, "--min", Rate(a.finder.min),
+         fmt::format("must be below --max {}", Rate(a.finder.max)), "");
+  }
+  ChooseTarget(a.options.target);
+  Job prepared = PrepareJob(a.options);
+  const uint64_t more = recipe::LrFindBytes(prepared.plan, a.finder.steps);
+  Lab lab(std::move(prepared), more);
+  const Job& job = lab.job();
+  const LrFindResult found = FindRate(lab, a.finder);
+  const LrJudgement& j = found.curve;
+  const bool good = j.verdict == LrVerdict::kFound;
+
+  Report report(cli.verb);
+  AddChart(found, &report);
+  report.Line("");
+  report.Line(Verdict(found));
+  const auto known = [](bool is, double value) {
+    return is ? Value(value) : Value();
+  };
+  report.Fact("suggestion", good ? "suggestion" : "", known(good, j.suggestion),
+              fmt::format("--lr {}", Rate(j.suggestion)));
+  report.Data("low", known(good, j.low));
+  report.Data("high", known(good, j.high));
+  report.Data("limit", known(j.limit > 0, j.limit));
+  report.Data("first_loss", known(!found.points.empty(), j.first_loss));
+  report.Data("best_loss", known(!found.points.empty(), j.best_loss));
+  report.Data("steps", found.points.size());
+  report.Fact("arena_bytes", "arena", lab.arena_bytes(),
+              fmt::format("{}: {} of the plan, {} for a copy of the state and "
+                          "the curve",
+                          BytesText(lab.arena_bytes()),
+                          BytesText(job.plan.arena_bytes), BytesText(more)));
+  report.Data("recipe_bytes", more);
+  AddMachine(job.plan.options.threads, &report, &job.plan);
+  AddCurve(found, &report);
+  report.Notes(job.data.train.notes);
+  report.Notes(job.notes);
+  if (found.epochs > 1) {
+    report.Note(fmt::format(
+        "{} batches are less than {} steps: {} times through the data",
+        job.batches_per_epoch, a.finder.steps, found.epochs));
+  }
+  if (good) {
+    report.Next(TrainCommand(verb, a.options, {{"--lr", Rate(j.suggestion)}}));
+  } else {
+    std::vector<std::string> again = TrainCommand(verb, a.options, {});
+    again[0] = "lr-find";
+    if (a.options.finetune) {
+      again.insert(again.begin() + 1, {"--finetune", "--model"});
+    }
+    again.insert(again.end(),
+                 {"--min", Rate(j.next_min), "--max", Rate(j.next_max),
+                  "--steps", fmt::to_string(a.finder.steps)});
+    report.Next(again);
+    report.Error(kExitCheckFailed,
+                 fmt::format("no clear minimum between {} and {}\n  Try the "
+                             "range {} to {}",
+                             Rate(a.finder.min), Rate(a.finder.max),
+                             Rate(j.next_min), Rate(j.next_max)));
+  }
+  return cli.output.Print(report);
+}
+
+}  // namespace
+
+void AddLrFindVerb(Cli& cli) {
+  auto a = std::make_shared<Arguments>();
+  Verb* self = nullptr;
+  auto place = std::make_shared<Verb*>(self);
+  Verb& verb =
+      cli.Add("lr-find", "Find the learning rates at which the loss falls",
+              [&cli, a, place] { return Run(cli, *a, **place); });
+  *place = &verb;
+  verb.example = "temper lr-find resnet8 'idx:DIR?val=0.1'";
+  AddRecipeOptions(cli, verb, &a->options);
+  verb.Add("--steps", &a->finder.steps, "N", "Steps, each at a higher rate")
+      .Whole(10, recipe::kMostLrSteps)
+      .NotInFiles()
+      .Group("Finder");
+  verb.Add("--min", &a->finder.min, "RATE", "The first rate")
+      .Range(1e-30, 1e6)
+      .NotInFiles()
+      .Group("Finder");
+  verb.Add("--max", &a->finder.max, "RATE", "The last rate")
+      .Range(1e-30, 1e6)
+      .NotInFiles()
+      .Group("Finder");
+}
+
+}  // namespace temper::host

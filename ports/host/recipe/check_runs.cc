@@ -1,0 +1,323 @@
+// Steps 4 and 5: short runs beside each other, and a longer one. See checkup.h.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "models/spec.h"
+#include "ports/host/base/failure.h"
+#include "ports/host/recipe/checkup.h"
+#include "ports/host/train/specs.h"
+
+namespace temper::host {
+namespace {
+
+using recipe::Cause;
+
+constexpr uint32_t kEpochs = 3;  // of a short run
+
+std::string Rate(double rate) { return fmt::format("{:.2g}", rate); }
+std::string Percent(double share) {
+  return fmt::format("{:.1f} %", 100 * share);
+}
+
+}  // namespace
+
+// The option whose default makes the training better: it was at fault.
+void Checkup::BlameOption(const JobOptions& given, const Trial& reference,
+                          CheckResult* to) {
+  const JobOptions usual = Reference();
+  const JobOptions defaults;
+  const uint64_t n = data_.val->size();
+  const double good = reference.Score(baseline_);
+  const double bad = as_given_->Score(baseline_);
+  struct Suspect {
+    Cause cause;
+    bool other;  // than by default
+    std::function<void(JobOptions*)> reset;
+    std::string what, action;
+    OptionChanges changes;
+  };
+  const std::string optimizer = usual.optimizer;
+  const auto field = [](const std::string& spec, const char* name) {
+    SpecText text;
+    SplitSpec(spec, &text);
+    const std::string* const value = text.Find(name);
+    return value != nullptr ? *value : std::string();
+  };
+  const std::string momentum = field(given.optimizer, "momentum");
+  const std::string decay = field(given.optimizer, "weight_decay");
+  const auto usual_field = [&](JobOptions* o, const char* name) {
+    const Catalogue all = OptimizerCatalogue();
+    const Entry entry = all.entry(all.Find(optimizer));
+    o->optimizer = WithField(o->optimizer, name,
+                             DefaultText(entry, *entry.fields.Find(name)));
+  };
+  const auto usual_spec = [&](const char* name) {
+    JobOptions o = given;
+    usual_field(&o, name);
+    return o.optimizer;
+  };
+  const bool higher = given.lr > usual.lr;
+  const std::vector<Suspect> suspects = {
+      {Cause::kInitSmall,
+       given.init != defaults.init,
+       [&](JobOptions* o) { o->init = defaults.init; },
+       fmt::format("--init {}", given.init),
+       "Leave out --init",
+       {{"--init", ""}}},
+      {Cause::kNormStatistics,
+       given.bn != defaults.bn,
+       [&](JobOptions* o) { o->bn = defaults.bn; },
+       "--bn frozen",
+       "Use --bn train",
+       {{"--bn", ""}}},
+      {higher ? Cause::kRateHigh : Cause::kRateLow,
+       given.lr > 3 * usual.lr || given.lr < usual.lr / 3,
+       [&](JobOptions* o) { o->lr = usual.lr; },
+       fmt::format("--lr {}", Rate(given.lr)),
+       fmt::format("Use --lr {}", Rate(usual.lr)),
+       {{"--lr", Rate(usual.lr)}}},
+      {Cause::kScheduleEarly,
+       given.schedule != defaults.schedule,
+       [&](JobOptions* o) { o->schedule = "constant"; },
+       fmt::format("--schedule {}", given.schedule),
+       "Lower the rate later: --schedule cosine",
+       {{"--schedule", "cosine"}}},
+      {Cause::kMomentumHigh,
+       !momentum.empty(),
+       [&](JobOptions* o) { usual_field(o, "momentum"); },
+       fmt::format("momentum {}", momentum),
+       "Use the usual momentum",
+       {{"--optimizer", usual_spec("momentum")}}},
+      {Cause::kDecayHigh,
+       !decay.empty(),
+       [&](JobOptions* o) { usual_field(o, "weight_decay"); },
+       fmt::format("weight decay {}", decay),
+       "Use less weight decay",
+       {{"--optimizer", usual_spec("weight_decay")}}},
+      {Cause::kDropoutHigh,
+       given.dropout.has_value() && *given.dropout > 0,
+       [&](JobOptions* o) { o->dropout = 0; },
+       fmt::format("dropout {}", given.dropout.value_or(0)),
+       "Use 0.2 to 0.5, or none",
+       {{"--dropout", "0.2"}}},
+  };
+  const Suspect* worst = nullptr;
+  double best = bad;
+  for (const Suspect& suspect : suspects) {
+    if (!suspect.other) continue;
+    JobOptions o = given;
+    suspect.reset(&o);
+    const double score = Try(o).Score(baseline_);
+    if (score > best) best = score, worst = &suspect;
+    if (score > (good + bad) / 2) break;
+  }
+  if (worst == nullptr || best - bad < Margin(bad, n) / 2) {
+    to->evidence.push_back(
+        "no single option explains it: defaults for all of them do better");
+    return;
+  }
+  Find(worst->cause, 4,
+       fmt::format("{} after {} epochs; without {} {}", Percent(bad), kEpochs,
+                   worst->what, Percent(best)),
+       worst->action, worst->changes);
+}
+
+// Defaults do not help: data or model.
+void Checkup::BlameModel(const Trial& reference, CheckResult* to) {
+  if (!classes_) return;
+  JobOptions simple = Reference();
+  simple.model = "mlp?hidden=128";
+  simple.finetune = false;
+  simple.freeze.clear();
+  simple.normalize = "channel";
+  simple.optimizer = "adam";
+  simple.lr = DefaultRate(simple);
+  uint64_t samples;
+  SizeTrials(0.3, 1, kEpochs, &samples);
+  const uint64_t n = std::min<uint64_t>(data_.val->size(), 2000);
+  const double other =
+      Try(Small(simple, std::min<uint64_t>(samples, 10000), n)).Score(0);
+  const double own = reference.Score(baseline_);
+  const double chance = Chance();
+  if (other < chance + Margin(chance, n)) {
+    const std::string memory =
+        memorised_ ? "a tiny sample is memorised, but on " : "on ";
+    Find(Cause::kLabels, 4,
+         fmt::format("{}new samples {} are right after {} epochs, {} with a "
+                     "plain mlp: no better than chance ({})",
+                     memory, Percent(own), kEpochs, Percent(other),
+                     Percent(chance)),
+         "The labels do not belong to the samples: look at some of them");
+    return;
+  }
+  constexpr uint32_t kDeep = 10;
+  const bool deep = hidden_kernels_ >= kDeep && !has_norm_;
+  Find(deep ? Cause::kDepth : Cause::kCapacity, 4,
+       fmt::format("{} after {} epochs, a plain mlp {}", Percent(own), kEpochs,
+                   Percent(other)),
+       deep ? "Add batch norm, or take fewer layers" : "Use another model");
+}
+
+void Checkup::CheckRuns(CheckResult* to) {
+  SweepReference();
+  uint64_t samples;
+  const uint64_t n = std::min<uint64_t>(data_.val->size(), 2000);
+  SizeTrials(0.5, 6, kEpochs, &samples);
+  const auto small = [&](JobOptions o) {
+    o.epochs = kEpochs;
+    return Small(std::move(o), samples, n);
+  };
+  to->evidence.push_back(
+      fmt::format("an epoch here is {} of {} training samples, stratified",
+                  samples, data_.train.size()));
+  const JobOptions usual = small(Reference());
+  reference_ = Try(usual);
+  // As given, but that its schedule is pressed into these epochs.
+  JobOptions given = small(given_);
+  given.schedule =
+      PressedSchedule(kEpochs * ((samples + given.batch - 1) / given.batch));
+  as_given_ = Try(given);
+  const double bad = as_given_->Score(baseline_);
+  double good = reference_->Score(baseline_);
+  to->evidence.push_back(
+      fmt::format("as given {}, with default options at rate {} {}{}",
+                  Percent(bad), Rate(usual.lr), Percent(good),
+                  as_given_->diverged ? " (it explodes as given)" : ""));
+  const double chance = Chance();
+  const double most = std::max(bad, good);
+  if (classes_ && most < chance + Margin(chance, n)) {
+    to->ok = false;
+    BlameModel(*reference_, to);
+    return;
+  }
+  if (good - bad > Margin(bad, n) + 0.02) {
+    to->ok = false;
+    BlameOption(given, *reference_, to);
+  }
+  // Rates around the one that was found, then schedules at the best of them.
+  best_rate_ = good >= bad ? usual.lr : given_.lr;
+  double best = most;
+  for (const double factor : {1.0 / 3, 3.0}) {
+    JobOptions o = usual;
+    o.lr = usual.lr * factor;
+    const double score = Try(o).Score(baseline_);
+    if (score <= best) continue;
+    best = score, best_rate_ = o.lr;
+  }
+  std::string schedule = "cosine";
+  for (const char* const other : {"constant", "step?step_size=2"}) {
+    JobOptions o = usual;
+    o.lr = best_rate_;
+    o.schedule = other;
+    const double score = Try(o).Score(baseline_);
+    if (score <= best + Margin(best, n) / 2) continue;
+    best = score, schedule = other;
+  }
+  best_ = {{"--lr", Rate(best_rate_)}};
+  to->evidence.push_back(fmt::format("best: rate {}, schedule {}: {}",
+                                     Rate(best_rate_), schedule,
+                                     Percent(best)));
+}
+
+void Checkup::CheckLonger(CheckResult* to) {
+  SweepReference();
+  constexpr uint32_t kFlat = 10;
+  uint64_t samples;
+  const uint64_t n = std::min<uint64_t>(data_.val->size(), 2000);
+  SizeTrials(0.9, 3, kFlat, &samples);
+  const bool whole = samples >= data_.train.size();
+  // A small data set can be gone through more often: it shows what it memorises.
+  uint32_t epochs = kFlat;
+  if (whole) {
+    const double fits = 0.25 * Left() * std::max(1.0, samples_per_second_) /
+                        static_cast<double>(data_.train.size());
+    epochs = static_cast<uint32_t>(std::clamp(fits, 10.0, 40.0));
+  }
+  JobOptions flat = given_;
+  flat.epochs = epochs;
+  flat.schedule = "constant";
+  if (best_rate_ > 0) {
+    flat.lr = best_rate_;
+  } else if (sweep_.curve.suggestion > 0) {
+    flat.lr = sweep_.curve.suggestion;
+  }
+  const JobOptions small = Small(flat, samples, n);
+  const Trial trial = Try(small);
+  if (trial.diverged || trial.epochs.empty()) {
+    to->ok = false;
+    to->evidence.push_back(fmt::format(
+        "at a flat rate of {} it explodes: lower it", Rate(flat.lr)));
+    Find(Cause::kRateHigh, 5, to->evidence.back(),
+         fmt::format("Use --lr {}", Rate(flat.lr / 3)),
+         {{"--lr", Rate(flat.lr / 3)}});
+    return;
+  }
+  const TrialEpoch& last = trial.epochs.back();
+  size_t lowest = 0;
+  for (size_t i = 0; i < trial.epochs.size(); ++i) {
+    if (trial.epochs[i].val_loss < trial.epochs[lowest].val_loss) lowest = i;
+  }
+  to->evidence.push_back(
+      classes_
+          ? fmt::format("{} epochs at a flat rate of {}: training {}, "
+                        "validation {} (both in evaluation mode)",
+                        epochs, Rate(flat.lr), Percent(trial.train_accuracy),
+                        Percent(last.val_accuracy))
+          : fmt::format("{} epochs at a flat rate of {}: loss {:.4g}, "
+                        "validation {:.4g}",
+                        epochs, Rate(flat.lr), trial.train_loss,
+                        last.val_loss));
+  // Memorised: judged only where all training data were seen, for of a part of
+  // them every model memorises more. Both sides in evaluation mode.
+  const double gap = classes_ ? trial.train_accuracy - last.val_accuracy : 0;
+  const bool rises = last.val_loss > 1.1 * trial.epochs[lowest].val_loss &&
+                     lowest + 3 <= trial.epochs.size();
+  if (whole && classes_ && gap > 0.08 &&
+      gap > Margin(last.val_accuracy, n) / 1.5 && trial.train_accuracy > 0.97 &&
+      (rises || last.val_loss > 3 * trial.train_loss)) {
+    to->ok = false;
+    struct Remedy {
+      bool used;
+      const char *option, *value;
+    };
+    const Remedy remedies[] = {
+        {given_.early_stop != 0, "--early-stop", "5"},
+        {!given_.augment.empty(), "--augment", "hflip,crop=2"},
+        {given_.optimizer.find("weight_decay") != std::string::npos, "--wd",
+         "0.005"},
+        {given_.dropout.has_value(), "--dropout", "0.3"}};
+    const Remedy* next = nullptr;
+    for (const Remedy& r : remedies) {
+      if (!r.used && next == nullptr) next = &r;
+    }
+    Find(Cause::kOverfitting, 5,
+         fmt::format("training {}, validation {} after {} epochs; the "
+                     "validation loss was lowest after epoch {} ({:.3g}, now "
+                     "{:.3g}): the model has begun to memorise",
+                     Percent(trial.train_accuracy), Percent(last.val_accuracy),
+                     epochs, lowest + 1, trial.epochs[lowest].val_loss,
+                     last.val_loss),
+         next != nullptr ? fmt::format("Use {} {}", next->option, next->value)
+                         : "Use a smaller model, --freeze body, or more data",
+         next != nullptr ? OptionChanges{{next->option, next->value}}
+                         : OptionChanges{});
+    return;
+  }
+  // The same with the rate going down at the end.
+  double best = trial.Score(baseline_);
+  std::string schedule = "constant";
+  for (const char* const other : {"cosine", "step"}) {
+    JobOptions o = small;
+    o.schedule = std::string(other) == "step"
+                     ? fmt::format("step?step_size={}", (epochs * 2 + 2) / 3)
+                     : other;
+    const double score = Try(o).Score(baseline_);
+    to->evidence.push_back(fmt::format("with {}: {}", other, Percent(score)));
+    if (score > best) best = score, schedule = other;
+  }
+  best_ = {{"--lr", Rate(flat.lr)}, {"--schedule", schedule}};
+}
+
+}  // namespace temper::host

@@ -1,0 +1,239 @@
+// See run_curves.h.
+#include "ports/host/recipe/run_curves.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include "ports/host/base/failure.h"
+#include "ports/host/data/text_file.h"
+#include "ports/host/train/model_source.h"
+#include "ports/host/train/run_files.h"
+#include "temper/graph_edit.h"
+
+namespace temper::host {
+namespace {
+
+constexpr uint64_t kMostBytes = 1u << 26;
+
+// Rows of a CSV file as numbers by column; -1: an empty field.
+std::vector<std::map<std::string, double>> ReadTable(const std::string& path) {
+  std::vector<std::map<std::string, double>> rows;
+  if (!std::filesystem::exists(path)) return rows;
+  const auto split = [](const std::string& line) {
+    std::vector<std::string> fields;
+    size_t at = 0;
+    for (;;) {
+      const size_t comma = line.find(',', at);
+      fields.push_back(line.substr(at, comma - at));
+      if (comma == std::string::npos) return fields;
+      at = comma + 1;
+    }
+  };
+  const std::vector<std::string> lines = Lines(ReadTextFile(path, kMostBytes));
+  if (lines.empty()) return rows;
+  const std::vector<std::string> names = split(lines[0]);
+  for (size_t i = 1; i < lines.size(); ++i) {
+    const std::vector<std::string> fields = split(lines[i]);
+    if (fields.size() != names.size()) break;
+    std::map<std::string, double>& row = rows.emplace_back();
+    for (size_t k = 0; k < names.size(); ++k) {
+      row[names[k]] =
+          fields[k].empty() ? -1.0 : std::strtod(fields[k].c_str(), nullptr);
+    }
+  }
+  return rows;
+}
+
+double Median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::nth_element(
+      values.begin(),
+      values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
+      values.end());
+  return values[values.size() / 2];
+}
+
+void ReadSteps(const std::string& path, RunCurves* to) {
+  std::vector<double> ratios, norms;
+  recipe::CurveFacts& f = to->facts;
+  for (auto& row : ReadTable(path)) {
+    ++to->steps;
+    if (row["step"] > 100) continue;
+    if (row["step"] == 1) f.first_loss = row["loss"];
+    f.peak_loss = std::max(f.peak_loss, row["loss"]);
+    ratios.push_back(row["update_ratio"]);
+    norms.push_back(row["gradient_norm"]);
+  }
+  f.update_ratio = Median(std::move(ratios));
+  f.gradient_norm = Median(std::move(norms));
+}
+
+std::string Percent(double share) {
+  return fmt::format("{:.0f} %", 100 * share);
+}
+
+}  // namespace
+
+RunCurves ReadRunCurves(const std::string& run) {
+  RunCurves curves;
+  curves.options = ReadRunOptions(run);
+  const std::string folder = run + (run.ends_with('/') ? "" : "/");
+  curves.facts.epochs = curves.options.epochs;
+  for (auto& row : ReadTable(folder + "metrics.csv")) {
+    const auto field = [&](const char* name) {
+      const auto at = row.find(name);
+      return at == row.end() || !std::isfinite(at->second) ? -1.0 : at->second;
+    };
+    recipe::CurvePoint p;
+    p.epoch = static_cast<uint32_t>(std::max(0.0, field("epoch")));
+    p.rate = field("lr");
+    p.train_loss = field("train_loss");
+    p.train_accuracy = field("train_accuracy");
+    p.val_loss = field("val_loss");
+    p.val_accuracy = field("val_accuracy");
+    curves.points.push_back(p);
+  }
+  ReadSteps(folder + "steps.csv", &curves);
+  const std::string events = folder + "events.jsonl";
+  if (std::filesystem::exists(events)) {
+    const std::vector<std::string> lines =
+        Lines(ReadTextFile(events, kMostBytes));
+    curves.facts.diverged =
+        std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+          return line.find("\"event\":\"diverged\"") != std::string::npos;
+        });
+  }
+  const ModelSource model(FilePlace(LastCheckpoint(run)));
+  const Graph& graph = model.header().graph;
+  std::vector<Shape> shapes;
+  const LossTraits& traits = *LossOf(graph.nodes.back().kind);
+  if (graph.Check(&shapes).ok() && models::IsClassifier(graph)) {
+    const Shape& out = shapes.back();
+    if (traits.expected != nullptr) {
+      curves.facts.expected_loss = traits.expected(1, out, nullptr);
+    }
+    curves.facts.chance = 1.0 / out.c;
+  }
+  return curves;
+}
+
+Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
+                const JobOptions& o) {
+  using recipe::Cause;
+  Advice a;
+  const auto rate = [](double x) { return fmt::format("{:.2g}", x); };
+  switch (d.cause) {
+    case Cause::kOverfitting: {
+      a.evidence = fmt::format(
+          "the validation loss has risen since epoch {} ({:.3g} to {:.3g}) "
+          "while the training loss falls: the model has begun to memorise. "
+          "Epoch {} is kept",
+          d.epoch, d.from, d.to, d.epoch);
+      if (o.early_stop == 0) {
+        a.changes = {{"--early-stop", "5"}};
+      } else if (o.augment.empty()) {
+        a.changes = {{"--augment", "hflip,crop=2"}};
+      } else if (!o.dropout) {
+        a.changes = {{"--dropout", "0.3"}};
+      } else {
+        a.action = "Take a smaller model, freeze the body, or find more data";
+      }
+      break;
+    }
+    case Cause::kPlateau:
+      a.evidence = fmt::format(
+          "flat at {:.3g} since epoch {}, after falling: time to lower the "
+          "rate",
+          d.to, d.epoch);
+      a.changes = {{"--schedule", fmt::format("step?step_size={}", d.epoch)}};
+      break;
+    case Cause::kScheduleEarly:
+      a.evidence = fmt::format(
+          "still flat after the rate dropped, at {:.3g}: it came too early, "
+          "while the loss was falling",
+          d.to);
+      a.changes = {{"--schedule", fmt::format("step?step_size={}", d.epoch)}};
+      break;
+    case Cause::kRateHigh:
+      a.evidence =
+          facts.diverged
+              ? fmt::format(
+                    "training exploded; its first loss was {:.3g}, as "
+                    "expected: the rate is too large, not the first "
+                    "weights",
+                    facts.first_loss)
+              : fmt::format(
+                    "the loss rose to {:.3g} in the first steps and has "
+                    "been flat since: the rate was too large, and units "
+                    "are dead",
+                    d.from);
+      a.changes = {{"--lr", rate(o.lr / 10)}};
+      break;
+    case Cause::kRateLow:
+      a.evidence = fmt::format(
+          "flat from the start; a step changes the weights by {:.1g} of "
+          "themselves: the rate is too small",
+          facts.update_ratio);
+      a.changes = {{"--lr", rate(o.lr * 100)}};
+      break;
+    case Cause::kInitLarge:
+      a.evidence = fmt::format(
+          "the first loss was {:.3g}, expected {:.3g}: the scale of inputs or "
+          "first weights is wrong",
+          facts.first_loss, facts.expected_loss);
+      a.changes = {{"--init", ""}, {"--normalize", "channel"}};
+      break;
+    case Cause::kInitSmall:
+      a.evidence = fmt::format(
+          "flat from the start; gradients are {:.1g}: nothing reaches the "
+          "layers, the first weights are too small",
+          facts.gradient_norm);
+      a.changes = {{"--init", ""}};
+      break;
+    case Cause::kLabels:
+      a.evidence = fmt::format(
+          "flat from the start with a right first loss and steps of a usual "
+          "size; accuracy {} is chance ({})",
+          Percent(std::max(0.0, d.from)), Percent(d.to));
+      a.action = "Look at the labels: `temper check` tells more";
+      break;
+    case Cause::kCapacity:
+      a.evidence = fmt::format(
+          "training {}, validation {}: both low. The model is too weak, not "
+          "overfitted",
+          Percent(d.from), Percent(d.to));
+      a.action = "Try a larger model or more epochs";
+      break;
+    case Cause::kSlow:
+      a.evidence = fmt::format(
+          "still falling at an even slope ({:.3g} to {:.3g} in the second "
+          "half)",
+          d.from, d.to);
+      a.changes = {{"--lr", rate(o.lr * 3)}};
+      break;
+    case Cause::kNoisy:
+      a.evidence = fmt::format(
+          "the loss goes up and down by a fifth and more in {:.0f} of {:.0f} "
+          "epochs",
+          d.from, d.to);
+      a.changes = {{"--lr", rate(o.lr / 3)}};
+      break;
+    default:
+      a.evidence = recipe::CauseName(d.cause);
+      break;
+  }
+  if (a.action.empty() && !a.changes.empty()) {
+    a.action =
+        a.changes[0].second.empty()
+            ? fmt::format("Leave out {}", a.changes[0].first)
+            : fmt::format("Try {} {}", a.changes[0].first, a.changes[0].second);
+  }
+  return a;
+}
+
+}  // namespace temper::host

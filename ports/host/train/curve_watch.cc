@@ -1,0 +1,105 @@
+// See curve_watch.h.
+#include "ports/host/train/curve_watch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace temper::host {
+namespace {
+
+double Median(std::array<double, kFirstSteps> values, size_t count) {
+  if (count == 0) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(count / 2);
+  std::nth_element(values.begin(), middle,
+                   values.begin() + static_cast<std::ptrdiff_t>(count));
+  return *middle;
+}
+
+// What it says; {0} the epoch, {1} and {2} the numbers.
+const char* TextOf(recipe::Cause cause) {
+  using recipe::Cause;
+  switch (cause) {
+    case Cause::kOverfitting:
+      return "the validation loss has risen since epoch {0} ({1:.3g} to "
+             "{2:.3g}) while the training loss falls: the model has begun to "
+             "memorise; epoch {0} is kept";
+    case Cause::kPlateau:
+      return "flat at {2:.3g} since epoch {0}, after falling: time to lower "
+             "the rate";
+    case Cause::kScheduleEarly:
+      return "still flat at {2:.3g} after the rate dropped: it came too early";
+    case Cause::kRateHigh:
+      return "flat since a peak of {1:.3g} in the first steps: the rate was "
+             "too "
+             "large";
+    case Cause::kRateLow:
+      return "flat from the start, steps of {1:.1g} of the weights: the rate "
+             "is too small";
+    case Cause::kInitLarge:
+      return "flat, and the first loss was {1:.3g}, expected {2:.3g}: the "
+             "scale "
+             "of inputs or first weights is wrong";
+    case Cause::kInitSmall:
+      return "flat from the start, gradients of {1:.1g}: the first weights are "
+             "too small";
+    case Cause::kLabels:
+      return "no better than chance with a right first loss and steps of a "
+             "usual size: do the labels belong to the samples?";
+    case Cause::kCapacity:
+      return "training {1:.2f}, validation {2:.2f}: both low, the model is too "
+             "weak";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+CurveWatch::CurveWatch(uint32_t epochs, double expected_loss, double chance) {
+  facts_.epochs = epochs;
+  facts_.expected_loss = expected_loss;
+  facts_.chance = chance;
+  points_.reserve(std::min<size_t>(epochs, kMostEpochs));
+}
+
+void CurveWatch::Step(const StepsRow& row) {
+  if (row.step == 1) facts_.first_loss = double{row.loss};
+  if (steps_ == kFirstSteps || row.step > kFirstSteps) return;
+  facts_.peak_loss = std::max(facts_.peak_loss, double{row.loss});
+  ratios_[steps_] = row.update_ratio;
+  norms_[steps_++] = row.gradient_norm;
+  facts_.update_ratio = Median(ratios_, steps_);
+  facts_.gradient_norm = Median(norms_, steps_);
+}
+
+std::string_view CurveWatch::Epoch(const MetricsRow& row) {
+  // What an earlier process saw of the run is not known: its curve begins here.
+  if (points_.size() == points_.capacity()) return "";
+  const auto known = [](const std::optional<float>& value) {
+    return value ? double{*value} : -1.0;
+  };
+  points_.push_back({row.epoch, double{row.lr}, double{row.train_loss},
+                     known(row.train_accuracy), known(row.val_loss),
+                     known(row.val_accuracy)});
+  recipe::Diagnosis found[recipe::kMostDiagnoses];
+  const uint32_t count = recipe::Diagnose(points_, facts_, found);
+  for (uint32_t i = 0; i < count; ++i) {
+    bool& told = told_[static_cast<size_t>(found[i].cause)];
+    const char* const format = TextOf(found[i].cause);
+    if (told || format[0] == 0) continue;
+    told = true;
+    last_ = found[i];
+    char body[200];
+    const auto end =
+        fmt::format_to_n(body, sizeof(body), fmt::runtime(format),
+                         found[i].epoch, found[i].from, found[i].to);
+    const auto all = fmt::format_to_n(
+        text_, sizeof(text_), "epoch {}: {}", row.epoch,
+        std::string_view(body, std::min(sizeof(body), end.size)));
+    return {text_, std::min(sizeof(text_), all.size)};
+  }
+  return "";
+}
+
+}  // namespace temper::host

@@ -1,0 +1,41 @@
+// CurveWatch: diagnoses of a run while it goes on, each cause once. All memory is
+// taken by the constructor. Next: runtime/recipe/diagnosis.h (the rules).
+#ifndef TEMPER_PORTS_HOST_TRAIN_CURVE_WATCH_H_
+#define TEMPER_PORTS_HOST_TRAIN_CURVE_WATCH_H_
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "ports/host/run/metrics_log.h"
+#include "ports/host/run/steps_log.h"
+#include "runtime/recipe/diagnosis.h"
+
+namespace temper::host {
+
+class CurveWatch {
+ public:
+  CurveWatch(uint32_t epochs, double expected_loss, double chance);
+
+  void Step(const StepsRow& row);
+  // After an epoch: what has become certain, as one line; empty: nothing new.
+  // Valid until the next call.
+  std::string_view Epoch(const MetricsRow& row);
+  const recipe::Diagnosis& last() const { return last_; }
+
+ private:
+  static constexpr size_t kMostEpochs = 10000;
+
+  recipe::CurveFacts facts_;
+  std::array<double, kFirstSteps> ratios_{}, norms_{};
+  size_t steps_ = 0;
+  std::vector<recipe::CurvePoint> points_;
+  std::array<bool, static_cast<size_t>(recipe::Cause::kCount)> told_{};
+  recipe::Diagnosis last_;
+  char text_[256];
+};
+
+}  // namespace temper::host
+
+#endif  // TEMPER_PORTS_HOST_TRAIN_CURVE_WATCH_H_

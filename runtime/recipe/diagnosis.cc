@@ -1,0 +1,215 @@
+// The rules. See diagnosis.h, docs/check.md.
+#include "runtime/recipe/diagnosis.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace temper::recipe {
+namespace {
+
+class Rules {
+ public:
+  Rules(std::span<const CurvePoint> points, const CurveFacts& facts,
+        std::span<Diagnosis> to)
+      : p_(points), f_(facts), to_(to) {}
+
+  uint32_t Run() {
+    if (f_.diverged) {
+      Exploded();
+      return count_;
+    }
+    if (p_.size() < 2) return 0;
+    if (FlatFromTheStart()) return count_;
+    Overfitting();
+    EarlyDrop();
+    if (count_ == 0) Plateau();
+    if (count_ == 0) BothLow();
+    if (count_ == 0) Slow();
+    Noisy();
+    return count_;
+  }
+
+ private:
+  void Say(Cause cause, uint32_t epoch, double from, double to) {
+    if (count_ < to_.size()) to_[count_++] = {cause, epoch, from, to};
+  }
+  double Start() const {
+    if (f_.expected_loss > 0) return f_.expected_loss;
+    return f_.first_loss > 0 ? f_.first_loss : p_.front().train_loss;
+  }
+  bool FirstLossIsOff() const {
+    return f_.first_loss > 0 && f_.expected_loss > 0 &&
+           f_.first_loss > 1.5 * f_.expected_loss + 0.2;
+  }
+  double HighestRate() const {
+    double most = 0;
+    for (const CurvePoint& p : p_) most = std::max(most, p.rate);
+    return most;
+  }
+  // The mean fall of the training loss per epoch from a to b, in parts of it.
+  double Slope(size_t a, size_t b) const {
+    const double from = p_[a].train_loss, to = p_[b].train_loss;
+    return from > 0 ? (from - to) / from / static_cast<double>(b - a) : 0;
+  }
+
+  // Wrong before the first step: initialization. Right at first: the rate.
+  void Exploded() {
+    const bool off = FirstLossIsOff() || (f_.first_loss == 0 && p_.empty());
+    Say(off ? Cause::kInitLarge : Cause::kRateHigh, 0, f_.first_loss,
+        f_.expected_loss);
+  }
+
+  bool FlatFromTheStart() {
+    double best = p_.front().train_loss, accuracy = -1;
+    for (const CurvePoint& p : p_) {
+      best = std::min(best, p.train_loss);
+      accuracy = std::max({accuracy, p.train_accuracy, p.val_accuracy});
+    }
+    const bool classes = f_.chance > 0 && accuracy >= 0;
+    const bool flat =
+        classes ? accuracy < f_.chance + 0.05 : best > 0.95 * Start();
+    if (!flat) {
+      // Little by little is flat, too: a tiny update is its own reason.
+      if (f_.update_ratio > 0 && f_.update_ratio < 3e-6 &&
+          best > 0.5 * Start()) {
+        Say(Cause::kRateLow, 1, f_.update_ratio, best);
+        return true;
+      }
+      return false;
+    }
+    const double start = Start();
+    if (f_.peak_loss > 3 * std::max(start, f_.first_loss)) {
+      Say(Cause::kRateHigh, 1, f_.peak_loss, p_.back().train_loss);
+    } else if (FirstLossIsOff()) {
+      Say(Cause::kInitLarge, 1, f_.first_loss, f_.expected_loss);
+    } else if (f_.gradient_norm > 0 && f_.gradient_norm < 1e-5) {
+      Say(Cause::kInitSmall, 1, f_.gradient_norm, 0);
+    } else if (f_.update_ratio > 0 && f_.update_ratio < 1e-5) {
+      Say(Cause::kRateLow, 1, f_.update_ratio, 0);
+    } else if (p_.size() >= 3) {
+      Say(Cause::kLabels, 1, accuracy, f_.chance);
+    }
+    return count_ > 0;
+  }
+
+  void Overfitting() {
+    size_t lowest = p_.size();
+    for (size_t i = 0; i < p_.size(); ++i) {
+      if (p_[i].val_loss < 0) continue;
+      if (lowest == p_.size() || p_[i].val_loss < p_[lowest].val_loss) {
+        lowest = i;
+      }
+    }
+    if (lowest == p_.size()) return;
+    const CurvePoint& best = p_[lowest];
+    const CurvePoint& last = p_.back();
+    // Several epochs, clearly, and while the training loss goes on falling.
+    constexpr size_t kPatience = 3;
+    size_t worse = 0;
+    for (size_t i = lowest + 1; i < p_.size(); ++i) {
+      worse += p_[i].val_loss > 1.02 * best.val_loss;
+    }
+    if (worse < kPatience || last.val_loss < 1.1 * best.val_loss ||
+        last.train_loss > 0.9 * best.train_loss) {
+      return;
+    }
+    Say(Cause::kOverfitting, best.epoch, best.val_loss, last.val_loss);
+  }
+
+  // The rate fell while the loss still did, and then the loss stood still.
+  void EarlyDrop() {
+    for (size_t d = 1; d + 2 < p_.size(); ++d) {
+      if (p_[d].rate > 0.3 * p_[d - 1].rate || p_[d - 1].rate <= 0) continue;
+      const double before =
+          d >= 2 ? Slope(d - 2, d - 1)
+                 : (Start() - p_[0].train_loss) / std::max(1e-9, Start());
+      const double after = Slope(std::min(d + 1, p_.size() - 2), p_.size() - 1);
+      if (before > 0.05 && after < 0.01 &&
+          p_.back().train_loss > 0.15 * Start() && 2 * d < p_.size()) {
+        Say(Cause::kScheduleEarly,
+            std::min<uint32_t>(3 * p_[d].epoch, p_.back().epoch),
+            p_[d - 1].train_loss, p_.back().train_loss);
+      }
+      return;
+    }
+  }
+
+  // It fell, then stood still although the rate is what it was.
+  void Plateau() {
+    const size_t n = p_.size();
+    if (n < 6) return;
+    const size_t from = n - std::max<size_t>(3, n / 3) - 1;
+    if (p_.back().rate < 0.5 * HighestRate()) return;
+    if (Start() - p_[from].train_loss < 0.2 * Start()) return;
+    if (std::abs(Slope(from, n - 1)) > 0.005) return;
+    if (p_.back().train_loss < 0.02 * Start()) return;  // it is done
+    size_t begin = from;
+    while (begin > 1 &&
+           std::abs(p_[begin - 1].train_loss - p_.back().train_loss) <
+               0.03 * p_.back().train_loss) {
+      --begin;
+    }
+    Say(Cause::kPlateau, p_[begin].epoch, p_[begin].train_loss,
+        p_.back().train_loss);
+  }
+
+  // Training no better than validation, both far from done, and the rate has
+  // come down already.
+  void BothLow() {
+    const size_t n = p_.size();
+    const CurvePoint& last = p_.back();
+    if (n < 4 || last.train_accuracy < 0 || last.val_accuracy < 0) return;
+    if (last.train_loss < 0.25 * Start()) return;
+    if (last.train_accuracy - last.val_accuracy > 0.03) return;
+    if (Slope(n - 1 - std::max<size_t>(2, n / 4), n - 1) > 0.01) return;
+    Say(Cause::kCapacity, last.epoch, last.train_accuracy, last.val_accuracy);
+  }
+
+  // It still falls as fast as at first.
+  void Slow() {
+    const size_t n = p_.size();
+    if (n < 4 || p_.back().train_loss < 0.4 * Start()) return;
+    const size_t half = n / 2;
+    const double first = p_[0].train_loss - p_[half].train_loss;
+    const double second = p_[half].train_loss - p_[n - 1].train_loss;
+    const double per_first = first / static_cast<double>(half);
+    const double per_second = second / static_cast<double>(n - 1 - half);
+    if (per_second > 0 && per_second > 0.5 * per_first &&
+        per_second > 0.005 * Start()) {
+      Say(Cause::kSlow, p_.back().epoch, p_[half].train_loss,
+          p_[n - 1].train_loss);
+    }
+  }
+
+  // Up and down by a fifth and more, in most epochs.
+  void Noisy() {
+    size_t turns = 0, seen = 0;
+    for (size_t i = 2; i < p_.size(); ++i) {
+      const auto loss = [&](size_t k) {
+        return p_[k].val_loss >= 0 ? p_[k].val_loss : p_[k].train_loss;
+      };
+      const double a = loss(i - 1) - loss(i - 2), b = loss(i) - loss(i - 1);
+      const double size = std::min(std::abs(a), std::abs(b));
+      ++seen;
+      turns += a * b < 0 && size > 0.15 * loss(i - 1);
+    }
+    if (seen >= 4 && 2 * turns > seen) {
+      Say(Cause::kNoisy, p_.back().epoch, static_cast<double>(turns),
+          static_cast<double>(seen));
+    }
+  }
+
+  const std::span<const CurvePoint> p_;
+  const CurveFacts& f_;
+  const std::span<Diagnosis> to_;
+  uint32_t count_ = 0;
+};
+
+}  // namespace
+
+uint32_t Diagnose(std::span<const CurvePoint> points, const CurveFacts& facts,
+                  std::span<Diagnosis> to) {
+  return Rules(points, facts, to).Run();
+}
+
+}  // namespace temper::recipe

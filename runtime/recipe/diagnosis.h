@@ -1,0 +1,48 @@
+// Diagnosis: what the curves of a training say. Pure functions of a few numbers
+// per epoch; the rules, each with its reason, are in docs/check.md.
+// Next: ports/host/recipe/run_curves.h (the curves of a run folder).
+#ifndef TEMPER_RUNTIME_RECIPE_DIAGNOSIS_H_
+#define TEMPER_RUNTIME_RECIPE_DIAGNOSIS_H_
+
+#include <cstdint>
+#include <span>
+
+#include "runtime/recipe/cause.h"
+
+namespace temper::recipe {
+
+// Of one epoch. Negative: not known (no validation, no classes).
+struct CurvePoint {
+  uint32_t epoch = 0;  // from 1
+  double rate = 0;     // of its last step
+  double train_loss = -1, train_accuracy = -1;
+  double val_loss = -1, val_accuracy = -1;
+};
+
+// What is known of the run beside its epochs. 0: not known.
+struct CurveFacts {
+  double first_loss = 0, expected_loss = 0;
+  double peak_loss = 0;      // the highest of the first steps
+  double update_ratio = 0;   // median of the first steps
+  double gradient_norm = 0;  // the same
+  double chance = 0;         // accuracy of guessing the most frequent class
+  uint32_t epochs = 0;       // planned
+  bool diverged = false;     // it ended at a number that is not finite
+  bool learns_values = false;
+};
+
+struct Diagnosis {
+  Cause cause = Cause::kCount;
+  uint32_t epoch = 0;       // where it shows, or to which something should move
+  double from = 0, to = 0;  // the numbers that say so
+};
+
+// Writes the diagnoses that are certain, the likeliest first, and returns how
+// many. `to` has room for kMostDiagnoses.
+inline constexpr uint32_t kMostDiagnoses = 8;
+uint32_t Diagnose(std::span<const CurvePoint> points, const CurveFacts& facts,
+                  std::span<Diagnosis> to);
+
+}  // namespace temper::recipe
+
+#endif  // TEMPER_RUNTIME_RECIPE_DIAGNOSIS_H_

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""The verbs that judge, from outside: lr-find, check, diagnose, and what train says
+of its first steps. Run by ctest: cli_recipe_test.py TEMPER [-k NAME]
+"""
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+import cli_test
+from cli_test import Case, message, run
+
+JOB = ["--batch", 16, "--threads", 1]
+
+
+def make_hard_data(folder, count=480, side=12, classes=4):
+    """Squares at class-dependent places that are hardly brighter, one label in five wrong: never learnt whole."""
+    folder.mkdir()
+    rng = random.Random(4)
+    images, labels = bytearray(), bytearray()
+    for i in range(count):
+        label = i % classes
+        labels.append(label if i % 5 else rng.randrange(classes))
+        for y in range(side):
+            for x in range(side):
+                on = (y // (side // 2)) * 2 + x // (side // 2) == label
+                images.append(rng.randrange(0, 200) + 40 * on)
+    (folder / "train-images-idx3-ubyte").write_bytes(cli_test.idx((count, side, side), images))
+    (folder / "train-labels-idx1-ubyte").write_bytes(cli_test.idx((count,), labels))
+    return f"idx:{folder}"
+
+
+class LrFind(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.spec = make_hard_data(cls.tmp / "hard")
+
+    def find(self, *more, expect=0, model="mlp?hidden=16"):
+        done = run("lr-find", model, self.spec, *JOB, "--json", *more, expect=expect)
+        return json.loads(done.stdout)
+
+    def test_a_suggestion_within_what_was_tested(self):
+        for optimizer in ("sgd", "adam", "adagrad", "ngd"):
+            d = self.find("--optimizer", optimizer, "--steps", 80, "--min", 1e-5, "--max", 1e3)
+            self.assertLessEqual(d["low"], d["suggestion"])
+            self.assertLessEqual(d["suggestion"], d["high"])
+            self.assertGreaterEqual(d["low"], 1e-5)
+            rates = [p["rate"] for p in d["points"]]
+            self.assertEqual(rates, sorted(rates))
+            self.assertEqual(rates[0], 1e-5)
+        train = d["next"][0].split(" ", 1)[1]
+        subprocess.run(["sh", "-c", f"{cli_test.TEMPER} {train} --epochs 1 --out {self.tmp}/next -q"], check=True, capture_output=True)
+
+    def test_no_clear_minimum_says_where_to_look(self):
+        d = self.find("--min", 1e-9, "--max", 1e-7, expect=10)
+        self.assertIsNone(d["suggestion"])
+        self.assertEqual(d["error"]["exit_code"], 10)
+        self.assertIn("lr-find", d["next"][0])
+        self.assertIn("--max", d["next"][0])
+        again = json.loads(subprocess.run(["sh", "-c", d["next"][0] + " --json"], capture_output=True, text=True).stdout)
+        self.assertGreater(again["points"][-1]["rate"], 1e-7)
+
+    def test_twice_the_same_and_runs_are_left_alone(self):
+        before = self.model.read_bytes()
+        a, b = self.find("--steps", 30), self.find("--steps", 30)
+        self.assertEqual(a["points"], b["points"])
+        easy = f"idx:{self.data}"  # what the model has learnt: there is nothing that could fall
+        run("lr-find", "--finetune", "--model", self.run_folder, "--data", easy, *JOB, "--steps", 20, "--max", 1e-3, expect=10)
+        self.assertEqual(before, self.model.read_bytes())
+        self.assertIn("times through the data", " ".join(a["notes"]))
+
+    def test_its_memory_is_planned(self):
+        d = self.find("--steps", 30)
+        self.find("--steps", 30, "--arena", d["arena_bytes"])
+        refused = run("lr-find", "mlp?hidden=16", self.spec, *JOB, "--steps", 30, "--arena", d["arena_bytes"] - 64, expect=11)
+        self.assertIn(str(d["arena_bytes"]), message(refused))
+
+    def test_the_curve_is_drawn(self):
+        text = run("lr-find", "mlp?hidden=16", self.spec, *JOB, "--min", 1e-4, "--max", 100).stdout
+        self.assertIn("1e0", text)
+        self.assertIn("=", next(line for line in text.splitlines() if line.strip().startswith("falls")))
+        for line in text.splitlines():
+            self.assertTrue(len(line) <= 80 or line.startswith("next: "), line)
+
+    def test_words_and_options(self):
+        for words in (["lr-find"], ["lr-find", "mlp"], ["lr-find", "mlp", self.spec, "more"],
+                      ["lr-find", "mlp", self.spec, "--min", 1, "--max", 0.1], ["check", "mlp"]):
+            run(*words, expect=64)
+        run("lr-find", "--model", "mlp?hidden=4", "--data", self.spec, "--steps", 20, "--min", 1e-3, "--max", 100)
+
+
+class Check(Case):
+    def test_a_healthy_job_and_a_broken_one(self):
+        # Squares are learnt in an epoch: nothing to complain of but their small number.
+        d = json.loads(run("check", "mlp?hidden=16", self.spec, *JOB, "--minutes", 0.1, "--only", 2, "--json").stdout)
+        self.assertEqual([(c["number"], c["ok"]) for c in d["checks"]], [(2, True)])
+        self.assertEqual(d["causes"], [])
+        self.assertIn("learnt to 100 %", d["checks"][0]["evidence"][0])
+        for more, cause in ((["--init", "zero"], "init_zero"), (["--init", "gaussian?std=1e-6"], "init_small"),
+                            (["--init", "gaussian?std=300"], "init_large")):
+            done = run("check", "mlp?hidden=16,16,16", self.spec, *JOB, *more, "--only", 1, "--json", expect=10)
+            d = json.loads(done.stdout)
+            self.assertEqual(d["causes"][0]["cause"], cause)
+            self.assertNotIn("--init", d["next"][0])
+            self.assertFalse(d["checks"][0]["ok"])
+
+
+class Diagnose(Case):
+    def test_runs(self):
+        self.train(self.tmp / "low", "--epochs", 4, "--lr", 1e-9)
+        d = json.loads(run("diagnose", self.tmp / "low", "--json", expect=10).stdout)
+        self.assertEqual(d["causes"][0]["cause"], "rate_low")
+        self.assertIn("--lr 1e-07", d["next"][0])
+        d = json.loads(run("diagnose", self.run_folder, "--json").stdout)
+        self.assertEqual(d["causes"], [])
+        run("diagnose", self.tmp / "none", expect=66)
+
+    def test_a_run_that_exploded(self):
+        self.train(self.tmp / "high", "--epochs", 4, "--lr", 1e6, "--clip", "", expect=12)
+        d = json.loads(run("diagnose", self.tmp / "high", "--json", expect=10).stdout)
+        self.assertEqual(d["causes"][0]["cause"], "rate_high")
+
+
+class Steps(Case):
+    def rows(self, out):
+        with open(out / "steps.csv", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def test_first_loss_and_steps(self):
+        out = self.tmp / "steps"
+        done = run("train", "--model", "mlp?hidden=16", "--data", self.spec, *JOB, "--epochs", 10, "--out", out)
+        self.assertRegex(done.stderr, r"first loss 1\.\d\d, ln\(4\) 1\.39")
+        rows = self.rows(out)
+        self.assertEqual([int(r["step"]) for r in rows], list(range(1, 151)))
+        self.assertGreater(float(rows[0]["gradient_norm"]), 0)
+        self.assertTrue(0 < float(rows[0]["update_ratio"]) < 1)
+        self.assertAlmostEqual(float(rows[0]["lr"]), 0.05, places=3)
+
+    def test_many_steps_are_thinned(self):
+        out = self.tmp / "many"
+        self.train(out, "--epochs", 200, "--save-every", 0)
+        self.assertEqual(len(self.rows(out)), 100 + (3000 - 100) // 3)
+
+    def test_a_resumed_run_has_the_same_rows(self):
+        whole, part = self.tmp / "whole", self.tmp / "part"
+        self.train(whole, "--epochs", 150)
+        job = [cli_test.TEMPER, "train", "--model", "mlp?hidden=16", "--data", self.spec, "--batch", "16", "--threads", "1",
+               "--epochs", "150", "--out", str(part), "-q"]
+        process = subprocess.Popen(job, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        deadline = time.time() + 60
+        while time.time() < deadline and not (part / "steps.csv").exists():
+            time.sleep(0.002)
+        process.send_signal(signal.SIGTERM)
+        self.assertIn(process.wait(), (75, 0))
+        # Rows that a crash wrote after the last save are made again.
+        with open(part / "steps.csv", "a") as log:
+            log.write("2249,9,9,9,9\n2250,9,")
+        run("resume", part, "-q")
+        if process.returncode == 75:
+            self.assertEqual((whole / "steps.csv").read_text(), (part / "steps.csv").read_text())
+
+
+if __name__ == "__main__":
+    cli_test.TEMPER = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=2)

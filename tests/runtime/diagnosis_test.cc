@@ -1,0 +1,168 @@
+// What curves of known kinds are called, and that healthy ones are not called
+// anything.
+#include "runtime/recipe/diagnosis.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <vector>
+
+namespace temper::recipe {
+namespace {
+
+struct Curve {
+  std::vector<CurvePoint> points;
+  CurveFacts facts;
+
+  explicit Curve(uint32_t epochs, std::function<void(CurvePoint*)> fill) {
+    facts.first_loss = 2.31;
+    facts.expected_loss = 2.3026;
+    facts.peak_loss = 2.4;
+    facts.update_ratio = 3e-3;
+    facts.gradient_norm = 0.5;
+    facts.chance = 0.1;
+    facts.epochs = epochs;
+    for (uint32_t e = 1; e <= epochs; ++e) {
+      CurvePoint p;
+      p.epoch = e;
+      p.rate = 0.05;
+      fill(&p);
+      points.push_back(p);
+    }
+  }
+  std::vector<Diagnosis> All() const {
+    Diagnosis found[kMostDiagnoses];
+    const uint32_t n = Diagnose(points, facts, found);
+    return {found, found + n};
+  }
+  Cause First() const {
+    const std::vector<Diagnosis> all = All();
+    return all.empty() ? Cause::kCount : all[0].cause;
+  }
+};
+
+double Falling(double e, double from, double to, double speed) {
+  return to + (from - to) * std::exp(-speed * e);
+}
+
+// Accuracies that go with losses of ten classes, roughly.
+void Fill(CurvePoint* p, double train, double val) {
+  p->train_loss = train;
+  p->val_loss = val;
+  p->train_accuracy = std::exp(-train);
+  p->val_accuracy = std::exp(-val);
+}
+
+TEST(Diagnosis, HealthyCurvesHaveNone) {
+  for (const double speed : {0.3, 0.6, 1.2}) {
+    for (const uint32_t epochs : {3u, 8u, 15u, 30u}) {
+      const Curve curve(epochs, [&](CurvePoint* p) {
+        const double at = double(p->epoch) / epochs;
+        p->rate = 0.025 * (1 + std::cos(3.14159 * at));
+        Fill(p, Falling(p->epoch, 1.2, 0.2, speed),
+             Falling(p->epoch, 1.1, 0.3, speed));
+      });
+      EXPECT_EQ(curve.First(), Cause::kCount)
+          << speed << ", " << epochs << ": " << CauseName(curve.First());
+    }
+  }
+}
+
+TEST(Diagnosis, Explosions) {
+  Curve rate(2, [](CurvePoint* p) { Fill(p, 1.0, 1.0); });
+  rate.facts.diverged = true;
+  EXPECT_EQ(rate.First(), Cause::kRateHigh);
+  Curve scale = rate;
+  scale.facts.first_loss = 2360;
+  EXPECT_EQ(scale.First(), Cause::kInitLarge);
+}
+
+TEST(Diagnosis, FlatFromTheStartHasFiveCauses) {
+  const Curve flat(5, [](CurvePoint* p) {
+    Fill(p, 2.3026, 2.3027);
+    p->train_accuracy = p->val_accuracy = 0.1;
+  });
+  EXPECT_EQ(flat.First(), Cause::kLabels);
+  Curve other = flat;
+  other.facts.peak_loss = 4490;
+  EXPECT_EQ(other.First(), Cause::kRateHigh);
+  other = flat;
+  other.facts.first_loss = 100;
+  other.facts.peak_loss = 110;
+  EXPECT_EQ(other.First(), Cause::kInitLarge);
+  other = flat;
+  other.facts.gradient_norm = 1e-9;
+  other.facts.update_ratio = 1e-12;
+  EXPECT_EQ(other.First(), Cause::kInitSmall);
+  other = flat;
+  other.facts.update_ratio = 1e-7;
+  EXPECT_EQ(other.First(), Cause::kRateLow);
+}
+
+TEST(Diagnosis, OverfittingNamesTheBestEpoch) {
+  const Curve curve(14, [](CurvePoint* p) {
+    const double e = p->epoch;
+    Fill(p, Falling(e, 1.2, 0.01, 0.4),
+         e <= 6 ? Falling(e, 1.2, 0.5, 0.5) : 0.55 + 0.05 * (e - 6));
+  });
+  ASSERT_EQ(curve.First(), Cause::kOverfitting);
+  EXPECT_EQ(curve.All()[0].epoch, 6u);
+}
+
+TEST(Diagnosis, APlateauNamesTheEpochOfItsBeginning) {
+  const Curve curve(20, [](CurvePoint* p) {
+    const double e = std::min(8.0, double(p->epoch));
+    Fill(p, 2.2 - 0.2 * e, 2.2 - 0.2 * e);
+  });
+  ASSERT_EQ(curve.First(), Cause::kPlateau);
+  EXPECT_NEAR(curve.All()[0].epoch, 8, 1);
+}
+
+TEST(Diagnosis, ADropThatCameTooEarly) {
+  const Curve curve(12, [](CurvePoint* p) {
+    p->rate = p->epoch <= 3 ? 0.05 : 5e-5;
+    const double e = std::min(3.0, double(p->epoch));
+    Fill(p, 2.2 - 0.35 * e, 2.2 - 0.35 * e);
+  });
+  ASSERT_EQ(curve.First(), Cause::kScheduleEarly);
+  EXPECT_GT(curve.All()[0].epoch, 4u);
+}
+
+TEST(Diagnosis, BothLowIsAWeakModel) {
+  const Curve curve(12, [](CurvePoint* p) {
+    p->rate = 0.05 / p->epoch;
+    Fill(p, Falling(p->epoch, 1.6, 0.95, 0.9),
+         Falling(p->epoch, 1.6, 0.97, 0.9));
+  });
+  EXPECT_EQ(curve.First(), Cause::kCapacity);
+}
+
+TEST(Diagnosis, AnEvenSlopeIsSlow) {
+  const Curve curve(10, [](CurvePoint* p) {
+    const double loss = 2.3 - 0.06 * p->epoch;
+    Fill(p, loss, loss);
+    p->train_accuracy = p->val_accuracy = 0.2 + 0.02 * p->epoch;
+  });
+  EXPECT_EQ(curve.First(), Cause::kSlow);
+}
+
+TEST(Diagnosis, UpAndDownIsNoisy) {
+  const Curve curve(12, [](CurvePoint* p) {
+    const double loss =
+        Falling(p->epoch, 1.2, 0.5, 0.6) * (p->epoch % 2 == 0 ? 1.5 : 0.8);
+    Fill(p, loss, loss);
+  });
+  bool noisy = false;
+  for (const Diagnosis& d : curve.All()) noisy |= d.cause == Cause::kNoisy;
+  EXPECT_TRUE(noisy);
+}
+
+TEST(Diagnosis, NothingOfNothing) {
+  EXPECT_EQ(Curve(0, [](CurvePoint*) {}).First(), Cause::kCount);
+  EXPECT_EQ(Curve(1, [](CurvePoint* p) { Fill(p, 2.3, 2.3); }).First(),
+            Cause::kCount);
+}
+
+}  // namespace
+}  // namespace temper::recipe
