@@ -86,6 +86,10 @@ std::string JsonText(const Value& value) {
   return ToJson(value).dump(1, ' ', true, Json::error_handler_t::replace);
 }
 
+std::string JsonLine(const Value& value) {
+  return ToJson(value).dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
 std::optional<uint64_t> JsonMember(std::string_view text,
                                    std::string_view key) {
   std::optional<uint64_t> found;

@@ -28,6 +28,8 @@ Value ParseValue(std::string_view text, uint64_t most_tokens);
 // In ASCII and lines, without a newline at the end. What is not UTF-8 becomes
 // U+FFFD, a number that is not finite null.
 std::string JsonText(const Value& value);
+// The same in one line.
+std::string JsonLine(const Value& value);
 
 // The whole number that an object has under this key, without a tree: for large
 // files. Nothing if the text is not JSON, or has no such number.
