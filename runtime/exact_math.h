@@ -33,6 +33,19 @@ inline double Log(double x) {
   return exponent * kLn2High + (2.0 * s * sum + exponent * kLn2Low);
 }
 
+// e^x for |x| < 700: x = k ln 2 + r, |r| <= ln 2 / 2, Taylor series of e^r.
+inline double Exp(double x) {
+  constexpr double kLn2High = 6.93147180369123816490e-01;
+  constexpr double kLn2Low = 1.90821492927058770002e-10;
+  constexpr double kInverse = 1.44269504088896338700e+00;  // 1 / ln 2
+  const int k = static_cast<int>(x * kInverse + (x < 0 ? -0.5 : 0.5));
+  const double r = (x - k * kLn2High) - k * kLn2Low;
+  double sum = 1.0;
+  for (int n = 17; n >= 1; --n) sum = 1.0 + sum * r / n;
+  const uint64_t bits = static_cast<uint64_t>(k + 1023) << 52;
+  return sum * std::bit_cast<double>(bits);
+}
+
 // x^n by repeated squaring, always in the same order.
 inline double Power(double x, uint64_t n) {
   double power = 1.0;

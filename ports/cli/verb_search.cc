@@ -41,10 +41,14 @@ SearchMethod MethodOf(const std::string& name) {
 
 const char* ScaleName(Axis::Scale scale) {
   switch (scale) {
-    case Axis::Scale::kLog: return "log";
-    case Axis::Scale::kLinear: return "linear";
-    case Axis::Scale::kPower2: return "powers of 2";
-    case Axis::Scale::kChoice: return "choice";
+    case Axis::Scale::kLog:
+      return "log";
+    case Axis::Scale::kLinear:
+      return "linear";
+    case Axis::Scale::kPower2:
+      return "powers of 2";
+    case Axis::Scale::kChoice:
+      return "choice";
   }
   return "";
 }
@@ -115,7 +119,7 @@ StudyOptions Prepare(const Arguments& a, std::vector<std::string>* notes) {
 int Ask(Cli& cli, const StudyOptions& study) {
   (void)cli;
   for (const Axis& axis : study.plan.axes) {
-    PrintResult(JsonLine(AxisValue(axis)));
+    PrintResult(JsonLine(AxisValue(axis)) + "\n");
   }
   return kExitOk;
 }
@@ -139,9 +143,9 @@ Values ReadValues(const std::string& line, const SearchPlan& plan) {
   Values values;
   for (size_t i = 0; i < value.size(); ++i) {
     const std::string& name = value.key(i);
-    const auto axis = std::find_if(
-        plan.axes.begin(), plan.axes.end(),
-        [&](const Axis& known) { return known.name == name; });
+    const auto axis =
+        std::find_if(plan.axes.begin(), plan.axes.end(),
+                     [&](const Axis& known) { return known.name == name; });
     if (axis == plan.axes.end()) {
       Fail(ErrorKind::kBadData, "standard input: no axis of this search",
            Printable(name), "", "`--ask` prints them");
@@ -170,9 +174,8 @@ int Tell(Cli& cli, const StudyOptions& options) {
   std::string line;
   while (std::getline(std::cin, line)) {
     if (line.empty()) continue;
-    const TrialResult result =
-        study.Tell(ReadValues(line, options.plan));
-    PrintResult(JsonLine(ResultValue(result)));
+    const TrialResult result = study.Tell(ReadValues(line, options.plan));
+    PrintResult(JsonLine(ResultValue(result)) + "\n");
     if (!FlushResults()) break;
   }
   return kExitOk;
@@ -183,7 +186,8 @@ void AddTrials(const Study& study, const SearchPlan& plan, bool classes,
   std::vector<TrialResult> sorted = study.results();
   std::sort(sorted.begin(), sorted.end(), IsBetter);
   std::vector<Column> columns = {
-      {"", "trial"}, {"", "epochs"},
+      {"", "trial"},
+      {"", "epochs"},
       {"", classes ? "accuracy" : "val loss", {}, classes ? kShare : kLoss}};
   for (const Axis& axis : plan.axes) {
     columns.push_back({"", axis.name, Column::kName});
@@ -232,12 +236,12 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
                     axis.round > 0 ? ", from a later round on" : ""));
   }
   study.on_trial = [&](const TrialResult& r) {
-    say(fmt::format(
-        "trial {:3}  {}  {}", r.number,
-        r.diverged        ? std::string("diverged")
-        : options.classes ? fmt::format("{:.2f} %", 100 * r.val_accuracy)
-                          : fmt::format("loss {:.4f}", r.val_loss),
-        ValuesText(r.values)));
+    say(fmt::format("trial {:3}  {}  {}", r.number,
+                    r.diverged ? std::string("diverged")
+                    : options.classes
+                        ? fmt::format("{:.2f} %", 100 * r.val_accuracy)
+                        : fmt::format("loss {:.4f}", r.val_loss),
+                    ValuesText(r.values)));
   };
   study.on_round = [&](uint32_t round, const std::vector<Axis>& next) {
     if (next.empty()) return;
@@ -260,9 +264,9 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
   report.Data("finished", finished);
   report.Fact("run", "folder", options.folder, kVerbatim);
   report.Data("counted_epochs", study.counted_epochs());
-  report.Text("trials", fmt::format("{}, {} epochs in all",
-                                    study.results().size(),
-                                    study.counted_epochs()));
+  report.Text("trials",
+              fmt::format("{}, {} epochs in all", study.results().size(),
+                          study.counted_epochs()));
   Value trials = Value::array();
   for (const TrialResult& r : study.results()) trials.push_back(ResultValue(r));
   Value axes = Value::array();
@@ -276,8 +280,8 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
     report.Text("best", fmt::format("trial {}: {}", best->number,
                                     ValuesText(best->values)));
     if (finished) {
-      report.Next(TrainCommand(verb, a.options,
-                               OptionsOf(a.options, best->values)));
+      report.Next(
+          TrainCommand(verb, a.options, OptionsOf(a.options, best->values)));
     }
   }
   const int code = cli.output.Print(report);

@@ -58,10 +58,9 @@ std::vector<uint32_t> GridSizes(const SearchPlan& plan) {
   uint64_t left = plan.trials;
   uint32_t numbers = 0;
   for (const Axis& axis : plan.axes) {
-    sizes.push_back(axis.IsNumber()
-                        ? 0
-                        : static_cast<uint32_t>(std::max<size_t>(
-                              1, axis.choices.size())));
+    sizes.push_back(axis.IsNumber() ? 0
+                                    : static_cast<uint32_t>(std::max<size_t>(
+                                          1, axis.choices.size())));
     if (axis.IsNumber()) {
       ++numbers;
     } else {
@@ -96,10 +95,10 @@ std::vector<TrialTask> GridTasks(const SearchPlan& plan) {
       rest /= sizes[a];
       const Axis& axis = plan.axes[a];
       // Numbers from end to end; of one point the middle.
-      const double part =
-          !axis.IsNumber() ? (at + 0.5) / sizes[a]
-          : sizes[a] == 1  ? 0.5
-                           : static_cast<double>(at) / (sizes[a] - 1);
+      const double part = !axis.IsNumber() ? (at + 0.5) / sizes[a]
+                          : sizes[a] == 1
+                              ? 0.5
+                              : static_cast<double>(at) / (sizes[a] - 1);
       task.values.insert(task.values.begin(), {axis.name, ValueAt(axis, part)});
     }
     tasks.push_back(std::move(task));
@@ -163,8 +162,7 @@ std::vector<Axis> AxesOfRound(const SearchPlan& plan, uint32_t round,
       const bool linear = axis.scale == Axis::Scale::kLinear;
       const auto at = [&](double part) {
         return linear ? axis.low + part * (axis.high - axis.low)
-                      : std::exp(std::log(axis.low) +
-                                 part * std::log(axis.high / axis.low));
+                      : OnLogScale(axis.low, axis.high, part);
       };
       const double from = at(low), to = at(low + 2 * half);
       axis.low = std::max(axis.low, from);

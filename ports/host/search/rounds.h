@@ -38,7 +38,8 @@ struct TrialResult {
   double score = 0;  // larger is better
   double val_loss = 0, val_accuracy = 0, train_loss = 0, train_accuracy = 0;
   double seconds = 0;
-  std::vector<double> curve, train_curve;  // loss by epoch: validation, training
+  std::vector<double> curve,
+      train_curve;  // loss by epoch: validation, training
 };
 
 struct SearchPlan {

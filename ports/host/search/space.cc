@@ -10,6 +10,7 @@
 #include "models/spec.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/train/specs.h"
+#include "runtime/exact_math.h"
 #include "temper/registry.h"
 
 namespace temper::host {
@@ -170,13 +171,13 @@ std::vector<Axis> ReadAxes(const std::string& names, const std::string& ranges,
                            std::optional<double> suggested) {
   std::vector<Axis> axes;
   const bool given = !names.empty();
-  for (const std::string_view name :
-       Split(given ? std::string_view(names) : "lr,wd,momentum,schedule", ',')) {
+  for (const std::string_view name : Split(
+           given ? std::string_view(names) : "lr,wd,momentum,schedule", ',')) {
     const AxisInfo& info = AxisOrFail("--axes", name);
     const auto same = [&](const Axis& a) { return a.name == name; };
     if (std::any_of(axes.begin(), axes.end(), same)) {
-      Fail(ErrorKind::kUsage, "--axes", Printable(name), "it stands there twice",
-           "");
+      Fail(ErrorKind::kUsage, "--axes", Printable(name),
+           "it stands there twice", "");
     }
     if (given || HasUse(job, info.usual)) axes.push_back(info.usual);
   }
@@ -209,7 +210,8 @@ std::vector<Axis> ReadAxes(const std::string& names, const std::string& ranges,
     }
     if (axis.name == "freeze" && !job.finetune) {
       Fail(ErrorKind::kUsage, "--axes", axis.name,
-           "layers of a new model must be trained", "Add --finetune, or leave "
+           "layers of a new model must be trained",
+           "Add --finetune, or leave "
            "the axis out");
     }
     // Each value is one that the job takes: the ends show it.
@@ -217,6 +219,10 @@ std::vector<Axis> ReadAxes(const std::string& names, const std::string& ranges,
     WithValues(job, {{axis.name, ValueAt(axis, 1)}});
   }
   return axes;
+}
+
+double OnLogScale(double low, double high, double part) {
+  return exact::Exp(exact::Log(low) + part * exact::Log(high / low));
 }
 
 std::string FourDigits(double value) { return fmt::format("{:.4g}", value); }
@@ -238,14 +244,17 @@ std::string ValueAt(const Axis& axis, double part) {
     case Axis::Scale::kLinear:
       return FourDigits(axis.low + part * (axis.high - axis.low));
     case Axis::Scale::kLog:
-      return FourDigits(std::exp(std::log(axis.low) +
-                                 part * std::log(axis.high / axis.low)));
+      return FourDigits(OnLogScale(axis.low, axis.high, part));
     case Axis::Scale::kPower2: {
-      const double first = std::ceil(std::log2(axis.low) - 1e-9);
-      const double last = std::floor(std::log2(axis.high) + 1e-9);
-      const double count = std::max(1.0, last - first + 1);
-      const double at = std::min(count - 1, std::floor(part * count));
-      return fmt::format("{:.0f}", std::exp2(first + at));
+      double first = 1, count = 0;
+      while (first < axis.low) first *= 2;
+      for (double v = first; v <= axis.high; v *= 2) ++count;
+      count = std::max(1.0, count);
+      for (double at = std::min(count - 1, std::floor(part * count)); at > 0;
+           --at) {
+        first *= 2;
+      }
+      return fmt::format("{:.0f}", first);
     }
     case Axis::Scale::kChoice: {
       const double count = static_cast<double>(axis.choices.size());
@@ -272,7 +281,7 @@ std::optional<double> PlaceOf(const Axis& axis, std::string_view value) {
   const double part =
       axis.scale == Axis::Scale::kLinear
           ? (*v - axis.low) / (axis.high - axis.low)
-          : std::log(*v / axis.low) / std::log(axis.high / axis.low);
+          : exact::Log(*v / axis.low) / exact::Log(axis.high / axis.low);
   return std::clamp(part, 0.0, 1.0);
 }
 

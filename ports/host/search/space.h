@@ -18,7 +18,7 @@ namespace temper::host {
 
 struct Axis {
   enum class Scale : uint8_t {
-    kLog,     // low > 0
+    kLog,  // low > 0
     kLinear,
     kPower2,  // whole numbers, powers of 2
     kChoice,
@@ -67,6 +67,8 @@ JobOptions WithValues(const JobOptions& job, const Values& values);
 std::vector<std::pair<std::string, std::string>> OptionsOf(
     const JobOptions& job, const Values& values);
 
+// low * (high / low)^part, the same bits on every machine; low > 0.
+double OnLogScale(double low, double high, double part);
 // Four digits that matter, shortest form: 0.01234, 1e-05.
 std::string FourDigits(double value);
 

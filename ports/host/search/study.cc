@@ -212,7 +212,8 @@ Study::Study(const StudyOptions& options)
 std::string Study::Header() const {
   Value axes = Value::object();
   for (const Axis& axis : options_.plan.axes) {
-    axes[axis.name] = Value({{"range", RangeText(axis)}, {"round", axis.round}});
+    axes[axis.name] =
+        Value({{"range", RangeText(axis)}, {"round", axis.round}});
   }
   return JsonLine({{"search", 1},
                    {"method", MethodName(options_.plan.method)},
@@ -228,11 +229,10 @@ void Study::Write(const std::string& line) {
   const std::string text = line + "\n";
   const int file =
       open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-  const bool good =
-      file >= 0 &&
-      write(file, text.data(), text.size()) ==
-          static_cast<ssize_t>(text.size()) &&
-      fdatasync(file) == 0;
+  const bool good = file >= 0 &&
+                    write(file, text.data(), text.size()) ==
+                        static_cast<ssize_t>(text.size()) &&
+                    fdatasync(file) == 0;
   const int error = errno;
   if (file >= 0) close(file);
   if (!good) {

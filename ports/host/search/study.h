@@ -27,10 +27,10 @@ struct StudyOptions {
   // `samples` brings the data, with validation.
   JobOptions job;
   SearchPlan plan;
-  bool classes = true;    // judged by validation accuracy; else by its loss
-  uint32_t workers = 1;   // processes that run trials of a round side by side
-  double seconds = 0;     // no round begins after so long; 0: all rounds
-  std::string folder;     // empty: nothing is written
+  bool classes = true;   // judged by validation accuracy; else by its loss
+  uint32_t workers = 1;  // processes that run trials of a round side by side
+  double seconds = 0;    // no round begins after so long; 0: all rounds
+  std::string folder;    // empty: nothing is written
 };
 
 // A result as a line of search.jsonl, and back. kBadData.
