@@ -267,7 +267,8 @@ uint64_t SampleNames::MemoryBytes() const {
 
 SampleBlock::SampleBlock(size_t bytes) : size_(bytes) {
   bytes_.reset(
-      static_cast<uint8_t*>(::operator new[](bytes, kAlignment, std::nothrow)));
+      static_cast<uint8_t*>(::operator new[](bytes, kAlignment, std::nothrow)),
+      Free());
   if (bytes_ == nullptr && bytes > 0) {
     Fail(ErrorKind::kDoesNotFit, "cannot hold the samples in memory", "",
          fmt::format("the system refuses {} bytes", bytes),

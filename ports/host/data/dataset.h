@@ -33,7 +33,8 @@ namespace temper::host {
 
 // A block of bytes. Of its own: aligned to 64, and not touched yet, the system
 // hands out its pages as data arrives. Or mapped (os/mapping.h): read only, and
-// no memory of this process.
+// no memory of this process. A copy is the same bytes, which live as long as one
+// of them.
 class SampleBlock {
  public:
   SampleBlock() = default;
@@ -53,7 +54,7 @@ class SampleBlock {
   struct Free {
     void operator()(uint8_t* p) const;
   };
-  std::unique_ptr<uint8_t[], Free> bytes_;
+  std::shared_ptr<uint8_t> bytes_;
   std::shared_ptr<const uint8_t> mapped_;
   size_t size_ = 0;
 };
