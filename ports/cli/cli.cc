@@ -23,11 +23,11 @@ namespace temper::host {
 namespace {
 
 constexpr void (*kVerbs[])(Cli&) = {
-    AddTrainVerb,    AddFinetuneVerb, AddResumeVerb,   AddEvalVerb,
-    AddPredictVerb,  AddPlanVerb,     AddInspectVerb,  AddListVerb,
-    AddReportVerb,   AddDataVerb,     AddLrFindVerb,   AddCheckVerb,
-    AddDiagnoseVerb, AddBenchVerb,    AddSimulateVerb, AddDoctorVerb,
-    AddHelpVerb};
+    AddTrainVerb,   AddFinetuneVerb, AddResumeVerb,  AddEvalVerb,
+    AddPredictVerb, AddPlanVerb,     AddInspectVerb, AddListVerb,
+    AddSearchVerb,  AddReportVerb,   AddDataVerb,    AddLrFindVerb,
+    AddCheckVerb,   AddDiagnoseVerb, AddBenchVerb,   AddSimulateVerb,
+    AddDoctorVerb,  AddHelpVerb};
 
 constexpr const char* kNoOutput = "cannot write to standard output";
 

@@ -50,6 +50,7 @@ void AddEvalVerb(Cli& cli);
 void AddPredictVerb(Cli& cli);
 void AddPlanVerb(Cli& cli);
 void AddInspectVerb(Cli& cli);
+void AddSearchVerb(Cli& cli);
 void AddReportVerb(Cli& cli);
 void AddDataVerb(Cli& cli);
 void AddListVerb(Cli& cli);
