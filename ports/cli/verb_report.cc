@@ -12,6 +12,7 @@
 #include "ports/host/base/failure.h"
 #include "ports/host/os/file_io.h"
 #include "ports/host/report/page.h"
+#include "ports/host/report/search_page.h"
 
 namespace temper::host {
 namespace {
@@ -30,29 +31,32 @@ void WriteText(const std::string& path, const std::string& text) {
   });
 }
 
+// The page of what the folders are: a search, a run, several runs.
+ReportPage MakePage(const Arguments& a, std::vector<RunData>* runs,
+                    Report* report) {
+  if (a.runs.size() == 1 && IsSearch(a.runs[0])) return SearchPage(a.runs[0]);
+  for (const std::string& path : a.runs) runs->push_back(ReadRun(path));
+  if (runs->size() > 1) return ComparisonPage(*runs);
+  std::optional<RunEvaluation> evaluation;
+  std::string why_not = "Not evaluated (--no-data).";
+  if (!a.no_data) {
+    try {
+      evaluation = EvaluateRun(runs->front(), a.threads);
+    } catch (const Failure& failure) {
+      why_not = "Not evaluated: " + failure.message;
+      report->Note("no confusion matrix: " + failure.message);
+    }
+  }
+  return RunPage(runs->front(), evaluation, why_not);
+}
+
 int Run(Cli& cli, const Arguments& a) {
   std::vector<RunData> runs;
-  for (const std::string& path : a.runs) runs.push_back(ReadRun(path));
   Report report(cli.verb);
-  ReportPage page;
-  if (runs.size() == 1) {
-    std::optional<RunEvaluation> evaluation;
-    std::string why_not = "Not evaluated (--no-data).";
-    if (!a.no_data) {
-      try {
-        evaluation = EvaluateRun(runs[0], a.threads);
-      } catch (const Failure& failure) {
-        why_not = "Not evaluated: " + failure.message;
-        report.Note("no confusion matrix: " + failure.message);
-      }
-    }
-    page = RunPage(runs[0], evaluation, why_not);
-  } else {
-    page = ComparisonPage(runs);
-  }
-  const std::string out = !a.out.empty()     ? a.out
-                          : runs.size() == 1 ? runs[0].path + "/report.html"
-                                             : "report.html";
+  const ReportPage page = MakePage(a, &runs, &report);
+  const std::string out = !a.out.empty()       ? a.out
+                          : a.runs.size() == 1 ? a.runs[0] + "/report.html"
+                                               : "report.html";
   WriteText(out, page.html);
   std::vector<std::string> pictures;
   if (!a.svg.empty()) {
@@ -89,7 +93,8 @@ void AddReportVerb(Cli& cli) {
                        "several side by side",
                        [&cli, a] { return Run(cli, *a); });
   verb.example = "temper report runs/train";
-  verb.Add("run", &a->runs, "RUN...", "Run folders; several are compared")
+  verb.Add("run", &a->runs, "RUN...",
+           "Run folders, of which several are compared, or that of a search")
       .Required()
       .Group("What");
   verb.Add("--out", &a->out, "FILE", "The page")

@@ -27,6 +27,17 @@ void Backward(const Call& call) {
                   0.0f);
 }
 
+// Probabilities of 1/2, smoothed or not: ln 2.
+double Expected(uint32_t, const Shape&, const float*) {
+  return 0.69314718055994531;
+}
+
+constexpr LossTraits kLoss = [] {
+  LossTraits traits = kSigmoidLossTraits;
+  traits.expected = Expected;
+  return traits;
+}();
+
 }  // namespace
 
 extern const LayerOp kBinaryCrossEntropyOp;
@@ -38,7 +49,7 @@ const LayerOp kBinaryCrossEntropyOp = {
         "probabilities",
     .shapes = "(1, 1, labels) -> the same",
     .role = LayerRole::kLoss,
-    .loss = &kSigmoidLossTraits,
+    .loss = &kLoss,
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<BinaryCrossEntropyParams>,
     .shape = SigmoidLossShape,

@@ -52,6 +52,16 @@ class Search(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertAlmostEqual(json.loads(done.stdout)["best_accuracy"], best["score"], delta=0.05)
 
+    def test_page(self):
+        document = json.loads(run("report", self.tmp / "first", "--svg", self.tmp / "svg", "--json").stdout)
+        page = pathlib.Path(document["report"]).read_text()
+        self.assertEqual(document["report"], f"{self.tmp}/first/report.html")
+        self.assertIn("trial 0: ", page)
+        self.assertEqual({pathlib.Path(p).name for p in document["pictures"]}, {"search_lr.svg", "search_schedule.svg"})
+        # Every trial that did not diverge is a dot.
+        dots = (self.tmp / "svg" / "search_lr.svg").read_text().count("<circle")
+        self.assertEqual(dots, sum(not t["diverged"] and "lr" in t["values"] for t in self.first["trials"]))
+
     def test_workers_change_nothing(self):
         second = json.loads(run(*self.job, "--out", self.tmp / "second", "--workers", 3, "--json").stdout)
         self.assertEqual(table(second), table(self.first))
