@@ -166,12 +166,14 @@ class Documents(Case):
         yield 0, ["simulate", *job, "--device", "pi-4", "--no-run"]
         yield 0, ["simulate", *job, "--device", "pi-4", "--dry-run"]
         yield 0, ["simulate", *job, "--device", "pi-4", "--plot-schedule"]
+        yield 0, ["search", *job, "--trials", 3, "--range", "lr=0.01..0.1", "--out", tmp / "json-search"]
+        yield 0, ["report", tmp / "json-search"]
         yield 0, ["report", folder, "--svg", tmp / "json-svg"]
         yield 0, ["list"]
         yield 0, ["list", "runs", tmp]
         yield 0, ["help"]
         for verb in ("train", "eval", "predict", "plan", "inspect", "data", "bench", "doctor", "simulate", "report", "list", "help", "lr-find",
-                     "check", "diagnose"):
+                     "check", "diagnose", "search"):
             yield 64, [verb, "--nope"]
 
     def match(self, verb, path):
