@@ -220,6 +220,7 @@ TEST(ActivationPlans, KeepOneTensorALayer) {
     EXPECT_NEAR(per_layer(HardSwishParams{}, norm), 1, 0.02) << norm;
   }
   EXPECT_NEAR(per_layer(TanhParams{}, false), 1, 0.02);
+  EXPECT_NEAR(per_layer(PreluParams{}, false), 1, 0.02);
   // The convolution's output for the norm, the activation's for itself.
   EXPECT_NEAR(per_layer(TanhParams{}, true), 2, 0.02);
 }
