@@ -197,8 +197,8 @@ class Techniques(Case):
         deep = "mlp?hidden=32,32,32,32,32,32"
         quiet = self.result("quiet", model=deep, epochs=1)
         self.assertEqual(quiet["signals"], [])
-        for init, kind in (("gaussian?std=0.001", "dies"), ("gaussian?std=3", "explodes"), ("constant?value=0.02", "alike")):
-            found = self.result(kind, "--init", init, "--lr", 1e-5, model=deep, epochs=1)
+        for init, kind in (("gaussian?std=0.001", "dies"), ("gaussian?std=1", "explodes"), ("constant?value=0.02", "alike")):
+            found = self.result(kind, "--init", init, "--lr", 1e-7, model=deep, epochs=1)
             self.assertEqual(found["signals"][0]["kind"], kind)
             self.assertTrue(found["signals"][0]["layer"].startswith("fc"))
             self.assertTrue(any(init.split("?")[0] in note and "relu" in note for note in found["notes"]), found["notes"])
