@@ -51,7 +51,7 @@ inline const MathFunction kMathFunctions[] = {
     {"sigmoid", simd::Sigmoid, SigmoidOf, 2.6, 4, 0, 80, 0x479875d5f84e9987,
      0xe5c7137e78fb0ea4, 0x7ebe0749124b2e53},
     {"normal_tail", simd::NormalTail, NormalTailOf, 7, 200, 0, 10,
-     0x53bec7d6c68e106c, 0x5277233865704ea6, 0},
+     0x53bec7d6c68e106c, 0x5277233865704ea6, 0xe593e0c851804aa4},
     {"sin", simd::Sin, std::sin, 1.6, 4, 1e-9, 10000, 0xc16578004f2f7e9f,
      0xbc05e1ef772b2c22, 0xcd58e6b44eeae2c2},
     {"cos", simd::Cos, std::cos, 1.6, 4, 1e-9, 10000, 0xdb3811ad03bdd079,
