@@ -34,6 +34,9 @@ void PrintHead(const Session& session, bool resumed) {
   Message("arena {}, {} outside it (data, batches)",
           BytesText(plan.arena_bytes), BytesText(OutsideBytes(job).Total()));
   Message("run folder {}", job.options.out);
+  if (!job.data.val) {
+    Message("no validation data (val= in --data): overfitting cannot be seen");
+  }
   if (!resumed) return;
   const Counters c = session.counters();
   Message("goes on from step {}: epoch {} of {}, {} of {} batches done", c.step,

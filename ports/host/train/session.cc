@@ -386,6 +386,12 @@ void Session::Diverged(const Status& status) {
     why = fmt::format("layer {}: {}", job_.info.graph.nodes[status.node].name,
                       why);
   }
+  const uint64_t step = fit_.state().step;
+  if (const std::string_view said = curves_->Exploded(step, job_.options.lr);
+      !said.empty()) {
+    observer_.OnNote(said);
+    recorder_->Diagnosis(curves_->last(), fit_.state().epoch + 1);
+  }
   recorder_->FailDiverged(fit_.state(), why);
 }
 
