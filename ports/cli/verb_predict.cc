@@ -262,7 +262,9 @@ void AddSamples(const Dataset& data, const std::vector<std::string>& names,
     } else if (data.targets.kind == TargetKind::kValues) {
       truth.values.assign(data.Values(i), data.Values(i) + data.targets.width);
     }
+    const uint64_t line = data.LineOf(i);
     printer.Add(file.empty() ? data.SampleName(i)
+                : line > 0   ? fmt::format("{}:{}", file, line)
                              : fmt::format("{}#{}", file, data.ids[i]),
                 sample.data(), std::move(truth));
   }
@@ -431,7 +433,8 @@ void AddPredictVerb(Cli& cli) {
       .Required()
       .Group("What");
   verb.Add("files", &a->files, "FILE",
-           "Pictures, folders of pictures, or IDX files")
+           "Pictures, folders of pictures, IDX files, or for a model of a table "
+           "tables of new rows")
       .Group("What");
   verb.Add("--data", &a->data, "SPEC",
            "Data, such as 'idx:DIR?split=test&limit=5'")

@@ -135,7 +135,7 @@ class Data(unittest.TestCase):
         for model in (classes, values):
             alone = [json.loads(line) for line in run("predict", model, self.later, "--jsonl").stdout.splitlines()]
             data = [json.loads(line) for line in run("predict", model, "--data", f"csv:{self.later}", "--jsonl").stdout.splitlines()]
-            self.assertEqual([e["sample"] for e in alone], [f"{self.later}#{i}" for i in range(5)])
+            self.assertEqual([e["sample"] for e in alone], [f"{self.later}:{i + 2}" for i in range(5)])
             for a, b in zip(alone, data):
                 self.assertEqual({**a, "sample": 0}, {**b, "sample": 0})
         done = run("predict", values, "--data", f"csv:{self.table}?target=sum&ignore=state", "--csv", "-")

@@ -287,5 +287,25 @@ TEST(Folder, LinksAreFollowedOnce) {
   EXPECT_TRUE(HasNote(data, "2 of 4"));
 }
 
+// What lies beside a class, or anywhere else, is not of the class.
+TEST(Folder, LinksOutOfAClassAreNotFollowed) {
+  Photos photos, other;
+  photos.Add("a/1.png", Gray(1));
+  photos.Add("a/deep/2.png", Gray(2));
+  photos.Add("b/3.png", Gray(3));
+  other.Add("4.png", Gray(4));
+  namespace fs = std::filesystem;
+  fs::create_directory_symlink("..", photos.File("a/loop"));
+  fs::create_directory_symlink("/", photos.File("a/system"));
+  fs::create_directory_symlink(photos.File("b"), photos.File("a/other"));
+  fs::create_directory_symlink("deep", photos.File("a/again"));
+  // A class itself may lie elsewhere.
+  fs::create_directory_symlink(other.path(), photos.File("c"));
+  const Dataset data = LoadDataset(photos.Spec());
+  EXPECT_EQ(Values(data), (std::vector<int>{1, 3, 4, 2}));
+  EXPECT_EQ(data.labels, (std::vector<int32_t>{0, 1, 2, 0}));
+  EXPECT_TRUE(HasNote(data, "3 links"));
+}
+
 }  // namespace
 }  // namespace temper::host
