@@ -432,9 +432,10 @@ void AddPredictVerb(Cli& cli) {
            "The .safetensors model, or a run folder: its best weights")
       .Required()
       .Group("What");
-  verb.Add("files", &a->files, "FILE",
-           "Pictures, folders of pictures, IDX files, or for a model of a table "
-           "tables of new rows")
+  verb.Add(
+          "files", &a->files, "FILE",
+          "Pictures, folders of pictures, IDX files, or for a model of a table "
+          "tables of new rows")
       .Group("What");
   verb.Add("--data", &a->data, "SPEC",
            "Data, such as 'idx:DIR?split=test&limit=5'")

@@ -127,8 +127,8 @@ TEST(Csv, NumbersAndClasses) {
 TEST(Csv, LongLabelsAreExact) {
   const Dataset data =
       Load("y,a\n9007199254740993,1\n9007199254740992,1\n", Label("y")).train;
-  EXPECT_EQ(data.class_names, (std::vector<std::string>{"9007199254740992",
-                                                        "9007199254740993"}));
+  EXPECT_EQ(data.class_names,
+            (std::vector<std::string>{"9007199254740992", "9007199254740993"}));
 }
 
 // A first line of Excel's.

@@ -179,7 +179,7 @@ TEST(Folder, SizesAndChannels) {
   EXPECT_EQ(data.Sample(0)[6 * 3 * 2], 100);
   EXPECT_EQ(data.pictures->mode, PictureFit::Mode::kPad);
   const ModelInput padded = {Shape{6, 6, 3, ElementType::kU8},
-                                  {PictureFit::Mode::kPad, {1, 2, 3}}};
+                             {PictureFit::Mode::kPad, {1, 2, 3}}};
   data = LoadDataset(photos.Spec(), {}, padded);
   EXPECT_EQ(data.Sample(0)[1], 2);
   data = LoadDataset(photos.Spec("fit=stretch"), {}, padded);
@@ -268,7 +268,8 @@ TEST(Folder, MoreThanTheMemoryIsSaidBeforeAnythingIsRead) {
   Photos photos;
   for (int i = 0; i < 300; ++i) photos.Add(fmt::format("a/{}", i), Bytes{'x'});
   // 300 samples of 805 GB; not one of the files can be read.
-  ExpectFailure(ErrorKind::kDoesNotFit, {"300 samples of", "are available", "size="},
+  ExpectFailure(ErrorKind::kDoesNotFit,
+                {"300 samples of", "are available", "size="},
                 [&] { LoadDataset(photos.Spec("size=16384&channels=3")); });
 }
 

@@ -99,6 +99,25 @@ TEST(Pack, HoldsTablesWithTheirColumns) {
                 [&] { Pack(table + "&missing=mean", pack); });
 }
 
+// val= is asked of either, and training knows nothing of what it holds out.
+TEST(Pack, OfATableIsTheTable) {
+  const TempFolder folder;
+  std::string text = "a,c,label\n";
+  for (int i = 0; i < 20; ++i) {
+    text += std::to_string(i * i) + (i % 3 == 0 ? ",u," : ",v,") +
+            (i % 2 == 0 ? "x\n" : "y\n");
+  }
+  folder.Write("t.csv", text);
+  const std::string table = "csv:" + folder.File("t.csv") + "?label=label";
+  const std::string pack = folder.File("a.pack");
+  Pack(table, pack);
+  const TrainingData a = LoadTrainingData(table + "&val=0.3&seed=2");
+  const TrainingData b = LoadTrainingData("pack:" + pack + "?val=0.3&seed=2");
+  ExpectSame(a.train, b.train);
+  ExpectSame(*a.val, *b.val);
+  EXPECT_EQ(a.train.columns, b.train.columns);
+}
+
 TEST(Pack, ReplacesPacksAlone) {
   const TempFolder folder;
   const std::string idx = WriteIdx(folder), file = folder.File("thesis.txt");

@@ -267,9 +267,8 @@ DataReader::Wanted::Wanted(const Part& first, const Part& second)
   in_second_.reserve(size());
   size_t i = 0, k = 0;
   while (rows_.size() < size()) {
-    const bool other =
-        i == first.ids.size() ||
-        (k < second.ids.size() && second.ids[k] < first.ids[i]);
+    const bool other = i == first.ids.size() ||
+                       (k < second.ids.size() && second.ids[k] < first.ids[i]);
     rows_.push_back(static_cast<uint32_t>(other ? k++ : i++));
     in_second_.push_back(other);
   }
@@ -410,6 +409,14 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
                       const ShapeCheck& check, const ModelInput& defaults) {
   DataReader::Index index = reader.ReadIndex();
   CheckIndex(index, spec.text);
+  if (!defaults.columns.empty() && index.shape.type == ElementType::kU8) {
+    Fail(ErrorKind::kMismatch, "the data do not fit the model", spec.text,
+         fmt::format(
+             "samples are pictures or bytes, the model reads tables with "
+             "a column '{}'",
+             Printable(defaults.columns[0].name)),
+         "Use csv:FILE with the columns that it was trained on.");
+  }
   const bool labelled = index.targets.kind == TargetKind::kClasses;
   const Shape shape = WithChannels(index.shape, defaults.channels, spec.text);
   if (check) {
@@ -439,8 +446,8 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
   const bool held_out = spec.HoldsOutVal() && !only_test;
   const bool only_val = held_out && spec.split == "val";
   if (!only_val) {
-    out.train = Prepare(spec, spec.split, index, selection, selection.train,
-                        only_test);
+    out.train =
+        Prepare(spec, spec.split, index, selection, selection.train, only_test);
   }
   if (held_out) {
     out.val = Prepare(spec, "val", index, selection, selection.val, true);
@@ -454,14 +461,14 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
   selection = {};
   const bool both = held_out && !only_val;
   const DataReader::Missing missing = reader.ReadSamples(
-      both ? DataReader::Wanted(PartOf(out.train, only_test),
-                                PartOf(*out.val, true))
+      both       ? DataReader::Wanted(PartOf(out.train, only_test),
+                                      PartOf(*out.val, true))
       : only_val ? DataReader::Wanted(PartOf(*out.val, true))
                  : DataReader::Wanted(PartOf(out.train, only_test)));
   notes.insert(notes.end(), missing.notes.begin(), missing.notes.end());
   (only_val ? *out.val : out.train).left_out_files = missing.files;
-  for (Dataset* const part : {only_val ? nullptr : &out.train,
-                              held_out ? &*out.val : nullptr}) {
+  for (Dataset* const part :
+       {only_val ? nullptr : &out.train, held_out ? &*out.val : nullptr}) {
     if (part == nullptr) continue;
     part->columns = reader.Columns();
     part->holes = reader.Holes();

@@ -111,7 +111,8 @@ struct Dataset {
   // How pictures became samples; nothing if the data are no pictures.
   std::optional<PictureFit> pictures;
   std::vector<TableColumn> columns;  // of a table, else none
-  std::vector<uint64_t> holes;  // of each column, rows of the file without a value
+  std::vector<uint64_t>
+      holes;  // of each column, rows of the file without a value
   // What was done to the channels of the samples (channels.h).
   Preprocessing::Channels channels = Preprocessing::Channels::kAsData;
   std::vector<std::string> notes;  // for the user: what is odd but allowed
@@ -142,7 +143,9 @@ struct Dataset {
   int32_t ClassOf(size_t i) const;
   // The line of the file that sample i begins on; 0: there are none.
   uint64_t LineOf(size_t i) const {
-    return !lines.empty() ? lines[i] : first_line == 0 ? 0 : first_line + ids[i];
+    return !lines.empty()    ? lines[i]
+           : first_line == 0 ? 0
+                             : first_line + ids[i];
   }
   // As messages call sample i: its own name, "line 17" of a table, or "test#17".
   std::string SampleName(size_t i) const;
@@ -245,11 +248,11 @@ class DataReader {
 
    private:
     static Placement Place(const Part& part, size_t row) {
-      return {static_cast<uint32_t>(part.ids[row]),
-              part.to == nullptr ? nullptr : part.to + row * part.bytes,
-              part.values == nullptr ? nullptr
-                                     : part.values + row * part.floats,
-              part.held_out};
+      return {
+          static_cast<uint32_t>(part.ids[row]),
+          part.to == nullptr ? nullptr : part.to + row * part.bytes,
+          part.values == nullptr ? nullptr : part.values + row * part.floats,
+          part.held_out};
     }
 
     Part first_, second_ = {};

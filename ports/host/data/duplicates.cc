@@ -100,9 +100,7 @@ class Finder {
   void Exact() {
     std::vector<Hashed> all;
     all.reserve(copied_.size());
-    ForEachSample(sets_, [&](SampleRef at) {
-      all.push_back({Hash(at), at});
-    });
+    ForEachSample(sets_, [&](SampleRef at) { all.push_back({Hash(at), at}); });
     std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
       return a.hash < b.hash;
     });
@@ -164,8 +162,8 @@ class Finder {
       if (d.exact) continue;
       SampleRef first = FirstOf(d.first);
       while (FirstOf(first) != first) first = FirstOf(first);
-      if (first != d.first && LookAlike(Bytes(first), Bytes(d.copy),
-                                        sets_[first.set]->shape)) {
+      if (first != d.first &&
+          LookAlike(Bytes(first), Bytes(d.copy), sets_[first.set]->shape)) {
         d.first = first;
       }
     }

@@ -140,7 +140,8 @@ class PackReader {
     for (const Value& name : names) out->push_back(name.get<std::string>());
     for (const std::string& name : *out) {
       if (!seen.insert(name).second) {
-        throw std::runtime_error(fmt::format("class '{}' is there twice", name));
+        throw std::runtime_error(
+            fmt::format("class '{}' is there twice", name));
       }
     }
   }

@@ -210,8 +210,8 @@ void CheckPackPlace(const std::string& path, bool overwrite) {
               Printable(path), "Name another file.");
   }
   const auto refuse = [&](std::string_view why, std::string_view remedy) {
-    Fail(ErrorKind::kCannotCreate, "cannot write the pack", Printable(path), why,
-         remedy);
+    Fail(ErrorKind::kCannotCreate, "cannot write the pack", Printable(path),
+         why, remedy);
   };
   if (!S_ISREG(info.st_mode)) refuse("it is no file", "Name another file.");
   if (overwrite || info.st_size == 0) return;

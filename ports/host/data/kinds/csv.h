@@ -48,7 +48,8 @@ struct CsvOptions {
   std::vector<std::string> target;       // columns of values
   std::vector<std::string> ignore;       // columns that are no inputs
   std::vector<std::string> categorical;  // columns of numbers that are names
-  std::vector<std::string> keep_na;  // columns in which NA and the like are texts
+  std::vector<std::string>
+      keep_na;  // columns in which NA and the like are texts
   Header header = Header::kChecked;
   char delimiter = ',';
   char decimal = '.';

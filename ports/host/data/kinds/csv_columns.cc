@@ -66,8 +66,8 @@ void CsvTable::CheckMissing(const TableField& field,
                               : fmt::format("'{}' is no value", found);
   std::string remedy = "missing=drop leaves such rows out";
   if (field.texts && !found.empty()) {
-    remedy += fmt::format(", keep_na={} takes it as a text",
-                          Printable(field.name));
+    remedy +=
+        fmt::format(", keep_na={} takes it as a text", Printable(field.name));
   }
   const bool mean = missing_ == CsvOptions::Missing::kMean;
   if (column == nullptr) RefuseField(field, line, why, remedy + ".");
@@ -76,8 +76,9 @@ void CsvTable::CheckMissing(const TableField& field,
   if (mean && has_mean) return;
   if (mean) {
     RefuseField(field, line,
-                why + ", and the model keeps no mean: it was trained without "
-                      "missing=mean",
+                why +
+                    ", and the model keeps no mean: it was trained without "
+                    "missing=mean",
                 remedy + "; or train with missing=mean.");
   }
   if (has_mean && keeps_means_) {
@@ -234,10 +235,11 @@ void CsvTable::DropRows() {
   rows_ = rows;
   if (kept_ == rows_) return;
   if (kept_ == 0) Refuse("every row lacks a value", "Use missing=mean.");
-  notes_.push_back(fmt::format("{} of {} rows lack a value and are left out: "
-                               "line{} {}{}",
-                               rows_ - kept_, rows_, named == 1 ? "" : "s",
-                               lines, named > kMostNamed ? ", ..." : ""));
+  notes_.push_back(
+      fmt::format("{} of {} rows lack a value and are left out: "
+                  "line{} {}{}",
+                  rows_ - kept_, rows_, named == 1 ? "" : "s", lines,
+                  named > kMostNamed ? ", ..." : ""));
 }
 
 }  // namespace temper::host

@@ -46,7 +46,7 @@ struct Facts {
   // large.
   uint64_t missing_line = 0, gap_line = 0, text_line = 0, large_line = 0;
   std::string missing, gap, text, large;  // what stands there
-  uint64_t rounded = 0;              // whole numbers that a float does not hold
+  uint64_t rounded = 0;  // whole numbers that a float does not hold
   Texts categories;
   bool too_many = false;
 };

@@ -287,8 +287,7 @@ bool IsMissing(std::string_view field) {
 
 bool IsNoNumber(std::string_view field) {
   constexpr std::string_view kWords[] = {
-      "none",     "-",         "inf",      "+inf",
-      "-inf",     "infinity",  "+infinity", "-infinity"};
+      "none", "-", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"};
   return IsOneOf(field, kWords);
 }
 

@@ -115,8 +115,7 @@ void CsvTable::UnknownText(const CsvReader& record, const TableColumn& column,
        Suggest(text, known));
 }
 
-void CsvTable::Fill(const Wanted& wanted,
-                    const std::vector<double>& sums,
+void CsvTable::Fill(const Wanted& wanted, const std::vector<double>& sums,
                     const std::vector<uint64_t>& counts) {
   if (missing_ != CsvOptions::Missing::kMean) return;
   for (size_t c = 0; c < columns_.size(); ++c) {

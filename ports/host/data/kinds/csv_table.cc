@@ -300,11 +300,11 @@ void CsvTable::Look(const CsvReader& row, bool all) {
 void CsvTable::LookAtText(const CsvReader& row, TableField& field,
                           std::string_view text) {
   if (text.size() > limits::kNameBytes) {
-    row.Refuse(row.line(),
-               fmt::format("column '{}': a text of more than {} bytes",
-                           Printable(field.name), limits::kNameBytes),
-               fmt::format("Leave the column out: ignore={}.",
-                           Printable(field.name)));
+    row.Refuse(
+        row.line(),
+        fmt::format("column '{}': a text of more than {} bytes",
+                    Printable(field.name), limits::kNameBytes),
+        fmt::format("Leave the column out: ignore={}.", Printable(field.name)));
   }
   Facts& facts = field.facts;
   if (facts.categories.size() < kMaxCategories ||
@@ -341,8 +341,7 @@ void CsvTable::LookAtLabel(const CsvReader& row, std::string_view text) {
                fmt::format("the label, column '{}', is {}: a value, not a "
                            "class",
                            name, Printable(text)),
-               fmt::format("To learn values, use target={}.",
-                           name));
+               fmt::format("To learn values, use target={}.", name));
   }
   if (text.size() > limits::kNameBytes ||
       (classes_.size() == limits::kClasses &&
@@ -350,8 +349,7 @@ void CsvTable::LookAtLabel(const CsvReader& row, std::string_view text) {
     row.Refuse(row.line(),
                fmt::format("the label, column '{}', has more than {} classes, "
                            "or a name of more than {} bytes",
-                           name, limits::kClasses,
-                           limits::kNameBytes),
+                           name, limits::kClasses, limits::kNameBytes),
                "Check that it is the right column.");
   }
   labels_.push_back(static_cast<int32_t>(classes_.Add(ClassName(text))));

@@ -53,9 +53,9 @@ class CsvTable final : public DataReader {
   struct TableField {
     std::string name;
     Role role = Role::kInput;
-    bool texts = false;    // an input of texts
-    bool told = false;     // by categorical=
-    bool keep_na = false;  // NA and the like are texts
+    bool texts = false;                  // an input of texts
+    bool told = false;                   // by categorical=
+    bool keep_na = false;                // NA and the like are texts
     const TableColumn* known = nullptr;  // the model's
     Facts facts;
     uint64_t holes = 0;

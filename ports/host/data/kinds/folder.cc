@@ -26,7 +26,7 @@ namespace {
 // Where neither spec nor model says how large samples are, and the pictures are
 // larger: the field's usual size of photos.
 constexpr uint32_t kUsualSide = 224;
-constexpr size_t kMostNamed = 20;  // files that notes name
+constexpr size_t kMostNamed = 5;  // files that notes name
 
 bool AreNumbers(const std::vector<std::string>& names) {
   return std::all_of(names.begin(), names.end(), [](const std::string& name) {
@@ -154,9 +154,10 @@ class FolderReader final : public DataReader {
           loose));
     }
     if (outside > 0) {
-      index.notes.push_back(fmt::format(
-          "{} links lead to folders outside of their class and are not followed",
-          outside));
+      index.notes.push_back(
+          fmt::format("{} links lead to folders outside of their class and are "
+                      "not followed",
+                      outside));
     }
     for (const auto& [name, paths] : classes) index.class_names.push_back(name);
     SortClasses(index.class_names);
