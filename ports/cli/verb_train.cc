@@ -42,6 +42,9 @@ void PrintHead(const Session& session, bool resumed) {
     Message("phase {}: {}", k + 1, PhaseText(job.options.phases[k]));
   }
   Message("run folder {}", job.options.out);
+  if (!job.data.val) {
+    Message("no validation data (val= in --data): overfitting cannot be seen");
+  }
   if (!resumed) return;
   const Counters c = session.counters();
   Message("goes on from step {}: epoch {} of {}, {} of {} batches done",
