@@ -312,8 +312,9 @@ TEST(Csv, TheSameIsMissingInEveryColumn) {
 TEST(Csv, SamplesAreCalledByTheirLines) {
   CsvOptions options = Label();
   options.missing = CsvOptions::Missing::kDrop;
+  options.ignore = {"n"};
   const Dataset data =
-      Load("a,label\n1,x\n,x\n\n3,\"y\n\"\n4,x\n", options).train;
+      Load("a,n,label\n1,,x\n,,x\n\n3,\"p\nq\",y\n4,,x\n", options).train;
   ASSERT_EQ(data.size(), 3u);
   EXPECT_EQ(data.SampleName(0), "line 2");
   EXPECT_EQ(data.SampleName(1), "line 5");
