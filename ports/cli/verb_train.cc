@@ -259,7 +259,7 @@ void AddTrainVerb(Cli& cli) {
 
 void AddFinetuneVerb(Cli& cli) {
   auto a = std::make_shared<TrainArguments>();
-  a->options.finetune = true;
+  a->options.finetune = a->options.head_first = true;
   Verb& verb = cli.Add(
       "finetune",
       "Continue training from a model file, with a new head if the classes "

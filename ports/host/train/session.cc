@@ -162,6 +162,11 @@ void Session::MakeStage(uint32_t k) {
   stage.fit = std::make_unique<Fit>(stage.trainer, SourceOf(&loader_),
                                     OptionsOf(job_, phase),
                                     SourceOf(val_loader_.get()), observers_);
+  uint64_t steps = 0;
+  for (uint32_t i = 0; i < job_.PhaseCount(); ++i) {
+    steps += job_.Phase(i).schedule.total_steps;
+  }
+  stage.watch = std::make_unique<StepWatch>(stage.trainer, steps);
 }
 
 RunRecorder::Trainers Session::Trainers() const {
