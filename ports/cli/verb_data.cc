@@ -23,7 +23,8 @@
 namespace temper::host {
 namespace {
 
-constexpr size_t kMostRows = 24;  // of a table in the text
+constexpr size_t kMostRows = 24;      // of a table in the text
+constexpr size_t kMostCopies = 1000;  // that are named, also in JSON
 
 // Of targets that are numbers, one after the other.
 Value TargetColumns(const Dataset& data) {
@@ -74,6 +75,39 @@ void AddTargets(const Dataset& data, Value* part, Report* report) {
   }
 }
 
+// Of a table: a row for each column, and not for each of its inputs.
+void AddColumns(const Dataset& data, const SampleStats& stats, Value* part,
+                Report* report) {
+  Value& columns = (*part)["columns"] = Value::array();
+  Table& table = report->AddTable("", {{"", "column", Column::kName},
+                                       {"", "kind", Column::kText},
+                                       {"", "mean"},
+                                       {"", "deviation"},
+                                       {"", "missing"}});
+  table.more = "use --json";
+  size_t input = 0;
+  for (size_t c = 0; c < data.columns.size(); ++c) {
+    const TableColumn& column = data.columns[c];
+    const bool texts = !column.values.empty();
+    const Value mean = texts ? Value() : Value(stats.mean[input]);
+    const Value deviation = texts ? Value() : Value(stats.std[input]);
+    const Value missing =
+        c < data.holes.size() ? Value(data.holes[c]) : Value();
+    columns.push_back({{"column", column.name},
+                       {"kind", texts ? "texts" : "numbers"},
+                       {"categories", column.values},
+                       {"mean", mean},
+                       {"std", deviation},
+                       {"missing", missing}});
+    table.Add({column.name,
+               texts ? fmt::format("{} texts", column.values.size())
+                     : std::string("numbers"),
+               mean, deviation, missing},
+              c < kMostRows);
+    input += column.Inputs();
+  }
+}
+
 // A part of the data: in JSON an object of "parts".
 Value AddPart(const Dataset& data, Report* report) {
   const SampleStats stats = ChannelStats(data);
@@ -92,9 +126,16 @@ Value AddPart(const Dataset& data, Report* report) {
   report->Line(fmt::format("{} split: {} samples of {}x{}x{} {}, {} in memory",
                            data.split, data.size(), data.shape.h, data.shape.w,
                            data.shape.c, type, BytesText(data.MemoryBytes())));
-  report->Line(
-      fmt::format("mean {:.6f}, deviation {:.6f} (per channel, scaled)",
-                  fmt::join(stats.mean, " "), fmt::join(stats.std, " ")));
+  if (!data.columns.empty()) {
+    AddColumns(data, stats, &part, report);
+  } else if (constexpr size_t kMost = 8; stats.mean.size() <= kMost) {
+    report->Line(
+        fmt::format("mean {:.6f}, deviation {:.6f} (per channel, scaled)",
+                    fmt::join(stats.mean, " "), fmt::join(stats.std, " ")));
+  } else {
+    report->Line(fmt::format("mean and deviation of {} channels: use --json",
+                             stats.mean.size()));
+  }
   Value& classes = part["classes"] = Value::array();
   const std::vector<uint64_t> counts = data.ClassCounts();
   if (!counts.empty()) {
@@ -136,8 +177,9 @@ int Show(Cli& cli, const std::string& spec) {
   return cli.output.Print(report);
 }
 
-int Pack(Cli& cli, const std::string& spec, const std::string& file) {
-  const PackResult pack = WritePack(ParseDataSpec(spec), file);
+int Pack(Cli& cli, const std::string& spec, const std::string& file,
+         bool overwrite) {
+  const PackResult pack = WritePack(ParseDataSpec(spec), file, {}, overwrite);
   Report report(cli.verb);
   report.Fact("pack.file", "pack", file, kVerbatim);
   report.Fact("pack.samples", "samples", pack.samples,
@@ -176,7 +218,9 @@ std::vector<Dataset> AllParts(const std::string& text) {
   return parts;
 }
 
+// A picture of one colour. Rows of a table may well have equal values.
 bool IsConstant(const Dataset& data, size_t i) {
+  if (data.shape.h * data.shape.w == 1) return false;
   const uint8_t* const sample = data.Sample(i);
   const size_t unit = data.shape.type == ElementType::kU8 ? 1 : 4;
   for (size_t k = unit; k < data.SampleBytes(); ++k) {
@@ -230,7 +274,7 @@ int Check(Cli& cli, const std::string& spec) {
                                   {"exact", "exact", Column::kText},
                                   {"same_class", "same class", Column::kText}});
   table.more = "use --json";
-  for (size_t i = 0; i < found.size(); ++i) {
+  for (size_t i = 0; i < std::min(found.size(), kMostCopies); ++i) {
     const Dataset& a = *sets[found[i].first.set];
     const Dataset& b = *sets[found[i].copy.set];
     const int32_t ca = a.ClassOf(found[i].first.index);
@@ -242,6 +286,11 @@ int Check(Cli& cli, const std::string& spec) {
                              b.class_names[static_cast<size_t>(cb)])
                      : Value()},
               i < kMostRows);
+  }
+  report.Data("check.duplicate_count", found.size());
+  if (found.size() > kMostCopies) {
+    report.Note(fmt::format("the first {} of {} copies are named", kMostCopies,
+                            found.size()));
   }
   findings += constant + unreadable + found.size();
   report.Data("check.findings", findings);
@@ -255,11 +304,24 @@ int Check(Cli& cli, const std::string& spec) {
 }
 
 // SPEC, pack SPEC FILE or check SPEC.
-int Run(Cli& cli, const std::vector<std::string>& words) {
-  if (words.size() == 3 && words[0] == "pack") {
-    return Pack(cli, words[1], words[2]);
+int Run(Cli& cli, const std::vector<std::string>& words, bool overwrite) {
+  const bool pack = words[0] == "pack", check = words[0] == "check";
+  if (overwrite && !pack) {
+    Fail(ErrorKind::kUsage, "--overwrite", "", "only data pack writes a file",
+         "Leave it out.");
   }
-  if (words.size() == 2 && words[0] == "check") return Check(cli, words[1]);
+  if (pack && words.size() == 3) {
+    return Pack(cli, words[1], words[2], overwrite);
+  }
+  if (pack) {
+    Fail(ErrorKind::kUsage, "data pack takes a spec and a file", "", "",
+         "temper data pack 'folder:photos?size=96x96' photos.pack");
+  }
+  if (check && words.size() == 2) return Check(cli, words[1]);
+  if (check) {
+    Fail(ErrorKind::kUsage, "data check takes one spec", "", "",
+         "temper data check 'folder:photos'");
+  }
   if (words.size() == 1) return Show(cli, words[0]);
   Fail(ErrorKind::kUsage, "data takes one spec", "", "",
        "temper data SPEC, temper data pack SPEC FILE, or temper data check "
@@ -270,15 +332,21 @@ int Run(Cli& cli, const std::vector<std::string>& words) {
 
 void AddDataVerb(Cli& cli) {
   auto words = std::make_shared<std::vector<std::string>>();
+  auto overwrite = std::make_shared<bool>(false);
   Verb& verb = cli.Add(
       "data", "Show what a data spec names; pack it into a file; check it",
-      [&cli, words] { return Run(cli, *words); });
+      [&cli, words, overwrite] { return Run(cli, *words, *overwrite); });
   verb.example = "temper data 'idx:DIR?classes=0-7&val=0.1'";
-  std::string help = "'pack SPEC FILE', 'check SPEC', or a spec. One of:";
+  std::string help =
+      "'pack SPEC FILE' (FILE is new, or a pack that it replaces), 'check "
+      "SPEC', or a spec. One of:";
   for (const DataKind* const kind : DataKinds()) {
     help += fmt::format(" {} ({})", kind->usage, kind->help);
   }
   verb.Add("spec", words.get(), "SPEC", help).Required().Group("What");
+  verb.Flag("--overwrite", overwrite.get(),
+            "pack: replace FILE if it is another file")
+      .Group("Output");
 }
 
 }  // namespace temper::host

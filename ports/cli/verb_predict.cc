@@ -262,7 +262,9 @@ void AddSamples(const Dataset& data, const std::vector<std::string>& names,
     } else if (data.targets.kind == TargetKind::kValues) {
       truth.values.assign(data.Values(i), data.Values(i) + data.targets.width);
     }
+    const uint64_t line = data.LineOf(i);
     printer.Add(file.empty() ? data.SampleName(i)
+                : line > 0   ? fmt::format("{}:{}", file, line)
                              : fmt::format("{}#{}", file, data.ids[i]),
                 sample.data(), std::move(truth));
   }
@@ -430,8 +432,10 @@ void AddPredictVerb(Cli& cli) {
            "The .safetensors model, or a run folder: its best weights")
       .Required()
       .Group("What");
-  verb.Add("files", &a->files, "FILE",
-           "Pictures, folders of pictures, or IDX files")
+  verb.Add(
+          "files", &a->files, "FILE",
+          "Pictures, folders of pictures, IDX files, or for a model of a table "
+          "tables of new rows")
       .Group("What");
   verb.Add("--data", &a->data, "SPEC",
            "Data, such as 'idx:DIR?split=test&limit=5'")

@@ -56,7 +56,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     options.label = "1";
   }
   if (!options.label.empty() && (bytes[1] & 0x40) != 0) options.normal = "x";
-  options.missing = static_cast<CsvOptions::Missing>((bytes[0] >> 6) % 3);
+  if (const int missing = bytes[0] >> 6; missing < 3) {
+    options.missing = static_cast<CsvOptions::Missing>(missing);
+    if (missing == 1) options.keep_na = {"c"};
+  }
   options.delimiter = kDelimiters[bytes[1] & 3];
   options.decimal = (bytes[1] & 4) != 0 && options.delimiter != ',' ? ',' : '.';
   std::vector<temper::TableColumn> columns;

@@ -77,6 +77,16 @@ TEST(ClassMatch, AModelWithoutNamesKnowsLabels) {
             (Indices{0, 1}));
 }
 
+// Folders 0, 1, 2 of the data are whatever the alphabet made of them.
+TEST(ClassMatch, PlacesOfNamesMeanNothing) {
+  Dataset data = Data({"bag", "coat", "shirt"}, {0, 1, 2});
+  EXPECT_TRUE(MatchClassNames(data, {"0", "1", "2"}).by_label);
+  data.label_is_place = true;
+  EXPECT_TRUE(MatchClassNames(data, {"0", "1", "2"}).none);
+  EXPECT_EQ(MatchClassNames(data, {"shirt", "bag", "x"}).to_model,
+            (Indices{1, -1, 0}));
+}
+
 TEST(ClassMatch, WhatCannotBeMatchedIsRefused) {
   const Names model = {"shirt", "coat"};
   Dataset other = Data({"cat", "dog"}, {0, 1});

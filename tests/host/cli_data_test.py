@@ -135,7 +135,7 @@ class Data(unittest.TestCase):
         for model in (classes, values):
             alone = [json.loads(line) for line in run("predict", model, self.later, "--jsonl").stdout.splitlines()]
             data = [json.loads(line) for line in run("predict", model, "--data", f"csv:{self.later}", "--jsonl").stdout.splitlines()]
-            self.assertEqual([e["sample"] for e in alone], [f"{self.later}#{i}" for i in range(5)])
+            self.assertEqual([e["sample"] for e in alone], [f"{self.later}:{i + 2}" for i in range(5)])
             for a, b in zip(alone, data):
                 self.assertEqual({**a, "sample": 0}, {**b, "sample": 0})
         done = run("predict", values, "--data", f"csv:{self.table}?target=sum&ignore=state", "--csv", "-")
@@ -149,6 +149,60 @@ class Data(unittest.TestCase):
         done = run("predict", classes, self.later, other, expect=65)
         self.assertEqual(len(done.stdout.splitlines()), 5)
         run("predict", classes, self.photos / "test/right/0.png", expect=65)
+
+    def test_rows_without_a_value(self):
+        rows = b"a,b,c,colour\n1,2,3,red\n1,?,3,red\n1,2,3,NA\n4,5,6,blue\n"
+        holes = self.file("holes.csv", rows)
+        for missing in ("refuse", "mean"):
+            model = self.tmp / f"model-{missing}"
+            self.train(f"csv:{self.table}?label=state&ignore=sum&missing={missing}", model)
+            done = run("predict", model, holes, "--json", expect=65 if missing == "refuse" else 0)
+            if missing == "refuse":
+                self.assertIn("line 3, column 'b'", message(done))
+                self.assertIn("keeps no mean", message(run("predict", model, "--data", f"csv:{holes}?missing=mean", expect=65)))
+            else:
+                self.assertTrue(any("'b' 1, 'colour' 1" in note for note in json.loads(done.stdout)["notes"]), done.stdout)
+            done = json.loads(run("predict", model, "--data", f"csv:{holes}?missing=drop", "--json").stdout)
+            self.assertEqual([p["sample"] for p in done["predictions"]], ["line 2", "line 5"])
+            self.assertTrue(any("lines 3, 4" in note for note in done["notes"]), done["notes"])
+
+    def test_columns_of_data(self):
+        done = run("data", f"csv:{self.table}?label=state")
+        self.assertIn("colour  2 texts", done.stdout)
+        self.assertNotIn("per channel", done.stdout)
+        columns = json.loads(run("data", f"csv:{self.table}?label=state", "--json").stdout)["parts"][0]["columns"]
+        self.assertEqual([c["column"] for c in columns], ["a", "b", "c", "colour", "sum"])
+        self.assertEqual(columns[0]["missing"], 0)
+
+    # ---- packs and what is there twice
+
+    def test_packs_replace_packs(self):
+        other = self.file("notes.txt", b"not a pack")
+        refused = run("data", "pack", f"csv:{self.table}?label=state", other, expect=73)
+        self.assertIn("--overwrite", message(refused))
+        self.assertEqual(other.read_bytes(), b"not a pack")
+        for words in (["--overwrite"], []):
+            run("data", "pack", f"csv:{self.table}?label=state", other, *words)
+        self.assertIn("SPEC", run("data", "pack", "--help").stdout)
+        self.assertIn("a spec and a file", message(run("data", "pack", expect=64)))
+
+    def test_many_copies_are_counted(self):
+        table = self.file("same.csv", b"a,label\n" + b"1,x\n2,y\n" * 800)
+        done = json.loads(run("data", "check", f"csv:{table}?label=label", "--json", expect=10).stdout)["check"]
+        self.assertEqual(done["duplicate_count"], 1598)
+        self.assertEqual(len(done["duplicates"]), 1000)
+        self.assertEqual(done["constant"], 0)
+        self.assertEqual(done["duplicates"][0]["first"], "line 2")
+
+    def test_places_of_folders_are_no_classes(self):
+        numbers = self.file("numbers.csv", b"a,label\n" + b"".join(b"%d,%d\n" % (i, i % 2) for i in range(40)))
+        words = self.file("words.csv", b"a,label\n" + b"".join(b"%d,%s\n" % (i, (b"up", b"down")[i % 2]) for i in range(40)))
+        model = self.tmp / "numbers"
+        self.train(f"csv:{numbers}?label=label", model)
+        self.assertIn("names=", message(run("eval", model, "--data", f"csv:{words}?label=label", expect=13)))
+        done = run("finetune", model, "--data", f"csv:{words}?label=label", "--epochs", 1, "--out", self.tmp / "tuned", "--json")
+        self.assertTrue(any("0 of them known" in note for note in json.loads(done.stdout)["notes"]), done.stdout)
+        self.assertIn("tables", message(run("eval", model, "--data", f"folder:{self.photos}", expect=13)))
 
     # ---- one class of a table
 

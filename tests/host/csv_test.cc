@@ -123,6 +123,51 @@ TEST(Csv, NumbersAndClasses) {
   EXPECT_EQ(data.columns[1].name, "b");
 }
 
+// Two numbers that are one double are two classes.
+TEST(Csv, LongLabelsAreExact) {
+  const Dataset data =
+      Load("y,a\n9007199254740993,1\n9007199254740992,1\n", Label("y")).train;
+  EXPECT_EQ(data.class_names,
+            (std::vector<std::string>{"9007199254740992", "9007199254740993"}));
+}
+
+// A first line of Excel's.
+TEST(Csv, SaysItsDelimiter) {
+  CsvOptions options = Label();
+  ExpectFailure(ErrorKind::kBadData, {"line 1", "delimiter=semicolon"},
+                [&] { Load("sep=;\na;label\n1;x\n", options); });
+  options.delimiter = ';';
+  const Dataset data =
+      Load("\xef\xbb\xbfsep=;\r\na;label\r\n1;x\r\n", options).train;
+  EXPECT_EQ(Floats(data), (F{1}));
+  EXPECT_EQ(data.SampleName(0), "line 3");
+}
+
+// In quotes a comma is no delimiter.
+TEST(Csv, QuotedDecimalCommas) {
+  CsvOptions options = Label();
+  options.decimal = ',';
+  EXPECT_EQ(Floats(Load("a,label\n\"2,5\",x\n", options).train), (F{2.5f}));
+}
+
+TEST(Csv, TextsThatAreNoNamesAreNoted) {
+  const auto note = [](const std::string& text) {
+    const Dataset data = Load(text, Label()).train;
+    return data.notes.empty() ? std::string() : data.notes[0];
+  };
+  EXPECT_NE(note("a,label\n\"2,5\",x\n\"3,5\",y\n").find("decimal=comma?"),
+            std::string::npos);
+  EXPECT_NE(note("a,label\n12 %,x\n1 %,y\n").find("look like numbers"),
+            std::string::npos);
+  std::string names = "n,label\n", few = names;
+  for (int i = 0; i < 30; ++i) {
+    names += "p" + std::to_string(i) + ",x\n";
+    few += "p" + std::to_string(i % 10) + ",x\n";
+  }
+  EXPECT_NE(note(names).find("ignore=n"), std::string::npos);
+  EXPECT_EQ(note(few).find("ignore="), std::string::npos);
+}
+
 TEST(Csv, WholeNumbersAreClassesInTheirOrder) {
   const Dataset data = Load("y,a\n10,1\n2,1\n2.0,1\n-1,1\n", Label("y")).train;
   EXPECT_EQ(data.class_names, (std::vector<std::string>{"-1", "2", "10"}));
@@ -229,6 +274,86 @@ TEST(Csv, TheFirstWrongLineIsNamed) {
   EXPECT_EQ(Floats(Load(text, options).train), (F{3, 2, 4, 3}));
 }
 
+// One rule for labels, texts, numbers and targets.
+TEST(Csv, TheSameIsMissingInEveryColumn) {
+  const char* const tables[] = {"a,c,label\n1,u,x\n2,v,%s\n",
+                                "a,c,label\n1,u,x\n2,%s,y\n",
+                                "a,c,label\n1,u,x\n%s,v,y\n"};
+  for (const char* const table : tables) {
+    for (const char* const word : {"", "NA", "nan", "?", "NULL", "#N/A"}) {
+      std::string text = table;
+      text.replace(text.find("%s"), 2, word);
+      ExpectFailure(ErrorKind::kBadData, {"line 3", "column '", "missing=drop"},
+                    [&] { Load(text, Label()); });
+      CsvOptions options = Label();
+      options.missing = CsvOptions::Missing::kDrop;
+      const Dataset data = Load(text, options).train;
+      EXPECT_EQ(data.size(), 1u) << text;
+      // Nor is there a class or a text that only the dropped row has.
+      EXPECT_EQ(data.class_names, std::vector<std::string>{"x"}) << text;
+      EXPECT_EQ(Floats(data), (F{1, 1})) << text;
+    }
+  }
+  CsvOptions options = Label();
+  options.missing = CsvOptions::Missing::kMean;
+  const std::string label = "a,label\n1,x\n2,NA\n";
+  ExpectFailure(ErrorKind::kBadData, {"line 3", "'NA'", "keep_na=label"},
+                [&] { Load(label, options); });
+  options.keep_na = {"label"};
+  EXPECT_EQ(Load(label, options).train.class_names,
+            (std::vector<std::string>{"NA", "x"}));
+  // Of a text that is missing no input is 1.
+  const Dataset texts = Load("c,label\nu,x\n?,y\nv,y\n", options).train;
+  EXPECT_EQ(Floats(texts), (F{1, 0, 0, 0, 0, 1}));
+  ASSERT_FALSE(texts.notes.empty());
+  EXPECT_NE(texts.notes[0].find("'c' 1"), std::string::npos) << texts.notes[0];
+}
+
+TEST(Csv, SamplesAreCalledByTheirLines) {
+  CsvOptions options = Label();
+  options.missing = CsvOptions::Missing::kDrop;
+  options.ignore = {"n"};
+  const Dataset data =
+      Load("a,n,label\n1,,x\n,,x\n\n3,\"p\nq\",y\n4,,x\n", options).train;
+  ASSERT_EQ(data.size(), 3u);
+  EXPECT_EQ(data.SampleName(0), "line 2");
+  EXPECT_EQ(data.SampleName(1), "line 5");
+  EXPECT_EQ(data.SampleName(2), "line 7");
+  ASSERT_FALSE(data.notes.empty());
+  EXPECT_NE(data.notes[0].find("line 3"), std::string::npos);
+  const TrainingData parts =
+      Load("a,label\n1,x\n2,x\n3,x\n", Label(), "csv:t.csv?val=0.4");
+  for (size_t i = 0; i < parts.train.size(); ++i) {
+    EXPECT_EQ(parts.train.LineOf(i), parts.train.ids[i] + 2);
+  }
+}
+
+// Neighbours in a table do not decide what a model sees.
+TEST(Csv, AModelFillsByWhatItKeeps) {
+  const std::string_view text = "a,label\n,x\n5,y\n";
+  const std::vector<TableColumn> without = {{"a", {}, {}}};
+  const std::vector<TableColumn> with = {{"a", {}, 9.0f}};
+  CsvOptions options = Label();
+  const auto load = [&](const std::vector<TableColumn>& columns) {
+    return Load(text, options, "csv:t.csv", columns).train;
+  };
+  ExpectFailure(ErrorKind::kBadData, {"line 2", "'a'", "empty"},
+                [&] { load(without); });
+  const Dataset data = load(with);
+  EXPECT_EQ(Floats(data), (F{9, 5}));
+  ASSERT_FALSE(data.notes.empty());
+  EXPECT_NE(data.notes[0].find("1 of the values"), std::string::npos);
+  options.missing = CsvOptions::Missing::kMean;
+  EXPECT_EQ(Floats(load(with)), (F{9, 5}));
+  ExpectFailure(ErrorKind::kBadData, {"line 2", "the model keeps no mean"},
+                [&] { load(without); });
+  options.missing = CsvOptions::Missing::kRefuse;
+  ExpectFailure(ErrorKind::kBadData, {"line 2", "'a'"}, [&] { load(with); });
+  // Kept also where no training row lacks a value.
+  options.missing = CsvOptions::Missing::kMean;
+  EXPECT_EQ(Load("a,label\n1,x\n3,y\n", options).train.columns[0].fill, 2.0f);
+}
+
 // normal=: training sees one class, a judge sees all rows.
 TEST(Csv, OneClassAndAnomalies) {
   CsvOptions options = Label();
@@ -330,7 +455,6 @@ TEST(Csv, OptionsOfASpec) {
   refuse("?delimiter=x", {"delimiter", "semicolon"});
   refuse("?missing=zero", {"missing", "mean"});
   refuse("?header=maybe", {"header"});
-  refuse("?decimal=,", {"decimal"});
   refuse("?lable=kind", {"lable", "label"});
   refuse("?split=test", {"test"});
 }

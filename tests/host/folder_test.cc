@@ -179,7 +179,7 @@ TEST(Folder, SizesAndChannels) {
   EXPECT_EQ(data.Sample(0)[6 * 3 * 2], 100);
   EXPECT_EQ(data.pictures->mode, PictureFit::Mode::kPad);
   const ModelInput padded = {Shape{6, 6, 3, ElementType::kU8},
-                                  {PictureFit::Mode::kPad, {1, 2, 3}}};
+                             {PictureFit::Mode::kPad, {1, 2, 3}}};
   data = LoadDataset(photos.Spec(), {}, padded);
   EXPECT_EQ(data.Sample(0)[1], 2);
   data = LoadDataset(photos.Spec("fit=stretch"), {}, padded);
@@ -268,7 +268,8 @@ TEST(Folder, MoreThanTheMemoryIsSaidBeforeAnythingIsRead) {
   Photos photos;
   for (int i = 0; i < 300; ++i) photos.Add(fmt::format("a/{}", i), Bytes{'x'});
   // 300 samples of 805 GB; not one of the files can be read.
-  ExpectFailure(ErrorKind::kDoesNotFit, {"300 samples of", "are available", "size="},
+  ExpectFailure(ErrorKind::kDoesNotFit,
+                {"300 samples of", "are available", "size="},
                 [&] { LoadDataset(photos.Spec("size=16384&channels=3")); });
 }
 
@@ -285,6 +286,26 @@ TEST(Folder, LinksAreFollowedOnce) {
   const Dataset data = LoadDataset(photos.Spec("size=4"));
   EXPECT_EQ(data.size(), 2u);
   EXPECT_TRUE(HasNote(data, "2 of 4"));
+}
+
+// What lies beside a class, or anywhere else, is not of the class.
+TEST(Folder, LinksOutOfAClassAreNotFollowed) {
+  Photos photos, other;
+  photos.Add("a/1.png", Gray(1));
+  photos.Add("a/deep/2.png", Gray(2));
+  photos.Add("b/3.png", Gray(3));
+  other.Add("4.png", Gray(4));
+  namespace fs = std::filesystem;
+  fs::create_directory_symlink("..", photos.File("a/loop"));
+  fs::create_directory_symlink("/", photos.File("a/system"));
+  fs::create_directory_symlink(photos.File("b"), photos.File("a/other"));
+  fs::create_directory_symlink("deep", photos.File("a/again"));
+  // A class itself may lie elsewhere.
+  fs::create_directory_symlink(other.path(), photos.File("c"));
+  const Dataset data = LoadDataset(photos.Spec());
+  EXPECT_EQ(Values(data), (std::vector<int>{1, 3, 4, 2}));
+  EXPECT_EQ(data.labels, (std::vector<int32_t>{0, 1, 2, 0}));
+  EXPECT_TRUE(HasNote(data, "3 links"));
 }
 
 }  // namespace

@@ -461,7 +461,7 @@ class FloatReader final : public DataReader {
   Index ReadIndex() override {
     return {Shape{1, 1, 2, ElementType::kF32}, {0, 1, 0}, {"a", "b"}};
   }
-  Missing ReadSamples(std::span<const Placement> wanted) override {
+  Missing ReadSamples(const Wanted& wanted) override {
     for (const Placement& p : wanted) {
       const float values[2] = {1.0f, p.sample == 2 ? odd_ : 2.0f};
       std::memcpy(p.to, values, sizeof(values));

@@ -123,6 +123,20 @@ class Memory(unittest.TestCase):
             self.assertEqual(code, 75, err)
             self.check("resume", peak, announced, threads)
 
+    def test_many_small_samples(self):
+        """What is kept for each of them while they are read is more than they are."""
+        table, out = self.path("table.csv"), self.path("run")
+        with open(table, "w", encoding="ascii") as file:
+            file.write("a,label\n")
+            file.writelines(f"{i},{i % 2}\n" for i in range(400000))
+        job = ["--model", "mlp?hidden=4", "--data", f"csv:{table}?label=label",
+               "--threads", "1"]
+        announced = self.announced(*job)
+        peak, _, err, code = peak_anonymous(
+            ["train", *job, "--epochs", "900", "-q", "--out", out], out)
+        self.assertEqual(code, 75, err)
+        self.check("train", peak, announced, 1)
+
     def test_a_run_that_fits_a_limit_is_resumed_within_it(self):
         out = self.path("run")
         job = ["--model", "resnet18", "--batch", "8", "--threads", "1",

@@ -1,5 +1,7 @@
 // Packs: what is read from one is what it was made of, in order and bits; it is
 // mapped, not read; and whatever is wrong with one is said.
+#include <sys/stat.h>
+
 #include <cstring>
 #include <filesystem>
 
@@ -84,13 +86,104 @@ TEST(Pack, ASelectionIsADataSetOfItsOwn) {
 
 TEST(Pack, HoldsTablesWithTheirColumns) {
   const TempFolder folder;
-  folder.Write("t.csv", "c,a,y\nred,1,0.5\nblue,,1.5\n");
+  folder.Write("t.csv", "c,a,y\nred,1,0.5\nblue,2,1.5\nblue,,7\n");
   const std::string pack = folder.File("a.pack");
-  Pack("csv:" + folder.File("t.csv") + "?target=y&missing=mean", pack);
+  const std::string table = "csv:" + folder.File("t.csv") + "?target=y";
+  Pack(table + "&missing=drop", pack);
   const Dataset data = LoadDataset("pack:" + pack);
   EXPECT_EQ(data.values, (std::vector<float>{0.5f, 1.5f}));
   ASSERT_EQ(data.columns.size(), 2u);
-  EXPECT_EQ(data.columns[1].fill, 1.0f);
+  EXPECT_EQ(data.columns[0].values, (std::vector<std::string>{"blue", "red"}));
+  // What is held out later must not decide what training sees.
+  ExpectFailure(ErrorKind::kUsage, {"missing=mean", "training rows"},
+                [&] { Pack(table + "&missing=mean", pack); });
+}
+
+// val= is asked of either, and training knows nothing of what it holds out.
+TEST(Pack, OfATableIsTheTable) {
+  const TempFolder folder;
+  std::string text = "a,c,label\n";
+  for (int i = 0; i < 20; ++i) {
+    text += std::to_string(i * i) + (i % 3 == 0 ? ",u," : ",v,") +
+            (i % 2 == 0 ? "x\n" : "y\n");
+  }
+  folder.Write("t.csv", text);
+  const std::string table = "csv:" + folder.File("t.csv") + "?label=label";
+  const std::string pack = folder.File("a.pack");
+  Pack(table, pack);
+  const TrainingData a = LoadTrainingData(table + "&val=0.3&seed=2");
+  const TrainingData b = LoadTrainingData("pack:" + pack + "?val=0.3&seed=2");
+  ExpectSame(a.train, b.train);
+  ExpectSame(*a.val, *b.val);
+  EXPECT_EQ(a.train.columns, b.train.columns);
+}
+
+TEST(Pack, ReplacesPacksAlone) {
+  const TempFolder folder;
+  const std::string idx = WriteIdx(folder), file = folder.File("thesis.txt");
+  folder.Write("thesis.txt", "years of work");
+  ExpectFailure(ErrorKind::kCannotCreate, {"thesis.txt", "--overwrite"},
+                [&] { Pack(idx, file); });
+  EXPECT_EQ(folder.Read("thesis.txt"), "years of work");
+  CheckPackPlace(file, true);
+  // Never what is no file.
+  const std::string pipe = folder.File("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& place : {pipe, folder.path()}) {
+    for (const bool overwrite : {false, true}) {
+      ExpectFailure(ErrorKind::kCannotCreate, {"no file"},
+                    [&] { CheckPackPlace(place, overwrite); });
+    }
+  }
+  EXPECT_EQ(std::filesystem::status(pipe).type(),
+            std::filesystem::file_type::fifo);
+  WritePack(ParseDataSpec(idx), file, {}, true);
+  Pack(idx, file);
+}
+
+// A class of which a pack has no sample is no error for who only judges.
+TEST(Pack, MayLackAClassForAJudge) {
+  const TempFolder folder;
+  Bytes labels(kSamples, 1);
+  folder.Write("t10k-images-idx3-ubyte",
+               Idx({kSamples, 4, 3}, Ramp(kSamples * 12)));
+  folder.Write("t10k-labels-idx1-ubyte", Idx({kSamples}, labels));
+  const std::string pack = folder.File("a.pack");
+  Pack("idx:" + folder.path() + "?split=test&names=a,b", pack);
+  ExpectFailure(ErrorKind::kBadData, {"class 'a' has no sample"},
+                [&] { LoadDataset("pack:" + pack); });
+  std::vector<std::string> notes;
+  const Dataset data =
+      LoadDataset(SpecWithSplit("pack:" + pack, "evaluated", &notes));
+  EXPECT_EQ(data.size(), kSamples);
+  EXPECT_TRUE(data.label_is_place);
+}
+
+// The description is checked, too, and said in words.
+TEST(Pack, WrongDescriptionsAreSaid) {
+  const TempFolder folder;
+  const std::string idx = WriteIdx(folder), pack = folder.File("a.pack");
+  Pack(idx, pack);
+  const std::string good = folder.Read("a.pack");
+  PackHeader header;
+  std::memcpy(&header, good.data(), sizeof(header));
+  const auto refuse = [&](const std::string& text, const char* word) {
+    PackHeader changed = header;
+    changed.text_bytes = text.size();
+    ASSERT_TRUE(LayOutPack(&changed));
+    std::string file = good.substr(0, header.text_offset) + text;
+    std::memcpy(file.data(), &changed, sizeof(changed));
+    SealPack({reinterpret_cast<uint8_t*>(file.data()), file.size()});
+    folder.Write("b.pack", file);
+    ExpectFailure(ErrorKind::kBadData, {"b.pack", word},
+                  [&] { LoadDataset("pack:" + folder.File("b.pack")); });
+  };
+  const std::string fit = R"({"classes":["0","1","2","3","4"],"pictures":)";
+  refuse(R"({"classes":{}})", "classes is no array");
+  refuse(R"({"classes":["a","a","b","c","d"]})", "'a' is there twice");
+  refuse(fit + R"({"fit":0,"background":[1,2,999]}})", "background");
+  refuse(fit + R"({"fit":0,"background":[1,2]}})", "background");
+  refuse(fit + R"({"fit":7,"background":[1,2,3]}})", "fit");
 }
 
 TEST(Pack, OneThatWasThereStaysUntilTheNewOneIsWhole) {

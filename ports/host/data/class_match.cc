@@ -90,7 +90,8 @@ ClassMatch MatchClassNames(const Dataset& data,
     match.to_model.push_back(found == index.end() ? -1 : found->second);
     match.none &= found == index.end();
   }
-  if (!match.none || data.class_labels.size() != data.class_names.size()) {
+  if (!match.none || data.label_is_place ||
+      data.class_labels.size() != data.class_names.size()) {
     return match;
   }
   const bool model_named = !AreNumbers(model_classes);

@@ -1,6 +1,7 @@
 // Class match: which class of a model each class of a data set is. Names
 // decide. Where one side has names and the other numbers only, names can never
-// agree: then the labels do. Where nothing agrees there is no answer, and
+// agree: then the labels do, unless they are only places in a list of names
+// (folders, texts of a table, packs). Where nothing agrees there is no answer, and
 // whoever asks refuses or starts a new head; a wrong one would look like a
 // model that has learnt nothing.
 // Next: job.h (training), verb_eval.cc.

@@ -14,7 +14,8 @@ namespace temper::host {
 
 void BadOption(std::string_view where, std::string_view why,
                std::string_view remedy) {
-  Fail(ErrorKind::kUsage, "cannot understand the data spec", where, why, remedy);
+  Fail(ErrorKind::kUsage, "cannot understand the data spec", where, why,
+       remedy);
 }
 
 bool ReadFlag(const DataOption& option, std::string_view value) {

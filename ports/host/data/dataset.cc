@@ -116,9 +116,14 @@ void CheckCount(uint64_t samples, std::string_view source) {
 
 // Said before anything is read: pages are taken while it is, and a system that
 // has none left ends the process.
-void CheckMemory(const DataSpec& spec, const Shape& shape, uint64_t samples) {
+void CheckMemory(const DataSpec& spec, const Shape& shape,
+                 const Targets& targets, uint64_t samples) {
+  const uint64_t label = targets.kind == TargetKind::kClasses
+                             ? sizeof(int32_t)
+                             : sizeof(float) * targets.Floats();
   const uint64_t each =
-      shape.Count() * (shape.type == ElementType::kU8 ? 1 : 4);
+      shape.Count() * (shape.type == ElementType::kU8 ? 1 : 4) +
+      sizeof(uint64_t) + label;  // its id, and its class or targets
   const std::optional<uint64_t> available = AvailableMemory();
   // At most 2^32 samples of 2^33 bytes: no overflow.
   if (!available || samples * each <= *available) return;
@@ -141,8 +146,7 @@ size_t SamplesOf(const DataReader::Index& index) {
 // Everything but the samples, and where they go.
 Dataset Prepare(const DataSpec& spec, std::string_view split,
                 const DataReader::Index& index, const Selection& selection,
-                const std::vector<uint32_t>& chosen, bool held_out,
-                std::vector<DataReader::Placement>& wanted) {
+                const std::vector<uint32_t>& chosen, bool held_out) {
   Dataset data;
   data.targets = index.targets;
   data.source = spec.text;
@@ -156,6 +160,12 @@ Dataset Prepare(const DataSpec& spec, std::string_view split,
   data.class_names = selection.class_names;
   data.class_labels = selection.class_labels;
   data.named = selection.named;
+  data.label_is_place = index.label_is_place;
+  data.first_line = index.first_line;
+  data.lines.reserve(index.lines.empty() ? 0 : chosen.size());
+  for (const uint32_t i : chosen) {
+    if (!index.lines.empty()) data.lines.push_back(index.lines[i]);
+  }
   data.label_count = selection.label_count;
   data.pictures = index.pictures;
   data.ids.assign(chosen.begin(), chosen.end());
@@ -187,16 +197,16 @@ Dataset Prepare(const DataSpec& spec, std::string_view split,
   } else {
     data.samples = SampleBlock(CheckedSize(bytes, spec.text));
   }
-  for (size_t i = 0; i < chosen.size(); ++i) {
-    wanted.push_back(
-        {chosen[i],
-         index.mapped != nullptr ? nullptr
-                                 : data.samples.data() + i * data.SampleBytes(),
-         floats == 0 ? nullptr
-                     : data.values.data() + i * size_t{data.targets.Floats()},
-         held_out});
-  }
   return data;
+}
+
+DataReader::Wanted::Part PartOf(Dataset& data, bool held_out) {
+  return {data.ids,
+          data.samples.mapped() ? nullptr : data.samples.data(),
+          data.SampleBytes(),
+          data.values.empty() ? nullptr : data.values.data(),
+          data.targets.Floats(),
+          held_out};
 }
 
 // Leaves out samples that could not be read: the others close the gaps.
@@ -213,6 +223,7 @@ void Remove(Dataset& data, std::span<const uint32_t> missing) {
       data.ids[to] = data.ids[i];
       if (!data.labels.empty()) data.labels[to] = data.labels[i];
       if (!data.anomalies.empty()) data.anomalies[to] = data.anomalies[i];
+      if (!data.lines.empty()) data.lines[to] = data.lines[i];
       std::copy_n(
           data.values.begin() + static_cast<std::ptrdiff_t>(i * floats), floats,
           data.values.begin() + static_cast<std::ptrdiff_t>(to * floats));
@@ -224,19 +235,20 @@ void Remove(Dataset& data, std::span<const uint32_t> missing) {
   data.ids.resize(to);
   if (!data.labels.empty()) data.labels.resize(to);
   if (!data.anomalies.empty()) data.anomalies.resize(to);
+  if (!data.lines.empty()) data.lines.resize(to);
   data.values.resize(to * floats);
   data.samples.Shrink(to * bytes);
   data.names = std::move(names);
 }
 
-// A class of which nothing could be read cannot be learnt.
-void CheckRest(const Dataset& data) {
+// A class of which nothing could be read cannot be learnt. `judged`: nothing is.
+void CheckRest(const Dataset& data, bool judged) {
   if (data.size() == 0) {
     Fail(ErrorKind::kBadData, "cannot use the data", data.source,
          fmt::format("no sample of the {} split could be read", data.split),
          "Check the files.");
   }
-  if (data.split != "train") return;
+  if (judged || data.split != "train") return;
   const std::vector<uint64_t> counts = data.ClassCounts();
   for (size_t c = 0; c < counts.size(); ++c) {
     if (counts[c] != 0 || data.targets.kind != TargetKind::kClasses) continue;
@@ -248,6 +260,19 @@ void CheckRest(const Dataset& data) {
 }
 
 }  // namespace
+
+DataReader::Wanted::Wanted(const Part& first, const Part& second)
+    : first_(first), second_(second) {
+  rows_.reserve(size());
+  in_second_.reserve(size());
+  size_t i = 0, k = 0;
+  while (rows_.size() < size()) {
+    const bool other = i == first.ids.size() ||
+                       (k < second.ids.size() && second.ids[k] < first.ids[i]);
+    rows_.push_back(static_cast<uint32_t>(other ? k++ : i++));
+    in_second_.push_back(other);
+  }
+}
 
 void SampleNames::Add(std::string_view name) {
   text_ += name;
@@ -289,6 +314,7 @@ int32_t Dataset::ClassOf(size_t i) const {
 
 std::string Dataset::SampleName(size_t i) const {
   if (!names.empty()) return std::string(names[i]);
+  if (LineOf(i) != 0) return fmt::format("line {}", LineOf(i));
   return fmt::format("{}#{}", split, ids[i]);
 }
 
@@ -313,7 +339,8 @@ uint64_t Dataset::MemoryBytes() const {
                    labels.capacity() * sizeof(labels[0]) +
                    values.capacity() * sizeof(values[0]) +
                    ids.capacity() * sizeof(ids[0]) + names.MemoryBytes() +
-                   anomalies.capacity() / 8;
+                   anomalies.capacity() / 8 +
+                   lines.capacity() * sizeof(lines[0]);
   for (const std::string& name : class_names) {
     bytes += sizeof(name) + name.capacity();
   }
@@ -380,8 +407,16 @@ void CheckIndex(const DataReader::Index& index, const std::string& source) {
 
 TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
                       const ShapeCheck& check, const ModelInput& defaults) {
-  const DataReader::Index index = reader.ReadIndex();
+  DataReader::Index index = reader.ReadIndex();
   CheckIndex(index, spec.text);
+  if (!defaults.columns.empty() && index.shape.type == ElementType::kU8) {
+    Fail(ErrorKind::kMismatch, "the data do not fit the model", spec.text,
+         fmt::format(
+             "samples are pictures or bytes, the model reads tables with "
+             "a column '{}'",
+             Printable(defaults.columns[0].name)),
+         "Use csv:FILE with the columns that it was trained on.");
+  }
   const bool labelled = index.targets.kind == TargetKind::kClasses;
   const Shape shape = WithChannels(index.shape, defaults.channels, spec.text);
   if (check) {
@@ -402,38 +437,47 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
     selection.val.clear();
   }
 
-  std::vector<DataReader::Placement> wanted;
-  wanted.reserve(selection.train.size() + selection.val.size());
   TrainingData out;
   if (index.mapped == nullptr) {
-    CheckMemory(spec, shape, selection.train.size() + selection.val.size());
+    CheckMemory(spec, shape, index.targets,
+                selection.train.size() + selection.val.size());
   }
   // Without val=, split=val is a part of the data's own.
   const bool held_out = spec.HoldsOutVal() && !only_test;
   const bool only_val = held_out && spec.split == "val";
   if (!only_val) {
-    out.train = Prepare(spec, spec.split, index, selection, selection.train,
-                        only_test, wanted);
+    out.train =
+        Prepare(spec, spec.split, index, selection, selection.train, only_test);
   }
   if (held_out) {
-    out.val =
-        Prepare(spec, "val", index, selection, selection.val, true, wanted);
+    out.val = Prepare(spec, "val", index, selection, selection.val, true);
   }
   std::vector<std::string>& notes = only_val ? out.val->notes : out.train.notes;
   notes = index.notes;
   notes.insert(notes.end(), selection.notes.begin(), selection.notes.end());
-  std::sort(wanted.begin(), wanted.end(),
-            [](const auto& a, const auto& b) { return a.sample < b.sample; });
-  const DataReader::Missing missing = reader.ReadSamples(wanted);
+  // Rows of small samples take more memory here than as samples: gone before
+  // those are touched.
+  index = {};
+  selection = {};
+  const bool both = held_out && !only_val;
+  const DataReader::Missing missing = reader.ReadSamples(
+      both       ? DataReader::Wanted(PartOf(out.train, only_test),
+                                      PartOf(*out.val, true))
+      : only_val ? DataReader::Wanted(PartOf(*out.val, true))
+                 : DataReader::Wanted(PartOf(out.train, only_test)));
   notes.insert(notes.end(), missing.notes.begin(), missing.notes.end());
   (only_val ? *out.val : out.train).left_out_files = missing.files;
-  if (!only_val) out.train.columns = reader.Columns();
-  if (held_out) out.val->columns = reader.Columns();
+  for (Dataset* const part :
+       {only_val ? nullptr : &out.train, held_out ? &*out.val : nullptr}) {
+    if (part == nullptr) continue;
+    part->columns = reader.Columns();
+    part->holes = reader.Holes();
+  }
   if (!missing.samples.empty()) {
     if (!only_val) Remove(out.train, missing.samples);
     if (held_out) Remove(*out.val, missing.samples);
-    if (!only_val) CheckRest(out.train);
-    if (held_out) CheckRest(*out.val);
+    if (!only_val) CheckRest(out.train, spec.judged);
+    if (held_out) CheckRest(*out.val, spec.judged);
   }
   const auto check_values = [&](Dataset& data) {
     FitChannels(defaults.channels, &data);

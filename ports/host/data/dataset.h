@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -88,12 +89,19 @@ struct Dataset {
   // have names beside them.
   std::vector<uint32_t> class_labels;
   bool named = false;
+  // Labels are places in a list of names, as of folders: they mean nothing by
+  // themselves, and only names can say which classes are the same.
+  bool label_is_place = false;
   uint32_t label_count = 0;     // labels in the files, selected or not
   std::vector<int32_t> labels;  // one per sample, in [0, class_names.size())
   std::vector<float> values;    // targets.Floats() per sample, finite
   // Index in the original data set, ascending; the sample index of Philox.
   std::vector<uint64_t> ids;
   SampleNames names;  // one per sample, or none
+  // Of a text table, the line that each sample begins on: one per sample, or
+  // first_line + its id; 0: no lines.
+  std::vector<uint64_t> lines;
+  uint64_t first_line = 0;
   // True for what a model of normal samples alone should find; one per sample, or
   // none where nobody says so.
   std::vector<bool> anomalies;
@@ -103,6 +111,8 @@ struct Dataset {
   // How pictures became samples; nothing if the data are no pictures.
   std::optional<PictureFit> pictures;
   std::vector<TableColumn> columns;  // of a table, else none
+  std::vector<uint64_t>
+      holes;  // of each column, rows of the file without a value
   // What was done to the channels of the samples (channels.h).
   Preprocessing::Channels channels = Preprocessing::Channels::kAsData;
   std::vector<std::string> notes;  // for the user: what is odd but allowed
@@ -131,7 +141,13 @@ struct Dataset {
   // The class of a sample: its label, or the first of its largest
   // probabilities. -1 where there is no one class.
   int32_t ClassOf(size_t i) const;
-  // As messages call sample i: its own name, or "test#17".
+  // The line of the file that sample i begins on; 0: there are none.
+  uint64_t LineOf(size_t i) const {
+    return !lines.empty()    ? lines[i]
+           : first_line == 0 ? 0
+                             : first_line + ids[i];
+  }
+  // As messages call sample i: its own name, "line 17" of a table, or "test#17".
   std::string SampleName(size_t i) const;
   // Samples of each class.
   std::vector<uint64_t> ClassCounts() const;
@@ -166,6 +182,10 @@ class DataReader {
     // What training samples become in batches, where that is another size. Held
     // out ones are of this size at once, unless samples are mapped.
     std::optional<Shape> resized = {};
+    // See Dataset.
+    bool label_is_place = false;
+    uint64_t first_line = 0;
+    std::vector<uint64_t> lines = {};
   };
   // One sample that is wanted, and where its bytes go.
   struct Placement {
@@ -178,6 +198,69 @@ class DataReader {
     bool held_out = false;
   };
 
+  // What is wanted: placements that ascend by sample, without doubles, made when
+  // they are asked for. A list of them would take more memory than small samples.
+  class Wanted {
+   public:
+    // Samples `ids`, ascending, lie one after the other. They must outlive this.
+    struct Part {
+      std::span<const uint64_t> ids;
+      uint8_t* to;  // null: mapped
+      size_t bytes;
+      float* values;  // null: none
+      size_t floats;
+      bool held_out;
+    };
+    // The second one is merged with the first; no sample is in both.
+    explicit Wanted(const Part& only) : first_(only) {}
+    Wanted(const Part& first, const Part& second);
+
+    size_t size() const { return first_.ids.size() + second_.ids.size(); }
+    bool empty() const { return size() == 0; }
+    Placement operator[](size_t i) const {
+      if (rows_.empty()) return Place(first_, i);
+      return Place(in_second_[i] ? second_ : first_, rows_[i]);
+    }
+
+    class Iterator {
+     public:
+      using value_type = Placement;
+      using difference_type = std::ptrdiff_t;
+      using pointer = void;
+      using reference = Placement;
+      using iterator_category = std::input_iterator_tag;
+      Iterator(const Wanted& of, size_t at) : of_(&of), at_(at) {}
+      Placement operator*() const { return (*of_)[at_]; }
+      Iterator& operator++() {
+        ++at_;
+        return *this;
+      }
+      friend bool operator==(const Iterator& a, const Iterator& b) {
+        return a.at_ == b.at_;
+      }
+
+     private:
+      const Wanted* of_;
+      size_t at_;
+    };
+    Iterator begin() const { return {*this, 0}; }
+    Iterator end() const { return {*this, size()}; }
+
+   private:
+    static Placement Place(const Part& part, size_t row) {
+      return {
+          static_cast<uint32_t>(part.ids[row]),
+          part.to == nullptr ? nullptr : part.to + row * part.bytes,
+          part.values == nullptr ? nullptr : part.values + row * part.floats,
+          part.held_out};
+    }
+
+    Part first_, second_ = {};
+    // Of two parts: the row of each sample in its part.
+    std::vector<uint32_t> rows_;
+    std::vector<bool> in_second_;
+  };
+
   // What could not be read and is left out.
   struct Missing {
     std::vector<uint32_t> samples;  // ascending
@@ -188,11 +271,12 @@ class DataReader {
   virtual ~DataReader() = default;
   // Called once, first. Throws Failure.
   virtual Index ReadIndex() = 0;
-  // Called once, after ReadIndex. `wanted` ascends by sample, without doubles.
-  // Checks the rest of the file, too.
-  virtual Missing ReadSamples(std::span<const Placement> wanted) = 0;
+  // Called once, after ReadIndex. Checks the rest of the file, too.
+  virtual Missing ReadSamples(const Wanted& wanted) = 0;
   // After ReadSamples: how the rows of a table became samples.
   virtual std::vector<TableColumn> Columns() const { return {}; }
+  // Of each of them, rows of the file that lack a value; or none.
+  virtual std::vector<uint64_t> Holes() const { return {}; }
 };
 
 // The samples that a model reads, where the spec does not say: what pictures

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <unordered_map>
 
 namespace temper::host {
 namespace {
@@ -99,9 +100,7 @@ class Finder {
   void Exact() {
     std::vector<Hashed> all;
     all.reserve(copied_.size());
-    ForEachSample(sets_, [&](SampleRef at) {
-      all.push_back({XXH3_64bits(Bytes(at), sets_[at.set]->SampleBytes()), at});
-    });
+    ForEachSample(sets_, [&](SampleRef at) { all.push_back({Hash(at), at}); });
     std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
       return a.hash < b.hash;
     });
@@ -113,8 +112,7 @@ class Finder {
         const Dataset& a = *sets_[all[i].at.set];
         const Dataset& b = *sets_[all[k].at.set];
         if (a.shape == b.shape &&
-            std::memcmp(Bytes(all[i].at), Bytes(all[k].at), a.SampleBytes()) ==
-                0) {
+            Equal(a.shape, Bytes(all[i].at), Bytes(all[k].at))) {
           Add(all[i].at, all[k].at, true);
         }
       }
@@ -144,7 +142,8 @@ class Finder {
           if (std::rotl(all[k].hash, turn) >> (64 - kBits) != own) break;
           if (std::popcount(all[i].hash ^ all[k].hash) > kMostApart) continue;
           const bool order = Before(all[i].at, all[k].at);
-          const SampleRef first = order ? all[i].at : all[k].at;
+          // Of a copy that is the first of others, the first one.
+          const SampleRef first = FirstOf(order ? all[i].at : all[k].at);
           const SampleRef copy = order ? all[k].at : all[i].at;
           const Shape& shape = sets_[first.set]->shape;
           if (copied_[Number(copy)] || shape != sets_[copy.set]->shape ||
@@ -158,6 +157,16 @@ class Finder {
   }
 
   std::vector<Duplicate> Take() {
+    // A copy that was found before the first one of its own was known.
+    for (Duplicate& d : found_) {
+      if (d.exact) continue;
+      SampleRef first = FirstOf(d.first);
+      while (FirstOf(first) != first) first = FirstOf(first);
+      if (first != d.first &&
+          LookAlike(Bytes(first), Bytes(d.copy), sets_[first.set]->shape)) {
+        d.first = first;
+      }
+    }
     std::sort(found_.begin(), found_.end(),
               [](const Duplicate& a, const Duplicate& b) {
                 return Before(a.copy, b.copy);
@@ -172,14 +181,43 @@ class Finder {
   size_t Number(SampleRef at) const {
     return static_cast<size_t>(start_[at.set] + at.index);
   }
+  SampleRef FirstOf(SampleRef at) const {
+    const auto found = near_first_.find(Number(at));
+    return found == near_first_.end() ? at : found->second;
+  }
+  // Of floats, 0 and -0 are the same number.
+  uint64_t Hash(SampleRef at) {
+    const Dataset& data = *sets_[at.set];
+    if (data.shape.type == ElementType::kU8) {
+      return XXH3_64bits(Bytes(at), data.SampleBytes());
+    }
+    floats_.resize(static_cast<size_t>(data.shape.Count()));
+    std::memcpy(floats_.data(), Bytes(at), data.SampleBytes());
+    for (float& v : floats_) v = v == 0.0f ? 0.0f : v;
+    return XXH3_64bits(floats_.data(), data.SampleBytes());
+  }
+  static bool Equal(const Shape& shape, const uint8_t* a, const uint8_t* b) {
+    const size_t count = static_cast<size_t>(shape.Count());
+    if (shape.type == ElementType::kU8) return std::memcmp(a, b, count) == 0;
+    for (size_t i = 0; i < count; ++i) {
+      float x, y;
+      std::memcpy(&x, a + i * sizeof(x), sizeof(x));
+      std::memcpy(&y, b + i * sizeof(y), sizeof(y));
+      if (x != y) return false;
+    }
+    return true;
+  }
   void Add(SampleRef first, SampleRef copy, bool exact) {
     copied_[Number(copy)] = true;
+    if (!exact) near_first_.emplace(Number(copy), first);
     found_.push_back({first, copy, exact});
   }
 
   const std::span<const Dataset* const> sets_;
   std::vector<uint64_t> start_;  // number of each set's first sample
   std::vector<bool> copied_;     // it is a copy of another
+  std::unordered_map<size_t, SampleRef> near_first_;  // by number of the copy
+  std::vector<float> floats_;                         // of one sample
   std::vector<Duplicate> found_;
 };
 

@@ -2,7 +2,7 @@
 // is in the training data and in the test data, too, is remembered, not
 // recognised.
 //
-// Exact: the same bytes. Near: pictures that differ as little as another encoding
+// Exact: the same values. Near: pictures that differ as little as another encoding
 // or a slightly other brightness makes them differ; found by a difference hash
 // (64 bits of which neighbour is brighter, on a 9 x 8 picture) and then compared.
 // Pictures without structure have no near duplicates. Takes 24 bytes a sample,

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <set>
 #include <stdexcept>
 
 #include "ports/host/base/failure.h"
@@ -85,8 +86,7 @@ class PackReader {
   }
 
   void ReadHeader() {
-    if (file_.size() < sizeof(kMagic) ||
-        std::memcmp(file_.data(), kMagic, sizeof(kMagic)) != 0) {
+    if (!IsPack(file_)) {
       Fail(ErrorKind::kBadData, "cannot read the pack", path_,
            "it is no pack of temper", "temper data pack SPEC FILE makes one.");
     }
@@ -132,6 +132,38 @@ class PackReader {
     }
   }
 
+  static void ReadClasses(const Value& names, std::vector<std::string>* out) {
+    if (names.kind() != Value::Kind::kArray) {
+      throw std::runtime_error("classes is no array");
+    }
+    std::set<std::string_view> seen;
+    for (const Value& name : names) out->push_back(name.get<std::string>());
+    for (const std::string& name : *out) {
+      if (!seen.insert(name).second) {
+        throw std::runtime_error(
+            fmt::format("class '{}' is there twice", name));
+      }
+    }
+  }
+
+  static void ReadFit(const Value& fit, PictureFit* out) {
+    const uint64_t mode = fit.at("fit").get<uint64_t>();
+    if (mode > 2) throw std::runtime_error("an unknown fit");
+    out->mode = static_cast<PictureFit::Mode>(mode);
+    const Value& background = fit.at("background");
+    const auto wrong = [] {
+      throw std::runtime_error("background is not three levels of 0 to 255");
+    };
+    if (background.kind() != Value::Kind::kArray || background.size() != 3) {
+      wrong();
+    }
+    for (size_t k = 0; k < 3; ++k) {
+      const uint64_t level = background.at(k).get<uint64_t>();
+      if (level > 255) wrong();
+      out->background[k] = static_cast<uint8_t>(level);
+    }
+  }
+
   void ReadText(PackView* view) const {
     const std::string_view text(
         reinterpret_cast<const char*>(file_.data() + header_.text_offset),
@@ -139,18 +171,9 @@ class PackReader {
     PackText& out = view->text;
     try {
       const Value value = ParseValue(text, 4 * kMaxDimension);
-      for (const Value& name : value.at("classes")) {
-        out.classes.push_back(name.get<std::string>());
-      }
+      ReadClasses(value.at("classes"), &out.classes);
       if (const Value* const fit = value.Find("pictures")) {
-        PictureFit& p = out.pictures.emplace();
-        const uint64_t mode = fit->at("fit").get<uint64_t>();
-        if (mode > 2) throw std::runtime_error("an unknown fit");
-        p.mode = static_cast<PictureFit::Mode>(mode);
-        for (size_t k = 0; k < 3; ++k) {
-          p.background[k] =
-              static_cast<uint8_t>(fit->at("background").at(k).get<uint64_t>());
-        }
+        ReadFit(*fit, &out.pictures.emplace());
       }
       if (const Value* const columns = value.Find("columns")) {
         uint64_t budget = 64 * header_.text_bytes + 65536;
@@ -195,6 +218,11 @@ bool LayOutPack(PackHeader* h) {
   if (!Extend(1, h->text_bytes, &end)) return false;
   h->file_bytes = end;
   return true;
+}
+
+bool IsPack(std::span<const uint8_t> start) {
+  return start.size() >= kPackMagicBytes &&
+         std::memcmp(start.data(), kMagic, kPackMagicBytes) == 0;
 }
 
 PackView OpenPack(std::span<const uint8_t> file, const std::string& path,

@@ -73,6 +73,10 @@ struct PackView {
 // larger than 2^63 bytes.
 bool LayOutPack(PackHeader* header);
 
+// True for the first bytes of a pack.
+inline constexpr size_t kPackMagicBytes = 8;
+bool IsPack(std::span<const uint8_t> start);
+
 // Throws kBadData, kUnsupported (another version). `verify`: compares the
 // checksum of all bytes, else that of the header alone. `path`: for messages.
 PackView OpenPack(std::span<const uint8_t> file, const std::string& path,

@@ -1,13 +1,18 @@
 // See pack_writer.h.
 #include "ports/host/data/pack_writer.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <memory>
 
 #include "ports/host/base/failure.h"
 #include "ports/host/data/data_kind.h"
 #include "ports/host/data/pack_file.h"
 #include "ports/host/data/selection.h"
+#include "ports/host/os/byte_source.h"
 #include "ports/host/os/file_io.h"
 
 namespace temper::host {
@@ -97,16 +102,13 @@ class PackWriter {
   void Read(DataReader& reader) {
     uint8_t* const file = file_.Map(header_.file_bytes);
     if (file == nullptr) Refuse();
-    std::vector<DataReader::Placement> wanted;
-    wanted.reserve(chosen_.size());
     float* const values =
         Floats() == 0 ? nullptr
                       : reinterpret_cast<float*>(file + header_.labels_offset);
-    for (size_t i = 0; i < chosen_.size(); ++i) {
-      wanted.push_back({chosen_[i], file + kPackData + i * SampleBytes(),
-                        values == nullptr ? nullptr : values + i * Floats()});
-    }
-    const DataReader::Missing missing = reader.ReadSamples(wanted);
+    const std::vector<uint64_t> ids(chosen_.begin(), chosen_.end());
+    const DataReader::Missing missing = reader.ReadSamples(DataReader::Wanted(
+        {ids, file + kPackData, static_cast<size_t>(SampleBytes()), values,
+         Floats(), false}));
     result_.notes.insert(result_.notes.end(), missing.notes.begin(),
                          missing.notes.end());
     text_.columns = reader.Columns();
@@ -199,8 +201,40 @@ class PackWriter {
 
 }  // namespace
 
+void CheckPackPlace(const std::string& path, bool overwrite) {
+  // Devices, pipes and folders cannot be asked for their first bytes.
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT) return;
+    FailErrno(ErrorKind::kCannotCreate, errno, "cannot write the pack",
+              Printable(path), "Name another file.");
+  }
+  const auto refuse = [&](std::string_view why, std::string_view remedy) {
+    Fail(ErrorKind::kCannotCreate, "cannot write the pack", Printable(path),
+         why, remedy);
+  };
+  if (!S_ISREG(info.st_mode)) refuse("it is no file", "Name another file.");
+  if (overwrite || info.st_size == 0) return;
+  const std::unique_ptr<ByteSource> source = OpenFile(path);
+  if (!IsPack(source->Peek(kPackMagicBytes))) {
+    refuse("it is there and is no pack",
+           "Name another file; --overwrite replaces this one.");
+  }
+}
+
 PackResult WritePack(const DataSpec& spec, const std::string& path,
-                     const ModelInput& model) {
+                     const ModelInput& model, bool overwrite) {
+  CheckPackPlace(path, overwrite);
+  // val= is asked of the pack later: the mean of all rows would tell training
+  // what is held out.
+  const auto missing = spec.kind_options.find("missing");
+  if (missing != spec.kind_options.end() && missing->second == "mean" &&
+      model.columns.empty()) {
+    Fail(ErrorKind::kUsage, "cannot pack the data", spec.text,
+         "missing=mean is the mean of the training rows, and a pack does not "
+         "know which rows those will be",
+         "Use missing=drop, or train from the table itself.");
+  }
   if (spec.HoldsOutVal() || spec.test > 0) {
     Fail(ErrorKind::kUsage, "cannot pack the data", spec.text,
          "val=, test= and folds= are asked of the pack",

@@ -25,9 +25,15 @@ struct PackResult {
   std::vector<std::string> notes;  // for the user
 };
 
-// Throws Failure; kUsage for val=, and what AtomicFile and readers say.
+// kCannotCreate if something other than a pack is there already: another file
+// unless `overwrite`, and always what is no file, such as a device or a folder.
+void CheckPackPlace(const std::string& path, bool overwrite);
+
+// Throws Failure; kUsage for val= and for missing=mean without a model's columns,
+// kCannotCreate as CheckPackPlace without `overwrite`, and what AtomicFile and
+// readers say.
 PackResult WritePack(const DataSpec& spec, const std::string& path,
-                     const ModelInput& model = {});
+                     const ModelInput& model = {}, bool overwrite = false);
 
 }  // namespace temper::host
 

@@ -374,7 +374,9 @@ void CheckEmptyClasses(const DataSpec& spec, const std::vector<int32_t>& labels,
   for (size_t c = 0; c < counts.size(); ++c) {
     if (counts[c] != 0) continue;
     const std::string name = Printable(out.class_names[c]);
-    if ((spec.split == "test" && spec.test == 0.0) || after_limit) {
+    // Nothing is learnt of data that only judge a model.
+    if ((spec.split == "test" && spec.test == 0.0) || after_limit ||
+        spec.judged) {
       out.notes.push_back(fmt::format("class '{}' has no sample", name));
     } else {
       Fail(ErrorKind::kBadData, "cannot train on this data", spec.text,

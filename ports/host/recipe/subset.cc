@@ -10,7 +10,7 @@ namespace temper::host {
 namespace {
 
 // A stream of its own beside those of selection.cc.
-constexpr uint32_t kStream = RandomStream(RandomUse::kSplit, 2);
+constexpr uint32_t kStream = RandomStream(RandomUse::kSplit, 4);
 
 // Of each class (or of all, without classes) the samples in random order.
 std::vector<std::vector<uint32_t>> Shuffled(const Dataset& data,
@@ -43,7 +43,11 @@ Dataset TakeSamples(const Dataset& data, std::span<const uint32_t> indices) {
   out.class_names = data.class_names;
   out.class_labels = data.class_labels;
   out.named = data.named;
+  out.label_is_place = data.label_is_place;
   out.label_count = data.label_count;
+  out.resized = data.resized;
+  out.channels = data.channels;
+  out.first_line = data.first_line;
   out.pictures = data.pictures;
   out.columns = data.columns;
   const size_t bytes = data.SampleBytes();
@@ -58,6 +62,8 @@ Dataset TakeSamples(const Dataset& data, std::span<const uint32_t> indices) {
                         data.Values(i) + data.targets.Floats());
     }
     if (!data.names.empty()) out.names.Add(data.names[i]);
+    if (!data.lines.empty()) out.lines.push_back(data.lines[i]);
+    if (!data.anomalies.empty()) out.anomalies.push_back(data.anomalies[i]);
   }
   return out;
 }

@@ -501,6 +501,9 @@ Job PrepareResume(const JobOptions& options,
   CheckTargetKind(job.info.graph, job.data.train.targets, options.model);
   if (models::IsClassifier(job.info.graph)) {
     job.classes = job.info.classes;
+    // A run of before may have begun with labels as places.
+    job.data.train.label_is_place = false;
+    if (job.data.val) job.data.val->label_is_place = false;
     MatchClasses(job.data.train, job.classes);
     if (job.data.val) MatchClasses(*job.data.val, job.classes);
   }

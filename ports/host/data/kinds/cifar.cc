@@ -55,7 +55,7 @@ class CifarReader final : public DataReader {
     return index;
   }
 
-  Missing ReadSamples(std::span<const Placement> wanted) override {
+  Missing ReadSamples(const Wanted& wanted) override {
     uint64_t first = 0;  // sample of the file
     size_t next = 0;
     for (size_t f = 0; f < files_.size() && next < wanted.size(); ++f) {

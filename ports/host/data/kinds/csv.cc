@@ -77,6 +77,9 @@ constexpr DataOption kOptions[] = {
     TextOption<&CsvOptions::categorical, ReadNames>(
         "categorical", "COLUMN,COLUMN", "columns without a number",
         "columns whose numbers are names"),
+    TextOption<&CsvOptions::keep_na, ReadNames>(
+        "keep_na", "COLUMN,COLUMN", "none",
+        "columns whose NA, NaN, null and ? are texts"),
     TextOption<&CsvOptions::header, ReadHeaderOption>(
         "header", "yes|no", "yes, unless it looks like values",
         "whether the first line names the columns; no: they are 1, 2, ..."),
@@ -86,7 +89,7 @@ constexpr DataOption kOptions[] = {
     TextOption<&CsvOptions::decimal, ReadDecimal>(
         "decimal", "point|comma", "point", "the mark in numbers"),
     ChoiceOption<&CsvOptions::missing>(
-        "missing", "refuse|mean|drop", "refuse",
+        "missing", "refuse|mean|drop", "refuse; mean of a model trained so",
         "rows that lack a value: an error, the mean of the training rows, or "
         "left out"),
 };
@@ -100,10 +103,6 @@ std::unique_ptr<DataReader> OpenFiles(const DataSpec& spec,
   if (!options.normal.empty() && options.label.empty()) {
     BadOption("normal", "it is a class, and there is no label=",
               "Add label=COLUMN, the column that holds it.");
-  }
-  if (options.delimiter == options.decimal) {
-    BadOption("decimal", "it is the delimiter, too",
-              "Choose another delimiter=.");
   }
   if (spec.split == "test") {
     Fail(ErrorKind::kUsage, "cannot find the test split", spec.text,

@@ -6,8 +6,14 @@
 //
 // What a column holds is decided by all its rows: numbers alone, or texts alone.
 // One that holds both is refused with its line: a typing error must not make
-// classes of a thousand numbers. In a column of numbers NA, NaN, null, ? and the
-// like are missing values, in one of texts they are texts.
+// classes of a thousand numbers.
+//
+// Labels, targets, numbers and texts are missing by one rule: an empty field, NA,
+// N/A, #N/A, NaN, null, ?; in columns of numbers also none, - and infinities. Refuse
+// names the line and the column; drop leaves the row out before classes and texts
+// are gathered; mean puts the mean of the training rows, which the model's columns
+// keep, in the place of numbers, and none of its texts' inputs is 1. There is no
+// mean of labels and targets.
 //
 // A model's own columns, if they are given, take the place of that: columns are
 // found by name, those that the model lacks are left out with a note, one that
@@ -21,6 +27,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,10 +48,13 @@ struct CsvOptions {
   std::vector<std::string> target;       // columns of values
   std::vector<std::string> ignore;       // columns that are no inputs
   std::vector<std::string> categorical;  // columns of numbers that are names
+  std::vector<std::string>
+      keep_na;  // columns in which NA and the like are texts
   Header header = Header::kChecked;
   char delimiter = ',';
   char decimal = '.';
-  Missing missing = Missing::kRefuse;
+  // Nothing: kMean for a model whose columns keep means, else kRefuse.
+  std::optional<Missing> missing = {};
 };
 
 // `open` opens the file from its beginning; it is called up to three times.

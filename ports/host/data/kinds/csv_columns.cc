@@ -44,29 +44,51 @@ void CsvTable::CheckNumbers(const TableField& field) const {
   }
 }
 
-bool CsvTable::IsFilled(const TableField& field, bool has_fill) const {
-  return field.role == Role::kInput &&
-         (has_fill || options_.missing == CsvOptions::Missing::kMean);
-}
-
-void CsvTable::CheckMissing(const TableField& field, bool has_fill) const {
-  const uint64_t line =
-      field.texts ? field.facts.empty_line : field.facts.missing_line;
-  if (line == 0 || options_.missing == CsvOptions::Missing::kDrop ||
-      IsFilled(field, has_fill)) {
-    return;
+void CsvTable::SettleMissing() {
+  bool numbers = false, means = false;
+  for (const TableColumn& column : columns_) {
+    numbers |= column.values.empty();
+    means |= column.fill.has_value();
   }
-  RefuseField(field, line,
-              field.texts || field.facts.missing.empty()
-                  ? std::string("it is empty")
-                  : fmt::format("'{}' is no value", field.facts.missing),
-              field.role == Role::kInput
-                  ? "missing=mean puts the column's mean there, missing=drop "
-                    "leaves such rows out."
-                  : "missing=drop leaves such rows out.");
+  keeps_means_ = !given_ || means || !numbers;
+  missing_ = options_.missing.value_or(means ? CsvOptions::Missing::kMean
+                                             : CsvOptions::Missing::kRefuse);
 }
 
-void CsvTable::CheckField(const TableField& field, bool has_fill) const {
+void CsvTable::CheckMissing(const TableField& field,
+                            const TableColumn* column) const {
+  const Facts& f = field.facts;
+  const uint64_t line = field.texts ? f.gap_line : f.missing_line;
+  if (line == 0) return;
+  const std::string& found = field.texts ? f.gap : f.missing;
+  const std::string why = found.empty()
+                              ? std::string("it is empty")
+                              : fmt::format("'{}' is no value", found);
+  std::string remedy = "missing=drop leaves such rows out";
+  if (field.texts && !found.empty()) {
+    remedy +=
+        fmt::format(", keep_na={} takes it as a text", Printable(field.name));
+  }
+  const bool mean = missing_ == CsvOptions::Missing::kMean;
+  if (column == nullptr) RefuseField(field, line, why, remedy + ".");
+  const bool has_mean =
+      !given_ || (field.texts ? keeps_means_ : column->fill.has_value());
+  if (mean && has_mean) return;
+  if (mean) {
+    RefuseField(field, line,
+                why +
+                    ", and the model keeps no mean: it was trained without "
+                    "missing=mean",
+                remedy + "; or train with missing=mean.");
+  }
+  if (has_mean && keeps_means_) {
+    remedy = "missing=mean puts the mean of the training rows there, " + remedy;
+  }
+  RefuseField(field, line, why, remedy + ".");
+}
+
+void CsvTable::CheckField(const TableField& field,
+                          const TableColumn* column) const {
   const Facts& f = field.facts;
   const uint64_t wrong = f.text_line == 0 ? f.large_line
                          : f.large_line == 0
@@ -75,8 +97,14 @@ void CsvTable::CheckField(const TableField& field, bool has_fill) const {
   // The first line decides what is said.
   const bool missing_first = f.missing_line != 0 && f.missing_line < wrong;
   if (!field.texts && !missing_first) CheckNumbers(field);
-  CheckMissing(field, has_fill);
+  CheckMissing(field, column);
   if (!field.texts) CheckNumbers(field);
+}
+
+std::vector<uint64_t> CsvTable::Holes() const {
+  std::vector<uint64_t> holes;
+  for (const size_t i : sources_) holes.push_back(fields_[i].holes);
+  return holes;
 }
 
 void CsvTable::NoteRounded(const TableField& field) {
@@ -87,9 +115,31 @@ void CsvTable::NoteRounded(const TableField& field) {
       Printable(field.name), field.facts.rounded));
 }
 
+void CsvTable::NoteTexts(const TableField& field) {
+  const Facts& f = field.facts;
+  const size_t different = f.categories.size();
+  const std::string name = Printable(field.name);
+  constexpr uint64_t kFew = 20;
+  if (!field.told && f.texts > 0 && 10 * f.number_like >= 9 * f.texts) {
+    const char other = options_.decimal == '.' ? ',' : '.';
+    const bool mark =
+        ParseCsvNumber(f.text, other).kind == CsvNumber::Kind::kNumber;
+    notes_.push_back(fmt::format(
+        "column '{}': {} different texts look like numbers, such as '{}'; {}",
+        name, different, Printable(f.text),
+        mark ? fmt::format("decimal={}?", other == ',' ? "comma" : "point")
+             : "write 1234.5 for a number"));
+  } else if (different >= kFew && 10 * different >= 9 * f.filled) {
+    notes_.push_back(fmt::format(
+        "column '{0}': {1} different texts in {2} rows tell rows apart; "
+        "ignore={0}?",
+        name, different, f.filled));
+  }
+}
+
 void CsvTable::Decide() {
   for (const size_t i : targets_) {
-    CheckField(fields_[i], false);
+    CheckField(fields_[i], nullptr);
     if (fields_[i].facts.numbers == 0) {
       Refuse(
           fmt::format("column '{}' has no number", Printable(fields_[i].name)),
@@ -100,12 +150,12 @@ void CsvTable::Decide() {
   if (!given_) DecideColumns();
   for (size_t c = 0; c < columns_.size(); ++c) {
     const TableField& field = fields_[sources_[c]];
-    CheckField(field, field.texts || columns_[c].fill.has_value());
+    CheckField(field, &columns_[c]);
     if (!field.texts) NoteRounded(field);
+    if (field.texts && !given_) NoteTexts(field);
     first_.push_back(inputs_);
     inputs_ += columns_[c].Inputs();
   }
-  kept_ = rows_;
   if (inputs_ == 0) {
     Refuse("no column is left as an input", "Check label=, target=, ignore=.");
   }
@@ -117,16 +167,22 @@ void CsvTable::Decide() {
   }
 }
 
+void CsvTable::ChooseTexts() {
+  for (TableField& field : fields_) {
+    if (field.role != Role::kInput) continue;
+    if (field.facts.filled == 0) {
+      Refuse(fmt::format("column '{}' is empty", Printable(field.name)),
+             fmt::format("Leave it out: ignore={}.", Printable(field.name)));
+    }
+    field.texts = field.texts || field.facts.numbers == 0;
+  }
+}
+
 void CsvTable::DecideColumns() {
   for (size_t i = 0; i < fields_.size(); ++i) {
     TableField& field = fields_[i];
     if (field.role != Role::kInput) continue;
     const Facts& f = field.facts;
-    if (f.numbers == 0 && f.texts == 0 && f.categories.size() == 0) {
-      Refuse(fmt::format("column '{}' is empty", Printable(field.name)),
-             fmt::format("Leave it out: ignore={}.", Printable(field.name)));
-    }
-    field.texts = field.texts || f.numbers == 0;
     TableColumn column;
     column.name = field.name;
     if (field.texts) {
@@ -143,31 +199,47 @@ void CsvTable::DecideColumns() {
   }
 }
 
+bool CsvTable::Lacks(const CsvReader& row) const {
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    const TableField& field = fields_[i];
+    if (field.role == Role::kIgnored) continue;
+    const bool lacks = field.texts || field.role == Role::kLabel
+                           ? IsGap(field, row[i])
+                           : CellOf(row[i]).kind == Cell::Kind::kMissing;
+    if (lacks) return true;
+  }
+  return false;
+}
+
 void CsvTable::DropRows() {
-  dropped_.assign(static_cast<size_t>(rows_), false);
-  std::vector<int32_t> labels;
-  kept_ = 0;
+  constexpr size_t kMostNamed = 8;
+  const uint64_t rows = rows_;
+  dropped_.assign(static_cast<size_t>(rows), false);
+  for (TableField& field : fields_) {
+    const Facts& f = field.facts;
+    field.holes = field.texts ? f.gap_count : f.missing_count;
+    field.facts = Facts();
+  }
+  std::string lines;
+  size_t named = 0;
   ForEachRow([&](uint64_t row, const CsvReader& record) {
     const size_t r = static_cast<size_t>(row);
     if (r >= dropped_.size()) return;  // it grows; ReadSamples refuses
-    bool lacks = false;
-    for (size_t i = 0; i < fields_.size(); ++i) {
-      const TableField& field = fields_[i];
-      if (field.role == Role::kIgnored) continue;
-      lacks |= field.texts || field.role == Role::kLabel
-                   ? record[i].empty()
-                   : CellOf(record[i]).kind == Cell::Kind::kMissing;
+    dropped_[r] = Lacks(record);
+    if (!dropped_[r]) {
+      Look(record, true);
+    } else if (named++ < kMostNamed) {
+      lines += fmt::format("{}{}", named == 1 ? "" : ", ", record.line());
     }
-    dropped_[r] = lacks;
-    if (lacks) return;
-    ++kept_;
-    if (label_ != kNone) labels.push_back(labels_[r]);
   });
-  labels_ = std::move(labels);
+  rows_ = rows;
   if (kept_ == rows_) return;
   if (kept_ == 0) Refuse("every row lacks a value", "Use missing=mean.");
-  notes_.push_back(fmt::format("{} of {} rows lack a value and are left out",
-                               rows_ - kept_, rows_));
+  notes_.push_back(
+      fmt::format("{} of {} rows lack a value and are left out: "
+                  "line{} {}{}",
+                  rows_ - kept_, rows_, named == 1 ? "" : "s", lines,
+                  named > kMostNamed ? ", ..." : ""));
 }
 
 }  // namespace temper::host

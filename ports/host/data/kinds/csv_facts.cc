@@ -2,7 +2,9 @@
 #include "ports/host/data/kinds/csv_facts.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <system_error>
 #include <utility>
 
 #include "ports/host/data/kinds/csv_format.h"
@@ -50,10 +52,17 @@ std::vector<int32_t> Texts::Sort() {
 }
 
 std::optional<int64_t> Texts::Whole(std::string_view text) {
+  int64_t exact = 0;
+  const char* const end = text.data() + text.size();
+  if (const auto [stop, error] = std::from_chars(text.data(), end, exact);
+      stop == end && error == std::errc()) {
+    return exact;
+  }
+  // Such as 2.0, where a double tells them apart.
   const CsvNumber n = ParseCsvNumber(text, '.');
   constexpr double kMost = 9007199254740992.0;  // 2^53
   if (n.kind != CsvNumber::Kind::kNumber || n.value != std::floor(n.value) ||
-      std::fabs(n.value) > kMost) {
+      std::fabs(n.value) >= kMost) {
     return std::nullopt;
   }
   return static_cast<int64_t>(n.value);

@@ -37,11 +37,16 @@ class Texts {
 // What the rows have in a column.
 struct Facts {
   uint64_t numbers = 0, texts = 0;
-  // Lines (0: none) of the first number, missing value, empty field, text, and
-  // number that is too large.
-  uint64_t missing_line = 0, empty_line = 0, text_line = 0, large_line = 0;
-  std::string missing, text, large;  // what stands there
-  uint64_t rounded = 0;              // whole numbers that a float does not hold
+  // Fields without a value: if the column is one of numbers, and if it is one of
+  // texts.
+  uint64_t missing_count = 0, gap_count = 0;
+  uint64_t filled = 0;       // fields that are no gaps
+  uint64_t number_like = 0;  // texts that look like numbers
+  // Lines (0: none) of the first missing value, gap, text, and number that is too
+  // large.
+  uint64_t missing_line = 0, gap_line = 0, text_line = 0, large_line = 0;
+  std::string missing, gap, text, large;  // what stands there
+  uint64_t rounded = 0;  // whole numbers that a float does not hold
   Texts categories;
   bool too_many = false;
 };

@@ -40,7 +40,23 @@ CsvReader::CsvReader(ByteSource& source, char delimiter)
     default:
       RefuseFormat(source_, "a text table (CSV)");
   }
-  if (StartsWith(start, "\xef\xbb\xbf")) source_.Skip(3, "the mark");
+  constexpr size_t kMark = 3;
+  const bool marked = StartsWith(start, "\xef\xbb\xbf");
+  SkipDelimiterLine(start.subspan(marked ? kMark : 0));
+  if (marked) source_.Skip(kMark, "the mark");
+}
+
+void CsvReader::SkipDelimiterLine(std::span<const uint8_t> start) {
+  constexpr std::string_view kSays = "sep=";
+  if (!StartsWith(start, kSays) || start.size() < kSays.size() + 2) return;
+  const char mark = static_cast<char>(start[kSays.size()]);
+  const uint8_t end = start[kSays.size() + 1];
+  if (end != '\r' && end != '\n') return;
+  if (mark != delimiter_) {
+    Refuse(1, fmt::format("'sep={}' says what stands between fields", mark),
+           fmt::format("Use delimiter={}.", DelimiterName(mark)));
+  }
+  skip_first_ = true;
 }
 
 void CsvReader::Refuse(uint64_t line, std::string_view why,
@@ -95,7 +111,6 @@ void CsvReader::TakeLineEnd(int c) {
 // that follow it.
 void CsvReader::ReadQuoted(Field* field) {
   const uint64_t opened = line_;
-  field->quoted = true;
   for (;;) {
     const int c = Take();
     if (c == kEnd) {
@@ -171,6 +186,12 @@ void CsvReader::CheckText() const {
 bool CsvReader::Next() {
   text_.clear();
   fields_.clear();
+  if (skip_first_) {
+    skip_first_ = false;
+    int c = Take();
+    while (c != '\r' && c != '\n' && c != kEnd) c = Take();
+    if (c != kEnd) TakeLineEnd(c);
+  }
   // Empty lines, and lines of blanks: no records.
   for (;;) {
     while (IsBlank(Look()) || (delimiter_ == ' ' && IsDelimiter(Look()))) {
@@ -244,17 +265,58 @@ CsvNumber ParseCsvNumber(std::string_view field, char decimal) {
   return number;
 }
 
+namespace {
+
+// `words` are in small letters.
+bool IsOneOf(std::string_view field, std::span<const std::string_view> words) {
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    return std::equal(word.begin(), word.end(), field.begin(), field.end(),
+                      [](char a, char b) {
+                        return a == (b >= 'A' && b <= 'Z' ? b + 32 : b);
+                      });
+  });
+}
+
+}  // namespace
+
 bool IsMissing(std::string_view field) {
+  constexpr std::string_view kWords[] = {"",    "na",   "n/a", "#n/a",
+                                         "nan", "null", "?"};
+  return IsOneOf(field, kWords);
+}
+
+bool IsNoNumber(std::string_view field) {
   constexpr std::string_view kWords[] = {
-      "",  "na",  "n/a",  "#n/a", "nan",      "null",      "none",     "?",
-      "-", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"};
-  return std::any_of(
-      std::begin(kWords), std::end(kWords), [&](std::string_view word) {
-        return std::equal(word.begin(), word.end(), field.begin(), field.end(),
-                          [](char a, char b) {
-                            return a == (b >= 'A' && b <= 'Z' ? b + 32 : b);
-                          });
-      });
+      "none", "-", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"};
+  return IsOneOf(field, kWords);
+}
+
+bool LooksLikeNumber(std::string_view field) {
+  constexpr std::string_view kUnits[] = {"%", "$", "\xe2\x82\xac", "\xc2\xa3"};
+  for (const std::string_view unit : kUnits) {
+    if (field.starts_with(unit)) field.remove_prefix(unit.size());
+    if (field.ends_with(unit)) field.remove_suffix(unit.size());
+  }
+  bool digit = false;
+  for (size_t i = 0; i < field.size(); ++i) {
+    const char c = field[i];
+    const bool sign = i == 0 && (c == '-' || c == '+');
+    digit |= c >= '0' && c <= '9';
+    if ((c < '0' || c > '9') && !sign && c != '.' && c != ',' && c != ' ' &&
+        c != '\'') {
+      return false;
+    }
+  }
+  return digit;
+}
+
+std::string DelimiterName(char delimiter) {
+  return delimiter == ';'    ? "semicolon"
+         : delimiter == '\t' ? "tab"
+         : delimiter == ','  ? "comma"
+         : delimiter == '|'  ? "pipe"
+         : delimiter == ' '  ? "space"
+                             : std::string(1, delimiter);
 }
 
 }  // namespace temper::host

@@ -2,8 +2,9 @@
 // write them: fields in quotes may hold delimiters, line ends and "" for one
 // quote; a record ends with LF, CRLF or CR, the last one also at the end of the
 // file; empty lines are no records; a byte order mark is no text. Beyond the
-// RFC: another delimiter, a quote inside an unquoted field is a character, and
-// blanks around an unquoted field are none of it.
+// RFC: another delimiter, a quote inside an unquoted field is a character,
+// blanks around an unquoted field are none of it, and a first line "sep=;" only
+// says the delimiter.
 //
 // Refused with the line: a zero byte, what is not UTF-8, a quote that is never
 // closed, text after a closing quote, a record of more than kMaxCsvRecord bytes
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,8 +42,6 @@ class CsvReader {
   std::string_view operator[](size_t i) const {
     return std::string_view(text_).substr(fields_[i].begin, fields_[i].size);
   }
-  // It was written in quotes: an empty one is an empty text, not a missing one.
-  bool quoted(size_t i) const { return fields_[i].quoted; }
   // The line that it begins on, from 1.
   uint64_t line() const { return record_line_; }
 
@@ -53,7 +53,6 @@ class CsvReader {
  private:
   struct Field {
     size_t begin = 0, size = 0;
-    bool quoted = false;
   };
   static constexpr int kEnd = -1;
   int Take();
@@ -70,12 +69,14 @@ class CsvReader {
   void ReadQuoted(Field* field);
   void ReadPlain(Field* field);
   void CheckText() const;
+  // A first line of Excel's, "sep=;".
+  void SkipDelimiterLine(std::span<const uint8_t> start);
 
   ByteSource& source_;
   const char delimiter_;
   std::vector<uint8_t> buffer_;
   size_t at_ = 0, end_ = 0;
-  bool over_ = false;
+  bool over_ = false, skip_first_ = false;
   uint64_t line_ = 1, record_line_ = 1;
   std::string text_;
   std::vector<Field> fields_;
@@ -91,9 +92,18 @@ struct CsvNumber {
 };
 CsvNumber ParseCsvNumber(std::string_view field, char decimal);
 
-// The words for "no value" in tables: an empty field, NA, N/A, #N/A, NaN, null,
-// none, ?, -, and infinities (whatever case).
+// The words for "no value" in every column of a table: an empty field, NA, N/A,
+// #N/A, NaN, null, ? (whatever case).
 bool IsMissing(std::string_view field);
+// Those that a column of numbers has beside them: none, -, and infinities. In one
+// of texts they are texts.
+bool IsNoNumber(std::string_view field);
+// A text that a person reads as a number and ParseCsvNumber does not: 2,5 or
+// 1,234.5 or 12 % or $5.
+bool LooksLikeNumber(std::string_view field);
+
+// "semicolon", as the option delimiter= has it; the character for others.
+std::string DelimiterName(char delimiter);
 
 }  // namespace temper::host
 

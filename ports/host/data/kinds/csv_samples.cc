@@ -11,9 +11,10 @@
 
 namespace temper::host {
 
-DataReader::Missing CsvTable::ReadSamples(std::span<const Placement> wanted) {
+DataReader::Missing CsvTable::ReadSamples(const Wanted& wanted) {
   std::vector<double> sums(columns_.size(), 0.0);
   std::vector<uint64_t> counts(columns_.size(), 0);
+  fills_.assign(columns_.size(), 0);
   const bool none_to_train =
       std::all_of(wanted.begin(), wanted.end(),
                   [](const Placement& place) { return place.held_out; });
@@ -31,13 +32,39 @@ DataReader::Missing CsvTable::ReadSamples(std::span<const Placement> wanted) {
     Refuse("the file has changed while it was read", "Try again.");
   }
   Fill(wanted, sums, counts);
-  return {};
+  if (missing_ == CsvOptions::Missing::kMean) {
+    for (size_t c = 0; c < columns_.size(); ++c) {
+      fields_[sources_[c]].holes = fills_[c];
+    }
+  }
+  Missing missing;
+  if (filled_rows_ > 0) missing.notes.push_back(FillNote());
+  return missing;
+}
+
+std::string CsvTable::FillNote() const {
+  constexpr size_t kMost = 4;
+  uint64_t all = 0;
+  size_t columns = 0;
+  std::string where;
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    if (fills_[c] == 0) continue;
+    all += fills_[c];
+    if (++columns > kMost) continue;
+    where += fmt::format("{}'{}' {}", columns == 1 ? "" : ", ",
+                         Printable(columns_[c].name), fills_[c]);
+  }
+  return fmt::format(
+      "{} of the values are missing, in {} rows; means of the training rows "
+      "stand there: {}{}",
+      all, filled_rows_, where, columns > kMost ? ", ..." : "");
 }
 
 void CsvTable::Encode(const CsvReader& record, const Placement& place,
                       bool none_to_train, std::vector<double>* sums,
                       std::vector<uint64_t>* counts) {
   std::memset(place.to, 0, inputs_ * sizeof(float));
+  bool filled = false;
   const auto put = [&](size_t input, float value) {
     std::memcpy(place.to + input * sizeof(float), &value, sizeof(float));
   };
@@ -46,7 +73,11 @@ void CsvTable::Encode(const CsvReader& record, const Placement& place,
     const TableField& field = fields_[sources_[c]];
     const std::string_view text = record[sources_[c]];
     if (field.texts) {
-      if (text.empty()) continue;
+      if (IsGap(field, text)) {
+        ++fills_[c];
+        filled = true;
+        continue;
+      }
       const auto value =
           std::find(column.values.begin(), column.values.end(), text);
       if (value == column.values.end()) UnknownText(record, column, text);
@@ -61,10 +92,13 @@ void CsvTable::Encode(const CsvReader& record, const Placement& place,
         ++(*counts)[c];
       }
     } else {
+      ++fills_[c];
+      filled = true;
       put(first_[c],
           column.fill.value_or(std::numeric_limits<float>::quiet_NaN()));
     }
   }
+  filled_rows_ += filled;
   for (size_t k = 0; k < targets_.size(); ++k) {
     place.values[k] = static_cast<float>(CellOf(record[targets_[k]]).value);
   }
@@ -81,10 +115,9 @@ void CsvTable::UnknownText(const CsvReader& record, const TableColumn& column,
        Suggest(text, known));
 }
 
-void CsvTable::Fill(std::span<const Placement> wanted,
-                    const std::vector<double>& sums,
+void CsvTable::Fill(const Wanted& wanted, const std::vector<double>& sums,
                     const std::vector<uint64_t>& counts) {
-  if (options_.missing != CsvOptions::Missing::kMean) return;
+  if (missing_ != CsvOptions::Missing::kMean) return;
   for (size_t c = 0; c < columns_.size(); ++c) {
     const TableField& field = fields_[sources_[c]];
     if (field.texts || columns_[c].fill) continue;

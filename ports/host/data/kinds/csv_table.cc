@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 #include "models/files/limits.h"
@@ -16,11 +17,16 @@ namespace temper::host {
 
 DataReader::Index CsvTable::ReadIndex() {
   ReadHeader();
-  ForEachRow([&](uint64_t, const CsvReader& row) { Look(row); });
+  const bool drop = missing_ == CsvOptions::Missing::kDrop;
+  ForEachRow([&](uint64_t, const CsvReader& row) { Look(row, !drop); });
   if (rows_ == 0) Refuse("there are no rows", "");
+  if (!given_) ChooseTexts();
+  if (drop) DropRows();
   Decide();
-  if (options_.missing == CsvOptions::Missing::kDrop) DropRows();
   Index index;
+  index.first_line = first_line_;
+  index.lines = std::move(lines_);
+  index.label_is_place = true;
   index.shape = {1, 1, static_cast<uint32_t>(inputs_), ElementType::kF32};
   index.notes = notes_;
   if (!options_.normal.empty()) {
@@ -112,10 +118,7 @@ void CsvTable::CheckDelimiter() const {
         fields_[0].name.find(c) == std::string::npos) {
       continue;
     }
-    const std::string_view name = c == ';'    ? "semicolon"
-                                  : c == '\t' ? "tab"
-                                  : c == ','  ? "comma"
-                                              : "pipe";
+    const std::string name = DelimiterName(c);
     Refuse(fmt::format("its only column is '{}'", Printable(fields_[0].name)),
            fmt::format("If columns are separated by a {0}, use "
                        "delimiter={0}{1}.",
@@ -163,7 +166,10 @@ void CsvTable::GiveRoles() {
                 fmt::format("column '{}' is no input", Printable(name)),
                 "Leave it out.");
     }
-    field.texts = true;
+    field.texts = field.told = true;
+  }
+  for (const std::string& name : options_.keep_na) {
+    fields_[ColumnNamed("keep_na", name)].keep_na = true;
   }
   if (given_) TakeModelColumns();
 }
@@ -189,6 +195,7 @@ void CsvTable::TakeModelColumns() {
                 "");
     }
     field.texts = !column.values.empty();
+    field.known = &column;
     sources_.push_back(found->second);
   }
   for (size_t i = 0; i < fields_.size(); ++i) {
@@ -213,21 +220,47 @@ CsvTable::Cell CsvTable::CellOf(std::string_view text) const {
     return {Cell::Kind::kTooLarge, 0};
   }
   if (n.kind == CsvNumber::Kind::kNumber) return {Cell::Kind::kNumber, n.value};
-  return {IsMissing(text) ? Cell::Kind::kMissing : Cell::Kind::kText, 0};
+  const bool missing = IsMissing(text) || IsNoNumber(text);
+  return {missing ? Cell::Kind::kMissing : Cell::Kind::kText, 0};
 }
 
-void CsvTable::Look(const CsvReader& row) {
+bool CsvTable::IsGap(const TableField& field, std::string_view text) const {
+  if (text.empty()) return true;
+  if (field.keep_na || !IsMissing(text)) return false;
+  // A model that was trained on "NA" as a text knows it.
+  return field.known == nullptr ||
+         std::find(field.known->values.begin(), field.known->values.end(),
+                   text) == field.known->values.end();
+}
+
+void CsvTable::AddLine(uint64_t line) {
+  if (kept_ == 0) first_line_ = line;
+  if (lines_.empty() && line != first_line_ + kept_) {
+    lines_.resize(static_cast<size_t>(kept_));
+    std::iota(lines_.begin(), lines_.end(), first_line_);
+  }
+  if (!lines_.empty()) lines_.push_back(line);
+  ++kept_;
+}
+
+void CsvTable::Look(const CsvReader& row, bool all) {
+  if (all) AddLine(row.line());
   for (size_t i = 0; i < fields_.size(); ++i) {
     TableField& field = fields_[i];
     if (field.role == Role::kIgnored) continue;
     const std::string_view text = row[i];
     if (field.role == Role::kLabel) {
-      LookAtLabel(row, text);
+      if (all) LookAtLabel(row, text);
       continue;
     }
     Facts& facts = field.facts;
     const Cell cell = CellOf(text);
-    if (text.empty() && facts.empty_line == 0) facts.empty_line = row.line();
+    const bool gap = IsGap(field, text);
+    facts.filled += !gap;
+    if (gap && facts.gap_count++ == 0) {
+      facts.gap_line = row.line();
+      facts.gap = Printable(text);
+    }
     switch (cell.kind) {
       case Cell::Kind::kNumber:
         ++facts.numbers;
@@ -242,13 +275,14 @@ void CsvTable::Look(const CsvReader& row) {
         }
         break;
       case Cell::Kind::kMissing:
-        if (facts.missing_line == 0) {
+        if (facts.missing_count++ == 0) {
           facts.missing_line = row.line();
           facts.missing = Printable(text);
         }
         break;
       case Cell::Kind::kText:
         ++facts.texts;
+        facts.number_like += LooksLikeNumber(text);
         if (facts.text_line == 0) {
           facts.text_line = row.line();
           facts.text = std::string(text);
@@ -257,20 +291,27 @@ void CsvTable::Look(const CsvReader& row) {
     }
     // Texts, unless numbers show that it is none of theirs.
     const bool texts = field.texts || (!given_ && facts.numbers == 0);
-    if (field.role != Role::kInput || !texts || text.empty()) continue;
-    if (text.size() > limits::kNameBytes) {
-      row.Refuse(row.line(),
-                 fmt::format("column '{}': a text of more than {} bytes",
-                             Printable(field.name), limits::kNameBytes),
-                 fmt::format("Leave the column out: ignore={}.",
-                             Printable(field.name)));
+    if (all && field.role == Role::kInput && texts && !gap) {
+      LookAtText(row, field, text);
     }
-    if (facts.categories.size() < kMaxCategories ||
-        facts.categories.Find(text) != nullptr) {
-      facts.categories.Add(text);
-    } else {
-      facts.too_many = true;
-    }
+  }
+}
+
+void CsvTable::LookAtText(const CsvReader& row, TableField& field,
+                          std::string_view text) {
+  if (text.size() > limits::kNameBytes) {
+    row.Refuse(
+        row.line(),
+        fmt::format("column '{}': a text of more than {} bytes",
+                    Printable(field.name), limits::kNameBytes),
+        fmt::format("Leave the column out: ignore={}.", Printable(field.name)));
+  }
+  Facts& facts = field.facts;
+  if (facts.categories.size() < kMaxCategories ||
+      facts.categories.Find(text) != nullptr) {
+    facts.categories.Add(text);
+  } else {
+    facts.too_many = true;
   }
 }
 
@@ -280,15 +321,18 @@ std::string CsvTable::ClassName(std::string_view text) const {
 }
 
 void CsvTable::LookAtLabel(const CsvReader& row, std::string_view text) {
-  if (text.empty()) {
-    if (options_.missing == CsvOptions::Missing::kDrop) {
-      labels_.push_back(0);  // the row is dropped
-      return;
-    }
-    row.Refuse(row.line(),
-               fmt::format("the label, column '{}', is empty",
-                           Printable(fields_[label_].name)),
-               "missing=drop leaves such rows out.");
+  const std::string name = Printable(fields_[label_].name);
+  if (IsGap(fields_[label_], text)) {
+    row.Refuse(
+        row.line(),
+        text.empty() ? fmt::format("the label, column '{}', is empty", name)
+                     : fmt::format("the label, column '{}', is '{}': no value",
+                                   name, Printable(text)),
+        text.empty()
+            ? std::string("missing=drop leaves such rows out.")
+            : fmt::format("missing=drop leaves such rows out; keep_na={} takes "
+                          "it as a class.",
+                          name));
   }
   const Cell cell = CellOf(text);
   if (cell.kind == Cell::Kind::kNumber &&
@@ -296,9 +340,8 @@ void CsvTable::LookAtLabel(const CsvReader& row, std::string_view text) {
     row.Refuse(row.line(),
                fmt::format("the label, column '{}', is {}: a value, not a "
                            "class",
-                           Printable(fields_[label_].name), Printable(text)),
-               fmt::format("To learn values, use target={}.",
-                           Printable(fields_[label_].name)));
+                           name, Printable(text)),
+               fmt::format("To learn values, use target={}.", name));
   }
   if (text.size() > limits::kNameBytes ||
       (classes_.size() == limits::kClasses &&
@@ -306,8 +349,7 @@ void CsvTable::LookAtLabel(const CsvReader& row, std::string_view text) {
     row.Refuse(row.line(),
                fmt::format("the label, column '{}', has more than {} classes, "
                            "or a name of more than {} bytes",
-                           Printable(fields_[label_].name), limits::kClasses,
-                           limits::kNameBytes),
+                           name, limits::kClasses, limits::kNameBytes),
                "Check that it is the right column.");
   }
   labels_.push_back(static_cast<int32_t>(classes_.Add(ClassName(text))));

@@ -30,11 +30,14 @@ class CsvTable final : public DataReader {
       : open_(std::move(open)),
         options_(options),
         columns_(std::move(columns)),
-        given_(!columns_.empty()) {}
+        given_(!columns_.empty()) {
+    SettleMissing();
+  }
 
   Index ReadIndex() override;
-  Missing ReadSamples(std::span<const Placement> wanted) override;
+  Missing ReadSamples(const Wanted& wanted) override;
   std::vector<TableColumn> Columns() const override { return columns_; }
+  std::vector<uint64_t> Holes() const override;
 
  private:
   static constexpr size_t kNone = static_cast<size_t>(-1);
@@ -50,8 +53,12 @@ class CsvTable final : public DataReader {
   struct TableField {
     std::string name;
     Role role = Role::kInput;
-    bool texts = false;  // an input of texts
+    bool texts = false;                  // an input of texts
+    bool told = false;                   // by categorical=
+    bool keep_na = false;                // NA and the like are texts
+    const TableColumn* known = nullptr;  // the model's
     Facts facts;
+    uint64_t holes = 0;
   };
 
   [[noreturn]] void Refuse(std::string_view why, std::string_view remedy) const;
@@ -87,8 +94,14 @@ class CsvTable final : public DataReader {
     rows_ = row;
   }
   Cell CellOf(std::string_view text) const;
-  // Gathers what the columns hold.
-  void Look(const CsvReader& row);
+  // A text, or a label, that is missing.
+  bool IsGap(const TableField& field, std::string_view text) const;
+  // Gathers what the columns hold; `all`: their texts and classes, too.
+  void Look(const CsvReader& row, bool all);
+  void LookAtText(const CsvReader& row, TableField& field,
+                  std::string_view text);
+  // The line of the next sample.
+  void AddLine(uint64_t line);
   // The class of a row: whole numbers are called by their shortest digits.
   std::string ClassName(std::string_view text) const;
   void LookAtLabel(const CsvReader& row, std::string_view text);
@@ -100,16 +113,22 @@ class CsvTable final : public DataReader {
                                 std::string_view why,
                                 std::string_view remedy) const;
   void CheckNumbers(const TableField& field) const;
-  // True if a missing value of this column has something in its place.
-  bool IsFilled(const TableField& field, bool has_fill) const;
-  void CheckMissing(const TableField& field, bool has_fill) const;
+  // What is done about missing values, by the spec and the model.
+  void SettleMissing();
+  // `column`: null for a target.
+  void CheckMissing(const TableField& field, const TableColumn* column) const;
   // Both, in the order of the lines.
-  void CheckField(const TableField& field, bool has_fill) const;
+  void CheckField(const TableField& field, const TableColumn* column) const;
   void NoteRounded(const TableField& field);
+  // Of texts: numbers in another form, names of single rows.
+  void NoteTexts(const TableField& field);
+  // Which inputs are texts.
+  void ChooseTexts();
+  // Leaves out the rows that lack a value; what the others hold is gathered anew.
+  void DropRows();
+  bool Lacks(const CsvReader& row) const;
   void Decide();
   void DecideColumns();
-  // Rows that lack a value.
-  void DropRows();
 
   // ---- samples (csv_samples.cc)
   void Encode(const CsvReader& record, const Placement& place,
@@ -119,13 +138,17 @@ class CsvTable final : public DataReader {
                                 const TableColumn& column,
                                 std::string_view text) const;
   // The mean of the training rows takes the place of what is missing.
-  void Fill(std::span<const Placement> wanted, const std::vector<double>& sums,
+  void Fill(const Wanted& wanted, const std::vector<double>& sums,
             const std::vector<uint64_t>& counts);
+  // "3 missing values in 2 rows have ...", or "".
+  std::string FillNote() const;
 
   const OpenSource open_;
   const CsvOptions options_;
   std::vector<TableColumn> columns_;
   const bool given_;  // columns_ are a model's
+  CsvOptions::Missing missing_ = CsvOptions::Missing::kRefuse;
+  bool keeps_means_ = true;  // a model's columns do, or there is no model
   std::string file_;
   std::vector<TableField> fields_;
   std::map<std::string, size_t, std::less<>> index_;  // of fields_, by name
@@ -138,6 +161,11 @@ class CsvTable final : public DataReader {
   std::vector<int32_t> labels_;  // of all rows
   std::vector<bool> dropped_;    // of all rows; empty: none is
   uint64_t rows_ = 0, kept_ = 0;
+  // Lines of samples: first_line_ + number, or, once that is not so, lines_.
+  uint64_t first_line_ = 0;
+  std::vector<uint64_t> lines_;
+  std::vector<uint64_t> fills_;  // missing values that are filled, by column
+  uint64_t filled_rows_ = 0;
   std::vector<std::string> notes_;
 };
 

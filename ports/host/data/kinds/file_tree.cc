@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <set>
 #include <utility>
@@ -33,20 +34,53 @@ FolderId IdOf(const std::string& path) {
   return {info.st_dev, info.st_ino};
 }
 
-void AddTree(const std::string& root, const std::string& below, int depth,
-             std::set<FolderId>& seen, std::vector<std::string>& files) {
+// Where a path leads, without links and dots; "" if nowhere.
+std::string RealPath(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(
+      realpath(path.c_str(), nullptr), std::free);
+  return real == nullptr ? "" : std::string(real.get());
+}
+
+bool IsLink(const std::string& path) {
+  struct stat info;
+  return lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode);
+}
+
+struct Walk {
+  std::string root, real_root;
+  std::set<FolderId> seen;
+  std::vector<std::string> files;
+  uint64_t outside = 0;
+
+  // The same for a link to a folder that holds the root: it would bring in what
+  // lies beside it.
+  bool LeadsOutside(const std::string& folder) const {
+    if (!IsLink(folder)) return false;
+    const std::string start = real_root == "/" ? "/" : real_root + "/";
+    return !RealPath(folder).starts_with(start);
+  }
+};
+
+void AddTree(const std::string& below, int depth, Walk& walk) {
+  const std::string& root = walk.root;
   const std::string here = below.empty() ? root : root + "/" + below;
   if (depth > kMaxFolderDepth) {
     Fail(ErrorKind::kUnsupported, "cannot use the data", here,
          fmt::format("folders are more than {} deep", kMaxFolderDepth),
          "Move its files up.");
   }
-  if (!seen.insert(IdOf(here)).second) return;
+  if (!walk.seen.insert(IdOf(here)).second) return;
   const FolderEntries entries = ListFolder(here);
   const std::string start = below.empty() ? "" : below + "/";
-  for (const std::string& name : entries.files) files.push_back(start + name);
+  for (const std::string& name : entries.files) {
+    walk.files.push_back(start + name);
+  }
   for (const std::string& name : entries.folders) {
-    AddTree(root, start + name, depth + 1, seen, files);
+    if (walk.LeadsOutside(here + "/" + name)) {
+      ++walk.outside;
+      continue;
+    }
+    AddTree(start + name, depth + 1, walk);
   }
 }
 
@@ -88,12 +122,14 @@ FolderEntries ListFolder(const std::string& path) {
   return entries;
 }
 
-std::vector<std::string> ListTree(const std::string& path) {
-  std::vector<std::string> files;
-  std::set<FolderId> seen;
-  AddTree(path, "", 0, seen, files);
-  std::sort(files.begin(), files.end());
-  return files;
+std::vector<std::string> ListTree(const std::string& path, uint64_t* outside) {
+  Walk walk;
+  walk.root = path;
+  walk.real_root = RealPath(path);
+  AddTree("", 0, walk);
+  std::sort(walk.files.begin(), walk.files.end());
+  if (outside != nullptr) *outside += walk.outside;
+  return std::move(walk.files);
 }
 
 }  // namespace temper::host

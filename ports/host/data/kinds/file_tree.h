@@ -4,6 +4,7 @@
 #ifndef TEMPER_PORTS_HOST_DATA_KINDS_FILE_TREE_H_
 #define TEMPER_PORTS_HOST_DATA_KINDS_FILE_TREE_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,10 +22,12 @@ struct FolderEntries {
 FolderEntries ListFolder(const std::string& path);
 
 // Paths of all files below a folder, relative to it, ascending by their bytes.
-// A folder that is met twice, through links, is entered once. kUnsupported
-// below kMaxFolderDepth.
+// The folder itself may be a link; a link below it to a folder that lies elsewhere
+// is not followed but counted in `outside`, if that is not null. A folder that is
+// met twice, through links, is entered once. kUnsupported below kMaxFolderDepth.
 inline constexpr int kMaxFolderDepth = 32;
-std::vector<std::string> ListTree(const std::string& path);
+std::vector<std::string> ListTree(const std::string& path,
+                                  uint64_t* outside = nullptr);
 
 }  // namespace temper::host
 

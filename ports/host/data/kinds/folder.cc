@@ -26,7 +26,7 @@ namespace {
 // Where neither spec nor model says how large samples are, and the pictures are
 // larger: the field's usual size of photos.
 constexpr uint32_t kUsualSide = 224;
-constexpr size_t kMostNamed = 20;  // files that notes name
+constexpr size_t kMostNamed = 5;  // files that notes name
 
 bool AreNumbers(const std::vector<std::string>& names) {
   return std::all_of(names.begin(), names.end(), [](const std::string& name) {
@@ -66,6 +66,7 @@ class FolderReader final : public DataReader {
     Index index;
     FindFiles(index);
     index.pictures = options_.fit;
+    index.label_is_place = true;
     index.shape = SampleShape(index);
     shape_ = index.shape;
     if (options_.working) {
@@ -77,7 +78,7 @@ class FolderReader final : public DataReader {
     return index;
   }
 
-  Missing ReadSamples(std::span<const Placement> wanted) override {
+  Missing ReadSamples(const Wanted& wanted) override {
     std::vector<std::pair<size_t, Failure>> failures;
     std::mutex mutex;
     std::atomic<size_t> first_failed = wanted.size();
@@ -126,13 +127,14 @@ class FolderReader final : public DataReader {
     std::map<std::string, std::vector<std::string>> classes;  // paths
     std::vector<std::string> empty;
     size_t loose = 0;
+    uint64_t outside = 0;
     for (const std::string& root : roots_) {
       const FolderEntries entries = ListFolder(root);
       loose += entries.files.size();
       for (const std::string& name : entries.folders) {
         std::vector<std::string>& paths = classes[name];
         const std::string folder = root + "/" + name;
-        for (const std::string& file : ListTree(folder)) {
+        for (const std::string& file : ListTree(folder, &outside)) {
           paths.push_back(folder + "/" + file);
         }
       }
@@ -150,6 +152,12 @@ class FolderReader final : public DataReader {
       index.notes.push_back(fmt::format(
           "{} files lie beside the folders of classes and are not read",
           loose));
+    }
+    if (outside > 0) {
+      index.notes.push_back(
+          fmt::format("{} links lead to folders outside of their class and are "
+                      "not followed",
+                      outside));
     }
     for (const auto& [name, paths] : classes) index.class_names.push_back(name);
     SortClasses(index.class_names);
@@ -214,7 +222,7 @@ class FolderReader final : public DataReader {
     }
   }
 
-  Missing Judge(std::span<const Placement> wanted,
+  Missing Judge(const Wanted& wanted,
                 const std::vector<std::pair<size_t, Failure>>& failures) const {
     Missing missing;
     if (failures.empty()) return missing;

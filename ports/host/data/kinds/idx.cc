@@ -165,7 +165,7 @@ class IdxReader final : public DataReader {
     return index;
   }
 
-  Missing ReadSamples(std::span<const Placement> wanted) override {
+  Missing ReadSamples(const Wanted& wanted) override {
     uint64_t next = 0;
     const size_t bytes = static_cast<size_t>(sample_bytes_);
     std::vector<uint8_t> stored(transpose_ && !wanted.empty() ? bytes : 0);

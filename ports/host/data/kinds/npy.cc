@@ -57,7 +57,7 @@ class NpyReader final : public DataReader {
     return index;
   }
 
-  Missing ReadSamples(std::span<const Placement> wanted) override {
+  Missing ReadSamples(const Wanted& wanted) override {
     samples_->Read({wanted.size(),
                     [&](size_t i) -> NpyArray::Placement {
                       return {wanted[i].sample, wanted[i].to};

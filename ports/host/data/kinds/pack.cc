@@ -30,7 +30,7 @@ class PackKindReader final : public DataReader {
     if (!columns.empty() && columns != view_.text.columns) {
       Fail(ErrorKind::kMismatch, "the data do not fit the model", path,
            "the pack was made with other columns than the model reads",
-           "Pack the table again, with temper data pack --model MODEL.");
+           "Name the table itself: csv:FILE.");
     }
   }
 
@@ -40,6 +40,8 @@ class PackKindReader final : public DataReader {
     index.targets = view_.targets;
     index.samples = view_.samples;
     index.class_names = view_.text.classes;
+    // Selected classes were renumbered.
+    index.label_is_place = !index.class_names.empty();
     index.pictures = view_.text.pictures;
     if (view_.labels != nullptr) {
       index.labels.assign(view_.labels, view_.labels + view_.samples);
@@ -50,7 +52,7 @@ class PackKindReader final : public DataReader {
     return index;
   }
 
-  Missing ReadSamples(std::span<const Placement> wanted) override {
+  Missing ReadSamples(const Wanted& wanted) override {
     const size_t floats = view_.targets.Floats();
     for (const Placement& place : wanted) {
       if (place.values == nullptr) continue;
