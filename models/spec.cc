@@ -279,7 +279,7 @@ std::string CompleteSpec(std::string_view text, const Catalogue& catalogue) {
     }
   };
   add(entry.fields, entry);
-  add(catalogue.common, {});
+  add(catalogue.common, catalogue.Common());
   return complete.Text();
 }
 

@@ -65,7 +65,7 @@ void AddShorthand(Verb& verb, const char* name, const SpecOption& of,
                   const char* field_name) {
   const Catalogue& catalogue = of.catalogue;
   // Described by the first entry that has it.
-  Entry entry;
+  Entry entry = catalogue.Common();
   const Field* field = catalogue.common.Find(field_name);
   for (uint32_t i = 0; i < catalogue.count && field == nullptr; ++i) {
     entry = catalogue.entry(i);

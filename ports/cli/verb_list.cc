@@ -68,7 +68,7 @@ Json EntriesOf(const Catalogue& catalogue) {
       fields.push_back(FieldJson(entry, field));
     }
     for (const Field& field : catalogue.common) {
-      fields.push_back(FieldJson({}, field));
+      fields.push_back(FieldJson(catalogue.Common(), field));
     }
     Json json = {{"name", entry.name}, {"help", entry.help}};
     if (entry.shapes[0] != '\0') json["shapes"] = entry.shapes;

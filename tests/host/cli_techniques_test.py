@@ -119,13 +119,22 @@ class Techniques(Case):
         return self.rows(out)[0]
 
     def test_accumulation_is_the_large_batch(self):
-        # An mlp has no batch norm: 4 batches of 16 are one of 64, up to rounding.
-        more = ["--drop-last", "--optimizer", "sgd?momentum=0"]
-        small = self.result("small", *more, "--accumulate", 4, epochs=5)
-        command = self.job("large", *more, epochs=5)
-        command[command.index("--batch") + 1] = "64"
-        large = json.loads(run(*command).stdout)
-        self.assertEqual(small["steps"], large["steps"] + 5)  # 11 batches: 4 + 4 + 3
+        # Without statistics of a batch, 4 batches of 16 are one of 64, up to rounding: 180 samples are 64 + 64 + 52.
+        for model, more in (("mlp?hidden=16", []), ("resnet8", ["--bn", "frozen"])):
+            name = model[:3]
+            self.result(f"small-{name}", *more, "--accumulate", 4, "--lr", 0.02, epochs=2, model=model)
+            command = self.job(f"large-{name}", *more, "--lr", 0.02, epochs=2, model=model)
+            command[command.index("--batch") + 1] = "64"
+            run(*command)
+            self.result(f"single-{name}", *more, "--lr", 0.02, epochs=2, model=model)
+            small, large, single = ([(int(r["step"]), float(r["train_loss"]), float(r["val_loss"]))
+                                     for r in self.rows(f"{kind}-{name}")] for kind in ("small", "large", "single"))
+            self.assertEqual([r[0] for r in small], [3, 6])
+            for a, b, other in zip(small, large, single):
+                self.assertEqual(a[0], b[0])
+                for k in (1, 2):
+                    self.assertAlmostEqual(a[k], b[k], delta=2e-4)
+                    self.assertGreater(abs(a[k] - other[k]), 1e-3)
         whole = self.result("whole", "--accumulate", 0, epochs=5)
         self.assertEqual(whole["steps"], 5)
         self.assertLess(whole["train_loss"], 3)
@@ -142,15 +151,19 @@ class Techniques(Case):
         done = self.result("early", *more, epochs=30)
         self.assertTrue(done["finished"] and done["stopped_early"])
         self.assertEqual(done["epochs"], 3)
-        self.assertEqual(done["best_epoch"], 1)
+        # --min-delta is patience's: the best epoch is the best one.
+        losses = [float(row["val_loss"]) for row in self.rows("early")]
+        self.assertEqual(losses, sorted(losses, reverse=True))
+        self.assertEqual(done["best_epoch"], 3)
         again = json.loads(run("resume", self.tmp / "early", "--json").stdout)
         self.assertEqual(again["epochs"], 3)
         self.assertEqual(again["weights_sha256"], done["weights_sha256"])
         runs = json.loads(run("list", "runs", self.tmp / "early", "--json").stdout)["runs"]
         self.assertEqual([r["state"] for r in runs], ["finished"])
-        # What was best is what one epoch gives.
-        self.result("one", "--lr", 0.01, "--schedule", "constant", epochs=1)
-        self.result("two", *more, "--schedule", "constant", epochs=30)
+        # What was best is what three epochs give.
+        self.result("one", "--lr", 0.01, "--schedule", "constant", epochs=3)
+        two = self.result("two", *more, "--schedule", "constant", epochs=30)
+        self.assertEqual(two["best_epoch"], 3)
         best = (self.tmp / "two" / "weights" / "best.safetensors").read_bytes()
         one = (self.tmp / "one" / "weights" / "best.safetensors").read_bytes()
         self.assertEqual(best, one)
@@ -164,27 +177,59 @@ class Techniques(Case):
         for model in ("mlp?hidden=16", "resnet8"):
             more = ["--lr", 0.01, "--schedule", "constant"]
             raw = self.result(f"raw-{model[:3]}", *more, epochs=4, model=model)
-            for average in ("ema?decay=0.9", "swa", "swa?start=1e&every=2s"):
+            for average in ("ema?decay=0.9", "swa?start=3e", "swa?start=1e&every=2s"):
                 out = f"{model[:3]}-{average[:3]}-{len(average)}"
                 done = self.result(out, *more, "--average", average, epochs=4, model=model)
                 # Training itself is the same; what is validated is the average.
                 rows, plain = self.rows(out), self.rows(f"raw-{model[:3]}")
                 self.assertEqual([r["train_loss"] for r in rows], [r["train_loss"] for r in plain])
                 self.assertNotEqual(rows[3]["val_loss"], plain[3]["val_loss"])
-                if average == "swa":
-                    self.assertEqual([r["val_loss"] for r in rows[:3]], [r["val_loss"] for r in plain[:3]])
                 # And what is kept.
-                evaluated = json.loads(run("eval", self.tmp / out / "weights" / "best.safetensors", "--data", self.spec + "?val=0.25",
+                evaluated = json.loads(run("eval", self.tmp / out / "weights" / "best.safetensors", "--data", self.spec + "?val=0.25&split=val",
                                            "--json", "--threads", 1).stdout)
-                self.assertIsNotNone(evaluated)
+                self.assertAlmostEqual(evaluated["loss"], float(rows[done["best_epoch"] - 1]["val_loss"]), delta=1e-5)
                 self.assertTrue(done["finished"])
         self.result("whole-ema", "--average", "ema", epochs=40)
         self.resumed("parts-ema", "--average", "ema")
         self.assertEqual(self.weights("parts-ema"), self.weights("whole-ema"))
         self.assertEqual((self.tmp / "parts-ema" / "weights" / "best.safetensors").read_bytes(),
                          (self.tmp / "whole-ema" / "weights" / "best.safetensors").read_bytes())
-        for wrong in ("l1", "mean", "ema?decay=1", "swa?every=0"):
+        for wrong in ("l1", "mean", "ema?decay=1", "swa?every=0", "swa?start=100e"):
             message(run(*self.job("no", "--average", wrong), expect=64))
+
+    def average_in(self, out):
+        """The averaged weights of a run of an mlp, and the weights, by their order in the file."""
+        content = self.weights(out)
+        size = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:8 + size])
+        tensors = {name: memoryview(content[8 + size + at["data_offsets"][0]:8 + size + at["data_offsets"][1]]).cast("f").tolist()
+                   for name, at in header.items() if name != "__metadata__"}
+        averages = {name: values for name, values in tensors.items() if "average" in name}
+        return averages, tensors
+
+    def test_swa_averages_the_ends_of_the_last_quarter(self):
+        # Of 8 epochs those after 7 and 8: the mean of what runs of 7 and 8 epochs end in.
+        more = ["--lr", 0.01, "--schedule", "constant"]
+        self.result("swa-all", *more, "--average", "swa", epochs=8)
+        averages, _ = self.average_in("swa-all")
+        self.assertGreater(len(averages), 0)
+        ends = []
+        for epochs in (7, 8):
+            self.result(f"swa-{epochs}", *more, epochs=epochs)
+            ends.append(self.average_in(f"swa-{epochs}")[1])
+        for name, values in averages.items():
+            own = [n for n in ends[0] if "average" not in n and "momentum" not in n and n.split("/")[-1] in name and
+                   len(ends[0][n]) == len(values)]
+            self.assertEqual(len(own), 1, (name, own))
+            for i in range(0, len(values), 7):
+                self.assertAlmostEqual(values[i], (ends[0][own[0]][i] + ends[1][own[0]][i]) / 2, delta=1e-6)
+        # And what is kept is that mean: of a run that has it as its only validation with an average.
+        one = self.result("swa-one", *more, "--average", "swa", epochs=1)
+        raw = self.result("swa-raw", *more, epochs=1)
+        self.assertAlmostEqual(one["val_loss"], raw["val_loss"], delta=1e-6)
+        # An average that never began is told.
+        done = run(*self.job("swa-early", *more, "--average", "swa", "--early-stop", 1, "--min-delta", 100, epochs=40))
+        self.assertIn("ended before the average began", done.stderr)
 
     def test_the_monitor_decides_which_is_best(self):
         for monitor, column, sign in (("val_loss", "val_loss", 1), ("val_accuracy", "val_accuracy", -1)):

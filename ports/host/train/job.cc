@@ -22,10 +22,10 @@
 #include "ports/host/train/checkpoint.h"
 #include "ports/host/train/class_weights.h"
 #include "ports/host/train/job_classes.h"
-#include "ports/host/train/loss_option.h"
-#include "ports/host/train/normalization.h"
 #include "ports/host/train/job_data.h"
 #include "ports/host/train/job_plan.h"
+#include "ports/host/train/loss_option.h"
+#include "ports/host/train/normalization.h"
 #include "ports/host/train/phases.h"
 #include "ports/host/train/runs.h"
 #include "ports/host/train/specs.h"
@@ -202,7 +202,7 @@ void CheckOptions(const JobOptions& o) {
   ReadSchedule(o.schedule, 0);
   ReadInitializer(o.init);
   ReadClipping(o.clip);
-  ReadAverage(o.average, 0, 1);
+  ReadAverage(o.average, 0, 0);
   require(o.l1 >= 0.0 && o.l1 <= 1e6, "--l1", "must be 0 to 1e6");
   require(o.max_norm == 0.0 || (o.max_norm >= 1e-6 && o.max_norm <= 1e30),
           "--max-norm", "must be 1e-6 to 1e30, or 0 for none");
@@ -406,6 +406,16 @@ double DefaultRate(const JobOptions& options) {
 Outside OutsideBytes(const Job& job) {
   Outside o;
   o.plan = kPlanBytesPerNode * job.plan.graph.nodes.size() * job.PhaseCount();
+  // Copies of running statistics: of averages, and of steps over several batches.
+  const uint64_t copies = (job.options.average.empty() ? 0 : 1) +
+                          (job.options.accumulate == 1 ? 0 : 1);
+  for (const NodePlan& node : job.plan.nodes) {
+    for (uint32_t w = 0; copies > 0 && w < node.weight_count; ++w) {
+      if (node.specs[w].role != WeightRole::kBuffer) continue;
+      o.plan +=
+          copies * job.PhaseCount() * node.specs[w].Count() * sizeof(float);
+    }
+  }
   o.data = job.data.train.MemoryBytes();
   o.batches = LoaderBytes(job.data.train, job.options.batch, job.augment,
                           !job.options.sampler.empty());

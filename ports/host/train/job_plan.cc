@@ -1,7 +1,5 @@
 // From graph and data to plans: what is frozen, schedule, arena. See job_plan.h.
 #include "ports/host/train/job_plan.h"
-#include "ports/host/train/job_classes.h"
-#include "ports/host/train/job_data.h"
 
 #include <fmt/format.h>
 
@@ -13,6 +11,8 @@
 #include "ports/host/os/arena.h"
 #include "ports/host/os/threads.h"
 #include "ports/host/train/backend.h"
+#include "ports/host/train/job_classes.h"
+#include "ports/host/train/job_data.h"
 #include "ports/host/train/layer_groups.h"
 #include "ports/host/train/phases.h"
 #include "ports/host/train/specs.h"
@@ -35,6 +35,26 @@ void Note(Job& job, const std::string& text) {
   if (std::find(job.notes.begin(), job.notes.end(), text) == job.notes.end()) {
     job.notes.push_back(text);
   }
+}
+
+// An average that begins after the end, in one phase or in all.
+void CheckAverage(Job& job) {
+  const std::string& average = job.options.average;
+  if (average.empty()) return;
+  uint32_t never = 0;
+  for (uint32_t k = 0; k < job.PhaseCount(); ++k) {
+    if (job.Phase(k).averages) continue;
+    ++never;
+    if (!job.phases.empty()) {
+      Note(job, fmt::format("--average {}: phase {} ends before it begins",
+                            Printable(average), k + 1));
+    }
+  }
+  if (never < job.PhaseCount()) return;
+  Fail(ErrorKind::kUsage, "--average", Printable(average),
+       fmt::format("it begins after the last of the {} steps of the run",
+                   job.Phase(job.PhaseCount() - 1).schedule.total_steps),
+       "Give an earlier start=, or leave it out: the last quarter");
 }
 
 void MakeSchedule(Job& job, const JobOptions& o, JobPhase* phase) {
@@ -213,7 +233,7 @@ void PlanPhase(Job& job, const JobOptions& o, const PhaseOptions* as,
   LayerFactors factors = ReadGroups(job.info.graph, o.group, o.layer_decay);
   p.rate_factors = std::move(factors.rate);
   p.decay_factors = std::move(factors.decay);
-  if (!o.average.empty()) p.hooks.push_back(*ReadAverage(o.average, 0, 1));
+  if (!o.average.empty()) p.hooks.push_back(*ReadAverage(o.average, 0, 0));
   Status status = MakePlan(job.info.graph, p, &phase->plan);
   if (!status.ok()) FailStatus(status, job.info.graph, "plan");
   MakeSchedule(job, o, phase);
@@ -221,6 +241,7 @@ void PlanPhase(Job& job, const JobOptions& o, const PhaseOptions* as,
     // When it begins depends on the steps of the run, and those on the plan.
     p.hooks.back() = *ReadAverage(o.average, phase->steps_per_epoch,
                                   phase->schedule.total_steps);
+    phase->averages = FirstAveragedStep(p.hooks) <= phase->schedule.total_steps;
     status = MakePlan(job.info.graph, p, &phase->plan);
     if (!status.ok()) FailStatus(status, job.info.graph, "plan");
   }
@@ -253,6 +274,7 @@ void PlanJob(Job& job, bool resume) {
     }
     TakeLargest(job);
   }
+  CheckAverage(job);
   FitArena(job, resume);
   NoteBackend(job);
   job.augment = ReadAugmentations(o.augment, job.data.train.Input(),

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "models/spec.h"
@@ -126,10 +127,15 @@ std::optional<UpdateHook> ReadAverage(const std::string& spec,
   SpecText text;
   SplitSpec(spec, &text);
   SwaParams swa = hook.As<SwaParams>();
+  if (total_steps == 0) return hook;
   if (text.Find("start") == nullptr) {
+    const uint64_t epochs = total_steps / steps_per_epoch;
+    const uint64_t before = epochs * 3 / 4 * steps_per_epoch;
+    const uint64_t times = (total_steps - before - 1) / swa.every;
     swa.start = static_cast<uint32_t>(
-        std::min<uint64_t>(total_steps / 4 * 3 + 1, UINT32_MAX));
+        std::min<uint64_t>(total_steps - times * swa.every, UINT32_MAX));
   }
+  if (swa.start == 0) swa.start = swa.every;  // not the first step
   return UpdateHook(swa);
 }
 
