@@ -7,6 +7,7 @@ byte, and each option does what it says, or is refused.
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -230,6 +231,71 @@ class Techniques(Case):
         # An average that never began is told.
         done = run(*self.job("swa-early", *more, "--average", "swa", "--early-stop", 1, "--min-delta", 100, epochs=40))
         self.assertIn("ended before the average began", done.stderr)
+
+    def notes(self, *more, data="?val=0.25", model="mlp", verb="plan"):
+        return "\n".join(json.loads(run(verb, "--model", model, "--data", self.spec + data, "--epochs", 3, "--threads", 1, "--json",
+                                        *more).stdout)["notes"])
+
+    def test_options_without_effect_are_told(self):
+        for words, more in (("divides by the norm", ["--clip", "norm=1", "--optimizer", "ngd"]),
+                            ("moves the rate alone: sgd runs without", ["--schedule", "one_cycle", "--momentum", 0]),
+                            ("moves the rate alone: adagrad has no", ["--schedule", "one_cycle", "--optimizer", "adagrad"]),
+                            ("--min-delta has no effect", ["--min-delta", 0.1]),
+                            ("rate stays 0.05 to the end", ["--schedule", "step?step_size=3"]),
+                            ("random first weights", ["--freeze", "body"])):
+            self.assertIn(words, self.notes(*more))
+        quiet = self.notes("--clip", "value=1", "--optimizer", "ngd", "--schedule", "step?step_size=2", "--min-delta", 0.1,
+                           "--early-stop", 2)
+        for words in ("has no effect", "to the end", "first weights"):
+            self.assertNotIn(words, quiet)
+        self.assertNotIn("rate alone", self.notes("--schedule", "one_cycle", "--optimizer", "adam"))
+        # What a resumed run has in its file was not given.
+        run("finetune", self.run_folder, "--data", self.spec, "--epochs", 2, "--out", self.tmp / "resumed", "-q")
+        self.assertNotIn("--init", "\n".join(json.loads(run("resume", self.tmp / "resumed", "--json").stdout)["notes"]))
+
+    def test_messages(self):
+        for words, arguments, code in (
+                ("--clip: norm=1,: it is norm=X", ["--clip", "norm=1,"], 64),
+                ("--clip: norm=1&value=2: it is norm=X, value=X", ["--clip", "norm=1&value=2"], 64),
+                ("norm must be 1e-30 to 1e+30, not 'x'", ["--clip", "norm=x"], 64),
+                ("Of --optimizer these have momentum: sgd, ", ["--optimizer", "adam", "--momentum", "0.5"], 64),
+                ("--optimizer: unknown optimizer 'adma'; did you mean 'adam'?", ["--optimizer", "adma"], 64)):
+            text = message(run(*self.job("no", *arguments), expect=code))
+            self.assertIn(words, text)
+            self.assertNotIn("?.", text)
+        table = self.tmp / "table.csv"
+        table.write_text("a,b,y\n" + "".join(f"{i},{i % 7},{300 * i}\n" for i in range(40)))
+        job = ["--model", "mlp", "--data", f"csv:{table}?target=y", "--batch", 8]
+        self.assertIn("pictures", message(run("plan", *job, "--augment", "hflip", expect=64)))
+        self.assertIn("targets reach 1.17e+04", run("plan", *job).stderr)
+        self.assertNotIn("targets reach", run("plan", *job, "--lr", "1e-6").stderr)
+        text = message(run("plan", "--model", "mlp", "--data", self.spec, "--batch", 64, "--arena", "200KiB", expect=11))
+        batch = int(re.search(r"--batch (\d+)", text).group(1))
+        self.assertIn(" MiB)", text)
+        run("plan", "--model", "mlp", "--data", self.spec, "--batch", batch, "--arena", "200KiB")
+        run("plan", "--model", "mlp", "--data", self.spec, "--batch", batch + 1, "--arena", "200KiB", expect=11)
+        for words, arguments in (("unknown option -V\n  Did you mean '--version'?", ["-V"]), ("Did you mean 'check'", ["data", "chekc", "x"]),
+                                 ("MODEL is missing: ", ["predict"]),
+                                 ("not expected: mlp idx:x\n  Did you mean --model mlp --data idx:x?", ["train", "mlp", "idx:x"])):
+            self.assertIn(words, message(run(*arguments, expect=64)))
+        self.assertNotIn("--help", message(run("zzzzzz", expect=64)))
+        self.assertIn("4 cores", run("list", "devices").stdout)
+
+    def test_a_run_says_the_weights_that_it_was_trained_from(self):
+        done = self.result("residual-run", epochs=1, model="resnet8")
+        config = json.loads((self.tmp / "residual-run" / "config.json").read_text())
+        self.assertEqual(config["init"], "auto?zero_residual=1")
+        same = json.loads(run("simulate", self.tmp / "residual-run", "--device", "pi-4", "--threads", 1, "--out", self.tmp / "simulated",
+                              "--json").stdout)
+        self.assertTrue(same["same_as_run"])
+        self.assertEqual(same["weights_sha256"], done["weights_sha256"])
+
+    def test_predict_plans_for_the_samples_that_there_are(self):
+        def arena(*more):
+            return json.loads(run("predict", self.run_folder, "--threads", 1, "--json", *more).stdout)["arena_bytes"]
+        self.assertEqual(arena("--data", self.spec + "?limit=1"), arena("--data", self.spec + "?limit=9", "--batch", 1))
+        self.assertEqual(arena("--data", self.spec + "?limit=9"), arena("--data", self.spec + "?limit=1", "--batch", 9))
+        self.assertEqual(arena("--data", self.spec), arena("--data", self.spec, "--batch", 64))
 
     def test_the_monitor_decides_which_is_best(self):
         for monitor, column, sign in (("val_loss", "val_loss", 1), ("val_accuracy", "val_accuracy", -1)):

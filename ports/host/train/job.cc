@@ -21,6 +21,7 @@
 #include "ports/host/os/file_io.h"
 #include "ports/host/train/checkpoint.h"
 #include "ports/host/train/class_weights.h"
+#include "ports/host/train/ignored_options.h"
 #include "ports/host/train/job_classes.h"
 #include "ports/host/train/job_data.h"
 #include "ports/host/train/job_plan.h"
@@ -244,8 +245,10 @@ Graph BuildModelOrFail(const std::string& spec, const Shape& input,
     for (const models::ModelInfo* info : models::Models()) {
       names.push_back(info->name);
     }
-    Fail(ErrorKind::kNotFound, "unknown model", Printable(name), "",
-         Suggest(name, names));
+    // A name is a typing error; a path is a file that is not there.
+    Fail(name.find('/') != std::string::npos ? ErrorKind::kNotFound
+                                             : ErrorKind::kUsage,
+         "unknown model", Printable(name), "", Suggest(name, names));
   }
   if (!status.ok()) {
     // What is invalid in a spec is what the user typed.
@@ -328,34 +331,6 @@ void CheckMonitor(const Job& job) {
       job.data.train.targets.kind == TargetKind::kMultiHot) {
     Fail(ErrorKind::kUsage, "--monitor", o.monitor,
          "it is for one class a sample", "Use val_loss or val_accuracy");
-  }
-}
-
-// Options that were given but decide nothing in this job.
-void NoteIgnoredOptions(Job& job) {
-  const JobOptions& o = job.options;
-  const JobOptions defaults;
-  const auto note = [&](bool ignored, const char* option, const char* why) {
-    if (ignored) {
-      job.notes.push_back(fmt::format("{} has no effect: {}", option, why));
-    }
-  };
-  const bool from_file = EndsWith(o.model, ".safetensors");
-  note(from_file && o.init != defaults.init, "--init",
-       "a model file brings its own weights");
-  if (const char* why = UnusedParameter(ReadOptimizer(o.optimizer))) {
-    job.notes.push_back(fmt::format("--optimizer {}: {}", o.optimizer, why));
-  }
-  const std::vector<Node>& nodes = job.info.graph.nodes;
-  const bool has_norm = std::any_of(
-      nodes.begin(), nodes.end(),
-      [](const Node& node) { return HasBatchStatistics(node.kind); });
-  note(!has_norm && o.bn == "frozen", "--bn", "the model has no batch norm");
-  if (has_norm && !from_file && o.bn == "frozen") {
-    job.notes.push_back(
-        "--bn frozen on a new model: it has no statistics yet, so batch norms "
-        "use "
-        "mean 0 and variance 1");
   }
 }
 
@@ -477,7 +452,8 @@ Job PrepareJob(const JobOptions& options) {
   }
   KeepInherited(job);
   CheckMonitor(job);
-  NoteIgnoredOptions(job);
+  NoteIgnoredOptions(job, false);
+  if (options.lr == 0.0) NoteLargeTargets(job);
   PlanJob(job, false);
   return job;
 }
@@ -491,7 +467,7 @@ Job PrepareResume(const JobOptions& options,
     MatchClasses(job.data.train, job.classes);
     if (job.data.val) MatchClasses(*job.data.val, job.classes);
   }
-  NoteIgnoredOptions(job);
+  NoteIgnoredOptions(job, true);
   PlanJob(job, true);
   if (const std::string note = BackendChange(job.source->header(), job);
       !note.empty()) {

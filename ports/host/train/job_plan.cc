@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "ports/host/base/failure.h"
@@ -11,6 +12,7 @@
 #include "ports/host/os/arena.h"
 #include "ports/host/os/threads.h"
 #include "ports/host/train/backend.h"
+#include "ports/host/train/ignored_options.h"
 #include "ports/host/train/job_classes.h"
 #include "ports/host/train/job_data.h"
 #include "ports/host/train/layer_groups.h"
@@ -142,6 +144,33 @@ std::optional<Plans> PlansOfFewerThreads(const Job& job, uint64_t bytes) {
   return best;
 }
 
+// The largest batch below the one asked for that fits; 0: not even 1.
+uint32_t BatchThatFits(const Job& job, uint64_t bytes) {
+  uint32_t fits = 0, too_many = job.plan_options.batch;
+  while (too_many - fits > 1) {
+    const uint32_t batch = fits + (too_many - fits) / 2;
+    bool good = true;
+    for (uint32_t k = 0; good && k < job.PhaseCount(); ++k) {
+      PlanOptions p = job.Phase(k).plan_options;
+      p.batch = batch;
+      Plan plan;
+      good = MakePlan(job.info.graph, p, &plan).ok();
+      if (!good) break;
+      MeasureSegments(&plan, "plan");
+      good = TotalBytes(plan) <= bytes;
+    }
+    (good ? fits : too_many) = batch;
+  }
+  return fits;
+}
+
+// "16777216 (16.00 MiB)": rounded up, as everywhere.
+std::string WithMib(uint64_t bytes) {
+  return fmt::format(
+      "{} ({:.2f} MiB)", bytes,
+      std::ceil(std::ldexp(static_cast<double>(bytes), -20) * 100) / 100);
+}
+
 // The job is as its largest phase.
 void TakeLargest(Job& job) {
   if (job.phases.empty()) return;
@@ -185,16 +214,19 @@ void FitArena(Job& job, bool resume) {
     job.arena_bytes = bytes - job.plan.backend_bytes;
     return;
   }
+  const uint32_t batch = resume ? 0 : BatchThatFits(job, bytes);
   Fail(ErrorKind::kDoesNotFit, "the job does not fit the arena",
        fmt::format("--arena {}", Printable(o.arena)),
-       fmt::format("the plan needs {} bytes with {} thread{}",
-                   TotalBytes(job.plan), job.plan.options.threads,
-                   job.plan.options.threads == 1 ? "" : "s"),
+       fmt::format("the plan needs {} bytes with {} thread{} and batch {}",
+                   WithMib(TotalBytes(job.plan)), job.plan.options.threads,
+                   job.plan.options.threads == 1 ? "" : "s", o.batch),
        fmt::format(
            "Use --arena {}{}{}", TotalBytes(job.plan),
            fewer ? fmt::format(", --threads {}", fewer->front().options.threads)
                  : "",
-           resume ? "" : ", a smaller --batch, or --freeze"));
+           resume       ? ""
+           : batch == 0 ? ", or --freeze: with batch 1 it does not fit, either"
+                        : fmt::format(", --batch {}, or --freeze", batch)));
 }
 
 // --backend, where it changes nothing or costs exactness.
@@ -275,6 +307,7 @@ void PlanJob(Job& job, bool resume) {
     TakeLargest(job);
   }
   CheckAverage(job);
+  NoteFlatSchedules(job);
   FitArena(job, resume);
   NoteBackend(job);
   job.augment = ReadAugmentations(o.augment, job.data.train.Input(),
