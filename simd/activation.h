@@ -8,7 +8,7 @@
 // activation whose gradient needs its input. Each adds a copy of these loops
 // for every target: on x86-64 150 KB of the library's 2.6 MB (all targets). The
 // others run alone, as a step of their own, in place where the gradient
-// permits, and cost 15 KB each; they read a derived input (prologue.h) without
+// permits, and cost 25 KB each; they read a derived input (prologue.h) without
 // storing it.
 //
 // To add one: the functor's file, a line in the list, an #include in
@@ -100,9 +100,9 @@ struct ActivationFunction {
 // y = act(x). y == x allowed. Error against double in units in the last place
 // (ULP), on exact targets: relu, relu6 0, leaky_relu 0.5, elu 2.7, sigmoid and
 // tanh 2.6, silu 3.2, gelu 8, gelu by tanh 4, softplus 3.2 (and |beta x| more
-// unless beta is a power of 2), hard_sigmoid 1.6 and hard_swish 2.1; the last two and gelu by tanh no more than 4e-7 where that is
-// more. Results smaller than 2^-63 in magnitude are +0. At infinity: the limits.
-// NaN stays.
+// unless beta is a power of 2), hard_sigmoid 1.6, hard_swish 2.1; of the last
+// two and of gelu by tanh also 4e-7. Results smaller than 2^-63 in magnitude are
+// +0. At infinity: the limits. NaN stays.
 void Activate(size_t n, const ActivationFunction& activation, const float* x,
               float* y, const ParallelRunner& parallel);
 // dx = (accumulate ? dx : 0) + dy * act'(x), and +0 where that is smaller than

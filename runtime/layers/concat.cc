@@ -72,7 +72,7 @@ extern const LayerOp kConcatOp;
 const LayerOp kConcatOp = {
     .name = "concat",
     .help = "channels of several inputs after each other",
-    .shapes = "2 to 8 of (h, w, c_k) -> (h, w, sum of c_k)",
+    .shapes = "two or more of (h, w, c_k) -> (h, w, sum of c_k)",
     .defaults = DefaultsOf<ConcatParams>,
     .min_inputs = 2,
     .max_inputs = kMaxInputs,

@@ -98,7 +98,7 @@ extern const LayerOp kMultiplyOp;
 const LayerOp kMultiplyOp = {
     .name = "multiply",
     .help = "product of two inputs, the second perhaps one factor per channel",
-    .shapes = "(h, w, c) and the same or (1, 1, c) -> (h, w, c)",
+    .shapes = "two of (h, w, c), or one and (1, 1, c) -> (h, w, c)",
     .defaults = DefaultsOf<MultiplyParams>,
     .min_inputs = 2,
     .max_inputs = 2,

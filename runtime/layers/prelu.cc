@@ -1,7 +1,8 @@
 // PReLU: y = x > 0 ? x : a * x with a trained slope a per channel (He, Zhang, Ren,
 // Sun 2015).   dx = x > 0 ? dy : a * dy   da = sum over rows of min(x, 0) * dy
 // The slope may become negative, so that y does not determine the gradient.
-// Memory: keeps x. In place where nothing flows back, and backward always.
+// Memory: keeps x and computes y again where backward needs it; the slope has not
+// changed by then. In place where nothing flows back, and backward always.
 // Kernels: simd/channel_factors.h, simd/column_products.h. Reference:
 // tests/reference/activation.h.
 #include <cmath>
@@ -34,6 +35,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   needs->InPlaceBackward();
   if (!call.mode.backward) return needs->InPlace();
   needs->KeepInput(0);
+  needs->Recompute();
   if (call.mode.train_weights) {
     needs->BackwardScratch(simd::ColumnProductsScratch(
         Rows(call.in[0], call.batch), call.in[0].c));

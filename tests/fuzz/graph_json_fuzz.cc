@@ -24,7 +24,23 @@ std::vector<Bytes> Seeds() {
 {"name":"f","layer":"flatten","inputs":["g"]},
 {"name":"p","layer":"dropout","inputs":["f"],"rate":0.25,"classic":1},
 {"name":"l","layer":"mean_squared_error","inputs":["p"]}]})";
-  return {Bytes(json.begin(), json.end()), Bytes(other.begin(), other.end())};
+  const std::string third = R"({"version":2,"nodes":[
+{"name":"i","layer":"input","h":1,"w":16,"c":4},
+{"name":"n","layer":"normalize","inputs":["i"]},
+{"name":"c","layer":"conv2d","inputs":["n"],"out_channels":4,"kernel_w":3,"pad_left":1,"pad_right":1},
+{"name":"gn","layer":"group_norm","inputs":["c"],"groups":2},
+{"name":"a","layer":"gelu","inputs":["gn"],"approx":"tanh"},
+{"name":"g","layer":"global_avg_pool","inputs":["a"]},
+{"name":"s","layer":"sigmoid","inputs":["g"]},
+{"name":"m","layer":"multiply","inputs":["a","s"]},
+{"name":"k","layer":"concat","inputs":["m","n"]},
+{"name":"ln","layer":"layer_norm","inputs":["k"],"eps":0.001},
+{"name":"p","layer":"prelu","inputs":["ln"],"init":0.1},
+{"name":"u","layer":"upsample","inputs":["p"],"factor":3},
+{"name":"f","layer":"dense","inputs":["u"],"out_features":3},
+{"name":"l","layer":"softmax_cross_entropy","inputs":["f"]}]})";
+  return {Bytes(json.begin(), json.end()), Bytes(other.begin(), other.end()),
+          Bytes(third.begin(), third.end())};
 }
 
 std::vector<std::string> Words() {

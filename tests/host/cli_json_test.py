@@ -109,6 +109,7 @@ class Documents(Case):
         tmp, spec, folder = self.tmp, self.spec, self.run_folder
         job = ["--model", "mlp?hidden=8", "--data", spec, "--batch", 16, "--epochs", 1]
         yield 0, ["train", *job, "--out", tmp / "json-train", "-q"]
+        yield 0, ["train", *job, "--out", tmp / "json-alike", "--init", "constant?value=0.01", "-q"]
         yield 0, ["train", *job, "--dry-run"]
         yield 0, ["train", *job, "--plot-schedule"]
         yield 0, ["train", *job[:3], spec + "?val=0.2", *job[4:], "--seeds", 2, "--out", tmp / "json-seeds", "-q"]

@@ -252,6 +252,16 @@ class Balance(Jobs):
         self.assertEqual(tensors(self.tmp / "counted/weights/last.safetensors"),
                          tensors(self.tmp / "balanced/weights/last.safetensors"))
 
+    def test_a_graph_with_more_outputs_than_classes(self):
+        self.result("four", epochs=1)
+        graph = json.loads(run("inspect", self.tmp / "four", "--graph").stdout)
+        graph["nodes"][-2]["out_features"] = 40
+        wide = self.tmp / "wide.json"
+        wide.write_text(json.dumps(graph))
+        for i, more in enumerate((["--class-weights", "balanced"], ["--class-weights", "1,1,1,2", "--loss", "bce"])):
+            result = self.result(f"wide{i}", *more, model=wide, epochs=5)
+            self.assertGreater(result["val_accuracy"], 0.7)
+
     def test_weights_of_one_change_nothing_but_rounding(self):
         self.result("ones", "--class-weights", "1,1,1,1")
         self.result("none")

@@ -304,6 +304,26 @@ class Techniques(Case):
             want = min(sign * float(row[column]) for row in rows)
             self.assertEqual(sign * float(rows[done["best_epoch"] - 1][column]), want)
 
+    def test_a_signal_that_dies_or_explodes_is_told_of(self):
+        deep = "mlp?hidden=32,32,32,32,32,32"
+        quiet = self.result("quiet", model=deep, epochs=1)
+        self.assertEqual(quiet["signals"], [])
+        for init, kind in (("gaussian?std=0.001", "dies"), ("gaussian?std=1", "explodes"), ("constant?value=0.02", "alike")):
+            found = self.result(kind, "--init", init, "--lr", 1e-7, model=deep, epochs=1)
+            self.assertEqual(found["signals"][0]["kind"], kind)
+            self.assertTrue(found["signals"][0]["layer"].startswith("fc"))
+            self.assertTrue(any(init.split("?")[0] in note and "relu" in note for note in found["notes"]), found["notes"])
+        # A norm makes up for it.
+        self.assertEqual(self.result("norm", "--init", "gaussian?std=0.001", model=deep + "&norm=batch", epochs=1)["signals"], [])
+
+    def test_activation_and_norm_of_a_model(self):
+        for model in ("mlp?hidden=16&activation=silu&norm=layer", "lenet5?activation=tanh&norm=group",
+                      "mlp?hidden=16&activation=prelu&norm=batch"):
+            done = self.result(model.replace("?", "-").replace("&", "-"), model=model, epochs=1)
+            self.assertEqual(done["epochs"], 1)
+        for wrong in ("activation=slu", "norm=instance", "activation="):
+            message(run("plan", "--model", "mlp?" + wrong, "--data", self.spec, expect=64))
+
     def test_plot(self):
         text = run("train", "--model", "mlp", "--data", self.spec, "--epochs", 20, "--lr", 0.3, "--schedule", "linear?warmup=5e",
                    "--plot-schedule").stdout

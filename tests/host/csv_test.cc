@@ -260,6 +260,8 @@ TEST(Csv, OneClassAndAnomalies) {
     EXPECT_EQ(judged.val->anomalies[i], judged.val->ids[i] % 4 == 3);
   }
   EXPECT_EQ(load("csv:t.csv", true).train.size(), 20u);
+  EXPECT_EQ(load("csv:t.csv?limit=3", true).train.ids,
+            (std::vector<uint64_t>{0, 1, 2, 3, 7, 11}));
   options.normal = "z";
   ExpectFailure(ErrorKind::kBadData, {"'z'", "'label'"},
                 [&] { load("csv:t.csv", false); });

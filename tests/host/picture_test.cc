@@ -10,6 +10,7 @@
 #include "ports/host/data/decoders/exif.h"
 #include "tests/host/host_test.h"
 #include "tests/host/picture_files.h"
+#include "tests/testing/allocations.h"
 
 namespace temper::host {
 namespace {
@@ -61,6 +62,22 @@ TEST(Png, Colours) {
       {255, 0, 0, 0, 255, 0, 0, 0, 255});
 }
 
+// A block that announces more than the file has: no memory is taken for it.
+TEST(Png, BlocksAreAsLongAsTheySay) {
+  const Png whole = {.rows = {9}, .exif = {'I', 'I', 42, 0, 8, 0, 0, 0, 0, 0}};
+  Bytes png = WritePng(whole);
+  ExpectPixels(whole, 1, {9});
+  const char kName[] = "eXIf";
+  const auto at = std::search(png.begin(), png.end(), kName, kName + 4);
+  ASSERT_NE(at, png.end());
+  *(at - 4) = 0x60;
+  const int64_t before = testing::allocated_bytes;
+  testing::allocated_peak = before;
+  ExpectFailure(ErrorKind::kBadData, {"ends too early"},
+                [&] { (void)DecodePicture(png, "x.png", {}); });
+  EXPECT_LT(testing::allocated_peak - before, 1 << 20);
+}
+
 TEST(Png, TransparentPixelsShowTheBackground) {
   const PictureFit red = {.background = {255, 0, 0}};
   // A quarter, a half and all of black on white and on red.
@@ -99,7 +116,8 @@ TEST(Png, CutAndDamaged) {
 TEST(ImageLimits, AHeaderCostsNoMemory) {
   ExpectFailure(ErrorKind::kUnsupported, {"65535 x 65535 pixels are more than"},
                 [] { Read(WritePng({.w = 65535, .h = 65535, .rows = {}})); });
-  ExpectFailure(ErrorKind::kUnsupported, {"10000 x 10000 pixels in", "no photo"},
+  ExpectFailure(ErrorKind::kUnsupported,
+                {"10000 x 10000 pixels in", "no photo"},
                 [] { Read(WritePng({.w = 10000, .h = 10000, .rows = {}})); });
   ExpectFailure(ErrorKind::kUnsupported, {"a side is longer than 65535"}, [] {
     Read(WritePng({.w = 65536, .h = 1, .rows = Bytes(65536)}));

@@ -232,14 +232,21 @@ TEST(Graph, TheFirstMistakeIsReported) {
   EXPECT_EQ(g.nodes.size(), 4u);
 }
 
-TEST(Graph, LossesAreTwo) {
+// Each has its traits, and nothing else has.
+TEST(Graph, LossesHaveTraits) {
   uint32_t losses = 0;
   for (uint32_t k = 0; k < static_cast<uint32_t>(LayerKind::kCount); ++k) {
-    losses += IsLoss(static_cast<LayerKind>(k));
+    const LayerKind kind = static_cast<LayerKind>(k);
+    losses += IsLoss(kind);
+    EXPECT_EQ(LossOf(kind) != nullptr, IsLoss(kind)) << LayerName(kind);
+    if (!IsLoss(kind)) continue;
+    const LossTraits& traits = *LossOf(kind);
+    EXPECT_EQ(traits.correct != nullptr,
+              traits.targets == TargetKind::kClasses);
+    EXPECT_EQ(traits.absolute_error != nullptr,
+              traits.targets == TargetKind::kValues);
   }
-  EXPECT_EQ(losses, 2u);
-  EXPECT_TRUE(IsLoss(LayerKind::kSoftmaxCrossEntropy));
-  EXPECT_TRUE(IsLoss(LayerKind::kMeanSquaredError));
+  EXPECT_EQ(losses, 6u);
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ Outcome Train(const Graph& graph, const PlanOptions& options) {
 
 TEST(RandomGraphs, TrainWithoutAFault) {
   uint64_t kinds = 0;
-  for (uint64_t seed = 0; seed < 120; ++seed) {
+  for (uint64_t seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE(seed);
     const Graph graph = testing::RandomGraph(seed).graph;
     for (const Node& node : graph.nodes) {

@@ -60,7 +60,9 @@ TEST(Signal, IsMeasuredOnceAndChangesNothing) {
     if (watch) bench.trainer.WatchSignal(rms.data());
     ASSERT_TRUE(bench.trainer.Step(data.View(8), 0.1f).status.ok());
     // Uniform in [-1, 1).
-    if (watch) EXPECT_NEAR(rms[1], 1 / std::sqrt(3.0), 0.03);
+    if (watch) {
+      EXPECT_NEAR(rms[1], 1 / std::sqrt(3.0), 0.03);
+    }
     rms.assign(rms.size(), 7.0);
     ASSERT_TRUE(bench.trainer.Step(data.View(8), 0.1f).status.ok());
     EXPECT_EQ(rms, std::vector<double>(rms.size(), 7.0));
@@ -143,7 +145,9 @@ TEST(ZeroResidual, TrainsWherePlainHeGoesNonFinite) {
       last = r.loss;
     }
     EXPECT_EQ(finite, zero);
-    if (zero) EXPECT_LT(last, 0.6 * first);
+    if (zero) {
+      EXPECT_LT(last, 0.6 * first);
+    }
   }
 }
 
@@ -220,6 +224,7 @@ TEST(ActivationPlans, KeepOneTensorALayer) {
     EXPECT_NEAR(per_layer(HardSwishParams{}, norm), 1, 0.02) << norm;
   }
   EXPECT_NEAR(per_layer(TanhParams{}, false), 1, 0.02);
+  EXPECT_NEAR(per_layer(PreluParams{}, false), 1, 0.02);
   // The convolution's output for the norm, the activation's for itself.
   EXPECT_NEAR(per_layer(TanhParams{}, true), 2, 0.02);
 }

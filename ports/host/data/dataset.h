@@ -150,22 +150,22 @@ class DataReader {
  public:
   struct Index {
     Shape shape;
-    // What training samples become in batches, where that is another size. Held
-    // out ones are of this size at once, unless samples are mapped.
-    std::optional<Shape> resized = {};
-    std::vector<int32_t> labels = {};  // of kClasses: one per sample, >= 0
+    std::vector<int32_t> labels;  // of kClasses: one per sample, >= 0
     // Names of the labels; empty if the data has numbers only.
     std::vector<std::string> class_names;
     // Of kClasses, width is not read: it follows from labels and selection.
     Targets targets = {TargetKind::kClasses, 0};
-    uint64_t samples = 0;  // of other kinds
-    // Of kNone: samples that are not for training, but for judging; or none.
-    std::vector<bool> anomalies = {};
+    uint64_t samples = 0;    // of other kinds
     SampleNames names = {};  // of all samples, or none
     // All samples, where they lie mapped: then ReadSamples brings targets alone.
     std::shared_ptr<const uint8_t> mapped = {};
     std::optional<PictureFit> pictures = {};
     std::vector<std::string> notes = {};  // for the user
+    // Of kNone: samples that are not for training, but for judging; or none.
+    std::vector<bool> anomalies = {};
+    // What training samples become in batches, where that is another size. Held
+    // out ones are of this size at once, unless samples are mapped.
+    std::optional<Shape> resized = {};
   };
   // One sample that is wanted, and where its bytes go.
   struct Placement {

@@ -478,8 +478,11 @@ Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
   }
   if (spec.judged && !anomalies.empty()) {
     std::vector<uint32_t>& part = spec.split == "val" ? out.val : out.train;
-    for (uint32_t i = 0; i < samples; ++i) {
-      if (anomalies[i]) part.push_back(i);
+    uint64_t room = most;  // limit= holds for each kind, as it does in training
+    for (uint32_t i = 0; i < samples && room > 0; ++i) {
+      if (!anomalies[i]) continue;
+      part.push_back(i);
+      --room;
     }
     SortParts(out);
   }

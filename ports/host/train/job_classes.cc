@@ -76,6 +76,9 @@ void BalanceClasses(Job& job) {
     if (job.class_weights.size() < models::ClassesOf(job.info.graph, 1)) {
       job.class_weights.insert(job.class_weights.begin(), 1.0f);
     }
+    // Outputs that no class belongs to.
+    const uint32_t all = models::ClassesOf(job.info.graph, OutputsOf(job));
+    if (job.class_weights.size() < all) job.class_weights.resize(all, 1.0f);
     return;
   }
   if (const double x = Imbalance(job.data.train);

@@ -105,8 +105,25 @@ class Reader {
   DamagedImage(name, std::string("the PNG is damaged: ") + job.message);
 }
 
+// Blocks before the pixels are as long as they say: libpng takes memory for what
+// eXIf announces before it reads that.
+void CheckBlocks(std::span<const uint8_t> file, const std::string& name) {
+  constexpr size_t kSignature = 8, kFrame = 12;  // length, name, checksum
+  for (size_t at = kSignature; at + kFrame <= file.size();) {
+    const uint8_t* const p = file.data() + at;
+    const uint64_t length = uint64_t{p[0]} << 24 | uint64_t{p[1]} << 16 |
+                            uint64_t{p[2]} << 8 | p[3];
+    if (std::memcmp(p + 4, "IDAT", 4) == 0) return;
+    if (length > file.size() - at - kFrame) {
+      DamagedImage(name, "the PNG ends too early: it is cut");
+    }
+    at += kFrame + static_cast<size_t>(length);
+  }
+}
+
 Image DecodePng(std::span<const uint8_t> file, const std::string& name,
                 const ImageLimits& limits) {
+  CheckBlocks(file, name);
   Reader reader(file);
   Job* const job = reader.job();
   if (!ReadHeader(job)) Refuse(*job, name);
