@@ -62,7 +62,10 @@ void FailExtraWords(const std::string& message, Verb* verb, int argc,
     words += (words.empty() ? "" : " ") + Printable(word);
     const char* const option =
         word.find(':') != word.npos ? "--data" : "--model";
-    if (verb->Find(option) == nullptr || verb->At(option).given()) continue;
+    const bool given = std::any_of(argv, argv + argc, [&](const char* one) {
+      return std::string_view(one).starts_with(option);
+    });
+    if (given || verb->Find(option) == nullptr) continue;
     remedy += fmt::format(" {} {}", option, Printable(word));
   }
   if (words.empty()) return;

@@ -164,10 +164,10 @@ uint32_t BatchThatFits(const Job& job, uint64_t bytes) {
   return fits;
 }
 
-// "16777216 (16.00 MiB)": rounded up, as everywhere.
+// "16777216 bytes (16.00 MiB)": rounded up, as everywhere.
 std::string WithMib(uint64_t bytes) {
   return fmt::format(
-      "{} ({:.2f} MiB)", bytes,
+      "{} bytes ({:.2f} MiB)", bytes,
       std::ceil(std::ldexp(static_cast<double>(bytes), -20) * 100) / 100);
 }
 
@@ -217,7 +217,7 @@ void FitArena(Job& job, bool resume) {
   const uint32_t batch = resume ? 0 : BatchThatFits(job, bytes);
   Fail(ErrorKind::kDoesNotFit, "the job does not fit the arena",
        fmt::format("--arena {}", Printable(o.arena)),
-       fmt::format("the plan needs {} bytes with {} thread{} and batch {}",
+       fmt::format("the plan needs {} with {} thread{} and batch {}",
                    WithMib(TotalBytes(job.plan)), job.plan.options.threads,
                    job.plan.options.threads == 1 ? "" : "s", o.batch),
        fmt::format(

@@ -112,7 +112,8 @@ std::vector<UpdateHook> ReadClipping(std::string_view text) {
                        Printable(value)),
            "A usual norm is 1 or 10");
     }
-    Take(choice, &read[k].emplace().kind, &*read[k]);
+    UpdateHook& hook = read[k].emplace();
+    Take(choice, &hook.kind, &hook);
   }
   std::vector<UpdateHook> hooks;
   for (const std::optional<UpdateHook>& hook : read) {
