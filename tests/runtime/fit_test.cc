@@ -523,6 +523,7 @@ TEST(Fit, StopsInsideAStepOverSeveralBatches) {
     Bench whole;
     ASSERT_TRUE(whole.Start(graph, plan).ok());
     whole.trainer.Initialize(1);
+    options.statistics = nullptr;
     EXPECT_EQ(Fit(whole.trainer, batches, options).Run().end,
               FitEnd::kFinished);
     for (uint64_t stop = 1; stop <= 2 * kBatches; ++stop) {
