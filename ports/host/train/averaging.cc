@@ -46,9 +46,9 @@ bool Averaging::EstimateStatistics(const std::function<bool()>& go_on) {
     training_.StartEpoch(time, 0);
     const uint32_t before = done;
     while (done < kBatches) {
-      if (!go_on()) return false;
       const Batch* const next = training_.Next();
       if (next == nullptr) break;
+      if (!go_on()) return false;
       Batch batch = *next;
       if (batch.sample_ids != nullptr && !batch.random) {
         batch.random = RandomKey{seed_, time};
