@@ -39,7 +39,7 @@ class NodeDecider {
       NodeMode& mode = d_.plan.nodes[i].mode;
       mode.train_weights =
           !d_.Frozen(i) && feeds_loss[i] && HasTrainedWeights(i);
-      mode.train_kernel = mode.train_weights && !d_.FrozenKernel(i);
+      mode.frozen_kernel = mode.train_weights && d_.FrozenKernel(i);
       mode.live_statistics =
           mode.train_weights && HasBatchStatistics(d_.NodeAt(i).kind) &&
           d_.plan.options.batch_norm == BatchNormMode::kTrain;

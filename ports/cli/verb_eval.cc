@@ -443,7 +443,7 @@ int Run(Cli& cli, const Arguments& a) {
   Evaluation e;
   if (predictor.classifier() && data.targets.kind == TargetKind::kMultiHot) {
     MatchClasses(data, predictor.Classes());
-    CheckTargets(predictor.model().graph, data.targets, a.model);
+    CheckTargets(predictor.model().graph, data.targets, model);
     e = EvaluateLabels(predictor, data);
   } else if (predictor.classifier()) {
     const std::vector<std::string> known = predictor.Classes();

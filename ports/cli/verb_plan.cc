@@ -320,6 +320,7 @@ void AddPlanVerb(Cli& cli) {
       .Group("Model");
   verb.Flag("--all", &a->all, "Show every buffer").Group("Output");
   AddJobOptions(cli, verb, &a->options);
+  verb.after.push_back([a] { a->options.head_first = a->options.finetune; });
   // So that a command for train or finetune is one for plan with the verb
   // changed. They decide nothing about memory, and nothing is written.
   AddRunOptions(verb, &a->options, &a->quiet,

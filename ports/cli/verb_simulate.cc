@@ -354,6 +354,7 @@ void AddSimulateVerb(Cli& cli) {
             "As finetune: a new head if the classes differ")
       .Group("Model");
   AddJobOptions(cli, verb, &a->options);
+  verb.after.push_back([a] { a->options.head_first = a->options.finetune; });
   AddRunOptions(verb, &a->options, &a->quiet);
 }
 

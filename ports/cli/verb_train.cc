@@ -47,6 +47,9 @@ void PrintHead(const Session& session, bool resumed) {
     Message("phase {}: {}", k + 1, PhaseText(job.options.phases[k]));
   }
   Message("run folder {}", job.options.out);
+  if (!job.data.val) {
+    Message("no validation data (val= in --data): overfitting cannot be seen");
+  }
   if (!resumed) return;
   const Counters c = session.counters();
   Message("goes on from step {}: epoch {} of {}, {} of {} batches done",
@@ -261,7 +264,7 @@ void AddTrainVerb(Cli& cli) {
 
 void AddFinetuneVerb(Cli& cli) {
   auto a = std::make_shared<TrainArguments>();
-  a->options.finetune = true;
+  a->options.finetune = a->options.head_first = true;
   Verb& verb = cli.Add(
       "finetune",
       "Continue training from a model file, with a new head if the classes "

@@ -26,7 +26,7 @@ THREADS = str(min(4, len(os.sched_getaffinity(0))))
 # 40 epochs.
 MODES = {
     "head": ["--freeze", "body", "--epochs", "20", "--batch", "32", "--lr", "0.05"],
-    "all": ["--epochs", "10", "--batch", "32", "--lr", "0.005"],
+    "all": ["--preset", "full", "--epochs", "10", "--batch", "32", "--lr", "0.005"],
 }
 
 

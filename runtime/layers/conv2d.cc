@@ -76,7 +76,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
     backward = std::max<uint64_t>(backward,
                                   simd::ColumnSumsScratch(pixels, call.out.c));
   }
-  if (call.mode.train_kernel) {
+  if (call.mode.TrainsKernel()) {
     needs->KeepInput(0);
     if (p.groups == 1) needs->GradientInBlocks(pixels);
     backward = std::max<uint64_t>(
@@ -103,7 +103,7 @@ void Backward(const Call& call) {
         call.accumulate[0], call.dx[0] + call.first * call.in[0].Count(),
         call.scratch, call.parallel);
   }
-  if (call.Wants(StepKind::kBackwardWeights) && call.mode.train_kernel) {
+  if (call.Wants(StepKind::kBackwardWeights) && call.mode.TrainsKernel()) {
     call.ForEachGradientBlock(
         s.out_c, [&](uint32_t first, uint32_t filters, float* dw) {
           simd::ConvBackwardWeights(s, call.rows, call.x[0], call.prologue[0],
@@ -173,7 +173,7 @@ void Cost(const CostCall& call, CostSink* sink) {
            {call.dy, call.weights[0], call.dx[0], call.AddedTo()}, sink);
   }
   if (!call.WantsWeights()) return;
-  if (call.mode.train_kernel) {
+  if (call.mode.TrainsKernel()) {
     call.ForEachGradientBlock(
         call.out.c, sink, [&](uint32_t filters, Touch dw) {
           Touch dy = call.dy;

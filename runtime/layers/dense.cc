@@ -47,7 +47,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   needs->ForwardScratch(
       simd::DenseForwardScratch(call.batch, in, out, call.threads) +
       std::min(formed, simd::DenseInputBytes(uint64_t{call.batch} * in)));
-  if (call.mode.train_weights && !call.mode.train_kernel) {
+  if (call.mode.train_weights && !call.mode.TrainsKernel()) {
     needs->BackwardScratch(simd::ColumnSumsScratch(call.batch, out));
   } else if (call.mode.train_weights) {
     needs->KeepInput(0);
@@ -88,7 +88,7 @@ void Backward(const Call& call) {
                          call.accumulate[0], call.dx[0], in, call.parallel);
   }
   if (!call.mode.train_weights) return;
-  if (!call.mode.train_kernel) {
+  if (!call.mode.TrainsKernel()) {
     simd::ColumnSums(call.rows, out, call.dy, call.dw[1], call.scratch,
                      call.parallel);
     return;
@@ -147,7 +147,7 @@ void Cost(const CostCall& call, CostSink* sink) {
     if (!call.As<DenseParams>().bias) return;
     sink->Stream(Kernel::kColumnSums, out, simd::kElementGrain, {call.dy});
   };
-  if (!call.mode.train_kernel) return bias();
+  if (!call.mode.TrainsKernel()) return bias();
   form();
   if (call.plan.gradient_pieces) {
     sink->Product(Kernel::kDenseWeights, {rows, in, out},

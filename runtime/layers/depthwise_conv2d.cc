@@ -53,7 +53,7 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   needs->ForwardScratch(
       simd::DepthwiseForwardScratch(s, call.batch, call.threads, formed));
   const size_t pixels = size_t{call.batch} * call.out.h * call.out.w;
-  if (call.mode.train_weights && !call.mode.train_kernel) {
+  if (call.mode.train_weights && !call.mode.TrainsKernel()) {
     needs->BackwardScratch(simd::ColumnSumsScratch(pixels, call.out.c));
   } else if (call.mode.train_weights) {
     needs->KeepInput(0);
@@ -82,7 +82,7 @@ void Backward(const Call& call) {
         call.parallel);
   }
   if (call.Wants(StepKind::kBackwardWeights) && call.mode.train_weights) {
-    if (call.mode.train_kernel) {
+    if (call.mode.TrainsKernel()) {
       simd::DepthwiseBackwardWeights(s, call.rows, {call.first, call.count},
                                      call.x[0], call.prologue[0], call.dy,
                                      call.dw[0], call.scratch, call.parallel);
@@ -110,7 +110,7 @@ void Cost(const CostCall& call, CostSink* sink) {
                   {call.dy, call.weights[0], call.dx[0], call.AddedTo()});
   }
   if (call.WantsWeights()) {
-    if (call.mode.train_kernel) {
+    if (call.mode.TrainsKernel()) {
       sink->Product(Kernel::kDepthwiseWeights, sizes, multiply_adds,
                     {call.x[0], call.dy, call.dw[0]});
     }

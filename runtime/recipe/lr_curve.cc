@@ -81,6 +81,8 @@ LrJudgement JudgeLrCurve(std::span<const LrPoint> points, uint32_t steps,
   while (low > 0 && points[low - 1].smoothed < j.first_loss - 0.1 * fall) {
     --low;
   }
+  // The mean comes late by so much.
+  low -= std::min<size_t>(low, steps / 20);
   j.low = points[low].rate;
   j.high = points[best].rate;
   if (j.limit == 0 && best + 1 == points.size()) {
@@ -91,8 +93,8 @@ LrJudgement JudgeLrCurve(std::span<const LrPoint> points, uint32_t steps,
   }
   j.verdict = LrVerdict::kFound;
   // Where the curve turns bad is seen better than where it is lowest: near its
-  // bottom it is flat. The mean comes late there, by half a decade at most, and
-  // a whole run suffers more from a rate than a single step does.
+  // bottom it is flat. The mean comes late there, too, and a whole run suffers
+  // more from a rate than a single step does.
   const double bad = j.limit > 0 ? j.limit : points.back().rate;
   j.suggestion = std::clamp(bad / 6, j.low, j.high);
   return j;

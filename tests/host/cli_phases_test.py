@@ -145,16 +145,24 @@ class Phases(Case):
         self.assertEqual(names, ["head", "last", "norm_bias", "full", "lp_ft", "gradual", "lecture"])
         self.result("source", data=self.spec + "?classes=0-2", epochs=1)
         source = self.tmp / "source" / "weights" / "last.safetensors"
-        shas = set()
+        shas = {}
         for preset in (*(n for n in names if n not in ("lecture",)), "last?k=1"):
             done = self.result(f"preset-{preset}", "--preset", preset, verb="finetune", model=source, epochs=4)
             self.assertEqual(done["epochs"], 4, preset)
-            shas.add(done["weights_sha256"])
-        self.assertEqual(len(shas), 7)
+            shas[preset] = done["weights_sha256"]
+        self.assertEqual(len(set(shas.values())), 7)
         hand = self.result("hand-head", "--freeze", "body", "--lr", 0.05, verb="finetune", model=source, epochs=4)
-        self.assertIn(hand["weights_sha256"], shas)
-        hand = self.result("hand-full", verb="finetune", model=source, epochs=4)
-        self.assertIn(hand["weights_sha256"], shas)
+        self.assertEqual(hand["weights_sha256"], shas["head"])
+        # A new head trains first where nobody says what trains.
+        plain = self.result("plain-tune", verb="finetune", model=source, epochs=4)
+        self.assertEqual(plain["weights_sha256"], shas["lp_ft"])
+        self.assertIn("--preset full", "".join(plain["notes"]))
+        one = [self.result(f"one-{len(more)}", *more, verb="finetune", model=source, epochs=1)["weights_sha256"]
+               for more in ([], ["--preset", "full"])]
+        self.assertEqual(*one)
+        known = self.result("known", verb="finetune", model=self.tmp / "plain-tune", epochs=2)
+        self.assertEqual(known["notes"], [n for n in known["notes"] if "lp_ft" not in n])
+        self.assertNotIn("phases", self.config("known"))
         lecture = self.config_of("lecture", "--preset", "lecture")
         self.assertTrue(lecture["optimizer"].startswith("adam?"))
         self.assertEqual(lecture["lr"], 0.001)

@@ -68,7 +68,7 @@ class LrFind(Case):
 
     def test_twice_the_same_and_runs_are_left_alone(self):
         before = self.model.read_bytes()
-        a, b = self.find("--steps", 30), self.find("--steps", 30)
+        a, b = self.find("--steps", 60), self.find("--steps", 60)
         self.assertEqual(a["points"], b["points"])
         easy = f"idx:{self.data}"  # what the model has learnt: there is nothing that could fall
         run("lr-find", "--finetune", "--model", self.run_folder, "--data", easy, *JOB, "--steps", 20, "--max", 1e-3, expect=10)

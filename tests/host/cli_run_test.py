@@ -369,7 +369,7 @@ class Results(RunCase):
         before = (out / "weights" / "last.safetensors").read_bytes()
         done = run("resume", out)
         self.assertIn("already finished: 2 of 2 epochs", done.stdout)
-        self.assertIn("temper train --model", done.stdout)
+        self.assertIn("--epochs 4", done.stdout)
         self.assertNotIn("samples/s", done.stdout)
         document = json.loads(run("resume", out, "--json").stdout)
         self.assertTrue(document["finished"])

@@ -99,7 +99,7 @@ TEST(Loader, BalancedDrawsEveryClassEquallyOften) {
   Dataset data = MakeDataset(200);
   for (size_t i = 0; i < 200; ++i) data.labels[i] = i % 50 == 0 ? 4 : 1;
   Loader loader(data, {.batch = 16, .seed = 3, .balanced = true});
-  EXPECT_EQ(loader.MemoryBytes() - LoaderBytes(data, 16, true),
+  EXPECT_EQ(loader.MemoryBytes() - LoaderBytes(data, 16, {}, true),
             2 * simd::kTailBytes - 3 * sizeof(size_t));
   uint64_t rare = 0, all = 0;
   std::set<uint8_t> firsts;

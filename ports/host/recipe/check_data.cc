@@ -219,7 +219,9 @@ void Checkup::CheckInitialLoss(CheckResult* to) {
        "Use --bn train", {{"--bn", "train"}, {"--freeze", ""}});
 }
 
-void Checkup::MeasureSignal(const JobOptions& options) {
+void Checkup::MeasureSignal(const JobOptions& given) {
+  JobOptions options = given;
+  if (options.dropout) options.dropout = 0;  // its noise is no scale
   const Job job = PrepareJob(options);
   const Graph& graph = job.info.graph;
   const uint32_t rows = static_cast<uint32_t>(std::min<size_t>(

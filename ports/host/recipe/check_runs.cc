@@ -50,8 +50,9 @@ void Checkup::BlameOption(const JobOptions& given, const Trial& reference,
   const auto usual_field = [&](JobOptions* o, const char* name) {
     const Catalogue all = OptimizerCatalogue();
     const Entry entry = all.entry(all.Find(optimizer));
-    o->optimizer = WithField(o->optimizer, name,
-                             DefaultText(entry, *entry.fields.Find(name)));
+    const Field* const known = entry.fields.Find(name);
+    if (known == nullptr) return;
+    o->optimizer = WithField(o->optimizer, name, DefaultText(entry, *known));
   };
   const auto usual_spec = [&](const char* name) {
     JobOptions o = given;
@@ -111,11 +112,12 @@ void Checkup::BlameOption(const JobOptions& given, const Trial& reference,
     suspect.reset(&o);
     const double score = Try(o).Score(baseline_);
     if (score > best) best = score, worst = &suspect;
-    if (score > (good + bad) / 2) break;
+    if (score > good - Margin(good, n)) break;
   }
   if (worst == nullptr || best - bad < Margin(bad, n) / 2) {
     to->evidence.push_back(
         "no single option explains it: defaults for all of them do better");
+    to->ok = true;
     return;
   }
   Find(worst->cause, 4,
@@ -127,13 +129,8 @@ void Checkup::BlameOption(const JobOptions& given, const Trial& reference,
 // Defaults do not help: data or model.
 void Checkup::BlameModel(const Trial& reference, CheckResult* to) {
   if (!classes_) return;
-  JobOptions simple = Reference();
-  simple.model = "mlp?hidden=128";
-  simple.finetune = false;
-  simple.freeze.clear();
-  simple.normalize = "channel";
-  simple.optimizer = "adam";
-  simple.lr = DefaultRate(simple);
+  JobOptions simple = Plain();
+  simple.epochs = kEpochs;
   uint64_t samples;
   SizeTrials(0.3, 1, kEpochs, &samples);
   const uint64_t n = std::min<uint64_t>(data_.val->size(), 2000);
@@ -163,8 +160,8 @@ void Checkup::BlameModel(const Trial& reference, CheckResult* to) {
 void Checkup::CheckRuns(CheckResult* to) {
   SweepReference();
   uint64_t samples;
-  const uint64_t n = std::min<uint64_t>(data_.val->size(), 2000);
   SizeTrials(0.5, 6, kEpochs, &samples);
+  const uint64_t n = ValidationFor(samples);
   const auto small = [&](JobOptions o) {
     o.epochs = kEpochs;
     return Small(std::move(o), samples, n);
@@ -194,20 +191,23 @@ void Checkup::CheckRuns(CheckResult* to) {
   }
   if (good - bad > Margin(bad, n) + 0.02) {
     to->ok = false;
-    BlameOption(given, *reference_, to);
+    if (findings_.empty()) BlameOption(given, *reference_, to);
   }
   // Rates around the one that was found, then schedules at the best of them.
   best_rate_ = good >= bad ? usual.lr : given_.lr;
   double best = most;
   for (const double factor : {1.0 / 3, 3.0}) {
+    if (Left() < 0) break;
     JobOptions o = usual;
     o.lr = usual.lr * factor;
     const double score = Try(o).Score(baseline_);
-    if (score <= best) continue;
+    // Little better is chance, above all of few validation samples.
+    if (score <= best + Margin(best, n) / 2) continue;
     best = score, best_rate_ = o.lr;
   }
   std::string schedule = "cosine";
   for (const char* const other : {"constant", "step?step_size=2"}) {
+    if (Left() < 0) break;
     JobOptions o = usual;
     o.lr = best_rate_;
     o.schedule = other;
@@ -222,11 +222,16 @@ void Checkup::CheckRuns(CheckResult* to) {
 }
 
 void Checkup::CheckLonger(CheckResult* to) {
+  if (Left() < 0) {
+    to->evidence.push_back(
+        "there is no time left for it: more --minutes, or --only 5");
+    return;
+  }
   SweepReference();
   constexpr uint32_t kFlat = 10;
   uint64_t samples;
-  const uint64_t n = std::min<uint64_t>(data_.val->size(), 2000);
   SizeTrials(0.9, 3, kFlat, &samples);
+  const uint64_t n = ValidationFor(samples);
   const bool whole = samples >= data_.train.size();
   // A small data set can be gone through more often: it shows what it memorises.
   uint32_t epochs = kFlat;
@@ -243,12 +248,20 @@ void Checkup::CheckLonger(CheckResult* to) {
   } else if (sweep_.curve.suggestion > 0) {
     flat.lr = sweep_.curve.suggestion;
   }
-  const JobOptions small = Small(flat, samples, n);
-  const Trial trial = Try(small);
+  JobOptions small = Small(flat, samples, n);
+  Trial trial = Try(small);
+  if (trial.diverged && flat.lr != given_.lr) {
+    // It was not the user who chose this rate.
+    to->evidence.push_back(
+        fmt::format("at a flat rate of {} it explodes", Rate(flat.lr)));
+    small.lr = flat.lr = std::min(given_.lr, flat.lr / 3);
+    trial = Try(small);
+  }
   if (trial.diverged || trial.epochs.empty()) {
     to->ok = false;
     to->evidence.push_back(fmt::format(
         "at a flat rate of {} it explodes: lower it", Rate(flat.lr)));
+    if (!findings_.empty()) return;
     Find(Cause::kRateHigh, 5, to->evidence.back(),
          fmt::format("Use --lr {}", Rate(flat.lr / 3)),
          {{"--lr", Rate(flat.lr / 3)}});
@@ -309,6 +322,7 @@ void Checkup::CheckLonger(CheckResult* to) {
   double best = trial.Score(baseline_);
   std::string schedule = "constant";
   for (const char* const other : {"cosine", "step"}) {
+    if (Left() < 0) break;
     JobOptions o = small;
     o.schedule = std::string(other) == "step"
                      ? fmt::format("step?step_size={}", (epochs * 2 + 2) / 3)
@@ -318,6 +332,50 @@ void Checkup::CheckLonger(CheckResult* to) {
     if (score > best) best = score, schedule = other;
   }
   best_ = {{"--lr", Rate(flat.lr)}, {"--schedule", schedule}};
+  BlameCapacity(trial, small, best, to);
+}
+
+// Both low, and no longer falling: the model is too weak, if a plain one does
+// better with the same samples and epochs.
+void Checkup::BlameCapacity(const Trial& flat, const JobOptions& options,
+                            double best, CheckResult* to) {
+  const std::vector<TrialEpoch>& e = flat.epochs;
+  if (!classes_ || e.size() < 6 || !findings_.empty() || from_file_) return;
+  if (flat.train_accuracy - e.back().val_accuracy > 0.03) return;
+  const size_t third = e.size() - 1 - e.size() / 3;
+  const double slope = (e[third].loss - e.back().loss) / e[third].loss /
+                       static_cast<double>(e.size() - 1 - third);
+  if (slope > 0.01) return;  // it needs more time, not more units
+  JobOptions plain = Plain();
+  plain.epochs = options.epochs;
+  plain.samples = options.samples;
+  const double other = Try(plain).Score(0);
+  if (other - best < Margin(best, ValidationFor(data_.train.size()))) return;
+  to->ok = false;
+  Find(Cause::kCapacity, 5,
+       fmt::format("training {}, validation {}: both low and flat; a plain mlp "
+                   "of 128 units reaches {}, this model {} at best",
+                   Percent(flat.train_accuracy), Percent(e.back().val_accuracy),
+                   Percent(other), Percent(best)),
+       "Use a larger model");
+}
+
+// A model that hardly ever fails, for comparison.
+JobOptions Checkup::Plain() const {
+  JobOptions o = Reference();
+  o.model = "mlp?hidden=128";
+  o.finetune = false;
+  o.freeze.clear();
+  o.normalize = "channel";
+  o.optimizer = "adam";
+  o.lr = DefaultRate(o);
+  return o;
+}
+
+// As many validation samples as say something, for a part of the time.
+uint64_t Checkup::ValidationFor(uint64_t train_samples) const {
+  return std::min<uint64_t>(data_.val->size(),
+                            std::max<uint64_t>(2000, train_samples / 4));
 }
 
 }  // namespace temper::host

@@ -39,7 +39,8 @@ std::optional<double> FieldIn(const std::string& spec,
 
 void Checkup::CheckTiny(CheckResult* to) {
   const JobOptions own = Tiny(given_);
-  const Memorised first = Memorise(own, kMostSteps, kEnough);
+  const double seconds = 0.1 * options_.minutes * 60;
+  const Memorised first = Memorise(own, kMostSteps, kEnough, seconds);
   const std::string sample = fmt::format("{} samples", own.batch);
   const auto passed = [&](const Memorised& m) {
     return classes_ ? fmt::format(
@@ -78,7 +79,7 @@ void Checkup::CheckTiny(CheckResult* to) {
       FieldIn(given_.optimizer.substr(0, given_.optimizer.find('?')),
               OptimizerCatalogue(), "momentum");
   const auto works = [&](const JobOptions& o) {
-    const Memorised m = Memorise(o, kMostSteps, kEnough);
+    const Memorised m = Memorise(o, kMostSteps, kEnough, seconds);
     memorised_ = m.done;
     return m.done;
   };
@@ -115,11 +116,18 @@ void Checkup::CheckTiny(CheckResult* to) {
       return;
     }
   }
-  // Lower first: a rate that is too large also kills units.
+  // Where the loss has hardly moved, higher ones first; else lower ones: a rate
+  // that is too large also kills units. 0 stands for the usual rate.
   const double usual = DefaultRate(Reference());
-  for (const double factor : {0.1, 0.01, 10.0, 100.0, 0.0}) {
+  const bool still =
+      !first.diverged && std::abs(first.loss - first.first_loss) <
+                             0.05 * std::abs(first.first_loss);
+  const std::vector<double> factors =
+      still ? std::vector<double>{0, 10, 100, 0.1, 0.01}
+            : std::vector<double>{0.1, 0.01, 0, 10, 100};
+  for (const double factor : factors) {
     JobOptions o = own;
-    o.lr = factor == 0.0 ? usual : own.lr * factor;
+    o.lr = factor == 0 ? usual : own.lr * factor;
     if (o.lr == own.lr || !works(o)) continue;
     const bool high = o.lr < own.lr;
     Find(high ? Cause::kRateHigh : Cause::kRateLow, 2,

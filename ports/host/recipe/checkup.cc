@@ -20,6 +20,13 @@ using Clock = std::chrono::steady_clock;
 
 constexpr uint64_t kSeed = 2;  // of subsets
 
+int GroupOf(recipe::Cause cause) {
+  return cause <= recipe::Cause::kLabels        ? 0
+         : cause <= recipe::Cause::kNotFinite   ? 1
+         : cause <= recipe::Cause::kOverfitting ? 2
+                                                : 3;
+}
+
 }  // namespace
 
 std::string WithField(const std::string& spec, const std::string& field,
@@ -240,9 +247,11 @@ void Checkup::SizeTrials(double share, uint32_t trials, uint32_t epochs,
   const double all = 0.8 * seconds * std::max(1.0, samples_per_second_);
   const uint64_t fits =
       static_cast<uint64_t>(all / (static_cast<double>(trials) * epochs));
+  // Fewer than 100 steps say nothing of an option, whatever the time.
+  const uint64_t least =
+      (uint64_t{100} * given_.batch * given_.accumulate + epochs - 1) / epochs;
   *samples = std::clamp<uint64_t>(
-      fits, std::min<uint64_t>(data_.train.size(), 8 * given_.batch),
-      data_.train.size());
+      fits, std::min<uint64_t>(data_.train.size(), least), data_.train.size());
 }
 
 }  // namespace temper::host

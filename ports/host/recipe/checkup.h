@@ -100,6 +100,10 @@ class Checkup {
   void BlameOption(const JobOptions& given, const Trial& reference,
                    CheckResult* to);
   void BlameModel(const Trial& reference, CheckResult* to);
+  void BlameCapacity(const Trial& flat, const JobOptions& options, double best,
+                     CheckResult* to);
+  JobOptions Plain() const;
+  uint64_t ValidationFor(uint64_t train_samples) const;
 
   const JobOptions given_;
   const CheckupOptions options_;

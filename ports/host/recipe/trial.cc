@@ -94,8 +94,9 @@ Trial RunTrial(const JobOptions& options) {
 }
 
 Memorised Memorise(const JobOptions& options, uint32_t most_steps,
-                   double enough) {
+                   double enough, double seconds) {
   Memorised m;
+  const auto start = Clock::now();
   Lab lab(PrepareJob(options), 0);
   const Job& job = lab.job();
   const bool classes = models::IsClassifier(job.info.graph);
@@ -103,6 +104,10 @@ Memorised Memorise(const JobOptions& options, uint32_t most_steps,
   const Batch* const batch = lab.loader().Next();
   const float rate = static_cast<float>(job.options.lr);
   for (; m.steps < most_steps && !m.done; ++m.steps) {
+    if (m.steps >= kLeastMemorySteps &&
+        std::chrono::duration<double>(Clock::now() - start).count() > seconds) {
+      break;
+    }
     Batch keyed = *batch;
     keyed.random = RandomKey{job.options.seed, m.steps};
     const StepResult r = lab.trainer().Step(keyed, rate);

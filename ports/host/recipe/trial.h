@@ -39,7 +39,9 @@ struct Trial {
 Trial RunTrial(const JobOptions& options);
 
 // A training on one batch, all samples of options.samples: until all of them are
-// right in training mode, or for values the loss is `enough` times the first one.
+// right in training mode, or for values the loss is `enough` times the first one;
+// or until `most_steps`, or after `seconds`, but not before kLeastMemorySteps.
+inline constexpr uint32_t kLeastMemorySteps = 100;
 struct Memorised {
   bool done = false, diverged = false;
   uint32_t steps = 0;
@@ -47,7 +49,7 @@ struct Memorised {
   double evaluated_accuracy = 0;  // in evaluation mode, after it
 };
 Memorised Memorise(const JobOptions& options, uint32_t most_steps,
-                   double enough);
+                   double enough, double seconds);
 
 }  // namespace temper::host
 

@@ -102,4 +102,27 @@ std::string_view CurveWatch::Epoch(const MetricsRow& row) {
   return "";
 }
 
+std::string_view CurveWatch::Exploded(uint64_t step, double rate) {
+  if (facts_.first_loss <= 0 || facts_.expected_loss <= 0) return "";
+  facts_.diverged = true;
+  recipe::Diagnosis found[recipe::kMostDiagnoses];
+  if (recipe::Diagnose(points_, facts_, found) == 0) return "";
+  last_ = found[0];
+  const auto end =
+      last_.cause == recipe::Cause::kRateHigh
+          ? fmt::format_to_n(
+                text_, sizeof(text_),
+                "exploded at step {}; the first loss {:.3g} was right "
+                "(expected "
+                "{:.3g}): the rate is too large, not the first weights. Try "
+                "--lr {:.1g}",
+                step + 1, facts_.first_loss, facts_.expected_loss, rate / 10)
+          : fmt::format_to_n(
+                text_, sizeof(text_),
+                "exploded at step {}; the first loss {:.3g} was wrong already "
+                "(expected {:.3g}): scale of inputs or first weights",
+                step + 1, facts_.first_loss, facts_.expected_loss);
+  return {text_, std::min(sizeof(text_), end.size)};
+}
+
 }  // namespace temper::host

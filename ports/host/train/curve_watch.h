@@ -22,6 +22,9 @@ class CurveWatch {
   // After an epoch: what has become certain, as one line; empty: nothing new.
   // Valid until the next call.
   std::string_view Epoch(const MetricsRow& row);
+  // Of a run that ended at a number that is not finite: what it was; empty: not
+  // known.
+  std::string_view Exploded(uint64_t step, double rate);
   const recipe::Diagnosis& last() const { return last_; }
 
  private:

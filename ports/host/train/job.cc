@@ -28,6 +28,7 @@
 #include "ports/host/train/loss_option.h"
 #include "ports/host/train/normalization.h"
 #include "ports/host/train/phases.h"
+#include "ports/host/train/presets/preset.h"
 #include "ports/host/train/runs.h"
 #include "ports/host/train/specs.h"
 #include "ports/host/train/validation_metrics.h"
@@ -406,6 +407,27 @@ Outside OutsideBytes(const Job& job) {
   return o;
 }
 
+namespace {
+
+// finetune: what trains if nobody says so. A new head would spoil the features
+// below it (docs/recipe.md has the figures).
+void ChoosePhases(const JobOptions& given, Job& job) {
+  JobOptions& o = job.options;
+  if (!o.head_first || job.head_rows.empty() || !o.freeze.empty() ||
+      !o.phases.empty() || o.epochs < 2 || o.backend != "highway") {
+    return;
+  }
+  for (const PresetOption& one : ReadPreset("lp_ft", o, given.lr != 0.0)) {
+    if (one.key == "phases") ReadPhases(one.value, &o.phases);
+  }
+  job.notes.push_back(fmt::format(
+      "the head is new: it trains alone for {} of {} epochs, then everything "
+      "(--preset lp_ft); --preset full trains everything from the start",
+      o.phases.front().epochs, o.epochs));
+}
+
+}  // namespace
+
 Job PrepareJob(const JobOptions& options) {
   JobOptions o = options;
   o.model = WeightsFile(options.model);
@@ -451,6 +473,7 @@ Job PrepareJob(const JobOptions& options) {
     if (!status.ok()) FailStatus(status, graph, "--label-smoothing");
   }
   KeepInherited(job);
+  ChoosePhases(options, job);
   CheckMonitor(job);
   NoteIgnoredOptions(job, false);
   if (options.lr == 0.0) NoteLargeTargets(job);

@@ -88,6 +88,9 @@ struct JobOptions {
                                     // exact
   double save_seconds = 60.0;
   bool overwrite = false;
+  // finetune: a new head trains first (preset lp_ft) where nothing is said about
+  // what trains. Not stored: the phases are.
+  bool head_first = false;
   bool numbered =
       false;  // `out` or the first of out-2, out-3, ... that is free
   // Planned for another machine, which has `threads` CPUs (simulate). Not

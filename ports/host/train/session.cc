@@ -552,7 +552,14 @@ void Session::Diverged(const Status& status) {
     why = fmt::format("layer {}: {}", job_.info.graph.nodes[status.node].name,
                       why);
   }
-  recorder_->FailDiverged(counters(), why);
+  const Counters at = counters();
+  if (const std::string_view said =
+          curves_->Exploded(at.Steps(), job_.options.lr);
+      !said.empty()) {
+    observer_.OnNote(said);
+    recorder_->Diagnosis(curves_->last(), at.Epochs() + 1);
+  }
+  recorder_->FailDiverged(at, why);
 }
 
 }  // namespace temper::host

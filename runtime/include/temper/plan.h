@@ -144,7 +144,7 @@ Status VisitWeights(const Graph& graph,
 struct NodeMode {
   bool backward = false;       // a gradient reaches this node
   bool train_weights = false;  // its weights are updated
-  bool train_kernel = false;   // and the kernel is one of them
+  bool frozen_kernel = false;  // but not its kernel
   bool live_statistics =
       false;  // batch norm: uses and updates batch statistics
   bool need_dx[kMaxInputs] = {};  // a node below needs this input's gradient
@@ -158,12 +158,16 @@ struct NodeMode {
   // they read it is derived: y is never stored.
   bool derived = false;
   bool derived_input[kMaxInputs] = {};  // this input is derived
+
+  constexpr bool TrainsKernel() const {
+    return train_weights && !frozen_kernel;
+  }
 };
 
 // Whether a weight of this role is updated in such a node.
 constexpr bool Trains(const NodeMode& mode, WeightRole role) {
   return mode.train_weights && IsTrained(role) &&
-         (mode.train_kernel || role != WeightRole::kKernel);
+         (mode.TrainsKernel() || role != WeightRole::kKernel);
 }
 
 enum class TensorKind : uint32_t {
