@@ -265,13 +265,16 @@ class Techniques(Case):
         table.write_text("a,b,y\n" + "".join(f"{i},{i % 7},{300 * i}\n" for i in range(40)))
         job = ["--model", "mlp", "--data", f"csv:{table}?target=y", "--batch", 8]
         self.assertIn("pictures", message(run("plan", *job, "--augment", "hflip", expect=64)))
-        self.assertIn("targets reach 1.17e+04", run("plan", *job).stderr)
-        self.assertNotIn("targets reach", run("plan", *job, "--lr", "1e-6").stderr)
-        text = message(run("plan", "--model", "mlp", "--data", self.spec, "--batch", 64, "--arena", "200KiB", expect=11))
+        self.assertIn("targets reach 1.17e+04", run("plan", *job, "--json").stdout)
+        self.assertNotIn("targets reach", run("plan", *job, "--lr", "1e-6", "--json").stdout)
+        plan = ["plan", "--model", "mlp?hidden=16", "--data", self.spec, "--threads", 1, "--batch"]
+        few, many = (json.loads(run(*plan, n, "--json").stdout)["arena_bytes"] for n in (1, 64))
+        arena = ["--arena", (few + many) // 2]
+        text = message(run(*plan, 64, *arena, expect=11))
         batch = int(re.search(r"--batch (\d+)", text).group(1))
         self.assertIn(" MiB)", text)
-        run("plan", "--model", "mlp", "--data", self.spec, "--batch", batch, "--arena", "200KiB")
-        run("plan", "--model", "mlp", "--data", self.spec, "--batch", batch + 1, "--arena", "200KiB", expect=11)
+        run(*plan, batch, *arena)
+        run(*plan, batch + 1, *arena, expect=11)
         for words, arguments in (("unknown option -V\n  Did you mean '--version'?", ["-V"]), ("Did you mean 'check'", ["data", "chekc", "x"]),
                                  ("MODEL is missing: ", ["predict"]),
                                  ("not expected: mlp idx:x\n  Did you mean --model mlp --data idx:x?", ["train", "mlp", "idx:x"])):
