@@ -72,7 +72,11 @@ std::string Unknown(std::string_view what, std::string_view name,
   const std::string_view near = NearestName(name, known);
   if (!near.empty()) return text + Text("; did you mean ", InQuotes(near), "?");
   text += "; there are";
-  for (const std::string_view one : known) text += Text(" ", one);
+  const char* before = " ";
+  for (const std::string_view one : known) {
+    text += Text(before, one);
+    before = ", ";
+  }
   return text;
 }
 
@@ -279,7 +283,7 @@ std::string CompleteSpec(std::string_view text, const Catalogue& catalogue) {
     }
   };
   add(entry.fields, entry);
-  add(catalogue.common, {});
+  add(catalogue.common, catalogue.Common());
   return complete.Text();
 }
 

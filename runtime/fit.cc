@@ -86,12 +86,23 @@ StepResult Fit::TrainBatch(const StepOptions& options) {
 }
 
 // Several batches and one update. What is returned is about all of them.
-StepResult Fit::TrainGroup(const StepOptions& options) {
+StepResult Fit::TrainGroup(const StepOptions& options, bool* stopped) {
   StepResult all;
   double loss = 0, error = 0;
+  const FitState before = state_;
+  if (options_.statistics != nullptr) {
+    trainer_.TakeStatistics(options_.statistics);
+  }
   for (uint64_t i = 0;
        i < options_.accumulate && state_.batch < options_.batches_per_epoch;
        ++i) {
+    if (i > 0 && options_.statistics != nullptr && !MayContinue()) {
+      trainer_.DropGathered();
+      trainer_.RestoreStatistics(options_.statistics);
+      state_ = before;
+      *stopped = true;
+      return {};
+    }
     const std::optional<Batch> batch = NextBatch();
     if (!batch) break;
     const StepResult r = trainer_.Accumulate(*batch);
@@ -117,8 +128,13 @@ bool Fit::TrainEpoch(FitResult* result) {
       return false;
     }
     const StepOptions options = OptionsOfStep();
-    const StepResult r =
-        options_.accumulate > 1 ? TrainGroup(options) : TrainBatch(options);
+    bool stopped = false;
+    const StepResult r = options_.accumulate > 1 ? TrainGroup(options, &stopped)
+                                                 : TrainBatch(options);
+    if (stopped) {
+      *result = Stopped();
+      return false;
+    }
     if (!r.status.ok()) {
       *result = Failed(r.status, false);
       return false;
@@ -141,7 +157,9 @@ bool Fit::TrainEpoch(FitResult* result) {
 
 bool Fit::Validate(FitMeans* means, FitResult* result) {
   for (FitObserver* const observer : observers_) {
-    observer->OnValidation(*this);
+    if (observer->OnValidation(*this)) continue;
+    *result = Stopped();
+    return false;
   }
   validation_.start(validation_.context, 0, 0);
   uint64_t correct = 0;
@@ -222,14 +240,19 @@ void BestKeeper::Look(const Trainer& trainer, const EpochReport& report) {
   const double now = !val                         ? 0
                      : monitor == Monitor::kScore ? val->score
                                                   : val->accuracy;
-  const bool improved =
+  // Among equal accuracies the loss decides.
+  const bool best =
       !val || epoch == 0 ||
-      (by_loss ? val->loss < loss - min_delta : now > accuracy + min_delta);
-  // The loss decides between equals.
-  const bool tie =
-      val && !improved && !by_loss && now == accuracy && val->loss < loss;
-  waited = improved || tie ? 0 : waited + 1;
-  if (!improved && !tie) return;
+      (by_loss ? val->loss < loss
+               : now > accuracy || (now == accuracy && val->loss < loss));
+  // Patience has a mark of its own: many small gains in a row are one large one.
+  const bool enough = !val || epoch == 0 ||
+                      (min_delta == 0.0 ? best
+                       : by_loss        ? val->loss < mark - min_delta
+                                        : now > mark + min_delta);
+  waited = enough ? 0 : waited + 1;
+  if (enough && val) mark = by_loss ? val->loss : now;
+  if (!best) return;
   epoch = report.epoch;
   if (val) {
     accuracy = now;

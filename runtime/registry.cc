@@ -99,6 +99,7 @@ Catalogue InitializerCatalogue() {
             "by the activation that follows: he_normal, or xavier_normal"};
   };
   catalogue.common = CommonInitializerFields();
+  catalogue.common_defaults = DefaultsOf<InitializeCommon>;
   return catalogue;
 }
 Catalogue UpdateHookCatalogue() {

@@ -454,7 +454,11 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
     if (check_memory_) PoisonDead(s, false);
   }
   if (mode == Mode::kAccumulate) {
-    if (gathered_++ == 0) first_rows_ = batch.rows, gathered_rows_ = 0;
+    if (gathered_++ == 0) {
+      first_rows_ = batch.rows;
+      gathered_rows_ = 0;
+      first_draw_ = draw;
+    }
     gathered_rows_ += batch.rows;
   }
   if (mode == Mode::kStep) EndUpdate();

@@ -1,6 +1,7 @@
 // What ends a training step: the optimizer takes gradients, as a whole or in
 // the blocks and pieces in which backward makes them, and hooks run before and
 // after. See temper/trainer.h, optimizer.h, update_hook.h.
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -217,6 +218,35 @@ Status Trainer::Apply(const StepOptions& options) {
   gathered_ = 0;
   EndUpdate();
   return status.ok() ? MemoryStatus() : status;
+}
+
+void Trainer::DropGathered() {
+  if (memory_.data == nullptr || gathered_ == 0) return;
+  gathered_ = 0;
+  StepStateOf(plan_, memory_.data)->draws = first_draw_;
+}
+
+size_t Trainer::StatisticsCount() const {
+  size_t count = 0;
+  for (const TensorView& view : tensors_) {
+    if (view.spec->role == WeightRole::kBuffer) count += view.count;
+  }
+  return count;
+}
+
+void Trainer::TakeStatistics(float* to) const {
+  for (const TensorView& view : tensors_) {
+    if (view.spec->role != WeightRole::kBuffer) continue;
+    to = std::copy_n(view.data, view.count, to);
+  }
+}
+
+void Trainer::RestoreStatistics(const float* from) {
+  for (const TensorView& view : tensors_) {
+    if (view.spec->role != WeightRole::kBuffer) continue;
+    std::copy_n(from, view.count, view.data);
+    from += view.count;
+  }
 }
 
 void Trainer::EndUpdate() {

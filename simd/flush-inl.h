@@ -14,6 +14,10 @@
 namespace temper::simd {
 
 inline constexpr float kTiny = 0x1p-63f;
+// For means of squares, which meet no large multiplication: they are flushed
+// where they would be subnormal, not where kTiny is, whose root is 3e-10 and no
+// small gradient.
+inline constexpr float kTinySquare = 0x1p-126f;
 
 }  // namespace temper::simd
 #endif  // TEMPER_SIMD_FLUSH_ONCE_

@@ -6,6 +6,8 @@
 #define TEMPER_SIMD_UPDATE_INL_H_
 #endif
 
+#include <cmath>
+
 #include "hwy/highway.h"
 #include "simd/flush-inl.h"
 #include "simd/lanes-inl.h"
@@ -63,6 +65,18 @@ bool SgdRange(size_t begin, size_t end, const SgdStep& s, const float* g,
                          : SgdScaled<true>(begin, end, s, g, w, v);
 }
 
+// Gradients below this do not count in a mean of squares with `rest` as the
+// share of the newest: their part would be subnormal.
+inline float LeastGradient(float rest) { return 0x1p-62f / std::sqrt(rest); }
+
+// x / divisor, and 0 where `squares` is 0: no gradient so far has counted, and
+// the divisor is eps alone, which may be anything.
+template <class V>
+HWY_INLINE V StepBy(V x, V divisor, V squares) {
+  const hn::DFromV<V> d;
+  return hn::IfThenZeroElse(hn::Eq(squares, hn::Zero(d)), hn::Div(x, divisor));
+}
+
 template <bool kCentered, bool kMomentum>
 bool RmspropLoop(size_t begin, size_t end, const RmspropStep& s,
                  const float* HWY_RESTRICT g, float* HWY_RESTRICT w,
@@ -72,6 +86,7 @@ bool RmspropLoop(size_t begin, size_t end, const RmspropStep& s,
   const auto v_lr = hn::Set(d, -s.lr);
   const auto v_alpha = hn::Set(d, s.alpha);
   const auto v_rest = hn::Set(d, 1.0f - s.alpha);
+  const float least = LeastGradient(1.0f - s.alpha);
   const auto v_eps = hn::Set(d, s.eps);
   const auto v_momentum = hn::Set(d, s.momentum);
   const auto v_decay = hn::Set(d, s.decay);
@@ -83,9 +98,11 @@ bool RmspropLoop(size_t begin, size_t end, const RmspropStep& s,
     // Times 1 is exact.
     const auto gradient =
         hn::MulAdd(v_decay, weight, hn::Mul(v_scale, access.Load(g + i)));
-    const auto square = hn::Mul(gradient, gradient);
+    const auto counted = FlushTiny(gradient, least);
+    const auto square = hn::Mul(counted, counted);
     const auto mean_square = FlushTiny(
-        hn::MulAdd(v_rest, square, hn::Mul(v_alpha, access.Load(v + i))));
+        hn::MulAdd(v_rest, square, hn::Mul(v_alpha, access.Load(v + i))),
+        kTinySquare);
     access.Store(mean_square, v + i);
     auto under_root = mean_square;
     if constexpr (kCentered) {
@@ -95,7 +112,8 @@ bool RmspropLoop(size_t begin, size_t end, const RmspropStep& s,
       access.Store(mean, m + i);
       under_root = hn::Max(hn::NegMulAdd(mean, mean, mean_square), zero);
     }
-    auto step = hn::Div(gradient, hn::Add(hn::Sqrt(under_root), v_eps));
+    auto step =
+        StepBy(gradient, hn::Add(hn::Sqrt(under_root), v_eps), mean_square);
     if constexpr (kMomentum) {
       step = FlushTiny(hn::MulAdd(v_momentum, access.Load(b + i), step));
       access.Store(step, b + i);
@@ -151,6 +169,7 @@ bool AdagradRange(size_t begin, size_t end, const AdagradStep& s,
   const auto v_lr = hn::Set(d, -s.lr);
   const auto v_eps = hn::Set(d, s.eps);
   const auto v_initial = hn::Set(d, s.initial);
+  const float least = LeastGradient(1.0f);
   const auto v_decay = hn::Set(d, s.decay);
   const auto v_scale = hn::Set(d, s.scale);
   auto poison = hn::Zero(d);
@@ -159,12 +178,13 @@ bool AdagradRange(size_t begin, size_t end, const AdagradStep& s,
     const auto weight = access.Load(w + i);
     const auto gradient =
         hn::MulAdd(v_decay, weight, hn::Mul(v_scale, access.Load(g + i)));
-    const auto squares =
-        FlushTiny(hn::MulAdd(gradient, gradient, access.Load(sum + i)));
+    const auto counted = FlushTiny(gradient, least);
+    const auto squares = FlushTiny(
+        hn::MulAdd(counted, counted, access.Load(sum + i)), kTinySquare);
     access.Store(squares, sum + i);
-    const auto root = hn::Add(hn::Sqrt(hn::Add(v_initial, squares)), v_eps);
-    const auto updated =
-        FlushTiny(hn::MulAdd(v_lr, hn::Div(gradient, root), weight));
+    const auto all = hn::Add(v_initial, squares);
+    const auto step = StepBy(gradient, hn::Add(hn::Sqrt(all), v_eps), all);
+    const auto updated = FlushTiny(hn::MulAdd(v_lr, step, weight));
     access.Store(updated, w + i);
     // An infinite sum makes a step of 0: it must be seen by itself.
     poison = hn::MulAdd(updated, zero, poison);
@@ -187,6 +207,7 @@ bool AdamLoop(size_t begin, size_t end, const AdamStep& s,
   const auto v_decay = hn::Set(d, s.decay);
   const auto v_keep = hn::Set(d, s.keep);
   const auto v_root = hn::Set(d, s.root);
+  const float least = LeastGradient(s.beta2_rest);
   const auto v_scale = hn::Set(d, s.scale);
   auto poison = hn::Zero(d);
   const auto zero = hn::Zero(d);
@@ -198,9 +219,11 @@ bool AdamLoop(size_t begin, size_t end, const AdamStep& s,
     const auto mean =
         FlushTiny(hn::MulAdd(v_rest1, hn::Sub(gradient, old), old));
     access.Store(mean, m + i);
-    const auto square = hn::Mul(gradient, gradient);
+    const auto counted = FlushTiny(gradient, least);
+    const auto square = hn::Mul(counted, counted);
     const auto mean_square = FlushTiny(
-        hn::MulAdd(v_rest2, square, hn::Mul(v_beta2, access.Load(v + i))));
+        hn::MulAdd(v_rest2, square, hn::Mul(v_beta2, access.Load(v + i))),
+        kTinySquare);
     access.Store(mean_square, v + i);
     auto under_root = mean_square;
     if constexpr (kMax) {
@@ -208,8 +231,9 @@ bool AdamLoop(size_t begin, size_t end, const AdamStep& s,
       access.Store(under_root, h + i);
     }
     const auto divisor = hn::MulAdd(hn::Sqrt(under_root), v_root, v_eps);
-    const auto updated = FlushTiny(
-        hn::MulAdd(v_lr, hn::Div(mean, divisor), hn::Mul(v_keep, weight)));
+    const auto step = StepBy(mean, divisor, under_root);
+    const auto updated =
+        FlushTiny(hn::MulAdd(v_lr, step, hn::Mul(v_keep, weight)));
     access.Store(updated, w + i);
     poison = hn::MulAdd(updated, zero, poison);
     poison = hn::MulAdd(mean_square, zero, poison);
@@ -230,7 +254,7 @@ void SoftThresholdRange(size_t begin, size_t end, float threshold,
   const auto zero = hn::Zero(d);
   ForEachVector(d, begin, end, [&](auto access, size_t i) HWY_ATTR {
     const auto x = access.Load(w + i);
-    const auto size = hn::Max(hn::Sub(hn::Abs(x), by), zero);
+    const auto size = FlushTiny(hn::Max(hn::Sub(hn::Abs(x), by), zero));
     // 0 has no sign; NaN stays.
     const auto small = hn::Le(hn::Abs(x), by);
     access.Store(

@@ -2,7 +2,9 @@
 // matter. Each returns true if a new weight or state is NaN or infinite.
 // New weights and state smaller than 2^-63 in magnitude are flushed to +0
 // (flush-inl.h): weight decay and momentum would shrink unused ones to
-// subnormals that never reach 0. Error: <= 2 ULP per step against
+// subnormals that never reach 0. Means and sums of squares (v, s) are flushed
+// below 2^-126; gradients below 2^-62 / sqrt(share of the newest square) do not
+// count in them, and where u or initial + s is 0 the step is 0. Error: <= 2 ULP per step against
 // tests/reference/update.h.
 #ifndef TEMPER_SIMD_UPDATE_H_
 #define TEMPER_SIMD_UPDATE_H_

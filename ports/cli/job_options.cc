@@ -60,12 +60,29 @@ struct Shorthand {
   bool flag = false;
 };
 
+// That the entry has the field, or else which ones do.
+std::string WhoHas(const SpecOption& of, const std::string& entry_name,
+                   const char* field) {
+  const Catalogue& catalogue = of.catalogue;
+  std::string names;
+  for (uint32_t i = 0; i < catalogue.count; ++i) {
+    const Entry entry = catalogue.entry(i);
+    if (entry.fields.Find(field) == nullptr) continue;
+    if (entry.name == entry_name) {
+      return fmt::format("It is a field of {} {}", of.name, entry.name);
+    }
+    names += (names.empty() ? "" : ", ") + std::string(entry.name);
+  }
+  if (names.empty()) return fmt::format("It is a field of every {}", of.name);
+  return fmt::format("Of {} these have {}: {}", of.name, field, names);
+}
+
 // `field` of the spec, by an option of its own.
 void AddShorthand(Verb& verb, const char* name, const SpecOption& of,
                   const char* field_name) {
   const Catalogue& catalogue = of.catalogue;
   // Described by the first entry that has it.
-  Entry entry;
+  Entry entry = catalogue.Common();
   const Field* field = catalogue.common.Find(field_name);
   for (uint32_t i = 0; i < catalogue.count && field == nullptr; ++i) {
     entry = catalogue.entry(i);
@@ -110,7 +127,7 @@ void AddShorthand(Verb& verb, const char* name, const SpecOption& of,
       const bool typed = option.from == kCommandLine;
       Fail(option.Wrong(), typed ? std::string(name) : option.from,
            typed ? "" : std::string(option.Key()), wrong,
-           fmt::format("It is a field of {} {}", of.name, Printable(*of.spec)));
+           WhoHas(of, spec.name, field_name));
     }
     *of.spec = spec.Text();
     std::string& from = verb.At(of.name).from;

@@ -44,23 +44,66 @@ void Declare(Option& option, CLI::App& app, std::deque<Words>* words) {
   throw Failure(ErrorKind::kUsage, text);
 }
 
+// Words without an option in front of them, where a verb takes none: perhaps the
+// option was forgotten. Returns if that is not what `message` says.
+void FailExtraWords(const std::string& message, Verb* verb, int argc,
+                    char** argv) {
+  constexpr std::string_view kExtras = "not expected: ";
+  const size_t at = message.find(kExtras);
+  if (verb == nullptr || at == std::string::npos) return;
+  // CLI11 tells them last first.
+  const std::string extras = " " + message.substr(at + kExtras.size()) + " ";
+  std::string words, remedy;
+  for (int i = 2; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word.starts_with('-') || extras.find(" " + word + " ") == extras.npos) {
+      continue;
+    }
+    words += (words.empty() ? "" : " ") + Printable(word);
+    const char* const option =
+        word.find(':') != word.npos ? "--data" : "--model";
+    const bool given = std::any_of(argv, argv + argc, [&](const char* one) {
+      return std::string_view(one).starts_with(option);
+    });
+    if (given || verb->Find(option) == nullptr) continue;
+    remedy += fmt::format(" {} {}", option, Printable(word));
+  }
+  if (words.empty()) return;
+  Usage(fmt::format(
+      "not expected: {}\n  {}", words,
+      remedy.empty()
+          ? fmt::format("`temper {} --help` lists what there is.", verb->name)
+          : "Did you mean" + remedy + "?"));
+}
+
 // What CLI11 says of a word it does not know, with the nearest one we do.
 [[noreturn]] void FailWords(const std::string& message, std::deque<Verb>& verbs,
                             Verb* verb, int argc, char** argv) {
-  std::vector<std::string> known = {"--help"};
+  std::vector<std::string> known;
   if (verb != nullptr) {
     for (const Option& option : verb->options) {
       for (const std::string& one : option.names) {
         if (one.starts_with("--")) known.push_back(one);
       }
     }
+    known.push_back("--help");
   } else {
-    known.push_back("--version");
     for (const Verb& one : verbs) known.push_back(one.name);
   }
   const std::vector<std::string_view> names(known.begin(), known.end());
   const std::string help = fmt::format("`temper {}--help` lists ",
                                        verb != nullptr ? verb->name + " " : "");
+  if (verb == nullptr && argc > 1 && argv[1][0] == '-' && argv[1][1] != '\0') {
+    known = {"--help", "--version"};
+    const std::vector<std::string_view> own(known.begin(), known.end());
+    const std::string near(NearestName(argv[1], own));
+    const bool version = argv[1][1] == 'V' || argv[1][1] == 'v';
+    Usage(fmt::format(
+        "unknown option {}\n  {}", Printable(argv[1]),
+        near.empty() && !version
+            ? "Before a verb there are --help and --version."
+            : fmt::format("Did you mean '{}'?", version ? "--version" : near)));
+  }
   // CLI11 only says that a verb is missing; the user has typed one.
   if (verb == nullptr && argc > 1 && argv[1][0] != '-') {
     Usage(fmt::format("unknown verb '{}'\n  {}", Printable(argv[1]),
@@ -86,6 +129,7 @@ void Declare(Option& option, CLI::App& app, std::deque<Words>* words) {
                       near.empty() ? help + "them."
                                    : fmt::format("Did you mean '{}'?", near)));
   }
+  FailExtraWords(message, verb, argc, argv);
   Usage(fmt::format("{}\n  {}what there is.", message, help));
 }
 
@@ -97,9 +141,12 @@ void SetOption(Option& option, const std::string& text, const std::string& from,
   if (!wrong.empty()) {
     // "job.toml:3: lr must be ..." or "--lr must be ...".
     const bool file = kind != ErrorKind::kUsage;
+    const bool goes_on = wrong.starts_with("must ") || wrong.starts_with("is ");
+    const bool ended = wrong.ends_with('.') || wrong.ends_with('?');
     throw Failure(kind,
-                  fmt::format("{}{} {}.", file ? from + ": " : "",
-                              file ? option.Key() : option.Name(), wrong));
+                  fmt::format("{}{}{}{}{}", file ? from + ": " : "",
+                              file ? option.Key() : option.Name(),
+                              goes_on ? " " : ": ", wrong, ended ? "" : "."));
   }
   option.from = from;
 }
@@ -107,10 +154,14 @@ void SetOption(Option& option, const std::string& text, const std::string& from,
 void CheckGiven(Verb& verb) {
   for (const Option& option : verb.options) {
     if (option.required && !option.given()) {
-      Usage(
-          fmt::format("{} is required\n  `temper {} --help` lists what there "
-                      "is.",
-                      option.Name(), verb.name));
+      Usage(fmt::format(
+          "{} is missing: {}\n  {}`temper {} --help` lists what "
+          "there is.",
+          option.IsPositional() ? option.value : option.Name(), option.help,
+          verb.example.empty()
+              ? ""
+              : fmt::format("For example: {}\n  ", verb.example),
+          verb.name));
     }
     if (!option.given()) continue;
     for (const std::string& name : option.excludes) {

@@ -122,6 +122,10 @@ size_t Progress::Format(const ProgressState& state, const Validation* val,
     }
     if (!(val->mae < 0.0)) text.Add("  val mae {:.4g}", val->mae);
   }
+  if (val != nullptr) {  // the same columns for every epoch
+    text.Add("  lr {:.2g}", state.lr);
+    return text.used();
+  }
   const uint64_t left =
       state.samples_total - std::min(state.samples, state.samples_total);
   if (rate_ > 0.0 && left > 0) {
@@ -132,7 +136,7 @@ size_t Progress::Format(const ProgressState& state, const Validation* val,
   }
   if (rate_ > 0.0) {
     text.AddIfItFits([&](Text& t) {
-      t.Add("  {:.{}f} img/s", rate_, rate_ < 10.0 ? 1 : 0);
+      t.Add("  {:.{}f} samples/s", rate_, rate_ < 10.0 ? 1 : 0);
     });
   }
   text.AddIfItFits([&](Text& t) { t.Add("  lr {:.2g}", state.lr); });

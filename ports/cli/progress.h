@@ -1,9 +1,12 @@
 // Progress of a long run, on stderr. On a terminal one line that is
 // overwritten, at most 5 times a second:
 //
-//   epoch  3/20   412/900  loss 0.7128  acc 74.2 %  ETA 6m12s  41 img/s  lr 0.003
+//   epoch  3/20   412/900  loss 0.7128  acc 74.2 %  ETA 6m12s  41 samples/s  lr 0.003
 //
-// Lines have at most 80 columns: what counts least is left out first.
+// Lines have at most 80 columns: what counts least is left out first. The line of
+// a finished epoch has no time or speed, and ends in the rate. Samples per second
+// are a mean of the last measurements, with all that a run does in between; the
+// result of a run tells those of its training steps alone.
 // Elsewhere (a log file, a service) plain lines: one per epoch and at least one
 // every 30 seconds. ASCII without colours or escape codes. Updating formats
 // into a fixed buffer and writes with write(2): no allocation.

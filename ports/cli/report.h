@@ -44,6 +44,7 @@ struct Column {
     kNumber,  // to the right
     kText,    // to the left, never cut: few words, or where a value is from
     kName,    // to the left, and cut where the line would be too long
+    kPath,    // likewise, but its end stays: that is what differs
   };
   std::string key;      // empty: in the text alone
   std::string heading;  // empty: in JSON alone

@@ -31,11 +31,20 @@ std::string Number(double value, const Format& format) {
   return fmt::format("{:.6g}", value);
 }
 
-// `text` in `width` columns; what is cut ends in dots where there is room.
-std::string Cut(const std::string& text, size_t width) {
+// `text` in `width` columns; dots stand for what is cut where there is room.
+std::string Cut(const std::string& text, size_t width, Column::Kind kind) {
   if (Columns(text) <= width) return text;
   if (width < 8) return LeftCell(text, width, width);
-  return Shown(text, {}, width - 3);
+  if (kind != Column::kPath) return Shown(text, {}, width - 3);
+  std::string_view end = text;
+  while (!end.empty() && Columns(end) > width - 3) {
+    end.remove_prefix(std::max<size_t>(1, Utf8Length(end, 0)));
+  }
+  return "..." + std::string(end);
+}
+
+bool MayBeCut(Column::Kind kind) {
+  return kind == Column::kName || kind == Column::kPath;
 }
 
 std::string Trimmed(std::string line) {
@@ -166,9 +175,7 @@ void TextTable::Fit() {
       Place* widest = nullptr;
       for (size_t i = 0; i < shown_; ++i) {
         Place& place = columns_[i];
-        if (place.column.kind != Column::kName || place.width <= least) {
-          continue;
-        }
+        if (!MayBeCut(place.column.kind) || place.width <= least) continue;
         if (widest == nullptr || place.width > widest->width) widest = &place;
       }
       if (widest == nullptr) return;
@@ -187,7 +194,7 @@ std::string TextTable::Row(const Cells& cells) const {
   for (size_t i = 0; i < shown_; ++i) {
     const Place& place = columns_[i];
     if (i > 0) line.append(gap_, ' ');
-    const std::string cell = Cut(cells[i], place.width);
+    const std::string cell = Cut(cells[i], place.width, place.column.kind);
     line += place.column.kind == Column::kNumber ? RightCell(cell, place.width)
                                                  : LeftCell(cell, place.width);
   }

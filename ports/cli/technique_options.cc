@@ -73,9 +73,8 @@ void AddTechniqueOptions(Verb& verb, JobOptions* o) {
            "is given besides stays as it is given")
       .Group(kTraining);
   // After the job file, before shorthands such as --wd, which add to specs.
-  verb.after.insert(verb.after.begin() + 1, [&verb, o, preset] {
-    TakePreset(verb, *o, *preset);
-  });
+  verb.after.insert(verb.after.begin() + 1,
+                    [&verb, o, preset] { TakePreset(verb, *o, *preset); });
   verb.Add("--accumulate", &o->accumulate, "N",
            "Batches whose gradients make one step; 0: all of an epoch "
            "(full-batch gradient descent)")
@@ -96,7 +95,7 @@ void AddTechniqueOptions(Verb& verb, JobOptions* o) {
       .Group(kRegularization);
   verb.Add("--average", &o->average, "SPEC",
            "Validate and keep averaged weights: ema?decay=0.999, or swa (the "
-           "mean of the last quarter)")
+           "mean after each epoch of the last quarter)")
       .Group(kRegularization);
   verb.Add(
           "--class-weights", &o->class_weights, "WHAT",
@@ -115,7 +114,8 @@ void AddTechniqueOptions(Verb& verb, JobOptions* o) {
       .Whole(0, 1000000)
       .Group(kRegularization);
   verb.Add("--min-delta", &o->min_delta, "X",
-           "By how much an epoch must be better to count as better")
+           "By how much an epoch must be better than the last gain to count for "
+           "--early-stop")
       .Range(0, 1e9)
       .Group(kRegularization);
   verb.Add("--monitor", &o->monitor, "WHAT",

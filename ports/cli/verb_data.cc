@@ -323,6 +323,12 @@ int Run(Cli& cli, const std::vector<std::string>& words, bool overwrite) {
          "temper data check 'folder:photos'");
   }
   if (words.size() == 1) return Show(cli, words[0]);
+  constexpr std::string_view kWords[] = {"pack", "check"};
+  if (const std::string_view near = NearestName(words[0], kWords);
+      !near.empty() && near != words[0]) {
+    Fail(ErrorKind::kUsage, "data", Printable(words[0]),
+         "there is no such word", fmt::format("Did you mean '{}'?", near));
+  }
   Fail(ErrorKind::kUsage, "data takes one spec", "", "",
        "temper data SPEC, temper data pack SPEC FILE, or temper data check "
        "SPEC");

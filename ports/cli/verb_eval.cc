@@ -529,8 +529,14 @@ int Run(Cli& cli, const Arguments& a) {
     report.Error(kExitDiverged, e.non_finite.Message(e.samples));
   } else if (!e.loss && unknown.empty()) {
     report.Error(kExitDiverged,
-                 "the mean loss is not finite: a true class has probability 0, "
-                 "or losses add up to more than a number can hold");
+                 predictor.classifier()
+                     ? "the mean loss is not finite: a true class has "
+                       "probability 0, or losses add up to more than a number "
+                       "can hold"
+                     : "the mean loss is not finite: outputs are so far from "
+                       "the targets that a number cannot hold it. The training "
+                       "has diverged: start a new run with a smaller --lr, or "
+                       "scale the targets to about 1");
   } else {
     report.Next({"predict", model, "--data", a.data});
   }

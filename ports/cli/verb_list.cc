@@ -14,8 +14,10 @@
 #include "ports/cli/help.h"
 #include "ports/cli/list_runs.h"
 #include "ports/cli/messages.h"
+#include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/data/data_kind.h"
+#include "ports/host/machine/devices.h"
 #include "ports/host/train/presets/preset.h"
 #include "ports/sim/profile.h"
 #include "temper/registry.h"
@@ -68,7 +70,7 @@ Json EntriesOf(const Catalogue& catalogue) {
       fields.push_back(FieldJson(entry, field));
     }
     for (const Field& field : catalogue.common) {
-      fields.push_back(FieldJson({}, field));
+      fields.push_back(FieldJson(catalogue.Common(), field));
     }
     Json json = {{"name", entry.name}, {"help", entry.help}};
     if (entry.shapes[0] != '\0') json["shapes"] = entry.shapes;
@@ -115,9 +117,16 @@ Json DataJson() {
 Json DevicesJson() {
   Json list = Json::array();
   for (const sim::BuiltInProfile& device : sim::BuiltInProfiles()) {
-    list.push_back({{"name", device.name},
-                    {"help", "device of `temper simulate`"},
-                    {"fields", Json::array()}});
+    const sim::DeviceProfile p = LoadDevice(device.name);
+    list.push_back(
+        {{"name", device.name},
+         {"help", fmt::format("{}: {}, {}, {} for programs", p.name,
+                              Counted(p.cpu.cores, "core"), p.cpu.target,
+                              BytesText(p.memory.bytes))},
+         {"cores", p.cpu.cores},
+         {"target", p.cpu.target},
+         {"memory_bytes", p.memory.bytes},
+         {"fields", Json::array()}});
   }
   return list;
 }

@@ -182,9 +182,9 @@ void AddAnswer(const Job& job, Report* report) {
     largest += fmt::format("{}{} {}", i == 0 ? "" : ", ", totals[i].name,
                            BytesText(totals[i].bytes));
   }
-  report->Fact("kinds", "largest", sums,
-               fmt::format("{} (sums over all buffers; they share memory over "
-                           "time)",
+  report->Fact("kinds", "by kind", sums,
+               fmt::format("{} (each the sum of all its buffers, which share "
+                           "memory over time)",
                            largest));
 }
 

@@ -35,7 +35,7 @@ namespace {
 struct Arguments {
   std::string model, data, target, arena, backend = "highway";
   std::vector<std::string> files;
-  uint32_t top = 3, batch = 64, threads = 0;
+  uint32_t top = 3, batch = 0, threads = 0;
   PredictionForm form;
   std::string views;
   bool average = false;
@@ -333,15 +333,20 @@ void AddFile(const std::string& path, const Predictor& predictor,
   source->ExpectEnd();
 }
 
-void AddData(const std::string& spec, const Predictor& predictor,
-             Printer& printer) {
+// `data.notes` are all that there is to say of them.
+Dataset LoadData(const std::string& spec, const Predictor& predictor) {
   std::vector<std::string> notes;
-  const Dataset data = LoadDataset(
+  Dataset data = LoadDataset(
       SpecWithSplit(spec, "predicted", &notes),
       [&](const Shape& shape) { predictor.CheckShape(shape, spec); },
       predictor.DataInput());
-  notes.insert(notes.end(), data.notes.begin(), data.notes.end());
-  for (const std::string& note : notes) printer.Note(note);
+  data.notes.insert(data.notes.begin(), notes.begin(), notes.end());
+  return data;
+}
+
+void AddData(const Dataset& data, const Predictor& predictor,
+             Printer& printer) {
+  for (const std::string& note : data.notes) printer.Note(note);
   // Labels are called as the model calls them, so that they can be compared.
   std::vector<std::string> names = data.class_names;
   if (predictor.classifier() && data.targets.HasClasses()) {
@@ -390,6 +395,27 @@ std::vector<std::string> MoreModels(std::vector<std::string>* files) {
   return models;
 }
 
+// Without --batch: no more rows than there are samples to fill them.
+constexpr uint32_t kMostRows = 64;
+
+uint32_t BatchFor(const std::vector<std::string>& files,
+                  const Predictor& predictor) {
+  if (files.size() >= kMostRows || !predictor.model().columns.empty()) {
+    return kMostRows;
+  }
+  for (const std::string& path : files) {
+    try {
+      const FormatKind kind =
+          RecognizeFormat(OpenFile(path)->Peek(kFormatBytes)).kind;
+      // Others may hold any number of samples.
+      if (FindDecoder(kind) == nullptr) return kMostRows;
+    } catch (const Failure&) {
+      // Told when it is read.
+    }
+  }
+  return static_cast<uint32_t>(files.size());
+}
+
 int Run(Cli& cli, Arguments a) {
   std::vector<std::string> models;
   if (a.average) models = MoreModels(&a.files);
@@ -402,12 +428,18 @@ int Run(Cli& cli, Arguments a) {
          "Name a file: --csv FILE, or leave out --json and --jsonl");
   }
   ChooseTarget(a.target);
-  Predictor predictor(a.model, a.batch, a.threads, a.arena, a.backend);
+  Predictor predictor(a.model, 0, a.threads, a.arena, a.backend);
+  std::optional<Dataset> data;
+  if (!a.data.empty()) data = LoadData(a.data, predictor);
+  const std::vector<std::string> files = WithFolders(a.files);
+  predictor.Start(a.batch != 0 ? a.batch
+                  : data       ? static_cast<uint32_t>(std::min<size_t>(
+                               kMostRows, std::max<size_t>(1, data->size())))
+                               : BatchFor(files, predictor));
   for (const std::string& model : models) predictor.Average(model);
   if (!a.views.empty()) predictor.SetViews(ReadViews(a.views));
   Printer printer(cli, a, predictor);
-  if (!a.data.empty()) AddData(a.data, predictor, printer);
-  const std::vector<std::string> files = WithFolders(a.files);
+  if (data) AddData(*data, predictor, printer);
   for (const std::string& path : files) {
     try {
       AddFile(path, predictor, printer);
@@ -462,6 +494,7 @@ void AddPredictVerb(Cli& cli) {
   verb.Add("--batch", &a->batch, "N",
            "Samples at a time; 1 answers each as it comes")
       .Whole(1, kMaxBatch)
+      .Default("64, or as many as there are")
       .Group("Machine");
   verb.Add("--arena", &a->arena, "SIZE",
            "The most memory for the model, such as 16MiB")

@@ -165,13 +165,14 @@ void AddPrediction(const sim::DeviceProfile& device, const Job& job,
                            DurationText(p.Total()), batches,
                            DurationText(p.steps), DurationText(p.evaluation),
                            p.save_count, DurationText(p.saves)));
-  report->Text("step", fmt::format("{:.4g} ms at batch {}, {}: {:.4g} images/s",
-                                   1e3 * p.step.seconds, job.options.batch,
-                                   Counted(threads, "thread"),
-                                   job.options.batch / p.step.seconds));
+  report->Text("step",
+               fmt::format("{:.4g} ms at batch {}, {}: {:.4g} samples/s",
+                           1e3 * p.step.seconds, job.options.batch,
+                           Counted(threads, "thread"),
+                           job.options.batch / p.step.seconds));
   report->Text("forward pass",
-               fmt::format("{:.4g} ms at batch {}: {:.4g} images/s; {:.4g} ms "
-                           "for one image",
+               fmt::format("{:.4g} ms at batch {}: {:.4g} samples/s; {:.4g} ms "
+                           "for one sample",
                            1e3 * p.forward, job.options.batch,
                            job.options.batch / p.forward, 1e3 * p.forward_one));
   report->Fact("device", "device", device.name,
@@ -281,7 +282,7 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   }
   options.elsewhere = true;
   if (options.out.empty() && !a.no_run) {
-    options.out = "runs/simulate";
+    options.out = "simulations/run";
     options.numbered = true;
   }
   Job job = PrepareJob(options);

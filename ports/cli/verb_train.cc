@@ -36,8 +36,13 @@ void PrintHead(const Session& session, bool resumed) {
               ? Counted(targets.width, "value") + " each"
               : "no classes",
           simd::CurrentTarget().name, Counted(plan.options.threads, "thread"));
-  Message("arena {}, {} outside it (data, batches)",
-          BytesText(plan.arena_bytes), BytesText(OutsideBytes(job).Total()));
+  const uint64_t backend = plan.backend_bytes;
+  Message(
+      "arena {}, {}{} outside it (data, batches)", BytesText(plan.arena_bytes),
+      backend == 0
+          ? ""
+          : fmt::format("{} of {}, ", BytesText(backend), job.options.backend),
+      BytesText(OutsideBytes(job).Total()));
   for (size_t k = 0; k < job.options.phases.size(); ++k) {
     Message("phase {}: {}", k + 1, PhaseText(job.options.phases[k]));
   }
@@ -145,7 +150,7 @@ Report MakeReport(const std::string& verb, const Job& job,
   report.Data("outside_bytes", OutsideBytes(job).Total());
   const bool trained = r.images_per_second > 0 && !r.was_finished;
   report.Fact("seconds", trained ? "time" : "", r.seconds,
-              fmt::format("{}, {:.0f} images/s", DurationText(r.seconds),
+              fmt::format("{}, {:.0f} samples/s", DurationText(r.seconds),
                           r.images_per_second));
   report.Data("images_per_second", Known(trained, r.images_per_second));
   report.Data("backend_bytes", job.plan.backend_bytes);

@@ -96,7 +96,7 @@ def main():
 
     print("\n== Result on the 10,000 test photos\n")
     print(f"{'':<12}{'all ten':>8}{'old eight':>11}{'new two':>9}{'arena':>10}{'touched':>10}"
-          f"{'seconds':>9}{'images/s':>10}  weights_sha256")
+          f"{'seconds':>9}{'samples/s':>10}  weights_sha256")
     print(f"{'before':<12}{before:>8.4f}{before_old:>11.4f}{0:>9.4f}")
     for row in rows:
         print(f"{row['mode']:<12}{row['after_accuracy']:>8.4f}{row['after_accuracy_old']:>11.4f}"

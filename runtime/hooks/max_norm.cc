@@ -5,6 +5,7 @@
 
 #include "runtime/table.h"
 #include "runtime/update_hook.h"
+#include "simd/flush.h"
 
 namespace temper {
 namespace {
@@ -28,6 +29,7 @@ void Limit(float* w, uint64_t first, uint64_t count, uint64_t stride,
   for (uint64_t k = 0; k < count; ++k) {
     float& x = w[first + k * stride];
     x = static_cast<float>(x * factor);
+    if (std::fabs(x) < simd::kFlushBound) x = 0.0f;
   }
 }
 

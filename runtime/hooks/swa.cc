@@ -10,8 +10,8 @@ namespace {
 
 constexpr Field kFields[] = {
     TEMPER_FIELD_U32(SwaParams, start, 0, 4294967295.0,
-                     "when averaging begins; by default after three quarters "
-                     "of the run",
+                     "after which epoch the first weights are averaged; by "
+                     "default the ends of the last quarter's epochs are",
                      "epochs"),
     TEMPER_FIELD_U32(SwaParams, every, 1, 4294967295.0,
                      "time between two averaged weights", "epochs"),

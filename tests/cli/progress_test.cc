@@ -65,7 +65,7 @@ TEST_F(ProgressTest, TerminalLineIsWrittenOver) {
   progress.Update(State(100));
   EXPECT_EQ(Written(),
             "\repoch  3/20   100/900  loss 0.7128  acc 74.2 %  ETA 8s  1600 "
-            "img/s  lr 0.003");
+            "samples/s  lr 0.003");
   EXPECT_EQ(progress.SamplesPerSecond(), 1600.0);
   // A shorter line blanks the rest of the longer one; the text then goes away.
   ProgressState state = State(101);
@@ -73,7 +73,7 @@ TEST_F(ProgressTest, TerminalLineIsWrittenOver) {
   Advance(0.2);
   progress.Update(state);
   const std::string text =
-      "epoch  3/20   101/900  loss 0.7128  ETA 9s  1448 img/s  lr 0.003";
+      "epoch  3/20   101/900  loss 0.7128  ETA 9s  1448 samples/s  lr 0.003";
   EXPECT_EQ(Written(), fmt::format("\r{}{:12}", text, ""));
   progress.Line("a note");
   EXPECT_EQ(Written(), fmt::format("\r{:{}}\ra note\n", "", text.size()));
@@ -127,7 +127,7 @@ TEST_F(ProgressTest, PlainLinesAreRare) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
   EXPECT_EQ(text.find('\r'), std::string::npos);
   progress.EndEpoch(State(900), 0.5, 0.8);
-  EXPECT_NE(Written().find("  val loss 0.5000  val acc 80.0 %  "),
+  EXPECT_NE(Written().find("  val loss 0.5000  val acc 80.0 %  lr 0.003\n"),
             std::string::npos);
   progress.EndEpoch(State(900));
   EXPECT_EQ(Written().find("val"), std::string::npos);

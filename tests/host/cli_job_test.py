@@ -107,7 +107,7 @@ class Jobs(Case):
         refused('lr = 1\nlr = 2\n', "job.toml:2")
         refused('a' + '.a' * 1000 + ' = 1\n', "levels")
         refused(b'\xff\xfe\x00', "job.toml", 65)
-        refused('epochs = 3\n', "--model is required", 64)
+        refused('epochs = 3\n', "--model is missing", 64)
         self.assertIn("none.toml", message(run("train", "--config", self.tmp / "none.toml", expect=66)))
         self.assertFalse((self.tmp / "out").exists())
 

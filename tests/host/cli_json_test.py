@@ -329,6 +329,9 @@ class Documents(Case):
         self.assertEqual(runs[1]["arena_bytes"], plan["arena_bytes"])
         text = run("list", "runs", cwd=home).stdout
         self.assertIn("2/9", text)
+        self.assertRegex(text, r"\.\.\.\S*deep|runs/a/deep")
+        self.assertIn("sgd", text)
+        self.assertEqual((runs[1]["optimizer"], runs[1]["schedule"], runs[1]["lr"]), ("sgd", "cosine", 0.05))
         self.assertIn("resume runs/b", text)
         self.assertNotIn("resume runs/c", text)
 
@@ -338,7 +341,7 @@ class Documents(Case):
         document = json.loads(run("inspect", "lenet5", "--graph", "--json").stdout)
         self.assertEqual(document["graph"], json.loads(graph.read_text()))
         self.assertIn("28x28x1", run("inspect", "lenet5").stdout)
-        self.assertIn("Did you mean 'lenet5'", message(run("inspect", "lenet6", expect=66)))
+        self.assertIn("Did you mean 'lenet5'", message(run("inspect", "lenet6", expect=64)))
         data = self.tmp / "large"
         cli_test.make_data(data, count=20, side=28, classes=4)
         run("train", "--model", graph, "--data", f"idx:{data}", "--epochs", 1, "--out", self.tmp / "ready", "-q")

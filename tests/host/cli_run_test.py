@@ -371,7 +371,7 @@ class Results(RunCase):
         done = run("resume", out)
         self.assertIn("already finished: 2 of 2 epochs", done.stdout)
         self.assertIn("--epochs 4", done.stdout)
-        self.assertNotIn("images/s", done.stdout)
+        self.assertNotIn("samples/s", done.stdout)
         document = json.loads(run("resume", out, "--json").stdout)
         self.assertTrue(document["finished"])
         self.assertIsNone(document["images_per_second"])

@@ -7,6 +7,7 @@ byte, and each option does what it says, or is refused.
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -119,13 +120,22 @@ class Techniques(Case):
         return self.rows(out)[0]
 
     def test_accumulation_is_the_large_batch(self):
-        # An mlp has no batch norm: 4 batches of 16 are one of 64, up to rounding.
-        more = ["--drop-last", "--optimizer", "sgd?momentum=0"]
-        small = self.result("small", *more, "--accumulate", 4, epochs=5)
-        command = self.job("large", *more, epochs=5)
-        command[command.index("--batch") + 1] = "64"
-        large = json.loads(run(*command).stdout)
-        self.assertEqual(small["steps"], large["steps"] + 5)  # 11 batches: 4 + 4 + 3
+        # Without statistics of a batch, 4 batches of 16 are one of 64, up to rounding: 180 samples are 64 + 64 + 52.
+        for model, more in (("mlp?hidden=16", []), ("resnet8", ["--bn", "frozen"])):
+            name = model[:3]
+            self.result(f"small-{name}", *more, "--accumulate", 4, "--lr", 0.02, epochs=2, model=model)
+            command = self.job(f"large-{name}", *more, "--lr", 0.02, epochs=2, model=model)
+            command[command.index("--batch") + 1] = "64"
+            run(*command)
+            self.result(f"single-{name}", *more, "--lr", 0.02, epochs=2, model=model)
+            small, large, single = ([(int(r["step"]), float(r["train_loss"]), float(r["val_loss"]))
+                                     for r in self.rows(f"{kind}-{name}")] for kind in ("small", "large", "single"))
+            self.assertEqual([r[0] for r in small], [3, 6])
+            for a, b, other in zip(small, large, single):
+                self.assertEqual(a[0], b[0])
+                for k in (1, 2):
+                    self.assertAlmostEqual(a[k], b[k], delta=2e-4)
+                    self.assertGreater(abs(a[k] - other[k]), 1e-3)
         whole = self.result("whole", "--accumulate", 0, epochs=5)
         self.assertEqual(whole["steps"], 5)
         self.assertLess(whole["train_loss"], 3)
@@ -142,15 +152,19 @@ class Techniques(Case):
         done = self.result("early", *more, epochs=30)
         self.assertTrue(done["finished"] and done["stopped_early"])
         self.assertEqual(done["epochs"], 3)
-        self.assertEqual(done["best_epoch"], 1)
+        # --min-delta is patience's: the best epoch is the best one.
+        losses = [float(row["val_loss"]) for row in self.rows("early")]
+        self.assertEqual(losses, sorted(losses, reverse=True))
+        self.assertEqual(done["best_epoch"], 3)
         again = json.loads(run("resume", self.tmp / "early", "--json").stdout)
         self.assertEqual(again["epochs"], 3)
         self.assertEqual(again["weights_sha256"], done["weights_sha256"])
         runs = json.loads(run("list", "runs", self.tmp / "early", "--json").stdout)["runs"]
         self.assertEqual([r["state"] for r in runs], ["finished"])
-        # What was best is what one epoch gives.
-        self.result("one", "--lr", 0.01, "--schedule", "constant", epochs=1)
-        self.result("two", *more, "--schedule", "constant", epochs=30)
+        # What was best is what three epochs give.
+        self.result("one", "--lr", 0.01, "--schedule", "constant", epochs=3)
+        two = self.result("two", *more, "--schedule", "constant", epochs=30)
+        self.assertEqual(two["best_epoch"], 3)
         best = (self.tmp / "two" / "weights" / "best.safetensors").read_bytes()
         one = (self.tmp / "one" / "weights" / "best.safetensors").read_bytes()
         self.assertEqual(best, one)
@@ -164,27 +178,125 @@ class Techniques(Case):
         for model in ("mlp?hidden=16", "resnet8"):
             more = ["--lr", 0.01, "--schedule", "constant"]
             raw = self.result(f"raw-{model[:3]}", *more, epochs=4, model=model)
-            for average in ("ema?decay=0.9", "swa", "swa?start=1e&every=2s"):
+            for average in ("ema?decay=0.9", "swa?start=3e", "swa?start=1e&every=2s"):
                 out = f"{model[:3]}-{average[:3]}-{len(average)}"
                 done = self.result(out, *more, "--average", average, epochs=4, model=model)
                 # Training itself is the same; what is validated is the average.
                 rows, plain = self.rows(out), self.rows(f"raw-{model[:3]}")
                 self.assertEqual([r["train_loss"] for r in rows], [r["train_loss"] for r in plain])
                 self.assertNotEqual(rows[3]["val_loss"], plain[3]["val_loss"])
-                if average == "swa":
-                    self.assertEqual([r["val_loss"] for r in rows[:3]], [r["val_loss"] for r in plain[:3]])
                 # And what is kept.
-                evaluated = json.loads(run("eval", self.tmp / out / "weights" / "best.safetensors", "--data", self.spec + "?val=0.25",
+                evaluated = json.loads(run("eval", self.tmp / out / "weights" / "best.safetensors", "--data", self.spec + "?val=0.25&split=val",
                                            "--json", "--threads", 1).stdout)
-                self.assertIsNotNone(evaluated)
+                self.assertAlmostEqual(evaluated["loss"], float(rows[done["best_epoch"] - 1]["val_loss"]), delta=1e-5)
                 self.assertTrue(done["finished"])
         self.result("whole-ema", "--average", "ema", epochs=40)
         self.resumed("parts-ema", "--average", "ema")
         self.assertEqual(self.weights("parts-ema"), self.weights("whole-ema"))
         self.assertEqual((self.tmp / "parts-ema" / "weights" / "best.safetensors").read_bytes(),
                          (self.tmp / "whole-ema" / "weights" / "best.safetensors").read_bytes())
-        for wrong in ("l1", "mean", "ema?decay=1", "swa?every=0"):
+        for wrong in ("l1", "mean", "ema?decay=1", "swa?every=0", "swa?start=100e"):
             message(run(*self.job("no", "--average", wrong), expect=64))
+
+    def average_in(self, out):
+        """The averaged weights of a run of an mlp, and the weights, by their order in the file."""
+        content = self.weights(out)
+        size = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:8 + size])
+        tensors = {name: memoryview(content[8 + size + at["data_offsets"][0]:8 + size + at["data_offsets"][1]]).cast("f").tolist()
+                   for name, at in header.items() if name != "__metadata__"}
+        averages = {name: values for name, values in tensors.items() if "average" in name}
+        return averages, tensors
+
+    def test_swa_averages_the_ends_of_the_last_quarter(self):
+        # Of 8 epochs those after 7 and 8: the mean of what runs of 7 and 8 epochs end in.
+        more = ["--lr", 0.01, "--schedule", "constant"]
+        self.result("swa-all", *more, "--average", "swa", epochs=8)
+        averages, _ = self.average_in("swa-all")
+        self.assertGreater(len(averages), 0)
+        ends = []
+        for epochs in (7, 8):
+            self.result(f"swa-{epochs}", *more, epochs=epochs)
+            ends.append(self.average_in(f"swa-{epochs}")[1])
+        for name, values in averages.items():
+            own = name.split("average.", 1)[1]
+            for i in range(0, len(values), 7):
+                self.assertAlmostEqual(values[i], (ends[0][own][i] + ends[1][own][i]) / 2, delta=1e-6)
+        # And what is kept is that mean: of a run that has it as its only validation with an average.
+        one = self.result("swa-one", *more, "--average", "swa", epochs=1)
+        raw = self.result("swa-raw", *more, epochs=1)
+        self.assertAlmostEqual(one["val_loss"], raw["val_loss"], delta=1e-6)
+        # An average that never began is told.
+        done = run(*self.job("swa-early", *more, "--average", "swa", "--early-stop", 1, "--min-delta", 100, epochs=40))
+        self.assertIn("ended before the average began", done.stderr)
+
+    def notes(self, *more, data="?val=0.25", model="mlp", verb="plan"):
+        return "\n".join(json.loads(run(verb, "--model", model, "--data", self.spec + data, "--epochs", 3, "--threads", 1, "--json",
+                                        *more).stdout)["notes"])
+
+    def test_options_without_effect_are_told(self):
+        for words, more in (("divides by the norm", ["--clip", "norm=1", "--optimizer", "ngd"]),
+                            ("moves the rate alone: sgd runs without", ["--schedule", "one_cycle", "--momentum", 0]),
+                            ("moves the rate alone: adagrad has no", ["--schedule", "one_cycle", "--optimizer", "adagrad"]),
+                            ("--min-delta has no effect", ["--min-delta", 0.1]),
+                            ("rate stays 0.05 to the end", ["--schedule", "step?step_size=3"]),
+                            ("random first weights", ["--freeze", "body"])):
+            self.assertIn(words, self.notes(*more))
+        quiet = self.notes("--clip", "value=1", "--optimizer", "ngd", "--schedule", "step?step_size=2", "--min-delta", 0.1,
+                           "--early-stop", 2)
+        for words in ("has no effect", "to the end", "first weights"):
+            self.assertNotIn(words, quiet)
+        self.assertNotIn("rate alone", self.notes("--schedule", "one_cycle", "--optimizer", "adam"))
+        # What a resumed run has in its file was not given.
+        run("finetune", self.run_folder, "--data", self.spec, "--epochs", 2, "--out", self.tmp / "resumed", "-q")
+        self.assertNotIn("--init", "\n".join(json.loads(run("resume", self.tmp / "resumed", "--json").stdout)["notes"]))
+
+    def test_messages(self):
+        for words, arguments, code in (
+                ("--clip: norm=1,: it is norm=X", ["--clip", "norm=1,"], 64),
+                ("--clip: norm=1&value=2: it is norm=X, value=X", ["--clip", "norm=1&value=2"], 64),
+                ("norm must be 1e-30 to 1e+30, not 'x'", ["--clip", "norm=x"], 64),
+                ("Of --optimizer these have momentum: sgd, ", ["--optimizer", "adam", "--momentum", "0.5"], 64),
+                ("--optimizer: unknown optimizer 'adma'; did you mean 'adam'?", ["--optimizer", "adma"], 64)):
+            text = message(run(*self.job("no", *arguments), expect=code))
+            self.assertIn(words, text)
+            self.assertNotIn("?.", text)
+        table = self.tmp / "table.csv"
+        table.write_text("a,b,y\n" + "".join(f"{i},{i % 7},{300 * i}\n" for i in range(40)))
+        job = ["--model", "mlp", "--data", f"csv:{table}?target=y", "--batch", 8]
+        self.assertIn("pictures", message(run("plan", *job, "--augment", "hflip", expect=64)))
+        self.assertIn("targets reach 1.17e+04", run("plan", *job, "--json").stdout)
+        self.assertNotIn("targets reach", run("plan", *job, "--lr", "1e-6", "--json").stdout)
+        plan = ["plan", "--model", "mlp?hidden=16", "--data", self.spec, "--threads", 1, "--batch"]
+        few, many = (json.loads(run(*plan, n, "--json").stdout)["arena_bytes"] for n in (1, 64))
+        arena = ["--arena", (few + many) // 2]
+        text = message(run(*plan, 64, *arena, expect=11))
+        batch = int(re.search(r"--batch (\d+)", text).group(1))
+        self.assertIn(" MiB)", text)
+        run(*plan, batch, *arena)
+        run(*plan, batch + 1, *arena, expect=11)
+        for words, arguments in (("unknown option -V\n  Did you mean '--version'?", ["-V"]), ("Did you mean 'check'", ["data", "chekc", "x"]),
+                                 ("MODEL is missing: ", ["predict"]),
+                                 ("not expected: mlp idx:x\n  Did you mean --model mlp --data idx:x?", ["train", "mlp", "idx:x"])):
+            self.assertIn(words, message(run(*arguments, expect=64)))
+        self.assertNotIn("--help", message(run("zzzzzz", expect=64)))
+        self.assertIn("4 cores", run("list", "devices").stdout)
+
+    def test_a_run_says_the_weights_that_it_was_trained_from(self):
+        done = self.result("residual-run", epochs=1, model="resnet8")
+        config = json.loads((self.tmp / "residual-run" / "config.json").read_text())
+        self.assertEqual(config["init"], "auto?zero_residual=1")
+        same = json.loads(run("simulate", self.tmp / "residual-run", "--device", "pi-4", "--threads", 1, "--out", self.tmp / "simulated",
+                              "--json").stdout)
+        self.assertTrue(same["same_as_run"])
+        self.assertEqual(same["weights_sha256"], done["weights_sha256"])
+
+    def test_predict_plans_for_the_samples_that_there_are(self):
+        def arena(*more):
+            return json.loads(run("predict", self.run_folder, "--threads", 1, "--json", *more).stdout)["arena_bytes"]
+        self.assertEqual(arena("--data", self.spec + "?limit=1"), arena("--data", self.spec + "?limit=9", "--batch", 1))
+        self.assertEqual(arena("--data", self.spec + "?limit=9"), arena("--data", self.spec + "?limit=1", "--batch", 9))
+        self.assertEqual(arena("--data", self.spec), arena("--data", self.spec, "--batch", 64))
 
     def test_the_monitor_decides_which_is_best(self):
         for monitor, column, sign in (("val_loss", "val_loss", 1), ("val_accuracy", "val_accuracy", -1)):

@@ -48,15 +48,17 @@ class StopAt : public RunObserver {
  public:
   explicit StopAt(uint64_t question) : left_(question) {}
   bool StopRequested() override {
+    ++asked_;
     if (left_ > 0 && --left_ == 0) stopped_ = true;
     return stopped_;
   }
+  uint64_t asked() const { return asked_; }
   void OnWarning(std::string_view text) override { warnings_ += text; }
   bool stopped() const { return stopped_; }
   const std::string& warnings() const { return warnings_; }
 
  private:
-  uint64_t left_;
+  uint64_t left_, asked_ = 0;
   bool stopped_ = false;
   std::string warnings_;
 };
@@ -117,6 +119,43 @@ TEST(Stop, BeforeAnyBatchEndsInTheSameBits) {
               Rows(folder.Read("whole/metrics.csv")));
   }
   EXPECT_EQ(question, 17u);
+}
+
+// Gradients of a whole epoch, and averaged weights with statistics that are
+// estimated before a validation: no stop waits for either, and none changes a bit.
+TEST(Stop, InsideAStepAndAnEstimateEndsInTheSameBits) {
+  TempFolder folder;
+  WriteData(folder);
+  const auto job = [&](const std::string& out) {
+    JobOptions o = SmallJob(folder, out);
+    o.model = "mlp?hidden=8&norm=batch";
+    o.accumulate = 0;
+    o.average = "ema?decay=0.5";
+    return o;
+  };
+  StopAt none(0);
+  const SessionResult whole = Train(job("whole"), &none);
+  ASSERT_EQ(whole.end, SessionEnd::kFinished);
+  EXPECT_EQ(whole.steps_done, 2u);
+  // Of an epoch: 4 batches of its step, 50 of the estimate, 4 of validation.
+  for (const uint64_t question : {2, 4, 5, 7, 54, 55, 57, 60, 64, 116}) {
+    SCOPED_TRACE(question);
+    const std::string out = "stop" + std::to_string(question);
+    StopAt observer(question);
+    const SessionResult r = Train(job(out), &observer);
+    ASSERT_EQ(r.end, SessionEnd::kStopped);
+    EXPECT_EQ(observer.asked(), question);
+    EXPECT_EQ(r.epochs_done, (question - 1) / 58);
+    EXPECT_EQ(r.steps_done, (question - 1) / 58 + ((question - 1) % 58 >= 4));
+    ASSERT_EQ(Resume(folder.File(out)).end, SessionEnd::kFinished);
+    for (const char* name : {"last", "best"}) {
+      const std::string file = "/weights/" + std::string(name) + ".safetensors";
+      EXPECT_TRUE(folder.Read(out + file) == folder.Read("whole" + file))
+          << name;
+    }
+    EXPECT_EQ(Rows(folder.Read(out + "/metrics.csv")),
+              Rows(folder.Read("whole/metrics.csv")));
+  }
 }
 
 // An optimizer that goes by the number of the step.

@@ -453,8 +453,8 @@ TEST(Builders, WrongSpecs) {
       {"mobilnet_v1", StatusCode::kNotFound,
        "unknown model 'mobilnet_v1'; did you mean 'mobilenet_v1'?"},
       {"", StatusCode::kNotFound,
-       "unknown model ''; there are mlp lenet5 resnet8 ds_cnn mobilenet_v1 "
-       "fc_autoencoder mobilenet_v2 resnet18"},
+       "unknown model ''; there are mlp, lenet5, resnet8, ds_cnn, "
+       "mobilenet_v1, fc_autoencoder, mobilenet_v2, resnet18"},
       {"mobilenet_v1?widht=1", StatusCode::kInvalidArgument,
        "unknown option of mobilenet_v1 'widht'; did you mean 'width'?"},
       {"mobilenet_v1?width=0", StatusCode::kInvalidArgument,
@@ -470,7 +470,7 @@ TEST(Builders, WrongSpecs) {
       {"resnet8?variant=mlpref", StatusCode::kInvalidArgument,
        "resnet8: unknown value of 'variant' 'mlpref'; did you mean 'mlperf'?"},
       {"resnet8?variant=1", StatusCode::kInvalidArgument,
-       "resnet8: unknown value of 'variant' '1'; there are pytorch mlperf"},
+       "resnet8: unknown value of 'variant' '1'; there are pytorch, mlperf"},
       {"mlp?hidden=12,", StatusCode::kInvalidArgument,
        "mlp: 'hidden' must be at most 32 whole numbers from 1 to 65536, "
        "separated by commas, not '12,'"},

@@ -37,6 +37,16 @@ TEST(SplitSpec, TakesApart) {
   EXPECT_EQ(spec.Text(), "sgd");
 }
 
+// What a file stores of a bare name is what the name means: a common field has
+// its own default, not 0.
+TEST(CompleteSpec, KnowsTheDefaultsOfCommonFields) {
+  EXPECT_EQ(CompleteSpec("auto", InitializerCatalogue()),
+            "auto?zero_residual=1");
+  EXPECT_EQ(BriefSpec("auto?zero_residual=1", InitializerCatalogue()), "auto");
+  EXPECT_EQ(BriefSpec("auto?zero_residual=0", InitializerCatalogue()),
+            "auto?zero_residual=0");
+}
+
 // A new entry is reached by its name, its defaults are in the ranges of its
 // fields, and a completed spec means the same.
 TEST(ReadSpec, KnowsEveryEntryByItsDefaults) {

@@ -6,10 +6,12 @@ namespace temper::reference {
 
 inline constexpr double kTiny = 0x1p-63;
 
-// v, or +0 where it is smaller than kTiny in magnitude; NaN is kept.
+inline constexpr double kTinySquare = 0x1p-126;
+
+// v, or +0 where it is smaller than `bound` in magnitude; NaN is kept.
 template <class T>
-T FlushTiny(T v) {
-  return v < T(kTiny) && v > -T(kTiny) ? T(0) : v;
+T FlushTiny(T v, T bound = T(kTiny)) {
+  return v < bound && v > -bound ? T(0) : v;
 }
 
 }  // namespace temper::reference

@@ -11,6 +11,13 @@
 
 namespace temper::reference {
 
+// Of a gradient that counts in a mean of squares; `rest` is the newest's share.
+template <class T>
+T SquareOf(T gradient, T rest) {
+  const T counted = FlushTiny(gradient, T(0x1p-62) / std::sqrt(rest));
+  return counted * counted;
+}
+
 template <class T>
 void SgdUpdate(size_t n, T lr, T momentum, T decay, bool nesterov, const T* g,
                T* w, T* v, T scale = T(1)) {
@@ -33,13 +40,15 @@ void RmspropUpdate(size_t n, T lr, T alpha, T eps, T momentum, T decay,
   testing::CountFlops(20 * n);
   for (size_t i = 0; i < n; ++i) {
     const T gradient = scale * g[i] + decay * w[i];
-    v[i] = FlushTiny(alpha * v[i] + (T(1) - alpha) * gradient * gradient);
+    const T rest = T(1) - alpha;
+    v[i] = FlushTiny(alpha * v[i] + rest * SquareOf(gradient, rest),
+                     T(kTinySquare));
     T under_root = v[i];
     if (m != nullptr) {
       m[i] = FlushTiny(m[i] + (T(1) - alpha) * (gradient - m[i]));
       under_root = std::max(v[i] - m[i] * m[i], T(0));
     }
-    T step = gradient / (std::sqrt(under_root) + eps);
+    T step = v[i] == T(0) ? T(0) : gradient / (std::sqrt(under_root) + eps);
     if (b != nullptr) step = b[i] = FlushTiny(momentum * b[i] + step);
     w[i] = FlushTiny(w[i] - lr * step);
   }
@@ -61,8 +70,10 @@ void AdagradUpdate(size_t n, T lr, T eps, T initial, T decay, T scale,
   testing::CountFlops(12 * n);
   for (size_t i = 0; i < n; ++i) {
     const T gradient = scale * g[i] + decay * w[i];
-    s[i] = FlushTiny(s[i] + gradient * gradient);
-    w[i] = FlushTiny(w[i] - lr * gradient / (std::sqrt(initial + s[i]) + eps));
+    s[i] = FlushTiny(s[i] + SquareOf(gradient, T(1)), T(kTinySquare));
+    const T all = initial + s[i];
+    if (all != T(0)) w[i] -= lr * gradient / (std::sqrt(all) + eps);
+    w[i] = FlushTiny(w[i]);
   }
 }
 
@@ -78,11 +89,15 @@ void AdamUpdate(size_t n, T lr, T beta1, T beta2, T eps, T decay,
     const T gradient = scale * g[i] + (decoupled ? T(0) : decay * w[i]);
     if (decoupled) w[i] *= T(1) - lr * decay;
     m[i] = FlushTiny(beta1 * m[i] + (T(1) - beta1) * gradient);
-    v[i] = FlushTiny(beta2 * v[i] + (T(1) - beta2) * gradient * gradient);
+    const T rest = T(1) - beta2;
+    v[i] = FlushTiny(beta2 * v[i] + rest * SquareOf(gradient, rest),
+                     T(kTinySquare));
     T square = v[i];
     if (h != nullptr) square = h[i] = std::max(h[i], v[i]);
-    w[i] = FlushTiny(w[i] -
-                     lr * (m[i] / first) / (std::sqrt(square / second) + eps));
+    if (square != T(0)) {
+      w[i] -= lr * (m[i] / first) / (std::sqrt(square / second) + eps);
+    }
+    w[i] = FlushTiny(w[i]);
   }
 }
 

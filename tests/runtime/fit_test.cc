@@ -449,18 +449,107 @@ TEST(BestKeeper, NanIsNeverBestAndEqualIsNoBetter) {
   equal.patience = 2;
   EXPECT_EQ(Patience(&equal).Feed({2, 2, 2}), 3u);
   EXPECT_EQ(equal.epoch, 1u);
-  // Not by more than min_delta.
-  BestKeeper delta;
-  delta.monitor = Monitor::kLoss;
-  delta.min_delta = 0.5;
-  EXPECT_EQ(Patience(&delta).Feed({5, 4.6, 4.5}), 0u);
-  EXPECT_EQ(delta.epoch, 1u);
   // By accuracy: among equals a lower loss is better, for the best epoch and for
   // the patience.
   BestKeeper accuracy;
   accuracy.patience = 2;
   EXPECT_EQ(Patience(&accuracy).Feed({3, 2, 1, 1, 2}), 5u);
   EXPECT_EQ(accuracy.epoch, 3u);
+}
+
+// min_delta belongs to the patience: the best epoch is the best one.
+TEST(BestKeeper, MinDeltaDecidesWhenToStopNotWhichIsBest) {
+  for (const bool interrupted : {false, true}) {
+    BestKeeper keeper;
+    keeper.monitor = Monitor::kLoss;
+    keeper.min_delta = 0.5;
+    keeper.patience = 3;
+    Patience feed(&keeper);
+    // 4.4 is better than the mark 5 by more than 0.5, 4 is not than 4.4.
+    EXPECT_EQ(feed.Feed({5, 4.6, 4.4, 4.2}), 0u);
+    EXPECT_EQ(keeper.epoch, 4u);
+    EXPECT_EQ(keeper.waited, 1u);
+    EXPECT_EQ(keeper.mark, 4.4);
+    BestKeeper after;
+    after.monitor = Monitor::kLoss;
+    after.min_delta = 0.5;
+    after.patience = 3;
+    after.epoch = keeper.epoch;
+    after.loss = keeper.loss;
+    after.waited = keeper.waited;
+    after.mark = keeper.mark;
+    if (interrupted) feed.keeper = &after;
+    EXPECT_EQ(feed.Feed({4, 4.1}), 6u);
+    EXPECT_EQ(feed.keeper->epoch, 5u);
+  }
+  // Of accuracies, too; a tie with a lower loss is best, but no gain.
+  BestKeeper accuracy;
+  accuracy.min_delta = 0.1;
+  accuracy.patience = 2;
+  EXPECT_EQ(Patience(&accuracy).Feed({3, 2, 1}), 3u);
+  EXPECT_EQ(accuracy.epoch, 3u);
+}
+
+// With memory for statistics a fit stops between the batches of a step, too: what
+// they gathered and how far statistics followed them is as if they had not been.
+TEST(Fit, StopsInsideAStepOverSeveralBatches) {
+  Graph graph;
+  uint32_t x = graph.Add("input", InputParams{1, 1, kInputs});
+  x = graph.Add("normalize", NormalizeParams{}, x);
+  x = graph.Add("fc1", DenseParams{8}, x);
+  x = graph.Add("bn", BatchNormParams{}, x);
+  x = graph.Add("relu", ReluParams{}, x);
+  x = graph.Add("dropout", DropoutParams{0.25f}, x);
+  x = graph.Add("fc", DenseParams{kClasses}, x);
+  graph.Add("loss", SoftmaxCrossEntropyParams{}, x);
+  PlanOptions plan;
+  plan.batch = kRows;
+  plan.gradients = GradientMode::kAccumulated;
+  FitOptions options = Options(2);
+  options.accumulate = kBatches;  // all of an epoch
+  options.schedule.total_steps = 2;
+  // Draws by the sample, and by the number of the step.
+  for (const bool ids : {true, false}) {
+    Source source;
+    BatchSource batches = Of(&source);
+    if (!ids) {
+      batches.next = [](void* s) -> const Batch* {
+        Source& of = *static_cast<Source*>(s);
+        if (of.Make() == nullptr) return nullptr;
+        of.batch.sample_ids = nullptr;
+        return &of.batch;
+      };
+    }
+    Bench whole;
+    ASSERT_TRUE(whole.Start(graph, plan).ok());
+    whole.trainer.Initialize(1);
+    options.statistics = nullptr;
+    EXPECT_EQ(Fit(whole.trainer, batches, options).Run().end,
+              FitEnd::kFinished);
+    for (uint64_t stop = 1; stop <= 2 * kBatches; ++stop) {
+      SCOPED_TRACE(stop);
+      Bench bench;
+      ASSERT_TRUE(bench.Start(graph, plan).ok());
+      bench.trainer.Initialize(1);
+      std::vector<float> statistics(bench.trainer.StatisticsCount());
+      ASSERT_GE(statistics.size(), 16u);
+      options.statistics = statistics.data();
+      Watch watch;
+      watch.stop_at = stop;
+      FitObserver* const observers[] = {&watch};
+      Fit fit(bench.trainer, batches, options, {}, observers);
+      EXPECT_EQ(fit.Run().end, FitEnd::kStopped);
+      EXPECT_EQ(watch.questions, stop);  // within one batch
+      const uint64_t done = (stop - 1) / kBatches;
+      EXPECT_EQ(fit.state().epoch, done);
+      EXPECT_EQ(fit.state().batch, 0u);
+      EXPECT_EQ(fit.state().samples, 0u);
+      EXPECT_EQ(bench.trainer.steps(), done);
+      EXPECT_EQ(fit.Run().end, FitEnd::kFinished);
+      EXPECT_EQ(watch.questions, stop + 2 * kBatches - done * kBatches);
+      EXPECT_TRUE(SameBits(bench.State(), whole.State()));
+    }
+  }
 }
 
 }  // namespace

@@ -210,6 +210,29 @@ TEST(MaxNorm, LimitsTheWeightsOfEachOutput) {
   }
 }
 
+// A weight that becomes tiny when its output is scaled down is 0 (flush.h).
+TEST(MaxNorm, LeavesNoTinyWeights) {
+  Bench bench;
+  ASSERT_NO_FATAL_FAILURE(Start("lenet5", With({MaxNormParams{1.0f}}), &bench));
+  for (const TensorView& v : bench.trainer.Tensors()) {
+    if (v.spec->role != WeightRole::kKernel) continue;
+    std::fill_n(v.data, v.count, 1e-12f);
+    for (uint64_t i = 0; i < v.count; i += v.count / v.spec->dims[0]) {
+      v.data[i] = 1e9f;
+    }
+  }
+  ASSERT_TRUE(StepOn(bench.trainer, 1, 0.0f).status.ok());
+  uint64_t zeros = 0;
+  for (const TensorView& v : bench.trainer.Tensors()) {
+    if (!v.trained || v.spec->role != WeightRole::kKernel) continue;
+    for (uint64_t i = 0; i < v.count; ++i) {
+      EXPECT_TRUE(v.data[i] == 0.0f || std::fabs(v.data[i]) >= 0x1p-63f);
+      zeros += v.data[i] == 0.0f;
+    }
+  }
+  EXPECT_GT(zeros, 0u);
+}
+
 // What the state holds after each of some steps.
 void ExpectAverage(const UpdateHook& hook,
                    void (*follow)(uint64_t step, float w, double* average)) {

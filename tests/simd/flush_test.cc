@@ -32,10 +32,10 @@ Buffer Tiny(size_t n, uint32_t seed) {
   return x;
 }
 
-size_t TinyValues(const Buffer& x) {
+size_t TinyValues(const Buffer& x, float bound = 0x1p-63f) {
   size_t count = 0;
   for (size_t i = 0; i < x.size(); ++i) {
-    count += x[i] != 0.0f && std::fabs(x[i]) < 0x1p-63f;
+    count += x[i] != 0.0f && std::fabs(x[i]) < bound;
   }
   return count;
 }
@@ -76,6 +76,72 @@ TEST(Flush, Sgd) {
       }
     }
   }
+}
+
+// Weights and means of gradients as everywhere; means of squares reach down to
+// the smallest normal number, and no further.
+TEST(Flush, OptimizersWithMeansOfSquares) {
+  for (const float scale : {1.0f, 1e-8f}) {
+    const auto squares = [&] {
+      Buffer v = Tiny(kCount, 3);
+      for (size_t i = 0; i < kCount; ++i) {
+        v[i] = std::fabs(std::ldexp(v[i], -40));
+      }
+      return v;
+    };
+    size_t small = 0;
+    const auto look = [&](const Buffer& v) {
+      EXPECT_EQ(TinyValues(v, 0x1p-126f), 0u);
+      small += TinyValues(v);
+    };
+    Check([&] {
+      Buffer g = Tiny(kCount, 1), w = Tiny(kCount, 2), m = Tiny(kCount, 4),
+             v = squares(), h = squares();
+      simd::AdamStep step;
+      step.lr = 0.01f, step.keep = 0.9f, step.scale = scale;
+      EXPECT_FALSE(simd::AdamUpdate(kCount, step, g, w, m, v, h, false, {}));
+      look(v);
+      return std::vector<Buffer>{w, m};
+    });
+    Check([&] {
+      Buffer g = Tiny(kCount, 1), w = Tiny(kCount, 2), m = Tiny(kCount, 4),
+             v = squares(), b = Tiny(kCount, 5);
+      simd::RmspropStep step;
+      step.lr = 0.01f, step.momentum = 0.9f, step.decay = 5.0f;
+      step.scale = scale;
+      EXPECT_FALSE(simd::RmspropUpdate(kCount, step, g, w, v, m, b, false, {}));
+      look(v);
+      return std::vector<Buffer>{w, m, b};
+    });
+    Check([&] {
+      Buffer g = Tiny(kCount, 1), w = Tiny(kCount, 2), s = squares();
+      EXPECT_FALSE(simd::AdagradUpdate(
+          kCount, {0.01f, 1e-10f, 0.0f, 5.0f, scale}, g, w, s, false, {}));
+      look(s);
+      return std::vector<Buffer>{w};
+    });
+    EXPECT_GT(small, 0u);
+  }
+}
+
+// What a proximal step or a smaller norm leaves of a weight.
+TEST(Flush, SoftThreshold) {
+  Check([] {
+    Buffer w = Tiny(kCount, 2);
+    for (size_t i = 0; i < kCount; i += 2) {
+      w[i] =
+          std::copysign(std::nextafter(0.1f, i % 4 == 0 ? 0.2f : 0.0f), w[i]);
+    }
+    simd::SoftThreshold(kCount, 0.1f, w, {});
+    w[0] = 1.0f;
+    return std::vector<Buffer>{w};
+  });
+  testing::ForEachTarget([](simd::Target) {
+    Buffer w(37, 0x1.8p-60f);
+    simd::SoftThreshold(37, 0x1.7ffp-60f, w, {});
+    EXPECT_EQ(TinyValues(w), 0u);
+    EXPECT_EQ(w[5], 0.0f);
+  });
 }
 
 // w - lr * decay * w rounds back to w where w is subnormal.

@@ -256,6 +256,69 @@ TEST(Adam, MatchesTheTwinOnEveryTarget) {
   }
 }
 
+// Gradients far below 1e-8, whose squares are below 2^-63, with an eps that does
+// not hide them: steps are those of the twin, and bounded by the rate.
+TEST(Updates, FollowSmallGradients) {
+  constexpr size_t n = 37;
+  constexpr int kSteps = 20;
+  constexpr float kEps = 1e-15f, kLr = 1e-3f;
+  for (const float size : {1e-7f, 1e-9f, 1e-12f, 1e-18f, 1e-22f}) {
+    SCOPED_TRACE(size);
+    for (const float beta2 : {0.999f, 0.999999f}) {
+      std::vector<double> g(n), w[3], m(n, 0.0), v(n, 0.0), r(n, 0.0),
+          s(n, 0.0);
+      for (auto& one : w) one.assign(n, 0.0);
+      const Buffer random = Buffer(n).Randomize(1);
+      Buffer fg(n);
+      for (size_t i = 0; i < n; ++i) {
+        g[i] = fg[i] =
+            std::copysign(size * (1.0f + std::fabs(random[i])), random[i]);
+      }
+      for (int t = 1; t <= kSteps; ++t) {
+        reference::AdamUpdate<double>(n, kLr, 0.9f, beta2, kEps, 0, false, t, 1,
+                                      g.data(), w[0].data(), m.data(), v.data(),
+                                      nullptr);
+        reference::RmspropUpdate<double>(n, kLr, 0.99f, kEps, 0, 0, g.data(),
+                                         w[1].data(), r.data(), nullptr,
+                                         nullptr);
+        reference::AdagradUpdate<double>(n, kLr, kEps, 0, 0, 1, g.data(),
+                                         w[2].data(), s.data());
+      }
+      testing::ForEachTarget([&](simd::Target) {
+        Buffer a(n, 0.0f), b(n, 0.0f), c(n, 0.0f), am(n, 0.0f), av(n, 0.0f),
+            br(n, 0.0f), cs(n, 0.0f);
+        for (int t = 1; t <= kSteps; ++t) {
+          simd::AdamStep step;
+          step.lr = static_cast<float>(kLr / (1 - std::pow(double{0.9f}, t)));
+          step.beta1_rest = static_cast<float>(1 - double{0.9f});
+          step.beta2 = beta2;
+          step.beta2_rest = static_cast<float>(1 - double{beta2});
+          step.eps = kEps;
+          step.root =
+              static_cast<float>(1 / std::sqrt(1 - std::pow(double{beta2}, t)));
+          EXPECT_FALSE(
+              simd::AdamUpdate(n, step, fg, a, am, av, nullptr, true, {}));
+          EXPECT_FALSE(simd::RmspropUpdate(n, {kLr, 0.99f, kEps}, fg, b, br,
+                                           nullptr, nullptr, true, {}));
+          EXPECT_FALSE(
+              simd::AdagradUpdate(n, {kLr, kEps}, fg, c, cs, true, {}));
+        }
+        for (size_t i = 0; i < n; ++i) {
+          EXPECT_TRUE(testing::Near(a[i], w[0][i], 1e-4, 1e-9)) << i;
+          EXPECT_TRUE(testing::Near(b[i], w[1][i], 1e-4, 1e-9)) << i;
+          EXPECT_TRUE(testing::Near(c[i], w[2][i], 1e-4, 1e-9)) << i;
+          EXPECT_LT(std::fabs(a[i]), 1.01f * kSteps * kLr);
+          EXPECT_LT(std::fabs(b[i]), 11.0f * kSteps * kLr);
+          EXPECT_LT(std::fabs(c[i]), 1.01f * kSteps * kLr);
+          if (size > 1e-13f) {
+            EXPECT_GT(std::fabs(a[i]), 0.9f * kSteps * kLr);
+          }
+        }
+      });
+    }
+  }
+}
+
 // All that is in update.h, one after the other, three times.
 TEST(Updates, SameBitsOnExactTargetsAndAnyThreads) {
   const size_t n = 100003;

@@ -122,7 +122,7 @@ sim::DeviceProfile LoadDevice(const std::string& name_or_file) {
       if (name_or_file == p.name) text = p.text;
     }
     if (text.empty()) {
-      Fail(ErrorKind::kNotFound, "no such device", Printable(name_or_file),
+      Fail(ErrorKind::kUsage, "no such device", Printable(name_or_file),
            fmt::format("built in are {}; another is a file, NAME.toml",
                        BuiltInNames()),
            Suggest(name_or_file, names));

@@ -13,13 +13,6 @@ namespace {
 // layers: as torch.optim.swa_utils.update_bn.
 constexpr uint32_t kBatches = 50;
 
-template <class Visit>
-void VisitBuffers(const Trainer& trainer, Visit&& visit) {
-  for (const TensorView& view : trainer.Tensors()) {
-    if (view.spec->role == WeightRole::kBuffer) visit(view);
-  }
-}
-
 }  // namespace
 
 Averaging::Averaging(Trainer& trainer, Loader& training, uint64_t first_step,
@@ -31,10 +24,7 @@ Averaging::Averaging(Trainer& trainer, Loader& training, uint64_t first_step,
   for (const StateView& state : trainer.States()) {
     any_ |= std::string_view(state.name) == kAverageState;
   }
-  if (!any_) return;
-  size_t count = 0;
-  VisitBuffers(trainer, [&](const TensorView& view) { count += view.count; });
-  statistics_.resize(count);
+  if (any_) statistics_.resize(trainer.StatisticsCount());
 }
 
 void Averaging::Swap() {
@@ -45,12 +35,12 @@ void Averaging::Swap() {
   }
 }
 
-void Averaging::EstimateStatistics() {
+bool Averaging::EstimateStatistics(const std::function<bool()>& go_on) {
   bool live = false;
   for (const NodePlan& node : trainer_.plan().nodes) {
     live |= node.mode.live_statistics;
   }
-  if (!live) return;
+  if (!live) return true;
   uint32_t done = 0;
   for (uint32_t time = 0; done < kBatches; ++time) {
     training_.StartEpoch(time, 0);
@@ -58,6 +48,7 @@ void Averaging::EstimateStatistics() {
     while (done < kBatches) {
       const Batch* const next = training_.Next();
       if (next == nullptr) break;
+      if (!go_on()) return false;
       Batch batch = *next;
       if (batch.sample_ids != nullptr && !batch.random) {
         batch.random = RandomKey{seed_, time};
@@ -68,29 +59,25 @@ void Averaging::EstimateStatistics() {
                                       1.0f / static_cast<float>(done + 1));
       ++done;
     }
-    if (done == before) return;
+    if (done == before) break;
   }
+  return true;
 }
 
-void Averaging::Begin() {
-  if (!any_ || active_ || trainer_.steps() < first_step_) return;
-  float* to = statistics_.data();
-  VisitBuffers(trainer_, [&](const TensorView& view) {
-    to = std::copy_n(view.data, view.count, to);
-  });
+bool Averaging::Begin(const std::function<bool()>& go_on) {
+  if (!any_ || active_ || waits()) return true;
+  trainer_.TakeStatistics(statistics_.data());
   Swap();
   active_ = true;
-  EstimateStatistics();
+  if (EstimateStatistics(go_on)) return true;
+  End();
+  return false;
 }
 
 void Averaging::End() {
   if (!active_) return;
   Swap();
-  const float* from = statistics_.data();
-  VisitBuffers(trainer_, [&](const TensorView& view) {
-    std::copy_n(from, view.count, view.data);
-    from += view.count;
-  });
+  trainer_.RestoreStatistics(statistics_.data());
   active_ = false;
 }
 

@@ -6,6 +6,7 @@
 #define TEMPER_PORTS_HOST_TRAIN_AVERAGING_H_
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "ports/host/data/loader.h"
@@ -21,14 +22,18 @@ class Averaging {
             uint64_t seed);
 
   // Puts the average in place, once there is one. Leaves the loader anywhere.
-  void Begin();
+  // `go_on` is asked before every batch of the estimate. False: it said no, and
+  // everything is as before.
+  bool Begin(const std::function<bool()>& go_on);
   // Puts back what was there. Nothing after End.
   void End();
   bool active() const { return active_; }
+  // There will be an average, but no step of it has been made.
+  bool waits() const { return any_ && trainer_.steps() < first_step_; }
 
  private:
   void Swap();
-  void EstimateStatistics();
+  bool EstimateStatistics(const std::function<bool()>& go_on);
 
   Trainer& trainer_;
   Loader& training_;

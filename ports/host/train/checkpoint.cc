@@ -19,32 +19,47 @@ namespace {
 
 // Names and widths of the counters, in the order of Format. One that is added
 // is read with the value that it has in runs which did not count it
-// (ReadField).
+// (ReadField). `of`: the runs that have it.
+enum class Of : uint8_t { kAll, kPhases, kMinDelta };
 constexpr struct {
   const char* name;
   uint32_t width;
+  Of of = Of::kAll;
 } kFields[] = {
-    {"epoch", 10},        {"batch", 20},         {"step", 20},
-    {"loss_sum", 16},     {"correct", 20},       {"samples", 20},
-    {"best_epoch", 10},   {"best_accuracy", 16}, {"best_loss", 16},
-    {"waited", 10},       {"clipped", 20},       {"rate_factor", 16},
-    {"rate_best", 16},    {"rate_seen", 10},     {"rate_bad", 10},
-    {"rate_cooling", 10}, {"phase", 10},         {"first_epoch", 10},
-    {"first_step", 20},
+    {"epoch", 10},
+    {"batch", 20},
+    {"step", 20},
+    {"loss_sum", 16},
+    {"correct", 20},
+    {"samples", 20},
+    {"best_epoch", 10},
+    {"best_accuracy", 16},
+    {"best_loss", 16},
+    {"waited", 10},
+    {"clipped", 20},
+    {"rate_factor", 16},
+    {"rate_best", 16},
+    {"rate_seen", 10},
+    {"rate_bad", 10},
+    {"rate_cooling", 10},
+    {"phase", 10, Of::kPhases},
+    {"first_epoch", 10, Of::kPhases},
+    {"first_step", 20, Of::kPhases},
+    {"mark", 16, Of::kMinDelta},
 };
 constexpr size_t kFieldCount = std::size(kFields);
-// Runs of one phase do not have the last ones.
-constexpr size_t kPhaseFields = 3;
-size_t FieldCount(const Job& job) {
-  return kFieldCount - (job.phases.empty() ? kPhaseFields : 0);
+bool Has(const Job& job, Of of) {
+  return of == Of::kAll ||
+         (of == Of::kPhases ? !job.phases.empty() : job.options.min_delta > 0);
 }
 
-// Without allocating: into fixed buffers.
+// Without allocating: into fixed buffers. Only what this job has.
 struct Texts {
   char text[kFieldCount][24];
   std::string_view views[kFieldCount];
+  size_t count = 0;
 };
-void Format(const Counters& c, Texts* out) {
+void Format(const Counters& c, const Job& job, Texts* out) {
   const uint64_t values[kFieldCount] = {
       c.epoch,
       c.batch,
@@ -64,13 +79,15 @@ void Format(const Counters& c, Texts* out) {
       c.schedule.cooling,
       c.phase,
       c.first_epoch,
-      c.first_step};
+      c.first_step,
+      std::bit_cast<uint64_t>(c.mark)};
   for (size_t i = 0; i < kFieldCount; ++i) {
+    if (!Has(job, kFields[i].of)) continue;
     const auto end =
         kFields[i].width == 16
             ? fmt::format_to_n(out->text[i], 24, "{:016x}", values[i])
             : fmt::format_to_n(out->text[i], 24, "{}", values[i]);
-    out->views[i] = {out->text[i], end.size};
+    out->views[out->count++] = {out->text[i], end.size};
   }
 }
 
@@ -145,6 +162,7 @@ Counters CountersOf(const ModelDescription& file) {
         std::min<uint64_t>(ReadField(file, name, false, 0), UINT32_MAX));
   };
   c.waited = later("waited");
+  c.mark = std::bit_cast<double>(ReadField(file, "mark", true, 0));
   c.clipped = ReadField(file, "clipped", false, 0);
   c.schedule.factor = std::bit_cast<double>(
       ReadField(file, "rate_factor", true, std::bit_cast<uint64_t>(1.0)));
@@ -206,8 +224,8 @@ Checkpoint::Checkpoint(const Job& job, uint32_t phase, const Trainer& trainer,
   std::vector<TensorSource> state;
   if (with_state) state = StateSources(trainer);
   std::vector<CounterField> counters;
-  for (size_t i = 0; i < FieldCount(job); ++i) {
-    counters.push_back({kFields[i].name, kFields[i].width});
+  for (const auto& field : kFields) {
+    if (Has(job, field.of)) counters.push_back({field.name, field.width});
   }
   const FileError error =
       writer_.Prepare(info, WeightSources(trainer), state, counters);
@@ -220,9 +238,9 @@ Checkpoint::Checkpoint(const Job& job, uint32_t phase, const Trainer& trainer,
 
 void Checkpoint::Save(const Counters& counters) {
   Texts texts;
-  Format(counters, &texts);
+  Format(counters, job_, &texts);
   SaveOrFail(file_, [&](const ByteSink& sink) {
-    const Status status = writer_.Write({texts.views, FieldCount(job_)}, sink);
+    const Status status = writer_.Write({texts.views, texts.count}, sink);
     if (status.code == StatusCode::kNotFinite) {
       FailStatus(status, job_.info.graph, "not saved");
     }
@@ -289,6 +307,7 @@ Counters ReadCounters(const ModelDescription& file, const Job& job) {
       c.samples < c.batch || c.samples > c.batch * job.options.batch ||
       c.correct > c.samples || !std::isfinite(c.loss_sum) ||
       c.best_epoch > c.Epochs() || !std::isfinite(c.best_loss) ||
+      !std::isfinite(c.mark) ||
       !(c.best_accuracy >= -1.0 && c.best_accuracy <= 1.0)) {
     Fail(ErrorKind::kBadData, "the checkpoint's counters contradict each other",
          "",

@@ -25,6 +25,7 @@ struct Counters : FitState {
   uint32_t best_epoch = 0;  // 0: none yet
   double best_accuracy = -1, best_loss = 0;
   uint32_t waited = 0;  // BestKeeper::waited
+  double mark = 0;      // BestKeeper::mark
 
   // Of the run: what is done in all its phases.
   uint32_t Epochs() const { return first_epoch + epoch; }

@@ -21,11 +21,12 @@
 #include "ports/host/os/file_io.h"
 #include "ports/host/train/checkpoint.h"
 #include "ports/host/train/class_weights.h"
+#include "ports/host/train/ignored_options.h"
 #include "ports/host/train/job_classes.h"
-#include "ports/host/train/loss_option.h"
-#include "ports/host/train/normalization.h"
 #include "ports/host/train/job_data.h"
 #include "ports/host/train/job_plan.h"
+#include "ports/host/train/loss_option.h"
+#include "ports/host/train/normalization.h"
 #include "ports/host/train/phases.h"
 #include "ports/host/train/presets/preset.h"
 #include "ports/host/train/runs.h"
@@ -203,7 +204,7 @@ void CheckOptions(const JobOptions& o) {
   ReadSchedule(o.schedule, 0);
   ReadInitializer(o.init);
   ReadClipping(o.clip);
-  ReadAverage(o.average, 0, 1);
+  ReadAverage(o.average, 0, 0);
   require(o.l1 >= 0.0 && o.l1 <= 1e6, "--l1", "must be 0 to 1e6");
   require(o.max_norm == 0.0 || (o.max_norm >= 1e-6 && o.max_norm <= 1e30),
           "--max-norm", "must be 1e-6 to 1e30, or 0 for none");
@@ -245,8 +246,10 @@ Graph BuildModelOrFail(const std::string& spec, const Shape& input,
     for (const models::ModelInfo* info : models::Models()) {
       names.push_back(info->name);
     }
-    Fail(ErrorKind::kNotFound, "unknown model", Printable(name), "",
-         Suggest(name, names));
+    // A name is a typing error; a path is a file that is not there.
+    Fail(name.find('/') != std::string::npos ? ErrorKind::kNotFound
+                                             : ErrorKind::kUsage,
+         "unknown model", Printable(name), "", Suggest(name, names));
   }
   if (!status.ok()) {
     // What is invalid in a spec is what the user typed.
@@ -332,34 +335,6 @@ void CheckMonitor(const Job& job) {
   }
 }
 
-// Options that were given but decide nothing in this job.
-void NoteIgnoredOptions(Job& job) {
-  const JobOptions& o = job.options;
-  const JobOptions defaults;
-  const auto note = [&](bool ignored, const char* option, const char* why) {
-    if (ignored) {
-      job.notes.push_back(fmt::format("{} has no effect: {}", option, why));
-    }
-  };
-  const bool from_file = EndsWith(o.model, ".safetensors");
-  note(from_file && o.init != defaults.init, "--init",
-       "a model file brings its own weights");
-  if (const char* why = UnusedParameter(ReadOptimizer(o.optimizer))) {
-    job.notes.push_back(fmt::format("--optimizer {}: {}", o.optimizer, why));
-  }
-  const std::vector<Node>& nodes = job.info.graph.nodes;
-  const bool has_norm = std::any_of(
-      nodes.begin(), nodes.end(),
-      [](const Node& node) { return HasBatchStatistics(node.kind); });
-  note(!has_norm && o.bn == "frozen", "--bn", "the model has no batch norm");
-  if (has_norm && !from_file && o.bn == "frozen") {
-    job.notes.push_back(
-        "--bn frozen on a new model: it has no statistics yet, so batch norms "
-        "use "
-        "mean 0 and variance 1");
-  }
-}
-
 // If a file has the graph, it is read first (`source`, if it is a model file):
 // samples are compared with its input before memory is taken for them.
 Job StartJob(const JobOptions& options, std::unique_ptr<ModelSource> source) {
@@ -407,6 +382,16 @@ double DefaultRate(const JobOptions& options) {
 Outside OutsideBytes(const Job& job) {
   Outside o;
   o.plan = kPlanBytesPerNode * job.plan.graph.nodes.size() * job.PhaseCount();
+  // Copies of running statistics: of averages, and of steps over several batches.
+  const uint64_t copies = (job.options.average.empty() ? 0 : 1) +
+                          (job.options.accumulate == 1 ? 0 : 1);
+  for (const NodePlan& node : job.plan.nodes) {
+    for (uint32_t w = 0; copies > 0 && w < node.weight_count; ++w) {
+      if (node.specs[w].role != WeightRole::kBuffer) continue;
+      o.plan +=
+          copies * job.PhaseCount() * node.specs[w].Count() * sizeof(float);
+    }
+  }
   o.data = job.data.train.MemoryBytes();
   o.batches = LoaderBytes(job.data.train, job.options.batch, job.augment,
                           !job.options.sampler.empty());
@@ -490,7 +475,8 @@ Job PrepareJob(const JobOptions& options) {
   KeepInherited(job);
   ChoosePhases(options, job);
   CheckMonitor(job);
-  NoteIgnoredOptions(job);
+  NoteIgnoredOptions(job, false);
+  if (options.lr == 0.0) NoteLargeTargets(job);
   PlanJob(job, false);
   return job;
 }
@@ -507,7 +493,7 @@ Job PrepareResume(const JobOptions& options,
     MatchClasses(job.data.train, job.classes);
     if (job.data.val) MatchClasses(*job.data.val, job.classes);
   }
-  NoteIgnoredOptions(job);
+  NoteIgnoredOptions(job, true);
   PlanJob(job, true);
   if (const std::string note = BackendChange(job.source->header(), job);
       !note.empty()) {

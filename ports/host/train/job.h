@@ -132,6 +132,7 @@ struct JobPhase {
   uint64_t accumulate = 1;  // batches of a step
   uint64_t steps_per_epoch = 0;
   uint64_t dropped_per_epoch = 0;  // samples of a last batch that is left out
+  bool averages = true;            // --average begins before the phase ends
 };
 
 // Of a run with phases the job itself is as the phase that needs the most memory,

@@ -1,11 +1,10 @@
 // From graph and data to plans: what is frozen, schedule, arena. See job_plan.h.
 #include "ports/host/train/job_plan.h"
-#include "ports/host/train/job_classes.h"
-#include "ports/host/train/job_data.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "ports/host/base/failure.h"
@@ -13,6 +12,9 @@
 #include "ports/host/os/arena.h"
 #include "ports/host/os/threads.h"
 #include "ports/host/train/backend.h"
+#include "ports/host/train/ignored_options.h"
+#include "ports/host/train/job_classes.h"
+#include "ports/host/train/job_data.h"
 #include "ports/host/train/layer_groups.h"
 #include "ports/host/train/phases.h"
 #include "ports/host/train/specs.h"
@@ -35,6 +37,26 @@ void Note(Job& job, const std::string& text) {
   if (std::find(job.notes.begin(), job.notes.end(), text) == job.notes.end()) {
     job.notes.push_back(text);
   }
+}
+
+// An average that begins after the end, in one phase or in all.
+void CheckAverage(Job& job) {
+  const std::string& average = job.options.average;
+  if (average.empty()) return;
+  uint32_t never = 0;
+  for (uint32_t k = 0; k < job.PhaseCount(); ++k) {
+    if (job.Phase(k).averages) continue;
+    ++never;
+    if (!job.phases.empty()) {
+      Note(job, fmt::format("--average {}: phase {} ends before it begins",
+                            Printable(average), k + 1));
+    }
+  }
+  if (never < job.PhaseCount()) return;
+  Fail(ErrorKind::kUsage, "--average", Printable(average),
+       fmt::format("it begins after the last of the {} steps of the run",
+                   job.Phase(job.PhaseCount() - 1).schedule.total_steps),
+       "Give an earlier start=, or leave it out: the last quarter");
 }
 
 void MakeSchedule(Job& job, const JobOptions& o, JobPhase* phase) {
@@ -122,6 +144,33 @@ std::optional<Plans> PlansOfFewerThreads(const Job& job, uint64_t bytes) {
   return best;
 }
 
+// The largest batch below the one asked for that fits; 0: not even 1.
+uint32_t BatchThatFits(const Job& job, uint64_t bytes) {
+  uint32_t fits = 0, too_many = job.plan_options.batch;
+  while (too_many - fits > 1) {
+    const uint32_t batch = fits + (too_many - fits) / 2;
+    bool good = true;
+    for (uint32_t k = 0; good && k < job.PhaseCount(); ++k) {
+      PlanOptions p = job.Phase(k).plan_options;
+      p.batch = batch;
+      Plan plan;
+      good = MakePlan(job.info.graph, p, &plan).ok();
+      if (!good) break;
+      MeasureSegments(&plan, "plan");
+      good = TotalBytes(plan) <= bytes;
+    }
+    (good ? fits : too_many) = batch;
+  }
+  return fits;
+}
+
+// "16777216 bytes (16.00 MiB)": rounded up, as everywhere.
+std::string WithMib(uint64_t bytes) {
+  return fmt::format(
+      "{} bytes ({:.2f} MiB)", bytes,
+      std::ceil(std::ldexp(static_cast<double>(bytes), -20) * 100) / 100);
+}
+
 // The job is as its largest phase.
 void TakeLargest(Job& job) {
   if (job.phases.empty()) return;
@@ -165,16 +214,19 @@ void FitArena(Job& job, bool resume) {
     job.arena_bytes = bytes - job.plan.backend_bytes;
     return;
   }
+  const uint32_t batch = resume ? 0 : BatchThatFits(job, bytes);
   Fail(ErrorKind::kDoesNotFit, "the job does not fit the arena",
        fmt::format("--arena {}", Printable(o.arena)),
-       fmt::format("the plan needs {} bytes with {} thread{}",
-                   TotalBytes(job.plan), job.plan.options.threads,
-                   job.plan.options.threads == 1 ? "" : "s"),
+       fmt::format("the plan needs {} with {} thread{} and batch {}",
+                   WithMib(TotalBytes(job.plan)), job.plan.options.threads,
+                   job.plan.options.threads == 1 ? "" : "s", o.batch),
        fmt::format(
            "Use --arena {}{}{}", TotalBytes(job.plan),
            fewer ? fmt::format(", --threads {}", fewer->front().options.threads)
                  : "",
-           resume ? "" : ", a smaller --batch, or --freeze"));
+           resume       ? ""
+           : batch == 0 ? ", or --freeze: with batch 1 it does not fit, either"
+                        : fmt::format(", --batch {}, or --freeze", batch)));
 }
 
 // --backend, where it changes nothing or costs exactness.
@@ -213,7 +265,7 @@ void PlanPhase(Job& job, const JobOptions& o, const PhaseOptions* as,
   LayerFactors factors = ReadGroups(job.info.graph, o.group, o.layer_decay);
   p.rate_factors = std::move(factors.rate);
   p.decay_factors = std::move(factors.decay);
-  if (!o.average.empty()) p.hooks.push_back(*ReadAverage(o.average, 0, 1));
+  if (!o.average.empty()) p.hooks.push_back(*ReadAverage(o.average, 0, 0));
   Status status = MakePlan(job.info.graph, p, &phase->plan);
   if (!status.ok()) FailStatus(status, job.info.graph, "plan");
   MakeSchedule(job, o, phase);
@@ -221,6 +273,7 @@ void PlanPhase(Job& job, const JobOptions& o, const PhaseOptions* as,
     // When it begins depends on the steps of the run, and those on the plan.
     p.hooks.back() = *ReadAverage(o.average, phase->steps_per_epoch,
                                   phase->schedule.total_steps);
+    phase->averages = FirstAveragedStep(p.hooks) <= phase->schedule.total_steps;
     status = MakePlan(job.info.graph, p, &phase->plan);
     if (!status.ok()) FailStatus(status, job.info.graph, "plan");
   }
@@ -253,6 +306,8 @@ void PlanJob(Job& job, bool resume) {
     }
     TakeLargest(job);
   }
+  CheckAverage(job);
+  NoteFlatSchedules(job);
   FitArena(job, resume);
   NoteBackend(job);
   job.augment = ReadAugmentations(o.augment, job.data.train.Input(),

@@ -39,7 +39,8 @@ std::string ReadGroup(const std::string& text, Group* group) {
   }
   group->pattern = text.substr(0, question);
   SpecText spec;
-  const std::string wrong = SplitSpec(fmt::format("x{}", text.substr(question)), &spec);
+  const std::string wrong =
+      SplitSpec(fmt::format("x{}", text.substr(question)), &spec);
   if (!wrong.empty()) return wrong;
   for (const SpecText::Option& option : spec.options) {
     std::optional<double>* const to = option.name == "rate"    ? &group->rate

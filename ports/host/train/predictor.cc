@@ -20,27 +20,33 @@ namespace temper::host {
 Predictor::Predictor(const std::string& path, uint32_t batch, uint32_t threads,
                      const std::string& arena, const std::string& backend)
     : path_(WeightsFile(path)),
+      source_(std::make_unique<ModelSource>(path_)),
+      model_(source_->header()),
       pool_(MakeThreadPool(threads == 0 ? DefaultThreads() : threads)),
-      arena_limit_(arena) {
-  Load(batch, arena, ReadBackend(backend));
+      arena_limit_(arena),
+      backend_(ReadBackend(backend)) {
+  if (batch != 0) Start(batch);
 }
 
 Predictor::Predictor(const std::string& path, const Predictor& first)
-    : path_(WeightsFile(path)), pool_(first.pool_) {
-  Load(first.batch(), "", first.plan().options.backend);
+    : path_(WeightsFile(path)),
+      source_(std::make_unique<ModelSource>(path_)),
+      model_(source_->header()),
+      pool_(first.pool_),
+      backend_(first.backend_) {
+  Start(first.batch());
 }
 
-void Predictor::Load(uint32_t batch, const std::string& arena,
-                     Backend backend) {
-  ModelSource source(path_);
-  model_ = source.header();
+void Predictor::Start(uint32_t batch) {
+  ModelSource& source = *source_;
+  const std::string& arena = arena_limit_;
   outside_bytes_ =
       source.MemoryBytes() + kPlanBytesPerNode * model_.graph.nodes.size();
   PlanOptions options;
   options.batch = batch;
   options.threads = pool_->runner().threads;
   options.training = false;
-  options.backend = backend;
+  options.backend = backend_;
   Plan plan;
   Status status = MakePlan(model_.graph, options, &plan);
   if (!status.ok()) FailStatus(status, model_.graph, path_);
@@ -58,6 +64,7 @@ void Predictor::Load(uint32_t batch, const std::string& arena,
                            pool_->runner());
   if (!status.ok()) FailStatus(status, model_.graph, path_);
   ReadWeights(source, trainer_);
+  source_.reset();
   PrepareSegments(trainer_, path_);
   classifier_ = models::IsClassifier(model_.graph);
   regressor_ = models::IsRegressor(model_.graph);

@@ -11,6 +11,7 @@
 #include "ports/host/os/arena.h"
 #include "ports/host/os/threads.h"
 #include "ports/host/train/job.h"
+#include "ports/host/train/model_source.h"
 #include "ports/host/train/views.h"
 
 namespace temper::host {
@@ -19,10 +20,14 @@ class Predictor {
  public:
   // `path`: a model file, or a run folder (runs.h).
   // `arena`: the most bytes it may take, as --arena has them; "": no limit.
-  // kDoesNotFit with the size that works. `backend`: by name.
+  // kDoesNotFit with the size that works. `backend`: by name. `batch` 0: only the
+  // file's header is read, and Start must follow.
   Predictor(const std::string& path, uint32_t batch, uint32_t threads,
             const std::string& arena = "",
             const std::string& backend = "highway");
+
+  // Makes it ready for batches of so many rows.
+  void Start(uint32_t batch);
 
   // Another model whose outputs are averaged with those of this one: of
   // probabilities or values. kMismatch unless it reads the same samples and tells
@@ -47,7 +52,10 @@ class Predictor {
   // Per sample. A model whose single output stands for two classes has two here:
   // the probabilities of both.
   uint32_t outputs() const { return outputs_; }
-  Shape input() const { return trainer_.plan().shapes[0]; }
+  Shape input() const {
+    const InputParams& p = model_.graph.nodes[0].As<InputParams>();
+    return {p.h, p.w, p.c, static_cast<ElementType>(p.element_type)};
+  }
   uint32_t batch() const { return trainer_.plan().options.batch; }
   const Plan& plan() const { return trainer_.plan(); }
   // The arenas of all models.
@@ -71,7 +79,6 @@ class Predictor {
 
  private:
   Predictor(const std::string& path, const Predictor& first);
-  void Load(uint32_t batch, const std::string& arena, Backend backend);
   bool Averages() const { return !others_.empty() || !views_.empty(); }
   // Each output is a label that is there or not.
   bool SeveralLabels() const;
@@ -85,10 +92,12 @@ class Predictor {
   void Judge(const Batch& batch, StepResult* result) const;
 
   const std::string path_;
+  std::unique_ptr<ModelSource> source_;  // until Start
   ModelDescription model_;
   std::unique_ptr<HostArena> arena_;
   std::shared_ptr<ThreadPool> pool_;  // of all models
   std::string arena_limit_;
+  Backend backend_;
   Trainer trainer_;
   std::vector<std::unique_ptr<Predictor>> others_;
   std::vector<View> views_;    // none: samples as they are

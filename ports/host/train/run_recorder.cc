@@ -84,9 +84,9 @@ void RunRecorder::OpenLogs(const Counters* resumed) {
           : std::make_unique<MetricsLog>(metrics, columns);
   events_ = std::make_unique<EventLog>(folder_->Place("events.jsonl"),
                                        resumed != nullptr);
-  steps_ = std::make_unique<StepsLog>(folder_->Place("steps.csv"),
-                                      resumed != nullptr,
-                                      resumed != nullptr ? resumed->Steps() : 0);
+  steps_ = std::make_unique<StepsLog>(
+      folder_->Place("steps.csv"), resumed != nullptr,
+      resumed != nullptr ? resumed->Steps() : 0);
   events_->Begin(resumed != nullptr ? "resume" : "start")
       .Field("epoch", resumed != nullptr ? resumed->Epochs() : 0u)
       .Field("step", resumed != nullptr ? resumed->Steps() : uint64_t{0})

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "models/spec.h"
 #include "ports/files/files.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/json_text.h"
@@ -122,6 +123,9 @@ RunSummary SummaryOf(const std::string& run) {
   try {
     const JobOptions options = ReadRunOptions(run);
     s.model = options.model;
+    s.optimizer = BriefSpec(options.optimizer, OptimizerCatalogue());
+    s.schedule = BriefSpec(options.schedule, ScheduleCatalogue());
+    if (options.lr > 0) s.lr = options.lr;
     s.epochs_total = options.epochs;
     const ModelSource last(LastCheckpoint(run));
     const std::optional<Counters> counters = StoredCounters(last.header());

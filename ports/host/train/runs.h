@@ -22,7 +22,10 @@ std::optional<uint64_t> PlannedArena(const std::string& run);
 struct RunSummary {
   std::string path;
   std::string state;  // finished, running, stopped, diverged, damaged
-  std::string model;  // as it was given
+  // As they were given, but for fields that have their defaults. Of several phases
+  // those of the run.
+  std::string model, optimizer, schedule;
+  std::optional<double> lr;
   std::optional<uint32_t> epochs, epochs_total;
   // Of the best epoch on validation data.
   uint32_t best_epoch = 0;  // 0: none yet

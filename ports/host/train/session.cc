@@ -38,12 +38,13 @@ double Sparsity(const Trainer& trainer) {
          static_cast<double>(std::max<uint64_t>(1, all));
 }
 
-FitOptions OptionsOf(const Job& job, const JobPhase& phase) {
+FitOptions OptionsOf(const Job& job, const JobPhase& phase, float* statistics) {
   FitOptions options;
   options.schedule = phase.schedule;
   options.epochs = phase.epochs;
   options.batches_per_epoch = phase.batches_per_epoch;
   options.accumulate = phase.accumulate;
+  options.statistics = statistics;
   options.seed = job.options.seed;
   return options;
 }
@@ -92,10 +93,9 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
                                          ? job_.run_threads
                                          : job_.plan.options.threads)),
       pool_(pool != nullptr ? *pool : *own_pool_),
-      loader_(job_.data.train,
-              {job_.options.batch, job_.options.seed, true, AllDrop(job_),
-               job_.augment, job_.class_weights,
-               !job_.options.sampler.empty()}),
+      loader_(job_.data.train, {job_.options.batch, job_.options.seed, true,
+                                AllDrop(job_), job_.augment, job_.class_weights,
+                                !job_.options.sampler.empty()}),
       val_loader_(
           job_.data.val
               ? std::make_unique<Loader>(
@@ -159,9 +159,15 @@ void Session::MakeStage(uint32_t k) {
   stage.average = std::make_unique<Averaging>(
       stage.trainer, loader_, FirstAveragedStep(phase.plan.options.hooks),
       job_.options.seed);
-  stage.fit = std::make_unique<Fit>(stage.trainer, SourceOf(&loader_),
-                                    OptionsOf(job_, phase),
-                                    SourceOf(val_loader_.get()), observers_);
+  // Never empty: a model without statistics is stopped between batches, too.
+  if (phase.accumulate > 1) {
+    stage.statistics.resize(1 + stage.trainer.StatisticsCount());
+  }
+  stage.fit = std::make_unique<Fit>(
+      stage.trainer, SourceOf(&loader_),
+      OptionsOf(job_, phase,
+                phase.accumulate > 1 ? stage.statistics.data() : nullptr),
+      SourceOf(val_loader_.get()), observers_);
   uint64_t steps = 0;
   for (uint32_t i = 0; i < job_.PhaseCount(); ++i) {
     steps += job_.Phase(i).schedule.total_steps;
@@ -200,6 +206,7 @@ void Session::Resume(std::unique_ptr<RunFolder> folder, const Counters& from) {
   best_epoch_.accuracy = from.best_accuracy;
   best_epoch_.loss = from.best_loss;
   best_epoch_.waited = from.waited;
+  best_epoch_.mark = from.mark;
   recorder_ = std::make_unique<RunRecorder>(job_, Trainers(), observer_,
                                             std::move(folder), from);
   result_.was_finished = Finished();
@@ -274,19 +281,26 @@ SessionResult Session::Run() {
     }
     Diverged(end.status);
   }
-  const bool finished = Finished();
+  bool finished = Finished();
+  observer_.OnEnd();
+  if (finished && !val_loader_ && !(result_.was_finished && have_best_)) {
+    // Without validation data nobody can say which epoch was best: the last.
+    finished = now().average->Begin([&] { return !observer_.StopRequested(); });
+    if (finished) recorder_->SaveBest(counters());
+    now().average->End();
+  }
   result_.finished = finished;
   result_.stopped_early =
       finished && fit().state().epoch < fit().options().epochs;
-  observer_.OnEnd();
   if (!finished) {
     if (!saved_) Save("stop");
     result_.end = SessionEnd::kStopped;
-  } else if (!val_loader_ && !(result_.was_finished && have_best_)) {
-    // Without validation data nobody can say which epoch was best: the last.
-    now().average->Begin();
-    recorder_->SaveBest(counters());
-    now().average->End();
+  } else if (now().average->waits() && !result_.was_finished) {
+    const char* const said =
+        "--average: the run ended before the average began (its start=); what "
+        "was validated and kept are the weights themselves";
+    recorder_->Note(said);
+    observer_.OnWarning(said);
   }
   if (result_.val_diverged && finished) result_.end = SessionEnd::kDiverged;
   recorder_->End(finished ? "end" : "stop", counters().Steps());
@@ -317,6 +331,7 @@ Counters Session::counters() const {
   counters.best_accuracy = best_epoch_.accuracy;
   counters.best_loss = best_epoch_.loss;
   counters.waited = best_epoch_.waited;
+  counters.mark = best_epoch_.mark;
   return counters;
 }
 
@@ -331,15 +346,19 @@ bool Session::Guarded(Body&& body) {
   }
 }
 
+// Also between the batches of one step.
 bool Session::Continue(const Fit& of) {
-  now().watch->Before(of.state().first_step + of.state().step + 1);
-  batch_began_ = Clock::now();
+  if (!in_step_) {
+    now().watch->Before(of.state().first_step + of.state().step + 1);
+    step_began_ = Clock::now();
+    in_step_ = true;
+  }
   return !observer_.StopRequested();
 }
 
-void Session::OnValidation(Fit&) {
-  now().average->Begin();
+bool Session::OnValidation(Fit&) {
   metrics_.Begin();
+  return now().average->Begin([&] { return !observer_.StopRequested(); });
 }
 
 void Session::OnEvaluated(Fit&, const Batch& batch) {
@@ -353,7 +372,8 @@ void Session::OnValidated(Fit&, FitMeans* means) {
 bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
   saved_ = false;
   trained_samples_ += r.rows;
-  train_seconds_ += Since(batch_began_);
+  train_seconds_ += Since(step_began_);
+  in_step_ = false;
   return Guarded([&] {
     JudgeSignal();
     const FitState& at = fit().state();
@@ -414,6 +434,7 @@ ProgressState Session::Progress() const {
 }
 
 bool Session::OnEpoch(Fit&, const EpochReport& report) {
+  in_step_ = false;  // Continue is asked in a validation, too
   return Guarded([&] { EndEpoch(report); });
 }
 

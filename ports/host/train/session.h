@@ -31,9 +31,9 @@
 #include "ports/host/train/run_files.h"
 #include "ports/host/train/run_observer.h"
 #include "ports/host/train/run_recorder.h"
+#include "ports/host/train/step_watch.h"
 #include "ports/host/train/validation_metrics.h"
 #include "temper/signal.h"
-#include "ports/host/train/step_watch.h"
 
 namespace temper::host {
 
@@ -105,7 +105,7 @@ class Session : private FitObserver {
   // Between steps. Exceptions are kept for Run: a fit is compiled without
   // exceptions.
   bool Continue(const Fit&) override;
-  void OnValidation(Fit&) override;
+  bool OnValidation(Fit&) override;
   void OnEvaluated(Fit&, const Batch& batch) override;
   void OnValidated(Fit&, FitMeans* means) override;
   bool OnStep(const Fit&, const StepResult& r, double learning_rate) override;
@@ -120,6 +120,7 @@ class Session : private FitObserver {
   struct Stage {
     Trainer trainer;
     std::unique_ptr<Averaging> average;
+    std::vector<float> statistics;  // FitOptions::statistics
     std::unique_ptr<Fit> fit;
     std::unique_ptr<StepWatch> watch;
   };
@@ -156,7 +157,8 @@ class Session : private FitObserver {
   uint64_t trained_samples_ = 0;  // by this process
   double train_seconds_ = 0;
   bool saved_ = false;  // the last checkpoint holds the counters as they are
-  std::chrono::steady_clock::time_point batch_began_, saved_at_;
+  std::chrono::steady_clock::time_point step_began_, saved_at_;
+  bool in_step_ = false;  // step_began_ is that of its first batch
   std::exception_ptr failure_;
   bool have_best_ = false;  // of a resumed run
   // The first step's, until it is judged; then empty.

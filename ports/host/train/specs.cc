@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "models/spec.h"
@@ -75,37 +76,48 @@ std::vector<UpdateHook> ReadClipping(std::string_view text) {
   } kKinds[] = {{"value", "clip_value", "value"},
                 {"norm", "clip_norm", "max_norm"}};
   const std::string given = std::string(text);
-  std::string values[std::size(kKinds)];
-  while (!text.empty()) {
-    const size_t comma = std::min(text.find(','), text.size());
+  std::optional<UpdateHook> read[std::size(kKinds)];
+  for (bool more = !text.empty(); more;) {
+    const size_t comma = text.find(',');
     const std::string_view item = text.substr(0, comma);
-    text.remove_prefix(std::min(comma + 1, text.size()));
+    more = comma != std::string_view::npos;
+    if (more) text.remove_prefix(comma + 1);
     const size_t equals = item.find('=');
     const std::string_view name = item.substr(0, equals);
     size_t k = 0;
     while (k < std::size(kKinds) && kKinds[k].name != name) ++k;
     if (k == std::size(kKinds) || equals == std::string_view::npos ||
-        equals + 1 == item.size()) {
+        item.find_first_of("?&", equals) != std::string_view::npos) {
       Fail(ErrorKind::kUsage, kOption, Printable(given),
-           "it is norm=X, value=X or both with a comma between",
+           "it is norm=X, value=X or both with a comma between: "
+           "norm=1,value=0.5",
            "A usual norm is 1 or 10");
     }
-    if (!values[k].empty()) {
+    if (read[k]) {
       Fail(ErrorKind::kUsage, kOption, Printable(given),
            fmt::format("{} is given twice", name), "Give it once");
     }
-    values[k] = item.substr(equals + 1);
+    const std::string_view value = item.substr(equals + 1);
+    const Catalogue catalogue = UpdateHookCatalogue();
+    Choice choice;
+    // Told by the name that the user has written.
+    if (!ReadSpec(
+             fmt::format("{}?{}={}", kKinds[k].hook, kKinds[k].field, value),
+             catalogue, &choice)
+             .empty()) {
+      const Field& field = *catalogue.entry(catalogue.Find(kKinds[k].hook))
+                                .fields.Find(kKinds[k].field);
+      Fail(ErrorKind::kUsage, kOption, Printable(given),
+           fmt::format("{} must be {}, not '{}'", name, RangeText(field),
+                       Printable(value)),
+           "A usual norm is 1 or 10");
+    }
+    UpdateHook& hook = read[k].emplace();
+    Take(choice, &hook.kind, &hook);
   }
   std::vector<UpdateHook> hooks;
-  for (size_t k = 0; k < std::size(kKinds); ++k) {
-    if (values[k].empty()) continue;
-    UpdateHook hook;
-    Take(Read(kOption,
-              fmt::format("{}?{}={}", kKinds[k].hook, kKinds[k].field,
-                          values[k]),
-              UpdateHookCatalogue(), 0, nullptr),
-         &hook.kind, &hook);
-    hooks.push_back(hook);
+  for (const std::optional<UpdateHook>& hook : read) {
+    if (hook) hooks.push_back(*hook);
   }
   return hooks;
 }
@@ -126,10 +138,15 @@ std::optional<UpdateHook> ReadAverage(const std::string& spec,
   SpecText text;
   SplitSpec(spec, &text);
   SwaParams swa = hook.As<SwaParams>();
+  if (total_steps == 0) return hook;
   if (text.Find("start") == nullptr) {
+    const uint64_t epochs = total_steps / steps_per_epoch;
+    const uint64_t before = epochs * 3 / 4 * steps_per_epoch;
+    const uint64_t times = (total_steps - before - 1) / swa.every;
     swa.start = static_cast<uint32_t>(
-        std::min<uint64_t>(total_steps / 4 * 3 + 1, UINT32_MAX));
+        std::min<uint64_t>(total_steps - times * swa.every, UINT32_MAX));
   }
+  if (swa.start == 0) swa.start = swa.every;  // not the first step
   return UpdateHook(swa);
 }
 
@@ -146,6 +163,13 @@ std::vector<Augmentation> ReadAugmentations(
   const std::string whole(text);
   constexpr const char* kOption = "--augment";
   const Catalogue catalogue = AugmentationCatalogue();
+  if (!text.empty() && shape.h == 1 && shape.w == 1) {
+    Fail(ErrorKind::kUsage, kOption, Printable(text),
+         fmt::format("augmentations are for pictures, samples here are {} "
+                     "numbers in a row",
+                     shape.c),
+         "Leave it out");
+  }
   std::vector<Augmentation> list;
   while (!text.empty()) {
     const size_t comma = text.find(',');

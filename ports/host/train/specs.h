@@ -33,7 +33,9 @@ InitializeOptions ReadInitializer(const std::string& spec);
 std::vector<UpdateHook> ReadClipping(std::string_view text);
 
 // --average: ema?decay=0.999 or swa?start=5e. An swa that does not say when it
-// starts does so after three quarters of total_steps. Nothing for an empty text.
+// starts averages, every `every` steps, to the last step of the run, and begins
+// in the epochs after its first three quarters (total_steps 0: not known, it is
+// only checked). Nothing for an empty text.
 std::optional<UpdateHook> ReadAverage(const std::string& spec,
                                       uint64_t steps_per_epoch,
                                       uint64_t total_steps);

@@ -56,9 +56,12 @@ struct FitOptions {
   uint64_t batches_per_epoch = 1;
   // Batches of a step: their gradients add up (Trainer::Accumulate), and a short
   // last group of an epoch is a step, too. Above 1 the plan needs
-  // GradientMode::kAccumulated, and the fit stops between steps alone.
-  // total_steps = epochs * StepsPerEpoch().
+  // GradientMode::kAccumulated. total_steps = epochs * StepsPerEpoch().
   uint64_t accumulate = 1;
+  // Trainer::StatisticsCount floats: then a fit stops between the batches of a
+  // step, too. It drops what they have gathered, and the next Run makes the step
+  // again, with the same bits. Null: it stops between steps alone.
+  float* statistics = nullptr;
   uint64_t StepsPerEpoch() const {
     return (batches_per_epoch + accumulate - 1) / accumulate;
   }
@@ -109,11 +112,13 @@ class Fit;
 class FitObserver {
  public:
   virtual ~FitObserver() = default;
-  // Before every step of training and every batch of validation. False stops the fit: a
-  // validation that was cut short is made again by the next Run.
+  // Before every batch of training (of those of one step, where FitOptions has
+  // statistics; else before the step) and of validation. False stops the fit: a
+  // step or a validation that was cut short is made again by the next Run.
   virtual bool Continue(const Fit&) { return true; }
-  // Before the first batch of a validation. May put other weights in place.
-  virtual void OnValidation(Fit&) {}
+  // Before the first batch of a validation. May put other weights in place. False
+  // stops the fit as Continue does.
+  virtual bool OnValidation(Fit&) { return true; }
   // After a batch of validation: Trainer::Output is its prediction.
   virtual void OnEvaluated(Fit&, const Batch&) {}
   // After the last one. May set the score.
@@ -171,7 +176,7 @@ class Fit {
   void Count(const StepResult& r);
   // One step. rows 0: the epoch has no more batches.
   StepResult TrainBatch(const StepOptions& options);
-  StepResult TrainGroup(const StepOptions& options);
+  StepResult TrainGroup(const StepOptions& options, bool* stopped);
   bool EndEpoch(FitResult* result);
   bool Validate(FitMeans* means, FitResult* result);
 
@@ -190,10 +195,11 @@ enum class Monitor : uint32_t {
   kScore,     // FitMeans::score, as accuracy
 };
 
-// Which epoch was best by `monitor`: better by more than min_delta. Of a fit
-// without validation the last one. An epoch whose validation is not finite never
-// is. With memory it keeps the trainer's state of that epoch. With patience it
-// stops the fit.
+// Which epoch was best by `monitor`. Of a fit without validation the last one. An
+// epoch whose validation is not finite never is. With memory it keeps the
+// trainer's state of that epoch. With patience it stops the fit: when so many
+// validations in a row were not better by more than min_delta than the last one
+// that was (Keras' EarlyStopping).
 class BestKeeper : public FitObserver {
  public:
   BestKeeper() = default;
@@ -214,9 +220,10 @@ class BestKeeper : public FitObserver {
   uint32_t epoch = 0;              // 0: none yet, the next two say nothing
   double accuracy = -1, loss = 0;  // of kScore the score in place of accuracy
   uint32_t waited = 0;  // validations since the monitored value became better
+  double mark = 0;      // what it was then
 
   Monitor monitor = Monitor::kAccuracy;
-  double min_delta = 0;   // >= 0
+  double min_delta = 0;   // of patience; >= 0
   uint32_t patience = 0;  // 0: never stop
 
  private:

@@ -39,8 +39,14 @@ struct Catalogue {
   // have one more, the last one, "auto".
   Entry (*entry)(uint32_t i) = nullptr;
   // Fields that every entry has in addition to its own (the warm-up of
-  // schedules).
+  // schedules), and what fills a params struct of theirs. Null: with zeros.
   FieldList common = {};
+  void (*common_defaults)(void* params) = nullptr;
+
+  // The common fields as an entry without a name.
+  Entry Common() const {
+    return {.fields = common, .defaults = common_defaults};
+  }
 
   // `count` for an unknown name.
   uint32_t Find(std::string_view wanted) const {

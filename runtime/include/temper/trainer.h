@@ -196,6 +196,10 @@ class Trainer {
   // GradientMode::kAccumulated; nothing to apply.
   StepResult Accumulate(const Batch& batch);
   Status Apply(const StepOptions& options);
+  // As if Accumulate had not been called since the last step: gradients and
+  // draws. Running statistics have followed the batches all the same; who wants
+  // them back has taken a copy (TakeStatistics).
+  void DropGathered();
 
   // Updates that the weights have had since their first values: 0 before Create
   // and after Initialize. Optimizers that count steps use it. Code that
@@ -206,6 +210,12 @@ class Trainer {
   // A hook has made the gradients of the last step smaller.
   bool clipped() const { return clipped_; }
   void SetStepCount(uint64_t steps);
+
+  // Copies the buffers (WeightRole::kBuffer: running statistics) to and from
+  // StatisticsCount floats of the caller's memory.
+  size_t StatisticsCount() const;
+  void TakeStatistics(float* to) const;
+  void RestoreStatistics(const float* from);
 
   // Copies all that outlives a step (weights, statistics, the optimizer's
   // state, the counts of steps and draws) to and from SnapshotBytes bytes of the caller's
@@ -332,6 +342,7 @@ class Trainer {
   uint32_t gathered_ = 0;            // batches since Accumulate's first
   uint32_t first_rows_ = 0;          // rows of the first of them
   uint64_t gathered_rows_ = 0;       // and of all
+  uint64_t first_draw_ = 0;          // of the first of them
   uint32_t forward_steps_ = 0;       // steps of the forward part, loss included
   uint32_t backward_steps_ = 0;      // and of backward; whole gradients only
   float statistics_weight_ = -1.0f;  // of FollowStatistics
