@@ -113,7 +113,7 @@ void LoadValidation(Job& job) {
 // Samples with names that are there more than once: what the model remembers, it
 // need not recognise.
 void FindTwice(Job& job) {
-  constexpr size_t kMostNamed = 5;
+  constexpr size_t kMostNamed = 20;
   Dataset& train = job.data.train;
   if (train.names.empty()) return;
   std::vector<const Dataset*> sets = {&train};

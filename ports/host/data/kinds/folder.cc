@@ -26,7 +26,7 @@ namespace {
 // Where neither spec nor model says how large samples are, and the pictures are
 // larger: the field's usual size of photos.
 constexpr uint32_t kUsualSide = 224;
-constexpr size_t kMostNamed = 5;  // files that notes name
+constexpr size_t kMostNamed = 20;  // files that notes name
 
 bool AreNumbers(const std::vector<std::string>& names) {
   return std::all_of(names.begin(), names.end(), [](const std::string& name) {
