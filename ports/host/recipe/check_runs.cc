@@ -127,7 +127,7 @@ void Checkup::BlameOption(const JobOptions& given, const Trial& reference,
 }
 
 // Defaults do not help: data or model.
-void Checkup::BlameModel(const Trial& reference, CheckResult* to) {
+void Checkup::BlameModel(const Trial& reference) {
   if (!classes_) return;
   JobOptions simple = Plain();
   simple.epochs = kEpochs;
@@ -186,7 +186,7 @@ void Checkup::CheckRuns(CheckResult* to) {
   const double most = std::max(bad, good);
   if (classes_ && most < chance + Margin(chance, n)) {
     to->ok = false;
-    BlameModel(*reference_, to);
+    BlameModel(*reference_);
     return;
   }
   if (good - bad > Margin(bad, n) + 0.02) {

@@ -20,13 +20,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr uint64_t kSeed = 2;  // of subsets
 
-int GroupOf(recipe::Cause cause) {
-  return cause <= recipe::Cause::kLabels        ? 0
-         : cause <= recipe::Cause::kNotFinite   ? 1
-         : cause <= recipe::Cause::kOverfitting ? 2
-                                                : 3;
-}
-
 }  // namespace
 
 std::string WithField(const std::string& spec, const std::string& field,

@@ -99,7 +99,7 @@ class Checkup {
                   uint64_t* samples) const;
   void BlameOption(const JobOptions& given, const Trial& reference,
                    CheckResult* to);
-  void BlameModel(const Trial& reference, CheckResult* to);
+  void BlameModel(const Trial& reference);
   void BlameCapacity(const Trial& flat, const JobOptions& options, double best,
                      CheckResult* to);
   JobOptions Plain() const;
