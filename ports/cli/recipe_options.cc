@@ -62,7 +62,9 @@ std::vector<std::string> TrainCommand(const Verb& verb, const JobOptions& o,
   };
   static const char* const kNotTrain[] = {
       "--model", "--data", "--finetune", "--json", "--arena",
-      "--steps", "--min",  "--max",      "--only", "--minutes"};
+      "--steps", "--min",  "--max",      "--only", "--minutes",
+      "--trials", "--method", "--axes",  "--range", "--workers",
+      "--ask",   "--tell", "--out",      "--quiet"};
   for (const Option& option : verb.options) {
     const std::string& name = option.Name();
     const bool other = option.IsPositional() ||

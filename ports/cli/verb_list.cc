@@ -139,7 +139,15 @@ std::vector<List> Lists() {
 
 std::string RangeOf(const Json& field) {
   const std::string type = field.at("type").AsText();
-  if (field.contains("choices")) return field.at("choices").AsText();
+  if (field.contains("choices")) {
+    // With blanks, where lines can be broken.
+    std::string text;
+    for (const char c : field.at("choices").AsText()) {
+      text += c;
+      if (c == '|') text += ' ';
+    }
+    return text;
+  }
   if (type == "flag") return "on or off";
   const Json* const given = field.Find("unit");
   const std::string unit = given == nullptr ? "" : given->AsText();

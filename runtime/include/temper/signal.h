@@ -2,9 +2,14 @@
 // on its way through the layers, and layers whose units start alike. Judged by
 // what is measured (Trainer::WatchSignal), never by a name alone.
 //
-//   trainer.WatchSignal(rms);  // a number for each node of the plan
-//   trainer.Step(batch, learning_rate);
-//   count = FindSignals(trainer.plan(), rms, findings, 3);
+// Example, after trainer.h's:
+//
+//   std::vector<double> rms(plan.graph.nodes.size(), -1.0);
+//   temper::SignalFinding found[3];
+//   trainer.WatchSignal(rms.data());  // of the next step
+//   trainer.Step({.input = samples, .labels = labels, .rows = 32}, 0.05f);
+//   const uint32_t count =
+//       temper::FindSignals(trainer.plan(), rms.data(), found, 3);
 //
 // Next: trainer.h; docs/recipe.md (what to do).
 #ifndef TEMPER_SIGNAL_H_
@@ -12,11 +17,9 @@
 
 #include <cstdint>
 
-#include "temper/plan.h"
+#include "temper/trainer.h"
 
 namespace temper {
-
-class Trainer;
 
 enum class SignalKind : uint8_t {
   kDies,       // its rms is below a tenth of the input's
