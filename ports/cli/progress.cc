@@ -122,10 +122,10 @@ size_t Progress::Format(const ProgressState& state, const Validation* val,
     }
     if (!(val->mae < 0.0)) text.Add("  val mae {:.4g}", val->mae);
   }
-  if (val != nullptr) {  // the same columns for every epoch
-    text.Add("  lr {:.2g}", state.lr);
-    return text.used();
-  }
+  const auto add_rate = [&] {
+    text.AddIfItFits([&](Text& t) { t.Add("  lr {:.2g}", state.lr); });
+  };
+  if (val != nullptr) add_rate();  // the same columns for every epoch
   const uint64_t left =
       state.samples_total - std::min(state.samples, state.samples_total);
   if (rate_ > 0.0 && left > 0) {
@@ -134,12 +134,13 @@ size_t Progress::Format(const ProgressState& state, const Validation* val,
       AddDuration(t, static_cast<double>(left) / rate_);
     });
   }
+  if (val != nullptr) return text.used();
   if (rate_ > 0.0) {
     text.AddIfItFits([&](Text& t) {
       t.Add("  {:.{}f} samples/s", rate_, rate_ < 10.0 ? 1 : 0);
     });
   }
-  text.AddIfItFits([&](Text& t) { t.Add("  lr {:.2g}", state.lr); });
+  add_rate();
   return text.used();
 }
 

@@ -158,6 +158,7 @@ class Documents(Case):
         table = f"csv:{tmp}/table.csv?label=y&normal=x"
         yield 0, ["train", "--model", "fc_autoencoder", "--data", table, "--epochs", 1, "--out", tmp / "json-table", "-q"]
         yield 0, ["eval", tmp / "json-table", "--data", table]
+        yield 0, ["data", f"csv:{tmp}/table.csv?label=y"]
         yield 0, ["inspect", tmp / "json-table"]
         yield 10, ["data", "check", f"csv:{tmp}/twice.csv?label=y"]
         yield 0, ["bench", "--models", "mlp", "--batch", "1,2", "--seconds", 0.01, "--device", "pi-4"]
@@ -341,7 +342,7 @@ class Documents(Case):
         document = json.loads(run("inspect", "lenet5", "--graph", "--json").stdout)
         self.assertEqual(document["graph"], json.loads(graph.read_text()))
         self.assertIn("28x28x1", run("inspect", "lenet5").stdout)
-        self.assertIn("Did you mean 'lenet5'", message(run("inspect", "lenet6", expect=64)))
+        self.assertIn("Did you mean 'lenet5'", message(run("inspect", "lenet6", expect=66)))
         data = self.tmp / "large"
         cli_test.make_data(data, count=20, side=28, classes=4)
         run("train", "--model", graph, "--data", f"idx:{data}", "--epochs", 1, "--out", self.tmp / "ready", "-q")

@@ -216,9 +216,9 @@ TEST(MaxNorm, LeavesNoTinyWeights) {
   ASSERT_NO_FATAL_FAILURE(Start("lenet5", With({MaxNormParams{1.0f}}), &bench));
   for (const TensorView& v : bench.trainer.Tensors()) {
     if (v.spec->role != WeightRole::kKernel) continue;
-    std::fill_n(v.data, v.count, 1e-12f);
+    std::fill_n(v.data, v.count, 1e-18f);
     for (uint64_t i = 0; i < v.count; i += v.count / v.spec->dims[0]) {
-      v.data[i] = 1e9f;
+      v.data[i] = 100.0f;
     }
   }
   ASSERT_TRUE(StepOn(bench.trainer, 1, 0.0f).status.ok());

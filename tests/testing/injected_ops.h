@@ -67,9 +67,14 @@ const temper::OptimizerOp& __wrap__ZN6temper4OpOfENS_13OptimizerKindE(
              ? *temper::testing::injected_optimizer
              : __real__ZN6temper4OpOfENS_13OptimizerKindE(kind);
 }
+const temper::UpdateHookOp* __real__ZN6temper6FindOpENS_14UpdateHookKindE(
+    temper::UpdateHookKind kind);
 const temper::UpdateHookOp* __wrap__ZN6temper6FindOpENS_14UpdateHookKindE(
     temper::UpdateHookKind kind) {
   const auto i = static_cast<size_t>(kind);
+  if (temper::testing::injected_hooks.empty()) {
+    return __real__ZN6temper6FindOpENS_14UpdateHookKindE(kind);
+  }
   return i < temper::testing::injected_hooks.size()
              ? temper::testing::injected_hooks[i]
              : nullptr;
