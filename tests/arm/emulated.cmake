@@ -28,7 +28,10 @@ endif()
 set(temper_long runtime/fusion_test runtime/plan_test runtime/pytorch_agreement_test
   runtime/slabs_test runtime/trainer_test runtime/footprint_test
   runtime/whole_gradients_test runtime/backend_test runtime/optimizers_test
-  runtime/initializer_test runtime/hooks_test runtime/partial_backward_test)
+  runtime/initializer_test runtime/hooks_test runtime/partial_backward_test
+  runtime/random_graphs_test runtime/training_calls_test runtime/lr_find_test
+  runtime/layer_statistics_test runtime/diagnosis_test runtime/class_weights_test
+  runtime/signal_test runtime/graph_test runtime/cost_test runtime/update_hook_test)
 
 # temper_emulate(CPU TESTS...): the tests once more, as that CPU.
 function(temper_emulate cpu)
@@ -119,7 +122,7 @@ endif()
 # What those with the label "emulated" need: not the long ones.
 set(temper_emulated_targets ${temper_test_targets})
 list(FILTER temper_emulated_targets EXCLUDE REGEX
-  "_slow_test$|^(models|host|sim)_|_replay$|^one_step$")
+  "_slow_test$|^(models|host|cli|sim)_|_replay$|^one_step$")
 string(REPLACE / _ temper_long_targets "${temper_long}")
 list(REMOVE_ITEM temper_emulated_targets ${temper_long_targets})
 add_custom_target(emulated_tests DEPENDS ${temper_emulated_targets})

@@ -121,5 +121,6 @@ std::vector<std::string> Words() {
   return {"\x89PNG\r\n\x1a\n", "\xff\xd8\xff", "GIF89a", "<html>"};
 }
 void Repair(Bytes*, int64_t) {}
+uint64_t Mutations() { return 3000; }
 
 }  // namespace temper::fuzz

@@ -18,6 +18,9 @@ using Bytes = std::vector<uint8_t>;
 // Good inputs to start from, and words of the format.
 std::vector<Bytes> Seeds();
 std::vector<std::string> Words();
+// How many inputs the plain driver tries: 20,000, unless a target whose inputs take
+// long (files that are made anew) says otherwise.
+uint64_t Mutations();
 
 // Makes an input whole again after a mutation: length fields, checksums. Called
 // for some mutations only. `grown` is by how many bytes the input has grown.

@@ -1,5 +1,6 @@
 // A fuzz target without libFuzzer:
-//   x_replay               its seeds, then 20,000 mutations of them
+//   x_replay               its seeds, then 20,000 mutations of them, or as many
+//                          as the target says
 //   x_replay FILE...       these inputs, to see a failure again
 //   x_replay --seeds DIR   writes the seeds, as a corpus for libFuzzer
 // An input of up to 1 MiB may take a second at most (ten with sanitizers), of
@@ -10,6 +11,9 @@
 #include <iterator>
 
 #include "tests/fuzz/fuzz_target.h"
+
+// A target's own takes its place.
+__attribute__((weak)) uint64_t temper::fuzz::Mutations() { return 20000; }
 
 namespace {
 
@@ -54,7 +58,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   for (const Bytes& seed : seeds) Run(seed);
-  constexpr uint64_t kMutations = 20000;
+  const uint64_t kMutations = temper::fuzz::Mutations();
   for (uint64_t i = 0; i < kMutations; ++i) {
     Bytes input = seeds[i % seeds.size()];
     temper::fuzz::Mutate(&input, i);
