@@ -38,8 +38,8 @@ inline constexpr Field kVariantFields[] = {TEMPER_VARIANT_FIELD(VariantParams)};
 enum class NormKind : uint32_t { kOwn, kBatch, kGroup, kLayer, kNone };
 enum class HeadKind : uint32_t { kAuto, kSoftmax, kSigmoid };
 struct ModelCommon {
-  uint32_t activation = 0;  // 1 + its number in ActivationCatalogue()
-  uint32_t norm = 0;        // NormKind
+  uint32_t activation = 0;          // 1 + its number in ActivationCatalogue()
+  uint32_t norm = 0;                // NormKind
   HeadKind head = HeadKind::kAuto;  // of models with targets
 };
 FieldList ModelCommonFields();

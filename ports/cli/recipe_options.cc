@@ -61,10 +61,10 @@ std::vector<std::string> TrainCommand(const Verb& verb, const JobOptions& o,
                        [&](const auto& c) { return c.first == name; });
   };
   static const char* const kNotTrain[] = {
-      "--model", "--data", "--finetune", "--json", "--arena",
-      "--steps", "--min",  "--max",      "--only", "--minutes",
-      "--trials", "--method", "--axes",  "--range", "--workers",
-      "--ask",   "--tell", "--out",      "--quiet"};
+      "--model",  "--data",   "--finetune", "--json",  "--arena",
+      "--steps",  "--min",    "--max",      "--only",  "--minutes",
+      "--trials", "--method", "--axes",     "--range", "--workers",
+      "--ask",    "--tell",   "--out",      "--quiet"};
   for (const Option& option : verb.options) {
     const std::string& name = option.Name();
     const bool other = option.IsPositional() ||

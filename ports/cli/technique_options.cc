@@ -113,9 +113,10 @@ void AddTechniqueOptions(Verb& verb, JobOptions* o) {
            "Stop when N epochs in a row were no better; 0: never")
       .Whole(0, 1000000)
       .Group(kRegularization);
-  verb.Add("--min-delta", &o->min_delta, "X",
-           "By how much an epoch must be better than the last gain to count for "
-           "--early-stop")
+  verb.Add(
+          "--min-delta", &o->min_delta, "X",
+          "By how much an epoch must be better than the last gain to count for "
+          "--early-stop")
       .Range(0, 1e9)
       .Group(kRegularization);
   verb.Add("--monitor", &o->monitor, "WHAT",

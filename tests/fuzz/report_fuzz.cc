@@ -9,8 +9,8 @@
 #include "models/files/text.h"
 #include "ports/host/base/json_text.h"
 #include "ports/host/report/arena_map.h"
-#include "ports/host/report/svg_chart.h"
 #include "ports/host/report/run_data.h"
+#include "ports/host/report/svg_chart.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace {

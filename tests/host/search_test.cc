@@ -21,7 +21,8 @@ Axis Log(const char* name, double low, double high) {
   return {name, Axis::Scale::kLog, low, high, {}, 0};
 }
 
-SearchPlan PlanOf(uint32_t trials, SearchMethod method = SearchMethod::kRandom) {
+SearchPlan PlanOf(uint32_t trials,
+                  SearchMethod method = SearchMethod::kRandom) {
   SearchPlan plan;
   plan.axes = {Log("lr", 1e-4, 1.0),
                {"schedule", Axis::Scale::kChoice, 0, 0, {"a", "b", "c"}, 0}};
@@ -47,7 +48,8 @@ TrialResult ResultOf(const TrialTask& task, double score) {
 // As a training would judge: best at a rate of 0.02.
 double ScoreOf(const TrialTask& task) {
   for (const auto& [name, value] : task.values) {
-    if (name == "lr") return 1 - 0.1 * std::fabs(std::log10(std::stod(value) / 0.02));
+    if (name == "lr")
+      return 1 - 0.1 * std::fabs(std::log10(std::stod(value) / 0.02));
   }
   return 0.5;
 }
@@ -75,8 +77,8 @@ TEST(Space, AxesAndRangesAreReadOrRefused) {
   std::vector<Axis> axes = ReadAxes("", "", job, 0.1);
   ASSERT_EQ(axes.size(), 4u);
   EXPECT_EQ(RangeText(axes[0]), "0.003162..3.162");
-  axes = ReadAxes("lr", "lr=1e-3..0.1,model=mlp?hidden=128,64|mlp?hidden=32", job,
-                  {});
+  axes = ReadAxes("lr", "lr=1e-3..0.1,model=mlp?hidden=128,64|mlp?hidden=32",
+                  job, {});
   ASSERT_EQ(axes.size(), 2u);
   EXPECT_EQ(RangeText(axes[0]), "0.001..0.1");
   EXPECT_EQ(axes[1].choices,
@@ -84,11 +86,18 @@ TEST(Space, AxesAndRangesAreReadOrRefused) {
   // Adam has no momentum of that name: the default list leaves it out.
   job.optimizer = "adam";
   EXPECT_EQ(ReadAxes("", "", job, {}).size(), 3u);
-  for (const auto& [names, ranges] :
-       {std::pair{"momentum", ""}, {"rate", ""}, {"lr,lr", ""}, {"", "lr"},
-        {"", "lr=1..0.1"}, {"", "lr=0..1"}, {"", "lr=a..b"},
-        {"", "schedule=cosine|cosine"}, {"", "schedule=cosine|"},
-        {"", "schedule=none"}, {"model", ""}, {"freeze", ""}}) {
+  for (const auto& [names, ranges] : {std::pair{"momentum", ""},
+                                      {"rate", ""},
+                                      {"lr,lr", ""},
+                                      {"", "lr"},
+                                      {"", "lr=1..0.1"},
+                                      {"", "lr=0..1"},
+                                      {"", "lr=a..b"},
+                                      {"", "schedule=cosine|cosine"},
+                                      {"", "schedule=cosine|"},
+                                      {"", "schedule=none"},
+                                      {"model", ""},
+                                      {"freeze", ""}}) {
     EXPECT_THROW(ReadAxes(names, ranges, job, {}), Failure)
         << names << " " << ranges;
   }
@@ -97,7 +106,9 @@ TEST(Space, AxesAndRangesAreReadOrRefused) {
 TEST(Space, ValuesBecomeOptions) {
   JobOptions job;
   job.model = "mlp";
-  const Values values = {{"lr", "0.1"}, {"wd", "0.001"}, {"momentum", "0.5"},
+  const Values values = {{"lr", "0.1"},
+                         {"wd", "0.001"},
+                         {"momentum", "0.5"},
                          {"schedule", "constant"}};
   const JobOptions o = WithValues(job, values);
   EXPECT_EQ(o.lr, 0.1);
@@ -162,8 +173,8 @@ TEST(Rounds, RangesShrinkAroundTheBest) {
       earlier.push_back(ResultOf(task, ScoreOf(task)));
     }
   }
-  EXPECT_NEAR(std::log10(std::stod(BestOf(earlier)->values[0].second) / 0.02), 0,
-              0.12);
+  EXPECT_NEAR(std::log10(std::stod(BestOf(earlier)->values[0].second) / 0.02),
+              0, 0.12);
   // One that diverged never draws a range to itself.
   for (TrialResult& r : earlier) r.diverged = true;
   EXPECT_EQ(RangeText(AxesOfRound(plan, 1, earlier)[0]), "0.0001..1");
@@ -232,7 +243,8 @@ TEST(SearchFile, ALineIsReadBack) {
   EXPECT_EQ(back.score, 0.75);
   EXPECT_TRUE(std::isinf(back.val_loss));
   EXPECT_EQ(back.curve, r.curve);
-  for (const char* bad : {"", "[]", "{}", "{\"trial\":1.5}", "{\"trial\":\"1\"}"}) {
+  for (const char* bad :
+       {"", "[]", "{}", "{\"trial\":1.5}", "{\"trial\":\"1\"}"}) {
     EXPECT_THROW(ReadResult(bad), Failure) << bad;
   }
 }

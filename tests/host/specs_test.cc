@@ -44,8 +44,9 @@ TEST(AugmentSpec, SaysWhatIsWrong) {
   fails("hflop", "hflip");  // the nearest name
   fails(",", "empty item");
   fails("hflip,", "empty item");
-  ExpectFailure(ErrorKind::kUsage, {"--augment", "pictures"},
-                [&] { (void)ReadAugmentations("hflip", {1, 1, 9}); });
+  ExpectFailure(ErrorKind::kUsage, {"--augment", "pictures"}, [&] {
+    (void)ReadAugmentations("hflip", {1, 1, 9});
+  });
   fails("hflip,,vflip", "empty item");
   fails("=4", "unknown augmentation");
   fails("crop?side=3", "padding");

@@ -14,9 +14,9 @@ namespace temper::host {
 struct Prediction {
   uint64_t limit = 0, planned = 0;  // bytes
   uint64_t arena = 0, outside = 0;
-  sim::Estimate step;        // a batch with its update
-  double forward = 0;        // seconds to predict a batch
-  double forward_one = 0;    // seconds to predict one sample
+  sim::Estimate step;       // a batch with its update
+  double forward = 0;       // seconds to predict a batch
+  double forward_one = 0;   // seconds to predict one sample
   double evaluation = 0;    // seconds of a whole validation
   double steps = 0;         // seconds of all batches and updates
   double saves = 0;         // seconds of all saves

@@ -197,8 +197,7 @@ std::unique_ptr<DataReader> OpenNpy(std::unique_ptr<ByteSource> samples,
 namespace {
 
 // The files that spec.paths name.
-std::unique_ptr<DataReader> OpenFiles(const DataSpec& spec,
-                                      const ModelInput&) {
+std::unique_ptr<DataReader> OpenFiles(const DataSpec& spec, const ModelInput&) {
   const NpyOptions options = ReadOptions<NpyOptions>(spec, kOptions);
   if (options.targets && spec.paths.size() < 2) {
     BadOption("targets", "there is no file of targets", "Write npy:X,Y.");
