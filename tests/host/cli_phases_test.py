@@ -41,23 +41,6 @@ class Phases(Case):
         with open(self.tmp / out / "metrics.csv", newline="") as file:
             return [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in csv.DictReader(file)]
 
-    def resumed(self, command, out, most=20):
-        """A run that is stopped and resumed until it ends; the number of stops."""
-        command = [cli_test.TEMPER, *map(str, command)]
-        stops = 0
-        while True:
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            if stops < most:
-                time.sleep(0.04 + 0.02 * stops)
-                process.send_signal(signal.SIGKILL if stops % 2 else signal.SIGTERM)
-            code = process.wait(timeout=120)
-            if code == 0:
-                return stops
-            if (self.tmp / out / "weights" / "last.safetensors").exists():
-                self.assertIn(code, (75, -signal.SIGTERM, -signal.SIGKILL))
-                command = [cli_test.TEMPER, "resume", str(self.tmp / out), "--json", "--quiet"]
-            stops += 1
-
     def test_phases_are_the_runs_made_by_hand(self):
         self.result("base", data=self.spec + "?classes=0-2&val=0.25", epochs=1)
         base = self.tmp / "base" / "weights" / "last.safetensors"
@@ -84,7 +67,7 @@ class Phases(Case):
         more = ["--phases", phases, "--average", "ema?decay=0.9", "--save-every", "0.01"]
         whole = self.result("whole", *more, model="mlp?hidden=24,16")
         self.assertEqual(whole["epochs"], 45)
-        stops = self.resumed(self.job("parts", *more, model="mlp?hidden=24,16"), "parts")
+        stops = self.stopped_and_resumed(self.job("parts", *more, model="mlp?hidden=24,16"), self.tmp / "parts")
         self.assertGreater(stops, 3)
         self.assertEqual(self.weights("parts"), self.weights("whole"))
         self.assertEqual(self.weights("parts", "best"), self.weights("whole", "best"))
@@ -190,7 +173,8 @@ class Phases(Case):
         self.assertEqual(two["weights_sha256"], one["weights_sha256"])
         decay = self.result("layer-decay", "--layer-decay", 0.5, model="mlp?hidden=16")
         self.assertEqual(decay["weights_sha256"], one["weights_sha256"])
-        self.resumed(self.job("group-parts", "--group", "fc1?rate=0.5", model="mlp?hidden=16", epochs=40), "group-parts", most=4)
+        self.stopped_and_resumed(self.job("group-parts", "--group", "fc1?rate=0.5", model="mlp?hidden=16", epochs=40),
+                                 self.tmp / "group-parts", most=4)
         self.result("group-whole", "--group", "fc1?rate=0.5", model="mlp?hidden=16", epochs=40)
         self.assertEqual(self.weights("group-parts"), self.weights("group-whole"))
         for wrong, code in (("fc1", 64), ("?rate=1", 64), ("fc1?rate=-1", 64), ("fc1?lr=1", 64), ("fc9?rate=1", 78)):

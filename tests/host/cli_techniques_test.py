@@ -8,10 +8,7 @@ import csv
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
-import time
 import unittest
 
 import cli_test
@@ -38,21 +35,7 @@ class Techniques(Case):
 
     def resumed(self, out, *more, epochs=40, most=20):
         """A run that is stopped and resumed until it ends; the number of stops."""
-        command = [cli_test.TEMPER, *map(str, self.job(out, *more, epochs=epochs)), "--quiet"]
-        stops = 0
-        while True:
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            if stops < most:
-                time.sleep(0.03 + 0.01 * stops)
-                process.send_signal(signal.SIGTERM)
-            code = process.wait(timeout=120)
-            if code == 0:
-                return stops
-            if (self.tmp / out / "weights" / "last.safetensors").exists():
-                # A signal that comes before training has begun ends the process.
-                self.assertIn(code, (75, -signal.SIGTERM))
-                command = [cli_test.TEMPER, "resume", str(self.tmp / out), "--json", "--quiet"]
-            stops += 1
+        return self.stopped_and_resumed([*self.job(out, *more, epochs=epochs), "--quiet"], self.tmp / out, most)
 
     def test_every_optimizer_is_resumed_byte_for_byte(self):
         stops = 0

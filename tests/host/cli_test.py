@@ -90,6 +90,35 @@ class Case(unittest.TestCase):
         return run("train", "--model", model, "--data", data or cls.spec, "--batch", 16, "--threads", 1,
                    "--out", out, "--json", *more, expect=expect)
 
+    def stopped_and_resumed(self, command, out, most=20):
+        """A run that is stopped, at most so often, and resumed until it ends; the number of stops.
+
+        Each process is stopped after some epochs of its own, not after some time: a fast
+        machine is stopped as often as a slow one.
+        """
+        def lines():
+            try:
+                return len((out / "metrics.csv").read_bytes().splitlines())
+            except OSError:
+                return 0
+
+        command = [TEMPER, *map(str, command)]
+        stops = 0
+        while True:
+            enough = lines() + 1 + stops % 3
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if stops < most:
+                while process.poll() is None and lines() < enough:
+                    time.sleep(0.001)
+                process.send_signal(signal.SIGKILL if stops % 2 else signal.SIGTERM)
+            code = process.wait(timeout=120)
+            if code == 0:
+                return stops
+            if (out / "weights" / "last.safetensors").exists():
+                self.assertIn(code, (75, -signal.SIGTERM, -signal.SIGKILL))
+                command = [TEMPER, "resume", str(out), "--json", "--quiet"]
+            stops += 1
+
 
 class BadInput(Case):
     def refused(self, code, words, *arguments):
