@@ -3,22 +3,12 @@
 
 #include <utility>
 
+#include "ports/host/base/shell.h"
+
 namespace temper::host {
 namespace {
 
 std::string program = "temper";
-
-bool NeedsNoQuotes(std::string_view word) {
-  constexpr std::string_view kPlainMarks = "_@%+=:,./-";
-  if (word.empty()) return false;
-  for (const char c : word) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       (c >= '0' && c <= '9') ||
-                       kPlainMarks.find(c) != kPlainMarks.npos;
-    if (!plain) return false;
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -29,13 +19,7 @@ std::string ShellLine(const std::vector<std::string>& words) {
   std::string line;
   for (const std::string& word : words) {
     if (!line.empty()) line += ' ';
-    if (NeedsNoQuotes(word)) {
-      line += word;
-      continue;
-    }
-    line += '\'';
-    for (const char c : word) line += c == '\'' ? "'\\''" : std::string(1, c);
-    line += '\'';
+    line += ShellWord(word);
   }
   return line;
 }

@@ -29,7 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     chart.log_x = chart.log_y = log;
     for (const auto& [name, column] : table.columns) {
       Require(column.size() == table.rows);
-      chart.series.push_back({name, table.Points(name, name), log, false, 1});
+      chart.series.push_back(
+          {name, PointsOf(table, name, name), log, false, 1});
     }
     const std::string svg = ChartSvg(chart);
     Require(temper::IsUtf8(svg));

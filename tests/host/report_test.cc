@@ -110,7 +110,9 @@ TEST(ParseNumbers, ReadsWhatIsWhole) {
   ASSERT_NE(t.Column("val"), nullptr);
   EXPECT_TRUE(std::isnan((*t.Column("val"))[0]));
   EXPECT_EQ(*t.Last("loss"), 1e-3);
-  EXPECT_EQ(t.Points("epoch", "loss").size(), 2u);
+  EXPECT_EQ(PointsOf(t, "epoch", "loss").size(), 2u);
+  EXPECT_EQ(t.At("loss", 1), 1e-3);
+  EXPECT_FALSE(t.At("val", 0));
   EXPECT_EQ(t.Column("other"), nullptr);
   EXPECT_EQ(ParseNumbers("a,a\n1,2\n").rows, 0u);
   EXPECT_EQ(ParseNumbers("a\n1\n2").rows, 1u);  // the last line is not whole

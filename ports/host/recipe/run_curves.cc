@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
-#include <map>
 
 #include "ports/host/base/failure.h"
 #include "ports/host/data/text_file.h"
+#include "ports/host/run/number_table.h"
+#include "ports/host/run/steps_log.h"
 #include "ports/host/train/model_source.h"
 #include "ports/host/train/run_files.h"
 #include "temper/graph_edit.h"
@@ -18,36 +18,7 @@
 namespace temper::host {
 namespace {
 
-constexpr uint64_t kMostBytes = 1u << 26;
-
-// Rows of a CSV file as numbers by column; -1: an empty field.
-std::vector<std::map<std::string, double>> ReadTable(const std::string& path) {
-  std::vector<std::map<std::string, double>> rows;
-  if (!std::filesystem::exists(path)) return rows;
-  const auto split = [](const std::string& line) {
-    std::vector<std::string> fields;
-    size_t at = 0;
-    for (;;) {
-      const size_t comma = line.find(',', at);
-      fields.push_back(line.substr(at, comma - at));
-      if (comma == std::string::npos) return fields;
-      at = comma + 1;
-    }
-  };
-  const std::vector<std::string> lines = Lines(ReadTextFile(path, kMostBytes));
-  if (lines.empty()) return rows;
-  const std::vector<std::string> names = split(lines[0]);
-  for (size_t i = 1; i < lines.size(); ++i) {
-    const std::vector<std::string> fields = split(lines[i]);
-    if (fields.size() != names.size()) break;
-    std::map<std::string, double>& row = rows.emplace_back();
-    for (size_t k = 0; k < names.size(); ++k) {
-      row[names[k]] =
-          fields[k].empty() ? -1.0 : std::strtod(fields[k].c_str(), nullptr);
-    }
-  }
-  return rows;
-}
+constexpr uint64_t kMostBytes = 1u << 26;  // of events.jsonl
 
 double Median(std::vector<double> values) {
   if (values.empty()) return 0;
@@ -61,13 +32,17 @@ double Median(std::vector<double> values) {
 void ReadSteps(const std::string& path, RunCurves* to) {
   std::vector<double> ratios, norms;
   recipe::CurveFacts& f = to->facts;
-  for (auto& row : ReadTable(path)) {
-    ++to->steps;
-    if (row["step"] > 100) continue;
-    if (row["step"] == 1) f.first_loss = row["loss"];
-    f.peak_loss = std::max(f.peak_loss, row["loss"]);
-    ratios.push_back(row["update_ratio"]);
-    norms.push_back(row["gradient_norm"]);
+  const NumberTable table = ReadNumbers(path);
+  to->steps = table.rows;
+  for (size_t i = 0; i < table.rows; ++i) {
+    const double step = table.At("step", i).value_or(0);
+    const double loss = table.At("loss", i).value_or(0);
+    if (step > static_cast<double>(kFirstSteps)) continue;
+    if (step == 1) f.first_loss = loss;
+    f.peak_loss = std::max(f.peak_loss, loss);
+    if (const auto ratio = table.At("update_ratio", i))
+      ratios.push_back(*ratio);
+    if (const auto norm = table.At("gradient_norm", i)) norms.push_back(*norm);
   }
   f.update_ratio = Median(std::move(ratios));
   f.gradient_norm = Median(std::move(norms));
@@ -84,10 +59,11 @@ RunCurves ReadRunCurves(const std::string& run) {
   curves.options = ReadRunOptions(run);
   const std::string folder = run + (run.ends_with('/') ? "" : "/");
   curves.facts.epochs = curves.options.epochs;
-  for (auto& row : ReadTable(folder + "metrics.csv")) {
+  const NumberTable metrics = ReadNumbers(folder + "metrics.csv");
+  for (size_t i = 0; i < metrics.rows; ++i) {
     const auto field = [&](const char* name) {
-      const auto at = row.find(name);
-      return at == row.end() || !std::isfinite(at->second) ? -1.0 : at->second;
+      const double value = metrics.At(name, i).value_or(-1.0);
+      return std::isfinite(value) ? value : -1.0;
     };
     recipe::CurvePoint p;
     p.epoch = static_cast<uint32_t>(std::max(0.0, field("epoch")));

@@ -9,6 +9,7 @@
 #include "models/files/text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/json_text.h"
+#include "ports/host/base/shell.h"
 #include "ports/host/base/version.h"
 #include "ports/host/report/arena_map.h"
 #include "ports/host/report/html.h"
@@ -33,24 +34,6 @@ std::string Seconds(double seconds) {
 // Rounded up, as everywhere.
 std::string Mebibytes(double bytes) {
   return fmt::format("{:.2f} MiB", std::ceil(bytes / 1048576.0 * 100) / 100);
-}
-
-// A word as a shell takes it.
-std::string Quoted(const std::string& word) {
-  if (word.find_first_not_of(
-          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX"
-          "YZ0123456789_-./:=,") == word.npos) {
-    return word;
-  }
-  std::string quoted = "'";
-  for (const char c : word) {
-    if (c == '\'') {
-      quoted += "'\\''";
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "'";
 }
 
 // A value of a configuration as a reader has it.
@@ -109,9 +92,9 @@ void AddEpochs(const RunData& run, Charts* charts) {
                         const char* val) {
     SvgChart chart = EpochChart(title, y);
     chart.series.push_back(
-        {"training", m.Points("epoch", train), true, false, 0});
+        {"training", PointsOf(m, "epoch", train), true, false, 0});
     chart.series.push_back(
-        {"validation", m.Points("epoch", val), false, false, 1});
+        {"validation", PointsOf(m, "epoch", val), false, false, 1});
     std::erase_if(chart.series,
                   [](const SvgSeries& s) { return s.points.empty(); });
     if (run.best_epoch != 0) {
@@ -132,7 +115,7 @@ void AddEpochs(const RunData& run, Charts* charts) {
         std::pair{"penalty", "Weight decay's part of the objective"}}) {
     SvgChart chart = EpochChart(title, "");
     chart.zero = true;
-    chart.series.push_back({"", m.Points("epoch", column), false, false, 2});
+    chart.series.push_back({"", PointsOf(m, "epoch", column), false, false, 2});
     charts->Add(column, chart);
   }
 }
@@ -144,7 +127,7 @@ void AddSteps(const RunData& run, Charts* charts) {
                        bool log) {
     SvgChart chart = EpochChart(title, "", log);
     chart.x_label = "step";
-    chart.series.push_back({"", s.Points("step", column), false, false, 6});
+    chart.series.push_back({"", PointsOf(s, "step", column), false, false, 6});
     charts->Add(name, chart);
   };
   add("step_loss", "Loss of single steps", "loss", false);
@@ -153,17 +136,6 @@ void AddSteps(const RunData& run, Charts* charts) {
   add("update_ratio", "Update ratio: |update| / |weights|", "update_ratio",
       false);
   add("update_ratio_log", "Update ratio, logarithmic", "update_ratio", true);
-}
-
-void AddRateSearch(const RunData& run, Charts* charts) {
-  SvgChart chart = EpochChart("Learning-rate finder", "smoothed loss");
-  chart.x_label = "learning rate";
-  chart.whole_x = false;
-  chart.log_x = true;
-  const char* const y =
-      run.lr_find.Column("smoothed") != nullptr ? "smoothed" : "loss";
-  chart.series.push_back({"", run.lr_find.Points("lr", y), false, false, 4});
-  charts->Add("lr_find", chart);
 }
 
 std::string Matrix(const RunEvaluation& e) {
@@ -296,15 +268,23 @@ std::string Environment(const RunData& run) {
   return HtmlFacts(facts);
 }
 
-// Notes, diagnoses and warnings of the run.
-std::string Said(const RunData& run) {
+std::string Items(const std::vector<std::string>& texts) {
   std::string html;
+  for (const std::string& text : texts) {
+    html += "<li>" + Escaped(text) + "</li>";
+  }
+  return html.empty() ? "" : "<ul>" + html + "</ul>";
+}
+
+// Notes and warnings of the run.
+std::string Said(const RunData& run) {
+  std::vector<std::string> texts;
   for (const Value& event : run.events) {
     const Value* const text = event.Find("text");
     if (text == nullptr || text->kind() != Value::Kind::kText) continue;
-    html += "<li>" + Escaped(text->AsText()) + "</li>";
+    texts.push_back(text->AsText());
   }
-  return html.empty() ? "" : "<ul>" + html + "</ul>";
+  return Items(texts);
 }
 
 std::string Header(const RunData& run) {
@@ -348,7 +328,7 @@ std::vector<std::pair<std::string, std::string>> Verdict(const RunData& run) {
 
 std::pair<std::string, std::string> NextAction(const RunData& run) {
   const auto with = [&](const char* verb, const std::string& rest = "") {
-    return fmt::format("temper {} {}{}", verb, Quoted(run.path), rest);
+    return fmt::format("temper {} {}{}", verb, ShellWord(run.path), rest);
   };
   if (run.state == "stopped") return {"It can go on:", with("resume")};
   if (run.state == "diverged") {
@@ -361,7 +341,7 @@ std::pair<std::string, std::string> NextAction(const RunData& run) {
     return {"Its files are damaged: start a new run.", ""};
   }
   return {"Judge it on data that it has never seen:",
-          with("eval", " --data " + Quoted(run.options.data))};
+          with("eval", " --data " + ShellWord(run.options.data))};
 }
 
 ReportPage RunPage(const RunData& run,
@@ -373,14 +353,12 @@ ReportPage RunPage(const RunData& run,
       Header(run) + HtmlCards(Verdict(run)) + "<p>" + Escaped(action) +
       (command.empty() ? "" : " <code>" + Escaped(command) + "</code>") +
       "</p>";
+  body += HtmlSection("What the curves say", Items(run.diagnoses));
   AddEpochs(run, &charts);
   body += HtmlSection("Epochs", charts.Grid());
   size_t first = charts.size();
   AddSteps(run, &charts);
   body += HtmlSection("Steps", charts.Grid(first));
-  first = charts.size();
-  AddRateSearch(run, &charts);
-  body += HtmlSection("Learning rate", charts.Grid(first));
   if (evaluation) {
     body += HtmlSection(fmt::format("Validation: {} of {} samples right ({})",
                                     evaluation->correct, evaluation->samples,
@@ -414,9 +392,9 @@ ReportPage ComparisonPage(const std::vector<RunData>& runs) {
     SvgChart chart = EpochChart(title, "");
     for (uint32_t i = 0; i < runs.size(); ++i) {
       const NumberTable& m = runs[i].metrics;
-      chart.series.push_back({"", m.Points("epoch", train), true, false, i});
+      chart.series.push_back({"", PointsOf(m, "epoch", train), true, false, i});
       chart.series.push_back(
-          {runs[i].path, m.Points("epoch", val), false, false, i});
+          {runs[i].path, PointsOf(m, "epoch", val), false, false, i});
     }
     charts.Add(name, chart);
   }

@@ -1,15 +1,14 @@
 // See run_data.h.
 #include "ports/host/report/run_data.h"
 
-#include <algorithm>
-#include <charconv>
-#include <cmath>
+#include <fmt/format.h>
+
 #include <filesystem>
-#include <limits>
 
 #include "ports/files/files.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/json_text.h"
+#include "ports/host/recipe/run_curves.h"
 #include "ports/host/train/checkpoint.h"
 #include "ports/host/train/run_files.h"
 #include "ports/host/train/runs.h"
@@ -38,16 +37,6 @@ std::optional<std::string_view> NextLine(std::string_view* text) {
   return line;
 }
 
-std::vector<std::string_view> Fields(std::string_view line) {
-  std::vector<std::string_view> fields;
-  for (;;) {
-    const size_t comma = line.find(',');
-    fields.push_back(line.substr(0, comma));
-    if (comma == line.npos) return fields;
-    line.remove_prefix(comma + 1);
-  }
-}
-
 Value ParsedOrNull(const std::string& text) {
   if (text.empty()) return {};
   try {
@@ -57,66 +46,36 @@ Value ParsedOrNull(const std::string& text) {
   }
 }
 
+std::vector<std::string> DiagnosesOf(const std::string& run) {
+  std::vector<std::string> said;
+  try {
+    const RunCurves curves = ReadRunCurves(run);
+    recipe::Diagnosis found[recipe::kMostDiagnoses];
+    const uint32_t count = recipe::Diagnose(curves.points, curves.facts, found);
+    for (uint32_t i = 0; i < count; ++i) {
+      const Advice advice = AdviceOf(found[i], curves.facts, curves.options);
+      said.push_back(fmt::format("{}: {}. {}.",
+                                 recipe::CauseName(found[i].cause),
+                                 advice.evidence, advice.action));
+    }
+  } catch (const Failure&) {
+    // A damaged run: its state says so.
+  }
+  return said;
+}
+
 }  // namespace
 
-const std::vector<double>* NumberTable::Column(std::string_view name) const {
-  const auto at = columns.find(name);
-  if (at == columns.end()) return nullptr;
-  const bool any = std::any_of(at->second.begin(), at->second.end(),
-                               [](double v) { return !std::isnan(v); });
-  return any ? &at->second : nullptr;
-}
-
-std::vector<SvgPoint> NumberTable::Points(std::string_view x,
-                                          std::string_view y) const {
+std::vector<SvgPoint> PointsOf(const NumberTable& table, std::string_view x,
+                               std::string_view y) {
   std::vector<SvgPoint> points;
-  const std::vector<double>* const xs = Column(x);
-  const std::vector<double>* const ys = Column(y);
+  const std::vector<double>* const xs = table.Column(x);
+  const std::vector<double>* const ys = table.Column(y);
   if (xs == nullptr || ys == nullptr) return points;
-  for (size_t i = 0; i < rows; ++i) points.push_back({(*xs)[i], (*ys)[i]});
+  for (size_t i = 0; i < table.rows; ++i) {
+    points.push_back({(*xs)[i], (*ys)[i]});
+  }
   return points;
-}
-
-std::optional<double> NumberTable::Last(std::string_view name) const {
-  const std::vector<double>* const values = Column(name);
-  if (values == nullptr) return {};
-  for (size_t i = values->size(); i-- > 0;) {
-    if (!std::isnan((*values)[i])) return (*values)[i];
-  }
-  return {};
-}
-
-NumberTable ParseNumbers(std::string_view text, size_t most_rows) {
-  NumberTable table;
-  const std::optional<std::string_view> header = NextLine(&text);
-  if (!header || header->empty()) return table;
-  std::vector<std::vector<double>*> order;
-  for (const std::string_view name : Fields(*header)) {
-    std::vector<double>& column = table.columns[std::string(name)];
-    if (std::find(order.begin(), order.end(), &column) != order.end()) {
-      return {};  // a name twice: no table of ours
-    }
-    order.push_back(&column);
-  }
-  std::vector<double> row(order.size());
-  while (table.rows < most_rows) {
-    const std::optional<std::string_view> line = NextLine(&text);
-    if (!line) break;
-    const std::vector<std::string_view> fields = Fields(*line);
-    if (fields.size() != order.size()) break;
-    bool good = true;
-    for (size_t i = 0; i < fields.size() && good; ++i) {
-      row[i] = std::numeric_limits<double>::quiet_NaN();
-      if (fields[i].empty()) continue;
-      const char* const end = fields[i].data() + fields[i].size();
-      const auto parsed = std::from_chars(fields[i].data(), end, row[i]);
-      good = parsed.ec == std::errc() && parsed.ptr == end;
-    }
-    if (!good) break;
-    for (size_t i = 0; i < order.size(); ++i) order[i]->push_back(row[i]);
-    ++table.rows;
-  }
-  return table;
 }
 
 RunData ReadRun(const std::string& folder) {
@@ -131,9 +90,8 @@ RunData ReadRun(const std::string& folder) {
   }
   run.options = ReadRunOptions(run.path);
   run.config = ParsedOrNull(TextOf(run.path + "/" + kConfigFile));
-  run.metrics = ParseNumbers(TextOf(run.path + "/metrics.csv"));
-  run.steps = ParseNumbers(TextOf(run.path + "/steps.csv"));
-  run.lr_find = ParseNumbers(TextOf(run.path + "/lr_find.csv"));
+  run.metrics = ReadNumbers(run.path + "/metrics.csv");
+  run.steps = ReadNumbers(run.path + "/steps.csv");
   run.plan = ParsedOrNull(TextOf(run.path + "/plan.json"));
   const std::string events = TextOf(run.path + "/events.jsonl");
   std::string_view rest = events;
@@ -143,6 +101,7 @@ RunData ReadRun(const std::string& folder) {
     if (run.events.size() == kMostEvents) run.events.erase(run.events.begin());
     run.events.push_back(std::move(event));
   }
+  run.diagnoses = DiagnosesOf(run.path);
   const RunSummary summary = SummaryOf(run.path);
   run.state = summary.state;
   run.epochs_done = summary.epochs.value_or(0);

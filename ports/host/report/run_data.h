@@ -5,7 +5,6 @@
 #define TEMPER_PORTS_HOST_REPORT_RUN_DATA_H_
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,26 +12,14 @@
 
 #include "ports/host/base/value.h"
 #include "ports/host/report/svg_chart.h"
+#include "ports/host/run/number_table.h"
 #include "ports/host/train/job.h"
 
 namespace temper::host {
 
-// Numbers by the names of their columns; an empty field is NaN.
-struct NumberTable {
-  std::map<std::string, std::vector<double>, std::less<>> columns;
-  size_t rows = 0;
-
-  // Null without such a column, or if it has no value.
-  const std::vector<double>* Column(std::string_view name) const;
-  // y over x, where both are there.
-  std::vector<SvgPoint> Points(std::string_view x, std::string_view y) const;
-  // The last value that is there; nothing without one.
-  std::optional<double> Last(std::string_view name) const;
-};
-
-// A table of numbers as text: a header, then rows. Lines that are cut or hold
-// anything but numbers end it. At most `most_rows` rows are kept.
-NumberTable ParseNumbers(std::string_view text, size_t most_rows = 1u << 20);
+// y over x, where the table has both columns.
+std::vector<SvgPoint> PointsOf(const NumberTable& table, std::string_view x,
+                               std::string_view y);
 
 struct RunData {
   std::string path;   // the folder
@@ -43,6 +30,8 @@ struct RunData {
   NumberTable steps;          // of steps: steps.csv
   NumberTable lr_find;        // lr_find.csv: rate, loss
   Value plan;                 // plan.json
+  // What its curves say, the likeliest first: cause, evidence, what to do.
+  std::vector<std::string> diagnoses;
   std::vector<Value> events;  // of events.jsonl, the last ones
   std::string weights;        // best weights, or the last; "" without
   std::string weights_sha256;
