@@ -83,6 +83,11 @@ TEST(Space, AxesAndRangesAreReadOrRefused) {
   EXPECT_EQ(RangeText(axes[0]), "0.001..0.1");
   EXPECT_EQ(axes[1].choices,
             (std::vector<std::string>{"mlp?hidden=128,64", "mlp?hidden=32"}));
+  // Axes that open late are searched at once where there are no others.
+  axes = ReadAxes("batch,dropout", "", job, {});
+  EXPECT_EQ(axes[0].round, 0u);
+  EXPECT_EQ(axes[1].round, 0u);
+  EXPECT_EQ(ReadAxes("lr,batch", "", job, {})[1].round, 2u);
   // Adam has no momentum of that name: the default list leaves it out.
   job.optimizer = "adam";
   EXPECT_EQ(ReadAxes("", "", job, {}).size(), 3u);

@@ -203,6 +203,10 @@ std::vector<Axis> ReadAxes(const std::string& names, const std::string& ranges,
     }
     for (const std::string& part : parts) ReadRange(part, &axes);
   }
+  // The first round searches something, whatever was named.
+  uint32_t first = UINT32_MAX;
+  for (const Axis& axis : axes) first = std::min(first, axis.round);
+  for (Axis& axis : axes) axis.round -= first;
   for (const Axis& axis : axes) {
     if (axis.scale == Axis::Scale::kChoice && axis.choices.empty()) {
       Fail(ErrorKind::kUsage, "--axes", axis.name, "it has no usual choices",

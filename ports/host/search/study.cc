@@ -175,6 +175,7 @@ Study::Study(const StudyOptions& options)
          Printable(options_.folder), error.message(), "Choose another --out");
   }
   const std::string path = options_.folder + "/" + kSearchFile;
+  const std::string header = Header();
   const std::optional<std::string> text = TextOf(path);
   const std::vector<std::string_view> lines =
       text ? WholeLines(*text) : std::vector<std::string_view>();
@@ -188,10 +189,10 @@ Study::Study(const StudyOptions& options)
       Fail(ErrorKind::kIo, "cannot begin the search", Printable(path),
            std::strerror(errno), "");
     }
-    Write(Header());
+    Write(header);
     return;
   }
-  if (lines[0] != Header()) {
+  if (lines[0] != header) {
     Fail(ErrorKind::kUsage, "the folder holds another search",
          Printable(options_.folder),
          "model, data, options, axes or seed are not those that it began with",
@@ -209,7 +210,11 @@ Study::Study(const StudyOptions& options)
   }
 }
 
+// What decides the results: not where, nor on how many threads they are computed.
 std::string Study::Header() const {
+  const TrainingData samples = options_.job.samples();
+  std::string data = fmt::format("{:016x}", Fingerprint(samples.train));
+  if (samples.val) data += fmt::format("{:016x}", Fingerprint(*samples.val));
   Value axes = Value::object();
   for (const Axis& axis : options_.plan.axes) {
     axes[axis.name] =
@@ -221,7 +226,9 @@ std::string Study::Header() const {
                    {"epochs", options_.plan.epochs},
                    {"seed", options_.plan.seed},
                    {"axes", axes},
-                   {"job", OptionsJson(options_.job)}});
+                   {"model", options_.job.model},
+                   {"options", OptionsFingerprint(options_.job)},
+                   {"data", data}});
 }
 
 void Study::Write(const std::string& line) {
