@@ -151,6 +151,14 @@ Status AtomicFile::Open() {
                 "cannot open its folder", errno,
                 missing ? "There is no such folder." : kUntouched);
   }
+  // A rename over a device or a pipe would take it away from everybody.
+  struct stat target;
+  if (fstatat(folder_fd_, name_.c_str(), &target, AT_SYMLINK_NOFOLLOW) == 0 &&
+      !S_ISREG(target.st_mode) && !S_ISLNK(target.st_mode) &&
+      !S_ISDIR(target.st_mode)) {
+    return Fail(StatusCode::kIoError, "it is a device or a pipe, no file", 0,
+                "Name a file.");
+  }
   const char* what;
   const int number = OpenTemporary(&what);
   if (number != 0) {

@@ -298,6 +298,18 @@ TEST_F(FilesTest, BadTargets) {
   EXPECT_EQ(Get(path_), "old content");
 }
 
+// A rename would take a pipe or a device away from everybody.
+TEST_F(FilesTest, ReplacesNoPipe) {
+  const std::string path = folder_ + "/pipe";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  AtomicFile file(path);
+  EXPECT_EQ(file.Open().code, StatusCode::kIoError);
+  EXPECT_NE(std::string(file.error()).find("no file"), std::string::npos);
+  struct stat info;
+  ASSERT_EQ(lstat(path.c_str(), &info), 0);
+  EXPECT_TRUE(S_ISFIFO(info.st_mode));
+}
+
 TEST_F(FilesTest, SavingAModelAllocatesNothing) {
   const ModelFile model = testing::SmallModel();
   std::vector<TensorSource> weights;
