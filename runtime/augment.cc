@@ -2,6 +2,7 @@
 // temper/augment.h.
 #include "runtime/augment.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <string_view>
@@ -28,6 +29,10 @@ bool ResizesSample(const Augmentation& a) {
   return OpOf(a.kind).resize != nullptr;
 }
 
+bool CopiesSample(const Augmentation& a) {
+  return OpOf(a.kind).remap != nullptr;
+}
+
 Status CheckAugmentation(const Augmentation& a, const Shape& shape) {
   if (a.kind >= AugmentKind::kCount) {
     return Error(StatusCode::kInvalidArgument, "there is no such augmentation");
@@ -49,6 +54,11 @@ Status CheckAugmentation(const Augmentation& a, const Shape& shape) {
 }
 
 namespace {
+
+size_t BytesOf(const Shape& shape) {
+  return static_cast<size_t>(shape.Count()) *
+         (shape.type == ElementType::kU8 ? 1 : sizeof(float));
+}
 
 // The whole of a stored sample to its size.
 Resampling WholeOf(const Shape& stored, const Shape& shape) {
@@ -106,9 +116,11 @@ Status CheckAugmentations(const Augmentation* list, uint32_t count,
 
 size_t AugmentScratchBytes(const Augmentation* list, uint32_t count,
                            const Shape& stored, const Shape& shape) {
-  return NeedsResampling(list, count, stored, shape)
-             ? ResampleScratchBytes(WholeOf(stored, shape))
-             : 0;
+  const size_t resampling = NeedsResampling(list, count, stored, shape)
+                                ? ResampleScratchBytes(WholeOf(stored, shape))
+                                : 0;
+  const bool copies = std::any_of(list, list + count, CopiesSample);
+  return std::max(resampling, copies ? BytesOf(shape) : 0);
 }
 
 void AugmentFrom(const Augmentation* list, uint32_t count, const Shape& stored,
@@ -127,13 +139,18 @@ void AugmentFrom(const Augmentation* list, uint32_t count, const Shape& stored,
     whole.to = static_cast<uint8_t*>(sample);
     Resample(whole, scratch);
   } else {
-    std::memcpy(sample, from,
-                static_cast<size_t>(shape.Count()) *
-                    (shape.type == ElementType::kU8 ? 1 : sizeof(float)));
+    std::memcpy(sample, from, BytesOf(shape));
   }
   for (uint32_t i = first; i < count; ++i) {
-    OpOf(list[i].kind)
-        .apply(CallOf(list, i, shape, seed, sample_index, epoch, sample));
+    const AugmentOp& op = OpOf(list[i].kind);
+    const AugmentCall call =
+        CallOf(list, i, shape, seed, sample_index, epoch, sample);
+    if (op.remap != nullptr) {
+      std::memcpy(scratch, sample, BytesOf(shape));
+      op.remap(call, scratch);
+    } else {
+      op.apply(call);
+    }
   }
 }
 
@@ -141,7 +158,7 @@ void Augment(const Augmentation* list, uint32_t count, const Shape& shape,
              uint64_t seed, uint64_t sample_index, uint32_t epoch,
              void* sample) {
   for (uint32_t i = 0; i < count; ++i) {
-    assert(!ResizesSample(list[i]));
+    assert(!ResizesSample(list[i]) && !CopiesSample(list[i]));
     OpOf(list[i].kind)
         .apply(CallOf(list, i, shape, seed, sample_index, epoch, sample));
   }

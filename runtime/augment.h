@@ -5,6 +5,7 @@
 #ifndef TEMPER_RUNTIME_AUGMENT_H_
 #define TEMPER_RUNTIME_AUGMENT_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,8 @@ struct AugmentOp {
   void (*defaults)(void* params) = nullptr;
   // In place; or
   void (*apply)(const AugmentCall& call) = nullptr;
+  // to call.sample from a copy of it; or
+  void (*remap)(const AugmentCall& call, const void* from) = nullptr;
   // from a sample of another size (u8, 1 or 3 channels) to call.sample. `scratch`:
   // what resampling the whole of it needs.
   void (*resize)(const AugmentCall& call, const Shape& stored, const void* from,
@@ -76,6 +79,17 @@ inline float Factor(uint32_t word, float amount) {
 // True with probability p.
 inline bool Happens(uint32_t word, float p) {
   return static_cast<double>(word) < static_cast<double>(p) * 0x1p32;
+}
+
+// Left and right swapped.
+template <class T>
+void FlipColumns(const Shape& s, T* x) {
+  for (uint32_t i = 0; i < s.h; ++i, x += size_t{s.w} * s.c) {
+    for (uint32_t left = 0, right = s.w - 1; left < right; ++left, --right) {
+      std::swap_ranges(x + size_t{left} * s.c, x + size_t{left + 1} * s.c,
+                       x + size_t{right} * s.c);
+    }
+  }
 }
 
 // A computed value as an element: u8 clamped and truncated, as torchvision

@@ -94,6 +94,8 @@ std::vector<Bytes> Seeds() {
   for (const std::string text :
        {"hflip", "hflip=0.3,vflip,crop=4", "brightness=0.2,contrast=0.9",
         "cutout=5,cutout=1,crop=5", "crop?padding=2,hflip?p=1",
+        "rotate=20,affine?degrees=9&scale_min=0.5&translate=0.2,alternating_"
+        "flip",
         "sgd?momentum=0.5&nesterov&weight_decay=1e-4",
         "step?step_size=2e&gamma=0.5&warmup=30s", "cosine?min_lr=0.01",
         "he_normal"}) {

@@ -44,6 +44,9 @@ struct HFlipParams {
 struct VFlipParams {
   float p = 0.5f;
 };
+// Left and right swapped in every other epoch, half of the samples in the first
+// (Jordan 2024): as hflip with p = 0.5, but two epochs in a row see both sides.
+struct AlternatingFlipParams {};
 // Padded by zeros on each side, then cut back to its size at a random place
 // (torchvision: RandomCrop(size, padding)).
 struct CropParams {
@@ -75,14 +78,31 @@ struct RandomResizedCropParams {
   float ratio_min = 0.75f;
   float ratio_max = 1.33333333f;
 };
-#define TEMPER_AUGMENTATIONS(AUGMENTATION) \
-  AUGMENTATION(HFlip, hflip)               \
-  AUGMENTATION(VFlip, vflip)               \
-  AUGMENTATION(Crop, crop)                 \
-  AUGMENTATION(Brightness, brightness)     \
-  AUGMENTATION(Contrast, contrast)         \
-  AUGMENTATION(Cutout, cutout)             \
-  AUGMENTATION(RandomResizedCrop, random_resized_crop)
+// Turned around its middle by an angle uniform in [-degrees, degrees], bilinear;
+// zeros come in at the edges (torchvision: RandomRotation). Only for AugmentFrom.
+struct RotateParams {
+  float degrees = 15.0f;
+};
+// Turned as above, at the same time made larger by a factor uniform between
+// scale_min and scale_max and moved by up to `translate` times its height and
+// width in each direction (torchvision: RandomAffine). Only for AugmentFrom.
+struct AffineParams {
+  float degrees = 0.0f;
+  float scale_min = 1.0f;
+  float scale_max = 1.0f;
+  float translate = 0.0f;
+};
+#define TEMPER_AUGMENTATIONS(AUGMENTATION)             \
+  AUGMENTATION(HFlip, hflip)                           \
+  AUGMENTATION(VFlip, vflip)                           \
+  AUGMENTATION(Crop, crop)                             \
+  AUGMENTATION(Brightness, brightness)                 \
+  AUGMENTATION(Contrast, contrast)                     \
+  AUGMENTATION(Cutout, cutout)                         \
+  AUGMENTATION(RandomResizedCrop, random_resized_crop) \
+  AUGMENTATION(AlternatingFlip, alternating_flip)      \
+  AUGMENTATION(Rotate, rotate)                         \
+  AUGMENTATION(Affine, affine)
 
 enum class AugmentKind : uint32_t {
 #define TEMPER_AUGMENT_ENUM(Name, file) k##Name,
@@ -139,6 +159,9 @@ Status CheckAugmentation(const Augmentation& augmentation, const Shape& shape);
 // (random_resized_crop).
 bool ResizesSample(const Augmentation& augmentation);
 
+// True if it makes the sample from a copy of it (rotate, affine).
+bool CopiesSample(const Augmentation& augmentation);
+
 // A whole list, for samples that are kept as `stored` and become `shape`, larger
 // or smaller: random_resized_crop comes first, and what is resized is a picture
 // (u8, 1 or 3 channels). Else kInvalidArgument.
@@ -158,8 +181,8 @@ void AugmentFrom(const Augmentation* list, uint32_t count, const Shape& stored,
                  void* scratch);
 
 // Changes one sample in place, with the `count` <= kMaxAugmentations
-// augmentations in their order, none of which is random_resized_crop. `sample`:
-// shape.Count() elements of shape.type, NHWC. Allocates nothing.
+// augmentations in their order, none of which resizes or copies the sample.
+// `sample`: shape.Count() elements of shape.type, NHWC. Allocates nothing.
 void Augment(const Augmentation* list, uint32_t count, const Shape& shape,
              uint64_t seed, uint64_t sample_index, uint32_t epoch,
              void* sample);
