@@ -43,6 +43,7 @@ std::string AboutOption(const Option& option) {
   };
   if (option.required) note("required");
   if (!option.range.empty()) note(option.range);
+  if (!option.alone.empty()) note("alone: " + option.alone);
   if (!option.default_text.empty()) note("default: " + option.default_text);
   return notes.empty() ? option.help : option.help + " [" + notes + "]";
 }

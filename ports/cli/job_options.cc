@@ -219,8 +219,9 @@ void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
           "several labels, mean_squared_error for values")
       .Group(kModel);
   verb.Add("--dropout", &o->dropout, "RATE",
-           "Rate of the dropout layers; adds one before the head if there is "
-           "none")
+           "Rate of the dropout layers, usually 0.1 to 0.5; adds one before the "
+           "head if there is none")
+      .Alone("0.5")
       .Range(0, 0.999)
       .Group(kModel);
   verb.Add("--label-smoothing", &o->label_smoothing, "X",

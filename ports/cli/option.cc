@@ -76,6 +76,10 @@ Option& Option::Default(std::string words) {
   default_text = std::move(words);
   return *this;
 }
+Option& Option::Alone(std::string text_value) {
+  alone = std::move(text_value);
+  return *this;
+}
 Option& Option::Repeats() {
   repeats = true;
   return *this;

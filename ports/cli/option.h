@@ -27,6 +27,7 @@ class Option {
   std::string group;         // heading in help
   std::string range;         // "1 to 64"; empty: any
   std::string default_text;  // empty: there is none
+  std::string alone;         // the value if none is given; empty: one must be
   bool required = false;
   bool many = false;                  // takes several words (positional)
   bool repeats = false;               // a list that may be given in parts
@@ -52,6 +53,7 @@ class Option {
   Option& Range(double min, double max);      // NaN is outside
   Option& Whole(uint64_t min, uint64_t max);  // decimal digits only
   Option& Default(std::string text);          // where that is no value
+  Option& Alone(std::string value);           // given without a value
   Option& Check(std::function<std::string(const std::string&)> check);
   Option& NotInFiles();
   Option& Repeats();

@@ -37,7 +37,8 @@ void Declare(Option& option, CLI::App& app, std::deque<Words>* words) {
   }
   w.parsed = app.add_option(names, w.values);
   w.parsed->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  if (!option.many) w.parsed->expected(1)->allow_extra_args(false);
+  if (option.many) return;
+  w.parsed->expected(option.alone.empty() ? 1 : 0, 1)->allow_extra_args(false);
 }
 
 [[noreturn]] void Usage(const std::string& text) {
@@ -219,6 +220,10 @@ Parsed ParseWords(std::deque<Verb>& verbs, int argc, char** argv,
     if (w.parsed->count() == 0) continue;
     std::vector<std::string> values =
         option.IsFlag() ? std::vector<std::string>{"true"} : w.values;
+    if (!option.alone.empty()) {
+      // CLI11 says "" where nothing follows.
+      std::replace(values.begin(), values.end(), std::string(), option.alone);
+    }
     for (size_t i = 1; option.repeats && i < values.size(); ++i) {
       values[0] += "," + values[i];
     }

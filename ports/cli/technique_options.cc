@@ -7,6 +7,7 @@
 #include "ports/host/train/layer_groups.h"
 #include "ports/host/train/phases.h"
 #include "ports/host/train/presets/preset.h"
+#include "temper/mixup.h"
 
 namespace temper::host {
 namespace {
@@ -92,6 +93,11 @@ void AddTechniqueOptions(Verb& verb, JobOptions* o) {
   verb.Add("--max-norm", &o->max_norm, "X",
            "Largest norm of the weights of one output; 0: any (3 is usual)")
       .Range(0, 1e30)
+      .Group(kRegularization);
+  verb.Add("--mixup", &o->mixup, "ALPHA",
+           "Train on mixtures of two samples and of their classes, with shares "
+           "from Beta(ALPHA, ALPHA): 0.1 to 0.4 are usual; 0: none")
+      .Range(0, kMostMixupAlpha)
       .Group(kRegularization);
   verb.Add("--average", &o->average, "SPEC",
            "Validate and keep averaged weights: ema?decay=0.999, or swa (the "

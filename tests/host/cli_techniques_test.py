@@ -88,6 +88,46 @@ class Techniques(Case):
         self.assertNotEqual(a["weights_sha256"], b["weights_sha256"])
         self.assertIn("zero_residul", message(run(*self.job("no", "--init", "auto?zero_residul=0"), expect=64)))
 
+    def test_dropout_alone_and_where_it_does_harm(self):
+        def notes(*more, model="mlp"):
+            done = json.loads(run("plan", "--model", model, "--data", self.spec, *more, "--json").stdout)
+            return " ".join(note for note in done["notes"] if "dropout" in note)
+
+        alone = self.result("alone", "--dropout", model="mlp", epochs=1)
+        half = self.result("half", "--dropout", 0.5, model="mlp", epochs=1)
+        self.assertEqual(alone["weights_sha256"], half["weights_sha256"])
+        self.assertIn("alone: 0.5", " ".join(run("train", "--help").stdout.split()))
+        self.assertEqual(notes("--dropout"), "")
+        self.assertIn("before batch norm", notes(model="mlp?hidden=32,16&norm=batch&dropout=0.1"))
+        self.assertEqual(notes(model="mlp?hidden=32,16&norm=layer&dropout=0.1"), "")
+        graph = json.loads(run("inspect", "lenet5", "--graph", "--json").stdout)["graph"]
+        graph["nodes"][0].update(h=12, w=12)
+        conv = next(i for i, node in enumerate(graph["nodes"]) if node["layer"] == "conv2d")
+        name = graph["nodes"][conv]["name"]
+        for node in graph["nodes"]:
+            node["inputs"] = ["drop" if one == name else one for one in node["inputs"]]
+        graph["nodes"].insert(conv + 1, {"name": "drop", "layer": "dropout", "inputs": [name], "rate": 0.2})
+        (self.tmp / "inside.json").write_text(json.dumps(graph))
+        self.assertIn("single pixels", notes(model=self.tmp / "inside.json", *("--normalize", "channel")))
+
+    def test_mixup(self):
+        plain = self.result("unmixed", epochs=30)
+        mixed = self.result("mixed", "--mixup", 0.3, epochs=30)
+        self.assertNotEqual(plain["weights_sha256"], mixed["weights_sha256"])
+        # The loss holds the mixtures' own uncertainty; validation samples are not mixed.
+        self.assertGreater(mixed["train_loss"], plain["train_loss"] + 0.1)
+        self.assertEqual(json.loads((self.tmp / "mixed" / "config.json").read_text())["mixup"], 0.3)
+        self.resumed("mixed-parts", "--mixup", 0.3, epochs=30)
+        self.assertEqual(self.weights("mixed-parts"), self.weights("mixed"))
+        for more, says in ((("--loss", "bce"), "cross_entropy"), (("--mixup", 0.001), "0.01 to 100"), (("--mixup", 101), "100")):
+            self.assertIn(says, message(run(*self.job("no", *("--mixup", 0.3)[:0 if "--mixup" in more else 2], *more), expect=64)))
+
+    def test_samples_that_are_turned(self):
+        seen = {self.result(f"turned{i}", "--augment", spec, epochs=1)["weights_sha256"]
+                for i, spec in enumerate(("rotate=20", "affine?degrees=20", "affine?translate=0.2&scale_min=0.8", "alternating_flip"))}
+        self.assertEqual(len(seen), 3)  # rotate is affine with the same angle
+        self.assertIn("0 to 180", message(run(*self.job("no", "--augment", "rotate=181"), expect=64)))
+
     def test_clipping_is_logged(self):
         self.assertNotIn("clipped", self.rows_of("plain"))
         for clip, low, high in (("norm=1e-6", 1, 1), ("norm=1e6", 0, 0), ("value=1e-9", 1, 1), ("value=1e9,norm=1e9", 0, 0)):

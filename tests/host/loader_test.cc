@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "simd/rows.h"
+#include "temper/mixup.h"
 #include "temper/random.h"
 #include "tests/host/count_allocations.h"
 #include "tests/host/host_test.h"
@@ -99,8 +100,9 @@ TEST(Loader, BalancedDrawsEveryClassEquallyOften) {
   Dataset data = MakeDataset(200);
   for (size_t i = 0; i < 200; ++i) data.labels[i] = i % 50 == 0 ? 4 : 1;
   Loader loader(data, {.batch = 16, .seed = 3, .balanced = true});
-  EXPECT_EQ(loader.MemoryBytes() - LoaderBytes(data, 16, {}, true),
-            2 * simd::kTailBytes - 3 * sizeof(size_t));
+  EXPECT_EQ(
+      loader.MemoryBytes() - LoaderBytes(data, {.batch = 16, .balanced = true}),
+      2 * simd::kTailBytes - 3 * sizeof(size_t));
   uint64_t rare = 0, all = 0;
   std::set<uint8_t> firsts;
   Drawn first, second;
@@ -269,13 +271,61 @@ TEST(Loader, ReadsFloats) {
   EXPECT_EQ(ReadEpoch(data, loader).size(), 9u);
 }
 
+// Rows are mixed with the last but them, classes as probabilities, and an epoch's
+// batches are the same ones wherever it begins.
+TEST(Loader, MixesRows) {
+  const Dataset data = MakeDataset(11);
+  const LoaderOptions plain = {.batch = 4, .seed = 3, .shuffle = true};
+  LoaderOptions options = plain;
+  options.mixup_alpha = 0.4f;
+  options.outputs = 6;
+  Loader loader(data, options), unmixed(data, plain);
+  EXPECT_EQ(loader.MemoryBytes(),
+            LoaderBytes(data, options) + 2 * simd::kTailBytes);
+  loader.StartEpoch(2);
+  unmixed.StartEpoch(2);
+  const size_t bytes = data.SampleBytes();
+  while (const Batch* batch = loader.Next()) {
+    const Batch* const before = unmixed.Next();
+    ASSERT_EQ(batch->labels, nullptr);
+    const auto* const x = static_cast<const uint8_t*>(batch->input);
+    const auto* const from = static_cast<const uint8_t*>(before->input);
+    for (uint32_t r = 0; r < batch->rows; ++r) {
+      const uint32_t other = batch->rows - 1 - r;
+      EXPECT_EQ(batch->sample_ids[r], before->sample_ids[r]);
+      const float share =
+          r == other ? 1.0f
+                     : MixupShare({0.4f, 3}, 2,
+                                  before->sample_ids[std::min(r, other)]);
+      for (size_t i = 0; i < bytes; ++i) {
+        ASSERT_NEAR(
+            x[r * bytes + i],
+            share * from[r * bytes + i] + (1 - share) * from[other * bytes + i],
+            0.51);
+      }
+      for (int32_t k = 0; k < 6; ++k) {
+        const float want = share * (before->labels[r] == k) +
+                           (1 - share) * (before->labels[other] == k);
+        ASSERT_NEAR(batch->targets[r * 6 + static_cast<uint32_t>(k)], want,
+                    1e-6);
+      }
+    }
+  }
+  loader.StartEpoch(2, 1);
+  const Batch* const again = loader.Next();
+  const uint64_t id = again->sample_ids[0];
+  unmixed.StartEpoch(2, 1);
+  EXPECT_EQ(unmixed.Next()->sample_ids[0], id);
+}
+
 TEST(Loader, BringsTheTargets) {
   Dataset data = MakeDataset(11);
   data.labels.clear();
   data.targets = {TargetKind::kValues, 3};
   for (size_t i = 0; i < 33; ++i) data.values.push_back(static_cast<float>(i));
   Loader loader(data, {.batch = 4, .seed = 3, .shuffle = true});
-  EXPECT_EQ(loader.MemoryBytes(), LoaderBytes(data, 4) + 2 * simd::kTailBytes);
+  EXPECT_EQ(loader.MemoryBytes(),
+            LoaderBytes(data, {.batch = 4}) + 2 * simd::kTailBytes);
   loader.StartEpoch(1);
   size_t rows = 0;
   while (const Batch* batch = loader.Next()) {

@@ -10,6 +10,7 @@
 #include "ports/host/base/failure.h"
 #include "ports/host/os/threads.h"
 #include "simd/rows.h"
+#include "temper/mixup.h"
 #include "temper/random.h"
 
 namespace temper::host {
@@ -22,6 +23,13 @@ size_t ScratchWords(const Dataset& data,
                               data.Input()) +
           3) /
          4;
+}
+
+// Targets of a sample in a batch; 0: its class, or none.
+size_t FloatsOf(const Dataset& data, const LoaderOptions& options) {
+  return options.mixup_alpha > 0.0f && data.targets.kind == TargetKind::kClasses
+             ? options.outputs
+             : data.targets.Floats();
 }
 
 }  // namespace
@@ -52,12 +60,12 @@ Loader::Loader(const Dataset& data, const LoaderOptions& options)
     slot.ids.resize(rows);
     slot.batch.input = slot.input.data();
     slot.batch.sample_ids = slot.ids.data();
-    if (data.targets.kind == TargetKind::kClasses) {
+    if (const size_t floats = FloatsOf(data, options); floats > 0) {
+      slot.targets.resize(rows * floats);
+      slot.batch.targets = slot.targets.data();
+    } else if (data.targets.kind == TargetKind::kClasses) {
       slot.labels.resize(rows);
       slot.batch.labels = slot.labels.data();
-    } else if (data.targets.Floats() > 0) {
-      slot.targets.resize(rows * data.targets.Floats());
-      slot.batch.targets = slot.targets.data();
     }
   }
   order_.resize(data.size());
@@ -84,18 +92,17 @@ Loader::~Loader() {
   worker_.join();
 }
 
-uint64_t LoaderBytes(const Dataset& data, uint32_t batch,
-                     const std::vector<Augmentation>& augment, bool balanced) {
+uint64_t LoaderBytes(const Dataset& data, const LoaderOptions& options) {
   constexpr uint64_t kSlots = 2, kId = 8;
   // The order; the samples by class and the ends of the classes.
-  const uint64_t kOrder = balanced ? 12 : 8;
-  const uint64_t ends = balanced ? 8 * data.class_names.size() : 0;
-  const uint64_t rows = std::min<uint64_t>(batch, data.size());
-  const uint64_t targets = data.targets.kind == TargetKind::kClasses
-                               ? 4
-                               : uint64_t{4} * data.targets.Floats();
+  const uint64_t kOrder = options.balanced ? 12 : 8;
+  const uint64_t ends = options.balanced ? 8 * data.class_names.size() : 0;
+  const uint64_t rows = std::min<uint64_t>(options.batch, data.size());
+  const uint64_t floats = FloatsOf(data, options);
+  const uint64_t targets =
+      floats == 0 && data.targets.kind == TargetKind::kClasses ? 4 : 4 * floats;
   return kSlots * rows * (data.InputBytes() + targets + kId) +
-         kOrder * data.size() + ends + 4 * ScratchWords(data, augment);
+         kOrder * data.size() + ends + 4 * ScratchWords(data, options.augment);
 }
 
 uint64_t Loader::MemoryBytes() const {
@@ -223,7 +230,7 @@ void Loader::Gather(uint64_t batch, Slot& slot) const {
   const size_t begin = static_cast<size_t>(batch * options_.batch);
   const size_t end = std::min<size_t>(begin + options_.batch, order_.size());
   const size_t sample_bytes = data_.InputBytes();
-  const size_t floats = data_.targets.Floats();
+  const size_t floats = FloatsOf(data_, options_);
   for (size_t i = begin; i < end; ++i) {
     const size_t from = order_[i].index;
     const size_t row = i - begin;
@@ -234,13 +241,21 @@ void Loader::Gather(uint64_t batch, Slot& slot) const {
                 data_.Sample(from), data_.Input(), options_.seed, id, epoch_,
                 sample, scratch_.data());
     if (!slot.labels.empty()) slot.labels[row] = data_.labels[from];
-    if (!slot.targets.empty()) {
-      std::copy_n(data_.Values(from), floats,
-                  slot.targets.data() + row * floats);
+    float* const target = slot.targets.data() + row * floats;
+    if (floats > 0 && data_.targets.kind == TargetKind::kClasses) {
+      std::fill_n(target, floats, 0.0f);
+      target[data_.labels[from]] = 1.0f;
+    } else if (floats > 0) {
+      std::copy_n(data_.Values(from), floats, target);
     }
     slot.ids[row] = id;
   }
   slot.batch.rows = static_cast<uint32_t>(end - begin);
+  if (options_.mixup_alpha > 0.0f) {
+    MixBatch({options_.mixup_alpha, options_.seed}, epoch_, slot.batch.rows,
+             slot.ids.data(), data_.Input(), slot.input.data(),
+             static_cast<uint32_t>(floats), slot.targets.data());
+  }
 }
 
 BatchSource SourceOf(Loader* loader) {

@@ -39,6 +39,10 @@ struct LoaderOptions {
   // Batch::class_weights: one for each class, or none.
   std::vector<float> class_weights = {};
   bool balanced = false;  // needs data whose samples have one class
+  // 0: samples as they are. Else rows are mixed (temper/mixup.h), and a class becomes
+  // a row of `outputs` probabilities (Batch::targets). Needs classes or probabilities.
+  float mixup_alpha = 0.0f;
+  uint32_t outputs = 0;
 };
 
 class Loader {
@@ -113,9 +117,7 @@ BatchSource SourceOf(Loader* loader);
 
 // What a loader of these samples will hold: two batches, the order, and memory for
 // resizing.
-uint64_t LoaderBytes(const Dataset& data, uint32_t batch,
-                     const std::vector<Augmentation>& augment = {},
-                     bool balanced = false);
+uint64_t LoaderBytes(const Dataset& data, const LoaderOptions& options);
 
 }  // namespace temper::host
 

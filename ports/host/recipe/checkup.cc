@@ -139,6 +139,7 @@ JobOptions Checkup::Tiny(JobOptions options) const {
   // All regularization off; input scaling and batch norm stay.
   options.dropout = 0;
   options.label_smoothing = 0;
+  options.mixup = 0;
   options.augment.clear();
   options.average.clear();
   options.l1 = options.max_norm = 0;
@@ -169,6 +170,7 @@ JobOptions Checkup::Reference() const {
   o.l1 = o.max_norm = 0;
   o.dropout.reset();
   o.label_smoothing.reset();
+  o.mixup = 0;
   o.augment.clear();
   o.bn = defaults.bn;
   o.early_stop = 0;

@@ -240,6 +240,7 @@ Json FingerprintJson(const JobOptions& o) {
   later("loss", o.loss, none.loss);
   later("class_weights", o.class_weights, none.class_weights);
   later("sampler", o.sampler, none.sampler);
+  later("mixup", o.mixup, none.mixup);
   later("channels", o.channels, none.channels);
   later("group", o.group, none.group);
   later("layer_decay", o.layer_decay, none.layer_decay);

@@ -59,6 +59,42 @@ void NoteOptimizer(Job& job, const std::string& optimizer_spec,
   }
 }
 
+// Where dropout does little, or harm.
+void NoteDropout(Job& job) {
+  const std::vector<Node>& nodes = job.info.graph.nodes;
+  std::vector<Shape> shapes;
+  if (!job.info.graph.Check(&shapes).ok()) return;
+  for (uint32_t i = 0; i < nodes.size(); ++i) {
+    const bool drops = RoleOf(nodes[i].kind) == LayerRole::kDropout &&
+                       FieldOf(nodes[i], "rate").value_or(0.0) > 0.0;
+    if (!drops) continue;
+    // Nodes that its output reaches; the first batch norm among them.
+    std::vector<bool> after(nodes.size(), false);
+    after[i] = true;
+    uint32_t norm = kNoNode;
+    for (uint32_t k = i + 1; k < nodes.size(); ++k) {
+      for (uint32_t n = 0; n < nodes[k].input_count; ++n) {
+        if (after[nodes[k].inputs[n]]) after[k] = true;
+      }
+      if (after[k] && norm == kNoNode && HasBatchStatistics(nodes[k].kind)) {
+        norm = k;
+      }
+    }
+    if (norm != kNoNode) {
+      Note(job, fmt::format(
+                    "dropout \"{}\" stands before batch norm \"{}\", whose "
+                    "statistics of training then are not those of prediction: "
+                    "better after the last one",
+                    Printable(nodes[i].name), Printable(nodes[norm].name)));
+    } else if (shapes[i].h * shapes[i].w > 1 && shapes[i].c > 1) {
+      Note(job,
+           fmt::format("dropout \"{}\" drops single pixels of {}x{}, whose "
+                       "neighbours say the same: it does little there",
+                       Printable(nodes[i].name), shapes[i].h, shapes[i].w));
+    }
+  }
+}
+
 }  // namespace
 
 void NoteIgnoredOptions(Job& job, bool resumed) {
@@ -85,6 +121,7 @@ void NoteIgnoredOptions(Job& job, bool resumed) {
     NoteOptimizer(job, p.optimizer.empty() ? o.optimizer : p.optimizer,
                   p.schedule.empty() ? o.schedule : p.schedule);
   }
+  if (!resumed) NoteDropout(job);
   const std::vector<Node>& nodes = job.info.graph.nodes;
   const bool has_norm = std::any_of(
       nodes.begin(), nodes.end(),

@@ -31,9 +31,11 @@
 #include "ports/host/train/presets/preset.h"
 #include "ports/host/train/runs.h"
 #include "ports/host/train/specs.h"
+#include "ports/host/train/training_loader.h"
 #include "ports/host/train/validation_metrics.h"
 #include "simd/target.h"
 #include "temper/graph_edit.h"
+#include "temper/mixup.h"
 
 namespace temper::host {
 namespace {
@@ -213,6 +215,9 @@ void CheckOptions(const JobOptions& o) {
       o.monitor.empty() || o.monitor == "val_loss" ||
           o.monitor == "val_accuracy" || o.monitor == "val_balanced_accuracy",
       "--monitor", "must be val_loss, val_accuracy or val_balanced_accuracy");
+  require(o.mixup == 0.0 ||
+              (o.mixup >= kLeastMixupAlpha && o.mixup <= kMostMixupAlpha),
+          "--mixup", "must be 0.01 to 100, or 0 for none");
   require(o.sampler.empty() || o.sampler == kBalanced, "--sampler",
           "must be balanced, or left out");
   require(o.sampler.empty() || o.class_weights != kBalanced, "--sampler",
@@ -393,11 +398,10 @@ Outside OutsideBytes(const Job& job) {
     }
   }
   o.data = job.data.train.MemoryBytes();
-  o.batches = LoaderBytes(job.data.train, job.options.batch, job.augment,
-                          !job.options.sampler.empty());
+  o.batches = LoaderBytes(job.data.train, TrainingLoader(job));
   if (job.data.val) {
     o.data += job.data.val->MemoryBytes();
-    o.batches += LoaderBytes(*job.data.val, job.options.batch);
+    o.batches += LoaderBytes(*job.data.val, {.batch = job.options.batch});
     o.data += ValidationMetricsBytes(job);
   }
   if (job.source) o.model = job.source->MemoryBytes();

@@ -64,6 +64,7 @@ struct JobOptions {
   std::string monitor;
   std::optional<double> dropout;
   std::optional<double> label_smoothing;
+  double mixup = 0.0;   // alpha of its Beta distribution; 0: none
   std::string augment;  // specs, comma between; empty: samples as they are
   std::vector<std::string> freeze;
   std::vector<std::string> group;  // factors of rate and decay (layer_groups.h)

@@ -51,6 +51,19 @@ void SetNewLoss(Job& job) {
   if (!status.ok()) FailStatus(status, graph, "--loss");
 }
 
+void CheckMixup(const Job& job) {
+  const Targets& targets = job.data.train.targets;
+  const LossTraits& loss = *LossOf(job.info.graph.nodes.back().kind);
+  const bool classes =
+      targets.kind == TargetKind::kClasses || targets.kind == TargetKind::kSoft;
+  if (classes && loss.Takes(TargetKind::kSoft)) return;
+  Fail(ErrorKind::kUsage, "--mixup", "",
+       classes ? "the loss takes no mixtures of classes"
+               : "it is for one class a sample",
+       classes ? "Use --loss cross_entropy or focal, or leave it out"
+               : "Leave it out");
+}
+
 void BalanceClasses(Job& job) {
   JobOptions& o = job.options;
   const Targets& targets = job.data.train.targets;
@@ -64,6 +77,7 @@ void BalanceClasses(Job& job) {
     Fail(ErrorKind::kUsage, "--sampler", "", "it is for one class a sample",
          "Leave it out");
   }
+  if (o.mixup > 0.0) CheckMixup(job);
   if (!classifier) return;
   o.class_weights = SettleClassWeights(o.class_weights, job.classes);
   job.class_weights = ClassWeights(o.class_weights, job.data.train);

@@ -54,6 +54,7 @@ void VisitOptions(Options& o, Visit&& visit) {
   visit("monitor", o.monitor);
   visit("dropout", o.dropout);
   visit("label_smoothing", o.label_smoothing);
+  visit("mixup", o.mixup);
   visit("augment", o.augment);
   visit("freeze", o.freeze);
   visit("bn", o.bn);

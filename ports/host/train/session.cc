@@ -12,6 +12,7 @@
 #include "ports/host/train/backend.h"
 #include "ports/host/train/signal_text.h"
 #include "ports/host/train/specs.h"
+#include "ports/host/train/training_loader.h"
 #include "ports/host/train/weights.h"
 #include "runtime/exact_math.h"
 #include "temper/graph_edit.h"
@@ -49,15 +50,6 @@ FitOptions OptionsOf(const Job& job, const JobPhase& phase, float* statistics) {
   return options;
 }
 
-// In no phase a short last batch is left over.
-bool AllDrop(const Job& job) {
-  bool all = true;
-  for (uint32_t k = 0; k < job.PhaseCount(); ++k) {
-    all &= job.Phase(k).dropped_per_epoch != 0;
-  }
-  return all;
-}
-
 // From one plan's places to the other's, in the same arena, where the two may
 // overlap: both list the weights in ascending order without gaps.
 void MoveWeights(const Trainer& from, Trainer& to) {
@@ -93,9 +85,7 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
                                          ? job_.run_threads
                                          : job_.plan.options.threads)),
       pool_(pool != nullptr ? *pool : *own_pool_),
-      loader_(job_.data.train, {job_.options.batch, job_.options.seed, true,
-                                AllDrop(job_), job_.augment, job_.class_weights,
-                                !job_.options.sampler.empty()}),
+      loader_(job_.data.train, TrainingLoader(job_)),
       val_loader_(
           job_.data.val
               ? std::make_unique<Loader>(

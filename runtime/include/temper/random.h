@@ -26,6 +26,7 @@ enum class RandomUse : uint32_t {
   kAugment = 4,
   kSplit = 5,    // like kShuffle, epoch 0
   kNewHead = 6,  // rows of a replaced head
+  kMixup = 7,
   kTest = 9,     // tests/golden/pytorch_reference.py says what for
 };
 
