@@ -235,7 +235,7 @@ int Check(Cli& cli, const std::string& spec) {
   const std::vector<Dataset> parts = AllParts(spec);
   Report report(cli.verb);
   std::vector<const Dataset*> sets;
-  uint64_t samples = 0, constant = 0, unreadable = 0, findings = 0;
+  uint64_t samples = 0, constant = 0, unreadable = 0, rare = 0;
   for (const Dataset& data : parts) {
     sets.push_back(&data);
     samples += data.size();
@@ -247,7 +247,7 @@ int Check(Cli& cli, const std::string& spec) {
     const auto [least, most] =
         std::minmax_element(counts.begin(), counts.end());
     if (*most <= kMostImbalance * *least) continue;
-    ++findings;
+    ++rare;
     report.Note(fmt::format(
         "class {} has {} samples, class {} {}: rare classes are learnt last",
         Printable(data.class_names[static_cast<size_t>(most - counts.begin())]),
@@ -292,13 +292,24 @@ int Check(Cli& cli, const std::string& spec) {
     report.Note(fmt::format("the first {} of {} copies are named", kMostCopies,
                             found.size()));
   }
-  findings += constant + unreadable + found.size();
-  report.Data("check.findings", findings);
-  if (findings > 0) {
-    report.Error(kExitCheckFailed,
-                 fmt::format("{} findings in {}\n  Remove what is there twice, "
-                             "and what cannot be read",
-                             findings, Printable(spec)));
+  report.Data("check.findings", rare + constant + unreadable + found.size());
+  // What was found, and what to do about it.
+  std::string what, remedies;
+  const auto say = [&](uint64_t count, std::string_view of,
+                       std::string_view remedy) {
+    if (count == 0) return;
+    what += fmt::format("{}{} {}", what.empty() ? "" : ", ", count, of);
+    remedies += fmt::format("{}{}", remedies.empty() ? "" : ". ", remedy);
+  };
+  say(unreadable, "unreadable", "Remove what cannot be read, or read it again");
+  say(constant, "of one colour", "Remove what shows nothing");
+  say(found.size(), "twice", "Remove copies, first those across splits");
+  say(rare, rare == 1 ? "rare class" : "rare classes",
+      "Collect more of the rare class, or train with --class-weights balanced");
+  if (!what.empty()) {
+    report.Error(
+        kExitCheckFailed,
+        fmt::format("found in {}: {}\n  {}", Printable(spec), what, remedies));
   }
   return cli.output.Print(report);
 }

@@ -143,6 +143,34 @@ TEST(Csv, SaysItsDelimiter) {
   EXPECT_EQ(data.SampleName(0), "line 3");
 }
 
+// A model's columns say how a table is written, if nobody else does.
+TEST(Csv, AModelsColumnsTellTheMarks) {
+  const std::vector<TableColumn> columns = {{"b", {}, {}},
+                                            {"c", {"blue", "red"}, {}}};
+  const auto load = [&](const std::string& text, CsvOptions options = {}) {
+    return Floats(Load(text, options, "csv:t.csv", columns).train);
+  };
+  const F want = {2.5f, 0, 1};
+  EXPECT_EQ(load("c,x,b\nred,7,2.5\n"), want);
+  EXPECT_EQ(load("c;x;b\nred;7;2,5\n"), want);
+  EXPECT_EQ(load("c;x;b\nred;7;2.5\n"), want);
+  EXPECT_EQ(load("b\tc\n2,5\tred\n"), want);
+  EXPECT_EQ(load("sep=|\nb|c\n2.5|red\n"), want);
+  // Commas inside names are no delimiters.
+  EXPECT_EQ(load("c;b;\"x,y\"\nred;2.5;1\n"), want);
+  // What is given is not guessed.
+  CsvOptions given;
+  given.delimiter = ',';
+  ExpectFailure(ErrorKind::kBadData, {"delimiter=semicolon"},
+                [&] { load("c;b\nred;2.5\n", given); });
+  given = {};
+  given.decimal = '.';
+  ExpectFailure(ErrorKind::kBadData, {"2,5"},
+                [&] { load("c;b\nred;2,5\n", given); });
+  // A column that no delimiter finds.
+  ExpectFailure(ErrorKind::kMismatch, {"'b'"}, [&] { load("c,d\nred,2.5\n"); });
+}
+
 // In quotes a comma is no delimiter.
 TEST(Csv, QuotedDecimalCommas) {
   CsvOptions options = Label();

@@ -9,6 +9,7 @@
 #include "ports/host/base/failure.h"
 #include "ports/host/data/data_kind.h"
 #include "ports/host/data/data_option.h"
+#include "ports/host/data/kinds/csv_guess.h"
 #include "ports/host/data/kinds/csv_table.h"
 
 namespace temper::host {
@@ -84,10 +85,11 @@ constexpr DataOption kOptions[] = {
         "header", "yes|no", "yes, unless it looks like values",
         "whether the first line names the columns; no: they are 1, 2, ..."),
     TextOption<&CsvOptions::delimiter, ReadDelimiter>(
-        "delimiter", "comma|semicolon|tab|space|pipe", "comma",
+        "delimiter", "comma|semicolon|tab|space|pipe",
+        "comma, or by which a model finds its columns",
         "what stands between fields"),
     TextOption<&CsvOptions::decimal, ReadDecimal>(
-        "decimal", "point|comma", "point", "the mark in numbers"),
+        "decimal", "point|comma", "point, likewise", "the mark in numbers"),
     ChoiceOption<&CsvOptions::missing>(
         "missing", "refuse|mean|drop", "refuse; mean of a model trained so",
         "rows that lack a value: an error, the mean of the training rows, or "
@@ -121,7 +123,11 @@ std::unique_ptr<DataReader> OpenFiles(const DataSpec& spec,
 
 std::unique_ptr<DataReader> OpenCsv(OpenSource open, const CsvOptions& options,
                                     std::vector<TableColumn> columns) {
-  return std::make_unique<CsvTable>(std::move(open), options,
+  CsvOptions with_marks = options;
+  GuessMarks(open, columns, &with_marks);
+  with_marks.delimiter = with_marks.delimiter.value_or(',');
+  with_marks.decimal = with_marks.decimal.value_or('.');
+  return std::make_unique<CsvTable>(std::move(open), with_marks,
                                     std::move(columns));
 }
 

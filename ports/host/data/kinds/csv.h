@@ -51,8 +51,8 @@ struct CsvOptions {
   std::vector<std::string>
       keep_na;  // columns in which NA and the like are texts
   Header header = Header::kChecked;
-  char delimiter = ',';
-  char decimal = '.';
+  std::optional<char> delimiter = {};  // ',', or what a model's columns say
+  std::optional<char> decimal = {};    // '.', likewise (csv_guess.h)
   // Nothing: kMean for a model whose columns keep means, else kRefuse.
   std::optional<Missing> missing = {};
 };

@@ -22,7 +22,7 @@ void CsvTable::CheckNumbers(const TableField& field) const {
   const bool text_first =
       f.texts > 0 && (f.large_line == 0 || f.text_line < f.large_line);
   if (text_first) {
-    const char other = options_.decimal == '.' ? ',' : '.';
+    const char other = *options_.decimal == '.' ? ',' : '.';
     const bool comma =
         ParseCsvNumber(f.text, other).kind == CsvNumber::Kind::kNumber;
     RefuseField(
@@ -121,7 +121,7 @@ void CsvTable::NoteTexts(const TableField& field) {
   const std::string name = Printable(field.name);
   constexpr uint64_t kFew = 20;
   if (!field.told && f.texts > 0 && 10 * f.number_like >= 9 * f.texts) {
-    const char other = options_.decimal == '.' ? ',' : '.';
+    const char other = *options_.decimal == '.' ? ',' : '.';
     const bool mark =
         ParseCsvNumber(f.text, other).kind == CsvNumber::Kind::kNumber;
     notes_.push_back(fmt::format(

@@ -70,14 +70,14 @@ void CsvTable::Refuse(std::string_view why, std::string_view remedy) const {
 void CsvTable::ReadHeader() {
   const std::unique_ptr<ByteSource> source = open_();
   file_ = source->name();
-  CsvReader reader(*source, options_.delimiter);
+  CsvReader reader(*source, *options_.delimiter);
   if (!reader.Next()) Refuse("it is empty", "");
   const bool header = options_.header != CsvOptions::Header::kNo;
   for (size_t i = 0; i < reader.size(); ++i) {
     TableField field;
     field.name = header ? std::string(reader[i]) : std::to_string(i + 1);
     if (options_.header == CsvOptions::Header::kChecked &&
-        ParseCsvNumber(reader[i], options_.decimal).kind !=
+        ParseCsvNumber(reader[i], *options_.decimal).kind !=
             CsvNumber::Kind::kText) {
       reader.Refuse(
           reader.line(),
@@ -114,7 +114,7 @@ void CsvTable::ReadHeader() {
 void CsvTable::CheckDelimiter() const {
   if (fields_.size() != 1) return;
   for (const char c : {';', '\t', ',', '|'}) {
-    if (c == options_.delimiter ||
+    if (c == *options_.delimiter ||
         fields_[0].name.find(c) == std::string::npos) {
       continue;
     }
@@ -214,7 +214,7 @@ void CsvTable::TakeModelColumns() {
 }
 
 CsvTable::Cell CsvTable::CellOf(std::string_view text) const {
-  const CsvNumber n = ParseCsvNumber(text, options_.decimal);
+  const CsvNumber n = ParseCsvNumber(text, *options_.decimal);
   if (n.kind == CsvNumber::Kind::kTooLarge ||
       std::fabs(n.value) > double{std::numeric_limits<float>::max()}) {
     return {Cell::Kind::kTooLarge, 0};

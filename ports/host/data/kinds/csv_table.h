@@ -77,7 +77,7 @@ class CsvTable final : public DataReader {
   template <class F>
   void ForEachRow(F&& f) {
     const std::unique_ptr<ByteSource> source = open_();
-    CsvReader reader(*source, options_.delimiter);
+    CsvReader reader(*source, *options_.delimiter);
     if (options_.header != CsvOptions::Header::kNo) reader.Next();
     uint64_t row = 0;
     for (; reader.Next(); ++row) {
