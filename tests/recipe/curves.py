@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Curves of real runs on Fashion-MNIST, each with a trouble that was chosen, and the
+causes that are right written down, before `temper diagnose` saw one of them. What is
+kept of a run: curves/NAME/metrics.csv and the first 100 rows of steps.csv;
+tests/host/diagnose_test.py asks for the diagnoses.
+
+    curves.py TEMPER [NAME...]    trains them again
+"""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from sabotage_test import DATA, Cases
+
+HERE = pathlib.Path(__file__).resolve().parent / "curves"
+SMALL = f"idx:{DATA}?limit=4000&val=0.2"
+
+# name: right causes (empty: none), arguments of train
+RUNS = {
+    "few_photos_resnet8": (("overfitting",), ["--model", "resnet8", "--data", f"idx:{DATA}?limit=500&val=0.4", "--wd", 0,
+                                              "--epochs", 40]),
+    "few_photos_adam": (("overfitting",), ["--model", "mlp?hidden=256", "--data", f"idx:{DATA}?limit=500&val=0.4", "--optimizer",
+                                           "adam", "--schedule", "constant", "--epochs", 60]),
+    "rate_1e-6": (("rate_low",), ["--model", "lenet5", "--data", SMALL, "--lr", 1e-6, "--epochs", 6]),
+    "rate_20": (("rate_high",), ["--model", "lenet5", "--data", SMALL, "--lr", 20, "--epochs", 6]),
+    "rate_1_flat": (("rate_high",), ["--model", "lenet5", "--data", SMALL, "--lr", 1, "--schedule", "constant", "--epochs", 6]),
+    "weights_1e-4": (("init_small",), ["--model", "lenet5", "--data", SMALL, "--init", "gaussian?std=0.0001", "--epochs", 6]),
+    "labels_of_the_next": (("labels",), ["--model", "lenet5", "--data", "NEXT", "--epochs", 5]),
+    "constant_rate": (("plateau",), ["--model", "mlp?hidden=32", "--data", SMALL, "--lr", 0.3, "--schedule", "constant",
+                                     "--epochs", 25]),
+    "drop_after_2": (("schedule_early",), ["--model", "lenet5", "--data", SMALL, "--lr", 0.02, "--schedule",
+                                           "step?step_size=2&gamma=0.01", "--epochs", 14]),
+    "three_units": (("capacity",), ["--model", "mlp?hidden=3", "--data", SMALL, "--optimizer", "adam", "--epochs", 20]),
+    # Further ones.
+    "no_momentum": (("slow", "rate_low"), ["--model", "mlp", "--data", SMALL, "--lr", 0.0005, "--momentum", 0, "--schedule",
+                                           "constant", "--epochs", 8]),
+    "weights_of_1": (("init_large",), ["--model", "mlp?hidden=128,128,128,128,128,128", "--data", SMALL, "--init", "gaussian?std=1",
+                                       "--epochs", 4]),
+    "healthy_lenet5": ((), ["--model", "lenet5", "--data", SMALL, "--epochs", 8]),
+    "healthy_adamw": ((), ["--model", "resnet8", "--data", SMALL, "--optimizer", "adamw", "--epochs", 6]),
+}
+FROZEN = list(RUNS)[:10]
+
+
+def next_labels(temper, tmp):
+    cases = Cases(temper, tmp)
+    images, labels = cases.part(4000)
+    return cases.idx("next", images, labels[1:] + labels[:1]) + "?val=0.2"
+
+
+def main():
+    temper, names = sys.argv[1], sys.argv[2:] or list(RUNS)
+    tmp = pathlib.Path(tempfile.mkdtemp(prefix="temper-curves-"))
+    try:
+        for name in names:
+            _, arguments = RUNS[name]
+            arguments = [next_labels(temper, tmp) if a == "NEXT" else str(a) for a in arguments]
+            out = tmp / name
+            code = subprocess.run([temper, "train", *arguments, "--threads", "1", "--out", out, "-q"], capture_output=True).returncode
+            to = HERE / name
+            shutil.rmtree(to, ignore_errors=True)
+            to.mkdir(parents=True)
+            shutil.copy(out / "metrics.csv", to)
+            (to / "steps.csv").write_text("".join((out / "steps.csv").read_text().splitlines(True)[:101]))
+            if code == 12:  # diverged
+                (to / "diverged").write_text("")
+            print(f"{name}: exit {code}", flush=True)
+    finally:
+        shutil.rmtree(tmp)
+
+
+if __name__ == "__main__":
+    main()
