@@ -27,6 +27,7 @@ struct CurveFacts {
   double gradient_norm = 0;  // the same
   double chance = 0;         // accuracy of guessing the most frequent class
   uint32_t epochs = 0;       // planned
+  uint32_t best_epoch = 0;   // whose weights are kept
   bool diverged = false;     // it ended at a number that is not finite
   bool learns_values = false;
 };

@@ -216,6 +216,23 @@ void Checkup::CheckRuns(CheckResult* to) {
     best = score, schedule = other;
   }
   best_ = {{"--lr", Rate(best_rate_)}};
+  // From scratch the first weights are a second axis: one that suits every
+  // activation beside what each activation wants.
+  if (!from_file_ && Left() > 0) {
+    JobOptions o = usual;
+    o.lr = best_rate_;
+    o.schedule = schedule;
+    o.init = "orthogonal";
+    const double score = Try(o).Score(baseline_);
+    const double before = best;
+    if (score > best + Margin(best, n) / 2) {
+      best = score;
+      best_.emplace_back("--init", o.init);
+    }
+    to->evidence.push_back(fmt::format("first weights {}: {}, {}: {}",
+                                       usual.init, Percent(before), o.init,
+                                       Percent(score)));
+  }
   to->evidence.push_back(fmt::format("best: rate {}, schedule {}: {}",
                                      Rate(best_rate_), schedule,
                                      Percent(best)));

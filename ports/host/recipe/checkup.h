@@ -94,6 +94,8 @@ class Checkup {
   double Chance() const;
   void MeasureSignal(const JobOptions& options);
   void JudgeSignal(CheckResult* to);
+  void CompareFirstWeights(CheckResult* to);
+  void CompareSize(CheckResult* to);
   void SweepReference();
   void SizeTrials(double share, uint32_t trials, uint32_t epochs,
                   uint64_t* samples) const;
@@ -129,8 +131,10 @@ class Checkup {
     bool activation = false;
   };
   std::vector<Signal> signal_;
+  const Signal* LastSignal() const;
   double input_rms_ = 0, first_loss_ = 0, expected_loss_ = 0, random_loss_ = 0;
   double gradient_ratio_ = 0;
+  uint64_t trained_parameters_ = 0;
   uint32_t hidden_kernels_ = 0, alike_kernels_ = 0;
   bool signal_not_finite_ = false, has_norm_ = false;
   bool memorised_ = false;

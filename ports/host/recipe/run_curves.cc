@@ -11,6 +11,7 @@
 
 #include "ports/host/base/failure.h"
 #include "ports/host/data/text_file.h"
+#include "ports/host/train/curve_watch.h"
 #include "ports/host/train/model_source.h"
 #include "ports/host/train/run_files.h"
 #include "temper/graph_edit.h"
@@ -97,6 +98,7 @@ RunCurves ReadRunCurves(const std::string& run) {
     p.val_loss = field("val_loss");
     p.val_accuracy = field("val_accuracy");
     curves.points.push_back(p);
+    if (field("best") == 1) curves.facts.best_epoch = p.epoch;
   }
   ReadSteps(folder + "steps.csv", &curves);
   const std::string events = folder + "events.jsonl";
@@ -131,15 +133,13 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
     case Cause::kOverfitting: {
       a.evidence = fmt::format(
           "the validation loss has risen since epoch {} ({:.3g} to {:.3g}) "
-          "while the training loss falls: the model has begun to memorise. "
-          "Epoch {} is kept",
-          d.epoch, d.from, d.to, d.epoch);
-      if (o.early_stop == 0) {
-        a.changes = {{"--early-stop", "5"}};
-      } else if (o.augment.empty()) {
-        a.changes = {{"--augment", "hflip,crop=2"}};
-      } else if (!o.dropout) {
-        a.changes = {{"--dropout", "0.3"}};
+          "while the training loss falls: the model has begun to memorise{}",
+          d.epoch, d.from, d.to,
+          facts.best_epoch != 0
+              ? fmt::format(". Epoch {} is kept", facts.best_epoch)
+              : std::string());
+      if (const auto remedy = OverfittingRemedy(o)) {
+        a.changes = {*remedy};
       } else {
         a.action = "Take a smaller model, freeze the body, or find more data";
       }
@@ -234,6 +234,29 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
             : fmt::format("Try {} {}", a.changes[0].first, a.changes[0].second);
   }
   return a;
+}
+
+std::string ClearedText(recipe::Cause cause) {
+  const uint32_t group = static_cast<uint32_t>(recipe::GroupOf(cause));
+  std::string text;
+  for (uint32_t i = 0; i < group; ++i) {
+    std::string name = recipe::kCauseGroupNames[i];
+    name[0] = static_cast<char>(name[0] - 'a' + 'A');
+    text += name + ": cleared. ";
+  }
+  const char* const left = recipe::kCauseGroupNames[group];
+  text += group == 0 ? std::string("The data come first.")
+                     : fmt::format("What is left is the {}.", left);
+  return text + " Running it again will not help.";
+}
+
+Value ClearedValue(recipe::Cause cause) {
+  Value names = Value::array();
+  const uint32_t group = static_cast<uint32_t>(recipe::GroupOf(cause));
+  for (uint32_t i = 0; i < group; ++i) {
+    names.push_back(recipe::kCauseGroupNames[i]);
+  }
+  return names;
 }
 
 }  // namespace temper::host

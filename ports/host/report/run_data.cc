@@ -97,6 +97,7 @@ NumberTable ParseNumbers(std::string_view text, size_t most_rows) {
       return {};  // a name twice: no table of ours
     }
     order.push_back(&column);
+    table.names.emplace_back(name);
   }
   std::vector<double> row(order.size());
   while (table.rows < most_rows) {
@@ -133,6 +134,7 @@ RunData ReadRun(const std::string& folder) {
   run.config = ParsedOrNull(TextOf(run.path + "/" + kConfigFile));
   run.metrics = ParseNumbers(TextOf(run.path + "/metrics.csv"));
   run.steps = ParseNumbers(TextOf(run.path + "/steps.csv"));
+  run.layers = ParseNumbers(TextOf(run.path + "/layers.csv"));
   run.lr_find = ParseNumbers(TextOf(run.path + "/lr_find.csv"));
   run.plan = ParsedOrNull(TextOf(run.path + "/plan.json"));
   const std::string events = TextOf(run.path + "/events.jsonl");

@@ -20,6 +20,7 @@ namespace temper::host {
 // Numbers by the names of their columns; an empty field is NaN.
 struct NumberTable {
   std::map<std::string, std::vector<double>, std::less<>> columns;
+  std::vector<std::string> names;  // in the order of the file
   size_t rows = 0;
 
   // Null without such a column, or if it has no value.
@@ -41,7 +42,8 @@ struct RunData {
   Value config;               // config.json
   NumberTable metrics;        // of epochs: metrics.csv
   NumberTable steps;          // of steps: steps.csv
-  NumberTable lr_find;        // lr_find.csv: rate, loss
+  NumberTable layers;         // of epochs, by layer: layers.csv
+  NumberTable lr_find;        // of `lr-find --out`: lr_find.csv
   Value plan;                 // plan.json
   std::vector<Value> events;  // of events.jsonl, the last ones
   std::string weights;        // best weights, or the last; "" without

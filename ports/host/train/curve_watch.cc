@@ -16,14 +16,15 @@ double Median(std::array<double, kFirstSteps> values, size_t count) {
   return *middle;
 }
 
-// What it says; {0} the epoch, {1} and {2} the numbers.
+// What it says; {0} the epoch, {1} and {2} the numbers, {3} the epoch that is
+// kept, {4} a remedy against overfitting.
 const char* TextOf(recipe::Cause cause) {
   using recipe::Cause;
   switch (cause) {
     case Cause::kOverfitting:
       return "the validation loss has risen since epoch {0} ({1:.3g} to "
              "{2:.3g}) while the training loss falls: the model has begun to "
-             "memorise; epoch {0} is kept";
+             "memorise; epoch {3} is kept. {4}";
     case Cause::kPlateau:
       return "flat at {2:.3g} since epoch {0}, after falling: time to lower "
              "the rate";
@@ -56,7 +57,24 @@ const char* TextOf(recipe::Cause cause) {
 
 }  // namespace
 
-CurveWatch::CurveWatch(uint32_t epochs, double expected_loss, double chance) {
+std::optional<std::pair<std::string, std::string>> OverfittingRemedy(
+    const JobOptions& o) {
+  using Remedy = std::pair<std::string, std::string>;
+  if (o.early_stop == 0) return Remedy{"--early-stop", "5"};
+  // Rows of a table have no sides to flip.
+  if (o.augment.empty() && !o.data.starts_with("csv:")) {
+    return Remedy{"--augment", "hflip,crop=2"};
+  }
+  if (!o.dropout) return Remedy{"--dropout", "0.3"};
+  return {};
+}
+
+CurveWatch::CurveWatch(const JobOptions& options, double expected_loss,
+                       double chance) {
+  const uint32_t epochs = options.epochs;
+  const auto remedy = OverfittingRemedy(options);
+  remedy_ = remedy ? fmt::format("Try {} {}", remedy->first, remedy->second)
+                   : "Try a smaller model or more data";
   facts_.epochs = epochs;
   facts_.expected_loss = expected_loss;
   facts_.chance = chance;
@@ -73,12 +91,13 @@ void CurveWatch::Step(const StepsRow& row) {
   facts_.gradient_norm = Median(norms_, steps_);
 }
 
-std::string_view CurveWatch::Epoch(const MetricsRow& row) {
+std::string_view CurveWatch::Epoch(const MetricsRow& row, uint32_t best_epoch) {
   // What an earlier process saw of the run is not known: its curve begins here.
   if (points_.size() == points_.capacity()) return "";
   const auto known = [](const std::optional<float>& value) {
     return value ? double{*value} : -1.0;
   };
+  facts_.best_epoch = best_epoch;
   points_.push_back({row.epoch, double{row.lr}, double{row.train_loss},
                      known(row.train_accuracy), known(row.val_loss),
                      known(row.val_accuracy)});
@@ -90,10 +109,10 @@ std::string_view CurveWatch::Epoch(const MetricsRow& row) {
     if (told || format[0] == 0) continue;
     told = true;
     last_ = found[i];
-    char body[200];
-    const auto end =
-        fmt::format_to_n(body, sizeof(body), fmt::runtime(format),
-                         found[i].epoch, found[i].from, found[i].to);
+    char body[300];
+    const auto end = fmt::format_to_n(body, sizeof(body), fmt::runtime(format),
+                                      found[i].epoch, found[i].from,
+                                      found[i].to, facts_.best_epoch, remedy_);
     const auto all = fmt::format_to_n(
         text_, sizeof(text_), "epoch {}: {}", row.epoch,
         std::string_view(body, std::min(sizeof(body), end.size)));
@@ -115,7 +134,7 @@ std::string_view CurveWatch::Exploded(uint64_t step, double rate) {
                 "exploded at step {}; the first loss {:.3g} was right "
                 "(expected "
                 "{:.3g}): the rate is too large, not the first weights. Try "
-                "--lr {:.1g}",
+                "--lr {:.1g} or --warmup 100",
                 step + 1, facts_.first_loss, facts_.expected_loss, rate / 10)
           : fmt::format_to_n(
                 text_, sizeof(text_),
