@@ -16,7 +16,7 @@ import tempfile
 
 from sabotage_test import DATA, PIXELS, SIDE, Cases, judge, summary
 
-FEWEST = 8  # of 8
+FEWEST = 5  # of 8
 
 
 class Blind(Cases):
