@@ -4,8 +4,8 @@
 than sabotage_test.py has. sabotage_blind.py TEMPER [--cifar DIR] [--case NAME...]
 
 DIR (or TEMPER_CIFAR) holds CIFAR-10 as train/CLASS/*.jpg; without it the cases that
-need it are named and left out. What came out of the first run is in docs/check.md.
-Ends with 1 if fewer are right than at that time.
+need it are named and left out. What came out of the first run, and after its
+repairs, is in docs/check.md. Ends with 1 if fewer are right than then.
 """
 import argparse
 import os
@@ -16,7 +16,7 @@ import tempfile
 
 from sabotage_test import DATA, PIXELS, SIDE, Cases, judge, summary
 
-FEWEST = 5  # of 8
+FEWEST = 7  # of 8
 
 
 class Blind(Cases):
