@@ -7,6 +7,7 @@ tests/host/diagnose_test.py asks for the diagnoses.
     curves.py TEMPER [NAME...]    trains them again
 """
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
@@ -41,14 +42,32 @@ RUNS = {
                                        "--epochs", 4]),
     "healthy_lenet5": ((), ["--model", "lenet5", "--data", SMALL, "--epochs", 8]),
     "healthy_adamw": ((), ["--model", "resnet8", "--data", SMALL, "--optimizer", "adamw", "--epochs", 6]),
+    # Ten more, written down after the rules were repaired by the first ten.
+    "few_photos_lenet5": (("overfitting",), ["--model", "lenet5", "--data", f"idx:{DATA}?limit=400&val=0.4", "--wd", 0, "--lr", 0.02,
+                                             "--schedule", "constant", "--epochs", 60]),
+    "rate_3e-7": (("rate_low",), ["--model", "resnet8", "--data", SMALL, "--lr", 3e-7, "--epochs", 4]),
+    "adam_rate_03": (("rate_high",), ["--model", "lenet5", "--data", SMALL, "--optimizer", "adam", "--lr", 0.3, "--epochs", 6]),
+    "rate_30_resnet8": (("rate_high",), ["--model", "resnet8", "--data", SMALL, "--lr", 30, "--epochs", 6]),
+    "weights_of_0": (("init_zero", "init_small"), ["--model", "mlp?hidden=64,64", "--data", SMALL, "--init", "zero", "--epochs", 5]),
+    "labels_shuffled": (("labels",), ["--model", "mlp", "--data", "SHUFFLED", "--lr", 0.01, "--epochs", 5]),
+    "constant_8_units": (("plateau", "capacity"), ["--model", "mlp?hidden=8", "--data", SMALL, "--lr", 0.1, "--schedule", "constant",
+                                                   "--epochs", 40]),
+    "exponential_early": (("schedule_early",), ["--model", "lenet5", "--data", SMALL, "--lr", 0.02, "--schedule",
+                                                "exponential?gamma=0.2", "--epochs", 12]),
+    "two_units": (("capacity",), ["--model", "mlp?hidden=2", "--data", SMALL, "--optimizer", "adam", "--lr", 0.005, "--epochs", 25]),
+    "slow_start": (("slow", "rate_low"), ["--model", "mlp", "--data", SMALL, "--lr", 0.001, "--momentum", 0, "--schedule", "constant",
+                                          "--epochs", 10]),
 }
-FROZEN = list(RUNS)[:10]
+FIRST, SECOND = list(RUNS)[:10], list(RUNS)[14:]
 
 
-def next_labels(temper, tmp):
+def wrong_labels(temper, tmp, kind):
     cases = Cases(temper, tmp)
     images, labels = cases.part(4000)
-    return cases.idx("next", images, labels[1:] + labels[:1]) + "?val=0.2"
+    labels = labels[1:] + labels[:1]
+    if kind == "SHUFFLED":
+        random.Random(2).shuffle(labels)
+    return cases.idx(kind, images, labels) + "?val=0.2"
 
 
 def main():
@@ -57,7 +76,7 @@ def main():
     try:
         for name in names:
             _, arguments = RUNS[name]
-            arguments = [next_labels(temper, tmp) if a == "NEXT" else str(a) for a in arguments]
+            arguments = [wrong_labels(temper, tmp, a) if a in ("NEXT", "SHUFFLED") else str(a) for a in arguments]
             out = tmp / name
             code = subprocess.run([temper, "train", *arguments, "--threads", "1", "--out", out, "-q"], capture_output=True).returncode
             to = HERE / name
