@@ -57,8 +57,22 @@ RUNS = {
     "two_units": (("capacity",), ["--model", "mlp?hidden=2", "--data", SMALL, "--optimizer", "adam", "--lr", 0.005, "--epochs", 25]),
     "slow_start": (("slow", "rate_low"), ["--model", "mlp", "--data", SMALL, "--lr", 0.001, "--momentum", 0, "--schedule", "constant",
                                           "--epochs", 10]),
+    # And ten after the second repair.
+    "few_photos_mlp_sgd": (("overfitting",), ["--model", "mlp?hidden=512", "--data", f"idx:{DATA}?limit=250&val=0.4", "--wd", 0,
+                                              "--epochs", 80]),
+    "labels_shuffled_lenet5": (("labels",), ["--model", "lenet5", "--data", "SHUFFLED", "--optimizer", "adam", "--epochs", 8]),
+    "rmsprop_rate_1": (("rate_high",), ["--model", "mlp", "--data", SMALL, "--optimizer", "rmsprop", "--lr", 1, "--epochs", 5]),
+    "ds_cnn_rate_1e-6": (("rate_low",), ["--model", "ds_cnn", "--data", f"idx:{DATA}?limit=1500&val=0.2", "--lr", 1e-6, "--epochs", 4]),
+    "lenet5_rate_5": (("rate_high",), ["--model", "lenet5", "--data", SMALL, "--lr", 5, "--clip", "norm?max=1", "--epochs", 5]),
+    "weights_1e-3_deep": (("init_small",), ["--model", "mlp?hidden=64,64,64,64", "--data", SMALL, "--init", "gaussian?std=0.001",
+                                            "--epochs", 5]),
+    "weights_of_10": (("init_large",), ["--model", "mlp?hidden=128,128", "--data", SMALL, "--init", "gaussian?std=10", "--epochs", 4]),
+    "dropped_at_once": (("schedule_early",), ["--model", "mlp?hidden=64", "--data", SMALL, "--lr", 0.01, "--momentum", 0, "--schedule",
+                                              "step?step_size=1&gamma=0.01", "--epochs", 10]),
+    "one_unit": (("capacity",), ["--model", "mlp?hidden=1", "--data", SMALL, "--optimizer", "adam", "--epochs", 30]),
+    "healthy_mlp_adam": ((), ["--model", "mlp", "--data", SMALL, "--optimizer", "adam", "--epochs", 6]),
 }
-FIRST, SECOND = list(RUNS)[:10], list(RUNS)[14:]
+FIRST, SECOND, THIRD = list(RUNS)[:10], list(RUNS)[14:24], list(RUNS)[24:]
 
 
 def wrong_labels(temper, tmp, kind):

@@ -215,7 +215,7 @@ TEST(Diagnosis, ThirtyCurvesByFormula) {
        }},
       {"was dropped too early", Cause::kScheduleEarly,
        [&](uint32_t size) {
-         const double drop = 1 + (size + 1) / 2;
+         const double drop = 2 + size / 2;
          return Curve(10 + size, [=](CurvePoint* p) {
            p->rate = p->epoch <= drop ? 0.05 : 0.05 / (100 << size);
            const double e = std::min(drop, double(p->epoch));

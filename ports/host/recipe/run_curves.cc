@@ -131,13 +131,20 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
   const auto rate = [](double x) { return fmt::format("{:.2g}", x); };
   switch (d.cause) {
     case Cause::kOverfitting: {
-      a.evidence = fmt::format(
-          "the validation loss has risen since epoch {} ({:.3g} to {:.3g}) "
-          "while the training loss falls: the model has begun to memorise{}",
-          d.epoch, d.from, d.to,
-          facts.best_epoch != 0
-              ? fmt::format(". Epoch {} is kept", facts.best_epoch)
-              : std::string());
+      if (d.epoch == 0) {
+        a.evidence = fmt::format(
+            "training {}, validation {}, which no longer gets better: the "
+            "model has begun to memorise",
+            Percent(d.from), Percent(d.to));
+      } else {
+        a.evidence = fmt::format(
+            "the validation loss has risen since epoch {} ({:.3g} to {:.3g}) "
+            "while the training loss falls: the model has begun to memorise{}",
+            d.epoch, d.from, d.to,
+            facts.best_epoch != 0
+                ? fmt::format(". Epoch {} is kept", facts.best_epoch)
+                : std::string());
+      }
       if (const auto remedy = OverfittingRemedy(o)) {
         a.changes = {*remedy};
       } else {
@@ -168,9 +175,8 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
                     "weights",
                     facts.first_loss)
               : fmt::format(
-                    "the loss rose to {:.3g} in the first steps and has "
-                    "been flat since: the rate was too large, and units "
-                    "are dead",
+                    "the loss rose to {:.3g} and is that of guessing since: "
+                    "the rate was too large, and units are dead",
                     d.from);
       a.changes = {{"--lr", rate(o.lr / 10)}};
       break;
@@ -189,17 +195,34 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
       a.changes = {{"--init", ""}, {"--normalize", "channel"}};
       break;
     case Cause::kInitSmall:
-      a.evidence = fmt::format(
-          "flat from the start; gradients are {:.1g}: nothing reaches the "
-          "layers, the first weights are too small",
-          facts.gradient_norm);
+      a.evidence = d.to > 0
+                       ? fmt::format(
+                             "flat from the start; the first loss {:.6g} is "
+                             "that of equal probabilities to five digits: "
+                             "nothing reaches the last layer, the first "
+                             "weights are too small",
+                             d.from)
+                       : fmt::format(
+                             "flat from the start; gradients are {:.1g}: "
+                             "nothing reaches the layers, the first "
+                             "weights are too small",
+                             facts.gradient_norm);
       a.changes = {{"--init", ""}};
       break;
     case Cause::kLabels:
-      a.evidence = fmt::format(
-          "flat from the start with a right first loss and steps of a usual "
-          "size; accuracy {} is chance ({})",
-          Percent(std::max(0.0, d.from)), Percent(d.to));
+      a.evidence = d.epoch == 0
+                       ? fmt::format(
+                             "training {}, but never more than {} of the "
+                             "validation data: it is "
+                             "learnt by heart alone. The labels do not belong "
+                             "to the samples, or "
+                             "the validation data were prepared otherwise",
+                             Percent(d.from), Percent(d.to))
+                       : fmt::format(
+                             "flat from the start with a right first loss and "
+                             "steps of a usual "
+                             "size; accuracy {} is chance ({})",
+                             Percent(std::max(0.0, d.from)), Percent(d.to));
       a.action = "Look at the labels: `temper check` tells more";
       break;
     case Cause::kCapacity:

@@ -18,10 +18,14 @@ double Median(std::array<double, kFirstSteps> values, size_t count) {
 
 // What it says; {0} the epoch, {1} and {2} the numbers, {3} the epoch that is
 // kept, {4} a remedy against overfitting.
-const char* TextOf(recipe::Cause cause) {
+const char* TextOf(const recipe::Diagnosis& of) {
   using recipe::Cause;
-  switch (cause) {
+  switch (of.cause) {
     case Cause::kOverfitting:
+      if (of.epoch == 0) {
+        return "training {1:.2f}, validation {2:.2f}, which no longer gets "
+               "better: the model has begun to memorise. {4}";
+      }
       return "the validation loss has risen since epoch {0} ({1:.3g} to "
              "{2:.3g}) while the training loss falls: the model has begun to "
              "memorise; epoch {3} is kept. {4}";
@@ -31,9 +35,7 @@ const char* TextOf(recipe::Cause cause) {
     case Cause::kScheduleEarly:
       return "still flat at {2:.3g} after the rate dropped: it came too early";
     case Cause::kRateHigh:
-      return "flat since a peak of {1:.3g} in the first steps: the rate was "
-             "too "
-             "large";
+      return "flat since a peak of {1:.3g}: the rate was too large";
     case Cause::kRateLow:
       return "flat from the start, steps of {1:.1g} of the weights: the rate "
              "is too small";
@@ -42,9 +44,18 @@ const char* TextOf(recipe::Cause cause) {
              "scale "
              "of inputs or first weights is wrong";
     case Cause::kInitSmall:
+      if (of.to > 0) {
+        return "flat from the start, and the first loss {1:.6g} is that of "
+               "equal probabilities to five digits: the first weights are too "
+               "small";
+      }
       return "flat from the start, gradients of {1:.1g}: the first weights are "
              "too small";
     case Cause::kLabels:
+      if (of.epoch == 0) {
+        return "training {1:.2f}, but validation never above {2:.2f}, which is "
+               "chance: do the labels belong to the samples?";
+      }
       return "no better than chance with a right first loss and steps of a "
              "usual size: do the labels belong to the samples?";
     case Cause::kCapacity:
@@ -105,7 +116,7 @@ std::string_view CurveWatch::Epoch(const MetricsRow& row, uint32_t best_epoch) {
   const uint32_t count = recipe::Diagnose(points_, facts_, found);
   for (uint32_t i = 0; i < count; ++i) {
     bool& told = told_[static_cast<size_t>(found[i].cause)];
-    const char* const format = TextOf(found[i].cause);
+    const char* const format = TextOf(found[i]);
     if (told || format[0] == 0) continue;
     told = true;
     last_ = found[i];
