@@ -63,7 +63,7 @@ RUNS = {
     "labels_shuffled_lenet5": (("labels",), ["--model", "lenet5", "--data", "SHUFFLED", "--optimizer", "adam", "--epochs", 8]),
     "rmsprop_rate_1": (("rate_high",), ["--model", "mlp", "--data", SMALL, "--optimizer", "rmsprop", "--lr", 1, "--epochs", 5]),
     "ds_cnn_rate_1e-6": (("rate_low",), ["--model", "ds_cnn", "--data", f"idx:{DATA}?limit=1500&val=0.2", "--lr", 1e-6, "--epochs", 4]),
-    "lenet5_rate_5": (("rate_high",), ["--model", "lenet5", "--data", SMALL, "--lr", 5, "--clip", "norm?max=1", "--epochs", 5]),
+    "lenet5_rate_5": (("rate_high",), ["--model", "lenet5", "--data", SMALL, "--lr", 5, "--clip", "norm=1", "--epochs", 5]),
     "weights_1e-3_deep": (("init_small",), ["--model", "mlp?hidden=64,64,64,64", "--data", SMALL, "--init", "gaussian?std=0.001",
                                             "--epochs", 5]),
     "weights_of_10": (("init_large",), ["--model", "mlp?hidden=128,128", "--data", SMALL, "--init", "gaussian?std=10", "--epochs", 4]),
