@@ -114,7 +114,8 @@ class Rules {
     return true;
   }
 
-  // It has been better, or far worse, and is at chance now.
+  // It has been better, or far worse, and is at chance now; or it ends worse than
+  // it began, however many are right.
   bool FellBack() {
     if (f_.chance <= 0 || p_.size() < 3) return false;
     const double start = Start();
@@ -122,7 +123,9 @@ class Rules {
     for (const CurvePoint& p : p_) {
       worst = std::max({worst, p.train_loss, p.val_loss});
     }
-    for (size_t i = p_.size() - 2; i < p_.size(); ++i) {
+    const bool worse =
+        f_.expected_loss > 0 && p_.back().train_loss > 1.5 * start;
+    for (size_t i = p_.size() - 2; i < p_.size() && !worse; ++i) {
       if (p_[i].train_accuracy < 0 ||
           p_[i].train_accuracy >= f_.chance + 0.05 ||
           p_[i].val_accuracy >= f_.chance + 0.05 ||

@@ -175,8 +175,8 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
                     "weights",
                     facts.first_loss)
               : fmt::format(
-                    "the loss rose to {:.3g} and is that of guessing since: "
-                    "the rate was too large, and units are dead",
+                    "the loss rose to {:.3g} and is no better than that of "
+                    "guessing since: the rate was too large",
                     d.from);
       a.changes = {{"--lr", rate(o.lr / 10)}};
       break;
