@@ -11,6 +11,7 @@
 #include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/recipe/checkup.h"
+#include "ports/host/recipe/run_curves.h"
 
 namespace temper::host {
 namespace {
@@ -62,6 +63,7 @@ int Refused(Cli& cli, const Failure& failure, recipe::Cause cause) {
       MakeError(ExitCodeOf(failure.kind), failure.message);
   AddCauses({{cause, 1, error.message, error.hint, {}}}, &report);
   report.Data("checks", Value::array());
+  report.Data("cleared", Value::array());
   report.Error(ExitCodeOf(failure.kind), failure.message);
   return cli.output.Print(report);
 }
@@ -103,6 +105,9 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
   }
   report.Data("checks", checks);
   AddCauses(checkup->findings(), &report);
+  report.Data("cleared", checkup->findings().empty() || a.check.only != 0
+                             ? Value::array()
+                             : ClearedValue(checkup->findings().front().cause));
   report.Data("minutes", a.check.minutes);
   report.Data("arena_bytes", checkup->arena_bytes());
   AddMachine(a.options.threads, &report);
@@ -119,6 +124,8 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
     report.Line(fmt::format("{}: {}. {}.", recipe::CauseName(f.cause),
                             f.evidence, f.action));
   }
+  // Of one step alone nobody knows what the others would say.
+  if (a.check.only == 0) report.Line(ClearedText(findings.front().cause));
   if (!findings.front().changes.empty()) {
     report.Next(TrainCommand(verb, a.options, findings.front().changes));
   }

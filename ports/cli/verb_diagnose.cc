@@ -84,6 +84,9 @@ int Run(Cli& cli, const std::string& run) {
     if (i == 0) report.Next(Again(curves.options, advice));
   }
   report.Data("causes", causes);
+  report.Data("cleared",
+              count == 0 ? Value::array() : ClearedValue(found[0].cause));
+  if (count > 0) report.Line(ClearedText(found[0].cause));
   const bool validated =
       !curves.points.empty() && curves.points.back().val_loss >= 0;
   if (!validated && !curves.points.empty()) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 
 #include "ports/cli/chart.h"
@@ -9,9 +10,12 @@
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/recipe_options.h"
 #include "ports/cli/report_text.h"
+#include "ports/files/files.h"
 #include "ports/host/base/failure.h"
+#include "ports/host/os/file_io.h"
 #include "ports/host/recipe/lab.h"
 #include "ports/host/train/backend.h"
+#include "ports/host/train/run_files.h"
 
 namespace temper::host {
 namespace {
@@ -24,7 +28,29 @@ using recipe::LrVerdict;
 struct Arguments {
   JobOptions options;
   recipe::LrFindOptions finder;
+  std::string out;  // folder of the curve
 };
+
+// The curve as a table, for the page of a run in this folder.
+std::string WriteCurve(const std::string& folder, const LrFindResult& found) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    Fail(ErrorKind::kCannotCreate, "--out", Printable(folder), error.message(),
+         "Name a folder that can be made");
+  }
+  std::string text = "lr,loss,smoothed\n";
+  for (const LrPoint& p : found.points) {
+    text += fmt::format("{:.6g},{},{}\n", p.rate, p.loss, p.smoothed);
+  }
+  const std::string path =
+      folder + (folder.ends_with('/') ? "" : "/") + "lr_find.csv";
+  AtomicFile file{FilePlace(path)};
+  SaveOrFail(file, [&](const ByteSink& sink) {
+    return sink.write(sink.context, text.data(), text.size());
+  });
+  return path;
+}
 
 std::string Rate(double rate) { return fmt::format("{:.2g}", rate); }
 
@@ -89,6 +115,7 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
   Report report(cli.verb);
   AddChart(found, &report);
   report.Line("");
+  if (good) report.Line("With a wrong rate nothing else helps.");
   report.Line(Verdict(found));
   const auto known = [](bool is, double value) {
     return is ? Value(value) : Value();
@@ -109,6 +136,9 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
   report.Data("recipe_bytes", more);
   AddMachine(job.plan.options.threads, &report, &job.plan);
   AddCurve(found, &report);
+  if (!a.out.empty()) {
+    report.Fact("curve", "curve", WriteCurve(a.out, found), kVerbatim);
+  }
   report.Notes(job.data.train.notes);
   report.Notes(job.notes);
   if (found.epochs > 1) {
@@ -117,7 +147,12 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
         job.batches_per_epoch, a.finder.steps, found.epochs));
   }
   if (good) {
-    report.Next(TrainCommand(verb, a.options, {{"--lr", Rate(j.suggestion)}}));
+    Changes changes = {{"--lr", Rate(j.suggestion)}};
+    // A run there takes its place beside the curve.
+    if (!a.out.empty() && !std::filesystem::exists(a.out + "/" + kConfigFile)) {
+      changes.emplace_back("--out", a.out);
+    }
+    report.Next(TrainCommand(verb, a.options, changes));
   } else {
     std::vector<std::string> again = TrainCommand(verb, a.options, {});
     again[0] = "lr-find";
@@ -161,6 +196,11 @@ void AddLrFindVerb(Cli& cli) {
       .Range(1e-30, 1e6)
       .NotInFiles()
       .Group("Finder");
+  verb.Add("--out", &a->out, "DIR",
+           "Write the curve, lr_find.csv, into this folder: the page of a run "
+           "there shows it (`temper report`)")
+      .NotInFiles()
+      .Group("Output");
 }
 
 }  // namespace temper::host

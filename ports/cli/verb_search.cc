@@ -245,12 +245,8 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
   };
   study.on_round = [&](uint32_t round, const std::vector<Axis>& next) {
     if (next.empty()) return;
-    std::string text = fmt::format("after round {}:", round + 1);
-    for (const Axis& axis : next) {
-      text += fmt::format(" {} {};", axis.name, RangeText(axis));
-    }
-    text.pop_back();
-    say(text);
+    say(fmt::format("after round {}: {}", round + 1,
+                    RoundText(plan, round, study.results(), next)));
   };
   study.stop = [&] { return reporter.StopRequested(); };
   const bool finished = study.Run();

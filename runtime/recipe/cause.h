@@ -54,6 +54,44 @@ constexpr const char* CauseName(Cause cause) {
   return kNames[static_cast<uint32_t>(cause)];
 }
 
+// What a cause belongs to, in the order in which it is looked for: with one of a
+// later group, the earlier groups are cleared.
+enum class CauseGroup : uint32_t {
+  kData,
+  kInitialization,
+  kLearningRate,  // and what else decides how large a step is
+  kArchitecture,  // and its regularization
+};
+inline constexpr const char* kCauseGroupNames[] = {
+    "data", "initialization", "learning rate", "architecture"};
+
+constexpr CauseGroup GroupOf(Cause cause) {
+  switch (cause) {
+    case Cause::kInitZero:
+    case Cause::kInitLarge:
+    case Cause::kInitSmall:
+    case Cause::kDeadUnits:
+    case Cause::kNormStatistics:
+      return CauseGroup::kInitialization;
+    case Cause::kRateHigh:
+    case Cause::kRateLow:
+    case Cause::kScheduleEarly:
+    case Cause::kMomentumHigh:
+    case Cause::kDecayHigh:
+    case Cause::kPlateau:
+    case Cause::kSlow:
+    case Cause::kNoisy:
+      return CauseGroup::kLearningRate;
+    case Cause::kDropoutHigh:
+    case Cause::kOverfitting:
+    case Cause::kDepth:
+    case Cause::kCapacity:
+      return CauseGroup::kArchitecture;
+    default:
+      return CauseGroup::kData;
+  }
+}
+
 }  // namespace temper::recipe
 
 #endif  // TEMPER_RUNTIME_RECIPE_CAUSE_H_

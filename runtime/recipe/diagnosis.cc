@@ -19,8 +19,9 @@ class Rules {
       return count_;
     }
     if (p_.size() < 2) return 0;
-    if (FlatFromTheStart()) return count_;
+    if (FlatFromTheStart() || OnlyByHeart() || FellBack()) return count_;
     Overfitting();
+    if (count_ == 0) Gap();
     EarlyDrop();
     if (count_ == 0) Plateau();
     if (count_ == 0) BothLow();
@@ -84,12 +85,57 @@ class Rules {
       Say(Cause::kInitLarge, 1, f_.first_loss, f_.expected_loss);
     } else if (f_.gradient_norm > 0 && f_.gradient_norm < 1e-5) {
       Say(Cause::kInitSmall, 1, f_.gradient_norm, 0);
+    } else if (f_.first_loss > 0 && std::abs(f_.first_loss - f_.expected_loss) <
+                                        1e-5 * f_.expected_loss) {
+      // Equal probabilities to five digits: the head gets no signal at all.
+      Say(Cause::kInitSmall, 1, f_.first_loss, f_.expected_loss);
     } else if (f_.update_ratio > 0 && f_.update_ratio < 1e-5) {
       Say(Cause::kRateLow, 1, f_.update_ratio, 0);
     } else if (p_.size() >= 3) {
       Say(Cause::kLabels, 1, accuracy, f_.chance);
     }
     return count_ > 0;
+  }
+
+  // The training data are learnt, others stay at chance: by heart alone. Five
+  // epochs, for statistics of batch norms come late.
+  bool OnlyByHeart() {
+    if (f_.chance <= 0 || p_.size() < 5) return false;
+    double best = 0;
+    for (const CurvePoint& p : p_) {
+      if (p.val_accuracy < 0) return false;
+      best = std::max(best, p.val_accuracy);
+    }
+    const CurvePoint& last = p_.back();
+    if (best >= f_.chance + 0.05 || last.train_accuracy < f_.chance + 0.1) {
+      return false;
+    }
+    Say(Cause::kLabels, 0, last.train_accuracy, best);
+    return true;
+  }
+
+  // It has been better, or far worse, and is at chance now; or it ends worse than
+  // it began, however many are right.
+  bool FellBack() {
+    if (f_.chance <= 0 || p_.size() < 3) return false;
+    const double start = Start();
+    double worst = 0;
+    for (const CurvePoint& p : p_) {
+      worst = std::max({worst, p.train_loss, p.val_loss});
+    }
+    const bool worse =
+        f_.expected_loss > 0 && p_.back().train_loss > 1.5 * start;
+    for (size_t i = p_.size() - 2; i < p_.size() && !worse; ++i) {
+      if (p_[i].train_accuracy < 0 ||
+          p_[i].train_accuracy >= f_.chance + 0.05 ||
+          p_[i].val_accuracy >= f_.chance + 0.05 ||
+          p_[i].train_loss < 0.95 * start) {
+        return false;
+      }
+    }
+    Say(Cause::kRateHigh, 1, std::max(worst, f_.peak_loss),
+        p_.back().train_loss);
+    return true;
   }
 
   void Overfitting() {
@@ -114,6 +160,24 @@ class Rules {
       return;
     }
     Say(Cause::kOverfitting, best.epoch, best.val_loss, last.val_loss);
+  }
+
+  // At the end far more of the training data are right than of others, and those
+  // no longer get better. Accuracies in training mode are, if anything, too low.
+  void Gap() {
+    const size_t n = p_.size();
+    const CurvePoint& last = p_.back();
+    if (n < 8 || last.epoch < f_.epochs || last.train_accuracy < 0 ||
+        last.val_accuracy < 0 || last.val_loss < 0) {
+      return;
+    }
+    const CurvePoint& before = p_[n - 1 - n / 4];
+    if (last.train_accuracy - last.val_accuracy < 0.15 ||
+        last.train_loss > 0.7 * last.val_loss ||
+        last.val_loss < 0.97 * before.val_loss) {
+      return;
+    }
+    Say(Cause::kOverfitting, 0, last.train_accuracy, last.val_accuracy);
   }
 
   // The rate fell while the loss still did, and then the loss stood still.
@@ -160,7 +224,7 @@ class Rules {
     const CurvePoint& last = p_.back();
     if (n < 4 || last.train_accuracy < 0 || last.val_accuracy < 0) return;
     if (last.train_loss < 0.25 * Start()) return;
-    if (last.train_accuracy - last.val_accuracy > 0.03) return;
+    if (last.train_accuracy - last.val_accuracy > 0.05) return;
     if (Slope(n - 1 - std::max<size_t>(2, n / 4), n - 1) > 0.01) return;
     Say(Cause::kCapacity, last.epoch, last.train_accuracy, last.val_accuracy);
   }

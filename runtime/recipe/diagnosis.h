@@ -27,14 +27,21 @@ struct CurveFacts {
   double gradient_norm = 0;  // the same
   double chance = 0;         // accuracy of guessing the most frequent class
   uint32_t epochs = 0;       // planned
+  uint32_t best_epoch = 0;   // whose weights are kept
   bool diverged = false;     // it ended at a number that is not finite
   bool learns_values = false;
 };
 
 struct Diagnosis {
   Cause cause = Cause::kCount;
-  uint32_t epoch = 0;       // where it shows, or to which something should move
-  double from = 0, to = 0;  // the numbers that say so
+  // Where it shows, or to which something should move. Overfitting: 0 if only the
+  // gap at the end says it. Labels: 0 if the training data are learnt.
+  uint32_t epoch = 0;
+  // The numbers that say so. Overfitting: the validation loss then and now; of a
+  // gap the accuracies of training and validation; labels: those, or the best
+  // one and that of guessing. init_small: the norm of the
+  // gradient and 0, or the first loss and its expectation.
+  double from = 0, to = 0;
 };
 
 // Writes the diagnoses that are certain, the likeliest first, and returns how

@@ -135,7 +135,7 @@ class Documents(Case):
         yield 0, ["plan", *job, "--phases", "head:1,all:1"]
         if self.has_xnnpack:
             yield 0, ["plan", *job, "--freeze", "body", "--backend", "xnnpack"]
-        yield 0, ["lr-find", *job, "--steps", 60, "--min", 1e-3, "--max", 1e3]
+        yield 0, ["lr-find", *job, "--steps", 60, "--min", 1e-3, "--max", 1e3, "--out", tmp / "json-curve"]
         yield 10, ["lr-find", *job, "--steps", 20, "--min", 1e-9, "--max", 1e-8]
         yield 0, ["lr-find", *job, "--dry-run"]
         yield 0, ["lr-find", *job, "--plot-schedule"]

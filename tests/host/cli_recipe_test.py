@@ -2,11 +2,13 @@
 """The verbs that judge, from outside: lr-find, check, diagnose, and what train says
 of its first steps. Run by ctest: cli_recipe_test.py TEMPER [-k NAME]
 """
+import array
 import csv
 import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -33,6 +35,15 @@ def make_hard_data(folder, count=480, side=12, classes=4):
     (folder / "train-images-idx3-ubyte").write_bytes(cli_test.idx((count, side, side), images))
     (folder / "train-labels-idx1-ubyte").write_bytes(cli_test.idx((count,), labels))
     return f"idx:{folder}"
+
+
+def weights_of(path):
+    """The tensors of a model file, by name."""
+    content = path.read_bytes()
+    (size,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8:8 + size])
+    return {name: array.array("f", content[8 + size + t["data_offsets"][0]:8 + size + t["data_offsets"][1]])
+            for name, t in header.items() if name != "__metadata__" and t["dtype"] == "F32"}
 
 
 class LrFind(Case):
@@ -88,6 +99,26 @@ class LrFind(Case):
         for line in text.splitlines():
             self.assertTrue(len(line) <= 80 or line.startswith("next: "), line)
 
+    def test_its_curve_goes_into_a_run_and_its_page(self):
+        folder = self.tmp / "curve"
+        d = self.find("--min", 1e-4, "--max", 100, "--out", folder)
+        self.assertEqual(d["curve"], f"{folder}/lr_find.csv")
+        with open(folder / "lr_find.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual(len(rows), d["steps"])
+        for row, point in zip(rows, d["points"]):
+            for column, key in (("lr", "rate"), ("loss", "loss"), ("smoothed", "smoothed")):
+                self.assertAlmostEqual(float(row[column]) / point[key], 1, places=5)
+        train = d["next"][0].split(" ", 1)[1]
+        self.assertIn(f"--out {folder}", train)
+        subprocess.run(["sh", "-c", f"{cli_test.TEMPER} {train} --epochs 2 -q"], check=True, capture_output=True)
+        document = json.loads(run("report", folder, "--svg", self.tmp / "svg", "--json").stdout)
+        self.assertIn(f"{self.tmp}/svg/lr_find.svg", document["pictures"])
+        self.assertIn("step_rate.svg", " ".join(document["pictures"]))
+        # Into a run that is there, whose folder stays as it is.
+        d = self.find("--steps", 20, "--min", 1e-4, "--max", 100, "--out", folder)
+        self.assertNotIn("--out", d["next"][0])
+
     def test_words_and_options(self):
         for words in (["lr-find"], ["lr-find", "mlp"], ["lr-find", "mlp", self.spec, "more"],
                       ["lr-find", "mlp", self.spec, "--min", 1, "--max", 0.1], ["check", "mlp"]):
@@ -95,7 +126,52 @@ class LrFind(Case):
         run("lr-find", "--model", "mlp?hidden=4", "--data", self.spec, "--steps", 20, "--min", 1e-3, "--max", 100)
 
 
+class Layers(Case):
+    def rows(self, out):
+        with open(out / "layers.csv", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def test_a_row_for_each_epoch(self):
+        out = self.tmp / "layers"
+        self.train(out, "--epochs", 3, model="lenet5")
+        rows = self.rows(out)
+        self.assertEqual([r["epoch"] for r in rows], ["1", "2", "3"])
+        for name in ("conv1.rms", "fc1.rms", "conv1.weight.norm", "conv1.bias.norm"):
+            self.assertTrue(all(float(r[name]) > 0 for r in rows), name)
+        # The last norms are those of the last weights.
+        weights = weights_of(out / "weights/last.safetensors")["conv1.weight"]
+        norm = sum(v * v for v in weights) ** 0.5
+        self.assertAlmostEqual(float(rows[-1]["conv1.weight.norm"]) / norm, 1, delta=1e-3)
+        document = json.loads(run("report", out, "--svg", self.tmp / "layers-svg", "--json").stdout)
+        names = {os.path.basename(p) for p in document["pictures"]}
+        self.assertTrue(any(n.startswith("layers_rms") for n in names), names)
+        self.assertTrue(any(n.startswith("layers_norm") for n in names), names)
+        (out / "layers.csv").unlink()
+        document = json.loads(run("report", out, "--svg", self.tmp / "none-svg", "--json").stdout)
+        self.assertNotIn("layers", " ".join(os.path.basename(p) for p in document["pictures"]))
+
+    def test_a_resumed_run_has_the_same_rows(self):
+        whole, part = self.tmp / "whole-layers", self.tmp / "part-layers"
+        self.train(whole, "--epochs", 4)
+        self.train(part, "--epochs", 2, "--schedule", "constant")
+        self.train(whole, "--epochs", 4, "--schedule", "constant", "--overwrite")
+        with open(part / "layers.csv", "a") as log:
+            log.write("3,9,9\n4,9,")
+        run("resume", part, "--epochs", 4, "-q")
+        self.assertEqual((whole / "layers.csv").read_text(), (part / "layers.csv").read_text())
+
+
 class Check(Case):
+    def test_parameters_for_each_sample(self):
+        done = run("check", "mlp?hidden=64", self.spec, *JOB, "--only", 1, "--json")
+        d = json.loads(done.stdout)
+        # 144 x 64 + 64 + 64 x 4 + 4, of four fifths of 240 samples.
+        self.assertIn("9540 trainable parameters, 50 per training sample", d["checks"][0]["evidence"])
+        self.assertIn("50 trainable parameters per training sample: easily memorised. --model 'mlp?hidden=32' has 25", d["notes"])
+        self.assertEqual(d["causes"], [])
+        d = json.loads(run("check", "--finetune", "--model", self.run_folder, "--data", self.spec, *JOB, "--only", 1, "--json").stdout)
+        self.assertFalse(any("easily" in note for note in d["notes"]))
+
     def test_a_healthy_job_and_a_broken_one(self):
         # Squares are learnt in an epoch: nothing to complain of but their small number.
         d = json.loads(run("check", "mlp?hidden=16", self.spec, *JOB, "--minutes", 0.1, "--only", 2, "--json").stdout)

@@ -190,6 +190,37 @@ class Cases:
         yield "healthy_adamw", (), lambda: ["resnet8", whole, "--optimizer", "adamw", "--batch", "128"]
 
 
+def check(temper, arguments, minutes):
+    """What `temper check` answers: its document, the causes in it, the exit code."""
+    done = subprocess.run([temper, "check", *map(str, arguments), "--minutes", minutes, "--json"],
+                          capture_output=True, text=True)
+    try:
+        document = json.loads(done.stdout)
+    except ValueError:
+        document = {"error": done.stderr}
+    return document, [c["cause"] for c in document.get("causes", [])], done.returncode
+
+
+def judge(temper, name, right, arguments, minutes, verbose):
+    """Whether the first cause that is named is one of `right`; none, if that is empty."""
+    begin = time.time()
+    document, named, code = check(temper, arguments(), minutes)
+    good = "causes" in document and (named[0] in right if right and named else not right and not named)
+    good = good and code != 70 and (code == 0) == (not right)
+    print(f"{'ok   ' if good else 'WRONG'} {name:22} {','.join(right) or 'nothing':28} said {','.join(named) or 'nothing':30}"
+          f" exit {code:3} {time.time() - begin:6.1f} s", flush=True)
+    if verbose or not good:
+        for c in document.get("checks", []):
+            print(f"      {c['number']} {'ok' if c['ok'] else 'FAILED'}: {'. '.join(c['evidence'])}")
+        if not document.get("checks"):
+            print(f"      {document.get('error')}")
+    return good
+
+
+def summary(kind, count, wrong):
+    return f"{kind}: {count - len(wrong)} of {count} right" + (f"; wrong: {' '.join(wrong)}" if wrong else "")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("temper")
@@ -210,30 +241,13 @@ def main():
             for name, right, arguments in getattr(cases, kind)():
                 if not a.all and name not in (a.case or SHORT):
                     continue
-                begin = time.time()
-                done = subprocess.run([cases.temper, "check", *map(str, arguments()), "--minutes", a.minutes, "--json"],
-                                      capture_output=True, text=True)
-                try:
-                    document = json.loads(done.stdout)
-                except ValueError:
-                    document = {"error": done.stderr}
-                named = [c["cause"] for c in document.get("causes", [])]
-                good = "causes" in document and (named[0] in right if right and named else not right and not named)
-                good = good and done.returncode != 70 and (done.returncode == 0) == (not right)
                 count[kind] += 1
-                if not good:
+                if not judge(cases.temper, name, right, arguments, a.minutes, a.verbose):
                     wrong[kind].append(name)
-                print(f"{'ok   ' if good else 'WRONG'} {name:22} {','.join(right) or 'nothing':28} said {','.join(named) or 'nothing':30}"
-                      f" exit {done.returncode:3} {time.time() - begin:6.1f} s", flush=True)
-                if a.verbose or not good:
-                    for c in document.get("checks", []):
-                        print(f"      {c['number']} {'ok' if c['ok'] else 'FAILED'}: {'. '.join(c['evidence'])}")
-                    if not document.get("checks"):
-                        print(f"      {document.get('error')}")
     finally:
         shutil.rmtree(tmp)
     for kind in count:
-        print(f"{kind}: {count[kind] - len(wrong[kind])} of {count[kind]} right" + (f"; wrong: {' '.join(wrong[kind])}" if wrong[kind] else ""))
+        print(summary(kind, count[kind], wrong[kind]))
     allowed = 4 if a.all else 0
     return 1 if len(wrong["sabotaged"]) > allowed or wrong["healthy"] else 0
 

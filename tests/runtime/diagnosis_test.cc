@@ -164,5 +164,102 @@ TEST(Diagnosis, NothingOfNothing) {
             Cause::kCount);
 }
 
+// A small disturbance of its own for each epoch, between -1 and 1.
+double Wobble(uint32_t epoch, uint32_t seed) {
+  return std::sin(12.9898 * epoch + 78.233 * seed);
+}
+
+// Thirty curves by formula: six kinds, five sizes of each, with a disturbance that
+// a real run has, too.
+TEST(Diagnosis, ThirtyCurvesByFormula) {
+  struct Kind {
+    const char* name;
+    Cause cause;
+    std::function<Curve(uint32_t)> make;  // by size, 0 to 4
+  };
+  const double noise = 0.01;
+  const auto shaken = [=](double loss, const CurvePoint& p, uint32_t size) {
+    return loss * (1 + noise * Wobble(p.epoch, size));
+  };
+  const Kind kinds[] = {
+      {"healthy with a falling rate", Cause::kCount,
+       [&](uint32_t size) {
+         const uint32_t epochs = 5 + 6 * size;
+         return Curve(epochs, [=](CurvePoint* p) {
+           p->rate = 0.025 * (1 + std::cos(3.14159 * p->epoch / epochs));
+           const double speed = 4.0 / epochs;
+           Fill(p, shaken(Falling(p->epoch, 1.3, 0.15, speed), *p, size),
+                shaken(Falling(p->epoch, 1.2, 0.3, speed), *p, size + 9));
+         });
+       }},
+      {"memorises", Cause::kOverfitting,
+       [&](uint32_t size) {
+         const uint32_t turn = 3 + 2 * size;
+         return Curve(turn + 8, [=](CurvePoint* p) {
+           const double e = p->epoch;
+           const double val = e <= turn ? Falling(e, 1.4, 0.5, 3.0 / turn)
+                                        : Falling(turn, 1.4, 0.5, 3.0 / turn) +
+                                              0.04 * (size + 1) * (e - turn);
+           Fill(p, shaken(Falling(e, 1.4, 0.01, 3.0 / turn), *p, size), val);
+         });
+       }},
+      {"stands still at its rate", Cause::kPlateau,
+       [&](uint32_t size) {
+         const double turn = 4 + size;
+         return Curve(12 + 3 * size, [=](CurvePoint* p) {
+           const double e = std::min(turn, double(p->epoch));
+           const double loss = (2.3 - (1.0 + 0.2 * size) * e / turn) *
+                               (1 + 0.001 * Wobble(p->epoch, size));
+           Fill(p, loss, loss + 0.02);
+         });
+       }},
+      {"was dropped too early", Cause::kScheduleEarly,
+       [&](uint32_t size) {
+         const double drop = 2 + size / 2;
+         return Curve(10 + size, [=](CurvePoint* p) {
+           p->rate = p->epoch <= drop ? 0.05 : 0.05 / (100 << size);
+           const double e = std::min(drop, double(p->epoch));
+           const double loss = 2.2 - 0.3 * e + 0.002 * Wobble(p->epoch, size);
+           Fill(p, loss, loss);
+         });
+       }},
+      {"is too weak", Cause::kCapacity,
+       [&](uint32_t size) {
+         const double end = 0.7 + 0.2 * size;
+         return Curve(10 + 3 * size, [=](CurvePoint* p) {
+           p->rate = 0.05 / p->epoch;
+           Fill(p, Falling(p->epoch, 2.0, end, 1.2),
+                Falling(p->epoch, 2.0, end + 0.02, 1.2));
+         });
+       }},
+      {"does not move", Cause::kRateLow,
+       [&](uint32_t size) {
+         Curve curve(4 + size, [=](CurvePoint* p) {
+           const double loss = 2.31 - 1e-3 * p->epoch * (size + 1);
+           Fill(p, loss, loss);
+           p->train_accuracy = p->val_accuracy = 0.1 + 0.002 * p->epoch;
+         });
+         curve.facts.update_ratio = 1e-6 / (1 << size);
+         return curve;
+       }},
+  };
+  for (const Kind& kind : kinds) {
+    for (uint32_t size = 0; size < 5; ++size) {
+      const Cause said = kind.make(size).First();
+      EXPECT_EQ(said, kind.cause)
+          << kind.name << ", size " << size << ": "
+          << (said == Cause::kCount ? "nothing" : CauseName(said));
+    }
+  }
+}
+
+TEST(Diagnosis, EveryCauseHasItsGroup) {
+  EXPECT_EQ(GroupOf(Cause::kLeak), CauseGroup::kData);
+  EXPECT_EQ(GroupOf(Cause::kNotFinite), CauseGroup::kData);
+  EXPECT_EQ(GroupOf(Cause::kInitZero), CauseGroup::kInitialization);
+  EXPECT_EQ(GroupOf(Cause::kNoisy), CauseGroup::kLearningRate);
+  EXPECT_EQ(GroupOf(Cause::kCapacity), CauseGroup::kArchitecture);
+}
+
 }  // namespace
 }  // namespace temper::recipe

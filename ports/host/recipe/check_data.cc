@@ -6,19 +6,25 @@
 #include <cmath>
 #include <cstring>
 
+#include "models/spec.h"
 #include "ports/host/base/failure.h"
+#include "ports/host/data/data_option.h"
 #include "ports/host/data/duplicates.h"
 #include "ports/host/data/stats.h"
 #include "ports/host/recipe/checkup.h"
 #include "ports/host/recipe/lab.h"
+#include "ports/host/recipe/subset.h"
 #include "runtime/recipe/gradient_check.h"
 #include "temper/graph_edit.h"
+#include "temper/models.h"
 
 namespace temper::host {
 namespace {
 
 using recipe::Cause;
 using recipe::LayerStatistics;
+
+constexpr uint64_t kPartSeed = 11;  // of parts of the training data
 
 bool IsConstant(const Dataset& data, size_t i) {
   const uint8_t* const sample = data.Sample(i);
@@ -45,6 +51,45 @@ Apart Compare(const SampleStats& a, const SampleStats& b) {
     apart.ratio = std::max({apart.ratio, ratio, 1 / ratio});
   }
   return apart;
+}
+
+uint64_t TrainedParameters(const Plan& plan) {
+  uint64_t count = 0;
+  for (const NodePlan& node : plan.nodes) {
+    for (uint32_t w = 0; w < node.weight_count; ++w) {
+      if (Trains(node.mode, node.specs[w].role)) count += node.specs[w].Count();
+    }
+  }
+  return count;
+}
+
+// The model with half of what a field of its spec says; "" if it has none.
+std::string Halved(const std::string& model, const char* name) {
+  const Catalogue all = models::ModelCatalogue();
+  SpecText text;
+  SplitSpec(model, &text);
+  const uint32_t kind = all.Find(text.name);
+  if (kind >= all.count) return "";
+  const Entry entry = all.entry(kind);
+  const Field* const field = entry.fields.Find(name);
+  if (field == nullptr) return "";
+  const std::string* const given = text.Find(name);
+  const std::string value =
+      given != nullptr ? *given : DefaultText(entry, *field);
+  std::string half;
+  for (size_t at = 0; at <= value.size();) {
+    const size_t comma = std::min(value.find(',', at), value.size());
+    const std::optional<double> number =
+        ParseDecimal(value.substr(at, comma - at));
+    if (!number) return "";
+    const bool whole = *number == std::floor(*number) && *number >= 2;
+    half += fmt::format("{}{}", half.empty() ? "" : ",",
+                        whole ? std::floor(*number / 2) : *number / 2);
+    at = comma + 1;
+  }
+  const std::string smaller = WithField(model, name, half);
+  Choice choice;
+  return ReadSpec(smaller, all, &choice).empty() ? smaller : "";
 }
 
 }  // namespace
@@ -111,6 +156,20 @@ void Checkup::CheckData(CheckResult* to) {
     // Means of samples vary themselves: more is allowed of fewer.
     const double noise = 2 / std::sqrt(static_cast<double>(other.size()));
     if (apart.mean < 0.3 + noise && apart.ratio < 1.3 + noise) return;
+    // And of values that are seldom large, as single columns of a table have
+    // them: twice as far as parts of the training data are from the whole.
+    Apart own_parts;
+    for (uint64_t k = 0; k < 5; ++k) {
+      const Apart part = Compare(
+          own, ChannelStats(TakeSamples(
+                   train, Stratified(train, other.size(), kPartSeed + k))));
+      own_parts.mean = std::max(own_parts.mean, part.mean);
+      own_parts.ratio = std::max(own_parts.ratio, part.ratio);
+    }
+    if (apart.mean < 0.3 + noise + 2 * own_parts.mean &&
+        apart.ratio < 1.3 + noise + 2 * (own_parts.ratio - 1)) {
+      return;
+    }
     fail(Cause::kSplitMismatch,
          fmt::format("{} data: mean {:.3g}, deviation {:.3g}; training data "
                      "{:.3g}, {:.3g}: they were not prepared alike",
@@ -158,6 +217,7 @@ void Checkup::CheckData(CheckResult* to) {
 // The first loss beside its expectation, and the signal through the layers.
 void Checkup::CheckInitialLoss(CheckResult* to) {
   MeasureSignal(Small(given_, std::min<uint64_t>(data_.train.size(), 256), 8));
+  CompareSize(to);
   const auto fail = [&](Cause cause, const std::string& evidence,
                         const std::string& action,
                         const OptionChanges& changes = {}) {
@@ -195,6 +255,7 @@ void Checkup::CheckInitialLoss(CheckResult* to) {
   if (scale) return;
   const size_t before = findings_.size();
   JudgeSignal(to);
+  CompareFirstWeights(to);
   // Statistics that are stored may be at fault: with the batch's own ones it
   // looks otherwise.
   const bool stored = given_.bn == "frozen" || !given_.freeze.empty();
@@ -219,9 +280,88 @@ void Checkup::CheckInitialLoss(CheckResult* to) {
        "Use --bn train", {{"--bn", "train"}, {"--freeze", ""}});
 }
 
+// How many numbers are learnt from how many samples. No verdict: what is too many
+// shows in step 5.
+void Checkup::CompareSize(CheckResult* to) {
+  constexpr double kMany = 30;  // for a sample
+  const double samples = static_cast<double>(data_.train.size());
+  const auto ratio = [&](uint64_t parameters) {
+    return static_cast<double>(parameters) / samples;
+  };
+  const double own = ratio(trained_parameters_);
+  to->evidence.push_back(
+      fmt::format("{} trainable parameters, {:.2g} per training sample",
+                  trained_parameters_, own));
+  if (own < kMany) return;
+  // Choices that learn fewer, as far as the job has them.
+  std::vector<std::pair<std::string, JobOptions>> choices;
+  if (from_file_ && given_.freeze.empty()) {
+    JobOptions o = given_;
+    o.freeze = {"body"};
+    choices.emplace_back("--freeze body", std::move(o));
+  }
+  for (const char* const field : {"width", "hidden"}) {
+    const std::string smaller = from_file_ ? "" : Halved(given_.model, field);
+    if (smaller.empty()) continue;
+    JobOptions o = given_;
+    o.model = smaller;
+    choices.emplace_back("--model '" + smaller + "'", std::move(o));
+  }
+  std::string text;
+  for (auto& [name, options] : choices) {
+    const Job job = PrepareJob(
+        Small(options, std::min<uint64_t>(data_.train.size(), 256), 8));
+    const uint64_t count = TrainedParameters(job.plan);
+    if (count >= trained_parameters_) continue;
+    text += fmt::format("{}{} has {:.2g}", text.empty() ? "" : ", ", name,
+                        ratio(count));
+  }
+  notes_.push_back(fmt::format(
+      "{:.2g} trainable parameters per training sample: easily memorised. {}",
+      own,
+      text.empty() ? "Smaller models have fewer (`temper list models`)"
+                   : text));
+}
+
+// Where the first weights are at fault: what the usual ones would have given.
+void Checkup::CompareFirstWeights(CheckResult* to) {
+  const JobOptions defaults;
+  if (given_.init == defaults.init || from_file_) return;
+  const auto found =
+      std::find_if(findings_.begin(), findings_.end(), [](const Finding& f) {
+        return f.cause == Cause::kInitSmall || f.cause == Cause::kInitLarge;
+      });
+  if (found == findings_.end()) return;
+  const uint64_t samples = std::min<uint64_t>(data_.train.size(), 256);
+  JobOptions usual = given_;
+  usual.init = defaults.init;
+  MeasureSignal(Small(usual, samples, 8));
+  const Signal* const last = LastSignal();
+  const std::string more =
+      last == nullptr || !std::isfinite(last->of.rms)
+          ? ""
+          : fmt::format("; with {} it is {:.2g} at layer {}", defaults.init,
+                        last->of.rms, last->layer);
+  MeasureSignal(Small(given_, samples, 8));
+  found->evidence += more;
+  to->evidence.back() += more;
+}
+
+// Of what reaches the head: after activations, where there are some.
+const Checkup::Signal* Checkup::LastSignal() const {
+  const bool activations =
+      std::any_of(signal_.begin(), signal_.end(),
+                  [](const Signal& s) { return s.activation; });
+  const Signal* last = nullptr;
+  for (const Signal& s : signal_) {
+    if (!activations || s.activation) last = &s;
+  }
+  return last;
+}
+
 void Checkup::MeasureSignal(const JobOptions& given) {
   JobOptions options = given;
-  if (options.dropout) options.dropout = 0;  // its noise is no scale
+  if (dropout_ > 0) options.dropout = 0;  // its noise is no scale
   const Job job = PrepareJob(options);
   const Graph& graph = job.info.graph;
   const uint32_t rows = static_cast<uint32_t>(std::min<size_t>(
@@ -260,6 +400,7 @@ void Checkup::MeasureSignal(const JobOptions& given) {
   has_norm_ = false;
   input_rms_ = 0;
   hidden_kernels_ = alike_kernels_ = 0;
+  trained_parameters_ = TrainedParameters(plan);
   const uint32_t head = models::HeadNode(graph);
   for (uint32_t i = 0; i < graph.nodes.size(); ++i) {
     const LayerRole role = RoleOf(graph.nodes[i].kind);
@@ -349,11 +490,10 @@ void Checkup::JudgeSignal(CheckResult* to) {
   const bool activations =
       std::any_of(signal_.begin(), signal_.end(),
                   [](const Signal& s) { return s.activation; });
-  const Signal* last = nullptr;
+  const Signal* const last = LastSignal();
   const Signal* largest = nullptr;
   for (const Signal& s : signal_) {
     if (activations && !s.activation) continue;
-    last = &s;
     if (largest == nullptr || !(s.of.rms <= largest->of.rms)) largest = &s;
   }
   if (signal_not_finite_ || !std::isfinite(largest->of.rms) ||

@@ -14,7 +14,10 @@ namespace {
 
 using recipe::Cause;
 
-constexpr uint32_t kEpochs = 3;  // of a short run
+constexpr uint32_t kEpochs = 3;  // of a short run, at least
+
+// A difference that can only be seen if it is larger than this says nothing.
+constexpr double kMostMargin = 0.1;
 
 std::string Rate(double rate) { return fmt::format("{:.2g}", rate); }
 std::string Percent(double share) {
@@ -98,9 +101,9 @@ void Checkup::BlameOption(const JobOptions& given, const Trial& reference,
        "Use less weight decay",
        {{"--optimizer", usual_spec("weight_decay")}}},
       {Cause::kDropoutHigh,
-       given.dropout.has_value() && *given.dropout > 0,
+       dropout_ > 0,
        [&](JobOptions* o) { o->dropout = 0; },
-       fmt::format("dropout {}", given.dropout.value_or(0)),
+       fmt::format("dropout {:.2g}", dropout_),
        "Use 0.2 to 0.5, or none",
        {{"--dropout", "0.2"}}},
   };
@@ -121,8 +124,8 @@ void Checkup::BlameOption(const JobOptions& given, const Trial& reference,
     return;
   }
   Find(worst->cause, 4,
-       fmt::format("{} after {} epochs; without {} {}", Percent(bad), kEpochs,
-                   worst->what, Percent(best)),
+       fmt::format("{} after {} epochs; without {} {}", Percent(bad),
+                   run_epochs_, worst->what, Percent(best)),
        worst->action, worst->changes);
 }
 
@@ -130,9 +133,9 @@ void Checkup::BlameOption(const JobOptions& given, const Trial& reference,
 void Checkup::BlameModel(const Trial& reference) {
   if (!classes_) return;
   JobOptions simple = Plain();
-  simple.epochs = kEpochs;
+  simple.epochs = run_epochs_;
   uint64_t samples;
-  SizeTrials(0.3, 1, kEpochs, &samples);
+  SizeTrials(0.3, 1, run_epochs_, &samples);
   const uint64_t n = std::min<uint64_t>(data_.val->size(), 2000);
   const double other =
       Try(Small(simple, std::min<uint64_t>(samples, 10000), n)).Score(0);
@@ -144,7 +147,7 @@ void Checkup::BlameModel(const Trial& reference) {
     Find(Cause::kLabels, 4,
          fmt::format("{}new samples {} are right after {} epochs, {} with a "
                      "plain mlp: no better than chance ({})",
-                     memory, Percent(own), kEpochs, Percent(other),
+                     memory, Percent(own), run_epochs_, Percent(other),
                      Percent(chance)),
          "The labels do not belong to the samples: look at some of them");
     return;
@@ -152,8 +155,8 @@ void Checkup::BlameModel(const Trial& reference) {
   constexpr uint32_t kDeep = 10;
   const bool deep = hidden_kernels_ >= kDeep && !has_norm_;
   Find(deep ? Cause::kDepth : Cause::kCapacity, 4,
-       fmt::format("{} after {} epochs, a plain mlp {}", Percent(own), kEpochs,
-                   Percent(other)),
+       fmt::format("{} after {} epochs, a plain mlp {}", Percent(own),
+                   run_epochs_, Percent(other)),
        deep ? "Add batch norm, or take fewer layers" : "Use another model");
 }
 
@@ -162,8 +165,12 @@ void Checkup::CheckRuns(CheckResult* to) {
   uint64_t samples;
   SizeTrials(0.5, 6, kEpochs, &samples);
   const uint64_t n = ValidationFor(samples);
+  // Of few samples three epochs are few steps, which say nothing.
+  const uint64_t steps = StepsOf(samples);
+  run_epochs_ = static_cast<uint32_t>(
+      std::max<uint64_t>(kEpochs, (kLeastSteps + steps - 1) / steps));
   const auto small = [&](JobOptions o) {
-    o.epochs = kEpochs;
+    o.epochs = run_epochs_;
     return Small(std::move(o), samples, n);
   };
   to->evidence.push_back(
@@ -173,8 +180,7 @@ void Checkup::CheckRuns(CheckResult* to) {
   reference_ = Try(usual);
   // As given, but that its schedule is pressed into these epochs.
   JobOptions given = small(given_);
-  given.schedule =
-      PressedSchedule(kEpochs * ((samples + given.batch - 1) / given.batch));
+  given.schedule = PressedSchedule(run_epochs_ * steps);
   as_given_ = Try(given);
   const double bad = as_given_->Score(baseline_);
   double good = reference_->Score(baseline_);
@@ -184,7 +190,13 @@ void Checkup::CheckRuns(CheckResult* to) {
                   as_given_->diverged ? " (it explodes as given)" : ""));
   const double chance = Chance();
   const double most = std::max(bad, good);
-  if (classes_ && most < chance + Margin(chance, n)) {
+  // Of few validation samples nobody can tell little from nothing.
+  const bool tells = Margin(chance, n) < kMostMargin;
+  if (classes_ && most < chance + Margin(chance, n) && !tells) {
+    to->evidence.push_back(
+        fmt::format("{} validation samples are too few to tell {} from chance",
+                    n, Percent(most)));
+  } else if (classes_ && most < chance + Margin(chance, n)) {
     to->ok = false;
     BlameModel(*reference_);
     return;
@@ -216,6 +228,23 @@ void Checkup::CheckRuns(CheckResult* to) {
     best = score, schedule = other;
   }
   best_ = {{"--lr", Rate(best_rate_)}};
+  // From scratch the first weights are a second axis: one that suits every
+  // activation beside what each activation wants.
+  if (!from_file_ && Left() > 0) {
+    JobOptions o = usual;
+    o.lr = best_rate_;
+    o.schedule = schedule;
+    o.init = "orthogonal";
+    const double score = Try(o).Score(baseline_);
+    const double before = best;
+    if (score > best + Margin(best, n) / 2) {
+      best = score;
+      best_.emplace_back("--init", o.init);
+    }
+    to->evidence.push_back(fmt::format("first weights {}: {}, {}: {}",
+                                       usual.init, Percent(before), o.init,
+                                       Percent(score)));
+  }
   to->evidence.push_back(fmt::format("best: rate {}, schedule {}: {}",
                                      Rate(best_rate_), schedule,
                                      Percent(best)));
@@ -238,7 +267,9 @@ void Checkup::CheckLonger(CheckResult* to) {
   if (whole) {
     const double fits = 0.25 * Left() * std::max(1.0, samples_per_second_) /
                         static_cast<double>(data_.train.size());
-    epochs = static_cast<uint32_t>(std::clamp(fits, 10.0, 40.0));
+    // As often as the job would, or 40 times.
+    const double most = std::max(40.0, static_cast<double>(given_.epochs));
+    epochs = static_cast<uint32_t>(std::clamp(fits, 10.0, most));
   }
   JobOptions flat = given_;
   flat.epochs = epochs;

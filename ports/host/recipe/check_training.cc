@@ -23,6 +23,13 @@ constexpr double kEnough = 0.02;      // of a first squared error
 
 std::string Rate(double rate) { return fmt::format("{:.2g}", rate); }
 
+bool WasCut(const Memorised& m) {
+  return !m.done && !m.diverged && m.steps < kMostSteps;
+}
+bool IsOnTheWay(const Memorised& m) {
+  return WasCut(m) && m.loss < 0.5 * m.first_loss;
+}
+
 // The value of a field of a spec as it will be used; none if it has no such one.
 std::optional<double> FieldIn(const std::string& spec,
                               const Catalogue& catalogue,
@@ -59,6 +66,16 @@ void Checkup::CheckTiny(CheckResult* to) {
                            "work. Labels are not proven by this");
     return;
   }
+  // Cut for want of time, with half of the loss gone: no failure.
+  if (IsOnTheWay(first)) {
+    to->evidence.push_back(fmt::format(
+        "{}: the loss fell from {:.3g} to {:.3g} in the {} steps that there "
+        "was time for{}: they are on the way",
+        sample, first.first_loss, first.loss, first.steps,
+        classes_ ? fmt::format(", {:.0f} % are right", 100 * first.accuracy)
+                 : std::string()));
+    return;
+  }
   const std::string failed =
       first.diverged
           ? fmt::format("{}: the training explodes at step {}", sample,
@@ -81,7 +98,7 @@ void Checkup::CheckTiny(CheckResult* to) {
   const auto works = [&](const JobOptions& o) {
     const Memorised m = Memorise(o, kMostSteps, kEnough, seconds);
     memorised_ = m.done;
-    return m.done;
+    return m.done || IsOnTheWay(m);
   };
   if (given_.init != defaults.init) {
     JobOptions o = own;
@@ -143,6 +160,12 @@ void Checkup::CheckTiny(CheckResult* to) {
   if (works(adam)) {
     Find(Cause::kRateLow, 2, failed + "; with adam at its usual rate they are",
          "Use --optimizer adam", {{"--optimizer", "adam"}, {"--lr", ""}});
+    return;
+  }
+  if (WasCut(first)) {
+    // Nothing helped in so few steps; the short runs tell more.
+    to->ok = true;
+    to->evidence.back() += ", all that there was time for: more --minutes";
     return;
   }
   to->evidence.push_back(fmt::format(

@@ -51,6 +51,10 @@ Checkup::Checkup(const JobOptions& job, const CheckupOptions& options)
   steps_per_epoch_ = whole.steps_per_epoch;
   classes_ = models::IsClassifier(whole.info.graph);
   from_file_ = whole.source != nullptr;
+  for (const Node& node : whole.info.graph.nodes) {
+    if (!node.Is<DropoutParams>()) continue;
+    dropout_ = std::max(dropout_, double{node.As<DropoutParams>().rate});
+  }
   const DataSpec spec = ParseDataSpec(given_.data);
   if (HasSplit(spec, "test")) {
     DataSpec test = spec;
@@ -169,6 +173,7 @@ JobOptions Checkup::Reference() const {
   o.average.clear();
   o.l1 = o.max_norm = 0;
   o.dropout.reset();
+  if (dropout_ > 0) o.dropout = 0;  // the model's own, too
   o.label_smoothing.reset();
   o.mixup = 0;
   o.augment.clear();
@@ -234,6 +239,12 @@ double Checkup::Chance() const {
          static_cast<double>(data_.val->size());
 }
 
+// Of an epoch of so many samples.
+uint64_t Checkup::StepsOf(uint64_t samples) const {
+  const uint64_t step = uint64_t{given_.batch} * given_.accumulate;
+  return std::max<uint64_t>(1, (samples + step - 1) / step);
+}
+
 // As many samples as `trials` trainings of so many epochs have time for.
 void Checkup::SizeTrials(double share, uint32_t trials, uint32_t epochs,
                          uint64_t* samples) const {
@@ -242,9 +253,9 @@ void Checkup::SizeTrials(double share, uint32_t trials, uint32_t epochs,
   const double all = 0.8 * seconds * std::max(1.0, samples_per_second_);
   const uint64_t fits =
       static_cast<uint64_t>(all / (static_cast<double>(trials) * epochs));
-  // Fewer than 100 steps say nothing of an option, whatever the time.
+  // Too few steps say nothing of an option, whatever the time.
   const uint64_t least =
-      (uint64_t{100} * given_.batch * given_.accumulate + epochs - 1) / epochs;
+      (kLeastSteps * given_.batch * given_.accumulate + epochs - 1) / epochs;
   *samples = std::clamp<uint64_t>(
       fits, std::min<uint64_t>(data_.train.size(), least), data_.train.size());
 }

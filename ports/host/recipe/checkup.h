@@ -94,7 +94,10 @@ class Checkup {
   double Chance() const;
   void MeasureSignal(const JobOptions& options);
   void JudgeSignal(CheckResult* to);
+  void CompareFirstWeights(CheckResult* to);
+  void CompareSize(CheckResult* to);
   void SweepReference();
+  uint64_t StepsOf(uint64_t samples) const;
   void SizeTrials(double share, uint32_t trials, uint32_t epochs,
                   uint64_t* samples) const;
   void BlameOption(const JobOptions& given, const Trial& reference,
@@ -113,6 +116,7 @@ class Checkup {
   uint64_t steps_per_epoch_ = 1;  // of the whole job
   bool held_out_ = false;
   bool classes_ = false;    // the model is a classifier
+  double dropout_ = 0;      // the highest rate of the job's graph
   double baseline_ = 0;     // of values: the loss of zeros; else 0
   bool from_file_ = false;  // it begins with weights that were trained
 
@@ -129,8 +133,10 @@ class Checkup {
     bool activation = false;
   };
   std::vector<Signal> signal_;
+  const Signal* LastSignal() const;
   double input_rms_ = 0, first_loss_ = 0, expected_loss_ = 0, random_loss_ = 0;
   double gradient_ratio_ = 0;
+  uint64_t trained_parameters_ = 0;
   uint32_t hidden_kernels_ = 0, alike_kernels_ = 0;
   bool signal_not_finite_ = false, has_norm_ = false;
   bool memorised_ = false;
@@ -140,6 +146,8 @@ class Checkup {
   std::vector<recipe::LrPoint> sweep_points_;
   double samples_per_second_ = 0;
   // Of step 4.
+  static constexpr uint64_t kLeastSteps = 100;  // of a short run
+  uint32_t run_epochs_ = 3;
   std::optional<Trial> reference_, as_given_;
   double best_rate_ = 0;
 };

@@ -11,6 +11,7 @@
 #include "ports/host/data/text_file.h"
 #include "ports/host/run/number_table.h"
 #include "ports/host/run/steps_log.h"
+#include "ports/host/train/curve_watch.h"
 #include "ports/host/train/model_source.h"
 #include "ports/host/train/run_files.h"
 #include "temper/graph_edit.h"
@@ -73,6 +74,7 @@ RunCurves ReadRunCurves(const std::string& run) {
     p.val_loss = field("val_loss");
     p.val_accuracy = field("val_accuracy");
     curves.points.push_back(p);
+    if (field("best") == 1) curves.facts.best_epoch = p.epoch;
   }
   ReadSteps(folder + "steps.csv", &curves);
   const std::string events = folder + "events.jsonl";
@@ -105,17 +107,22 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
   const auto rate = [](double x) { return fmt::format("{:.2g}", x); };
   switch (d.cause) {
     case Cause::kOverfitting: {
-      a.evidence = fmt::format(
-          "the validation loss has risen since epoch {} ({:.3g} to {:.3g}) "
-          "while the training loss falls: the model has begun to memorise. "
-          "Epoch {} is kept",
-          d.epoch, d.from, d.to, d.epoch);
-      if (o.early_stop == 0) {
-        a.changes = {{"--early-stop", "5"}};
-      } else if (o.augment.empty()) {
-        a.changes = {{"--augment", "hflip,crop=2"}};
-      } else if (!o.dropout) {
-        a.changes = {{"--dropout", "0.3"}};
+      if (d.epoch == 0) {
+        a.evidence = fmt::format(
+            "training {}, validation {}, which no longer gets better: the "
+            "model has begun to memorise",
+            Percent(d.from), Percent(d.to));
+      } else {
+        a.evidence = fmt::format(
+            "the validation loss has risen since epoch {} ({:.3g} to {:.3g}) "
+            "while the training loss falls: the model has begun to memorise{}",
+            d.epoch, d.from, d.to,
+            facts.best_epoch != 0
+                ? fmt::format(". Epoch {} is kept", facts.best_epoch)
+                : std::string());
+      }
+      if (const auto remedy = OverfittingRemedy(o)) {
+        a.changes = {*remedy};
       } else {
         a.action = "Take a smaller model, freeze the body, or find more data";
       }
@@ -144,9 +151,8 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
                     "weights",
                     facts.first_loss)
               : fmt::format(
-                    "the loss rose to {:.3g} in the first steps and has "
-                    "been flat since: the rate was too large, and units "
-                    "are dead",
+                    "the loss rose to {:.3g} and is no better than that of "
+                    "guessing since: the rate was too large",
                     d.from);
       a.changes = {{"--lr", rate(o.lr / 10)}};
       break;
@@ -165,17 +171,34 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
       a.changes = {{"--init", ""}, {"--normalize", "channel"}};
       break;
     case Cause::kInitSmall:
-      a.evidence = fmt::format(
-          "flat from the start; gradients are {:.1g}: nothing reaches the "
-          "layers, the first weights are too small",
-          facts.gradient_norm);
+      a.evidence = d.to > 0
+                       ? fmt::format(
+                             "flat from the start; the first loss {:.6g} is "
+                             "that of equal probabilities to five digits: "
+                             "nothing reaches the last layer, the first "
+                             "weights are too small",
+                             d.from)
+                       : fmt::format(
+                             "flat from the start; gradients are {:.1g}: "
+                             "nothing reaches the layers, the first "
+                             "weights are too small",
+                             facts.gradient_norm);
       a.changes = {{"--init", ""}};
       break;
     case Cause::kLabels:
-      a.evidence = fmt::format(
-          "flat from the start with a right first loss and steps of a usual "
-          "size; accuracy {} is chance ({})",
-          Percent(std::max(0.0, d.from)), Percent(d.to));
+      a.evidence = d.epoch == 0
+                       ? fmt::format(
+                             "training {}, but never more than {} of the "
+                             "validation data: it is "
+                             "learnt by heart alone. The labels do not belong "
+                             "to the samples, or "
+                             "the validation data were prepared otherwise",
+                             Percent(d.from), Percent(d.to))
+                       : fmt::format(
+                             "flat from the start with a right first loss and "
+                             "steps of a usual "
+                             "size; accuracy {} is chance ({})",
+                             Percent(std::max(0.0, d.from)), Percent(d.to));
       a.action = "Look at the labels: `temper check` tells more";
       break;
     case Cause::kCapacity:
@@ -210,6 +233,29 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
             : fmt::format("Try {} {}", a.changes[0].first, a.changes[0].second);
   }
   return a;
+}
+
+std::string ClearedText(recipe::Cause cause) {
+  const uint32_t group = static_cast<uint32_t>(recipe::GroupOf(cause));
+  std::string text;
+  for (uint32_t i = 0; i < group; ++i) {
+    std::string name = recipe::kCauseGroupNames[i];
+    name[0] = static_cast<char>(name[0] - 'a' + 'A');
+    text += name + ": cleared. ";
+  }
+  const char* const left = recipe::kCauseGroupNames[group];
+  text += group == 0 ? std::string("The data come first.")
+                     : fmt::format("What is left is the {}.", left);
+  return text + " Running it again will not help.";
+}
+
+Value ClearedValue(recipe::Cause cause) {
+  Value names = Value::array();
+  const uint32_t group = static_cast<uint32_t>(recipe::GroupOf(cause));
+  for (uint32_t i = 0; i < group; ++i) {
+    names.push_back(recipe::kCauseGroupNames[i]);
+  }
+  return names;
 }
 
 }  // namespace temper::host

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ports/host/base/value.h"
 #include "ports/host/train/job.h"
 #include "runtime/recipe/diagnosis.h"
 
@@ -28,6 +29,11 @@ struct Advice {
 };
 Advice AdviceOf(const recipe::Diagnosis& diagnosis,
                 const recipe::CurveFacts& facts, const JobOptions& options);
+
+// What was looked at before this cause and is in order, in words and as names:
+// "Data: cleared. ... What is left is the architecture. ..."
+std::string ClearedText(recipe::Cause cause);
+Value ClearedValue(recipe::Cause cause);
 
 }  // namespace temper::host
 

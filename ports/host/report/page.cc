@@ -131,11 +131,56 @@ void AddSteps(const RunData& run, Charts* charts) {
     charts->Add(name, chart);
   };
   add("step_loss", "Loss of single steps", "loss", false);
-  add("step_rate", "Learning rate of single steps", "rate", false);
+  add("step_rate", "Learning rate of single steps", "lr", false);
   add("gradient_norm", "Norm of the gradient", "gradient_norm", true);
   add("update_ratio", "Update ratio: |update| / |weights|", "update_ratio",
       false);
   add("update_ratio_log", "Update ratio, logarithmic", "update_ratio", true);
+}
+
+// What layers.csv holds: as many layers in a chart as there are colours.
+void AddLayers(const RunData& run, Charts* charts) {
+  constexpr uint32_t kMostCharts = 8;
+  for (const auto& [name, ending, title] :
+       {std::tuple{"layers_rms", ".rms", "Root mean square of the output"},
+        std::tuple{"layers_norm", ".norm", "Norm of the weights"}}) {
+    std::vector<std::string> columns;
+    for (const std::string& column : run.layers.names) {
+      if (column.ends_with(ending) && run.layers.Column(column) != nullptr) {
+        columns.push_back(column);
+      }
+    }
+    const size_t count = std::min<size_t>(
+        kMostCharts, (columns.size() + kChartColors - 1) / kChartColors);
+    for (size_t k = 0; k < count; ++k) {
+      SvgChart chart = EpochChart(title, "", true);
+      const size_t end =
+          std::min<size_t>(columns.size(), (k + 1) * kChartColors);
+      for (size_t i = k * kChartColors; i < end; ++i) {
+        const std::string& column = columns[i];
+        chart.series.push_back({column.substr(0, column.rfind('.')),
+                                PointsOf(run.layers, "epoch", column), false,
+                                false,
+                                static_cast<uint32_t>(i % kChartColors)});
+      }
+      charts->Add(count == 1 ? name : fmt::format("{}_{}", name, k + 1), chart);
+    }
+  }
+}
+
+void AddRateSearch(const RunData& run, Charts* charts) {
+  SvgChart chart = EpochChart("Learning-rate finder", "smoothed loss");
+  if (run.options.lr > 0) {
+    chart.mark = "this run";
+    chart.mark_x = run.options.lr;
+  }
+  chart.x_label = "learning rate";
+  chart.whole_x = false;
+  chart.log_x = true;
+  const char* const y =
+      run.lr_find.Column("smoothed") != nullptr ? "smoothed" : "loss";
+  chart.series.push_back({"", PointsOf(run.lr_find, "lr", y), false, false, 4});
+  charts->Add("lr_find", chart);
 }
 
 std::string Matrix(const RunEvaluation& e) {
@@ -359,6 +404,12 @@ ReportPage RunPage(const RunData& run,
   size_t first = charts.size();
   AddSteps(run, &charts);
   body += HtmlSection("Steps", charts.Grid(first));
+  first = charts.size();
+  AddLayers(run, &charts);
+  body += HtmlSection("Layers", charts.Grid(first));
+  first = charts.size();
+  AddRateSearch(run, &charts);
+  body += HtmlSection("Learning rate", charts.Grid(first));
   if (evaluation) {
     body += HtmlSection(fmt::format("Validation: {} of {} samples right ({})",
                                     evaluation->correct, evaluation->samples,

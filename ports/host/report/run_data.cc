@@ -92,6 +92,8 @@ RunData ReadRun(const std::string& folder) {
   run.config = ParsedOrNull(TextOf(run.path + "/" + kConfigFile));
   run.metrics = ReadNumbers(run.path + "/metrics.csv");
   run.steps = ReadNumbers(run.path + "/steps.csv");
+  run.layers = ReadNumbers(run.path + "/layers.csv");
+  run.lr_find = ReadNumbers(run.path + "/lr_find.csv");
   run.plan = ParsedOrNull(TextOf(run.path + "/plan.json"));
   const std::string events = TextOf(run.path + "/events.jsonl");
   std::string_view rest = events;

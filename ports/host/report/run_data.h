@@ -28,7 +28,8 @@ struct RunData {
   Value config;               // config.json
   NumberTable metrics;        // of epochs: metrics.csv
   NumberTable steps;          // of steps: steps.csv
-  NumberTable lr_find;        // lr_find.csv: rate, loss
+  NumberTable layers;         // of epochs, by layer: layers.csv
+  NumberTable lr_find;        // of `lr-find --out`: lr_find.csv
   Value plan;                 // plan.json
   // What its curves say, the likeliest first: cause, evidence, what to do.
   std::vector<std::string> diagnoses;

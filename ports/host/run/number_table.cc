@@ -70,6 +70,7 @@ NumberTable ParseNumbers(std::string_view text, size_t most_rows) {
       return {};  // a name twice: no table of ours
     }
     order.push_back(&column);
+    table.names.emplace_back(name);
   }
   std::vector<double> row(order.size());
   while (table.rows < most_rows) {

@@ -1,6 +1,6 @@
-// NumberTable: the numbers that a run has written, metrics.csv and steps.csv, by
-// the names of their columns. Read only; who writes them: metrics_log.h,
-// steps_log.h.
+// NumberTable: the numbers that a run has written, metrics.csv, steps.csv and
+// layers.csv, by the names of their columns. Read only; who writes them: metrics_log.h,
+// steps_log.h, layers_log.h.
 #ifndef TEMPER_PORTS_HOST_RUN_NUMBER_TABLE_H_
 #define TEMPER_PORTS_HOST_RUN_NUMBER_TABLE_H_
 
@@ -17,6 +17,7 @@ namespace temper::host {
 // An empty field is NaN.
 struct NumberTable {
   std::map<std::string, std::vector<double>, std::less<>> columns;
+  std::vector<std::string> names;  // in the order of the file
   size_t rows = 0;
 
   // Null without such a column, or if it has no value.

@@ -23,8 +23,11 @@ namespace {
 
 // The files of a run in its folder, except *.safetensors in weights/.
 constexpr const char* kRunFiles[] = {
-    "config.json",  "config.toml", "plan.json",   "metrics.csv",  "steps.csv",
-    "events.jsonl", "report.html", "report.json", "confusion.csv"};
+    "config.json", "config.toml",  "plan.json",    "metrics.csv",
+    "steps.csv",   "layers.csv",   "events.jsonl", "report.html",
+    "report.json", "confusion.csv"};
+// What `lr-find --out` leaves in a folder before there is a run in it.
+constexpr const char* kRateCurve = "lr_find.csv";
 constexpr const char* kNew = ".run.new";
 constexpr const char* kComplete = ".run.complete";
 constexpr const char* kMoving = ".run.moving";
@@ -217,7 +220,7 @@ RunFolder::RunFolder(std::string path, FolderMode mode)
     CheckOldRun();
     if (mode != FolderMode::kOverwrite) {
       for (const std::string& name : Entries(fd_, path_)) {
-        if (IsOurs(name)) continue;
+        if (IsOurs(name) || name == kRateCurve) continue;
         Fail(ErrorKind::kCannotCreate, "cannot create the run folder", path_,
              "it exists and is not empty",
              "Choose another --out, resume the run, or give --overwrite.");

@@ -1,6 +1,8 @@
 // See rounds.h.
 #include "ports/host/search/rounds.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -234,6 +236,72 @@ std::vector<TrialTask> NextRung(const SearchPlan& plan, uint32_t round,
               return a.number < b.number;
             });
   return tasks;
+}
+
+std::string RoundText(const SearchPlan& plan, uint32_t round,
+                      const std::vector<TrialResult>& results,
+                      const std::vector<Axis>& next) {
+  std::vector<TrialResult> best = results;
+  std::erase_if(best, [&](const TrialResult& r) {
+    return r.values.empty() || r.round > round;
+  });
+  std::sort(best.begin(), best.end(), [](const auto& a, const auto& b) {
+    return a.number != b.number ? a.number < b.number : a.rung > b.rung;
+  });
+  // Of halving a trial has several results: its longest one.
+  best.erase(std::unique(best.begin(), best.end(),
+                         [](const auto& a, const auto& b) {
+                           return a.number == b.number;
+                         }),
+             best.end());
+  const size_t trials = best.size();
+  // Of an axis of numbers, ascending.
+  const auto values = [&](const std::string& axis) {
+    std::vector<double> found;
+    for (const TrialResult& r : best) {
+      for (const auto& [name, value] : r.values) {
+        if (name == axis) found.push_back(std::stod(value));
+      }
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+  };
+  std::string text;
+  // Of the axes that have been searched so far.
+  SearchPlan grid = plan;
+  grid.trials = static_cast<uint32_t>(trials);
+  std::erase_if(grid.axes, [&](const Axis& axis) {
+    return !axis.IsNumber() || values(axis.name).empty();
+  });
+  if (plan.method != SearchMethod::kGrid && grid.axes.size() > 1) {
+    const std::string& first = grid.axes[0].name;
+    std::vector<double> tried = values(first);
+    tried.erase(std::unique(tried.begin(), tried.end()), tried.end());
+    text += fmt::format(
+        "random, not a grid: {} trials tried {} values of {}, a grid of as "
+        "many would have tried {}. ",
+        trials, tried.size(), first, GridSizes(grid)[0]);
+  }
+  std::erase_if(best, [](const TrialResult& r) { return r.diverged; });
+  std::sort(best.begin(), best.end(), IsBetter);
+  best.resize(std::min(best.size(), std::max<size_t>(2, trials / 4)));
+  std::string lie;
+  for (const Axis& axis : plan.axes) {
+    if (!axis.IsNumber()) continue;
+    const std::vector<double> of_best = values(axis.name);
+    if (of_best.empty()) continue;
+    lie += fmt::format("{}{} {} to {}", lie.empty() ? "" : ", ", axis.name,
+                       FourDigits(of_best.front()), FourDigits(of_best.back()));
+  }
+  if (!lie.empty()) {
+    text += fmt::format("The best {} lie at {}. ", best.size(), lie);
+  }
+  std::string looks;
+  for (const Axis& axis : next) {
+    looks += fmt::format("{}{} {}", looks.empty() ? "" : ", ", axis.name,
+                         RangeText(axis));
+  }
+  return text + "The next round looks at " + looks + ".";
 }
 
 }  // namespace temper::host

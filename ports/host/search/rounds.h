@@ -18,6 +18,7 @@
 #define TEMPER_PORTS_HOST_SEARCH_ROUNDS_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "ports/host/search/space.h"
@@ -70,6 +71,12 @@ std::vector<TrialTask> TasksOfRound(const SearchPlan& plan, uint32_t round,
 // the round is done.
 std::vector<TrialTask> NextRung(const SearchPlan& plan, uint32_t round,
                                 const std::vector<TrialResult>& of_round);
+
+// What the rounds up to this one say, and where the next one looks (`next`, as
+// AxesOfRound has it): one line.
+std::string RoundText(const SearchPlan& plan, uint32_t round,
+                      const std::vector<TrialResult>& results,
+                      const std::vector<Axis>& next);
 
 // True if a is better: a higher score; among equals the lower validation loss,
 // then the lower number. Of different rungs the higher one counts.

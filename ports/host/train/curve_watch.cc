@@ -16,23 +16,26 @@ double Median(std::array<double, kFirstSteps> values, size_t count) {
   return *middle;
 }
 
-// What it says; {0} the epoch, {1} and {2} the numbers.
-const char* TextOf(recipe::Cause cause) {
+// What it says; {0} the epoch, {1} and {2} the numbers, {3} the epoch that is
+// kept, {4} a remedy against overfitting.
+const char* TextOf(const recipe::Diagnosis& of) {
   using recipe::Cause;
-  switch (cause) {
+  switch (of.cause) {
     case Cause::kOverfitting:
+      if (of.epoch == 0) {
+        return "training {1:.2f}, validation {2:.2f}, which no longer gets "
+               "better: the model has begun to memorise. {4}";
+      }
       return "the validation loss has risen since epoch {0} ({1:.3g} to "
              "{2:.3g}) while the training loss falls: the model has begun to "
-             "memorise; epoch {0} is kept";
+             "memorise; epoch {3} is kept. {4}";
     case Cause::kPlateau:
       return "flat at {2:.3g} since epoch {0}, after falling: time to lower "
              "the rate";
     case Cause::kScheduleEarly:
       return "still flat at {2:.3g} after the rate dropped: it came too early";
     case Cause::kRateHigh:
-      return "flat since a peak of {1:.3g} in the first steps: the rate was "
-             "too "
-             "large";
+      return "flat since a peak of {1:.3g}: the rate was too large";
     case Cause::kRateLow:
       return "flat from the start, steps of {1:.1g} of the weights: the rate "
              "is too small";
@@ -41,9 +44,18 @@ const char* TextOf(recipe::Cause cause) {
              "scale "
              "of inputs or first weights is wrong";
     case Cause::kInitSmall:
+      if (of.to > 0) {
+        return "flat from the start, and the first loss {1:.6g} is that of "
+               "equal probabilities to five digits: the first weights are too "
+               "small";
+      }
       return "flat from the start, gradients of {1:.1g}: the first weights are "
              "too small";
     case Cause::kLabels:
+      if (of.epoch == 0) {
+        return "training {1:.2f}, but validation never above {2:.2f}, which is "
+               "chance: do the labels belong to the samples?";
+      }
       return "no better than chance with a right first loss and steps of a "
              "usual size: do the labels belong to the samples?";
     case Cause::kCapacity:
@@ -56,7 +68,24 @@ const char* TextOf(recipe::Cause cause) {
 
 }  // namespace
 
-CurveWatch::CurveWatch(uint32_t epochs, double expected_loss, double chance) {
+std::optional<std::pair<std::string, std::string>> OverfittingRemedy(
+    const JobOptions& o) {
+  using Remedy = std::pair<std::string, std::string>;
+  if (o.early_stop == 0) return Remedy{"--early-stop", "5"};
+  // Rows of a table have no sides to flip.
+  if (o.augment.empty() && !o.data.starts_with("csv:")) {
+    return Remedy{"--augment", "hflip,crop=2"};
+  }
+  if (!o.dropout) return Remedy{"--dropout", "0.3"};
+  return {};
+}
+
+CurveWatch::CurveWatch(const JobOptions& options, double expected_loss,
+                       double chance) {
+  const uint32_t epochs = options.epochs;
+  const auto remedy = OverfittingRemedy(options);
+  remedy_ = remedy ? fmt::format("Try {} {}", remedy->first, remedy->second)
+                   : "Try a smaller model or more data";
   facts_.epochs = epochs;
   facts_.expected_loss = expected_loss;
   facts_.chance = chance;
@@ -73,12 +102,13 @@ void CurveWatch::Step(const StepsRow& row) {
   facts_.gradient_norm = Median(norms_, steps_);
 }
 
-std::string_view CurveWatch::Epoch(const MetricsRow& row) {
+std::string_view CurveWatch::Epoch(const MetricsRow& row, uint32_t best_epoch) {
   // What an earlier process saw of the run is not known: its curve begins here.
   if (points_.size() == points_.capacity()) return "";
   const auto known = [](const std::optional<float>& value) {
     return value ? double{*value} : -1.0;
   };
+  facts_.best_epoch = best_epoch;
   points_.push_back({row.epoch, double{row.lr}, double{row.train_loss},
                      known(row.train_accuracy), known(row.val_loss),
                      known(row.val_accuracy)});
@@ -86,14 +116,14 @@ std::string_view CurveWatch::Epoch(const MetricsRow& row) {
   const uint32_t count = recipe::Diagnose(points_, facts_, found);
   for (uint32_t i = 0; i < count; ++i) {
     bool& told = told_[static_cast<size_t>(found[i].cause)];
-    const char* const format = TextOf(found[i].cause);
+    const char* const format = TextOf(found[i]);
     if (told || format[0] == 0) continue;
     told = true;
     last_ = found[i];
-    char body[200];
-    const auto end =
-        fmt::format_to_n(body, sizeof(body), fmt::runtime(format),
-                         found[i].epoch, found[i].from, found[i].to);
+    char body[300];
+    const auto end = fmt::format_to_n(body, sizeof(body), fmt::runtime(format),
+                                      found[i].epoch, found[i].from,
+                                      found[i].to, facts_.best_epoch, remedy_);
     const auto all = fmt::format_to_n(
         text_, sizeof(text_), "epoch {}: {}", row.epoch,
         std::string_view(body, std::min(sizeof(body), end.size)));
@@ -115,7 +145,7 @@ std::string_view CurveWatch::Exploded(uint64_t step, double rate) {
                 "exploded at step {}; the first loss {:.3g} was right "
                 "(expected "
                 "{:.3g}): the rate is too large, not the first weights. Try "
-                "--lr {:.1g}",
+                "--lr {:.1g} or --warmup 100",
                 step + 1, facts_.first_loss, facts_.expected_loss, rate / 10)
           : fmt::format_to_n(
                 text_, sizeof(text_),

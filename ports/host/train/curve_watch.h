@@ -5,23 +5,32 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ports/host/run/metrics_log.h"
 #include "ports/host/run/steps_log.h"
+#include "ports/host/train/job.h"
 #include "runtime/recipe/diagnosis.h"
 
 namespace temper::host {
 
+// The option of the next remedy against overfitting that the job does not use
+// yet, and a value; nothing: all of them are used.
+std::optional<std::pair<std::string, std::string>> OverfittingRemedy(
+    const JobOptions& options);
+
 class CurveWatch {
  public:
-  CurveWatch(uint32_t epochs, double expected_loss, double chance);
+  CurveWatch(const JobOptions& options, double expected_loss, double chance);
 
   void Step(const StepsRow& row);
   // After an epoch: what has become certain, as one line; empty: nothing new.
-  // Valid until the next call.
-  std::string_view Epoch(const MetricsRow& row);
+  // Valid until the next call. `best_epoch`: whose weights are kept.
+  std::string_view Epoch(const MetricsRow& row, uint32_t best_epoch);
   // Of a run that ended at a number that is not finite: what it was; empty: not
   // known.
   std::string_view Exploded(uint64_t step, double rate);
@@ -36,7 +45,8 @@ class CurveWatch {
   std::vector<recipe::CurvePoint> points_;
   std::array<bool, static_cast<size_t>(recipe::Cause::kCount)> told_{};
   recipe::Diagnosis last_;
-  char text_[256];
+  std::string remedy_;  // against overfitting
+  char text_[400];
 };
 
 }  // namespace temper::host

@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "ports/host/base/failure.h"
+#include "ports/host/train/layer_watch.h"
 #include "ports/host/train/run_files.h"
 #include "ports/host/train/validation_metrics.h"
 #include "simd/target.h"
@@ -47,7 +48,7 @@ RunRecorder::RunRecorder(Job& job, const Trainers& trainers,
 RunRecorder::RunRecorder(Job& job, const Trainers& trainers,
                          RunObserver& observer)
     : RunRecorder(job, trainers, observer, NewFolder(job)) {
-  OpenLogs(nullptr);
+  OpenLogs(nullptr, *trainers[0]);
   // From the first moment there is something to go on from; and an older run is
   // only replaced when that is on the disk.
   Write(files_[phase_].last, {});
@@ -66,12 +67,12 @@ RunRecorder::RunRecorder(Job& job, const Trainers& trainers,
                          const Counters& from)
     : RunRecorder(job, trainers, observer, std::move(folder)) {
   phase_ = from.phase;
-  OpenLogs(&from);
+  OpenLogs(&from, *trainers[0]);
   earlier_seconds_ =
       events_->SecondsAt(from.Steps()).value_or(metrics_->kept_seconds());
 }
 
-void RunRecorder::OpenLogs(const Counters* resumed) {
+void RunRecorder::OpenLogs(const Counters* resumed, const Trainer& first) {
   const FilePlace metrics = folder_->Place("metrics.csv");
   const auto columns =
       MetricsColumns({.errors = models::IsRegressor(job_.info.graph),
@@ -87,6 +88,9 @@ void RunRecorder::OpenLogs(const Counters* resumed) {
   steps_ = std::make_unique<StepsLog>(
       folder_->Place("steps.csv"), resumed != nullptr,
       resumed != nullptr ? resumed->Steps() : 0);
+  layers_ = std::make_unique<LayersLog>(
+      folder_->Place("layers.csv"), LayerColumns(first), resumed != nullptr,
+      resumed != nullptr ? resumed->Epochs() : 0u);
   events_->Begin(resumed != nullptr ? "resume" : "start")
       .Field("epoch", resumed != nullptr ? resumed->Epochs() : 0u)
       .Field("step", resumed != nullptr ? resumed->Steps() : uint64_t{0})
@@ -158,6 +162,7 @@ void RunRecorder::End(const char* event, uint64_t step) {
   events_->Sync();
   metrics_->Sync();
   steps_->Sync();
+  layers_->Sync();
   WarnOfLogs();
 }
 
@@ -169,6 +174,9 @@ void RunRecorder::WarnOfLogs() {
     observer_.OnWarning(text);
   }
   for (std::string_view text; !(text = steps_->TakeWarning()).empty();) {
+    observer_.OnWarning(text);
+  }
+  for (std::string_view text; !(text = layers_->TakeWarning()).empty();) {
     observer_.OnWarning(text);
   }
 }

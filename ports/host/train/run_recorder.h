@@ -13,10 +13,12 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ports/host/run/layers_log.h"
 #include "ports/host/run/metrics_log.h"
 #include "ports/host/run/run_folder.h"
 #include "ports/host/run/run_log.h"
@@ -54,6 +56,10 @@ class RunRecorder {
   void Append(const MetricsRow& row);
   // A row of steps.csv.
   void Append(const StepsRow& row) { steps_->Append(row); }
+  // A row of layers.csv, by LayerColumns of the first phase's trainer.
+  void Append(uint32_t epoch, std::span<const double> layers) {
+    layers_->Append(epoch, layers);
+  }
   void Note(std::string_view text);
   // What has become certain after an epoch.
   void Diagnosis(const recipe::Diagnosis& of, uint32_t epoch);
@@ -81,7 +87,7 @@ class RunRecorder {
  private:
   RunRecorder(Job& job, const Trainers& trainers, RunObserver& observer,
               std::unique_ptr<RunFolder> folder);
-  void OpenLogs(const Counters* resumed);
+  void OpenLogs(const Counters* resumed, const Trainer& first);
   void Write(Checkpoint& to, const Counters& counters);
 
   const Job& job_;
@@ -98,6 +104,7 @@ class RunRecorder {
   std::unique_ptr<MetricsLog> metrics_;
   std::unique_ptr<EventLog> events_;
   std::unique_ptr<StepsLog> steps_;
+  std::unique_ptr<LayersLog> layers_;
   double earlier_seconds_ = 0;
   uint64_t saves_ = 0;
   double save_seconds_ = 0;

@@ -105,9 +105,10 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
   }
   MakeStage(phase_);
   curves_ = std::make_unique<CurveWatch>(
-      job_.options.epochs, ExpectedLoss(),
+      job_.options, ExpectedLoss(),
       job_.classes.empty() ? 0.0
                            : 1.0 / static_cast<double>(job_.classes.size()));
+  layers_ = std::make_unique<LayerWatch>(stages_[0].trainer);
   const JobOptions& o = job_.options;
   best_epoch_.patience = o.early_stop;
   best_epoch_.min_delta = o.min_delta;
@@ -126,8 +127,8 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
     PrepareSegments(trainer(), "backend");
     recorder_ = std::make_unique<RunRecorder>(job_, Trainers(), observer_);
     if (!job_.source) {  // a model file's weights have been trained
-      signal_rms_.assign(job_.plan.graph.nodes.size(), -1.0);
-      trainer().WatchSignal(signal_rms_.data());
+      judge_signal_ = true;
+      trainer().WatchSignal(layers_->rms());
       result_.signals.resize(4);
       result_.signals.resize(FindAlike(trainer(), result_.signals.data(), 1));
     }
@@ -233,11 +234,11 @@ void Session::CheckBest() {
 
 // After the first step, or what it failed in.
 void Session::JudgeSignal() {
-  if (signal_rms_.empty()) return;
+  if (!judge_signal_) return;
+  judge_signal_ = false;
   SignalFinding found[3];
-  const uint32_t count = FindSignals(job_.plan, signal_rms_.data(), found, 3);
+  const uint32_t count = FindSignals(job_.plan, layers_->rms(), found, 3);
   result_.signals.insert(result_.signals.end(), found, found + count);
-  signal_rms_.clear();
   trainer().WatchSignal(nullptr);
   for (const SignalFinding& finding : result_.signals) {
     const std::string text =
@@ -340,6 +341,13 @@ bool Session::Guarded(Body&& body) {
 bool Session::Continue(const Fit& of) {
   if (!in_step_) {
     now().watch->Before(of.state().first_step + of.state().step + 1);
+    // The last step of an epoch; unless it is the first of all, which is watched.
+    const uint64_t batches = of.options().batches_per_epoch;
+    if (of.state().batch < batches &&
+        of.state().batch + of.options().accumulate >= batches &&
+        !judge_signal_) {
+      trainer().WatchSignal(layers_->rms());
+    }
     step_began_ = Clock::now();
     in_step_ = true;
   }
@@ -476,8 +484,11 @@ void Session::EndEpoch(const EpochReport& report) {
   if (job_.options.l1 > 0) {
     row.sparsity = static_cast<float>(Sparsity(trainer()));
   }
+  recorder_->Append(report.epoch, layers_->Values(trainer()));
+  layers_->Forget();
   recorder_->Append(row);  // the checkpoint must never be ahead of its row
-  if (const std::string_view said = curves_->Epoch(row); !said.empty()) {
+  if (const std::string_view said = curves_->Epoch(row, best_epoch_.epoch);
+      !said.empty()) {
     observer_.OnNote(said);
     recorder_->Diagnosis(curves_->last(), report.epoch);
   }

@@ -28,6 +28,7 @@
 #include "ports/host/train/checkpoint.h"
 #include "ports/host/train/curve_watch.h"
 #include "ports/host/train/job.h"
+#include "ports/host/train/layer_watch.h"
 #include "ports/host/train/run_files.h"
 #include "ports/host/train/run_observer.h"
 #include "ports/host/train/run_recorder.h"
@@ -161,8 +162,8 @@ class Session : private FitObserver {
   bool in_step_ = false;  // step_began_ is that of its first batch
   std::exception_ptr failure_;
   bool have_best_ = false;  // of a resumed run
-  // The first step's, until it is judged; then empty.
-  std::vector<double> signal_rms_;
+  std::unique_ptr<LayerWatch> layers_;
+  bool judge_signal_ = false;  // of the first step, which is still to come
   std::string diverged_;
   SessionResult result_;
 };

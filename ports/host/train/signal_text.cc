@@ -3,7 +3,20 @@
 
 #include <fmt/format.h>
 
+#include "runtime/layer.h"
+
 namespace temper::host {
+namespace {
+
+// The initializer that suits an activation.
+const char* UsualInitializer(const Node& activation) {
+  const LayerOp& op = OpOf(activation.kind);
+  return InitializerName(op.initializer == nullptr
+                             ? InitializerKind::kHeNormal
+                             : op.initializer(activation).kind);
+}
+
+}  // namespace
 
 const char* SignalName(SignalKind kind) {
   switch (kind) {
@@ -29,6 +42,17 @@ std::string SignalText(const Graph& graph, const SignalFinding& finding,
           : fmt::format("first weights by {}, {} after it", name,
                         LayerName(graph.nodes[finding.activation].kind));
   const std::string layer = graph.nodes[finding.node].name;
+  // Activation and first weights are one set.
+  const std::string wanted =
+      finding.activation == kNoNode
+          ? ""
+          : UsualInitializer(graph.nodes[finding.activation]);
+  const std::string match =
+      wanted.empty() || name == "auto" || name == wanted
+          ? ""
+          : fmt::format("{} goes with {}. ",
+                        LayerName(graph.nodes[finding.activation].kind),
+                        wanted);
   if (finding.kind == SignalKind::kAlike) {
     return fmt::format(
         "all weights of layer {} are {:.4g} at first ({}): its units start "
@@ -45,9 +69,9 @@ std::string SignalText(const Graph& graph, const SignalFinding& finding,
   }
   return fmt::format(
       "the signal {} by layer {}: its root mean square is {:.3g}, that of the "
-      "input {:.3g}, at the first step ({}). {}",
+      "input {:.3g}, at the first step ({}). {}{}",
       finding.kind == SignalKind::kDies ? "has died down" : "has exploded",
-      layer, finding.rms, finding.input_rms, pair, remedy);
+      layer, finding.rms, finding.input_rms, pair, match, remedy);
 }
 
 }  // namespace temper::host
