@@ -209,8 +209,9 @@ def xavier(lab):
 
 
 def one_step(lab, model, *options):
-    """name of a weight -> (w, gradient) of one batch of 64: what a step of plain gradient descent changes."""
-    data, rate = f"idx:{lab.dir}?limit=64", 0.01
+    """name of a weight -> (w, gradient) of one batch of 64: what a step of plain gradient descent changes. At the
+    highest rate, so that what is small shows beside w."""
+    data, rate = f"idx:{lab.dir}?limit=64", 1e6
     still, moved = (lab.train(model, data, 1, "--batch", 64, "--optimizer", "sgd?momentum=0&weight_decay=0",
                               "--schedule", "constant", "--lr", lr, *options) for lr in (1e-30, rate))
     before, after = tensors(still.weights), tensors(moved.weights)
@@ -290,16 +291,17 @@ def first_loss(lab):
 def memorised(lab):
     """40 photos as one batch, labels right and shuffled: steps until all are learnt."""
     right = lab.relabelled("right-40", 40, lambda labels: labels)
-    for what, data in (("right", right), ("shuffled", lab.shuffled(40))):
-        steps, modes = [], []
-        for seed in SEEDS:
-            run = lab.train("resnet8", data, 80, "--batch", 40, "--val", f"{data}?split=train",
-                            "--schedule", "constant", "--wd", 0, seed=seed)
-            first = next((r for r in run.rows if r["train_accuracy"] == 1), None)
-            steps.append("none" if first is None else int(first["step"]))
-            modes.append("-" if first is None else f"{first['val_accuracy']:.2f}")
-        say(f"resnet8, 40 photos, labels {what}",
-            f"all right in training mode after steps {steps}; evaluation mode then {' '.join(modes)}")
+    for zero in (0, 1):
+        for what, data in (("right", right), ("shuffled", lab.shuffled(40))):
+            steps, modes = [], []
+            for seed in SEEDS:
+                run = lab.train("resnet8", data, 160, "--batch", 40, "--val", f"{data}?split=train", "--schedule", "constant",
+                                "--wd", 0, "--init", f"auto?zero_residual={zero}", seed=seed)
+                first = next((r for r in run.rows if r["train_accuracy"] == 1), None)
+                steps.append("none" if first is None else f"{first['step']:.0f}")
+                modes.append("-" if first is None else f"{first['val_accuracy']:.2f}")
+            say(f"resnet8, zero_residual={zero}, 40 photos, labels {what}",
+                f"all right in training mode after steps {', '.join(steps)}; evaluation mode then {', '.join(modes)}")
 
 
 @experiment
@@ -422,11 +424,11 @@ def momentum_forms(lab):
 
 @experiment
 def friction(lab):
-    """Momentum toward 1, with the rate that keeps lr / (1 - momentum)."""
+    """Momentum toward 1: at one rate, and with the rate that keeps lr / (1 - momentum)."""
     for momentum in (0, 0.9, 0.99, 0.999, 0.9999):
-        rate = 0.5 * (1 - momentum)
-        say(f"--momentum {momentum} --lr {rate:g}, constant, 5 epochs",
-            lab.accuracy(MLP, lab.job, 5, "--momentum", momentum, "--lr", f"{rate:.6g}", "--schedule", "constant"))
+        gave = [f"--lr {rate:.4g} {lab.accuracy(MLP, lab.job, 5, '--momentum', momentum, '--lr', f'{rate:.4g}')}"
+                for rate in (0.05, 0.5 * (1 - momentum))]
+        say(f"--momentum {momentum}, 5 epochs", "; ".join(gave))
 
 
 @experiment
@@ -503,11 +505,11 @@ def gap(lab, model, epochs, variants):
 @experiment
 def few_photos(lab):
     """500 photos: what dropout, decay and augmentation do to the gap, and to validation."""
-    plain = ["--wd", 0]
-    gap(lab, "mlp?hidden=256,256&dropout=0", 60, [plain])
-    gap(lab, "mlp?hidden=256,256&dropout=0.5", 60, [plain, plain + ["--lr", 0.2]])
-    gap(lab, "lenet5", 60, [plain, ["--wd", 5e-4], ["--wd", 5e-3], plain + ["--augment", "hflip,crop=2"],
-                                          plain + ["--dropout", 0.2], plain + ["--dropout", 0.5]])
+    plain = ["--wd", 0, "--lr", 0.02]
+    for rate in (0, 0.2, 0.5, 0.8):
+        gap(lab, f"mlp?hidden=256,256&dropout={rate}", 60, [plain])
+    gap(lab, "lenet5", 60, [plain, ["--wd", 5e-4, "--lr", 0.02], ["--wd", 5e-3, "--lr", 0.02],
+                            plain + ["--augment", "hflip,crop=2"], plain + ["--dropout", 0.2], plain + ["--dropout", 0.5]])
 
 
 @experiment
