@@ -176,7 +176,7 @@ TEST(OptimizerRows, ClippingByTheNorm) {
 
 TEST(OptimizerRows, L1IsTheProximalStep) {
   Row t("sgd?momentum=0&weight_decay=0");
-  Hooked hooked(std::vector<float>(kRowWeights));
+  Hooked hooked({0.0f, 0.0f, 0.0f, 0.0f});
   for (int k = 0; k < kRowSteps; ++k) {
     t.Step(k, static_cast<uint64_t>(k) + 1, 0.1);
     hooked.w = t.w;
