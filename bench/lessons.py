@@ -369,6 +369,12 @@ def zero_residual(lab):
 
 
 @experiment
+def zero_residual_long(lab):
+    """The same in a longer run of resnet8."""
+    residual(lab, "resnet8", 10000, 8)
+
+
+@experiment
 def zero_residual_18(lab):
     """The same in resnet18, on few photos."""
     residual(lab, "resnet18", 900, 3)
