@@ -365,6 +365,7 @@ def residual(lab, model, limit, epochs, *options):
 def zero_residual(lab):
     """Residual branches that start at zero, or as drawn."""
     residual(lab, "resnet8", 3000, 4)
+    residual(lab, "resnet8", 3000, 4, "--lr", 0.2)
     residual(lab, "resnet8?norm=none", 3000, 4, "--lr", 0.02)
 
 
@@ -378,6 +379,7 @@ def zero_residual_long(lab):
 def zero_residual_18(lab):
     """The same in resnet18, on few photos."""
     residual(lab, "resnet18", 900, 3)
+    residual(lab, "resnet18", 2000, 5)
 
 
 # --- Optimizers, decay, rates
@@ -516,6 +518,7 @@ def few_photos(lab):
         gap(lab, f"mlp?hidden=256,256&dropout={rate}", 60, [plain])
     gap(lab, "lenet5", 60, [plain, ["--wd", 5e-4, "--lr", 0.02], ["--wd", 5e-3, "--lr", 0.02],
                             plain + ["--augment", "hflip,crop=2"], plain + ["--dropout", 0.2], plain + ["--dropout", 0.5]])
+    gap(lab, "lenet5", 30, [plain, plain + ["--augment", "hflip,crop=2"]])
 
 
 @experiment
