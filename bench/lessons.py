@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The figures of docs/lessons.md and those of docs/recipe.md that name this script: small
 trainings on Fashion-MNIST, seeds 1 to 3 unless a line says otherwise. Prints a table: name
-of the experiment, what was run, what it gave. All of them take half an hour of one core.
+of the experiment, what was run, what it gave. All of them took three quarters of an hour of
+a core that had other work as well.
 
   python3 bench/lessons.py TEMPER [--only NAME ...] [--data /usr/share/datasets/fashion-mnist]
   python3 bench/lessons.py --list
@@ -179,7 +180,8 @@ def unit_normal(lab):
         npy(x, (512, n), array.array("f", (draw.gauss(0, 1) for _ in range(512 * n))))
         npy(y, (512,), array.array("q", (i % 10 for i in range(512))), "<i8")
         found = lab.temper_json("train", "--model", "mlp?hidden=256", "--data", f"npy:{x},{y}", "--epochs", 1,
-                                "--batch", 256, "--lr", 1e-9, "--init", "gaussian?std=1", "--out", lab.tmp / f"unit{n}")["signals"][0]
+                                "--batch", 256, "--lr", 1e-9, "--init", "gaussian?std=1",
+                                "--out", lab.tmp / f"unit{n}")["signals"][0]
         say(f"{n} inputs, --init gaussian?std=1",
             f"times {found['rms'] / found['input_rms']:.1f}; sqrt(n) {math.sqrt(n):.0f}")
 
@@ -295,8 +297,8 @@ def memorised(lab):
         for what, data in (("right", right), ("shuffled", lab.shuffled(40))):
             steps, modes = [], []
             for seed in SEEDS:
-                run = lab.train("resnet8", data, 160, "--batch", 40, "--val", f"{data}?split=train", "--schedule", "constant",
-                                "--wd", 0, "--init", f"auto?zero_residual={zero}", seed=seed)
+                run = lab.train("resnet8", data, 160, "--batch", 40, "--val", f"{data}?split=train",
+                                "--schedule", "constant", "--wd", 0, "--init", f"auto?zero_residual={zero}", seed=seed)
                 first = next((r for r in run.rows if r["train_accuracy"] == 1), None)
                 steps.append("none" if first is None else f"{first['step']:.0f}")
                 modes.append("-" if first is None else f"{first['val_accuracy']:.2f}")
@@ -517,7 +519,8 @@ def few_photos(lab):
     for rate in (0, 0.2, 0.5, 0.8):
         gap(lab, f"mlp?hidden=256,256&dropout={rate}", 60, [plain])
     gap(lab, "lenet5", 60, [plain, ["--wd", 5e-4, "--lr", 0.02], ["--wd", 5e-3, "--lr", 0.02],
-                            plain + ["--augment", "hflip,crop=2"], plain + ["--dropout", 0.2], plain + ["--dropout", 0.5]])
+                            plain + ["--augment", "hflip,crop=2"], plain + ["--dropout", 0.2],
+                            plain + ["--dropout", 0.5]])
     gap(lab, "lenet5", 30, [plain, plain + ["--augment", "hflip,crop=2"]])
 
 
