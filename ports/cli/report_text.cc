@@ -52,9 +52,11 @@ std::string Trimmed(std::string line) {
   return line + "\n";
 }
 
-// Lines of at most 80 columns.
+// Lines of at most 80 columns, all as far indented as the text.
 std::string Paragraph(const std::string& text) {
   if (Columns(text) <= kTextColumns) return text + "\n";
+  const size_t indent = text.find_first_not_of(' ');
+  if (indent >= 2) return Wrapped("", text.substr(indent), indent);
   return Wrapped("", text, 0).substr(1);  // it begins below a head
 }
 
