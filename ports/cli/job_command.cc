@@ -11,8 +11,7 @@
 namespace temper::host {
 namespace {
 
-constexpr std::string_view kNoResult[] = {"--data", "--threads", "--arena",
-                                          "--target"};
+constexpr std::string_view kNoResult[] = {"--threads", "--arena", "--target"};
 
 // The options of a job that stand in its own variables.
 struct Options {
@@ -30,7 +29,7 @@ struct Options {
 }  // namespace
 
 std::vector<std::string> JobCommand(Cli& cli, const JobOptions& options,
-                                    const Changes& changes) {
+                                    const Changes& changes, Verb* typed) {
   std::vector<std::string> words;
   if (options.finetune) {
     words = {"finetune", options.model};
@@ -45,10 +44,12 @@ std::vector<std::string> JobCommand(Cli& cli, const JobOptions& options,
   for (size_t i = 0; i < given.verb.options.size(); ++i) {
     const Option& option = given.verb.options[i];
     const std::string& name = option.Name();
+    const Option* const same = typed == nullptr ? nullptr : typed->Find(name);
+    const bool no_result = std::find(std::begin(kNoResult), std::end(kNoResult),
+                                     name) != std::end(kNoResult);
     const bool out =
-        !option.in_files || !option.text ||
-        std::find(std::begin(kNoResult), std::end(kNoResult), name) !=
-            std::end(kNoResult) ||
+        !option.in_files || !option.text || name == "--data" ||
+        (no_result && (same == nullptr || !same->given())) ||
         std::any_of(changes.begin(), changes.end(),
                     [&](const auto& change) { return change.first == name; });
     const std::string value = out ? "" : option.text();

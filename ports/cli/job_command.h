@@ -15,9 +15,11 @@ namespace temper::host {
 using Changes = std::vector<std::pair<std::string, std::string>>;
 
 // `train` or `finetune` with every option of the job that is not its default, some
-// of them replaced or added. Not those that change no result: threads, arena, target.
+// of them replaced or added. Of those that change no result (threads, arena, target)
+// what was typed for `typed`; none without it.
 std::vector<std::string> JobCommand(Cli& cli, const JobOptions& options,
-                                    const Changes& changes);
+                                    const Changes& changes,
+                                    Verb* typed = nullptr);
 
 }  // namespace temper::host
 

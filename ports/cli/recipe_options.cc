@@ -1,7 +1,7 @@
 // See recipe_options.h.
 #include "ports/cli/recipe_options.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
 #include "ports/cli/job_options.h"
 #include "ports/host/base/failure.h"
@@ -47,43 +47,24 @@ void AddRecipeOptions(Cli& cli, Verb& verb, JobOptions* o) {
   });
 }
 
-std::vector<std::string> TrainCommand(const Verb& verb, const JobOptions& o,
-                                      const Changes& changes) {
-  std::vector<std::string> words = {o.finetune ? "finetune" : "train"};
-  if (o.finetune) {
-    words.push_back(o.model);
-  } else {
-    words.insert(words.end(), {"--model", o.model});
-  }
-  words.insert(words.end(), {"--data", o.data});
-  const auto changed = [&](const std::string& name) {
-    return std::any_of(changes.begin(), changes.end(),
-                       [&](const auto& c) { return c.first == name; });
+std::vector<std::string> NotTried(const JobOptions& o) {
+  std::vector<std::string> notes;
+  const auto add = [&](bool given, const char* option, const char* why) {
+    if (given)
+      notes.push_back(fmt::format("{} is left out here: {}", option, why));
   };
-  static const char* const kNotTrain[] = {
-      "--model",  "--data",   "--finetune", "--json",  "--arena",
-      "--steps",  "--min",    "--max",      "--only",  "--minutes",
-      "--trials", "--method", "--axes",     "--range", "--workers",
-      "--ask",    "--tell",   "--out",      "--quiet"};
-  for (const Option& option : verb.options) {
-    const std::string& name = option.Name();
-    const bool other = option.IsPositional() ||
-                       std::find(std::begin(kNotTrain), std::end(kNotTrain),
-                                 name) != std::end(kNotTrain);
-    if (other || option.from != kCommandLine || changed(name)) continue;
-    if (option.IsFlag()) {
-      if (option.text && option.text() == "true") words.push_back(name);
-    } else if (option.text) {
-      words.push_back(name);
-      words.push_back(option.text());
-    }
-  }
-  for (const auto& [name, value] : changes) {
-    if (value.empty()) continue;  // left out
-    words.push_back(name);
-    words.push_back(value);
-  }
-  return words;
+  add(!o.phases.empty(), "--phases", "what is tried trains in one phase");
+  add(!o.average.empty(), "--average", "the weights themselves are judged");
+  add(o.early_stop != 0, "--early-stop", "what is tried runs to its end");
+  return notes;
+}
+
+std::vector<std::string> TrainCommand(Cli& cli, Verb& verb, const JobOptions& o,
+                                      Changes changes) {
+  // As it was tried: `finetune` alone would train a new head first.
+  const bool whole = o.finetune && o.phases.empty() && o.freeze.empty();
+  if (whole) changes.emplace_back("--preset", "full");
+  return JobCommand(cli, o, changes, &verb);
 }
 
 }  // namespace temper::host

@@ -3,12 +3,11 @@
 #ifndef TEMPER_PORTS_CLI_RECIPE_OPTIONS_H_
 #define TEMPER_PORTS_CLI_RECIPE_OPTIONS_H_
 
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "ports/cli/cli.h"
+#include "ports/cli/job_command.h"
 #include "ports/host/train/job.h"
 
 namespace temper::host {
@@ -16,11 +15,12 @@ namespace temper::host {
 // MODEL DATA as bare words or as --model and --data, and all options of train.
 void AddRecipeOptions(Cli& cli, Verb& verb, JobOptions* options);
 
-// The command `train` or `finetune` with the options of the job that were
-// given, some of them replaced or added ("--lr", "0.05").
-using Changes = std::vector<std::pair<std::string, std::string>>;
-std::vector<std::string> TrainCommand(const Verb& verb, const JobOptions& o,
-                                      const Changes& changes);
+// Notes on options of a run that trials, checks and the rate finder do not follow.
+std::vector<std::string> NotTried(const JobOptions& options);
+
+// The command that trains the job as it was tried, some options replaced or added.
+std::vector<std::string> TrainCommand(Cli& cli, Verb& verb, const JobOptions& o,
+                                      Changes changes);
 
 }  // namespace temper::host
 

@@ -77,7 +77,7 @@ void AddResult(const CheckResult& result, Report* report) {
   }
 }
 
-int Run(Cli& cli, const Arguments& a, const Verb& verb) {
+int Run(Cli& cli, const Arguments& a, Verb& verb) {
   ChooseTarget(a.options.target);
   std::unique_ptr<Checkup> checkup;
   try {
@@ -112,11 +112,12 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
   report.Data("arena_bytes", checkup->arena_bytes());
   AddMachine(a.options.threads, &report);
   report.Notes(checkup->notes());
+  report.Notes(NotTried(a.options));
   const std::vector<Finding>& findings = checkup->findings();
   if (findings.empty()) {
     report.Line("");
     report.Line("Nothing is wrong with this set-up.");
-    report.Next(TrainCommand(verb, a.options, checkup->best()));
+    report.Next(TrainCommand(cli, verb, a.options, checkup->best()));
     return cli.output.Print(report);
   }
   report.Line("");
@@ -127,7 +128,7 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
   // Of one step alone nobody knows what the others would say.
   if (a.check.only == 0) report.Line(ClearedText(findings.front().cause));
   if (!findings.front().changes.empty()) {
-    report.Next(TrainCommand(verb, a.options, findings.front().changes));
+    report.Next(TrainCommand(cli, verb, a.options, findings.front().changes));
   }
   report.Error(kExitCheckFailed,
                fmt::format("check {} failed: {}\n  {}", findings.front().check,

@@ -1,10 +1,12 @@
 // diagnose: what the curves of a run say, and what to change.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
+#include "ports/cli/job_command.h"
 #include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/recipe/run_curves.h"
@@ -12,41 +14,19 @@
 namespace temper::host {
 namespace {
 
-// The run's own command with other options. What it was given beside them is in
-// its config.json: the command names what decides the result.
-std::vector<std::string> Again(const JobOptions& o, const Advice& advice) {
-  std::vector<std::string> words = {"train",
-                                    "--model",
-                                    o.model,
-                                    "--data",
-                                    o.data,
-                                    "--epochs",
-                                    fmt::to_string(o.epochs),
-                                    "--batch",
-                                    fmt::to_string(o.batch)};
-  if (o.finetune)
-    words = {"finetune", o.model,    "--data",
-             o.data,     "--epochs", fmt::to_string(o.epochs)};
-  const JobOptions defaults;
-  const auto add = [&](const char* name, const std::string& value,
-                       const std::string& usual) {
-    for (const auto& [changed, to] : advice.changes) {
-      if (changed == name) return;
-    }
-    if (value != usual) words.insert(words.end(), {name, value});
-  };
-  add("--val", o.val, "");
-  add("--lr", fmt::format("{}", o.lr), "0");
-  add("--schedule", o.schedule, defaults.schedule);
-  add("--optimizer", o.optimizer, defaults.optimizer);
-  add("--init", o.init, defaults.init);
-  add("--augment", o.augment, "");
-  add("--normalize", o.normalize, defaults.normalize);
-  if (o.dropout) add("--dropout", fmt::format("{}", *o.dropout), "");
-  for (const auto& [name, value] : advice.changes) {
-    if (!value.empty()) words.insert(words.end(), {name, value});
-  }
-  return words;
+// The run's own command with other options; nothing where its phases have their own.
+std::vector<std::string> Again(Cli& cli, const JobOptions& o,
+                               const Advice& advice) {
+  const bool of_phases = std::any_of(
+      advice.changes.begin(), advice.changes.end(), [](const auto& change) {
+        return change.first == "--lr" || change.first == "--schedule" ||
+               change.first == "--optimizer";
+      });
+  if (of_phases && !o.phases.empty()) return {};
+  JobOptions options = o;
+  // Of phases the sum, which they say themselves.
+  if (!o.phases.empty()) options.epochs = JobOptions().epochs;
+  return JobCommand(cli, options, advice.changes);
 }
 
 int Run(Cli& cli, const std::string& run) {
@@ -81,7 +61,10 @@ int Run(Cli& cli, const std::string& run) {
                       {"action", advice.action}});
     report.Line(fmt::format("{}: {}. {}.", recipe::CauseName(found[i].cause),
                             advice.evidence, advice.action));
-    if (i == 0) report.Next(Again(curves.options, advice));
+    if (i > 0) continue;
+    if (auto again = Again(cli, curves.options, advice); !again.empty()) {
+      report.Next(again);
+    }
   }
   report.Data("causes", causes);
   report.Data("cleared",

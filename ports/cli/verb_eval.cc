@@ -521,8 +521,9 @@ int Run(Cli& cli, const Arguments& a) {
   }
   report.Data("arena_bytes", predictor.ArenaBytes());
   report.Data("backend_bytes", predictor.plan().backend_bytes);
-  report.Data("outside_bytes", predictor.OutsideBytes() + data.MemoryBytes() +
-                                   LoaderBytes(data, {.batch = predictor.batch()}));
+  report.Data("outside_bytes",
+              predictor.OutsideBytes() + data.MemoryBytes() +
+                  LoaderBytes(data, {.batch = predictor.batch()}));
   AddMachine(predictor.plan().options.threads, &report, &predictor.plan());
   report.Notes(notes);
   if (e.non_finite.count() > 0) {

@@ -98,7 +98,7 @@ void AddCurve(const LrFindResult& found, Report* report) {
   report->Data("points", points);
 }
 
-int Run(Cli& cli, const Arguments& a, const Verb& verb) {
+int Run(Cli& cli, const Arguments& a, Verb& verb) {
   if (!(a.finder.min < a.finder.max)) {
     Fail(ErrorKind::kUsage, "--min", Rate(a.finder.min),
          fmt::format("must be below --max {}", Rate(a.finder.max)), "");
@@ -141,6 +141,7 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
   }
   report.Notes(job.data.train.notes);
   report.Notes(job.notes);
+  report.Notes(NotTried(a.options));
   if (found.epochs > 1) {
     report.Note(fmt::format(
         "{} batches are less than {} steps: {} times through the data",
@@ -152,9 +153,9 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
     if (!a.out.empty() && !std::filesystem::exists(a.out + "/" + kConfigFile)) {
       changes.emplace_back("--out", a.out);
     }
-    report.Next(TrainCommand(verb, a.options, changes));
+    report.Next(TrainCommand(cli, verb, a.options, changes));
   } else {
-    std::vector<std::string> again = TrainCommand(verb, a.options, {});
+    std::vector<std::string> again = TrainCommand(cli, verb, a.options, {});
     again[0] = "lr-find";
     if (a.options.finetune) {
       again.insert(again.begin() + 1, {"--finetune", "--model"});

@@ -210,7 +210,13 @@ void AddTrials(const Study& study, const SearchPlan& plan, bool classes,
   table.more = "use --json";
 }
 
-int Run(Cli& cli, const Arguments& a, const Verb& verb) {
+int Run(Cli& cli, const Arguments& a, Verb& verb) {
+  if (const auto notes = NotTried(a.options); !notes.empty()) {
+    throw Failure(ErrorKind::kUsage,
+                  notes.front() +
+                      "\n  Leave it out, and add it to the command that is "
+                      "printed at the end");
+  }
   if (a.ask && a.tell) {
     Fail(ErrorKind::kUsage, "--ask", "", "--tell does something else", "");
   }
@@ -276,8 +282,8 @@ int Run(Cli& cli, const Arguments& a, const Verb& verb) {
     report.Text("best", fmt::format("trial {}: {}", best->number,
                                     ValuesText(best->values)));
     if (finished) {
-      report.Next(
-          TrainCommand(verb, a.options, OptionsOf(a.options, best->values)));
+      report.Next(TrainCommand(cli, verb, a.options,
+                               OptionsOf(a.options, best->values)));
     }
   }
   const int code = cli.output.Print(report);

@@ -144,6 +144,7 @@ JobOptions Checkup::Tiny(JobOptions options) const {
   options.dropout = 0;
   options.label_smoothing = 0;
   options.mixup = 0;
+  options.sampler.clear();
   options.augment.clear();
   options.average.clear();
   options.l1 = options.max_norm = 0;

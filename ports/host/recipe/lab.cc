@@ -7,6 +7,7 @@
 
 #include "ports/host/base/failure.h"
 #include "ports/host/train/backend.h"
+#include "ports/host/train/training_loader.h"
 #include "ports/host/train/weights.h"
 
 namespace temper::host {
@@ -32,8 +33,7 @@ Lab::Lab(Job job, uint64_t more)
     : job_(std::move(job)),
       arena_(ArenaOf(job_, more)),
       pool_(MakeThreadPool(job_.plan.options.threads)),
-      loader_(job_.data.train, {job_.options.batch, job_.options.seed, true,
-                                job_.dropped_per_epoch != 0, job_.augment}) {
+      loader_(job_.data.train, TrainingLoader(job_)) {
   const Status status = trainer_.Create(
       job_.plan, arena_.data(), static_cast<size_t>(job_.plan.arena_bytes),
       pool_->runner());

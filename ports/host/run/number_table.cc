@@ -45,9 +45,9 @@ const std::vector<double>* NumberTable::Column(std::string_view name) const {
 }
 
 std::optional<double> NumberTable::At(std::string_view name, size_t row) const {
-  const std::vector<double>* const values = Column(name);
-  if (values == nullptr || std::isnan((*values)[row])) return {};
-  return (*values)[row];
+  const auto at = columns.find(name);
+  if (at == columns.end() || std::isnan(at->second[row])) return {};
+  return at->second[row];
 }
 
 std::optional<double> NumberTable::Last(std::string_view name) const {
