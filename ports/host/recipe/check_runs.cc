@@ -77,8 +77,10 @@ void Checkup::BlameOption(const JobOptions& given, const Trial& reference,
        "Use --bn train",
        {{"--bn", ""}}},
       {higher ? Cause::kRateHigh : Cause::kRateLow,
-       // Few steps favour high rates: a third of one is no fault.
-       given.lr > 3 * usual.lr || given.lr < usual.lr / 10,
+       // Few steps favour high rates: a third of one is no fault, nor is the
+       // optimizer's own.
+       given.lr > 3 * usual.lr ||
+           (given.lr < usual.lr / 10 && given.lr < DefaultRate(given_)),
        [&](JobOptions* o) { o->lr = usual.lr; },
        fmt::format("--lr {}", Rate(given.lr)),
        fmt::format("Use --lr {}", Rate(usual.lr)),
