@@ -77,7 +77,10 @@ void Checkup::BlameOption(const JobOptions& given, const Trial& reference,
        "Use --bn train",
        {{"--bn", ""}}},
       {higher ? Cause::kRateHigh : Cause::kRateLow,
-       given.lr > 3 * usual.lr || given.lr < usual.lr / 3,
+       // Few steps favour high rates: a third of one is no fault, nor is the
+       // optimizer's own.
+       given.lr > 3 * usual.lr ||
+           (given.lr < usual.lr / 10 && given.lr < DefaultRate(given_)),
        [&](JobOptions* o) { o->lr = usual.lr; },
        fmt::format("--lr {}", Rate(given.lr)),
        fmt::format("Use --lr {}", Rate(usual.lr)),
@@ -381,7 +384,16 @@ void Checkup::BlameCapacity(const Trial& flat, const JobOptions& options,
   plain.epochs = options.epochs;
   plain.samples = options.samples;
   const double other = Try(plain).Score(0);
-  if (other - best < Margin(best, ValidationFor(data_.train.size()))) return;
+  const double margin = Margin(best, ValidationFor(data_.train.size()));
+  if (other - best < margin) return;
+  if (dropout_ > 0 || !given_.augment.empty()) {
+    // In so few epochs regularization costs more than it gains; the plain mlp
+    // has none.
+    JobOptions bare = Reference();
+    bare.epochs = options.epochs;
+    bare.samples = options.samples;
+    if (other - Try(bare).Score(0) < margin) return;
+  }
   to->ok = false;
   Find(Cause::kCapacity, 5,
        fmt::format("training {}, validation {}: both low and flat; a plain mlp "
