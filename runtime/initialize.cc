@@ -97,7 +97,13 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
   if (head != kNoNode && ActivationAfter(plan_, head) != kNoNode) {
     head = kNoNode;
   }
-  const std::vector<bool> closes = ResidualClosers(plan_);
+  std::vector<bool> closes = ResidualClosers(plan_);
+  const auto branches = std::count(closes.begin(), closes.end(), true);
+  if (options.zero_residual == ZeroResidual::kNo ||
+      (options.zero_residual == ZeroResidual::kDeep &&
+       branches < std::ptrdiff_t{kDeepBranches})) {
+    closes.assign(closes.size(), false);
+  }
 
   for (const TensorView& view : tensors_) {
     const Node& node = plan_.graph.nodes[view.node];
@@ -111,7 +117,7 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
         } else {
           Initializer initializer =
               options.kernel.value_or(InitializerOf(plan_, view.node));
-          if (options.zero_init_residual && closes[view.node]) {
+          if (closes[view.node]) {
             initializer = InitializerKind::kZero;
           }
           InitializeTensor(initializer, seed, view.node, view.slot, *view.spec,
@@ -123,8 +129,7 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
       case WeightRole::kBeta:
       case WeightRole::kBuffer:
         std::fill_n(view.data, view.count,
-                    view.spec->role == WeightRole::kGamma &&
-                            options.zero_init_residual && closes[view.node]
+                    view.spec->role == WeightRole::kGamma && closes[view.node]
                         ? 0.0f
                         : view.spec->initial);
         break;

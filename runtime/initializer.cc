@@ -28,8 +28,9 @@ Initializer::Initializer(InitializerKind k) : kind(k) {
 
 FieldList CommonInitializerFields() {
   static constexpr Field kFields[] = {
-      TEMPER_FIELD_U32(InitializeCommon, zero_residual, 0, 1,
-                       "residual branches start at zero"),
+      TEMPER_FIELD_U32(InitializeCommon, zero_residual, 0, 2,
+                       "residual branches start at zero: 0 no, 1 yes, 2 where "
+                       "there are six and more"),
   };
   return ListOf(kFields);
 }

@@ -148,7 +148,7 @@ void AddLayers(const Plan& plan, const sim::Estimate& e, bool all,
 }
 
 void AddPrediction(const sim::DeviceProfile& device, const Job& job,
-                   const Prediction& p, bool all, Report* report) {
+                   const DevicePrediction& p, bool all, Report* report) {
   const uint32_t threads = job.plan.options.threads;
   report->Data("fits", true);  // what does not is refused
   report->Fact("planned_bytes", "fits", p.planned,
@@ -287,7 +287,7 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   }
   Job job = PrepareJob(options);
   report.Notes(job.notes);
-  const Prediction p = Predict(device, job, limit);
+  const DevicePrediction p = Predict(device, job, limit);
   if (p.planned > limit) {
     Fail(ErrorKind::kDoesNotFit, "the job does not fit the device",
          a.memory.empty() ? device.name : "--memory " + Printable(a.memory),

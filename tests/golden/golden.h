@@ -145,7 +145,7 @@ inline void MakeState(const Golden& g, bool with_nudges, bool with_momentum,
                       Trainer* trainer) {
   InitializeOptions options;
   options.kernel = InitializerKind::kHeNormal;
-  options.zero_init_residual = false;
+  options.zero_residual = ZeroResidual::kNo;
   trainer->Initialize(g.seed, options);
   const double a = 0.1 * g.state / 20;
   const auto normal = [&](uint32_t base, const TensorView& view, double size) {

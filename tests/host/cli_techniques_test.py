@@ -83,7 +83,7 @@ class Techniques(Case):
             seen.add(self.result(f"init-{name}", "--init", name, epochs=1)["weights_sha256"])
         # auto is he_normal before ReLUs; zero and constant=0 are the same.
         self.assertEqual(len(seen), len(self.names("initializers")) - 2)
-        a = self.result("residual", "--init", "auto?zero_residual=0", epochs=1, model="resnet8")
+        a = self.result("residual", "--init", "auto?zero_residual=1", epochs=1, model="resnet8")
         b = self.result("none", "--init", "auto", epochs=1, model="resnet8")
         self.assertNotEqual(a["weights_sha256"], b["weights_sha256"])
         self.assertIn("zero_residul", message(run(*self.job("no", "--init", "auto?zero_residul=0"), expect=64)))
@@ -308,7 +308,7 @@ class Techniques(Case):
     def test_a_run_says_the_weights_that_it_was_trained_from(self):
         done = self.result("residual-run", epochs=1, model="resnet8")
         config = json.loads((self.tmp / "residual-run" / "config.json").read_text())
-        self.assertEqual(config["init"], "auto?zero_residual=1")
+        self.assertEqual(config["init"], "auto?zero_residual=2")
         same = json.loads(run("simulate", self.tmp / "residual-run", "--device", "pi-4", "--threads", 1, "--out", self.tmp / "simulated",
                               "--json").stdout)
         self.assertTrue(same["same_as_run"])

@@ -154,8 +154,30 @@ def speed_breaches(readme):
         yield number, f"bench/RESULTS.md has {min(ratios)} to {max(ratios)} times as fast as PyTorch"
 
 
+def twice_named():
+    """Types of one name in one namespace and two headers: the linker takes either for both."""
+    places = {}
+    for path in sorted(ROOT.rglob("*.h")):
+        if path.relative_to(ROOT).parts[0] in ("build", "tests"):
+            continue
+        spaces = []
+        for number, line in enumerate(path.read_text().split("\n"), 1):
+            if begins := re.match(r"namespace ([\w:]*) ?\{", line):
+                spaces.append(begins[1])
+            elif line.startswith("}  // namespace") and spaces:
+                spaces.pop()
+            elif named := re.match(r"(?:struct|class|enum class) (\w+)(?: final)?(?: : .*)? ?\{", line):
+                name = "::".join([*spaces, named[1]])
+                if name in places and "detail" not in name:
+                    yield path.relative_to(ROOT), number, f"{name} is in {places[name]}, too: one program has one type of a name"
+                places[name] = path.relative_to(ROOT)
+
+
 def main():
     count = 0
+    for path, number, rule in twice_named():
+        print(f"{path}:{number}: {rule}")
+        count += 1
     for page, rule in exit_code_breaches():
         print(f"{page}:1: {rule}")
         count += 1

@@ -41,8 +41,8 @@ TEST(SplitSpec, TakesApart) {
 // its own default, not 0.
 TEST(CompleteSpec, KnowsTheDefaultsOfCommonFields) {
   EXPECT_EQ(CompleteSpec("auto", InitializerCatalogue()),
-            "auto?zero_residual=1");
-  EXPECT_EQ(BriefSpec("auto?zero_residual=1", InitializerCatalogue()), "auto");
+            "auto?zero_residual=2");
+  EXPECT_EQ(BriefSpec("auto?zero_residual=2", InitializerCatalogue()), "auto");
   EXPECT_EQ(BriefSpec("auto?zero_residual=0", InitializerCatalogue()),
             "auto?zero_residual=0");
 }

@@ -327,7 +327,7 @@ TEST(Initialize, ResNetByRole) {
   ASSERT_TRUE(bench.Start(graph, PlanOptions()).ok());
   for (const bool zero : {true, false}) {
     InitializeOptions options;
-    options.zero_init_residual = zero;
+    options.zero_residual = zero ? ZeroResidual::kYes : ZeroResidual::kNo;
     bench.trainer.Initialize(1, options);
     for (const TensorView& v : bench.trainer.Tensors()) {
       const std::string name = graph.nodes[v.node].name;
@@ -390,7 +390,9 @@ Graph PlainResidual() {
 TEST(Initialize, ResidualBranchWithoutBatchNormEndsInZeros) {
   Bench bench;
   ASSERT_TRUE(bench.Start(PlainResidual(), PlanOptions()).ok());
-  bench.trainer.Initialize(1);
+  InitializeOptions options;
+  options.zero_residual = ZeroResidual::kYes;
+  bench.trainer.Initialize(1, options);
   const double he = 2.0 / (16 * 9);
   ExpectAll(Tensor(bench, "a2", "weight"), 0.0f);
   ExpectAll(Tensor(bench, "b2", "weight"), 0.0f);
@@ -398,8 +400,7 @@ TEST(Initialize, ResidualBranchWithoutBatchNormEndsInZeros) {
     SCOPED_TRACE(name);
     ExpectVariance(Tensor(bench, name, "weight"), he);
   }
-  InitializeOptions options;
-  options.zero_init_residual = false;
+  options.zero_residual = ZeroResidual::kNo;
   bench.trainer.Initialize(1, options);
   ExpectVariance(Tensor(bench, "a2", "weight"), he);
   ExpectVariance(Tensor(bench, "b2", "weight"), he);
@@ -422,6 +423,24 @@ Graph Mixed() {
   x = g.Add("head", DenseParams{90}, x);
   g.Add("loss", SoftmaxCrossEntropyParams{}, x);
   return g;
+}
+
+// Three branches grow from what was drawn, eight and ten from zero.
+TEST(Initialize, DeepResidualNetsStartAtZero) {
+  for (const auto& [name, deep] :
+       {std::pair{"resnet8", false}, std::pair{"resnet18", true},
+        std::pair{"mobilenet_v2", true}}) {
+    SCOPED_TRACE(name);
+    Bench bench;
+    const Graph graph = testing::BuildOrDie(name, {32, 32, 3}, 10);
+    ASSERT_TRUE(bench.Start(graph, {.batch = 2}).ok());
+    bench.trainer.Initialize(1);
+    uint32_t zeros = 0;
+    for (const TensorView& v : bench.trainer.Tensors()) {
+      if (v.spec->role == WeightRole::kGamma) zeros += v.data[0] == 0.0f;
+    }
+    EXPECT_EQ(zeros > 0, deep);
+  }
 }
 
 TEST(Initialize, HeWhereAReluFollowsXavierElsewhere) {

@@ -134,7 +134,8 @@ TEST(ZeroResidual, TrainsWherePlainHeGoesNonFinite) {
     Bench bench;
     ASSERT_TRUE(bench.Start(g, {.batch = 24}).ok());
     bench.trainer.Initialize(
-        1, {.kernel = InitializerKind::kHeNormal, .zero_init_residual = zero});
+        1, {.kernel = InitializerKind::kHeNormal,
+            .zero_residual = zero ? ZeroResidual::kYes : ZeroResidual::kNo});
     const TestBatch data(kInput, 3, 24, 1);
     double first = 0, last = 0;
     bool finite = true;

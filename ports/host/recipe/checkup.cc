@@ -86,7 +86,8 @@ void Checkup::Run() {
     if (options_.only != 0 && options_.only != i + 1) continue;
     CheckResult result;
     result.number = i + 1;
-    (this->*kSteps[i])(&result);
+    const Step step = kSteps[i];
+    (this->*step)(&result);
     results_.push_back(result);
     if (told) told(results_.back());
     // With broken data the later steps would only repeat it.

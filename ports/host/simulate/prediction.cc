@@ -9,7 +9,7 @@ namespace {
 
 // What one phase adds.
 void AddPhase(const sim::DeviceProfile& device, const Job& job,
-              const JobPhase& phase, Prediction* p) {
+              const JobPhase& phase, DevicePrediction* p) {
   const Plan& plan = phase.plan;
   const uint32_t threads = plan.options.threads;
   const JobOptions& o = job.options;
@@ -68,10 +68,10 @@ void AddPhase(const sim::DeviceProfile& device, const Job& job,
 
 }  // namespace
 
-Prediction Predict(const sim::DeviceProfile& device, const Job& job,
-                   uint64_t limit) {
+DevicePrediction Predict(const sim::DeviceProfile& device, const Job& job,
+                         uint64_t limit) {
   const JobOptions& o = job.options;
-  Prediction p;
+  DevicePrediction p;
   p.limit = limit;
   p.arena = job.arena_bytes;
   p.outside = OutsideBytes(job).Total();

@@ -1,4 +1,4 @@
-// Prediction: what a job will take on another device, in bytes and seconds,
+// DevicePrediction: what a job will take on another device, in bytes and seconds,
 // known before it runs. Next: ports/sim/estimate.h (a step), memory_limit.h.
 #ifndef TEMPER_PORTS_HOST_SIMULATE_PREDICTION_H_
 #define TEMPER_PORTS_HOST_SIMULATE_PREDICTION_H_
@@ -11,7 +11,7 @@
 
 namespace temper::host {
 
-struct Prediction {
+struct DevicePrediction {
   uint64_t limit = 0, planned = 0;  // bytes
   uint64_t arena = 0, outside = 0;
   sim::Estimate step;       // a batch with its update
@@ -27,8 +27,8 @@ struct Prediction {
 };
 
 // `limit`: bytes that the job may take on the device, data included.
-Prediction Predict(const sim::DeviceProfile& device, const Job& job,
-                   uint64_t limit);
+DevicePrediction Predict(const sim::DeviceProfile& device, const Job& job,
+                         uint64_t limit);
 
 }  // namespace temper::host
 

@@ -51,6 +51,19 @@ double NumberOf(const SpecText& spec, const char* name, double absent) {
   return text == nullptr ? absent : Number(*text).value_or(absent);
 }
 
+// First weights, which a run that goes on has behind it. Branches began at zero
+// by default before that went by depth: both read as the bare name.
+std::string InitOf(const std::string& spec) {
+  SpecText text;
+  if (!SplitSpec(BriefSpec(spec, InitializerCatalogue()), &text).empty()) {
+    return spec;
+  }
+  std::erase_if(text.options, [](const auto& option) {
+    return option.name == "zero_residual" && option.value == "1";
+  });
+  return text.Text();
+}
+
 // False if the first version had no such schedule.
 bool ScheduleKnobs(const JobOptions& o, Knobs* k) {
   SpecText spec;
@@ -204,7 +217,7 @@ Json FingerprintJson(const JobOptions& o) {
                {"nesterov", k.nesterov},
                {"wd", k.wd},
                {"wd_all", k.wd_all},
-               {"init", BriefSpec(o.init, InitializerCatalogue())},
+               {"init", InitOf(o.init)},
                {"dropout", optional(o.dropout)},
                {"label_smoothing", optional(o.label_smoothing)},
                {"augment", o.augment},

@@ -56,7 +56,7 @@ InitializeOptions ReadInitializer(const std::string& spec) {
   const Choice choice =
       Read("--init", spec, InitializerCatalogue(), 0, &common);
   InitializeOptions options;
-  options.zero_init_residual = common.zero_residual != 0;
+  options.zero_residual = static_cast<ZeroResidual>(common.zero_residual);
   if (choice.kind == static_cast<uint32_t>(InitializerKind::kCount)) {
     return options;  // auto
   }

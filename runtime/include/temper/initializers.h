@@ -107,6 +107,16 @@ struct Initializer {
   }
 };
 
+// Whether residual branches start at zero: the gamma of the batch norm that closes a
+// branch, or the last convolution's weights where none does. A deep net then begins
+// as a shallow one; in a shallow one branches that have to grow first cost steps.
+enum class ZeroResidual : uint32_t {
+  kNo,
+  kYes,
+  kDeep,  // in nets of kDeepBranches branches and more
+};
+inline constexpr uint32_t kDeepBranches = 6;
+
 struct InitializeOptions {
   // Of dense and convolution weights. None: what the activation wants that
   // follows. Sigmoid, tanh and hard_sigmoid: Xavier normal; leaky_relu and
@@ -116,9 +126,7 @@ struct InitializeOptions {
   // The last weighted layer, if no activation follows it, starts with this standard
   // deviation and zero bias: the first loss is then near ln(classes).
   float head_std = 0.01f;
-  // A residual branch starts at zero: the gamma of the batch norm that closes
-  // it, or the last convolution's weights where none does.
-  bool zero_init_residual = true;
+  ZeroResidual zero_residual = ZeroResidual::kDeep;
 };
 
 // The inverse: InitializerCatalogue().Find(name) (registry.h).

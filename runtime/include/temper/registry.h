@@ -27,7 +27,7 @@ inline constexpr uint32_t kMaxParams = 192;  // bytes; a SizeList fits
 
 // Catalogue::common of initializers.
 struct InitializeCommon {
-  uint32_t zero_residual = 1;  // InitializeOptions::zero_init_residual
+  uint32_t zero_residual = 2;  // a ZeroResidual
 };
 
 struct Catalogue {
