@@ -22,7 +22,14 @@
 
 namespace temper::host {
 void CheckChoices(const StudyOptions& options) {
+  // Others are checked whole as options and specs.
+  constexpr std::string_view kOfTheJob[] = {"schedule", "augment", "freeze",
+                                            "model"};
   for (const Axis& axis : options.plan.axes) {
+    if (std::find(std::begin(kOfTheJob), std::end(kOfTheJob), axis.name) ==
+        std::end(kOfTheJob)) {
+      continue;
+    }
     for (const Values& probe : ProbesOf(options.plan.axes, axis, options.job)) {
       try {
         JobOptions job = WithValues(options.job, probe);

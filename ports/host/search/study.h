@@ -31,9 +31,9 @@ struct StudyOptions {
   std::string folder;    // empty: nothing is written
 };
 
-// Prepares a job with each choice of the axes and with both ends of their ranges,
-// at the fewest epochs of a trial, without training: kUsage, kNotFound, ... for one
-// that no trial can have. What one trial may not have, like memory, is left to it.
+// Prepares a job with each choice that data or epochs may contradict, at the fewest
+// epochs of a trial, without training: kUsage, kNotFound, ... for one that no trial
+// can have. What one trial may lack, like memory, is left to it.
 void CheckChoices(const StudyOptions& options);
 
 enum class StudyEnd : uint8_t {
