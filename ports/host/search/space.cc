@@ -183,7 +183,11 @@ void CheckAxis(const std::vector<Axis>& axes, const Axis& axis,
     WithField(job, FieldOf(axis.name), EndsOf(axis)[0]);
   }
   for (const Values& probe : probes) {
-    WithValues(job, probe);
+    try {
+      WithValues(job, probe);
+    } catch (const Failure& failure) {
+      FailAxis(failure, axis, probe);
+    }
     if (!check) continue;
     for (const auto& [option, value] : OptionsOf(job, probe)) {
       if (value.empty()) continue;
@@ -260,6 +264,12 @@ std::vector<Values> ProbesOf(const std::vector<Axis>& axes, const Axis& axis,
     }
   }
   return probes;
+}
+
+void FailAxis(const Failure& failure, const Axis& axis, const Values& probe) {
+  throw Failure(failure.kind,
+                fmt::format("--range: {} {}: {}", axis.name,
+                            Printable(probe.back().second), failure.message));
 }
 
 std::vector<Axis> ReadAxes(const std::string& names, const std::string& ranges,

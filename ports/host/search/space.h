@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "ports/host/base/failure.h"
 #include "ports/host/train/job.h"
 
 namespace temper::host {
@@ -75,6 +76,9 @@ using Values = std::vector<std::pair<std::string, std::string>>;
 // field of optimizers with each optimizer that has it.
 std::vector<Values> ProbesOf(const std::vector<Axis>& axes, const Axis& axis,
                              const JobOptions& job);
+// Throws the failure again with the axis and the value that it is of.
+[[noreturn]] void FailAxis(const Failure& failure, const Axis& axis,
+                           const Values& probe);
 // Without those that the trial has no use for: fields that its optimizer lacks.
 Values UsedValues(const JobOptions& job, const Values& values);
 // The job with these values. Another optimizer than the job's brings its own rate,

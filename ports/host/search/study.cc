@@ -42,9 +42,7 @@ void CheckChoices(const StudyOptions& options) {
             failure.kind == ErrorKind::kUnsupported) {
           continue;
         }
-        throw Failure(failure.kind, fmt::format("--range: {} {}: {}", axis.name,
-                                                Printable(probe.back().second),
-                                                failure.message));
+        FailAxis(failure, axis, probe);
       }
     }
   }
