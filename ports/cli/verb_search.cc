@@ -275,11 +275,18 @@ void AddTrials(const Study& study, const SearchPlan& plan, bool classes,
   table.more = "use --json";
 }
 
-// Of a search none of whose trials trained: as its first one.
-int CodeOfNone(const std::vector<TrialResult>& results) {
-  if (results.empty()) return kExitOk;
+// Of a search none of whose trials trained: the error of its first one.
+void AddErrorOfNone(const std::vector<TrialResult>& results, Report* report) {
   const TrialResult& first = results.front();
-  return first.failed.empty() ? kExitDiverged : ExitCodeOf(first.failure);
+  if (first.failed.empty()) {
+    report->Error(kExitDiverged,
+                  fmt::format("no trial trained: the first of {} diverged\n  "
+                              "Search lower rates: --range lr=LOW..HIGH",
+                              results.size()));
+  } else {
+    report->Error(ExitCodeOf(first.failure),
+                  "no trial trained: the first one: " + first.failed);
+  }
 }
 
 int Run(Cli& cli, const Arguments& a, Verb& verb) {
@@ -377,10 +384,11 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
       report.Next(TrainCommand(verb, job, OptionsOf(a.options, best->values)));
     }
   }
+  if (!stopped && best == nullptr && !study.results().empty()) {
+    AddErrorOfNone(study.results(), &report);
+  }
   const int code = cli.output.Print(report);
-  if (stopped) return ExitCodeOf(SessionEnd::kStopped);
-  return code == kExitOk && best == nullptr ? CodeOfNone(study.results())
-                                            : code;
+  return stopped ? ExitCodeOf(SessionEnd::kStopped) : code;
 }
 
 }  // namespace
