@@ -173,7 +173,7 @@ class Search(unittest.TestCase):
         self.assertTrue(all(t["diverged"] for t in document["trials"]))
 
     def test_one_process_in_a_folder(self):
-        words = [*self.job, "--epochs", 2000, "--out", self.tmp / "locked"]
+        words = [*self.job, "--epochs", 200000, "--out", self.tmp / "locked"]
         words.remove("--epochs"), words.remove(2)
         first = subprocess.Popen([cli_test.TEMPER, *map(str, words), "--workers", "2"], stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL)
@@ -193,10 +193,12 @@ class Search(unittest.TestCase):
                 return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
             except OSError:
                 return False
-        end = time.time() + 10
-        while any(alive(pid) for pid in workers):
-            self.assertLess(time.time(), end, "a worker still trains")
+        end = time.time() + 5
+        while (left := [pid for pid in workers if alive(pid)]) and time.time() < end:
             time.sleep(0.02)
+        for pid in left:
+            os.kill(int(pid), signal.SIGKILL)
+        self.assertEqual(left, [], "workers still train")
 
     def test_a_worker_that_is_killed(self):
         words = [*self.job[:3], "--epochs", 60, *self.job[5:], "--workers", 2, "--out", self.tmp / "shot", "--json"]
@@ -212,7 +214,8 @@ class Search(unittest.TestCase):
         self.assertFalse([t for t in json.loads(out)["trials"] if "failed" in t])
 
     def test_minutes(self):
-        words = ["--axes", "lr", "--range", "lr=0.01..0.1", "--trials", 24]
+        # Trials of small batches take longer: with two workers they do not end in the order of their numbers.
+        words = ["--axes", "batch", "--range", "batch=1..128", "--trials", 24]
         document = json.loads(self.search("minutes", *words, "--minutes", 1e-4, "--workers", 2).stdout)
         self.assertIs(document["finished"], False)
         self.assertEqual((document["trials_done"], document["trials_planned"]), (8, 24))
