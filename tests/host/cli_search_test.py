@@ -143,7 +143,13 @@ class Search(unittest.TestCase):
             self.assertIn(name, done.stderr)
         # Of halving every rung is as long as its warm-up.
         self.search("refused", "--axes", "schedule", "--range", "schedule=cosine?warmup=1e|constant", "--method", "halving", expect=64)
+        # Layers that a model does not have, and a warm-up that only small batches are long enough for.
+        run("train", "--model", "mlp?hidden=8", "--data", f"idx:{self.tmp}/data", "--epochs", 1, "--out", self.tmp / "base")
+        run("search", self.tmp / "base", f"idx:{self.tmp}/data?val=0.3", "--finetune", "--axes", "freeze", "--range",
+            "freeze=none|nolayer", "--out", self.tmp / "refused", expect=78)
         self.assertFalse((self.tmp / "refused").exists())
+        few = self.search("warm", "--axes", "schedule,batch", "--range", "schedule=cosine?warmup=20,batch=8..64", "--trials", 8)
+        self.assertIn("usage", {t.get("failure") for t in json.loads(few.stdout)["trials"]})
 
     def test_trials_that_fail(self):
         words = ["--axes", "model", "--range", "model=mlp?hidden=2000|mlp?hidden=4,4", "--arena", "64KiB", "--trials", 8]

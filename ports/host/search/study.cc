@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <new>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -21,29 +22,64 @@
 #include "ports/host/recipe/trial.h"
 
 namespace temper::host {
+namespace {
+
+// Why a job with these values cannot be prepared.
+std::optional<Failure> FailureOf(const StudyOptions& options,
+                                 const Values& values) {
+  try {
+    JobOptions job = WithValues(options.job, values);
+    job.epochs = RungEpochs(options.plan).front();
+    PrepareJob(job);
+    return {};
+  } catch (const Failure& failure) {
+    return failure;
+  }
+}
+
+// True for what a trial with other values may not have. `models`: the search has
+// several, of which one may lack layers, or have a batch norm.
+bool DependsOnOthers(ErrorKind kind, bool models) {
+  return kind == ErrorKind::kDoesNotFit || kind == ErrorKind::kUnsupported ||
+         (models && kind == ErrorKind::kConfiguration);
+}
+
+}  // namespace
+
 void CheckChoices(const StudyOptions& options) {
   // Others are checked whole as options and specs.
   constexpr std::string_view kOfTheJob[] = {"schedule", "augment", "freeze",
                                             "model"};
-  for (const Axis& axis : options.plan.axes) {
+  const std::vector<Axis>& axes = options.plan.axes;
+  const auto find = [&](const char* name) {
+    return std::find_if(axes.begin(), axes.end(),
+                        [&](const Axis& a) { return a.name == name; });
+  };
+  const auto batch = find("batch");
+  const bool models = find("model") != axes.end();
+  for (const Axis& axis : axes) {
     if (std::find(std::begin(kOfTheJob), std::end(kOfTheJob), axis.name) ==
         std::end(kOfTheJob)) {
       continue;
     }
     for (const Values& probe : ProbesOf(options.plan.axes, axis, options.job)) {
-      try {
-        JobOptions job = WithValues(options.job, probe);
-        job.epochs = RungEpochs(options.plan).front();
-        PrepareJob(job);
-      } catch (const Failure& failure) {
-        // Of these it depends on the other values.
-        if (failure.kind == ErrorKind::kDoesNotFit ||
-            failure.kind == ErrorKind::kConfiguration ||
-            failure.kind == ErrorKind::kUnsupported) {
-          continue;
-        }
-        FailAxis(failure, axis, probe);
+      // Small batches have more steps, which a warm-up may need.
+      std::vector<Values> tries = {probe};
+      if (batch != axes.end()) {
+        tries.push_back(probe);
+        tries.back().insert(tries.back().begin(),
+                            {batch->name, ValueAt(*batch, 0)});
       }
+      std::optional<Failure> failed;
+      for (const Values& values : tries) {
+        const std::optional<Failure> failure = FailureOf(options, values);
+        if (!failure || DependsOnOthers(failure->kind, models)) {
+          failed.reset();
+          break;
+        }
+        if (!failed) failed = failure;
+      }
+      if (failed) FailAxis(*failed, axis, probe);
     }
   }
 }
