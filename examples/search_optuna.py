@@ -4,6 +4,7 @@
     search_optuna.py TRIALS temper search MODEL DATA [options]
 """
 import json
+import math
 import subprocess
 import sys
 
@@ -17,6 +18,7 @@ tell = subprocess.Popen([*command, "--tell"], stdin=subprocess.PIPE, stdout=subp
 
 def objective(trial):
     values = {a["axis"]: trial.suggest_categorical(a["axis"], a["choices"]) if "choices" in a else
+              trial.suggest_int(a["axis"], math.ceil(a["low"]), int(a["high"]), log=True) if a["scale"] == "powers of 2" else
               trial.suggest_float(a["axis"], a["low"], a["high"], log=a["scale"] != "linear") for a in axes}
     print(json.dumps({"values": values}), file=tell.stdin, flush=True)
     return json.loads(tell.stdout.readline())["score"]

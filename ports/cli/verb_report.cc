@@ -54,6 +54,7 @@ int Run(Cli& cli, const Arguments& a) {
   std::vector<RunData> runs;
   Report report(cli.verb);
   const ReportPage page = MakePage(a, &runs, &report);
+  report.Notes(page.notes);
   const std::string out = !a.out.empty()       ? a.out
                           : a.runs.size() == 1 ? a.runs[0] + "/report.html"
                                                : "report.html";

@@ -9,6 +9,7 @@
 
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
+#include "ports/cli/job_options.h"
 #include "ports/cli/messages.h"
 #include "ports/cli/recipe_options.h"
 #include "ports/cli/report_text.h"
@@ -24,6 +25,7 @@ namespace temper::host {
 namespace {
 
 constexpr uint64_t kMostTokens = 1000;  // of a line that is told
+constexpr size_t kMostLine = 64 << 10;  // its characters
 
 struct Arguments {
   JobOptions options;
@@ -73,11 +75,33 @@ std::string ValuesText(const Values& values) {
   return text.empty() ? "the options as they were given" : text;
 }
 
+// What train's options of that name say against a value.
+OptionCheck CheckOfTrain(Cli& cli) {
+  struct Train {
+    JobOptions options;
+    Verb verb = Verb("train", "", {});
+  };
+  auto train = std::make_shared<Train>();
+  AddJobOptions(cli, train->verb, &train->options);
+  return [train](const std::string& option, const std::string& value) {
+    return train->verb.At(option).set(value);
+  };
+}
+
 // The study of the arguments: data in memory, axes with their ranges.
-StudyOptions Prepare(const Arguments& a, std::vector<std::string>* notes) {
+StudyOptions Prepare(Cli& cli, const Arguments& a,
+                     std::vector<std::string>* notes) {
   StudyOptions study;
   study.job = a.options;
   if (study.job.lr == 0.0) study.job.lr = DefaultRate(study.job);
+  // What is wrong with them is said before anything is read.
+  const OptionCheck check = CheckOfTrain(cli);
+  study.plan.axes = ReadAxes(a.axes, a.ranges, study.job, {}, check);
+  study.plan.method = MethodOf(a.method);
+  study.plan.trials = a.trials;
+  study.plan.epochs = a.options.epochs;
+  study.plan.seed = a.options.seed;
+  if (!a.ask && !a.tell) CheckPlan(study.plan);
   Job whole = PrepareJob(study.job);
   *notes = whole.data.train.notes;
   notes->insert(notes->end(), whole.notes.begin(), whole.notes.end());
@@ -91,6 +115,7 @@ StudyOptions Prepare(const Arguments& a, std::vector<std::string>* notes) {
   }
   study.job.samples = [data] { return *data; };
   study.classes = models::IsClassifier(whole.info.graph);
+  CheckChoices(study);
   std::optional<double> suggested;
   const bool ranged = a.ranges.find("lr=") != a.ranges.npos;
   const bool searched = a.axes.empty() || a.axes.find("lr") != a.axes.npos;
@@ -106,18 +131,13 @@ StudyOptions Prepare(const Arguments& a, std::vector<std::string>* notes) {
       suggested = found.curve.suggestion;
     }
   }
-  study.plan.axes = ReadAxes(a.axes, a.ranges, study.job, suggested);
-  study.plan.method = MethodOf(a.method);
-  study.plan.trials = a.trials;
-  study.plan.epochs = a.options.epochs;
-  study.plan.seed = a.options.seed;
+  study.plan.axes = ReadAxes(a.axes, a.ranges, study.job, suggested, check);
   study.workers = a.workers;
   study.seconds = a.minutes * 60;
   return study;
 }
 
-int Ask(Cli& cli, const StudyOptions& study) {
-  (void)cli;
+int Ask(const StudyOptions& study) {
   for (const Axis& axis : study.plan.axes) {
     PrintResult(JsonLine(AxisValue(axis)) + "\n");
   }
@@ -157,7 +177,7 @@ Values ReadValues(const std::string& line, const SearchPlan& plan) {
     } else if (v.kind() == Value::Kind::kNumber ||
                v.kind() == Value::Kind::kUnsigned ||
                v.kind() == Value::Kind::kSigned) {
-      text = FourDigits(v.AsDouble());
+      text = ValueText(*axis, v.AsDouble());
     }
     if (!IsValue(*axis, text)) {
       Fail(ErrorKind::kBadData, "standard input: outside the range",
@@ -168,17 +188,61 @@ Values ReadValues(const std::string& line, const SearchPlan& plan) {
   return values;
 }
 
-int Tell(Cli& cli, const StudyOptions& options) {
-  (void)cli;
+// Reads a line of bounded length. False at the end of the input.
+bool ReadLine(std::streambuf& from, std::string* line) {
+  using Traits = std::streambuf::traits_type;
+  line->clear();
+  for (;;) {
+    const Traits::int_type c = from.sbumpc();
+    if (Traits::eq_int_type(c, Traits::eof())) return !line->empty();
+    if (Traits::to_char_type(c) == '\n') return true;
+    if (line->size() == kMostLine) {
+      Fail(ErrorKind::kBadData, "standard input",
+           Printable(std::string_view(*line).substr(0, 64)),
+           fmt::format("a line is longer than {} KiB", kMostLine >> 10),
+           "A line is {\"values\": {\"lr\": 0.01}}");
+    }
+    line->push_back(Traits::to_char_type(c));
+  }
+}
+
+int Tell(const StudyOptions& options) {
   Study study(options);
   std::string line;
-  while (std::getline(std::cin, line)) {
+  while (ReadLine(*std::cin.rdbuf(), &line)) {
     if (line.empty()) continue;
     const TrialResult result = study.Tell(ReadValues(line, options.plan));
     PrintResult(JsonLine(ResultValue(result)) + "\n");
     if (!FlushResults()) break;
   }
   return kExitOk;
+}
+
+// What a search alone has a use for.
+void RefuseOfSearches(const Cli& cli, Verb& verb, const Arguments& a) {
+  const char* const what = a.ask ? "--ask" : "--tell";
+  static constexpr std::pair<const char*, const char*> kOthers[] = {
+      {"--out", "the folder of a search: nothing is written here"},
+      {"--trials", "how many trials a search has: who asks decides that"},
+      {"--method", "how a search chooses values: who asks does that"},
+      {"--minutes", "when a search ends: who asks decides that"},
+      {"--workers",
+       "trials of a search side by side: here they come one by "
+       "one"}};
+  const auto refuse = [&](const char* name, const char* why) {
+    Fail(ErrorKind::kUsage, fmt::format("{} with {}", name, what), "",
+         fmt::format("it is {}", why), fmt::format("Leave out {}", name));
+  };
+  for (const auto& [name, why] : kOthers) {
+    if (verb.At(name).given()) refuse(name, why);
+  }
+  if (cli.output.json) {
+    refuse("--json", "the report of a search: here every line is JSON");
+  }
+}
+
+std::string FirstLine(const std::string& text) {
+  return text.substr(0, text.find('\n'));
 }
 
 void AddTrials(const Study& study, const SearchPlan& plan, bool classes,
@@ -196,9 +260,10 @@ void AddTrials(const Study& study, const SearchPlan& plan, bool classes,
   constexpr size_t kMostRows = 20;
   for (const TrialResult& r : sorted) {
     std::vector<Value> row = {r.number, r.epochs};
-    row.push_back(r.diverged ? Value("diverged")
-                  : classes  ? Value(r.val_accuracy)
-                             : Value(r.val_loss));
+    row.push_back(!r.failed.empty() ? Value("failed")
+                  : r.diverged      ? Value("diverged")
+                  : classes         ? Value(r.val_accuracy)
+                                    : Value(r.val_loss));
     for (const Axis& axis : plan.axes) {
       const auto at = std::find_if(
           r.values.begin(), r.values.end(),
@@ -208,6 +273,20 @@ void AddTrials(const Study& study, const SearchPlan& plan, bool classes,
     table.Add(std::move(row), table.rows.size() < kMostRows);
   }
   table.more = "use --json";
+}
+
+// Of a search none of whose trials trained: the error of its first one.
+void AddErrorOfNone(const std::vector<TrialResult>& results, Report* report) {
+  const TrialResult& first = results.front();
+  if (first.failed.empty()) {
+    report->Error(kExitDiverged,
+                  fmt::format("no trial trained: the first of {} diverged\n  "
+                              "Search lower rates: --range lr=LOW..HIGH",
+                              results.size()));
+  } else {
+    report->Error(ExitCodeOf(first.failure),
+                  "no trial trained: the first one: " + first.failed);
+  }
 }
 
 int Run(Cli& cli, const Arguments& a, Verb& verb) {
@@ -220,11 +299,12 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   if (a.ask && a.tell) {
     Fail(ErrorKind::kUsage, "--ask", "", "--tell does something else", "");
   }
+  if (a.ask || a.tell) RefuseOfSearches(cli, verb, a);
   ChooseTarget(a.options.target);
   std::vector<std::string> notes;
-  StudyOptions options = Prepare(a, &notes);
-  if (a.ask) return Ask(cli, options);
-  if (a.tell) return Tell(cli, options);
+  StudyOptions options = Prepare(cli, a, &notes);
+  if (a.ask) return Ask(options);
+  if (a.tell) return Tell(options);
   options.folder = a.options.out.empty() ? "runs/search" : a.options.out;
   RunReporter reporter(a.quiet);
   Study study(options);
@@ -243,7 +323,8 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   }
   study.on_trial = [&](const TrialResult& r) {
     say(fmt::format("trial {:3}  {}  {}", r.number,
-                    r.diverged ? std::string("diverged")
+                    !r.failed.empty() ? "failed: " + FirstLine(r.failed)
+                    : r.diverged      ? std::string("diverged")
                     : options.classes
                         ? fmt::format("{:.2f} %", 100 * r.val_accuracy)
                         : fmt::format("loss {:.4f}", r.val_loss),
@@ -255,8 +336,10 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
                     RoundText(plan, round, study.results(), next)));
   };
   study.stop = [&] { return reporter.StopRequested(); };
-  const bool finished = study.Run();
-  reporter.Release(finished ? SessionEnd::kFinished : SessionEnd::kStopped);
+  const StudyEnd end = study.Run();
+  const bool finished = end == StudyEnd::kFinished;
+  const bool stopped = end == StudyEnd::kStopped;
+  reporter.Release(stopped ? SessionEnd::kStopped : SessionEnd::kFinished);
 
   Report report(cli.verb);
   AddTrials(study, plan, options.classes, &report);
@@ -266,8 +349,13 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   report.Data("finished", finished);
   report.Fact("run", "folder", options.folder, kVerbatim);
   report.Data("counted_epochs", study.counted_epochs());
+  report.Data("trials_done", study.trials());
+  report.Data("trials_planned", study.planned());
   report.Text("trials",
-              fmt::format("{}, {} epochs in all", study.results().size(),
+              fmt::format("{}, {} epochs in all",
+                          finished ? fmt::format("{}", study.trials())
+                                   : fmt::format("{} of {}", study.trials(),
+                                                 study.planned()),
                           study.counted_epochs()));
   Value trials = Value::array();
   for (const TrialResult& r : study.results()) trials.push_back(ResultValue(r));
@@ -278,16 +366,36 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   report.Data("best", best == nullptr ? Value() : ResultValue(*best));
   AddMachine(a.options.threads, &report);
   report.Notes(notes);
+  report.Notes(study.notes());
+  if (end == StudyEnd::kTimeUp) {
+    report.Note(fmt::format(
+        "--minutes ended it after {} of {} trials; the same command goes on",
+        study.trials(), study.planned()));
+  }
+  const auto failed = [](const TrialResult& r) { return !r.failed.empty(); };
+  if (const auto first =
+          std::find_if(study.results().begin(), study.results().end(), failed);
+      first != study.results().end()) {
+    report.Note(fmt::format(
+        "{} trials failed; the first of them, trial {}: {}",
+        std::count_if(study.results().begin(), study.results().end(), failed),
+        first->number, FirstLine(first->failed)));
+  }
   if (best != nullptr) {
     report.Text("best", fmt::format("trial {}: {}", best->number,
                                     ValuesText(best->values)));
-    if (finished) {
-      report.Next(TrainCommand(cli, verb, a.options,
-                               OptionsOf(a.options, best->values)));
+    if (!stopped) {
+      JobOptions job = a.options;
+      job.model = WithValues(a.options, best->values).model;
+      report.Next(
+          TrainCommand(cli, verb, job, OptionsOf(a.options, best->values)));
     }
   }
+  if (!stopped && best == nullptr && !study.results().empty()) {
+    AddErrorOfNone(study.results(), &report);
+  }
   const int code = cli.output.Print(report);
-  return finished ? code : ExitCodeOf(SessionEnd::kStopped);
+  return stopped ? ExitCodeOf(SessionEnd::kStopped) : code;
 }
 
 }  // namespace

@@ -168,7 +168,10 @@ class Documents(Case):
         yield 0, ["simulate", *job, "--device", "pi-4", "--no-run"]
         yield 0, ["simulate", *job, "--device", "pi-4", "--dry-run"]
         yield 0, ["simulate", *job, "--device", "pi-4", "--plot-schedule"]
-        yield 0, ["search", *job, "--trials", 3, "--range", "lr=0.01..0.1", "--out", tmp / "json-search"]
+        yield 0, ["search", *job, "--trials", 5, "--range", "lr=0.01..0.1,model=mlp?hidden=2000|mlp?hidden=8", "--arena", "512KiB",
+                  "--out", tmp / "json-search"]
+        yield 12, ["search", *job[:-1], 3, "--trials", 2, "--lr", 1e6, "--axes", "lr", "--range", "lr=1e5..1e6", "--out",
+                   tmp / "json-search-none"]
         yield 0, ["report", tmp / "json-search"]
         yield 0, ["report", folder, "--svg", tmp / "json-svg"]
         yield 0, ["list"]

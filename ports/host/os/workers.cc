@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +27,8 @@ struct Worker {
   uint32_t item = 0;
   pid_t process = -1;
   int pipe = -1;
-  std::string text;  // what it has said
+  std::string text;    // what it has said
+  bool again = false;  // one before it was killed
 };
 
 // First character of what a worker says: a result, or the number of a kind of
@@ -60,12 +64,21 @@ void WriteAll(int to, const std::string& text) {
   _exit(0);  // without the caller's buffers and destructors
 }
 
-Worker Start(uint32_t item, const std::vector<Worker>& others,
+// A caller that is killed does not leave its workers behind.
+void EndWith([[maybe_unused]] pid_t caller) {
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != caller) _exit(0);  // it has ended already
+#endif
+}
+
+Worker Start(uint32_t item, bool again, const std::vector<Worker>& others,
              const std::function<std::string(uint32_t)>& work) {
   int ends[2];
   if (pipe(ends) != 0) {
     Fail(ErrorKind::kIo, "cannot make a pipe", "", std::strerror(errno), "");
   }
+  const pid_t caller = getpid();
   const pid_t process = fork();
   if (process < 0) {
     const int error = errno;
@@ -75,19 +88,31 @@ Worker Start(uint32_t item, const std::vector<Worker>& others,
          "Use --workers 1");
   }
   if (process == 0) {
+    EndWith(caller);
     close(ends[0]);
     for (const Worker& other : others) close(other.pipe);
     Work(item, ends[1], work);
   }
   close(ends[1]);
-  return {item, process, ends[0], ""};
+  return {item, process, ends[0], "", again};
 }
 
-void End(Worker& worker, bool kill_it) {
+// Returns the signal that ended it, or 0.
+int End(Worker& worker, bool kill_it) {
   if (kill_it) kill(worker.process, SIGKILL);
   close(worker.pipe);
-  while (waitpid(worker.process, nullptr, 0) < 0 && errno == EINTR) {
+  int status = 0;
+  while (waitpid(worker.process, &status, 0) < 0) {
+    if (errno != EINTR) return 0;
   }
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+// A fault of the program, where others mean that somebody ended it.
+bool IsCrash(int signal) {
+  return signal == 0 || signal == SIGSEGV || signal == SIGBUS ||
+         signal == SIGILL || signal == SIGFPE || signal == SIGABRT ||
+         signal == SIGSYS;
 }
 
 }  // namespace
@@ -95,7 +120,8 @@ void End(Worker& worker, bool kill_it) {
 bool RunInProcesses(uint32_t count, uint32_t workers,
                     const std::function<std::string(uint32_t)>& work,
                     const std::function<void(uint32_t, std::string)>& done,
-                    const std::function<bool()>& stop) {
+                    const std::function<bool()>& stop,
+                    const std::function<void(uint32_t)>& lost) {
   std::vector<Worker> active;
   const auto end_all = [&] {
     for (Worker& worker : active) End(worker, true);
@@ -110,7 +136,7 @@ bool RunInProcesses(uint32_t count, uint32_t workers,
         return false;
       }
       while (!failed && next < count && active.size() < workers) {
-        active.push_back(Start(next, active, work));
+        active.push_back(Start(next, false, active, work));
         ++next;
       }
       if (active.empty()) break;
@@ -130,15 +156,27 @@ bool RunInProcesses(uint32_t count, uint32_t workers,
         if (n > 0 || (n < 0 && errno == EINTR)) continue;
         Worker worker = std::move(active[i]);
         active.erase(active.begin() + static_cast<ptrdiff_t>(i));
-        End(worker, false);
-        if (!worker.text.empty() && worker.text[0] == kDone) {
+        const int signal = End(worker, false);
+        // A text without its end is of one that was killed while it wrote.
+        const bool killed = signal != 0 && !IsCrash(signal);
+        if (killed && !worker.again) {
+          if (!failed) {
+            active.push_back(Start(worker.item, true, active, work));
+          }
+        } else if (killed && lost) {
+          lost(worker.item);
+        } else if (!killed && !worker.text.empty() && worker.text[0] == kDone) {
           done(worker.item, worker.text.substr(1));
         } else if (!failed) {
           failed = std::make_exception_ptr(
-              worker.text.empty()
+              killed ? Failure(ErrorKind::kDoesNotFit,
+                               "a worker was killed twice: for want of memory? "
+                               "Use fewer --workers")
+              : worker.text.empty()
                   ? Failure(ErrorKind::kBug,
-                            "a worker ended without a result: was it killed "
-                            "for want of memory? Use fewer --workers")
+                            fmt::format("a worker ended without a result "
+                                        "(signal {})",
+                                        signal))
                   : Failure(static_cast<ErrorKind>(worker.text[0] - 'a'),
                             worker.text.substr(1)));
         }

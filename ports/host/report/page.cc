@@ -429,7 +429,7 @@ ReportPage RunPage(const RunData& run,
   body += HtmlSection("Weights", Weights(run));
   body += HtmlSection("Configuration", Configuration(run));
   body += HtmlSection("Environment", Environment(run));
-  return {HtmlPage("temper: " + run.path, body), charts.Take()};
+  return {HtmlPage("temper: " + run.path, body), charts.Take(), {}};
 }
 
 ReportPage ComparisonPage(const std::vector<RunData>& runs) {
@@ -489,7 +489,7 @@ ReportPage ComparisonPage(const std::vector<RunData>& runs) {
   body += HtmlSection("Curves", charts.Grid());
   body += HtmlSection("What differs", HtmlTable(differences));
   return {HtmlPage(fmt::format("temper: {} runs", runs.size()), body),
-          charts.Take()};
+          charts.Take(), {}};
 }
 
 }  // namespace temper::host

@@ -22,6 +22,7 @@ struct NamedSvg {
 struct ReportPage {
   std::string html;
   std::vector<NamedSvg> pictures;  // all charts of the page
+  std::vector<std::string> notes;  // for whoever asked for it; on the page, too
 };
 
 // `evaluation`: nothing, with the reason in `why_not`.

@@ -77,7 +77,7 @@ std::string Scatter(const std::vector<TrialResult>& results,
   for (const TrialResult& r : results) last = std::max(last, r.round);
   for (const TrialResult& r : results) {
     const std::string* const value = ValueOf(r, axis);
-    if (value == nullptr || r.diverged) continue;
+    if (value == nullptr || !r.Trained()) continue;
     const double x =
         numbers ? *NumberOf(*value)
                 : 1.0 + static_cast<double>(
@@ -102,8 +102,9 @@ std::string Curve(const TrialResult& r, bool accuracy) {
   SvgChart chart;
   chart.title =
       fmt::format("trial {}: {}", r.number,
-                  accuracy ? fmt::format("{:.2f} %", 100 * r.val_accuracy)
-                           : fmt::format("loss {:.4f}", r.val_loss));
+                  !r.Trained() ? std::string("diverged")
+                  : accuracy   ? fmt::format("{:.2f} %", 100 * r.val_accuracy)
+                               : fmt::format("loss {:.4f}", r.val_loss));
   for (const auto& [name, value] : r.values) {
     chart.x_label +=
         fmt::format("{}{} {}", chart.x_label.empty() ? "" : ", ", name, value);
@@ -133,7 +134,8 @@ bool IsSearch(const std::string& folder) {
 }
 
 ReportPage SearchPage(const std::string& folder) {
-  std::vector<TrialResult> results = ReadResults(folder);
+  SearchFile file = ReadSearch(folder);
+  std::vector<TrialResult> results = std::move(file.results);
   std::sort(results.begin(), results.end(), IsBetter);
   // Of classes the score is the accuracy, of values the negative loss.
   const bool accuracy =
@@ -141,23 +143,30 @@ ReportPage SearchPage(const std::string& folder) {
                   [](const TrialResult& r) { return r.score > 0; });
   const std::vector<std::string> axes = AxesOf(results);
   ReportPage page;
+  page.notes = std::move(file.notes);
   std::string body = "<h1>" + Escaped(folder) + "</h1>";
   uint64_t epochs = 0;
-  size_t diverged = 0;
-  for (const TrialResult& r : results)
-    epochs += r.epochs, diverged += r.diverged;
+  size_t diverged = 0, failed = 0;
+  for (const TrialResult& r : results) {
+    if (r.failed.empty()) epochs += r.epochs;
+    diverged += r.diverged;
+    failed += !r.failed.empty();
+  }
   std::vector<std::pair<std::string, std::string>> cards = {
       {"trainings", fmt::format("{}", results.size())},
       {"epochs", fmt::format("{}", epochs)},
       {"diverged", fmt::format("{}", diverged)}};
-  if (!results.empty()) {
-    const TrialResult& best = results.front();
+  if (failed > 0) cards.push_back({"failed", fmt::format("{}", failed)});
+  if (const TrialResult* const best = BestOf(results)) {
     cards.insert(cards.begin(),
                  {"best, on validation data",
-                  accuracy ? fmt::format("{:.2f} %", 100 * best.val_accuracy)
-                           : fmt::format("{:.4f}", best.val_loss)});
+                  accuracy ? fmt::format("{:.2f} %", 100 * best->val_accuracy)
+                           : fmt::format("{:.4f}", best->val_loss)});
   }
   body += HtmlCards(cards);
+  for (const std::string& note : page.notes) {
+    body += "<p>" + Escaped(note) + "</p>";
+  }
   std::vector<std::string> parts;
   for (const std::string& axis : axes) {
     std::string svg = Scatter(results, axis, accuracy);
@@ -180,9 +189,10 @@ ReportPage SearchPage(const std::string& folder) {
     const TrialResult& r = results[i];
     std::vector<std::string> row = {
         fmt::format("{}", r.number), fmt::format("{}", r.epochs),
-        r.diverged ? std::string("diverged")
-        : accuracy ? fmt::format("{:.2f} %", 100 * r.val_accuracy)
-                   : fmt::format("{:.4f}", r.val_loss)};
+        !r.failed.empty() ? "failed: " + r.failed
+        : r.diverged      ? std::string("diverged")
+        : accuracy        ? fmt::format("{:.2f} %", 100 * r.val_accuracy)
+                          : fmt::format("{:.4f}", r.val_loss)};
     for (const std::string& axis : axes) {
       const std::string* const value = ValueOf(r, axis);
       row.push_back(value == nullptr ? "-" : *value);

@@ -11,7 +11,7 @@ namespace temper::host {
 
 // True if the folder is that of a search.
 bool IsSearch(const std::string& folder);
-// kNotFound, kBadData as ReadResults.
+// kNotFound, kBadData as ReadSearch.
 ReportPage SearchPage(const std::string& folder);
 
 }  // namespace temper::host

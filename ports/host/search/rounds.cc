@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "temper/random.h"
 
@@ -23,16 +25,6 @@ constexpr double kWidths[] = {1.0, 0.4, 0.15};
 uint32_t TrialsOfRound(const SearchPlan& plan, uint32_t round) {
   const uint32_t first = round * kRoundTrials;
   return std::min(kRoundTrials, plan.trials - first);
-}
-
-// Halving: epochs of each rung, ascending, without doubles.
-std::vector<uint32_t> RungEpochs(const SearchPlan& plan) {
-  std::vector<uint32_t> rungs;
-  for (const uint32_t part : {9u, 3u, 1u}) {
-    const uint32_t epochs = std::max(1u, plan.epochs / part);
-    if (rungs.empty() || rungs.back() != epochs) rungs.push_back(epochs);
-  }
-  return rungs;
 }
 
 double Unit(uint64_t seed, uint32_t a, uint32_t b, uint32_t stream) {
@@ -54,40 +46,55 @@ std::vector<uint32_t> Shuffled(uint64_t seed, uint32_t n, uint32_t round,
   return order;
 }
 
-// Points on each axis of a grid: as many as fit the trials.
-std::vector<uint32_t> GridSizes(const SearchPlan& plan) {
+// Combinations of the choices alone.
+uint64_t Choices(const std::vector<Axis>& axes) {
+  uint64_t all = 1;
+  for (const Axis& axis : axes) {
+    if (axis.IsNumber()) continue;
+    const uint64_t n = std::max<size_t>(1, axis.choices.size());
+    all = all > UINT32_MAX / n ? UINT32_MAX : all * n;
+  }
+  return all;
+}
+
+// Points on each axis of a grid of at most `most` combinations: as many as fit,
+// the same on all numbers, one more on the first ones where that fits, too.
+std::vector<uint32_t> GridSizes(const std::vector<Axis>& axes, uint64_t most) {
   std::vector<uint32_t> sizes;
-  uint64_t left = plan.trials;
-  uint32_t numbers = 0;
-  for (const Axis& axis : plan.axes) {
-    sizes.push_back(axis.IsNumber() ? 0
+  for (const Axis& axis : axes) {
+    sizes.push_back(axis.IsNumber() ? 1
                                     : static_cast<uint32_t>(std::max<size_t>(
                                           1, axis.choices.size())));
-    if (axis.IsNumber()) {
-      ++numbers;
-    } else {
-      left /= sizes.back();
-    }
   }
-  uint32_t points = 1;
-  const auto fits = [&](uint32_t n) {
-    double all = 1;
-    for (uint32_t i = 0; i < numbers; ++i) all *= n;
-    return all <= static_cast<double>(left);
-  };
-  while (numbers != 0 && fits(points + 1)) ++points;
-  for (uint32_t& size : sizes) {
-    if (size == 0) size = points;
+  uint64_t all = Choices(axes);
+  for (bool grown = true; grown;) {
+    grown = false;
+    uint64_t next = all;
+    std::vector<uint32_t> larger = sizes;
+    for (size_t a = 0; a < axes.size(); ++a) {
+      if (!axes[a].IsNumber() || sizes[a] >= ValueCount(axes[a])) continue;
+      const uint64_t with = next / sizes[a] * (sizes[a] + 1);
+      if (with > most) {
+        grown = false;
+        break;
+      }
+      next = with;
+      ++larger[a];
+      grown = true;
+    }
+    sizes = larger;
+    all = next;
   }
   return sizes;
 }
 
 std::vector<TrialTask> GridTasks(const SearchPlan& plan) {
-  const std::vector<uint32_t> sizes = GridSizes(plan);
+  const std::vector<uint32_t> sizes =
+      GridSizes(plan.axes, std::max(1u, plan.trials) - 1);
   uint64_t count = 1;
   for (const uint32_t size : sizes) count *= size;
   std::vector<TrialTask> tasks;
-  for (uint64_t i = 0; i < std::min<uint64_t>(count, plan.trials); ++i) {
+  for (uint64_t i = 0; i < count; ++i) {
     TrialTask task;
     task.number = static_cast<uint32_t>(i) + 1;
     task.epochs = plan.epochs;
@@ -108,19 +115,72 @@ std::vector<TrialTask> GridTasks(const SearchPlan& plan) {
   return tasks;
 }
 
+double NumberIn(const std::string& value) {
+  double number = 0;
+  std::from_chars(value.data(), value.data() + value.size(), number);
+  return number;
+}
+
 }  // namespace
 
+std::vector<uint32_t> RungEpochs(const SearchPlan& plan) {
+  if (plan.method != SearchMethod::kHalving) return {plan.epochs};
+  std::vector<uint32_t> rungs;
+  for (const uint32_t part : {9u, 3u, 1u}) {
+    const uint32_t epochs = std::max(1u, plan.epochs / part);
+    if (rungs.empty() || rungs.back() != epochs) rungs.push_back(epochs);
+  }
+  return rungs;
+}
+
+void CheckPlan(const SearchPlan& plan) {
+  if (plan.method != SearchMethod::kGrid) return;
+  const uint64_t needed = Choices(plan.axes) + 1;
+  if (needed <= plan.trials) return;
+  Fail(ErrorKind::kUsage, "--method grid",
+       fmt::format("--trials {}", plan.trials),
+       fmt::format(
+           "every combination of the choices and the job as it was given "
+           "are {}{} trials",
+           needed > UINT32_MAX ? "more than " : "",
+           std::min<uint64_t>(needed, UINT32_MAX)),
+       needed > UINT32_MAX
+           ? "Leave out axes or choices"
+           : fmt::format("Use --trials {}, or leave out axes or choices",
+                         needed));
+}
+
 bool IsBetter(const TrialResult& a, const TrialResult& b) {
+  const auto state = [](const TrialResult& r) {
+    return r.Trained() ? 0 : r.failed.empty() ? 1 : 2;
+  };
+  if (state(a) != state(b)) return state(a) < state(b);
   if (a.rung != b.rung) return a.rung > b.rung;
   if (a.score != b.score) return a.score > b.score;
-  if (a.diverged != b.diverged) return b.diverged;
   if (a.val_loss != b.val_loss) return a.val_loss < b.val_loss;
   return a.number < b.number;
 }
 
+std::vector<TrialResult> TrainedOnes(const std::vector<TrialResult>& results) {
+  std::set<uint32_t> bad;
+  for (const TrialResult& r : results) {
+    if (!r.Trained()) bad.insert(r.number);
+  }
+  std::vector<TrialResult> trained;
+  for (const TrialResult& r : results) {
+    if (bad.count(r.number) == 0) trained.push_back(r);
+  }
+  return trained;
+}
+
 const TrialResult* BestOf(const std::vector<TrialResult>& results) {
+  std::set<uint32_t> bad;
+  for (const TrialResult& r : results) {
+    if (!r.Trained()) bad.insert(r.number);
+  }
   const TrialResult* best = nullptr;
   for (const TrialResult& r : results) {
+    if (bad.count(r.number) != 0) continue;
     if (best == nullptr || IsBetter(r, *best)) best = &r;
   }
   return best;
@@ -136,10 +196,7 @@ std::vector<Axis> AxesOfRound(const SearchPlan& plan, uint32_t round,
   const uint32_t rounds = RoundCount(plan);
   const uint32_t stage =
       plan.method == SearchMethod::kGrid ? 0 : std::min(2u, round * 3 / rounds);
-  std::vector<TrialResult> best;
-  for (const TrialResult& r : earlier) {
-    if (!r.diverged) best.push_back(r);
-  }
+  std::vector<TrialResult> best = TrainedOnes(earlier);
   std::sort(best.begin(), best.end(), IsBetter);
   if (best.size() > 3) best.resize(3);
   std::vector<Axis> axes;
@@ -171,8 +228,8 @@ std::vector<Axis> AxesOfRound(const SearchPlan& plan, uint32_t round,
       axis.high = std::min(axis.high, to);
       if (axis.scale == Axis::Scale::kPower2) {
         // Neighbours at least.
-        axis.low = std::min(axis.low, std::stod(values[0]));
-        axis.high = std::max(axis.high, std::stod(values[0]));
+        axis.low = std::min(axis.low, NumberIn(values[0]));
+        axis.high = std::max(axis.high, NumberIn(values[0]));
       }
     }
     axes.push_back(std::move(axis));
@@ -183,13 +240,11 @@ std::vector<Axis> AxesOfRound(const SearchPlan& plan, uint32_t round,
 std::vector<TrialTask> TasksOfRound(const SearchPlan& plan, uint32_t round,
                                     const std::vector<TrialResult>& earlier) {
   std::vector<TrialTask> tasks;
-  const bool halving = plan.method == SearchMethod::kHalving;
-  const uint32_t epochs = halving ? RungEpochs(plan).front() : plan.epochs;
+  const uint32_t epochs = RungEpochs(plan).front();
   if (round == 0) tasks.push_back({0, 0, 0, epochs, {}});
   if (plan.method == SearchMethod::kGrid) {
     std::vector<TrialTask> grid = GridTasks(plan);
     tasks.insert(tasks.end(), grid.begin(), grid.end());
-    if (tasks.size() > plan.trials) tasks.resize(plan.trials);
     return tasks;
   }
   const std::vector<Axis> axes = AxesOfRound(plan, round, earlier);
@@ -222,7 +277,7 @@ std::vector<TrialTask> NextRung(const SearchPlan& plan, uint32_t round,
   if (rung + 1 >= rungs.size()) return {};
   std::vector<TrialResult> now;
   for (const TrialResult& r : of_round) {
-    if (r.rung == rung && !r.diverged) now.push_back(r);
+    if (r.rung == rung && r.Trained()) now.push_back(r);
   }
   std::sort(now.begin(), now.end(), IsBetter);
   const size_t kept = std::max<size_t>(1, (now.size() + 1) / 3);
@@ -260,7 +315,7 @@ std::string RoundText(const SearchPlan& plan, uint32_t round,
     std::vector<double> found;
     for (const TrialResult& r : best) {
       for (const auto& [name, value] : r.values) {
-        if (name == axis) found.push_back(std::stod(value));
+        if (name == axis) found.push_back(NumberIn(value));
       }
     }
     std::sort(found.begin(), found.end());
@@ -268,21 +323,20 @@ std::string RoundText(const SearchPlan& plan, uint32_t round,
   };
   std::string text;
   // Of the axes that have been searched so far.
-  SearchPlan grid = plan;
-  grid.trials = static_cast<uint32_t>(trials);
-  std::erase_if(grid.axes, [&](const Axis& axis) {
+  std::vector<Axis> searched = plan.axes;
+  std::erase_if(searched, [&](const Axis& axis) {
     return !axis.IsNumber() || values(axis.name).empty();
   });
-  if (plan.method != SearchMethod::kGrid && grid.axes.size() > 1) {
-    const std::string& first = grid.axes[0].name;
+  if (plan.method != SearchMethod::kGrid && searched.size() > 1) {
+    const std::string& first = searched[0].name;
     std::vector<double> tried = values(first);
     tried.erase(std::unique(tried.begin(), tried.end()), tried.end());
     text += fmt::format(
         "random, not a grid: {} trials tried {} values of {}, a grid of as "
         "many would have tried {}. ",
-        trials, tried.size(), first, GridSizes(grid)[0]);
+        trials, tried.size(), first, GridSizes(searched, trials)[0]);
   }
-  std::erase_if(best, [](const TrialResult& r) { return r.diverged; });
+  std::erase_if(best, [](const TrialResult& r) { return !r.Trained(); });
   std::sort(best.begin(), best.end(), IsBetter);
   best.resize(std::min(best.size(), std::max<size_t>(2, trials / 4)));
   std::string lie;

@@ -10,8 +10,8 @@
 //            best third for a third of them, the best of those for all
 //            (successive halving, Jamieson and Talwalkar 2016). Each starts anew,
 //            with its own whole schedule.
-//   grid     every combination of evenly spaced values; the last axis is the
-//            fastest.
+//   grid     every combination of evenly spaced values, as many as fit beside
+//            trial 0; the last axis is the fastest.
 //
 // Trial 0 is the job as it was given.
 #ifndef TEMPER_PORTS_HOST_SEARCH_ROUNDS_H_
@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "ports/host/base/failure.h"
 #include "ports/host/search/space.h"
 
 namespace temper::host {
@@ -36,11 +37,15 @@ struct TrialResult {
   uint32_t epochs = 0;
   Values values;
   bool diverged = false;
-  double score = 0;  // larger is better
+  std::string failed;  // why there was no training; empty: there was one
+  ErrorKind failure = ErrorKind::kBug;  // of one that failed
+  double score = 0;                     // larger is better
   double val_loss = 0, val_accuracy = 0, train_loss = 0, train_accuracy = 0;
   double seconds = 0;
   std::vector<double> curve,
       train_curve;  // loss by epoch: validation, training
+
+  bool Trained() const { return !diverged && failed.empty(); }
 };
 
 struct SearchPlan {
@@ -57,6 +62,10 @@ struct TrialTask {
   Values values;
 };
 
+// kUsage: a grid whose choices alone need more trials.
+void CheckPlan(const SearchPlan& plan);
+// Epochs of a trial; of halving those of each rung, ascending, without doubles.
+std::vector<uint32_t> RungEpochs(const SearchPlan& plan);
 // How many rounds there are; of a grid one.
 uint32_t RoundCount(const SearchPlan& plan);
 // The axes of a round as earlier rounds have narrowed them; those that it does not
@@ -78,10 +87,13 @@ std::string RoundText(const SearchPlan& plan, uint32_t round,
                       const std::vector<TrialResult>& results,
                       const std::vector<Axis>& next);
 
-// True if a is better: a higher score; among equals the lower validation loss,
-// then the lower number. Of different rungs the higher one counts.
+// True if a is better: one that trained before one that diverged before one that
+// failed; then of different rungs the higher one, a higher score, the lower
+// validation loss, the lower number.
 bool IsBetter(const TrialResult& a, const TrialResult& b);
-// Null without results.
+// Those of trials that trained in every rung that they came to.
+std::vector<TrialResult> TrainedOnes(const std::vector<TrialResult>& results);
+// Null if no trial trained.
 const TrialResult* BestOf(const std::vector<TrialResult>& results);
 
 }  // namespace temper::host

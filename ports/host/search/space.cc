@@ -16,6 +16,7 @@
 namespace temper::host {
 namespace {
 
+constexpr double kMostWhole = UINT32_MAX;
 constexpr double kDecadeAndHalf = 31.622776601683793;  // 10^1.5
 
 std::vector<std::string_view> Split(std::string_view text, char at) {
@@ -59,16 +60,44 @@ const AxisInfo& AxisOrFail(const char* option, std::string_view name) {
 }
 
 // The optimizer's own field of that name.
-bool OptimizerHas(const JobOptions& job, std::string_view field) {
-  const auto kind = static_cast<uint32_t>(ReadOptimizer(job.optimizer).kind);
+bool OptimizerHas(const std::string& optimizer, std::string_view field) {
+  const auto kind = static_cast<uint32_t>(ReadOptimizer(optimizer).kind);
   return OptimizerCatalogue().entry(kind).fields.Find(field) != nullptr;
 }
 
-// What an axis of the default list needs of the job.
-bool HasUse(const JobOptions& job, const Axis& axis) {
-  if (axis.name == "wd") return OptimizerHas(job, "weight_decay");
-  if (axis.name == "momentum") return OptimizerHas(job, "momentum");
-  return true;
+// The optimizer's field that an axis sets; null: the axis is none of it.
+const char* FieldOf(std::string_view axis) {
+  return axis == "wd"         ? "weight_decay"
+         : axis == "momentum" ? "momentum"
+                              : nullptr;
+}
+
+// What an axis needs of the optimizer.
+bool HasUse(const std::string& optimizer, std::string_view axis) {
+  const char* const field = FieldOf(axis);
+  return field == nullptr || OptimizerHas(optimizer, field);
+}
+
+const std::string* Find(const Values& values, std::string_view axis) {
+  for (const auto& [name, value] : values) {
+    if (name == axis) return &value;
+  }
+  return nullptr;
+}
+
+// The optimizer that trains with these values; its fields are not set.
+const std::string& OptimizerOf(const JobOptions& job, const Values& values) {
+  const std::string* const chosen = Find(values, "optimizer");
+  return chosen != nullptr ? *chosen : job.optimizer;
+}
+
+// A rate belongs to the optimizer that it was given for: another one brings its
+// own, unless the rate is chosen, too.
+bool BringsItsRate(const JobOptions& job, const Values& values) {
+  return Find(values, "optimizer") != nullptr &&
+         Find(values, "lr") == nullptr &&
+         ReadOptimizer(*Find(values, "optimizer")).kind !=
+             ReadOptimizer(job.optimizer).kind;
 }
 
 std::string WithField(const JobOptions& job, const char* field,
@@ -76,7 +105,7 @@ std::string WithField(const JobOptions& job, const char* field,
   SpecText spec;
   const std::string error = SplitSpec(job.optimizer, &spec);
   if (!error.empty()) Fail(ErrorKind::kUsage, "--optimizer", error, "", "");
-  if (!OptimizerHas(job, field)) {
+  if (!OptimizerHas(job.optimizer, field)) {
     Fail(ErrorKind::kUsage, "the optimizer has no such field",
          fmt::format("{}: {}", Printable(spec.name), field), "",
          "Leave the axis out with --axes, or search optimizers that have it");
@@ -123,6 +152,52 @@ void ReadRange(std::string_view part, std::vector<Axis>* axes) {
     BadRange(part, "its scale is logarithmic: the low end must be above 0");
   }
   axis.low = *low, axis.high = *high;
+  if (axis.scale == Axis::Scale::kPower2 &&
+      (std::ceil(*low) > std::floor(*high) || *high > kMostWhole)) {
+    BadRange(part, "there is no whole number of 32 bits in it");
+  }
+}
+
+// The smallest power of two in the range, and how many there are.
+std::pair<double, uint32_t> PowersIn(const Axis& axis) {
+  double first = 1;
+  while (first < axis.low) first *= 2;
+  uint32_t count = 0;
+  for (double v = first; v <= axis.high; v *= 2) ++count;
+  return {first, count};
+}
+
+std::vector<std::string> EndsOf(const Axis& axis) {
+  if (axis.scale == Axis::Scale::kChoice) return axis.choices;
+  std::vector<std::string> ends = {ValueAt(axis, 0), ValueAt(axis, 1)};
+  if (ends[0] == ends[1]) ends.pop_back();
+  return ends;
+}
+
+// Each value is one that the job takes: the ends show it.
+void CheckAxis(const std::vector<Axis>& axes, const Axis& axis,
+               const JobOptions& job, const OptionCheck& check) {
+  const std::vector<Values> probes = ProbesOf(axes, axis, job);
+  if (probes.empty()) {
+    // The message names the optimizer and the field.
+    WithField(job, FieldOf(axis.name), EndsOf(axis)[0]);
+  }
+  for (const Values& probe : probes) {
+    try {
+      WithValues(job, probe);
+    } catch (const Failure& failure) {
+      FailAxis(failure, axis, probe);
+    }
+    if (!check) continue;
+    for (const auto& [option, value] : OptionsOf(job, probe)) {
+      if (value.empty()) continue;
+      const std::string error = check(option, value);
+      if (error.empty()) continue;
+      Fail(ErrorKind::kUsage, "--range",
+           fmt::format("{}: {}", axis.name, Printable(probe.back().second)),
+           fmt::format("{} {}", option, error), "Give another --range");
+    }
+  }
 }
 
 }  // namespace
@@ -166,9 +241,41 @@ const std::vector<AxisInfo>& Axes() {
   return axes;
 }
 
+std::vector<Values> ProbesOf(const std::vector<Axis>& axes, const Axis& axis,
+                             const JobOptions& job) {
+  // A field of optimizers is tried with each that has it.
+  std::vector<Values> with;
+  const auto optimizers =
+      std::find_if(axes.begin(), axes.end(),
+                   [](const Axis& a) { return a.name == "optimizer"; });
+  if (FieldOf(axis.name) == nullptr || HasUse(job.optimizer, axis.name)) {
+    with.emplace_back();
+  }
+  if (FieldOf(axis.name) != nullptr && optimizers != axes.end()) {
+    for (const std::string& choice : optimizers->choices) {
+      if (HasUse(choice, axis.name)) with.push_back({{"optimizer", choice}});
+    }
+  }
+  std::vector<Values> probes;
+  for (const std::string& value : EndsOf(axis)) {
+    for (const Values& one : with) {
+      probes.push_back(one);
+      probes.back().emplace_back(axis.name, value);
+    }
+  }
+  return probes;
+}
+
+void FailAxis(const Failure& failure, const Axis& axis, const Values& probe) {
+  throw Failure(failure.kind,
+                fmt::format("--range: {} {}: {}", axis.name,
+                            Printable(probe.back().second), failure.message));
+}
+
 std::vector<Axis> ReadAxes(const std::string& names, const std::string& ranges,
                            const JobOptions& job,
-                           std::optional<double> suggested) {
+                           std::optional<double> suggested,
+                           const OptionCheck& check) {
   std::vector<Axis> axes;
   const bool given = !names.empty();
   for (const std::string_view name : Split(
@@ -179,7 +286,7 @@ std::vector<Axis> ReadAxes(const std::string& names, const std::string& ranges,
       Fail(ErrorKind::kUsage, "--axes", Printable(name),
            "it stands there twice", "");
     }
-    if (given || HasUse(job, info.usual)) axes.push_back(info.usual);
+    if (given || HasUse(job.optimizer, name)) axes.push_back(info.usual);
   }
   for (Axis& axis : axes) {
     if (axis.name == "lr" && suggested) {
@@ -218,10 +325,8 @@ std::vector<Axis> ReadAxes(const std::string& names, const std::string& ranges,
            "Add --finetune, or leave "
            "the axis out");
     }
-    // Each value is one that the job takes: the ends show it.
-    WithValues(job, {{axis.name, ValueAt(axis, 0)}});
-    WithValues(job, {{axis.name, ValueAt(axis, 1)}});
   }
+  for (const Axis& axis : axes) CheckAxis(axes, axis, job, check);
   return axes;
 }
 
@@ -242,6 +347,28 @@ std::string RangeText(const Axis& axis) {
   return text;
 }
 
+std::string ValueText(const Axis& axis, double value) {
+  const bool whole = axis.scale == Axis::Scale::kPower2 &&
+                     value == std::floor(value) && value >= 0 &&
+                     value <= kMostWhole;
+  // What is no whole number stays one that IsValue refuses.
+  return whole                                ? fmt::format("{:.0f}", value)
+         : axis.scale == Axis::Scale::kPower2 ? fmt::format("{}", value)
+                                              : FourDigits(value);
+}
+
+uint64_t ValueCount(const Axis& axis) {
+  if (axis.scale == Axis::Scale::kChoice) return axis.choices.size();
+  if (axis.scale == Axis::Scale::kPower2) {
+    const uint32_t powers = PowersIn(axis).second;
+    return powers != 0
+               ? powers
+               : static_cast<uint64_t>(std::max(
+                     1.0, std::floor(axis.high) - std::ceil(axis.low) + 1));
+  }
+  return ValueAt(axis, 0) == ValueAt(axis, 1) ? 1 : UINT64_MAX;
+}
+
 std::string ValueAt(const Axis& axis, double part) {
   part = std::clamp(part, 0.0, 1.0);
   switch (axis.scale) {
@@ -250,15 +377,13 @@ std::string ValueAt(const Axis& axis, double part) {
     case Axis::Scale::kLog:
       return FourDigits(OnLogScale(axis.low, axis.high, part));
     case Axis::Scale::kPower2: {
-      double first = 1, count = 0;
-      while (first < axis.low) first *= 2;
-      for (double v = first; v <= axis.high; v *= 2) ++count;
-      count = std::max(1.0, count);
-      for (double at = std::min(count - 1, std::floor(part * count)); at > 0;
-           --at) {
-        first *= 2;
-      }
-      return fmt::format("{:.0f}", first);
+      const auto [first, powers] = PowersIn(axis);
+      const double low = std::ceil(axis.low);
+      const double count =
+          powers != 0 ? powers : std::max(1.0, std::floor(axis.high) - low + 1);
+      const double at = std::min(count - 1, std::floor(part * count));
+      if (powers == 0) return fmt::format("{:.0f}", low + at);
+      return fmt::format("{:.0f}", std::ldexp(first, static_cast<int>(at)));
     }
     case Axis::Scale::kChoice: {
       const double count = static_cast<double>(axis.choices.size());
@@ -281,6 +406,10 @@ std::optional<double> PlaceOf(const Axis& axis, std::string_view value) {
       *v > axis.high * (1 + 1e-3) + 1e-12) {
     return {};
   }
+  if (axis.scale == Axis::Scale::kPower2 &&
+      (*v != std::floor(*v) || *v < 1 || *v > kMostWhole)) {
+    return {};
+  }
   if (axis.high <= axis.low) return 0.5;
   const double part =
       axis.scale == Axis::Scale::kLinear
@@ -295,11 +424,9 @@ bool IsValue(const Axis& axis, std::string_view value) {
 
 JobOptions WithValues(const JobOptions& job, const Values& values) {
   JobOptions o = job;
-  // The optimizer first: the others may be its fields. A new one brings its own
-  // rate, unless that is chosen, too.
-  for (const auto& [name, value] : values) {
-    if (name == "optimizer") o.optimizer = value, o.lr = 0;
-  }
+  // The optimizer first: the others may be its fields.
+  if (BringsItsRate(job, values)) o.lr = 0;
+  o.optimizer = OptimizerOf(job, values);
   const auto number = [](const std::string& name, const std::string& value) {
     const std::optional<double> v = NumberOf(value);
     if (!v) {
@@ -318,7 +445,12 @@ JobOptions WithValues(const JobOptions& job, const Values& values) {
     } else if (name == "schedule") {
       o.schedule = value;
     } else if (name == "batch") {
-      o.batch = static_cast<uint32_t>(number(name, value));
+      const double batch = number(name, value);
+      if (!(batch >= 1 && batch <= kMostWhole) || batch != std::floor(batch)) {
+        Fail(ErrorKind::kUsage, "a value of a search", name, Printable(value),
+             "It must be a whole number");
+      }
+      o.batch = static_cast<uint32_t>(batch);
     } else if (name == "dropout") {
       o.dropout = number(name, value);
     } else if (name == "augment") {
@@ -340,19 +472,39 @@ JobOptions WithValues(const JobOptions& job, const Values& values) {
   return o;
 }
 
+Values UsedValues(const JobOptions& job, const Values& values) {
+  Values used = values;
+  const std::string optimizer = OptimizerOf(job, values);
+  std::erase_if(
+      used, [&](const auto& value) { return !HasUse(optimizer, value.first); });
+  return used;
+}
+
 std::vector<std::pair<std::string, std::string>> OptionsOf(
     const JobOptions& job, const Values& values) {
   std::vector<std::pair<std::string, std::string>> options;
+  // Fields that were given as options of their own are in the spec, or belong to
+  // the spec that it replaces.
+  const auto replace = [&](const std::string& option, const std::string& spec,
+                           std::initializer_list<const char*> fields) {
+    options.emplace_back(option, spec);
+    for (const char* field : fields) options.emplace_back(field, "");
+  };
   bool optimizer = false;
+  if (BringsItsRate(job, values)) options.emplace_back("--lr", "");
   for (const auto& [name, value] : values) {
     if (name == "wd" || name == "momentum" || name == "optimizer") {
       if (!optimizer) {
-        options.emplace_back("--optimizer", WithValues(job, values).optimizer);
+        replace("--optimizer", WithValues(job, values).optimizer,
+                {"--momentum", "--nesterov", "--wd", "--wd-all"});
       }
       optimizer = true;
+    } else if (name == "schedule") {
+      replace("--schedule", value,
+              {"--warmup", "--min-lr", "--step-size", "--gamma"});
     } else if (value == "none" && (name == "augment" || name == "freeze")) {
       options.emplace_back("--" + name, "");  // left out
-    } else {
+    } else if (name != "model") {             // a word of the command
       options.emplace_back("--" + name, value);
     }
   }

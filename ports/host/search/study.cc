@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,9 +11,11 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <new>
 #include <optional>
+#include <set>
+#include <utility>
 
-#include "ports/files/files.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/json_text.h"
 #include "ports/host/os/workers.h"
@@ -22,147 +24,64 @@
 namespace temper::host {
 namespace {
 
-constexpr uint64_t kMostBytes = uint64_t{256} << 20;
-constexpr uint64_t kMostTokens = 100000;  // of a line
-
-[[noreturn]] void BadLine(std::string_view line, const std::string& why) {
-  Fail(ErrorKind::kBadData, "a line of a search",
-       Printable(std::string(line.substr(0, 80))), why,
-       "It was changed: begin a new search in another folder");
-}
-
-double NumberAt(const Value& of, const char* key, std::string_view line) {
-  const Value* const value = of.Find(key);
-  if (value == nullptr) BadLine(line, fmt::format("it lacks {}", key));
-  switch (value->kind()) {
-    case Value::Kind::kNull:  // what is not finite
-      return INFINITY;
-    case Value::Kind::kUnsigned:
-    case Value::Kind::kSigned:
-    case Value::Kind::kNumber:
-      return value->AsDouble();
-    default:
-      BadLine(line, fmt::format("{} is no number", key));
+// Why a job with these values cannot be prepared.
+std::optional<Failure> FailureOf(const StudyOptions& options,
+                                 const Values& values) {
+  try {
+    JobOptions job = WithValues(options.job, values);
+    job.epochs = RungEpochs(options.plan).front();
+    PrepareJob(job);
+    return {};
+  } catch (const Failure& failure) {
+    return failure;
   }
 }
 
-uint32_t WholeAt(const Value& of, const char* key, std::string_view line) {
-  const double value = NumberAt(of, key, line);
-  if (!(value >= 0 && value <= 4e9) || value != std::floor(value)) {
-    BadLine(line, fmt::format("{} is no whole number", key));
-  }
-  return static_cast<uint32_t>(value);
-}
-
-std::vector<double> NumbersAt(const Value& of, const char* key) {
-  std::vector<double> numbers;
-  const Value* const value = of.Find(key);
-  if (value == nullptr || value->kind() != Value::Kind::kArray) return numbers;
-  for (const Value& v : *value) {
-    numbers.push_back(v.is_null() ? INFINITY : v.AsDouble());
-  }
-  return numbers;
-}
-
-std::optional<std::string> TextOf(const std::string& path) {
-  std::vector<uint8_t> bytes;
-  const FileError error = ReadWholeFile(path, kMostBytes, &bytes);
-  if (!error.ok()) return {};
-  return std::string(bytes.begin(), bytes.end());
-}
-
-// Whole lines; the bytes of a last one that was cut are left out.
-std::vector<std::string_view> WholeLines(std::string_view text) {
-  std::vector<std::string_view> lines;
-  for (size_t end; (end = text.find('\n')) != text.npos;) {
-    lines.push_back(text.substr(0, end));
-    text.remove_prefix(end + 1);
-  }
-  return lines;
-}
-
-const char* MethodName(SearchMethod method) {
-  return method == SearchMethod::kGrid      ? "grid"
-         : method == SearchMethod::kHalving ? "halving"
-                                            : "random";
+// True for what a trial with other values may not have. `models`: the search has
+// several, of which one may lack layers, or have a batch norm.
+bool DependsOnOthers(ErrorKind kind, bool models) {
+  return kind == ErrorKind::kDoesNotFit || kind == ErrorKind::kUnsupported ||
+         (models && kind == ErrorKind::kConfiguration);
 }
 
 }  // namespace
 
-Value ResultValue(const TrialResult& r) {
-  Value values = Value::object();
-  for (const auto& [name, value] : r.values) values[name] = value;
-  return {{"trial", r.number},
-          {"round", r.round},
-          {"rung", r.rung},
-          {"epochs", r.epochs},
-          {"values", values},
-          {"score", r.score},
-          {"diverged", r.diverged},
-          {"val_loss", r.val_loss},
-          {"val_accuracy", r.val_accuracy},
-          {"train_loss", r.train_loss},
-          {"train_accuracy", r.train_accuracy},
-          {"seconds", r.seconds},
-          {"curve", r.curve},
-          {"train_curve", r.train_curve}};
-}
-
-TrialResult ReadResult(std::string_view line) {
-  Value value;
-  try {
-    value = ParseValue(line, kMostTokens);
-  } catch (const std::exception& error) {
-    BadLine(line, error.what());
-  }
-  if (value.kind() != Value::Kind::kObject) BadLine(line, "it is no object");
-  TrialResult r;
-  r.number = WholeAt(value, "trial", line);
-  r.round = WholeAt(value, "round", line);
-  r.rung = WholeAt(value, "rung", line);
-  r.epochs = WholeAt(value, "epochs", line);
-  r.score = NumberAt(value, "score", line);
-  r.val_loss = NumberAt(value, "val_loss", line);
-  r.val_accuracy = NumberAt(value, "val_accuracy", line);
-  r.train_loss = NumberAt(value, "train_loss", line);
-  r.train_accuracy = NumberAt(value, "train_accuracy", line);
-  r.seconds = NumberAt(value, "seconds", line);
-  const Value* const diverged = value.Find("diverged");
-  if (diverged == nullptr || diverged->kind() != Value::Kind::kBool) {
-    BadLine(line, "diverged is neither true nor false");
-  }
-  r.diverged = diverged->AsBool();
-  const Value* const values = value.Find("values");
-  if (values == nullptr || values->kind() != Value::Kind::kObject) {
-    BadLine(line, "it lacks values");
-  }
-  for (size_t i = 0; i < values->size(); ++i) {
-    if (values->at(i).kind() != Value::Kind::kText) {
-      BadLine(line, "a value is no text");
+void CheckChoices(const StudyOptions& options) {
+  // Others are checked whole as options and specs.
+  constexpr std::string_view kOfTheJob[] = {"schedule", "augment", "freeze",
+                                            "model"};
+  const std::vector<Axis>& axes = options.plan.axes;
+  const auto find = [&](const char* name) {
+    return std::find_if(axes.begin(), axes.end(),
+                        [&](const Axis& a) { return a.name == name; });
+  };
+  const auto batch = find("batch");
+  const bool models = find("model") != axes.end();
+  for (const Axis& axis : axes) {
+    if (std::find(std::begin(kOfTheJob), std::end(kOfTheJob), axis.name) ==
+        std::end(kOfTheJob)) {
+      continue;
     }
-    r.values.emplace_back(values->key(i), values->at(i).AsText());
+    for (const Values& probe : ProbesOf(options.plan.axes, axis, options.job)) {
+      // Small batches have more steps, which a warm-up may need.
+      std::vector<Values> tries = {probe};
+      if (batch != axes.end()) {
+        tries.push_back(probe);
+        tries.back().insert(tries.back().begin(),
+                            {batch->name, ValueAt(*batch, 0)});
+      }
+      std::optional<Failure> failed;
+      for (const Values& values : tries) {
+        const std::optional<Failure> failure = FailureOf(options, values);
+        if (!failure || DependsOnOthers(failure->kind, models)) {
+          failed.reset();
+          break;
+        }
+        if (!failed) failed = failure;
+      }
+      if (failed) FailAxis(*failed, axis, probe);
+    }
   }
-  r.curve = NumbersAt(value, "curve");
-  r.train_curve = NumbersAt(value, "train_curve");
-  return r;
-}
-
-std::vector<TrialResult> ReadResults(const std::string& folder) {
-  const std::string path = folder + "/" + kSearchFile;
-  const std::optional<std::string> text = TextOf(path);
-  if (!text) {
-    Fail(ErrorKind::kNotFound, "no search", Printable(folder),
-         fmt::format("there is no {} in it", kSearchFile), "");
-  }
-  const std::vector<std::string_view> lines = WholeLines(*text);
-  if (lines.empty() || lines[0].find("\"search\":1") == lines[0].npos) {
-    Fail(ErrorKind::kBadData, "no file of a search", Printable(path), "", "");
-  }
-  std::vector<TrialResult> results;
-  for (size_t i = 1; i < lines.size(); ++i) {
-    results.push_back(ReadResult(lines[i]));
-  }
-  return results;
 }
 
 Study::Study(const StudyOptions& options)
@@ -174,13 +93,13 @@ Study::Study(const StudyOptions& options)
     Fail(ErrorKind::kCannotCreate, "the folder of the search",
          Printable(options_.folder), error.message(), "Choose another --out");
   }
+  Lock();
   const std::string path = options_.folder + "/" + kSearchFile;
   const std::string header = Header();
-  const std::optional<std::string> text = TextOf(path);
-  const std::vector<std::string_view> lines =
-      text ? WholeLines(*text) : std::vector<std::string_view>();
-  if (lines.empty()) {
-    if (!std::filesystem::is_empty(options_.folder, error) && !text) {
+  std::string text;
+  const bool there = ReadSearchText(options_.folder, &text);
+  if (text.find('\n') == text.npos) {
+    if (!std::filesystem::is_empty(options_.folder, error) && !there) {
       Fail(ErrorKind::kCannotCreate, "the folder of the search",
            Printable(options_.folder), "it is there and holds something else",
            "Choose another --out");
@@ -192,21 +111,44 @@ Study::Study(const StudyOptions& options)
     Write(header);
     return;
   }
-  if (lines[0] != header) {
+  SearchFile file = ParseSearch(text, path);
+  if (file.header != header) {
     Fail(ErrorKind::kUsage, "the folder holds another search",
          Printable(options_.folder),
          "model, data, options, axes or seed are not those that it began with",
          "Repeat the command that began it, or choose another --out");
   }
-  results_ = ReadResults(options_.folder);
+  results_ = std::move(file.results);
+  notes_ = std::move(file.notes);
+  // Memory may be another now: those are tried again.
+  std::erase_if(results_, [](const TrialResult& r) {
+    return !r.failed.empty() && r.failure == ErrorKind::kDoesNotFit;
+  });
   kept_ = static_cast<uint32_t>(results_.size());
   // A line that was cut goes away before more follow.
-  uint64_t whole = 0;
-  for (const std::string_view line : lines) whole += line.size() + 1;
-  if (whole != text->size() &&
-      truncate(path.c_str(), static_cast<off_t>(whole)) != 0) {
+  if (file.bytes != text.size() &&
+      truncate(path.c_str(), static_cast<off_t>(file.bytes)) != 0) {
     Fail(ErrorKind::kIo, "cannot go on with the search", Printable(path),
          std::strerror(errno), "");
+  }
+}
+
+Study::~Study() {
+  if (folder_ >= 0) close(folder_);
+}
+
+// As a run's folder is: file systems without locks go unlocked.
+void Study::Lock() {
+  folder_ = open(options_.folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder_ < 0) {
+    FailErrno(ErrorKind::kCannotCreate, errno, "the folder of the search",
+              Printable(options_.folder), "Choose another --out");
+  }
+  if (flock(folder_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(std::exchange(folder_, -1));
+    Fail(ErrorKind::kCannotCreate, "the folder of the search",
+         Printable(options_.folder), "another process is writing into it",
+         "Wait for it to end, or choose another --out");
   }
 }
 
@@ -215,20 +157,10 @@ std::string Study::Header() const {
   const TrainingData samples = options_.job.samples();
   std::string data = fmt::format("{:016x}", Fingerprint(samples.train));
   if (samples.val) data += fmt::format("{:016x}", Fingerprint(*samples.val));
-  Value axes = Value::object();
-  for (const Axis& axis : options_.plan.axes) {
-    axes[axis.name] =
-        Value({{"range", RangeText(axis)}, {"round", axis.round}});
-  }
-  return JsonLine({{"search", 1},
-                   {"method", MethodName(options_.plan.method)},
-                   {"trials", options_.plan.trials},
-                   {"epochs", options_.plan.epochs},
-                   {"seed", options_.plan.seed},
-                   {"axes", axes},
-                   {"model", options_.job.model},
-                   {"options", OptionsFingerprint(options_.job)},
-                   {"data", data}});
+  return SearchHeader(options_.plan,
+                      {{"model", options_.job.model},
+                       {"options", OptionsFingerprint(options_.job)},
+                       {"data", data}});
 }
 
 void Study::Write(const std::string& line) {
@@ -261,7 +193,33 @@ const TrialResult* Study::Known(const TrialTask& task) const {
   return nullptr;
 }
 
+TrialResult Study::Failed(const TrialTask& task, ErrorKind kind,
+                          const std::string& why) const {
+  TrialResult r;
+  r.number = task.number;
+  r.round = task.round;
+  r.rung = task.rung;
+  r.epochs = task.epochs;
+  r.values = task.values;
+  r.failed = why;
+  r.failure = kind;
+  r.score = WorstScore(options_.classes);
+  r.val_loss = r.train_loss = INFINITY;
+  return r;
+}
+
 TrialResult Study::RunTask(const TrialTask& task, uint32_t threads) const {
+  try {
+    return Train(task, threads);
+  } catch (const Failure& failure) {
+    if (!IsTrialFailure(failure.kind)) throw;
+    return Failed(task, failure.kind, failure.message);
+  } catch (const std::bad_alloc&) {
+    return Failed(task, ErrorKind::kDoesNotFit, "out of memory in a trial");
+  }
+}
+
+TrialResult Study::Train(const TrialTask& task, uint32_t threads) const {
   JobOptions job = WithValues(options_.job, task.values);
   job.epochs = task.epochs;
   if (threads != 0) job.threads = threads;
@@ -272,15 +230,15 @@ TrialResult Study::RunTask(const TrialTask& task, uint32_t threads) const {
   r.rung = task.rung;
   r.epochs = task.epochs;
   r.values = task.values;
-  r.diverged = trial.diverged;
   if (!trial.epochs.empty()) {
     r.val_loss = trial.epochs.back().val_loss;
     r.val_accuracy = trial.epochs.back().val_accuracy;
   }
-  const bool bad =
-      r.diverged || trial.epochs.empty() || !std::isfinite(r.val_loss);
-  r.score = options_.classes ? (bad ? 0.0 : r.val_accuracy)
-                             : (bad ? -1e30 : -r.val_loss);
+  r.diverged =
+      trial.diverged || trial.epochs.empty() || !std::isfinite(r.val_loss);
+  r.score = r.diverged         ? WorstScore(options_.classes)
+            : options_.classes ? r.val_accuracy
+                               : -r.val_loss;
   r.train_loss = trial.train_loss;
   r.train_accuracy = trial.train_accuracy;
   r.seconds = trial.seconds;
@@ -291,9 +249,37 @@ TrialResult Study::RunTask(const TrialTask& task, uint32_t threads) const {
   return r;
 }
 
+std::vector<TrialTask> Study::Tasks(
+    uint32_t round, const std::vector<TrialResult>& earlier) const {
+  std::vector<TrialTask> tasks;
+  for (TrialTask& task : TasksOfRound(options_.plan, round, earlier)) {
+    task.values = UsedValues(options_.job, task.values);
+    // Combinations that differ in what the optimizer lacks are one.
+    const bool again =
+        options_.plan.method == SearchMethod::kGrid &&
+        std::any_of(tasks.begin(), tasks.end(), [&](const TrialTask& other) {
+          return other.number != 0 && other.values == task.values;
+        });
+    if (!again) tasks.push_back(std::move(task));
+  }
+  return tasks;
+}
+
 std::vector<TrialResult> Study::RunTasks(const std::vector<TrialTask>& tasks) {
   std::vector<TrialTask> left;
   for (const TrialTask& task : tasks) {
+    // A line that was changed has the number of a trial, but not its values.
+    const size_t before = results_.size();
+    std::erase_if(results_, [&](const TrialResult& r) {
+      return r.number == task.number && r.rung == task.rung &&
+             r.values != task.values;
+    });
+    if (results_.size() != before) {
+      notes_.push_back(
+          fmt::format("{}: the values of trial {} are not those that this "
+                      "search gives it: it is trained again",
+                      kSearchFile, task.number));
+    }
     if (Known(task) == nullptr) left.push_back(task);
   }
   bool all = true;
@@ -308,8 +294,17 @@ std::vector<TrialResult> Study::RunTasks(const std::vector<TrialTask>& tasks) {
   } else {
     all = RunInProcesses(
         static_cast<uint32_t>(left.size()), options_.workers,
-        [&](uint32_t i) { return JsonLine(ResultValue(RunTask(left[i], 1))); },
-        [&](uint32_t, std::string text) { Keep(ReadResult(text)); }, stop);
+        [&](uint32_t i) {
+          // The lock is the search's, and goes with it.
+          if (folder_ >= 0) close(folder_);
+          return JsonLine(ResultValue(RunTask(left[i], 1)));
+        },
+        [&](uint32_t, std::string text) { Keep(ReadResult(text)); }, stop,
+        [&](uint32_t i) {
+          Keep(Failed(left[i], ErrorKind::kDoesNotFit,
+                      "its process was killed twice, for want of memory or by "
+                      "somebody. Use fewer --workers"));
+        });
   }
   if (!all) return {};
   std::vector<TrialResult> results;
@@ -317,7 +312,17 @@ std::vector<TrialResult> Study::RunTasks(const std::vector<TrialTask>& tasks) {
   return results;
 }
 
-bool Study::Run() {
+StudyEnd Study::Run() {
+  const StudyEnd end = RunRounds();
+  std::sort(results_.begin(), results_.end(),
+            [](const TrialResult& a, const TrialResult& b) {
+              return a.number != b.number ? a.number < b.number
+                                          : a.rung < b.rung;
+            });
+  return end;
+}
+
+StudyEnd Study::RunRounds() {
   const SearchPlan& plan = options_.plan;
   std::vector<TrialResult> earlier;
   const uint32_t rounds = RoundCount(plan);
@@ -326,13 +331,13 @@ bool Study::Run() {
       const double spent = std::chrono::duration<double>(
                                std::chrono::steady_clock::now() - began_)
                                .count();
-      if (spent >= options_.seconds) return true;
+      if (spent >= options_.seconds) return StudyEnd::kTimeUp;
     }
-    std::vector<TrialTask> tasks = TasksOfRound(plan, round, earlier);
+    std::vector<TrialTask> tasks = Tasks(round, earlier);
     std::vector<TrialResult> of_round;
     while (!tasks.empty()) {
       const std::vector<TrialResult> done = RunTasks(tasks);
-      if (done.size() < tasks.size()) return false;
+      if (done.size() < tasks.size()) return StudyEnd::kStopped;
       of_round.insert(of_round.end(), done.begin(), done.end());
       tasks = NextRung(plan, round, of_round);
     }
@@ -342,12 +347,20 @@ bool Study::Run() {
                                          : std::vector<Axis>());
     }
   }
-  std::sort(results_.begin(), results_.end(),
-            [](const TrialResult& a, const TrialResult& b) {
-              return a.number != b.number ? a.number < b.number
-                                          : a.rung < b.rung;
-            });
-  return true;
+  // What no round has, such as a rung that its trial did not come to.
+  const size_t before = results_.size();
+  std::erase_if(results_, [&](const TrialResult& r) {
+    return std::none_of(earlier.begin(), earlier.end(),
+                        [&](const TrialResult& e) {
+                          return e.number == r.number && e.rung == r.rung;
+                        });
+  });
+  if (results_.size() != before) {
+    notes_.push_back(fmt::format(
+        "{}: {} results are of no trial of this search: they are left out",
+        kSearchFile, before - results_.size()));
+  }
+  return StudyEnd::kFinished;
 }
 
 TrialResult Study::Tell(const Values& values) {
@@ -356,15 +369,27 @@ TrialResult Study::Tell(const Values& values) {
     task.number = std::max(task.number, r.number + 1);
   }
   task.epochs = options_.plan.epochs;
-  task.values = values;
+  task.values = UsedValues(options_.job, values);
   const TrialResult result = RunTask(task, 0);
   Keep(result);
   return result;
 }
 
+uint32_t Study::planned() const {
+  return options_.plan.method == SearchMethod::kGrid
+             ? static_cast<uint32_t>(Tasks(0, {}).size())
+             : options_.plan.trials;
+}
+
+uint32_t Study::trials() const {
+  std::set<uint32_t> numbers;
+  for (const TrialResult& r : results_) numbers.insert(r.number);
+  return static_cast<uint32_t>(numbers.size());
+}
+
 uint64_t Study::counted_epochs() const {
   uint64_t sum = 0;
-  for (const TrialResult& r : results_) sum += r.epochs;
+  for (const TrialResult& r : results_) sum += r.failed.empty() ? r.epochs : 0;
   return sum;
 }
 
