@@ -31,7 +31,7 @@ double NextRate(const Job& job, const Counters& at) {
                          : 0.0;
 }
 
-uint64_t FirstAveragedStep(const Job& job, const Counters& at) {
+uint64_t AverageBegins(const Job& job, const Counters& at) {
   return FirstAveragedStep(job.Phase(at.phase).plan_options.hooks);
 }
 
@@ -40,7 +40,7 @@ uint64_t FirstAveragedStep(const Job& job, const Counters& at) {
 // Where it would have begun with weights that are gone, there is none.
 void BeginAverage(Job& job, const Counters& at, uint64_t before) {
   if (job.options.average.empty()) return;
-  const uint64_t first = FirstAveragedStep(job, at);
+  const uint64_t first = AverageBegins(job, at);
   if (first == before || first > at.step) return;
   if (first == at.step) {
     job.average_begins = true;
@@ -79,7 +79,7 @@ void SetLength(Job& job, uint32_t epochs, Counters* at) {
   if (epochs == before) return;
   const bool was_finished = HasFinished(*at, job.options);
   const double rate = was_finished ? 0.0 : NextRate(job, *at);
-  const uint64_t average = FirstAveragedStep(job, *at);
+  const uint64_t average = AverageBegins(job, *at);
   if (epochs < at->Epochs() || (epochs == at->Epochs() && at->batch != 0) ||
       !SetEpochs(&job.options, epochs)) {
     Fail(ErrorKind::kUsage, "--epochs", fmt::format("{}", epochs),
