@@ -63,10 +63,9 @@ void CheckPhasesAgainstRun(Verb& verb, const JobOptions& o) {
     if (epochs && sum == o.epochs) continue;
     const bool typed = option->Wrong() == ErrorKind::kUsage &&
                        phases.Wrong() == ErrorKind::kUsage;
-    Fail(typed ? ErrorKind::kUsage : ErrorKind::kConfiguration, one.option,
-         typed ? option->text()
-               : option->text() + " (" + option->from +
-                     "; phases: " + phases.from + ")",
+    Fail(typed ? ErrorKind::kUsage : ErrorKind::kConfiguration,
+         std::string(one.option) + " " + option->text(),
+         typed ? "" : option->from + ", and --phases: " + phases.from,
          "every phase has its own" +
              (epochs ? ", " + std::to_string(sum) + " in all" : std::string()),
          "Leave it out, or leave it out of a phase");
