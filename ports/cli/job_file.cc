@@ -19,6 +19,16 @@ namespace {
 constexpr uint64_t kMostBytes = 1u << 20;
 constexpr uint32_t kMostNesting = 4;
 
+// A phase becomes a part of the text of --phases: marks of that text would cut
+// it into others. A '?' belongs to the spec of a schedule or an optimizer.
+std::string WrongPhaseText(std::string_view field, std::string_view text) {
+  const bool layers = field == "train";
+  const size_t at = text.find_first_of(layers ? ",?;:" : ",;");
+  if (at == std::string_view::npos) return "";
+  return fmt::format("'{}' has a '{}': {}", Printable(field), text[at],
+                     Printable(text));
+}
+
 // A scalar as one would type it; nothing for a table, an array or a date.
 std::optional<std::string> Scalar(const toml::node& node) {
   if (const auto text = node.as_string()) return text->get();
@@ -76,7 +86,16 @@ class Reader {
             text ? SetPhaseField(key.str(), *text, &phase)
                  : fmt::format("'{}' is neither a text nor a number",
                                Printable(key.str()));
-        if (!wrong.empty()) Refuse(value.source().begin.line, wrong, "");
+        const uint32_t at = value.source().begin.line;
+        if (!wrong.empty()) Refuse(at, wrong, "");
+        if (const std::string marks = WrongPhaseText(key.str(), *text);
+            !marks.empty()) {
+          Refuse(at, marks,
+                 key.str() == "train"
+                     ? "Join several patterns with +; epochs, lr and others "
+                       "are keys of their own"
+                     : "Give each field as a key of its own");
+        }
       }
     }
     Option* const option = verb_.Find("phases");

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -22,7 +23,15 @@ namespace {
 struct Done {
   std::string run;
   SessionResult result;
+  std::string diverged;                // why; empty: it did not
   std::map<std::string, double> last;  // of metrics.csv
+
+  bool Counts() const {
+    return diverged.empty() && result.end == SessionEnd::kFinished;
+  }
+  const char* State() const {
+    return !diverged.empty() ? "diverged" : Counts() ? "finished" : "stopped";
+  }
 };
 
 // What is measured of a run, and how it stands in the table.
@@ -37,20 +46,43 @@ constexpr Measure kMeasures[] = {{"val_accuracy", kShare},
 
 std::optional<double> Find(const Done& done, const char* name) {
   const auto at = done.last.find(name);
-  if (at == done.last.end()) return std::nullopt;
+  if (!done.Counts() || at == done.last.end()) return std::nullopt;
   return at->second;
 }
 
-// A run of the series: a new one, or one that is there already.
-Done RunOne(const JobOptions& options, RunObserver& observer,
-            std::unique_ptr<ThreadPool>* pool) {
+// One that diverged ends here, not the series.
+void TrainOne(Session& session, Done* done) {
+  SessionResult& result = done->result;
+  done->diverged = session.diverged();  // before: it would once more
+  if (done->diverged.empty()) {
+    try {
+      result = session.Run();
+      if (result.end == SessionEnd::kDiverged) {
+        done->diverged = "the validation loss of the last epoch is not finite";
+      }
+      return;
+    } catch (const Failure& failure) {
+      if (failure.kind != ErrorKind::kDiverged) throw;
+      done->diverged = failure.message.substr(0, failure.message.find('\n'));
+    }
+  }
+  const Counters at = session.counters();
+  result.end = SessionEnd::kDiverged;
+  result.epochs_done = at.Epochs();
+  result.best_epoch = at.best_epoch;
+}
+
+// Run i of the series: a new one, or one that is there already.
+Done RunOne(const Series& series, uint32_t i, RunFolder& of,
+            RunObserver& observer, std::unique_ptr<ThreadPool>* pool) {
+  const JobOptions options = OptionsOfRun(series, i);
   std::unique_ptr<RunFolder> folder;
   std::optional<Job> job;
   std::error_code ignored;
-  if (std::filesystem::exists(options.out + "/" + kConfigFile, ignored) &&
-      !options.overwrite) {
+  if (std::filesystem::exists(options.out + "/" + kConfigFile, ignored)) {
     folder = std::make_unique<RunFolder>(options.out, FolderMode::kResume);
     const JobOptions own = ReadRunOptions(*folder);
+    CheckRunOfSeries(series, i, own);
     job.emplace(PrepareResume(
         own, std::make_unique<ModelSource>(folder->Weights(kLastCheckpoint))));
   } else {
@@ -59,33 +91,50 @@ Done RunOne(const JobOptions& options, RunObserver& observer,
   if (*pool == nullptr) *pool = MakeThreadPool(job->plan.options.threads);
   Session session(std::move(*job), std::move(folder), &observer, nullptr,
                   pool->get());
+  of.Keep();  // a run of it is on the disk
   Done done;
-  done.result = session.Run();
   done.run = options.out;
+  TrainOne(session, &done);
+  if (!done.diverged.empty()) {
+    observer.OnWarning(
+        fmt::format("{} {} diverged: {}", series.noun(), i + 1, done.diverged));
+  }
   done.last = LastMetrics(options.out);
   return done;
 }
 
-void AddRuns(const std::vector<Done>& runs, Report* report) {
+void AddRuns(const std::vector<Done>& runs, uint32_t wanted, Report* report) {
   std::vector<Measure> measures;
   for (const Measure& one : kMeasures) {
-    if (!runs.empty() && Find(runs[0], one.name)) measures.push_back(one);
+    if (std::any_of(runs.begin(), runs.end(), [&](const Done& done) {
+          return Find(done, one.name).has_value();
+        })) {
+      measures.push_back(one);
+    }
   }
-  std::vector<Column> columns = {{"run", "run", Column::kName},
-                                 {"epochs", "epochs"},
-                                 {"best_epoch", "best epoch"}};
+  const auto count = static_cast<uint32_t>(
+      std::count_if(runs.begin(), runs.end(),
+                    [](const Done& done) { return done.Counts(); }));
+  std::vector<Column> columns = {
+      {"run", "run", Column::kName},
+      {"state", count < runs.size() ? "state" : "", Column::kText},
+      {"epochs", "epochs"},
+      {"best_epoch", "best epoch"}};
   for (const Measure& one : measures) {
     columns.push_back({one.name, one.name, Column::kNumber, one.format});
   }
   columns.push_back({"weights_sha256", ""});
   Table& table = report->AddTable("runs", std::move(columns));
   for (const Done& done : runs) {
-    std::vector<Value> row = {done.run, done.result.epochs_done,
+    std::vector<Value> row = {done.run, done.State(), done.result.epochs_done,
                               done.result.best_epoch};
     for (const Measure& one : measures) row.push_back(Find(done, one.name));
-    row.push_back(done.result.Sha256());
+    row.push_back(done.diverged.empty() ? Value(done.result.Sha256())
+                                        : Value());
     table.Add(std::move(row));
   }
+  report->Fact("mean_of", count < wanted ? "mean of" : "", count,
+               fmt::format("{} of {} runs", count, wanted));
   for (const Measure& one : measures) {
     std::vector<double> values;
     for (const Done& done : runs) {
@@ -102,33 +151,54 @@ void AddRuns(const std::vector<Done>& runs, Report* report) {
   }
 }
 
-int Run(Cli& cli, const Series& series, bool quiet) {
-  ChooseTarget(series.options.target);
-  RunReporter reporter(quiet);
+// Those that diverged; empty: none.
+std::string DivergedText(const Series& series, const std::vector<Done>& runs) {
+  std::string names;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    if (runs[i].diverged.empty()) continue;
+    names +=
+        fmt::format("{}{} {}", names.empty() ? "" : ", ", series.noun(), i + 1);
+  }
+  return names;
+}
+
+int Run(Cli& cli, const Series& series, RunFolder& folder,
+        RunReporter& reporter, bool quiet) {
   std::unique_ptr<ThreadPool> pool;
   std::vector<Done> runs;
-  SessionEnd end = SessionEnd::kFinished;
-  for (uint32_t i = 0; i < series.count() && end != SessionEnd::kStopped; ++i) {
+  bool stopped = false;
+  for (uint32_t i = 0; i < series.count() && !stopped; ++i) {
     if (!quiet) {
       Message("{} {} of {}", series.noun(), i + 1, series.count());
     }
-    runs.push_back(RunOne(OptionsOfRun(series, i), reporter, &pool));
-    if (runs.back().result.end != SessionEnd::kFinished) {
-      end = runs.back().result.end;
-    }
+    runs.push_back(RunOne(series, i, folder, reporter, &pool));
+    stopped = runs.back().result.end == SessionEnd::kStopped;
   }
+  const std::string diverged = DivergedText(series, runs);
+  const SessionEnd end = stopped            ? SessionEnd::kStopped
+                         : diverged.empty() ? SessionEnd::kFinished
+                                            : SessionEnd::kDiverged;
   reporter.Release(end);
   Report report(cli.verb);
-  const bool all = end != SessionEnd::kStopped;
-  if (!all) {
+  if (stopped) {
     report.Line(fmt::format("stopped in {} {} of {}", series.noun(),
                             runs.size(), series.count()));
   }
   report.Data("series", series.options.out);
-  report.Data("finished", all);
-  AddRuns(runs, &report);
+  report.Data("finished", !stopped);
+  AddRuns(runs, series.count(), &report);
   report.Text("folder", series.options.out, kVerbatim);
-  if (!all) report.Next({"resume", series.options.out});
+  if (stopped) report.Next({"resume", series.options.out});
+  if (end == SessionEnd::kDiverged) {
+    report.Error(ExitCodeOf(end),
+                 fmt::format("training diverged: {} of {} runs ({})\n  Start a "
+                             "new series with a smaller --lr, or with --warmup",
+                             std::count_if(runs.begin(), runs.end(),
+                                           [](const Done& done) {
+                                             return !done.diverged.empty();
+                                           }),
+                             series.count(), diverged));
+  }
   cli.output.Print(report);
   return ExitCodeOf(end);
 }
@@ -150,12 +220,18 @@ void AddSeriesOptions(Verb& verb, Series* series) {
 }
 
 int RunSeries(Cli& cli, Series series, bool quiet) {
-  BeginSeries(series);
-  return Run(cli, series, quiet);
+  ChooseTarget(series.options.target);
+  RunReporter reporter(quiet);
+  const std::unique_ptr<RunFolder> folder = BeginSeries(series);
+  return Run(cli, series, *folder, reporter, quiet);
 }
 
 int ResumeSeries(Cli& cli, const std::string& folder, bool quiet) {
-  return Run(cli, ReadSeries(folder), quiet);
+  const Series series = ReadSeries(folder);
+  ChooseTarget(series.options.target);
+  RunReporter reporter(quiet);
+  const std::unique_ptr<RunFolder> lock = OpenSeries(series);
+  return Run(cli, series, *lock, reporter, quiet);
 }
 
 }  // namespace temper::host

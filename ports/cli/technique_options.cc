@@ -1,7 +1,9 @@
 // See technique_options.h.
 #include "ports/cli/technique_options.h"
 
+#include <algorithm>
 #include <memory>
+#include <string>
 
 #include "ports/cli/parser.h"
 #include "ports/host/train/layer_groups.h"
@@ -14,6 +16,7 @@ namespace {
 
 constexpr const char* kTraining = "Training";
 constexpr const char* kRegularization = "Regularization";
+constexpr const char* kPreset = "preset ";  // Option::from
 
 // Options that were given stay.
 void TakePreset(Verb& verb, const JobOptions& o, const std::string& preset) {
@@ -26,8 +29,46 @@ void TakePreset(Verb& verb, const JobOptions& o, const std::string& preset) {
     if (one.key == "model") {
       option->set(one.value);
     } else if (!option->given()) {
-      SetOption(*option, one.value, "preset " + preset, ErrorKind::kUsage);
+      SetOption(*option, one.value, kPreset + preset, ErrorKind::kUsage);
     }
+  }
+}
+
+// What every phase has of its own cannot be the run's, too: one of the two would
+// be ignored.
+void CheckPhasesAgainstRun(Verb& verb, const JobOptions& o) {
+  const Option& phases = verb.At("--phases");
+  if (!phases.given() || phases.from.starts_with(kPreset)) return;
+  struct Same {
+    const char* option;
+    bool (*has)(const PhaseOptions& phase);
+  };
+  constexpr Same kSame[] = {
+      {"--epochs", [](const PhaseOptions& p) { return p.epochs != 0; }},
+      {"--lr", [](const PhaseOptions& p) { return p.lr != 0.0; }},
+      {"--schedule", [](const PhaseOptions& p) { return !p.schedule.empty(); }},
+      {"--optimizer",
+       [](const PhaseOptions& p) { return !p.optimizer.empty(); }},
+      {"--bn", [](const PhaseOptions& p) { return !p.bn.empty(); }}};
+  for (const Same& one : kSame) {
+    const Option* const option = verb.Find(one.option);
+    if (option == nullptr || !option->given() ||
+        option->from.starts_with(kPreset) ||
+        !std::all_of(o.phases.begin(), o.phases.end(), one.has)) {
+      continue;
+    }
+    uint64_t sum = 0;
+    for (const PhaseOptions& p : o.phases) sum += p.epochs;
+    const bool epochs = option->Key() == "epochs";
+    if (epochs && sum == o.epochs) continue;
+    const bool typed = option->Wrong() == ErrorKind::kUsage &&
+                       phases.Wrong() == ErrorKind::kUsage;
+    Fail(typed ? ErrorKind::kUsage : ErrorKind::kConfiguration,
+         std::string(one.option) + " " + option->text(),
+         typed ? "" : option->from + ", and --phases: " + phases.from,
+         "every phase has its own" +
+             (epochs ? ", " + std::to_string(sum) + " in all" : std::string()),
+         "Leave it out, or leave it out of a phase");
   }
 }
 
@@ -76,6 +117,7 @@ void AddTechniqueOptions(Verb& verb, JobOptions* o) {
   // After the job file, before shorthands such as --wd, which add to specs.
   verb.after.insert(verb.after.begin() + 1,
                     [&verb, o, preset] { TakePreset(verb, *o, *preset); });
+  verb.after.push_back([&verb, o] { CheckPhasesAgainstRun(verb, *o); });
   verb.Add("--accumulate", &o->accumulate, "N",
            "Batches whose gradients make one step; 0: all of an epoch "
            "(full-batch gradient descent)")

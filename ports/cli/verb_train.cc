@@ -324,8 +324,25 @@ Job ResumedJob(const ResumeArguments& a, JobOptions options,
   }
 }
 
-int Resume(Cli& cli, const ResumeArguments& a) {
-  if (IsSeries(a.run)) return ResumeSeries(cli, a.run, a.quiet);
+// A series has no place for what a single run may be given.
+int ResumeWholeSeries(Cli& cli, const ResumeArguments& a, const Verb& verb) {
+  for (const Option& option : verb.options) {
+    const std::string& name = option.Name();
+    if (option.IsPositional() || !option.given() || name == "--quiet" ||
+        name == "--json") {
+      continue;
+    }
+    const Series series = ReadSeries(a.run);
+    Fail(ErrorKind::kUsage, name, Printable(a.run),
+         "a series goes on as it began",
+         fmt::format("Of one run: `temper resume {}/{}-1 {} {}`",
+                     Printable(a.run), series.noun(), name, option.value));
+  }
+  return ResumeSeries(cli, a.run, a.quiet);
+}
+
+int Resume(Cli& cli, const ResumeArguments& a, const Verb& verb) {
+  if (IsSeries(a.run)) return ResumeWholeSeries(cli, a, verb);
   auto folder = std::make_unique<RunFolder>(a.run, FolderMode::kResume);
   JobOptions options = ReadRunOptions(*folder);
   const JobOptions stored = options;
@@ -358,7 +375,8 @@ int Resume(Cli& cli, const ResumeArguments& a) {
 void AddResumeVerb(Cli& cli) {
   auto a = std::make_shared<ResumeArguments>();
   Verb& verb = cli.Add("resume", "Continue a run that was stopped, bit for bit",
-                       [&cli, a] { return Resume(cli, *a); });
+                       nullptr);
+  verb.run = [&cli, &verb, a] { return Resume(cli, *a, verb); };
   verb.example = "temper resume runs/train";
   const auto not_empty = [](const std::string& text) {
     return std::string(text.empty() ? "is empty" : "");

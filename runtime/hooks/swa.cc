@@ -1,8 +1,11 @@
 // Stochastic weight averaging (Izmailov et al. 2018): from step `start` on, every
 // `every` steps, the mean of the weights so far:
 //   average = average + (w - average) / (n + 1), n averaged before
+// The first one is w itself: what an average held that a shorter run had begun is
+// none of it.
 #include "runtime/table.h"
 #include "runtime/update_hook.h"
+#include "simd/elementwise.h"
 #include "simd/update.h"
 
 namespace temper {
@@ -31,8 +34,12 @@ Status Run(const HookCall& call) {
   for (uint32_t t = 0; t < call.tensors.size(); ++t) {
     float* const average = call.State(t, 0);
     if (average == nullptr) continue;
-    simd::MoveToward(call.tensors[t].count, share, call.tensors[t].data,
-                     average, call.parallel);
+    const TensorView& view = call.tensors[t];
+    if (call.step == start) {
+      simd::Copy(view.count, view.data, average, call.parallel);
+    } else {
+      simd::MoveToward(view.count, share, view.data, average, call.parallel);
+    }
   }
   return Ok();
 }

@@ -132,7 +132,7 @@ class Documents(Case):
         yield 0, ["plan", *job, "--dry-run"]
         yield 0, ["plan", *job, "--plot-schedule"]
         yield 0, ["plan", *job, "--freeze", "body"]
-        yield 0, ["plan", *job, "--phases", "head:1,all:1"]
+        yield 0, ["plan", *job, "--phases", "head:1,all"]
         if self.has_xnnpack:
             yield 0, ["plan", *job, "--freeze", "body", "--backend", "xnnpack"]
         yield 0, ["lr-find", *job, "--steps", 60, "--min", 1e-3, "--max", 1e3, "--out", tmp / "json-curve"]

@@ -25,8 +25,10 @@ class Phases(Case):
 
     def job(self, out, *more, verb="train", model="resnet8", data=None, epochs=2):
         words = ["finetune", model] if verb == "finetune" else ["train", "--model", model]
-        return [*words, "--data", data or self.val, "--batch", "16", "--threads", "1", "--epochs", epochs, "--out", self.tmp / out,
-                "--json", "--quiet", *more]
+        phases = more[more.index("--phases") + 1] if "--phases" in more else ""
+        own = phases and all(":" in phase.split("?")[0] for phase in phases.split(","))
+        return [*words, "--data", data or self.val, "--batch", "16", "--threads", "1", *([] if own else ["--epochs", epochs]),
+                "--out", self.tmp / out, "--json", "--quiet", *more]
 
     def result(self, out, *more, **how):
         return json.loads(run(*self.job(out, *more, **how)).stdout)
@@ -105,8 +107,8 @@ class Phases(Case):
         self.assertLess(phases[0]["arena_bytes"], phases[1]["arena_bytes"])
         self.assertLess(phases[0]["state_bytes"], phases[1]["state_bytes"])
         both, one, two = (json.loads(run("simulate", "--device", "pi-4", "--model", "resnet8", "--data", self.spec, "--threads", 1,
-                                         "--no-run", "--json", "--epochs", 1, *more).stdout)["estimate"]
-                          for more in (["--phases", "head:2,all:1"], ["--freeze", "body"], []))
+                                         "--no-run", "--json", *more).stdout)["estimate"]
+                          for more in (["--phases", "head:2,all:1"], ["--epochs", 1, "--freeze", "body"], ["--epochs", 1]))
         self.assertEqual(both["steps"], 3 * one["steps"])
         self.assertAlmostEqual(both["steps_seconds"], 2 * one["steps_seconds"] + two["steps_seconds"])
         dry = json.loads(run("train", "--model", "mlp", "--data", self.spec, "--phases", "head:2,all", "--dry-run", "--json").stdout)
@@ -122,6 +124,39 @@ class Phases(Case):
         self.assertEqual(phases[0]["lr"], 0.02)
         (self.tmp / "bad.toml").write_text('[[phase]]\ntrain = "head"\nrate = 1\n')
         self.assertIn("bad.toml:3", message(run(*self.job("no", "--config", self.tmp / "bad.toml"), expect=78)))
+        # What would be read as a mark of --phases is none: fc1 and fc are not two phases.
+        for key, value in (("train", "fc1,fc"), ("train", "fc1:3"), ("train", "fc1?lr=1"), ("train", "fc1;fc"), ("train", "last=1,"),
+                           ("schedule", "constant,all:9"), ("schedule", "constant;lr=9"), ("optimizer", "sgd;lr=9"),
+                           ("bn", "frozen,head:9")):
+            fields = {"epochs": "2", "train": '"head"', key: f'"{value}"'}
+            lines = "".join(f"{k} = {v}\n" for k, v in fields.items())
+            (self.tmp / "bad.toml").write_text("[[phase]]\n" + lines)
+            at = 2 + list(fields).index(key)
+            said = message(run("train", "--model", "mlp?hidden=16", "--data", self.val, "--config", self.tmp / "bad.toml",
+                               "--out", self.tmp / "no", expect=78))
+            self.assertIn(f"bad.toml:{at}: '{key}' has a", said)
+            self.assertEqual("several patterns with +" in said, key == "train")
+        self.assertFalse((self.tmp / "no").exists())
+        (self.tmp / "job.toml").write_text('[[phase]]\ntrain = "fc1+fc"\nepochs = 2\n')
+        run("train", "--model", "mlp?hidden=16", "--data", self.val, "--config", self.tmp / "job.toml", "--out", self.tmp / "joined",
+            "--quiet")
+        self.assertEqual([(p["train"], p["epochs"]) for p in self.config("joined")["phases"]], [("fc1+fc", 2)])
+
+    def test_what_phases_have_is_not_given_twice(self):
+        def words(*more):
+            return ["train", "--model", "mlp?hidden=16", "--data", self.val, "--threads", 1, "--out", self.tmp / "no", *more]
+        both = ["--phases", "head:2?lr=0.1;schedule=linear;optimizer=adam;bn=train,all:2?lr=0.2;schedule=linear;optimizer=sgd;bn=train"]
+        for name, value in (("--epochs", 7), ("--lr", 0.3), ("--schedule", "cosine"), ("--optimizer", "adamw"), ("--bn", "frozen")):
+            self.assertIn("every phase has its own", message(run(*words(*both, name, value), expect=64)))
+            self.assertFalse((self.tmp / "no").exists())
+        (self.tmp / "twice.toml").write_text("epochs = 7\n")
+        said = message(run(*words(*both, "--config", self.tmp / "twice.toml"), expect=78))
+        self.assertIn("twice.toml:1", said)
+        (self.tmp / "twice.toml").write_text('[[phase]]\ntrain = "head"\nepochs = 2\n')
+        message(run(*words("--epochs", 7, "--config", self.tmp / "twice.toml"), expect=78))
+        # The sum, or a phase that takes it, is no contradiction.
+        for more in (["--phases", "head:2,all:2", "--epochs", 4], ["--phases", "head:2,all", "--epochs", 7]):
+            run(*words(*more, "--dry-run"))
 
     def test_presets(self):
         names = [p["name"] for p in json.loads(run("list", "presets", "--json").stdout)["presets"]]
@@ -152,6 +187,17 @@ class Phases(Case):
         kept = self.config_of("kept", "--preset", "lecture", "--schedule", "linear", "--lr", 0.01)
         self.assertTrue(kept["schedule"].startswith("linear"))
         self.assertEqual(kept["lr"], 0.01)
+        # Not longer than it was asked for, and not for nothing.
+        for preset, epochs, least in (("gradual?blocks=40", 3, 42), ("gradual", 3, 4), ("lp_ft", 1, 2)):
+            said = message(run(*self.job("no", "--preset", preset, verb="finetune", model=source, epochs=epochs), expect=64))
+            self.assertIn(f"Give --epochs {least} or more", said)
+            done = self.result(f"least-{least}", "--preset", preset, verb="finetune", model=source, epochs=least)
+            self.assertEqual(done["epochs"], least)
+        for preset in ("head", "last", "norm_bias", "full", "lp_ft", "gradual"):
+            said = message(run(*self.job("no", "--preset", preset, "--freeze", "body", verb="finetune", model=source, epochs=4), expect=64))
+            self.assertIn("--freeze body leaves the head alone", said)
+        self.assertFalse((self.tmp / "no").exists())
+        self.result("frozen-stem", "--preset", "last", "--freeze", "conv1", verb="finetune", model=source, epochs=2)
         message(run(*self.job("no", "--preset", "lp_ft"), expect=64))
         message(run(*self.job("no", "--preset", "lectur"), expect=64))
 
@@ -209,6 +255,50 @@ class Phases(Case):
         self.result("early-short", "--early-stop", 1, "--min-delta", 100, model="mlp?hidden=16", epochs=9)
         done = json.loads(run("resume", self.tmp / "early-short", "--epochs", 12, "--json").stdout)
         self.assertEqual(done["epochs"], 3)
+
+    def tensors(self, out, name):
+        """Of a model file, name -> bytes; states of the optimizer and averages included."""
+        data = self.weights(out, name)
+        begin = 8 + int.from_bytes(data[:8], "little")
+        header = json.loads(data[8:begin])
+        return {key: data[begin + of["data_offsets"][0]:begin + of["data_offsets"][1]]
+                for key, of in header.items() if key != "__metadata__"}
+
+    def test_the_average_of_a_run_that_is_made_longer(self):
+        # 3 to 4 and 8 to 10: the average begins where the shorter run ended.
+        for average, short, long in (("swa", 4, 8), ("swa", 8, 10), ("swa", 8, 9), ("swa", 3, 4), ("swa?every=1s", 2, 7),
+                                     ("swa?start=1", 2, 4), ("ema?decay=0.9", 2, 4)):
+            name = f"{average}-{short}-{long}".replace("?", "-")
+            more = ["--schedule", "constant", "--average", average]
+            self.result(name, *more, model="mlp?hidden=16", epochs=short)
+            self.result(f"{name}-long", *more, model="mlp?hidden=16", epochs=long)
+            run("resume", self.tmp / name, "--epochs", long)
+            for file in ("last", "best"):
+                self.assertEqual(self.tensors(name, file), self.tensors(f"{name}-long", file), (name, file))
+            self.assertEqual(self.rows(name)[-1], self.rows(f"{name}-long")[-1])
+        # Where it would have begun with weights that are gone.
+        self.result("gone", "--schedule", "constant", "--average", "swa?every=1s", model="mlp?hidden=16", epochs=8)
+        said = message(run("resume", self.tmp / "gone", "--epochs", 10, expect=64))
+        self.assertIn("Give 11 epochs or more", said)
+        run("resume", self.tmp / "gone", "--epochs", 11)
+
+    def test_the_first_loss_of_weighted_classes_is_not_judged(self):
+        weights = ["--class-weights", "9,9,9,9"]
+        done = run("train", "--model", "mlp?hidden=16", "--data", self.val, "--threads", 1, "--out", self.tmp / "weighted", "--lr", 1e-7,
+                   "--epochs", 4, *weights)
+        self.assertNotIn("ln(4)", done.stderr)
+        self.assertNotIn("expected", done.stderr)
+        log = (self.tmp / "weighted" / "events.jsonl").read_text()
+        found = [json.loads(line) for line in log.splitlines() if '"diagnosis"' in line]
+        said = subprocess.run([cli_test.TEMPER, "diagnose", self.tmp / "weighted", "--json"], capture_output=True, text=True)
+        causes = [c["cause"] for c in json.loads(said.stdout)["causes"]]
+        self.assertEqual([f["cause"] for f in found], causes[:1])
+        self.assertTrue(causes)
+        for cause in causes:
+            self.assertNotIn("init", cause)
+        self.assertNotIn("expected", said.stdout)
+        plain = run("train", "--model", "mlp?hidden=16", "--data", self.val, "--threads", 1, "--out", self.tmp / "unweighted")
+        self.assertIn("ln(4) 1.39", plain.stderr)
 
     def test_series(self):
         folds = json.loads(run(*self.job("folds", "--folds", 3, data=self.spec, model="mlp?hidden=16")).stdout)

@@ -367,6 +367,32 @@ TEST(Selection, FoldsArePartsOfEachClass) {
   EXPECT_EQ(all.size(), 100u);
 }
 
+TEST(Selection, EveryFoldHasASample) {
+  // Group c fills folds c, c + 1, ...: of 3, 2 and 2 samples the fourth is the last.
+  const std::vector<int32_t> labels = {0, 1, 2, 0, 1, 2, 0};
+  const auto select = [&](const std::string& options) {
+    (void)Select(ParseDataSpec("idx:x?" + options), labels, {});
+  };
+  for (int fold = 1; fold <= 4; ++fold) {
+    select("folds=4&fold=" + std::to_string(fold));
+  }
+  for (const char* const folds : {"5", "7"}) {
+    ExpectFailure(ErrorKind::kUsage, {"of 7 samples in 3 classes", "Use 4 fol"},
+                  [&] { select(std::string("fold=1&folds=") + folds); });
+  }
+  ExpectFailure(ErrorKind::kUsage, {"7 samples for 1000000000 folds"},
+                [&] { select("folds=1000000000&fold=1"); });
+  // A class that limit= leaves nothing of: the second group alone fills all.
+  for (int fold = 1; fold <= 3; ++fold) {
+    (void)Select(
+        ParseDataSpec("idx:x?limit=3&folds=3&fold=" + std::to_string(fold)),
+        {1, 1, 1, 0}, {});
+  }
+  // The folds are those of what test= leaves.
+  ExpectFailure(ErrorKind::kUsage, {"4 samples", "Use 3 folds"},
+                [&] { select("test=0.4&folds=4&fold=1"); });
+}
+
 TEST(Selection, EmptyAndOddData) {
   ExpectFailure(ErrorKind::kBadData, {"no samples"},
                 [] { (void)Select(ParseDataSpec("idx:x"), {}, {}); });

@@ -55,6 +55,45 @@ void MakeRun(const std::string& path, FolderMode mode, std::string_view text) {
   folder.Publish();
 }
 
+TEST(RunFolder, OfASeriesReplacesNothing) {
+  const TempFolder temp;
+  const std::string path = temp.File("runs/a/b");
+  // Unless it is kept, nothing stays of it.
+  {
+    RunFolder series(path, FolderMode::kNew, FolderHolds::kSeries);
+    series.WriteFile(kSeriesFile, "{}");
+    EXPECT_EQ(temp.Read("runs/a/b/series.json"), "{}");
+    for (const FolderMode mode : {FolderMode::kResume, FolderMode::kNew}) {
+      ExpectFailure(ErrorKind::kCannotCreate, {"another process"},
+                    [&] { RunFolder(path, mode, FolderHolds::kSeries); });
+    }
+  }
+  EXPECT_FALSE(std::filesystem::exists(temp.File("runs")));
+  {
+    RunFolder series(path, FolderMode::kNew, FolderHolds::kSeries);
+    series.WriteFile(kSeriesFile, "{}");
+    series.Keep();
+  }
+  EXPECT_EQ(temp.Read("runs/a/b/series.json"), "{}");
+  for (const FolderHolds holds : {FolderHolds::kRun, FolderHolds::kSeries}) {
+    for (const FolderMode mode : {FolderMode::kNew, FolderMode::kOverwrite}) {
+      ExpectFailure(ErrorKind::kCannotCreate,
+                    {"cannot create the run folder", "holds a series",
+                     "Choose another --out, or remove the folder"},
+                    [&] { RunFolder(path, mode, holds); });
+    }
+  }
+  EXPECT_EQ(temp.Read("runs/a/b/series.json"), "{}");
+  MakeRun(temp.File("run"), FolderMode::kNew, "old");
+  for (const FolderMode mode : {FolderMode::kNew, FolderMode::kOverwrite}) {
+    ExpectFailure(
+        ErrorKind::kCannotCreate,
+        {"is not empty", "Choose another --out, or remove the folder"},
+        [&] { RunFolder(temp.File("run"), mode, FolderHolds::kSeries); });
+  }
+  EXPECT_EQ(temp.Read("run/config.json"), "old");
+}
+
 TEST(RunFolder, CreatesAndRefuses) {
   const TempFolder temp;
   const std::string path = temp.File("runs/a/b");

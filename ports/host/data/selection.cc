@@ -304,9 +304,9 @@ void TakeShare(double share, size_t all, uint64_t seed, uint32_t stream,
 
 // What is held out of the group, a class or all samples; the rest is for
 // training. `number`: of the class, so that the folds of many small classes are
-// as large as each other.
-void HoldOut(const DataSpec& spec, std::vector<uint32_t>& group, size_t number,
-             Selection& out) {
+// as large as each other. Returns how many samples folds= cuts.
+size_t HoldOut(const DataSpec& spec, std::vector<uint32_t>& group,
+               size_t number, Selection& out) {
   const size_t all = group.size();
   const uint64_t seed = spec.seed.value_or(0);
   if (spec.test > 0.0) {
@@ -318,12 +318,44 @@ void HoldOut(const DataSpec& spec, std::vector<uint32_t>& group, size_t number,
       const bool held = (j + number) % spec.folds == spec.fold - 1;
       (held ? out.val : out.train).push_back(group[j]);
     }
-    return;
+    return group.size();
   }
   if (spec.val > 0.0) {
     TakeShare(spec.val, all, seed, kValStream, group, out.val);
   }
   out.train.insert(out.train.end(), group.begin(), group.end());
+  return 0;
+}
+
+// Every fold has a sample: group c, of `sizes`, fills folds c, c + 1, ...
+bool FillsFolds(const std::vector<size_t>& sizes, uint64_t folds) {
+  std::vector<bool> filled(static_cast<size_t>(folds), false);
+  for (size_t c = 0; c < sizes.size(); ++c) {
+    if (sizes[c] >= folds) return true;
+    for (size_t j = 0; j < sizes[c]; ++j)
+      filled[(c + j) % filled.size()] = true;
+  }
+  return std::find(filled.begin(), filled.end(), false) == filled.end();
+}
+
+// Also of folds that this job does not hold out: it is one of K.
+void CheckFolds(const DataSpec& spec, const std::vector<size_t>& sizes) {
+  if (spec.folds == 0) return;
+  uint64_t samples = 0;
+  for (const size_t size : sizes) samples += size;
+  uint64_t most = std::min(spec.folds, samples);
+  while (most > 1 && !FillsFolds(sizes, most)) --most;
+  if (most == spec.folds) return;
+  const std::string why =
+      spec.folds > samples
+          ? fmt::format("there are {} samples for {} folds", samples,
+                        spec.folds)
+          : fmt::format("of {} samples in {} classes some of {} folds get none",
+                        samples, sizes.size(), spec.folds);
+  Fail(ErrorKind::kUsage, "cannot cut the data into folds",
+       fmt::format("folds={}", spec.folds), why,
+       most < 2 ? std::string("Add samples, or leave out folds.")
+                : fmt::format("Use {} folds.", most));
 }
 
 bool HoldsOut(const DataSpec& spec) {
@@ -344,6 +376,7 @@ void SortParts(Selection& out) {
 void HoldOutOfClasses(const DataSpec& spec, const std::vector<int32_t>& labels,
                       Selection& out) {
   ByClass groups = GroupByClass(out.train, labels, out);
+  std::vector<size_t> sizes;
   out.train.clear();
   for (size_t c = 0; c < groups.size(); ++c) {
     const size_t least = spec.folds > 0 ? spec.folds : 2;
@@ -358,8 +391,9 @@ void HoldOutOfClasses(const DataSpec& spec, const std::vector<int32_t>& labels,
                             "for validation",
                             Printable(out.class_names[c])));
     }
-    HoldOut(spec, groups[c], c, out);
+    sizes.push_back(HoldOut(spec, groups[c], c, out));
   }
+  CheckFolds(spec, sizes);
   SortParts(out);
 }
 
@@ -471,7 +505,7 @@ Selection SelectUnlabelled(const DataSpec& spec, const Targets& targets,
   if (HoldsOut(spec)) {
     std::vector<uint32_t> group;
     std::swap(group, out.train);
-    HoldOut(spec, group, 0, out);
+    CheckFolds(spec, {HoldOut(spec, group, 0, out)});
     SortParts(out);
   }
   if (!AllLeft(spec, out)) {

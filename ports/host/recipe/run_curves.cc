@@ -92,7 +92,8 @@ RunCurves ReadRunCurves(const std::string& run) {
   const LossTraits& traits = *LossOf(graph.nodes.back().kind);
   if (graph.Check(&shapes).ok() && models::IsClassifier(graph)) {
     const Shape& out = shapes.back();
-    if (traits.expected != nullptr) {
+    // Of weighted classes it depends on which of them the first batch had.
+    if (traits.expected != nullptr && curves.options.class_weights.empty()) {
       curves.facts.expected_loss = traits.expected(1, out, nullptr);
     }
     curves.facts.chance = 1.0 / out.c;
@@ -144,7 +145,12 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
       break;
     case Cause::kRateHigh:
       a.evidence =
-          facts.diverged
+          facts.diverged && facts.expected_loss <= 0
+              ? fmt::format(
+                    "training exploded, from a first loss of {:.3g}: the rate "
+                    "is too large",
+                    facts.first_loss)
+          : facts.diverged
               ? fmt::format(
                     "training exploded; its first loss was {:.3g}, as "
                     "expected: the rate is too large, not the first "

@@ -159,8 +159,8 @@ bool IsOurs(std::string_view name) {
 
 }  // namespace
 
-RunFolder::RunFolder(std::string path, FolderMode mode)
-    : path_(std::move(path)) {
+RunFolder::RunFolder(std::string path, FolderMode mode, FolderHolds holds)
+    : path_(std::move(path)), holds_(holds) {
   if (path_.empty()) {
     Fail(ErrorKind::kUsage, "cannot create the run folder", "--out",
          "it is empty", "Name a folder.");
@@ -206,6 +206,12 @@ RunFolder::RunFolder(std::string path, FolderMode mode)
       MakeFolders(path_, &created_);
     }
     Lock();
+    if (holds_ == FolderHolds::kSeries) {
+      if (mode == FolderMode::kResume) return;
+      CheckFree(mode);
+      new_series_ = true;
+      return;
+    }
     Finish();
     RemoveTree(fd_, kNew);  // of a job that was killed; the lock was free
     if (mode == FolderMode::kResume) {
@@ -217,15 +223,7 @@ RunFolder::RunFolder(std::string path, FolderMode mode)
       OpenWeights(fd_);
       return;
     }
-    CheckOldRun();
-    if (mode != FolderMode::kOverwrite) {
-      for (const std::string& name : Entries(fd_, path_)) {
-        if (IsOurs(name) || name == kRateCurve) continue;
-        Fail(ErrorKind::kCannotCreate, "cannot create the run folder", path_,
-             "it exists and is not empty",
-             "Choose another --out, resume the run, or give --overwrite.");
-      }
-    }
+    CheckFree(mode);
     CreateStaging();
   } catch (...) {
     Discard();
@@ -257,6 +255,26 @@ void RunFolder::Lock() {
   }
   Fail(ErrorKind::kCannotCreate, "cannot use the run folder", path_,
        "other processes keep removing it", "Choose another --out.");
+}
+
+// A new run replaces at most a run; a series, nothing.
+void RunFolder::CheckFree(FolderMode mode) const {
+  const bool series = holds_ == FolderHolds::kSeries;
+  const auto refuse = [&](std::string_view why, std::string_view remedy) {
+    Fail(ErrorKind::kCannotCreate, "cannot create the run folder", path_, why,
+         remedy);
+  };
+  constexpr const char* kRemove = "Choose another --out, or remove the folder.";
+  if (Exists(fd_, kSeriesFile)) refuse("it holds a series of runs", kRemove);
+  if (!series) CheckOldRun();
+  if (!series && mode == FolderMode::kOverwrite) return;
+  for (const std::string& name : Entries(fd_, path_)) {
+    if (name == kRateCurve || (!series && IsOurs(name))) continue;
+    refuse("it exists and is not empty",
+           series
+               ? kRemove
+               : "Choose another --out, resume the run, or give --overwrite.");
+  }
 }
 
 // Entries that the new run's files cannot replace are refused before anything
@@ -415,7 +433,13 @@ void RunFolder::Finish() {
   Sync(fd_);
 }
 
+void RunFolder::Keep() {
+  new_series_ = false;
+  created_.clear();
+}
+
 void RunFolder::Discard() noexcept {
+  if (new_series_ && fd_ >= 0) unlinkat(fd_, kSeriesFile, 0);
   if (staging_fd_ >= 0) {
     close(std::exchange(staging_fd_, -1));
     RemoveTree(fd_, kNew);

@@ -33,12 +33,22 @@ enum class FolderMode {
   kResume,     // must exist
 };
 
+// What is in the folder itself.
+enum class FolderHolds {
+  kRun,     // which never replaces a series
+  kSeries,  // series.json and a folder for each run (train/series.h); it replaces
+            // nothing, and is set up in place: without Publish()
+};
+inline constexpr const char* kSeriesFile = "series.json";
+
 class RunFolder {
  public:
   // Creates or opens the folder and locks it against other processes until
   // destruction. kCannotCreate, kNotFound (resume).
-  RunFolder(std::string path, FolderMode mode);
-  // Removes the files of a run that was not published.
+  RunFolder(std::string path, FolderMode mode,
+            FolderHolds holds = FolderHolds::kRun);
+  // Removes the files of a run that was not published, and of a series that was
+  // not kept.
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -65,9 +75,12 @@ class RunFolder {
   // before survive a power cut from here on. kIo: the older run is as it
   // was, unless the message says that the new one is complete.
   void Publish();
+  // Of a new series: its folder and series.json stay from here on.
+  void Keep();
 
  private:
   void Lock();
+  void CheckFree(FolderMode mode) const;
   void CheckOldRun() const;
   void CheckComplete() const;
   void OpenWeights(int folder);
@@ -76,6 +89,8 @@ class RunFolder {
   void Discard() noexcept;
 
   std::string path_;
+  const FolderHolds holds_;
+  bool new_series_ = false;  // that is not kept yet
   int fd_ = -1, staging_fd_ = -1, weights_fd_ = -1;
   std::vector<std::string> created_;  // folders, the outermost first
 };

@@ -27,6 +27,13 @@ Averaging::Averaging(Trainer& trainer, Loader& training, uint64_t first_step,
   if (any_) statistics_.resize(trainer.StatisticsCount());
 }
 
+void Averaging::Start() {
+  for (const StateView& state : trainer_.States()) {
+    if (std::string_view(state.name) != kAverageState) continue;
+    std::copy_n(trainer_.Tensors()[state.tensor].data, state.count, state.data);
+  }
+}
+
 void Averaging::Swap() {
   for (const StateView& state : trainer_.States()) {
     if (std::string_view(state.name) != kAverageState) continue;

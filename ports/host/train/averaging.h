@@ -21,6 +21,8 @@ class Averaging {
   Averaging(Trainer& trainer, Loader& training, uint64_t first_step,
             uint64_t seed);
 
+  // It is the weights as they are, whatever it was.
+  void Start();
   // Puts the average in place, once there is one. Leaves the loader anywhere.
   // `go_on` is asked before every batch of the estimate. False: it said no, and
   // everything is as before.

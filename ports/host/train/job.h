@@ -161,6 +161,8 @@ struct Job : JobPhase {
   std::vector<JobPhase> phases;  // none: the job is the only one
   uint32_t run_threads = 0;  // of the pool here, at most the plan's; 0: those
   uint64_t arena_bytes = 0;  // what --arena gives, else the plan's
+  // Of a run whose length was changed: its average is the weights as they are.
+  bool average_begins = false;
   std::vector<Augmentation> augment;  // of training samples
 
   uint32_t PhaseCount() const {

@@ -6,6 +6,7 @@
 #include "ports/host/base/failure.h"
 #include "ports/host/train/job_plan.h"
 #include "ports/host/train/phases.h"
+#include "ports/host/train/specs.h"
 
 namespace temper::host {
 namespace {
@@ -30,6 +31,36 @@ double NextRate(const Job& job, const Counters& at) {
                          : 0.0;
 }
 
+uint64_t AverageBegins(const Job& job, const Counters& at) {
+  return FirstAveragedStep(job.Phase(at.phase).plan_options.hooks);
+}
+
+// The average of the new length (swa) may begin elsewhere than that of the old
+// one, which began at step `before`: then what is averaged so far is none of it.
+// Where it would have begun with weights that are gone, there is none.
+void BeginAverage(Job& job, const Counters& at, uint64_t before) {
+  if (job.options.average.empty()) return;
+  const uint64_t first = AverageBegins(job, at);
+  if (first == before || first > at.step) return;
+  if (first == at.step) {
+    job.average_begins = true;
+    return;
+  }
+  const uint64_t per_epoch = job.Phase(at.phase).steps_per_epoch;
+  uint32_t epochs = job.options.epochs, own = job.Phase(at.phase).epochs;
+  for (uint64_t step = first; step < at.step && epochs < kMostEpochs;) {
+    ++epochs, ++own;
+    step = FirstAveragedStep(
+        {*ReadAverage(job.options.average, per_epoch, per_epoch * own)});
+  }
+  Fail(ErrorKind::kUsage, "--epochs", fmt::format("{}", job.options.epochs),
+       fmt::format("the average of so long a run (--average {}) begins after "
+                   "step {}; {} are done, and those weights are gone",
+                   Printable(job.options.average), at.first_step + first,
+                   at.Steps()),
+       fmt::format("Give {} epochs or more", epochs));
+}
+
 }  // namespace
 
 JobOptions AsSaved(const JobOptions& options,
@@ -48,6 +79,7 @@ void SetLength(Job& job, uint32_t epochs, Counters* at) {
   if (epochs == before) return;
   const bool was_finished = HasFinished(*at, job.options);
   const double rate = was_finished ? 0.0 : NextRate(job, *at);
+  const uint64_t average = AverageBegins(job, *at);
   if (epochs < at->Epochs() || (epochs == at->Epochs() && at->batch != 0) ||
       !SetEpochs(&job.options, epochs)) {
     Fail(ErrorKind::kUsage, "--epochs", fmt::format("{}", epochs),
@@ -58,6 +90,7 @@ void SetLength(Job& job, uint32_t epochs, Counters* at) {
   job.options.lengthened_from = before;
   if (was_finished) at->waited = 0;
   PlanJob(job, true);
+  BeginAverage(job, *at, average);
   job.notes.push_back(fmt::format(
       "the run has {} epochs now, it had {}; its schedule is computed anew for "
       "that length: the next step has a rate of {:.6g}{}",

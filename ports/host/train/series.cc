@@ -11,12 +11,11 @@
 #include <sstream>
 #include <system_error>
 
-#include "ports/files/files.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/json_text.h"
 #include "ports/host/data/data_spec.h"
 #include "ports/host/data/text_file.h"
-#include "ports/host/os/file_io.h"
+#include "ports/host/train/runs.h"
 
 namespace temper::host {
 namespace {
@@ -24,7 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kSeriesFile = "series.json";
 constexpr uint64_t kMostBytes = 1u << 20;
 constexpr uint64_t kMostTokens = 3000;
 
@@ -46,12 +44,6 @@ void Check(const Series& s) {
   }
 }
 
-bool IsFree(const std::string& path) {
-  std::error_code ignored;
-  return !fs::exists(path, ignored) ||
-         (fs::is_directory(path, ignored) && fs::is_empty(path, ignored));
-}
-
 }  // namespace
 
 JobOptions OptionsOfRun(const Series& series, uint32_t i) {
@@ -68,33 +60,51 @@ JobOptions OptionsOfRun(const Series& series, uint32_t i) {
   return o;
 }
 
-void BeginSeries(Series& series) {
+std::unique_ptr<RunFolder> BeginSeries(Series& series) {
   Check(series);
-  std::string& out = series.options.out;
-  const std::string wanted = out;
-  for (uint32_t n = 2; series.options.numbered && !IsFree(out); ++n) {
-    out = fmt::format("{}-{}", wanted, n);
-  }
-  if (!IsFree(out) && !series.options.overwrite) {
-    Fail(ErrorKind::kCannotCreate, "cannot use the folder", Printable(out),
-         "it is not empty",
-         "Choose another --out, or --overwrite to replace runs in it");
-  }
-  std::error_code error;
-  fs::create_directories(out, error);
-  if (error) {
-    Fail(ErrorKind::kCannotCreate, "cannot create the folder", Printable(out),
-         error.message(), "Choose another --out");
-  }
-  Json json = {{"version", 1},
-               {"folds", series.folds},
-               {"seeds", series.seeds},
-               {"options", Json::parse(OptionsJson(series.options))}};
-  const std::string text = json.dump(1) + "\n";
-  AtomicFile file{FilePlace(FileOf(out))};
-  SaveOrFail(file, [&](const ByteSink& sink) {
-    return sink.write(sink.context, text.data(), text.size());
-  });
+  JobOptions& o = series.options;
+  auto folder = std::make_unique<RunFolder>(
+      o.out, o.numbered ? FolderMode::kNumbered : FolderMode::kNew,
+      FolderHolds::kSeries);
+  o.out = folder->path();
+  o.numbered = o.overwrite = false;
+  JobOptions stored = o;
+  stored.model = WeightsFile(o.model);  // of a run folder, which may change
+  const Json json = {{"version", 1},
+                     {"folds", series.folds},
+                     {"seeds", series.seeds},
+                     {"options", Json::parse(OptionsJson(stored))}};
+  folder->WriteFile(kSeriesFile, json.dump(1) + "\n");
+  return folder;
+}
+
+std::unique_ptr<RunFolder> OpenSeries(const Series& series) {
+  return std::make_unique<RunFolder>(series.options.out, FolderMode::kResume,
+                                     FolderHolds::kSeries);
+}
+
+void CheckRunOfSeries(const Series& series, uint32_t i, const JobOptions& own) {
+  const JobOptions want = OptionsOfRun(series, i);
+  const auto check = [&](const char* name, const auto& is, const auto& was) {
+    if (is == was) return;
+    Fail(ErrorKind::kMismatch, "not a run of this series", Printable(want.out),
+         fmt::format("its {} is {}, that of the series {}", name,
+                     Printable(fmt::format("{}", is)),
+                     Printable(fmt::format("{}", was))),
+         "Move the folder away; `temper resume` makes the run anew");
+  };
+  check("model", own.model, want.model);
+  check("seed", own.seed, want.seed);
+  check("batch", own.batch, want.batch);
+  check("finetune", own.finetune, want.finetune);
+  check("optimizer", own.optimizer, want.optimizer);
+  check("schedule", own.schedule, want.schedule);
+  check("init", own.init, want.init);
+  check("augment", own.augment, want.augment);
+  if (want.lr != 0.0) check("lr", own.lr, want.lr);
+  const DataSpec is = ParseDataSpec(own.data), was = ParseDataSpec(want.data);
+  check("folds=", is.folds, was.folds);
+  check("fold=", is.fold, was.fold);
 }
 
 bool IsSeries(const std::string& folder) {
@@ -124,6 +134,8 @@ Series ReadSeries(const std::string& folder) {
     fail("it has no folds and no seeds, or too many");
   }
   series.options.out = folder;
+  // Not stored with options: runs that are still to begin choose their phases.
+  series.options.head_first = series.options.finetune;
   return series;
 }
 

@@ -8,10 +8,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "ports/host/run/run_folder.h"
 #include "ports/host/train/job.h"
 
 namespace temper::host {
@@ -32,12 +34,19 @@ struct Series {
 JobOptions OptionsOfRun(const Series& series, uint32_t i);
 
 // Makes the folder with its series.json; of several (JobOptions::numbered) the
-// first that is free, whose name options.out becomes. kUsage: options that make no
+// first that is free, whose name options.out becomes. It is locked, and gone again
+// with the RunFolder unless that is told to Keep() it. kUsage: options that make no
 // series; kCannotCreate, kIo.
-void BeginSeries(Series& series);
+std::unique_ptr<RunFolder> BeginSeries(Series& series);
 // True if this is the folder of a series. ReadSeries: kConfiguration.
 bool IsSeries(const std::string& folder);
 Series ReadSeries(const std::string& folder);
+// Locks the folder of a series against other processes. kCannotCreate.
+std::unique_ptr<RunFolder> OpenSeries(const Series& series);
+// That run i, which is in the folder already, was begun by this series. `own`: its
+// options. What a run may be given when it is resumed is its own matter: its
+// length, the place of its data, the machine. kMismatch.
+void CheckRunOfSeries(const Series& series, uint32_t i, const JobOptions& own);
 
 // The last row of a run's metrics.csv by column; empty where there is none.
 std::map<std::string, double> LastMetrics(const std::string& run);

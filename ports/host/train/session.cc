@@ -191,6 +191,7 @@ void Session::EnterNextPhase() {
 
 void Session::Resume(std::unique_ptr<RunFolder> folder, const Counters& from) {
   RestoreState(*job_.source, trainer());
+  if (job_.average_begins) now().average->Start();
   trainer().SetStepCount(from.step);
   fit().state() = from;
   best_epoch_.epoch = from.best_epoch;
@@ -398,6 +399,8 @@ bool Session::OnStep(const Fit&, const StepResult& r, double learning_rate) {
 }
 
 double Session::ExpectedLoss() const {
+  // Of weighted classes it depends on which of them the first batch has.
+  if (!job_.options.class_weights.empty()) return 0;
   const LossTraits& traits = *LossOf(job_.info.graph.nodes.back().kind);
   if (traits.expected == nullptr || job_.classes.empty()) return 0;
   return traits.expected(1, job_.plan.shapes.back(), nullptr);

@@ -1,7 +1,5 @@
 // Gradual unfreezing (Howard and Ruder 2018): the head, then block after block from
 // the last one on, then everything.
-#include <algorithm>
-
 #include "ports/host/train/presets/preset.h"
 
 namespace temper::host {
@@ -23,16 +21,18 @@ const Preset kGradualPreset = {
     .finetune = true,
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<GradualParams>,
+    .least_epochs =
+        [](const PresetCall& call) {
+          return call.As<GradualParams>().blocks + 2;
+        },
     .options = [](const PresetCall& call) -> std::vector<PresetOption> {
       const uint32_t blocks = call.As<GradualParams>().blocks;
-      const uint32_t each = std::max(1u, call.options.epochs / (blocks + 2));
+      const uint32_t each = call.options.epochs / (blocks + 2);
       std::vector<PhaseOptions> phases = {HeadPhase(call, each)};
       for (uint32_t k = 1; k <= blocks; ++k) {
         phases.push_back({"last=" + std::to_string(k), each, 0.0, "", "", ""});
       }
-      const uint32_t done = each * (blocks + 1);
-      const uint32_t rest =
-          call.options.epochs > done ? call.options.epochs - done : 1;
+      const uint32_t rest = call.options.epochs - each * (blocks + 1);
       phases.push_back({"all", rest, 0.0, "", "", ""});
       return {AsPhases(phases)};
     },

@@ -24,13 +24,14 @@ const Preset kLpFtPreset = {
     .finetune = true,
     .fields = ListOf(kFields),
     .defaults = DefaultsOf<LpFtParams>,
+    .least_epochs = [](const PresetCall&) { return 2u; },
     .options = [](const PresetCall& call) -> std::vector<PresetOption> {
       const double share = call.As<LpFtParams>().probe;
       const uint32_t all = call.options.epochs;
       const uint32_t probe = std::clamp<uint32_t>(
-          static_cast<uint32_t>(all * share + 0.5), 1, std::max(2u, all) - 1);
+          static_cast<uint32_t>(all * share + 0.5), 1, all - 1);
       PhaseOptions phase;
-      phase.epochs = std::max(2u, all) - probe;
+      phase.epochs = all - probe;
       return {AsPhases({HeadPhase(call, probe), phase})};
     },
 };

@@ -37,6 +37,8 @@ struct Preset {
   bool finetune = false;  // for finetune; else for train
   FieldList fields = {};
   void (*defaults)(void* params) = nullptr;
+  // Epochs that its phases need, one each; null: 1.
+  uint32_t (*least_epochs)(const PresetCall& call) = nullptr;
   std::vector<PresetOption> (*options)(const PresetCall& call) = nullptr;
 };
 

@@ -1,6 +1,7 @@
 // The list of presets. See preset.h.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "models/spec.h"
@@ -46,7 +47,27 @@ std::vector<PresetOption> ReadPreset(const std::string& spec,
          fmt::format("it is for {}", preset.finetune ? "finetune" : "train"),
          "`temper list presets` shows what there is");
   }
-  return preset.options({options, lr_given, choice.params});
+  const PresetCall call = {options, lr_given, choice.params};
+  const uint32_t least =
+      preset.least_epochs != nullptr ? preset.least_epochs(call) : 1;
+  if (options.epochs < least) {
+    Fail(ErrorKind::kUsage, "--preset", Printable(spec),
+         fmt::format(
+             "it has {} phases of an epoch or more, and the run {}", least,
+             options.epochs == 1 ? std::string("one epoch")
+                                 : fmt::format("{} epochs", options.epochs)),
+         fmt::format("Give --epochs {} or more", least));
+  }
+  // A preset for finetune says what trains; of the head alone nothing is left to
+  // be said.
+  const std::vector<std::string>& frozen = options.freeze;
+  if (preset.finetune &&
+      std::find(frozen.begin(), frozen.end(), "body") != frozen.end()) {
+    Fail(ErrorKind::kUsage, "--preset", Printable(spec),
+         "it says which layers train, and --freeze body leaves the head alone",
+         "Leave out one of the two; --preset head trains the head alone");
+  }
+  return preset.options(call);
 }
 
 PresetOption AsPhases(const std::vector<PhaseOptions>& phases) {
