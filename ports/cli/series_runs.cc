@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/messages.h"
@@ -63,7 +64,10 @@ void TrainOne(Session& session, Done* done) {
       return;
     } catch (const Failure& failure) {
       if (failure.kind != ErrorKind::kDiverged) throw;
-      done->diverged = failure.message.substr(0, failure.message.find('\n'));
+      constexpr std::string_view kSaid = "training diverged: ";
+      std::string_view why = failure.message;
+      if (why.starts_with(kSaid)) why.remove_prefix(kSaid.size());
+      done->diverged = why.substr(0, why.find('\n'));
     }
   }
   const Counters at = session.counters();

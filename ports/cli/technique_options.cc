@@ -18,20 +18,40 @@ constexpr const char* kTraining = "Training";
 constexpr const char* kRegularization = "Regularization";
 constexpr const char* kPreset = "preset ";  // Option::from
 
-// Options that were given stay.
+// A wrong preset of a job file is a fault of that file.
+std::vector<PresetOption> OptionsOfPreset(Verb& verb, const JobOptions& o,
+                                          const std::string& preset) {
+  try {
+    return ReadPreset(preset, o, verb.At("--lr").given());
+  } catch (const Failure& failure) {
+    const Option& of = verb.At("--preset");
+    if (failure.kind != ErrorKind::kUsage || of.Wrong() == failure.kind) throw;
+    throw Failure(of.Wrong(), of.from + ": " + failure.message);
+  }
+}
+
+// Options that were given stay; a preset of which nothing is left is refused.
 void TakePreset(Verb& verb, const JobOptions& o, const std::string& preset) {
   if (preset.empty()) return;
-  for (const PresetOption& one :
-       ReadPreset(preset, o, verb.At("--lr").given())) {
+  bool taken = false;
+  std::string kept;
+  for (const PresetOption& one : OptionsOfPreset(verb, o, preset)) {
     Option* const option = verb.Find(one.key);
     // finetune's model is a file, given as a bare word.
     if (option == nullptr) continue;
     if (one.key == "model") {
       option->set(one.value);
+      taken = true;
     } else if (!option->given()) {
       SetOption(*option, one.value, kPreset + preset, ErrorKind::kUsage);
+      taken = true;
+    } else {
+      kept += (kept.empty() ? "" : ", ") + option->Name();
     }
   }
+  if (taken) return;
+  Fail(ErrorKind::kUsage, "--preset", Printable(preset),
+       "it changes nothing beside " + kept, "Leave out one of the two");
 }
 
 // What every phase has of its own cannot be the run's, too: one of the two would

@@ -196,6 +196,11 @@ class Phases(Case):
         for preset in ("head", "last", "norm_bias", "full", "lp_ft", "gradual"):
             said = message(run(*self.job("no", "--preset", preset, "--freeze", "body", verb="finetune", model=source, epochs=4), expect=64))
             self.assertIn("--freeze body leaves the head alone", said)
+        said = message(run(*self.job("no", "--preset", "lp_ft", "--phases", "head:1,all:1", verb="finetune", model=source), expect=64))
+        self.assertIn("changes nothing beside --phases", said)
+        (self.tmp / "preset.toml").write_text('preset = "lp_ft"\n')
+        said = message(run(*self.job("no", "--config", self.tmp / "preset.toml", verb="finetune", model=source, epochs=1), expect=78))
+        self.assertIn("preset.toml:1", said)
         self.assertFalse((self.tmp / "no").exists())
         self.result("frozen-stem", "--preset", "last", "--freeze", "conv1", verb="finetune", model=source, epochs=2)
         message(run(*self.job("no", "--preset", "lp_ft"), expect=64))
