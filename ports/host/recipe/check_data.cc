@@ -288,10 +288,13 @@ void Checkup::CompareSize(CheckResult* to) {
   const auto ratio = [&](uint64_t parameters) {
     return static_cast<double>(parameters) / samples;
   };
+  const auto count_text = [](double n) {
+    return n < 10 ? fmt::format("{:.2g}", n) : fmt::format("{:.0f}", n);
+  };
   const double own = ratio(trained_parameters_);
   to->evidence.push_back(
-      fmt::format("{} trainable parameters, {:.2g} per training sample",
-                  trained_parameters_, own));
+      fmt::format("{} trainable parameters, {} per training sample",
+                  trained_parameters_, count_text(own)));
   if (own < kMany) return;
   // Choices that learn fewer, as far as the job has them.
   std::vector<std::pair<std::string, JobOptions>> choices;
@@ -313,12 +316,12 @@ void Checkup::CompareSize(CheckResult* to) {
         Small(options, std::min<uint64_t>(data_.train.size(), 256), 8));
     const uint64_t count = TrainedParameters(job.plan);
     if (count >= trained_parameters_) continue;
-    text += fmt::format("{}{} has {:.2g}", text.empty() ? "" : ", ", name,
-                        ratio(count));
+    text += fmt::format("{}{} has {}", text.empty() ? "" : ", ", name,
+                        count_text(ratio(count)));
   }
   notes_.push_back(fmt::format(
-      "{:.2g} trainable parameters per training sample: easily memorised. {}",
-      own,
+      "{} trainable parameters per training sample: easily memorised. {}",
+      count_text(own),
       text.empty() ? "Smaller models have fewer (`temper list models`)"
                    : text));
 }
