@@ -106,9 +106,12 @@ Status MeasureBackend(Plan* plan) {
                    plan->segments[s].first);
     }
   }
-  return StatusOf(simd::xnn::Measure(
-      segments.data(), static_cast<uint32_t>(segments.size()),
-      simd::xnn::PoolOf(plan->options.threads), &plan->backend_bytes));
+  void* pool;
+  TEMPER_RETURN_IF_ERROR(
+      StatusOf(simd::xnn::PoolOf(plan->options.threads, &pool)));
+  return StatusOf(simd::xnn::Measure(segments.data(),
+                                     static_cast<uint32_t>(segments.size()),
+                                     pool, &plan->backend_bytes));
 }
 
 Trainer::Segments& Trainer::Segments::operator=(Segments&& from) noexcept {
@@ -170,7 +173,8 @@ Status Trainer::PrepareBackend() {
     status.bytes = used + plan_.backend_bytes;
     return status;
   }
-  void* const pool = simd::xnn::PoolOf(parallel_.threads);
+  void* pool;
+  TEMPER_RETURN_IF_ERROR(StatusOf(simd::xnn::PoolOf(parallel_.threads, &pool)));
   simd::xnn::ResetPeak();
   SegmentBuilder builder = BuilderOf(plan_);
   Segments made;

@@ -5,6 +5,7 @@
 
 #ifdef TEMPER_XNNPACK
 
+#include <pthread.h>
 #include <pthreadpool.h>
 #include <xnnpack.h>
 
@@ -275,15 +276,43 @@ Result Initialize() {
   return status == xnn_status_success ? Result::kOk : Result::kNotSupported;
 }
 
-void* PoolOf(uint32_t threads) {
+namespace {
+
+// pthreadpool waits for ever for a thread that was not made. So as many as it will
+// make are made and ended first.
+bool ThreadsCanBeMade(uint32_t count) {
+  std::atomic<bool> go{false};
+  pthread_t threads[kMaxThreads];
+  uint32_t made = 0;
+  const auto wait = [](void* flag) -> void* {
+    static_cast<std::atomic<bool>*>(flag)->wait(false);
+    return nullptr;
+  };
+  while (made < count &&
+         pthread_create(&threads[made], nullptr, wait, &go) == 0) {
+    ++made;
+  }
+  go = true;
+  go.notify_all();
+  for (uint32_t i = 0; i < made; ++i) pthread_join(threads[i], nullptr);
+  return made == count;
+}
+
+}  // namespace
+
+Result PoolOf(uint32_t threads, void** pool) {
   static std::atomic<pthreadpool_t> pools[kMaxThreads + 1];
-  if (threads <= 1 || threads > kMaxThreads) return nullptr;
-  if (pthreadpool_t pool = pools[threads].load()) return pool;
+  *pool = nullptr;
+  if (threads <= 1 || threads > kMaxThreads) return Result::kOk;
+  if ((*pool = pools[threads].load()) != nullptr) return Result::kOk;
+  if (!ThreadsCanBeMade(threads - 1)) return Result::kNoThreads;
   pthreadpool_t made = pthreadpool_create(threads), other = nullptr;
-  if (made == nullptr) return nullptr;
-  if (pools[threads].compare_exchange_strong(other, made)) return made;
+  if (made == nullptr) return Result::kNoThreads;
+  *pool = made;
+  if (pools[threads].compare_exchange_strong(other, made)) return Result::kOk;
   pthreadpool_destroy(made);
-  return other;
+  *pool = other;
+  return Result::kOk;
 }
 
 Result Create(const Segment& segment, void* pool, Runtime* runtime) {
@@ -350,7 +379,10 @@ namespace temper::simd::xnn {
 bool Available() { return false; }
 const char* Version() { return ""; }
 Result Initialize() { return Result::kNotBuilt; }
-void* PoolOf(uint32_t) { return nullptr; }
+Result PoolOf(uint32_t, void** pool) {
+  *pool = nullptr;
+  return Result::kOk;
+}
 Result Create(const Segment&, void*, Runtime*) { return Result::kNotBuilt; }
 bool Invoke(const Runtime&) { return false; }
 void Delete(Runtime*) {}
@@ -373,6 +405,9 @@ const char* ResultText(Result result) {
              "--backend highway";
     case Result::kNoRegion:
       return "XNNPACK has no memory: call UseBackendRegion first";
+    case Result::kNoThreads:
+      return "the system makes no more threads for XNNPACK (ulimit -v, -u): "
+             "use fewer --threads, or --backend highway";
     case Result::kNotSupported:
       return "XNNPACK does not support this CPU: use --backend highway";
     case Result::kRefused:

@@ -98,6 +98,7 @@ enum class Result : uint8_t {
   kNotSupported,  // xnn_initialize refuses this CPU
   kRefused,       // the library does not take the segment
   kOutOfRange,    // the region cannot hold it, whatever the limit
+  kNoThreads,     // the system makes no thread
 };
 const char* ResultText(Result result);
 
@@ -106,7 +107,8 @@ Result Initialize();
 
 // Threads of the library's own; null for one thread. The same for all who ask
 // for as many; lives until the process ends. Takes heap and stacks.
-void* PoolOf(uint32_t threads);
+// kNoThreads where the system makes none.
+Result PoolOf(uint32_t threads, void** pool);
 
 struct Runtime {
   void* handle = nullptr;

@@ -71,6 +71,14 @@ void AddMachine(uint32_t threads, Report* report, const Plan* plan) {
                backend.library[0] == 0 ? Value() : Value(backend.library));
 }
 
+void AddMachine(const JobOptions& options, Report* report) {
+  const simd::Target target = simd::CurrentTarget();
+  report->Data("target", target.name);
+  report->Data("threads", options.threads);
+  report->Data("exact", target.exact &&
+                            ReadBackend(options.backend) == Backend::kHighway);
+}
+
 void AddBackendOption(Verb& verb, std::string* backend) {
   verb.Add("--backend", backend, "NAME",
            "Who computes layers that do not train: highway (exact), xnnpack")

@@ -13,6 +13,7 @@
 
 #include "ports/cli/option.h"
 #include "ports/cli/output.h"
+#include "ports/host/train/job.h"
 
 namespace temper {
 struct Plan;
@@ -39,6 +40,8 @@ void AddMachineOptions(Verb& verb, uint32_t* threads, std::string* target);
 // What a result was computed with: target, exact, threads; with a plan also
 // backend, backend_library, why_not_exact. JSON alone.
 void AddMachine(uint32_t threads, Report* report, const Plan* plan = nullptr);
+// Of several jobs: exact if their backend and target are.
+void AddMachine(const JobOptions& options, Report* report);
 
 // --backend.
 void AddBackendOption(Verb& verb, std::string* backend);

@@ -110,7 +110,7 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
                              : ClearedValue(checkup->findings().front().cause));
   report.Data("minutes", a.check.minutes);
   report.Data("arena_bytes", checkup->arena_bytes());
-  AddMachine(a.options.threads, &report);
+  AddMachine(a.options, &report);
   report.Notes(checkup->notes());
   report.Notes(NotTried(a.options));
   const std::vector<Finding>& findings = checkup->findings();

@@ -520,7 +520,7 @@ int Run(Cli& cli, const Arguments& a) {
     AddClasses(predictor, names, e, &report);
   }
   report.Data("arena_bytes", predictor.ArenaBytes());
-  report.Data("backend_bytes", predictor.plan().backend_bytes);
+  report.Data("backend_bytes", predictor.BackendBytes());
   report.Data("outside_bytes",
               predictor.OutsideBytes() + data.MemoryBytes() +
                   LoaderBytes(data, {.batch = predictor.batch()}));

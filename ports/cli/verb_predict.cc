@@ -59,7 +59,7 @@ class Printer {
     report_.Data("weights", predictor.path());
     const Plan& plan = predictor.plan();
     report_.Data("arena_bytes", predictor.ArenaBytes());
-    report_.Data("backend_bytes", plan.backend_bytes);
+    report_.Data("backend_bytes", predictor.BackendBytes());
     AddMachine(plan.options.threads, &report_, &plan);
     const uint32_t outputs = predictor.outputs();
     if (predictor.classifier()) {

@@ -364,7 +364,7 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   report.Data("axes", axes);
   report.Data("trials", trials);
   report.Data("best", best == nullptr ? Value() : ResultValue(*best));
-  AddMachine(a.options.threads, &report);
+  AddMachine(a.options, &report);
   report.Notes(notes);
   report.Notes(study.notes());
   if (end == StudyEnd::kTimeUp) {

@@ -24,6 +24,7 @@
 #include "ports/host/simulate/memory_limit.h"
 #include "ports/host/simulate/prediction.h"
 #include "ports/host/simulate/slow_storage.h"
+#include "ports/host/train/backend.h"
 #include "ports/host/train/session.h"
 #include "ports/sim/estimate.h"
 #include "simd/target.h"
@@ -40,7 +41,7 @@ struct Arguments {
 // The device's target where this CPU has it; else the best one here. Exact
 // targets give the same bits, so that only speed differs.
 std::string ChooseDeviceTarget(const sim::DeviceProfile& device,
-                               const std::string& asked) {
+                               const std::string& asked, bool backend) {
   if (!asked.empty()) {
     ChooseTarget(asked);
   } else if (!simd::ForceTarget(device.cpu.target.c_str())) {
@@ -54,7 +55,7 @@ std::string ChooseDeviceTarget(const sim::DeviceProfile& device,
   return fmt::format(
       "runs with {} in place of the device's {}: {}", target.name,
       device.cpu.target,
-      device.Exact() && target.exact
+      device.Exact() && target.exact && !backend
           ? "both are exact, the weights are the same"
           : "not both are exact, the device's weights will differ slightly");
 }
@@ -151,11 +152,14 @@ void AddPrediction(const sim::DeviceProfile& device, const Job& job,
                    const DevicePrediction& p, bool all, Report* report) {
   const uint32_t threads = job.plan.options.threads;
   report->Data("fits", true);  // what does not is refused
-  report->Fact("planned_bytes", "fits", p.planned,
-               fmt::format("yes: {} (arena {}, outside it {}) of {}",
-                           BytesText(p.planned), BytesText(p.arena),
-                           BytesText(p.outside), BytesText(p.limit)));
+  report->Fact(
+      "planned_bytes", "fits", p.planned,
+      fmt::format("yes: {} (arena {}{}, outside it {}) of {}",
+                  BytesText(p.planned), BytesText(p.arena),
+                  p.backend == 0 ? "" : ", XNNPACK " + BytesText(p.backend),
+                  BytesText(p.outside), BytesText(p.limit)));
   report->Data("arena_bytes", p.arena);
+  report->Data("backend_bytes", p.backend);
   report->Data("outside_bytes", p.outside);
   report->Data("memory_limit_bytes", p.limit);
   report->Data("process_constant_bytes", kProcessBytes);
@@ -181,7 +185,7 @@ void AddPrediction(const sim::DeviceProfile& device, const Job& job,
                            BytesText(device.memory.bytes)));
   report->Data("device_target", device.cpu.target);
   report->Data("target", simd::CurrentTarget().name);
-  report->Data("exact", device.Exact() && simd::CurrentTarget().exact);
+  report->Data("exact", device.Exact() && WhyNotExact(job.plan).empty());
   report->Data("threads", threads);
   report->Data("estimate",
                {{"ms_per_step", 1e3 * p.step.seconds},
@@ -273,7 +277,9 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
       a.memory.empty() ? device.memory.bytes : ParseBytes(a.memory);
   Report report(cli.verb);
   report.Notes(device.notes);
-  const std::string target_note = ChooseDeviceTarget(device, options.target);
+  const std::string target_note =
+      ChooseDeviceTarget(device, options.target,
+                         ReadBackend(options.backend) != Backend::kHighway);
   if (!target_note.empty()) report.Note(target_note);
   if (options.threads == 0) options.threads = device.cpu.cores;
   if (options.threads > device.cpu.cores) {
@@ -291,11 +297,14 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   if (p.planned > limit) {
     Fail(ErrorKind::kDoesNotFit, "the job does not fit the device",
          a.memory.empty() ? device.name : "--memory " + Printable(a.memory),
-         fmt::format("arena {} and {} outside it (data, batches) are {} bytes, "
-                     "the limit is {}",
-                     p.arena, p.outside, p.planned, limit),
-         fmt::format("Use --memory {}, a smaller --batch, or --freeze",
-                     p.planned));
+         fmt::format(
+             "arena {}{} and {} outside it (data, batches) are {} "
+             "bytes, the limit is {}",
+             p.arena,
+             p.backend == 0 ? "" : fmt::format(", {} of XNNPACK", p.backend),
+             p.outside, p.planned, limit),
+         fmt::format("Use --memory {}, a smaller --batch, or {}", p.planned,
+                     p.backend == 0 ? "--freeze" : "--backend highway"));
   }
   AddPrediction(device, job, p, a.all, &report);
   if (a.no_run) {
@@ -309,8 +318,8 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
                       1e-6 / device.storage.write_mbytes);
   // More threads than CPUs would only wait for each other.
   job.run_threads = std::min(job.plan.options.threads, DefaultThreads());
-  std::optional<MemoryLimit> limited(std::in_place, p.arena + p.outside,
-                                     job.plan.options.threads);
+  std::optional<MemoryLimit> limited(
+      std::in_place, p.arena + p.backend + p.outside, job.plan.options.threads);
   Session session(std::move(job), nullptr, &storage);
   const SessionResult r = session.Run();
   reporter.Release(r.end);

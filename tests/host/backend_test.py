@@ -135,6 +135,40 @@ class Backend(unittest.TestCase):
             accuracy[backend] = float(rows[-1].split(",")[rows[0].split(",").index("val_accuracy")])
         self.assertLess(abs(accuracy["highway"] - accuracy["xnnpack"]), 0.0101)  # one of 100 photos
 
+    def test_its_memory_counts_everywhere(self):
+        job = ["--backend", "xnnpack", "--threads", 1, "--batch", 16]
+        one = document("eval", MODEL, "--data", TEST, *job)
+        three = document("eval", MODEL, MODEL, MODEL, "--average", "--data", TEST, *job)
+        self.assertEqual(three["arena_bytes"], 3 * one["arena_bytes"])
+        self.assertGreater(three["backend_bytes"], 2 * one["backend_bytes"])
+        tune = ["--model", MODEL, "--finetune", "--data", TUNE, "--freeze", "body", "--epochs", 1, "--device", "pi-4", "--no-run", *job]
+        told = document("simulate", *tune)
+        self.assertGreater(told["backend_bytes"], 1 << 20)
+        self.assertEqual(told["planned_bytes"], told["arena_bytes"] + told["backend_bytes"] + told["outside_bytes"])
+        self.assertFalse(told["exact"])
+        self.assertFalse(any("the weights are the same" in note for note in told["notes"]), told["notes"])
+        less = temper("simulate", *tune, "--memory", told["planned_bytes"] - 1, expect=11).stderr
+        self.assertIn("--backend highway", less)
+
+    def test_what_several_trainings_say_of_exactness(self):
+        for backend, exact in (("highway", True), ("xnnpack", False)):
+            found = document("search", "mlp?hidden=8", f"idx:{DATA}?limit=60&val=0.2", "--freeze", "fc1", "--epochs", 1, "--trials", 1,
+                             "--backend", backend, "--threads", 1, "--out", self.tmp / backend)
+            self.assertEqual(found["exact"], exact)
+
+    def test_no_thread_is_waited_for_that_is_not_there(self):
+        if b"__asan_init" in pathlib.Path(TEMPER).read_bytes():
+            self.skipTest("takes more addresses than the limit has")
+        # 150 MB leave no room for a stack beside the region; a little more or less may do.
+        codes = set()
+        for kib in range(90000, 180000, 15000):
+            done = subprocess.run(["bash", "-c", f'ulimit -v {kib}; exec "$@"', "-", TEMPER, "eval", str(MODEL), "--data", TEST, "--backend",
+                                   "xnnpack", "--threads", "2", "--batch", "4"], capture_output=True, text=True, timeout=60)
+            codes.add(done.returncode)
+            if done.returncode == 69:
+                self.assertIn("--backend highway", done.stderr)
+        self.assertLessEqual(codes, {0, 11, 69, 71})
+
     def test_what_is_refused(self):
         wrong = temper("eval", MODEL, "--data", TEST, "--backend", "cuda", expect=64)
         self.assertIn("highway, xnnpack", wrong.stderr)

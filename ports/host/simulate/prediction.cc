@@ -74,8 +74,9 @@ DevicePrediction Predict(const sim::DeviceProfile& device, const Job& job,
   DevicePrediction p;
   p.limit = limit;
   p.arena = job.arena_bytes;
+  p.backend = job.plan.backend_bytes;
   p.outside = OutsideBytes(job).Total();
-  p.planned = p.arena + p.outside;
+  p.planned = p.arena + p.backend + p.outside;
   p.step = sim::EstimateStep(device, job.plan, o.batch,
                              job.plan.options.threads, true);
   const auto forward = [&](uint32_t rows) {

@@ -13,7 +13,7 @@ namespace temper::host {
 
 struct DevicePrediction {
   uint64_t limit = 0, planned = 0;  // bytes
-  uint64_t arena = 0, outside = 0;
+  uint64_t arena = 0, backend = 0, outside = 0;
   sim::Estimate step;       // a batch with its update
   double forward = 0;       // seconds to predict a batch
   double forward_one = 0;   // seconds to predict one sample

@@ -64,8 +64,11 @@ void PrepareSegments(Trainer& trainer, const std::string& what) {
 std::string ArithmeticOfBackend(const Plan& plan) {
   if (plan.segments.empty()) return "";
   const BackendTraits info = BackendInfo(plan.options.backend);
-  return fmt::format("{} {}, {}, {} thread{}", info.name, info.library,
-                     CpuName().empty() ? "unknown CPU" : CpuName(),
+  // The library chooses its kernels by what the CPU can do: the best target says that.
+  simd::Target best = {};
+  simd::SupportedTargets(&best, 1);
+  return fmt::format("{} {}, {} ({}), {} thread{}", info.name, info.library,
+                     CpuName().empty() ? "unknown CPU" : CpuName(), best.name,
                      plan.options.threads,
                      plan.options.threads == 1 ? "" : "s");
 }

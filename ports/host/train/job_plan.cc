@@ -221,11 +221,16 @@ void FitArena(Job& job, bool resume) {
                    WithMib(TotalBytes(job.plan)), job.plan.options.threads,
                    job.plan.options.threads == 1 ? "" : "s", o.batch),
        fmt::format(
-           "Use --arena {}{}{}", TotalBytes(job.plan),
+           "Use --arena {}{}{}{}", TotalBytes(job.plan),
+           job.plan.backend_bytes != 0 ? ", --backend highway" : "",
            fewer ? fmt::format(", --threads {}", fewer->front().options.threads)
                  : "",
            resume       ? ""
-           : batch == 0 ? ", or --freeze: with batch 1 it does not fit, either"
+           : batch == 0 ? (o.freeze.empty()
+                               ? ", or --freeze: with batch 1 it does not fit, "
+                                 "either"
+                               : "; with batch 1 it does not fit, "
+                                 "either")
                         : fmt::format(", --batch {}, or --freeze", batch)));
 }
 

@@ -50,14 +50,17 @@ void Predictor::Start(uint32_t batch) {
   Plan plan;
   Status status = MakePlan(model_.graph, options, &plan);
   if (!status.ok()) FailStatus(status, model_.graph, path_);
-  MeasureSegments(&plan, path_);
+  // Not even measured if what is known without that does not fit.
+  const bool hopeless = !arena.empty() && ParseBytes(arena) < plan.arena_bytes;
+  if (!hopeless) MeasureSegments(&plan, path_);
   if (!arena.empty() && ParseBytes(arena) < TotalBytes(plan)) {
     Fail(ErrorKind::kDoesNotFit, "the model does not fit the arena",
          fmt::format("--arena {}", Printable(arena)),
          fmt::format("batch {} on {} threads needs {} bytes", batch,
                      options.threads, TotalBytes(plan)),
-         fmt::format("Use --arena {}, a smaller --batch or fewer --threads",
-                     TotalBytes(plan)));
+         fmt::format("Use --arena {}, a smaller --batch{}", TotalBytes(plan),
+                     plan.backend_bytes != 0 ? " or --backend highway"
+                                             : " or fewer --threads"));
   }
   arena_ = std::make_unique<HostArena>(plan.arena_bytes);
   status = trainer_.Create(std::move(plan), arena_->data(), arena_->size(),
@@ -228,6 +231,12 @@ void Predictor::Judge(const Batch& batch, StepResult* result) const {
 uint64_t Predictor::ArenaBytes() const {
   uint64_t bytes = plan().arena_bytes;
   for (const auto& other : others_) bytes += other->plan().arena_bytes;
+  return bytes;
+}
+
+uint64_t Predictor::BackendBytes() const {
+  uint64_t bytes = plan().backend_bytes;
+  for (const auto& other : others_) bytes += other->plan().backend_bytes;
   return bytes;
 }
 

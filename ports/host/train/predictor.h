@@ -60,6 +60,7 @@ class Predictor {
   const Plan& plan() const { return trainer_.plan(); }
   // The arenas of all models.
   uint64_t ArenaBytes() const;
+  uint64_t BackendBytes() const;
   // Memory outside the arena: the models' headers and plans.
   uint64_t OutsideBytes() const;
   // Name of output i: its class, "#i" for an output that no class belongs to;
