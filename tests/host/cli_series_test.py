@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Series of runs (--folds, --seeds) from outside: what they never replace, what a refusal leaves
-behind, how one goes on that was stopped, and what becomes of a run that diverges.
+"""Series of runs (--folds, --seeds) from outside: what they never replace, which files a
+refusal leaves, how one goes on that was stopped, and what becomes of a run that diverges.
 
   python3 tests/host/cli_series_test.py TEMPER
 """

@@ -64,7 +64,7 @@ void WriteAll(int to, const std::string& text) {
   _exit(0);  // without the caller's buffers and destructors
 }
 
-// A caller that is killed does not leave its workers behind.
+// Workers end with a caller that is killed.
 void EndWith([[maybe_unused]] pid_t caller) {
 #ifdef __linux__
   prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -8,6 +8,7 @@
 #include "ports/files/files.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/json_text.h"
+#include "ports/host/base/lines.h"
 #include "ports/host/recipe/run_curves.h"
 #include "ports/host/train/checkpoint.h"
 #include "ports/host/train/run_files.h"
@@ -25,16 +26,6 @@ std::string TextOf(const std::string& path) {
   std::vector<uint8_t> bytes;
   if (!ReadWholeFile(path, kMostBytes, &bytes).ok()) return "";
   return {bytes.begin(), bytes.end()};
-}
-
-// The next line without its end; nothing after the last whole one.
-std::optional<std::string_view> NextLine(std::string_view* text) {
-  const size_t end = text->find('\n');
-  if (end == text->npos) return {};
-  std::string_view line = text->substr(0, end);
-  text->remove_prefix(end + 1);
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  return line;
 }
 
 Value ParsedOrNull(const std::string& text) {

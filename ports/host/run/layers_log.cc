@@ -5,9 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
-#include "ports/host/data/data_option.h"
+#include "ports/host/run/row_file.h"
 
 namespace temper::host {
 
@@ -22,30 +21,7 @@ LayersLog::LayersLog(const FilePlace& place,
          header.size() + 1 + columns[columns_].size() < kMostLine) {
     header += "," + columns[columns_++];
   }
-  bool first = true, ours = false;
-  uint64_t last = 0;
-  AppendFile::Lines lines;
-  if (resume) {
-    lines = file_.ReadLines([&](std::string_view line) {
-      if (first) {
-        first = false;
-        return ours = line == header;
-      }
-      const std::optional<uint64_t> at =
-          ParseCount(line.substr(0, line.find(',')), UINT64_MAX);
-      if (!at || *at <= last || *at > epochs) return false;
-      last = *at;
-      return true;
-    });
-  }
-  if (ours) {
-    file_.Truncate(lines.end);
-    return;
-  }
-  // Of an earlier version, or damaged: nothing depends on it.
-  file_.Truncate(0);
-  header += "\n";
-  file_.Append(header.data(), header.size());
+  BeginRows(file_, header, resume, epochs);
 }
 
 void LayersLog::Append(uint32_t epoch, std::span<const double> values) {

@@ -8,21 +8,12 @@
 #include <limits>
 
 #include "ports/files/files.h"
+#include "ports/host/base/lines.h"
 
 namespace temper::host {
 namespace {
 
 constexpr uint64_t kMostBytes = uint64_t{64} << 20;
-
-// The next line without its end; nothing after the last whole one.
-std::optional<std::string_view> NextLine(std::string_view* text) {
-  const size_t end = text->find('\n');
-  if (end == text->npos) return {};
-  std::string_view line = text->substr(0, end);
-  text->remove_prefix(end + 1);
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  return line;
-}
 
 std::vector<std::string_view> Fields(std::string_view line) {
   std::vector<std::string_view> fields;

@@ -51,7 +51,7 @@ double NumberOf(const SpecText& spec, const char* name, double absent) {
   return text == nullptr ? absent : Number(*text).value_or(absent);
 }
 
-// First weights, which a run that goes on has behind it. Branches began at zero
+// First weights, which a run that goes on no longer needs. Branches began at zero
 // by default before that went by depth: both read as the bare name.
 std::string InitOf(const std::string& spec) {
   SpecText text;
