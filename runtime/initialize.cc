@@ -89,6 +89,8 @@ void Trainer::Initialize(uint64_t seed, const InitializeOptions& options) {
   backend_is_ready_ = false;
   gathered_ = 0;
   StepStateOf(plan_, memory_.data)->steps = 0;
+  StepStateOf(plan_, memory_.data)->packed = 0;
+  ShowWeights();
   uint32_t head = kNoNode;
   for (uint32_t i = 0; i < plan_.nodes.size(); ++i) {
     if (HasKernel(plan_.nodes[i])) head = i;

@@ -95,6 +95,10 @@ class Needs {
   // The gradient of weight 0 can be handed over in pieces, from any thread
   // (Call::pieces): it needs no memory at all. Goes before blocks.
   void GradientInPieces() { gradient_in_pieces = true; }
+  // Weight 0 may lie packed (LayerOp::pack), in so many bytes. If it does,
+  // mode.packed is set, and the forward scratch is what packing and forward
+  // need.
+  void CanPack(uint64_t bytes) { packed_bytes = bytes; }
   // Live statistics over fewer rows have no meaning.
   void MinimumRows(uint32_t rows) { minimum_rows = rows; }
 
@@ -112,6 +116,7 @@ class Needs {
   uint64_t saved_bytes = 0, forward_scratch = 0, backward_scratch = 0;
   uint64_t gradient_work = 0;
   bool gradient_in_pieces = false;
+  uint64_t packed_bytes = 0;
   uint32_t minimum_rows = 1;
 };
 
@@ -255,6 +260,15 @@ struct Call {
   uint64_t OutCount() const { return rows * out.Count(); }
 };
 
+// Weight 0 of a layer, to be packed. scratch: the layer's forward scratch.
+struct PackCall {
+  const Node& node;
+  const Shape* in;
+  const Shape& out;
+  float* weight;
+  void* scratch;
+};
+
 // What a layer is, stated by named fields; no other code knows a layer by name.
 struct LayerOp {
   const char* name = "";
@@ -276,6 +290,8 @@ struct LayerOp {
   void (*needs)(const NeedsCall& call, Needs* needs) = nullptr;
   void (*forward)(const Call& call) = nullptr;
   void (*backward)(const Call& call) = nullptr;  // null: nothing flows back
+  // Packs weight 0 in its own place (Needs::CanPack). Null: never.
+  void (*pack)(const PackCall& call) = nullptr;
   // The kernels that forward and backward call (cost.h).
   Required<void(const CostCall& call, CostSink* sink)> cost;
   // Replaces parameters that stand for "what an input of this type needs" by

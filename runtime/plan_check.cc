@@ -122,7 +122,9 @@ Status CheckWeights(const Plan& plan, uint32_t i, const Needs& needs) {
   }
   const uint32_t states = StatesOf(plan.options);
   for (uint32_t w = 0; w < n.weight_count; ++w) {
-    const uint64_t bytes = n.specs[w].Count() * sizeof(float);
+    const uint64_t bytes = w == 0 && n.mode.packed
+                               ? needs.packed_bytes
+                               : n.specs[w].Count() * sizeof(float);
     const bool trained = Trains(n.mode, n.specs[w].role);
     if (!SameSpec(n.specs[w], needs.weights[w]) ||
         !Known(plan, n.weights[w], bytes)) {
@@ -143,6 +145,11 @@ Status CheckWeights(const Plan& plan, uint32_t i, const Needs& needs) {
         return Fail("optimizer state without need, missing or too small", i);
       }
     }
+  }
+  if (n.mode.packed && (needs.packed_bytes == 0 || plan.options.training ||
+                        !plan.options.pack_weights || n.segment != kNoSegment ||
+                        OpOf(plan.graph.nodes[i].kind).pack == nullptr)) {
+    return Fail("a weight is packed that must not be", i);
   }
   const bool fused = plan.options.gradients == GradientMode::kFused;
   if (n.FirstWholeGradient() != 0 && !fused) {

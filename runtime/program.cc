@@ -128,6 +128,9 @@ Status CheckOptions(const Graph& graph, const PlanOptions& options) {
     return bad("the number of threads must be 1 to 64");
   }
   if (options.backend >= Backend::kCount) return bad("the backend is unknown");
+  if (options.pack_weights && options.training) {
+    return bad("weights that train are not packed");
+  }
   if (!options.frozen.empty() && options.frozen.size() != graph.nodes.size()) {
     return bad("frozen must have one entry per node");
   }

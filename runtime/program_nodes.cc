@@ -17,6 +17,7 @@ class NodeDecider {
     ChooseModes();
     TakeSegments();
     ChooseFusion();
+    ChoosePacked();
     return CollectNeeds();
   }
 
@@ -102,6 +103,17 @@ class NodeDecider {
       d_.ForEachReader(last, [&](uint32_t c, uint32_t k) {
         d_.plan.nodes[c].mode.derived_input[k] = true;
       });
+    }
+  }
+
+  // Of a segment's nodes the other backend packs what it needs.
+  void ChoosePacked() {
+    if (!d_.plan.options.pack_weights) return;
+    for (uint32_t i = 0; i < d_.count; ++i) {
+      if (d_.plan.nodes[i].segment != kNoSegment) continue;
+      Needs needs;
+      d_.StateNeeds(i, &needs);
+      d_.plan.nodes[i].mode.packed = needs.packed_bytes != 0;
     }
   }
 

@@ -65,9 +65,12 @@ class TensorMaker {
         for (uint32_t& state : node.optimizer[w]) state = kNoTensor;
       }
       for (uint32_t w = 0; w < node.weight_count; ++w) {
+        const bool packed = w == 0 && node.mode.packed;
         node.weights[w] =
             AddTensor(TensorKind::kWeight, i, w,
-                      node.specs[w].Count() * sizeof(float), 0, end);
+                      packed ? d_.needs[i].packed_bytes
+                             : node.specs[w].Count() * sizeof(float),
+                      0, end);
       }
     }
     const char* names[kMaxStates];

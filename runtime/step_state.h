@@ -14,7 +14,9 @@ struct StepState {
   // Of the gradients that the optimizer gets, while somebody wants to know.
   double gradient_squares = 0;
   uint64_t measuring = 0;  // 0: nobody does
-  uint8_t reserved[kTensorAlign - 32] = {};
+  // The weights lie packed (PlanOptions::pack_weights).
+  uint64_t packed = 0;
+  uint8_t reserved[kTensorAlign - 40] = {};
 };
 static_assert(sizeof(StepState) == kTensorAlign);
 

@@ -231,7 +231,9 @@ Status Trainer::CheckClassWeights(const Batch& batch,
 // True if every weight without a first value of its own was written.
 Status Trainer::CheckWeights() {
   for (const TensorView& view : tensors_) {
-    if (view.spec->role != WeightRole::kKernel) continue;
+    // What is packed was set.
+    if (view.spec->role != WeightRole::kKernel || view.data == nullptr)
+      continue;
     uint32_t unset = 0;  // no way out of the loop: the compiler makes vectors
     for (uint64_t i = 0; i < view.count; ++i) {
       unset |= std::bit_cast<uint32_t>(view.data[i]) == kUnset;
@@ -245,6 +247,36 @@ Status Trainer::CheckWeights() {
   }
   weights_are_set_ = true;
   return Ok();
+}
+
+// Once for the weights as they are now.
+void Trainer::PackWeights() {
+  StepState& state = *StepStateOf(plan_, memory_.data);
+  if (state.packed != 0 || !plan_.options.pack_weights) return;
+  for (uint32_t i = 0; i < plan_.nodes.size(); ++i) {
+    const NodePlan& n = plan_.nodes[i];
+    if (!n.mode.packed) continue;
+    const Node& node = plan_.graph.nodes[i];
+    Shape in[kMaxInputs];
+    for (uint32_t k = 0; k < node.input_count; ++k) {
+      in[k] = plan_.shapes[node.inputs[k]];
+    }
+    OpOf(node.kind).pack({node, in, plan_.shapes[i], At(n.weights[0]),
+                          At<void>(n.forward_scratch)});
+  }
+  state.packed = 1;
+  ShowWeights();
+}
+
+// Nobody reads packed weights by mistake.
+void Trainer::ShowWeights() {
+  const bool packed = StepStateOf(plan_, memory_.data)->packed != 0;
+  for (TensorView& view : tensors_) {
+    const NodePlan& n = plan_.nodes[view.node];
+    view.data = packed && view.slot == 0 && n.mode.packed
+                    ? nullptr
+                    : At(n.weights[view.slot]);
+  }
 }
 
 void Trainer::CallLayer(const ProgramStep& program_step,
@@ -354,6 +386,7 @@ StepResult Trainer::Run(const Batch& batch, Mode mode) {
     result.status = PrepareBackend();
   }
   if (!result.status.ok()) return result;
+  PackWeights();
   // A step that fails has drawn too: the next one draws anew.
   uint64_t& draws = StepStateOf(plan_, memory_.data)->draws;
   const uint64_t draw = lasts ? draws++ : draws;
@@ -560,6 +593,7 @@ void Trainer::RestoreSnapshot(const void* from) {
     next += t.bytes;
   }
   gathered_ = 0;
+  ShowWeights();
   weights_are_set_ = false;  // the snapshot may hold weights that were not set
   backend_is_ready_ = false;
 }

@@ -20,6 +20,7 @@
 #include "simd/gemm.h"
 #include "simd/grain.h"
 #include "simd/tile.h"
+#include "simd/winograd.h"
 
 namespace temper::simd {
 namespace {
@@ -49,18 +50,21 @@ struct Panels {
   static constexpr size_t kSharedBytes = 640 * 1024;
   static constexpr size_t kBlockBytes = 256 * 1024;
   size_t groups, columns, panel_floats;
-  size_t count;        // panels of a group
-  bool unpacked;       // read where they lie
+  size_t count;   // panels of a group
+  bool unpacked;  // read where they lie
+  bool given;     // packed already, all of them at `at`
+  const float* at = nullptr;
   bool shared;         // else by blocks
   size_t block_count;  // panels of a block
 
   Panels(size_t number_of_groups, size_t group_columns, size_t terms,
-         bool in_place)
+         bool in_place, bool packed = false)
       : groups(number_of_groups),
         columns(group_columns),
         panel_floats(terms * kPanel),
         count(DivUp(columns, kPanel)),
-        unpacked(in_place) {
+        unpacked(in_place),
+        given(packed) {
     const size_t panel_bytes = panel_floats * sizeof(float);
     shared = unpacked || groups * count * panel_bytes <= kSharedBytes;
     // Two panels fill a register tile; four blocks can feed four threads.
@@ -68,10 +72,13 @@ struct Panels {
                                            std::max<size_t>(2, count / 4));
     block_count = shared ? count : DivUp(count, DivUp(count, most));
   }
+  bool PackedBefore() const { return shared && !unpacked && !given; }
   size_t SharedFloats() const {
-    return shared && !unpacked ? groups * count * panel_floats : 0;
+    return PackedBefore() ? groups * count * panel_floats : 0;
   }
-  size_t SlotFloats() const { return shared ? 0 : block_count * panel_floats; }
+  size_t SlotFloats() const {
+    return shared || given ? 0 : block_count * panel_floats;
+  }
 };
 
 size_t SlotBytes(const Source& source, const Panels& panels) {
@@ -92,7 +99,7 @@ void ForEachBand(const Source& source, const float* x, const Prologue& prologue,
                  const Panels& panels, size_t unit_work, void* scratch,
                  const ParallelRunner& parallel, Pack&& pack, Run&& run) {
   float* const shared = static_cast<float*>(scratch);
-  if (panels.shared && !panels.unpacked) {
+  if (panels.PackedBefore()) {
     ParallelFor(parallel, panels.groups * panels.count,
                 DivUp(kElementGrain, panels.panel_floats + 1),
                 [&](size_t begin, size_t end, size_t) {
@@ -137,7 +144,8 @@ void ForEachBand(const Source& source, const float* x, const Prologue& prologue,
             const size_t last = std::min(panels.count, first + end - begin);
             run_panels(begin / (panels.groups * panels.count),
                        unit / panels.count, first, last,
-                       shared + unit * panels.panel_floats);
+                       (panels.given ? panels.at : shared) +
+                           unit * panels.panel_floats);
             begin += last - first;
           }
           return;
@@ -157,47 +165,43 @@ void ForEachBand(const Source& source, const float* x, const Prologue& prologue,
           if (unit / count == (stop - 1) / count) {
             first = unit % count, last = (stop - 1) % count + 1;
           }
-          pack(group, from + first, from + last,
-               block + first * panels.panel_floats);
+          const float* packed = block;
+          if (panels.given) {
+            packed =
+                panels.at + (group * panels.count + from) * panels.panel_floats;
+          } else {
+            pack(group, from + first, from + last,
+                 block + first * panels.panel_floats);
+          }
           while (unit < stop) {
             first = unit % count;
             last = std::min(count, first + stop - unit);
             run_panels(unit / count, group, from + first, from + last,
-                       block + first * panels.panel_floats);
+                       packed + first * panels.panel_floats);
             unit += last - first;
           }
         }
       });
 }
 
-Panels ForwardPanels(const ConvSizes& s) {
-  return Panels(s.groups, s.group_out, s.Taps() * s.group_in, false);
+Panels ForwardPanels(const ConvSizes& s, bool packed) {
+  return Panels(s.groups, s.group_out, s.Taps() * s.group_in, false, packed);
 }
 
-}  // namespace
-
-size_t direct::ConvForwardScratch(const ConvShape& shape, uint32_t batch,
-                                  uint32_t threads, bool prologue) {
-  if (batch == 0) return 0;
-  const ConvSizes s(shape, batch);
-  return ScratchBytes(ForwardSource(s, s.in_c, kBandPixels, prologue),
-                      ForwardPanels(s), threads);
-}
-
-void direct::ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
-                         const Prologue& prologue, const float* w,
-                         const float* bias, float* y, void* scratch,
-                         const ParallelRunner& parallel) {
-  const ConvSizes s(shape, batch);
-  if (s.batch == 0) return;
+// packed_before: w is as ConvPackWeights leaves it.
+void Forward(const ConvSizes& s, const float* x, const Prologue& prologue,
+             const float* w, bool packed_before, const float* bias, float* y,
+             void* scratch, const ParallelRunner& parallel) {
   const Source source =
       ForwardSource(s, s.in_c, kBandPixels, !prologue.IsIdentity());
   const size_t k = s.Taps() * s.group_in;
   const size_t out_w = static_cast<size_t>(s.out_w);
   const size_t out_image = static_cast<size_t>(s.out_h) * out_w * s.out_c;
   const size_t work = source.cut.images * source.cut.band_rows * out_w * k;
+  Panels panels = ForwardPanels(s, packed_before);
+  panels.at = w;
   ForEachBand(
-      source, x, prologue, ForwardPanels(s), work * kPanel, scratch, parallel,
+      source, x, prologue, panels, work * kPanel, scratch, parallel,
       [&](size_t g, size_t begin, size_t end, float* to) {
         const size_t first = begin * kPanel;
         PackB(k, std::min(s.group_out, end * kPanel) - first,
@@ -230,6 +234,65 @@ void direct::ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
         RunProduct(p, 0, band.images * band.rows * out_w, 0,
                    col_end - col_begin);
       });
+}
+
+size_t ForwardScratch(const ConvShape& shape, uint32_t batch, uint32_t threads,
+                      bool prologue, bool packed) {
+  if (batch == 0) return 0;
+  const ConvSizes s(shape, batch);
+  return ScratchBytes(ForwardSource(s, s.in_c, kBandPixels, prologue),
+                      ForwardPanels(s, packed), threads);
+}
+
+// Terms of a sum: floats of a filter.
+size_t FilterFloats(const ConvShape& s) {
+  return size_t{s.kernel_h} * s.kernel_w * (s.in_c / s.groups);
+}
+
+}  // namespace
+
+size_t direct::ConvForwardScratch(const ConvShape& shape, uint32_t batch,
+                                  uint32_t threads, bool prologue) {
+  return ForwardScratch(shape, batch, threads, prologue, false);
+}
+
+void direct::ConvForward(const ConvShape& shape, uint32_t batch, const float* x,
+                         const Prologue& prologue, const float* w,
+                         const float* bias, float* y, void* scratch,
+                         const ParallelRunner& parallel) {
+  if (batch == 0) return;
+  Forward(ConvSizes(shape, batch), x, prologue, w, false, bias, y, scratch,
+          parallel);
+}
+
+// Panels in the place of the rows that they are made of: those of a group may
+// not end within one.
+size_t ConvPackedBytes(const ConvShape& s) {
+  if (WinogradForwardApplies(s)) return 0;
+  if (s.groups != 1 && s.out_c / s.groups % kPanel != 0) return 0;
+  return PackedBytes(FilterFloats(s), s.out_c);
+}
+
+size_t ConvPackScratch(const ConvShape& s) {
+  return RoundUp(PackRowsFloats(FilterFloats(s), s.out_c) * sizeof(float), 64);
+}
+
+void ConvPackWeights(const ConvShape& s, float* w, void* scratch) {
+  PackRows(FilterFloats(s), s.out_c, w, static_cast<float*>(scratch));
+}
+
+size_t ConvForwardPackedScratch(const ConvShape& shape, uint32_t batch,
+                                uint32_t threads, bool prologue) {
+  return ForwardScratch(shape, batch, threads, prologue, true);
+}
+
+void ConvForwardPacked(const ConvShape& shape, uint32_t batch, const float* x,
+                       const Prologue& prologue, const float* w,
+                       const float* bias, float* y, void* scratch,
+                       const ParallelRunner& parallel) {
+  if (batch == 0) return;
+  Forward(ConvSizes(shape, batch), x, prologue, w, true, bias, y, scratch,
+          parallel);
 }
 
 namespace {

@@ -57,6 +57,19 @@ void ConvForward(const ConvShape& s, uint32_t batch, const float* x,
                  const Prologue& prologue, const float* w, const float* bias,
                  float* y, void* scratch, const ParallelRunner& parallel);
 
+// The same with w packed once (ConvPackWeights), for weights that do not change.
+// ConvPackedBytes: the room that w then needs; 0 where the kernel that computes
+// this shape cannot use it. Scratch of packing: ConvPackScratch.
+size_t ConvPackedBytes(const ConvShape& s);
+size_t ConvPackScratch(const ConvShape& s);
+void ConvPackWeights(const ConvShape& s, float* w, void* scratch);
+size_t ConvForwardPackedScratch(const ConvShape& s, uint32_t batch,
+                                uint32_t threads, bool prologue);
+void ConvForwardPacked(const ConvShape& s, uint32_t batch, const float* x,
+                       const Prologue& prologue, const float* w,
+                       const float* bias, float* y, void* scratch,
+                       const ParallelRunner& parallel);
+
 // dx = (accumulate ? dx : 0) + gradient. Every element of dx is written.
 size_t ConvBackwardDataScratch(const ConvShape& s, uint32_t batch,
                                uint32_t threads);

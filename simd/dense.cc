@@ -82,6 +82,28 @@ void DenseForward(size_t rows, size_t in, size_t out, const DenseInput& input,
               });
 }
 
+void DenseForwardPacked(size_t rows, size_t in, size_t out,
+                        const DenseInput& input, const float* w,
+                        const float* bias, float* y,
+                        const ParallelRunner& parallel) {
+  const DenseInput shared = Shared(rows * in, input, parallel);
+  if (rows * in > kMostFloats) {
+    MatMul(rows, out, in, shared.x, in, w, bias, false, y, out, parallel);
+    return;
+  }
+  const size_t unit = (rows + 1) * kPanel * (in + 1);
+  ParallelFor(parallel, DivUp(out, kPanel), DivUp(kMultiplyGrain, unit),
+              [&](size_t begin, size_t end, size_t) {
+                WithOwnInput(rows * in, shared, [&](const float* x) {
+                  const size_t first = begin * kPanel;
+                  MatMul(rows, std::min(out, end * kPanel) - first, in, x, in,
+                         w + first * in,
+                         bias == nullptr ? nullptr : bias + first, false,
+                         y + first, out, {});
+                });
+              });
+}
+
 void DenseBackward(size_t rows, size_t in, size_t out, const DenseInput& input,
                    const float* w, const float* dy, bool accumulate, float* dx,
                    const GradientTaker& taker, const ParallelRunner& parallel) {

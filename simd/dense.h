@@ -52,6 +52,11 @@ void DenseForward(size_t rows, size_t in, size_t out, const DenseInput& x,
                   const float* w, const float* bias, float* packed, float* y,
                   const ParallelRunner& parallel);
 
+// The same with w as PackRows leaves it: no scratch.
+void DenseForwardPacked(size_t rows, size_t in, size_t out, const DenseInput& x,
+                        const float* w, const float* bias, float* y,
+                        const ParallelRunner& parallel);
+
 // Takes elements [first, first + count) of dw, stored at g. Called on any
 // thread, once for each element. The memory at g is reused afterwards.
 struct GradientTaker {

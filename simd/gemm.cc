@@ -3,6 +3,7 @@
 #include "simd/gemm.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "simd/grain.h"
 #include "simd/partials.h"
@@ -40,6 +41,15 @@ void PackB(size_t k, size_t n, const float* b, size_t k_stride, size_t n_stride,
                 HWY_DYNAMIC_DISPATCH(PackPanels)
                 (begin, end, k, n, b, k_stride, n_stride, packed);
               });
+}
+
+void PackRows(size_t k, size_t n, float* w, float* scratch) {
+  for (size_t first = 0; first < n; first += kPanel) {
+    const size_t rows = std::min(kPanel, n - first);
+    float* const panel = w + first * k;
+    std::memcpy(scratch, panel, rows * k * sizeof(float));
+    PackB(k, rows, scratch, 1, k, panel, {});
+  }
 }
 
 namespace {

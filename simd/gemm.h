@@ -31,6 +31,14 @@ constexpr size_t PackedBytes(size_t k, size_t n) {
 void PackB(size_t k, size_t n, const float* b, size_t k_stride, size_t n_stride,
            float* packed, const ParallelRunner& parallel);
 
+// Packs w (n, k), which is B^T as layers store it, over itself: panel p takes the
+// place of the rows that it is made of. w has room for PackedBytes; scratch:
+// PackRowsFloats.
+constexpr size_t PackRowsFloats(size_t k, size_t n) {
+  return (n < kPanel ? n : kPanel) * k;
+}
+void PackRows(size_t k, size_t n, float* w, float* scratch);
+
 // c (m, n; row stride ldc) = a (m, k; row stride lda) * B + bias (n).
 // bias may be null (starts from +0). With accumulate the chain starts from c
 // (then bias must be null). B is packed by PackB.

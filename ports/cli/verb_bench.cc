@@ -97,6 +97,7 @@ std::vector<Case> PlanCases(const Arguments& a, uint32_t threads,
       sgd.decay_all = 1;
       options.optimizer = sgd;
       options.training = !a.forward;
+      options.pack_weights = a.forward;  // as predict does
       options.backend = ReadBackend(a.backend);
       const Status status = MakePlan(graph, options, &c.plan);
       const std::string what =

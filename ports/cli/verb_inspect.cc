@@ -250,6 +250,7 @@ int Show(Cli& cli, const std::string& name, const ModelDescription& model,
   PlanOptions options;
   options.batch = 1;
   options.training = false;
+  options.pack_weights = true;  // as predict does
   Plan plan;
   const Status status = MakePlan(model.graph, options, &plan);
   if (!status.ok()) FailStatus(status, model.graph, name);

@@ -65,8 +65,13 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   const bool formed = call.mode.derived_input[0];
   needs->AcceptDerived(0);
   needs->InSlabs();
+  needs->CanPack(simd::ConvPackedBytes(s));
   needs->ForwardScratch(
-      simd::ConvForwardScratch(s, call.batch, call.threads, formed));
+      call.mode.packed
+          ? std::max<uint64_t>(simd::ConvPackScratch(s),
+                               simd::ConvForwardPackedScratch(
+                                   s, call.batch, call.threads, formed))
+          : simd::ConvForwardScratch(s, call.batch, call.threads, formed));
   uint64_t backward = 0;
   if (call.mode.need_dx[0]) {
     backward = simd::ConvBackwardDataScratch(s, call.batch, call.threads);
@@ -88,11 +93,17 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
 
 void Forward(const Call& call) {
   const simd::ConvShape s = ShapeOf(call.node, call.in[0], call.out);
-  simd::ConvForward(s, call.count, call.x[0] + call.first * call.in[0].Count(),
-                    call.prologue[0], call.weights[0],
-                    call.As<Conv2dParams>().bias ? call.weights[1] : nullptr,
-                    call.y + call.first * call.out.Count(), call.scratch,
-                    call.parallel);
+  const auto run =
+      call.mode.packed ? simd::ConvForwardPacked : simd::ConvForward;
+  run(s, call.count, call.x[0] + call.first * call.in[0].Count(),
+      call.prologue[0], call.weights[0],
+      call.As<Conv2dParams>().bias ? call.weights[1] : nullptr,
+      call.y + call.first * call.out.Count(), call.scratch, call.parallel);
+}
+
+void Pack(const PackCall& call) {
+  simd::ConvPackWeights(ShapeOf(call.node, call.in[0], call.out), call.weight,
+                        call.scratch);
 }
 
 void Backward(const Call& call) {
@@ -215,6 +226,7 @@ const LayerOp kConv2dOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .pack = Pack,
     .cost = Cost,
     .xnnpack = Express,
 };

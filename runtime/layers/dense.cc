@@ -44,9 +44,14 @@ void StateNeeds(const NeedsCall& call, Needs* needs) {
   }
   needs->AcceptDerived(0);
   const uint64_t formed = FormedBytes(call.mode, uint64_t{call.batch} * in);
+  const uint64_t own =
+      std::min(formed, simd::DenseInputBytes(uint64_t{call.batch} * in));
+  needs->CanPack(simd::PackedBytes(in, out));
   needs->ForwardScratch(
-      simd::DenseForwardScratch(call.batch, in, out, call.threads) +
-      std::min(formed, simd::DenseInputBytes(uint64_t{call.batch} * in)));
+      call.mode.packed
+          ? std::max<uint64_t>(own,
+                               simd::PackRowsFloats(in, out) * sizeof(float))
+          : own + simd::DenseForwardScratch(call.batch, in, out, call.threads));
   if (call.mode.train_weights && !call.mode.TrainsKernel()) {
     needs->BackwardScratch(simd::ColumnSumsScratch(call.batch, out));
   } else if (call.mode.train_weights) {
@@ -73,10 +78,20 @@ void Forward(const Call& call) {
   const uint64_t formed = call.mode.derived_input[0]
                               ? simd::DenseInputBytes(uint64_t{call.rows} * in)
                               : 0;
+  if (call.mode.packed) {
+    return simd::DenseForwardPacked(call.rows, in, out, x, call.weights[0],
+                                    p.bias ? call.weights[1] : nullptr, call.y,
+                                    call.parallel);
+  }
   void* const packed = static_cast<uint8_t*>(call.scratch) + formed;
   simd::DenseForward(call.rows, in, out, x, call.weights[0],
                      p.bias ? call.weights[1] : nullptr,
                      static_cast<float*>(packed), call.y, call.parallel);
+}
+
+void Pack(const PackCall& call) {
+  simd::PackRows(call.in[0].Count(), call.out.c, call.weight,
+                 static_cast<float*>(call.scratch));
 }
 
 void Backward(const Call& call) {
@@ -189,6 +204,7 @@ const LayerOp kDenseOp = {
     .needs = StateNeeds,
     .forward = Forward,
     .backward = Backward,
+    .pack = Pack,
     .cost = Cost,
     .xnnpack = Express,
 };

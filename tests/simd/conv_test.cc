@@ -118,6 +118,58 @@ TEST(ConvForward, BlocksMatchTheTwinAndTheChain) {
   TestForward({std::begin(kBlockCases), std::end(kBlockCases)}, {true});
 }
 
+// With weights that were packed before, all at once or by blocks: the same bits,
+// on any number of threads, through a prologue too.
+TEST(ConvForward, PackedWeightsGiveTheSameBits) {
+  uint32_t packed = 0, refused = 0, parts = 0;
+  for (const Case& c : WithBlockCases(std::begin(kCases), std::end(kCases))) {
+    SCOPED_TRACE(Name(c));
+    const Problem p(c);
+    const size_t bytes = simd::ConvPackedBytes(p.s);
+    if (bytes == 0) {
+      ++refused;
+      continue;
+    }
+    ++packed;
+    const Buffer scale = Buffer(p.s.in_c).Randomize(7);
+    const Buffer shift = Buffer(p.s.in_c).Randomize(8);
+    for (const bool derived : {false, true}) {
+      const simd::Prologue prologue =
+          derived ? simd::Prologue{scale, shift, simd::Activation::kRelu}
+                  : simd::Prologue{};
+      testing::ForEachTarget([&](simd::Target) {
+        Buffer w(bytes / sizeof(float));
+        std::copy_n(p.w.data(), p.weights, w.data());
+        Buffer pack(simd::ConvPackScratch(p.s) / sizeof(float));
+        simd::ConvPackWeights(p.s, w, pack.data());
+        EXPECT_TRUE(w.GuardsIntact() && pack.GuardsIntact());
+        Buffer expected(p.out);
+        Buffer scratch(
+            simd::direct::ConvForwardScratch(p.s, p.batch, 1, derived) / 4);
+        simd::direct::ConvForward(p.s, p.batch, p.x, prologue, p.w, p.bias,
+                                  expected, scratch.data(), {});
+        for (const uint32_t threads : {1u, 2u, 5u}) {
+          Buffer y(p.out);
+          Buffer own(
+              simd::ConvForwardPackedScratch(p.s, p.batch, threads, derived) /
+              4);
+          EXPECT_LE(own.size(), simd::direct::ConvForwardScratch(
+                                    p.s, p.batch, threads, derived) /
+                                    4);
+          simd::ConvForwardPacked(p.s, p.batch, p.x, prologue, w, p.bias, y,
+                                  own.data(),
+                                  testing::CountedRunner(threads, &parts));
+          EXPECT_TRUE(y.SameBits(expected)) << threads;
+          EXPECT_TRUE(y.GuardsIntact() && own.GuardsIntact());
+        }
+      });
+    }
+  }
+  EXPECT_GE(packed, 30u);
+  EXPECT_GE(refused, 5u);  // groups that end within a panel
+  EXPECT_EQ(parts, 5u);
+}
+
 void TestBackwardData(const std::vector<Case>& cases,
                       const std::vector<bool>& starts) {
   for (const Case& c : cases) {

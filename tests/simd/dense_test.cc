@@ -77,6 +77,19 @@ TEST(DenseForward, HasTheBitsOfTheProduct) {
                              testing::CountedRunner(threads, &most_parts));
           EXPECT_TRUE(y.SameBits(expected)) << threads;
           EXPECT_TRUE(y.GuardsIntact() && again.GuardsIntact());
+
+          Buffer w(packed.size());
+          std::copy_n(p.w.data(), p.w.size(), w.data());
+          Buffer rows(simd::PackRowsFloats(s.in, s.out));
+          simd::PackRows(s.in, s.out, w, rows);
+          EXPECT_TRUE(w.SameBits(packed));
+          EXPECT_TRUE(w.GuardsIntact() && rows.GuardsIntact());
+          Buffer z(s.rows * s.out);
+          simd::DenseForwardPacked(
+              s.rows, s.in, s.out, {p.x}, w, b, z,
+              testing::CountedRunner(threads, &most_parts));
+          EXPECT_TRUE(z.SameBits(expected)) << threads;
+          EXPECT_TRUE(z.GuardsIntact());
         }
       }
     });

@@ -48,8 +48,14 @@ void Predictor::Start(uint32_t batch) {
   options.training = false;
   options.backend = backend_;
   Plan plan;
-  Status status = MakePlan(model_.graph, options, &plan);
-  if (!status.ok()) FailStatus(status, model_.graph, path_);
+  Status status;
+  // Panels of packed weights may end in padding: without it a model may fit.
+  for (const bool packed : {true, false}) {
+    options.pack_weights = packed;
+    status = MakePlan(model_.graph, options, &plan);
+    if (!status.ok()) FailStatus(status, model_.graph, path_);
+    if (arena.empty() || ParseBytes(arena) >= plan.arena_bytes) break;
+  }
   // Not even measured if what is known without that does not fit.
   const bool hopeless = !arena.empty() && ParseBytes(arena) < plan.arena_bytes;
   if (!hopeless) MeasureSegments(&plan, path_);

@@ -97,6 +97,12 @@ struct PlanOptions {
   // (update_hooks.h), in this order; at most kMaxHooks.
   std::vector<UpdateHook> hooks{};
   Backend backend = Backend::kHighway;
+  // Of a plan that only predicts: the first Evaluate puts kernels into the order
+  // in which products read them, in their own place, where else every pass does
+  // that anew. Faster with few samples, the same bits; mostly fewer bytes, at
+  // most those by which outputs are no multiple of 16 more. From then on these
+  // tensors have no TensorView::data.
+  bool pack_weights = false;
 };
 
 // The role of a stored tensor in its layer: decides whether an initializer
@@ -158,6 +164,7 @@ struct NodeMode {
   // they read it is derived: y is never stored.
   bool derived = false;
   bool derived_input[kMaxInputs] = {};  // this input is derived
+  bool packed = false;  // its kernel is (PlanOptions::pack_weights)
 
   constexpr bool TrainsKernel() const {
     return train_weights && !frozen_kernel;

@@ -106,7 +106,7 @@ struct TensorView {
   uint32_t node = 0;
   uint32_t slot = 0;  // index within the node
   const WeightSpec* spec = nullptr;
-  float* data = nullptr;
+  float* data = nullptr;  // null: packed (PlanOptions::pack_weights)
   uint64_t count = 0;
   bool trained = false;  // in this plan
   // Of a trained one whose plan has whole gradients, what Gradients or
@@ -278,6 +278,8 @@ class Trainer {
   Status CheckBatch(const Batch& batch, bool training) const;
   Status CheckClassWeights(const Batch& batch, const LossTraits& loss) const;
   Status CheckWeights();
+  void PackWeights();
+  void ShowWeights();
   void CallLayer(const ProgramStep& step, const StepContext& context,
                  uint32_t first, uint32_t count);
   void RunGroup(uint32_t first_step, const StepContext& context);
