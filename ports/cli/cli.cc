@@ -12,8 +12,10 @@
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/messages.h"
 #include "ports/cli/parser.h"
+#include "ports/cli/progress.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/version.h"
+#include "ports/host/data/read_progress.h"
 #include "ports/host/train/backend.h"
 #include "simd/target.h"
 #include "temper/parallel.h"
@@ -103,13 +105,16 @@ int RunCli(int argc, char** argv) {
     if (word == "--") break;
     cli.output.json |= word == "--json" || word.substr(0, 7) == "--json=";
   }
+  bool quiet = cli.output.json;
   for (int i = 1; i < argc; ++i) {
+    quiet |= std::string_view(argv[i]) == "--quiet";
     if (!IsUtf8(argv[i])) {
       return Fail(
           cli, kExitUsage,
           fmt::format("argument {} is not UTF-8: {}", i, Printable(argv[i])));
     }
   }
+  if (!quiet) ReadProgress::Tell(ShowReading);
   // Commands that it prints work as they stand there.
   if (argc > 0 && argv[0][0] != '\0' && IsUtf8(argv[0])) SetProgram(argv[0]);
   try {

@@ -201,6 +201,27 @@ void Progress::Clear() {
 }
 
 // One write: back to the start, the text, blanks over the rest of the old one.
+void Progress::Reading(uint64_t done, uint64_t total, bool ended) {
+  const bool terminal = style_ == Style::kTerminal;
+  if (terminal && ended) return Clear();
+  const uint64_t now = clock_();
+  const bool due = terminal || now - last_line_ >= kPlainInterval;
+  if (style_ == Style::kQuiet || ended || !due) return;
+  last_line_ = now;
+  char line[kBuffer + 1];
+  Text text(line, kBuffer);
+  text.Add("reads pictures: {} of {}", done, total);
+  if (terminal) return WriteTerminal(line, text.used());
+  size_t size = text.used();
+  line[size++] = '\n';
+  Write(line, size);
+}
+
+void ShowReading(uint64_t done, uint64_t total, bool ended) {
+  static Progress progress;
+  progress.Reading(done, total, ended);
+}
+
 void Progress::WriteTerminal(const char* text, size_t size) {
   // A line that wraps could not be written over.
   winsize window = {};

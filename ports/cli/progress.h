@@ -37,6 +37,8 @@ class Progress {
                 double val_accuracy = -1.0, double val_mae = -1.0);
   // A line of its own, without disturbing the progress line.
   void Line(std::string_view text);
+  // Of pictures that are read (ReadProgress::Told).
+  void Reading(uint64_t done, uint64_t total, bool ended);
   // Takes the progress line off the terminal.
   void Clear();
 
@@ -68,6 +70,9 @@ class Progress {
   double rate_ = 0.0;
   size_t shown_ = 0;  // columns of the line on the terminal
 };
+
+// Progress::Reading of the process, on stderr.
+void ShowReading(uint64_t done, uint64_t total, bool ended);
 
 }  // namespace temper::host
 

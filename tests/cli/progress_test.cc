@@ -57,6 +57,24 @@ class ProgressTest : public ::testing::Test {
   int pipe_[2];
 };
 
+TEST_F(ProgressTest, ReadingPictures) {
+  Progress progress(Progress::Style::kTerminal, pipe_[1], TestClock);
+  progress.Reading(100, 8000, false);
+  EXPECT_EQ(Written(), "\rreads pictures: 100 of 8000");
+  progress.Reading(8000, 8000, true);
+  EXPECT_EQ(Written(), "\r" + std::string(27, ' ') + "\r");
+
+  Progress plain(Progress::Style::kPlain, pipe_[1], TestClock);
+  Advance(29);
+  plain.Reading(100, 8000, false);
+  EXPECT_EQ(Written(), "");
+  Advance(1);
+  plain.Reading(200, 8000, false);
+  plain.Reading(201, 8000, false);
+  plain.Reading(8000, 8000, true);
+  EXPECT_EQ(Written(), "reads pictures: 200 of 8000\n");
+}
+
 TEST_F(ProgressTest, TerminalLineIsWrittenOver) {
   Progress progress(Progress::Style::kTerminal, pipe_[1], TestClock);
   progress.Update(State(0));

@@ -16,6 +16,7 @@
 #include "ports/host/data/data_kind.h"
 #include "ports/host/data/kinds/file_tree.h"
 #include "ports/host/data/picture.h"
+#include "ports/host/data/read_progress.h"
 #include "ports/host/data/resize.h"
 #include "ports/host/os/threads.h"
 #include "temper/parallel.h"
@@ -103,13 +104,17 @@ class FolderReader final : public DataReader {
                             ": there is not enough memory to decode it"));
       }
     };
+    ReadProgress progress(wanted.size());
     // A few pictures are read before threads have begun.
     const uint32_t threads = static_cast<uint32_t>(
         std::min<size_t>(DefaultThreads(), 1 + wanted.size() / 16));
     const std::unique_ptr<ThreadPool> pool = MakeThreadPool(threads);
     ParallelFor(pool->runner(), wanted.size(), 1, Split::kParts,
                 [&](size_t begin, size_t end, size_t) {
-                  for (size_t i = begin; i < end; ++i) read(i);
+                  for (size_t i = begin; i < end; ++i) {
+                    read(i);
+                    progress.Add();
+                  }
                 });
 #ifdef __GLIBC__
     // The heap keeps what large pictures took, for each thread; training has
