@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -154,6 +155,7 @@ TEST_P(EndOfPage, InputsMayEnd16BytesBeforeIt) {
     if (kind == OpKind::kDepthwise) op.window.groups = c;
     op.weights = weights.data();
     op.bias = bias.data();
+    op.parameter = 0.75f;
     op.min = kind == OpKind::kClamp ? 0.0f : -kInfinity;
     op.max = kInfinity;
     const bool two = kind == OpKind::kAdd;
@@ -207,6 +209,21 @@ TEST_P(EndOfPage, InputsMayEnd16BytesBeforeIt) {
       case OpKind::kReshape:
         last = x(h - 1, h - 1, c - 1);
         break;
+      case OpKind::kLeakyRelu:
+        last = x(h - 1, h - 1, c - 1);
+        if (last < 0) last *= double{op.parameter};
+        break;
+      case OpKind::kElu:
+        last = x(h - 1, h - 1, c - 1);
+        if (last < 0) last = double{op.parameter} * std::expm1(last);
+        break;
+      case OpKind::kSigmoid:
+        last = 1 / (1 + std::exp(-x(h - 1, h - 1, c - 1)));
+        break;
+      case OpKind::kHardSwish:
+        last = x(h - 1, h - 1, c - 1);
+        last *= std::clamp(last + 3, 0.0, 6.0) / 6;
+        break;
     }
     const size_t at = (size_t{kBatch} * out_h * out_h - 1) * out + o;
     EXPECT_NEAR(y[at], last, 1e-4) << c;
@@ -216,12 +233,13 @@ TEST_P(EndOfPage, InputsMayEnd16BytesBeforeIt) {
   EXPECT_EQ(RegionUsed(), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Operators, EndOfPage,
-                         ::testing::Values(OpKind::kConv2d, OpKind::kDepthwise,
-                                           OpKind::kDense, OpKind::kAdd,
-                                           OpKind::kAvgPool, OpKind::kMaxPool,
-                                           OpKind::kGlobalAvgPool,
-                                           OpKind::kClamp, OpKind::kReshape));
+INSTANTIATE_TEST_SUITE_P(
+    Operators, EndOfPage,
+    ::testing::Values(OpKind::kConv2d, OpKind::kDepthwise, OpKind::kDense,
+                      OpKind::kAdd, OpKind::kAvgPool, OpKind::kMaxPool,
+                      OpKind::kGlobalAvgPool, OpKind::kClamp, OpKind::kReshape,
+                      OpKind::kLeakyRelu, OpKind::kElu, OpKind::kSigmoid,
+                      OpKind::kHardSwish));
 
 // More than the region can hold is refused, and the library never sees it.
 TEST(Backend, TooLargeForTheRegion) {
