@@ -10,6 +10,7 @@
 #include "ports/host/data/class_match.h"
 #include "ports/host/data/loader.h"
 #include "ports/host/data/target_match.h"
+#include "ports/host/train/backend.h"
 #include "ports/host/train/predictor.h"
 
 namespace temper::host {
@@ -21,9 +22,13 @@ struct Judged {
   std::optional<double> accuracy, loss, mae;
 };
 
+// `plan`: what they are computed with; of several, one that is not exact.
 Judged Judge(const Comparison& c, const std::string& path, bool first,
-             std::vector<std::string>* notes) {
+             std::vector<std::string>* notes, Plan* plan) {
   Predictor predictor(path, c.batch, c.threads, c.arena, c.backend);
+  if (first || !WhyNotExact(predictor.plan()).empty()) {
+    *plan = predictor.plan();
+  }
   if (!c.views.empty()) predictor.SetViews(ReadViews(c.views));
   std::vector<std::string> own;
   const Dataset data = LoadDataset(
@@ -81,8 +86,9 @@ Judged Judge(const Comparison& c, const std::string& path, bool first,
 int CompareModels(Cli& cli, const Comparison& c) {
   std::vector<std::string> notes;
   std::vector<Judged> all;
+  Plan plan;
   for (const std::string& path : c.models) {
-    all.push_back(Judge(c, path, all.empty(), &notes));
+    all.push_back(Judge(c, path, all.empty(), &notes, &plan));
   }
   Report report(cli.verb);
   report.Line(fmt::format("{} models on {} samples of the {} split", all.size(),
@@ -102,6 +108,7 @@ int CompareModels(Cli& cli, const Comparison& c) {
     if (!classes) row.push_back(one.mae);
     table.Add(std::move(row));
   }
+  AddMachine(plan.options.threads, &report, &plan);
   report.Notes(notes);
   std::vector<std::string> next = {"eval"};
   next.insert(next.end(), c.models.begin(), c.models.end());

@@ -5,6 +5,7 @@
 
 #include "ports/cli/job_options.h"
 #include "ports/host/base/failure.h"
+#include "ports/host/data/data_spec.h"
 
 namespace temper::host {
 
@@ -65,6 +66,14 @@ std::vector<std::string> TrainCommand(Cli& cli, Verb& verb, const JobOptions& o,
   const bool whole = o.finetune && o.phases.empty() && o.freeze.empty();
   if (whole) changes.emplace_back("--preset", "full");
   return JobCommand(cli, o, changes, &verb);
+}
+
+JobOptions WithFifthHeldOut(JobOptions options) {
+  std::string& data = options.data;
+  if (ParseDataSpec(data).split == "train") {
+    data += (data.find('?') == data.npos ? "?" : "&") + std::string("val=0.2");
+  }
+  return options;
 }
 
 }  // namespace temper::host

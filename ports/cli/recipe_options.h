@@ -22,6 +22,9 @@ std::vector<std::string> NotTried(const JobOptions& options);
 std::vector<std::string> TrainCommand(Cli& cli, Verb& verb, const JobOptions& o,
                                       Changes changes);
 
+// The job whose own data spec holds the fifth out that a verb held out by itself.
+JobOptions WithFifthHeldOut(JobOptions options);
+
 }  // namespace temper::host
 
 #endif  // TEMPER_PORTS_CLI_RECIPE_OPTIONS_H_

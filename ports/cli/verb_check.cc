@@ -113,11 +113,13 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   AddMachine(a.options, &report);
   report.Notes(checkup->notes());
   report.Notes(NotTried(a.options));
+  const JobOptions job =
+      checkup->held_out() ? WithFifthHeldOut(a.options) : a.options;
   const std::vector<Finding>& findings = checkup->findings();
   if (findings.empty()) {
     report.Line("");
     report.Line("Nothing is wrong with this set-up.");
-    report.Next(TrainCommand(cli, verb, a.options, checkup->best()));
+    report.Next(TrainCommand(cli, verb, job, checkup->best()));
     return cli.output.Print(report);
   }
   report.Line("");
@@ -128,7 +130,7 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   // Of one step alone nobody knows what the others would say.
   if (a.check.only == 0) report.Line(ClearedText(findings.front().cause));
   if (!findings.front().changes.empty()) {
-    report.Next(TrainCommand(cli, verb, a.options, findings.front().changes));
+    report.Next(TrainCommand(cli, verb, job, findings.front().changes));
   }
   report.Error(kExitCheckFailed,
                fmt::format("check {} failed: {}\n  {}", findings.front().check,

@@ -88,9 +88,10 @@ OptionCheck CheckOfTrain(Cli& cli) {
   };
 }
 
-// The study of the arguments: data in memory, axes with their ranges.
+// The study of the arguments: data in memory, axes with their ranges. held_out:
+// whether the data brought no validation data of their own.
 StudyOptions Prepare(Cli& cli, const Arguments& a,
-                     std::vector<std::string>* notes) {
+                     std::vector<std::string>* notes, bool* held_out) {
   StudyOptions study;
   study.job = a.options;
   if (study.job.lr == 0.0) study.job.lr = DefaultRate(study.job);
@@ -106,7 +107,8 @@ StudyOptions Prepare(Cli& cli, const Arguments& a,
   *notes = whole.data.train.notes;
   notes->insert(notes->end(), whole.notes.begin(), whole.notes.end());
   auto data = std::make_shared<TrainingData>(std::move(whole.data));
-  if (!data->val) {
+  *held_out = !data->val;
+  if (*held_out) {
     data->val = HoldOutFifth(&data->train, study.job.seed);
     notes->push_back(fmt::format(
         "no validation data (val=, --val): a fifth of the training data, {} "
@@ -302,7 +304,8 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   if (a.ask || a.tell) RefuseOfSearches(cli, verb, a);
   ChooseTarget(a.options.target);
   std::vector<std::string> notes;
-  StudyOptions options = Prepare(cli, a, &notes);
+  bool held_out = false;
+  StudyOptions options = Prepare(cli, a, &notes, &held_out);
   if (a.ask) return Ask(options);
   if (a.tell) return Tell(options);
   options.folder = a.options.out.empty() ? "runs/search" : a.options.out;
@@ -385,7 +388,7 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
     report.Text("best", fmt::format("trial {}: {}", best->number,
                                     ValuesText(best->values)));
     if (!stopped) {
-      JobOptions job = a.options;
+      JobOptions job = held_out ? WithFifthHeldOut(a.options) : a.options;
       job.model = WithValues(a.options, best->values).model;
       report.Next(
           TrainCommand(cli, verb, job, OptionsOf(a.options, best->values)));

@@ -351,6 +351,8 @@ class Phases(Case):
         alone = [json.loads(run("eval", r, *data).stdout) for r in runs]
         compared = json.loads(run("eval", *runs, *data).stdout)
         self.assertEqual([m["accuracy"] for m in compared["compared"]], [a["accuracy"] for a in alone])
+        self.assertEqual({k: compared[k] for k in ("exact", "backend", "threads")},
+                         {"exact": True, "backend": "highway", "threads": 1})
         for one, other in zip(compared["compared"], alone):
             self.assertAlmostEqual(one["loss"], other["loss"], 9)
         average = json.loads(run("eval", *runs, "--average", *data).stdout)

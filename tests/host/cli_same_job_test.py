@@ -68,6 +68,19 @@ class SameJob(Case):
                     self.assertTrue(any(word in w for w in words), (more, words))
             run(*words, "--out", self.tmp / f"changed{i}", "--quiet", expect=None)
 
+    def test_what_was_held_out_is_held_out_by_the_command(self):
+        for data in (self.spec, self.spec + "?limit=60"):
+            found = json.loads(run("search", "mlp?hidden=8", data, "--epochs", 1, "--trials", 1, "--axes", "lr", "--range",
+                                   "lr=0.05..0.05", "--threads", 1, "--out", self.tmp / f"held{len(data)}", "--json").stdout)
+            words = shlex.split(found["next"][0])[1:]
+            self.assertIn("val=0.2", words[words.index("--data") + 1])
+            run(*words, "--out", self.tmp / f"val{len(data)}", "--quiet")
+            self.assertEqual(len(self.losses(f"val{len(data)}")), 1)
+        found = json.loads(run("check", "mlp?hidden=8", self.spec + "?limit=60", "--minutes", 0.02, "--threads", 1, "--json",
+                               expect=None).stdout)
+        for line in found["next"]:
+            self.assertIn("limit=60&val=0.2", line)
+
     def test_a_new_head_is_tried_as_it_is_printed(self):
         zoo = self.tmp / "base"
         self.train(zoo, "--epochs", 1, data=self.spec + "?classes=0-2")

@@ -64,6 +64,7 @@ class Checkup {
   // What the steps found best, for the command that trains.
   const OptionChanges& best() const { return best_; }
   uint64_t arena_bytes() const { return arena_bytes_; }  // the most of a trial
+  bool held_out() const { return held_out_; }  // the fifth for validation
   const recipe::LrFindResult* sweep() const {
     return swept_ ? &sweep_ : nullptr;
   }
