@@ -19,14 +19,15 @@ namespace temper::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// w_j q_j of a row.
+// What the outputs of a row count: v_j (focal.h).
 class RowTargets {
  public:
   HWY_INLINE RowTargets(const ClassTargets& t, size_t classes, size_t row)
       : weights_(t.weights),
         targets_(t.labels == nullptr ? t.targets + row * classes : nullptr),
         label_(t.labels == nullptr ? -1 : t.labels[row]),
-        others_(t.smoothing / static_cast<float>(classes)),
+        others_(WeightOf(t, classes) * t.smoothing /
+                static_cast<float>(classes)),
         part_(1.0f - t.smoothing) {}
 
   template <class Access>
@@ -34,11 +35,25 @@ class RowTargets {
     const Lanes16 d;
     const auto t =
         targets_ != nullptr ? access.Load(targets_ + i) : OneAt(label_, i);
-    const auto q = hn::MulAdd(t, hn::Set(d, part_), hn::Set(d, others_));
-    return hn::Mul(LoadOrOnes(access, weights_, i), q);
+    return hn::MulAdd(hn::Mul(LoadOrOnes(access, weights_, i), t),
+                      hn::Set(d, part_),
+                      hn::Mul(Inside(access), hn::Set(d, others_)));
   }
 
  private:
+  // W of the row.
+  HWY_INLINE float WeightOf(const ClassTargets& t, size_t classes) const {
+    if (weights_ == nullptr || t.smoothing == 0.0f) return 1.0f;
+    if (targets_ == nullptr) {
+      const bool known = label_ >= 0 && static_cast<size_t>(label_) < classes;
+      return known ? weights_[label_] : 0.0f;
+    }
+    return SumToOne(classes, [&](auto access, size_t i, auto sum) HWY_ATTR {
+      return hn::MulAdd(access.Load(weights_ + i), access.Load(targets_ + i),
+                        sum);
+    });
+  }
+
   const float* const weights_;
   const float* const targets_;
   const int64_t label_;

@@ -71,10 +71,22 @@ class BinaryRow {
     const Lanes16 d;
     const auto one = hn::Set(d, 1.0f);
     auto t = targets_ != nullptr ? access.Load(targets_ + i) : OneAt(label_, i);
-    t = hn::MulAdd(t, hn::Set(d, 1.0f - t_.smoothing),
-                   hn::Set(d, 0.5f * t_.smoothing));
-    there = hn::Mul(LoadOrOnes(access, t_.positive, i), t);
-    not_there = hn::Mul(LoadOrOnes(access, t_.negative, i), hn::Sub(one, t));
+    const auto part = hn::Set(d, 1.0f - t_.smoothing);
+    if (t_.positive == nullptr && t_.negative == nullptr) {
+      there = hn::MulAdd(t, part, hn::Set(d, 0.5f * t_.smoothing));
+      not_there = hn::Sub(one, there);
+      there = hn::Mul(Inside(access), there);
+      not_there = hn::Mul(Inside(access), not_there);
+      return;
+    }
+    // What the output counts as it is counts for its smoothing, too.
+    const auto yes = hn::Mul(LoadOrOnes(access, t_.positive, i), t);
+    const auto no =
+        hn::Mul(LoadOrOnes(access, t_.negative, i), hn::Sub(one, t));
+    const auto both =
+        hn::Mul(hn::Add(yes, no), hn::Set(d, 0.5f * t_.smoothing));
+    there = hn::MulAdd(yes, part, both);
+    not_there = hn::MulAdd(no, part, both);
   }
 
  private:

@@ -6,6 +6,10 @@
 //        + negative (1 - t') p^gamma softplus(z)
 //   row_loss = mean of the terms (PyTorch's BCEWithLogitsLoss, torchvision's
 //   sigmoid_focal_loss)
+// With weights, smoothing counts as much as what it smooths:
+//   positive t (1 - smoothing) + W smoothing / 2 stands for positive t', and
+//   negative (1 - t) (1 - smoothing) + W smoothing / 2 for negative (1 - t'),
+//   W = positive t + negative (1 - t).
 // Requires: as gemm.h. Error against double: rtol 4e-6, atol 1e-7, times the
 // largest weight, whatever the logits.
 // Next: sigmoid_loss-inl.h, tests/reference/class_loss.h.

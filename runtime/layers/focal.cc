@@ -3,7 +3,7 @@
 //   loss of a row = -sum_j q_j (1 - p_j)^gamma log p_j
 //   a_j = q_j (gamma (1 - p_j)^(gamma - 1) p_j log p_j - (1 - p_j)^gamma)
 //   dz_k = (a_k - p_k sum_j a_j) / rows
-// With class weights (alpha in the paper) w_j q_j stands for q_j. gamma 0 is
+// With class weights (alpha in the paper) v_j of simd/focal.h stands for q_j. gamma 0 is
 // cross-entropy. y is p. Memory: as softmax_cross_entropy.
 // Kernels: simd/focal.h. Reference: tests/reference/class_loss.h.
 #include "runtime/layers/class_loss.h"

@@ -3,7 +3,7 @@
 //   loss of a row = -sum_j q_j log p_j   dz = (p - q) / rows
 // with s = label_smoothing; or on probabilities t_j in place of the label:
 //   q_j = s / classes + (1 - s) t_j, and dz = (p sum_j q_j - q) / rows.
-// With class weights w_j q_j stands for q_j; rows still divide.
+// With class weights v_j of simd/focal.h stands for q_j; rows still divide.
 // y is p. Memory: keeps y; saves the losses of the rows, which the trainer
 // sums. Kernels: simd/loss.h; with class weights simd/focal.h.
 // Reference: tests/reference/loss.h, class_loss.h.

@@ -32,7 +32,9 @@ VALUES = tensor(lambda i: ((i * 5) % 13 - 6) / 4)
 
 
 def softmax_focal(z, q, gamma, weights, smoothing):
-    q = (q * (1 - smoothing) + smoothing / CLASSES) * weights
+    # What a row counts, it counts with its smoothing (PyTorch's cross_entropy has the weight of every class there).
+    row = (weights * q).sum(1, keepdim=True)
+    q = weights * q * (1 - smoothing) + row * smoothing / CLASSES
     lp = F.log_softmax(z, 1)
     return -(q * (1 - lp.exp()) ** gamma * lp).sum(1)
 
@@ -48,8 +50,9 @@ ONE_HOT = F.one_hot(LABELS, CLASSES).double()
 ONES = torch.ones(CLASSES, dtype=torch.float64)
 CASES = {
     "Weighted": lambda z: F.cross_entropy(z, LABELS, weight=WEIGHTS, reduction="none"),
-    "WeightedSmoothed": lambda z: F.cross_entropy(z, LABELS, weight=WEIGHTS, label_smoothing=0.1, reduction="none"),
-    "WeightedSoft": lambda z: F.cross_entropy(z, SOFT, weight=WEIGHTS, label_smoothing=0.1, reduction="none"),
+    "WeightedSmoothed": lambda z: WEIGHTS[LABELS] * F.cross_entropy(z, LABELS, label_smoothing=0.1, reduction="none"),
+    "WeightedSoft": lambda z: F.cross_entropy(z, SOFT, weight=WEIGHTS, reduction="none"),
+    "WeightedSoftSmoothed": lambda z: softmax_focal(z, SOFT, 0.0, WEIGHTS, 0.1),
     "Focal": lambda z: softmax_focal(z, ONE_HOT, 2.0, ONES, 0.0),
     "FocalWeightedSoft": lambda z: softmax_focal(z, SOFT, 1.5, WEIGHTS, 0.1),
     "Binary": lambda z: F.binary_cross_entropy_with_logits(z, HOT, reduction="none").mean(1),

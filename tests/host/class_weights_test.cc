@@ -25,10 +25,12 @@ TEST(ClassWeights, BalancedIsTheFormula) {
   const Dataset data = Counted({90, 10, 0, 20});
   const std::vector<float> w = ClassWeights("balanced", data);
   ASSERT_EQ(w.size(), 4u);
-  EXPECT_FLOAT_EQ(w[0], 120.0f / (4 * 90));
-  EXPECT_FLOAT_EQ(w[1], 120.0f / (4 * 10));
+  EXPECT_FLOAT_EQ(w[0], 120.0f / (3 * 90));
+  EXPECT_FLOAT_EQ(w[1], 120.0f / (3 * 10));
   EXPECT_FLOAT_EQ(w[2], 1.0f);  // never comes
-  EXPECT_FLOAT_EQ(w[3], 120.0f / (4 * 20));
+  EXPECT_FLOAT_EQ(w[3], 120.0f / (3 * 20));
+  // The mean over the samples is 1: the rate needs no change.
+  EXPECT_FLOAT_EQ(w[0] * 90 + w[1] * 10 + w[3] * 20, 120.0f);
 }
 
 TEST(ClassWeights, OfSeveralLabelsWhatOneThatIsThereCounts) {
@@ -48,6 +50,7 @@ TEST(ClassWeights, Lists) {
   const Dataset data = Counted({1, 1});
   EXPECT_TRUE(ClassWeights("", data).empty());
   EXPECT_EQ(ClassWeights("0.5, 3", data), (std::vector<float>{0.5f, 3}));
+  EXPECT_EQ(ClassWeights("1e-3,+2E0", data), (std::vector<float>{1e-3f, 2}));
   for (const char* bad :
        {"1", "1,2,3", "0,0", "1,x", "1,,2", "1,-1", "1,nan"}) {
     ExpectFailure(ErrorKind::kUsage, {"--class-weights"},

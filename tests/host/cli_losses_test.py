@@ -51,6 +51,19 @@ def tensors(path):
 
 
 class Jobs(Case):
+    def test_smoothing_does_not_teach_the_rare_class(self):
+        # One-hot rows that any line tells apart; class 2 has 2 of 402.
+        labels = [0] * 200 + [1] * 200 + [2] * 2
+        (self.tmp / "hx.npy").write_bytes(npy((402, 3), [float(k == c) for c in labels for k in range(3)]))
+        (self.tmp / "hy.npy").write_bytes(npy((402,), labels, "<i8"))
+        data = f"npy:{self.tmp}/hx.npy,{self.tmp}/hy.npy"
+        for i, loss in enumerate((["--loss", "cross_entropy"], ["--loss", "focal"], ["--loss", "bce"])):
+            out = f"rare{i}"
+            self.result(out, "--class-weights", "balanced", "--label-smoothing", "0.1", "--normalize", "none", "--lr", "0.5", "--wd", 0,
+                        *loss, data=data, epochs=60, batch=67, model="mlp?hidden=8")
+            judged = json.loads(run("eval", self.tmp / out, "--data", data, "--json").stdout)
+            self.assertEqual(judged["accuracy"], 1.0, loss)
+
     def job(self, out, *more, epochs=3, model="mlp?hidden=16", data=None, batch=16, threads=1):
         return ["train", "--model", model, "--data", data or self.spec + "?val=0.25", "--batch", batch, "--threads", threads,
                 "--epochs", epochs, "--out", self.tmp / out, "--json", *more]

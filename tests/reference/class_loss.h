@@ -18,13 +18,18 @@ struct Counted {
   T smoothing = 0, gamma = 0;
 
   T Weight(size_t j) const { return weights == nullptr ? T(1) : weights[j]; }
-  // w_j q_j of row r.
+  T Target(size_t r, size_t j, size_t classes) const {
+    return labels == nullptr ? targets[r * classes + j]
+                             : T(static_cast<int64_t>(j) == labels[r] ? 1 : 0);
+  }
+  // v_j of row r.
   T At(size_t r, size_t j, size_t classes) const {
-    const T t = labels == nullptr
-                    ? targets[r * classes + j]
-                    : T(static_cast<int64_t>(j) == labels[r] ? 1 : 0);
-    return Weight(j) *
-           (smoothing / static_cast<T>(classes) + (T(1) - smoothing) * t);
+    T of_row = weights == nullptr ? T(1) : T(0);
+    for (size_t k = 0; k < classes && weights != nullptr; ++k) {
+      of_row += Weight(k) * Target(r, k, classes);
+    }
+    return (T(1) - smoothing) * Weight(j) * Target(r, j, classes) +
+           of_row * smoothing / static_cast<T>(classes);
   }
 };
 
@@ -96,11 +101,14 @@ struct Binary {
     } else {
       t = T(n == 1 ? labels[r] : static_cast<int64_t>(j) == labels[r]);
     }
-    t = t * (T(1) - smoothing) + smoothing / T(2);
-    *there = t, *not_there = T(1) - t;
-    if (weights == nullptr) return;
-    *there *= n == 1 ? weights[1] : weights[j];
-    *not_there *= n == 1 ? weights[0] : T(1);
+    T yes = 1, no = 1;
+    if (weights != nullptr) {
+      yes = n == 1 ? weights[1] : weights[j];
+      no = n == 1 ? weights[0] : T(1);
+    }
+    const T both = (yes * t + no * (T(1) - t)) * smoothing / T(2);
+    *there = yes * t * (T(1) - smoothing) + both;
+    *not_there = no * (T(1) - t) * (T(1) - smoothing) + both;
   }
 };
 

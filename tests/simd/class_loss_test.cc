@@ -51,7 +51,8 @@ TEST(ClassLoss, MatchesPyTorch) {
   const std::map<std::string, simd::ClassTargets> softmax = {
       {"Weighted", {n.labels, nullptr, n.weights, 0.0f, 0.0f}},
       {"WeightedSmoothed", {n.labels, nullptr, n.weights, 0.1f, 0.0f}},
-      {"WeightedSoft", {nullptr, n.soft, n.weights, 0.1f, 0.0f}},
+      {"WeightedSoft", {nullptr, n.soft, n.weights, 0.0f, 0.0f}},
+      {"WeightedSoftSmoothed", {nullptr, n.soft, n.weights, 0.1f, 0.0f}},
       {"Focal", {n.labels, nullptr, nullptr, 0.0f, 2.0f}},
       {"FocalWeightedSoft", {nullptr, n.soft, n.weights, 0.1f, 1.5f}}};
   const std::map<std::string, simd::BinaryTargets> sigmoid = {

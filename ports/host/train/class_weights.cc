@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 #include "ports/host/base/failure.h"
@@ -17,8 +18,14 @@ constexpr const char* kOption = "--class-weights";
 constexpr double kMost = 1e6;
 
 std::optional<double> WeightOf(std::string_view text) {
-  const std::optional<double> w = ParseDecimal(text);
-  return w && *w >= 0.0 && *w <= kMost ? w : std::nullopt;
+  // With an exponent or a sign, too.
+  if (text.starts_with('+')) text.remove_prefix(1);
+  double w = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), w);
+  const bool number =
+      error == std::errc() && end == text.data() + text.size() && !text.empty();
+  return number && w >= 0.0 && w <= kMost ? std::optional(w) : std::nullopt;
 }
 
 // The numbers of a list; nothing if it is none.
@@ -119,14 +126,18 @@ std::vector<float> ClassWeights(const std::string& option,
   }
   const bool labels = train.targets.kind == TargetKind::kMultiHot;
   const double n = static_cast<double>(train.size());
+  const std::vector<uint64_t> counts = train.ClassCounts();
+  // A fold may lack one: the mean over the samples is 1 all the same.
+  const auto present = counts.size() - static_cast<size_t>(std::count(
+                                           counts.begin(), counts.end(), 0u));
   std::vector<float> weights;
-  for (const uint64_t count : train.ClassCounts()) {
+  for (const uint64_t count : counts) {
     const double there = static_cast<double>(count);
     double w = 1.0;  // of a class that never comes
     if (labels && count > 0 && count < train.size()) {
       w = (n - there) / there;
     } else if (!labels && count > 0) {
-      w = n / (static_cast<double>(classes) * there);
+      w = n / (static_cast<double>(present) * there);
     }
     weights.push_back(static_cast<float>(w));
   }

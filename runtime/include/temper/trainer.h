@@ -62,7 +62,8 @@ struct Batch {
   uint32_t rows = 0;
   // How much each class counts in training, >= 0 and finite; null: 1 each. The
   // loss of a row and its gradient are multiplied by its class's weight, of
-  // targets each term by its class's; the sum is divided by the rows, not by the
+  // targets each term by its class's (what label smoothing adds counts as the row
+  // does: simd/focal.h); the sum is divided by the rows, not by the
   // sum of the weights, so that batches that accumulate add up to one large
   // batch. Of a loss with independent outputs: what a label that is there
   // counts. For losses of classes; others take none. Evaluation does not use it.
