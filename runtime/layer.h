@@ -111,13 +111,13 @@ class Needs {
   bool in_slabs = false, weights_in_slabs = false, reduce_first = false;
   bool derivable = false, absorb_activation = false;
   bool accept_derived[kMaxInputs] = {};
+  bool gradient_in_pieces = false;
   simd::GradientFrom gradient_from = simd::GradientFrom::kOutput;
   simd::ActivationFunction activation;
+  uint32_t minimum_rows = 1;
   uint64_t saved_bytes = 0, forward_scratch = 0, backward_scratch = 0;
   uint64_t gradient_work = 0;
-  bool gradient_in_pieces = false;
   uint64_t packed_bytes = 0;
-  uint32_t minimum_rows = 1;
 };
 
 // Whether a layer with these needs can absorb this activation.

@@ -592,6 +592,7 @@ Status CheckPlan(const Plan& plan) {
     TEMPER_RETURN_IF_ERROR(CheckStep(plan, s));
   }
   std::vector<Needs> needs;
+  needs.reserve(plan.nodes.size());
   for (uint32_t i = 0; i < plan.nodes.size(); ++i) {
     needs.push_back(NeedsOf(plan, i));
   }

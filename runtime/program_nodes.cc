@@ -71,7 +71,8 @@ class NodeDecider {
   // Which activations are absorbed and which outputs are derived. A function of
   // the graph, so that bits and memory do not depend on the machine.
   void ChooseFusion() {
-    std::vector<Needs> needs(d_.count);
+    // Those before fusion; CollectNeeds states them anew.
+    std::vector<Needs>& needs = d_.needs;
     for (uint32_t i = 0; i < d_.count; ++i) d_.StateNeeds(i, &needs[i]);
     for (uint32_t i = 0; i < d_.count; ++i) {
       const simd::ActivationFunction& act = needs[i].activation;
@@ -130,13 +131,18 @@ class NodeDecider {
 
   Status CollectNeeds() {
     bool trains = false;
+    d_.needs.assign(d_.count, Needs());
     for (uint32_t i = 0; i < d_.count; ++i) {
       NodePlan& node = d_.plan.nodes[i];
       if (!node.mode.absorbed) d_.StateNeeds(i, &d_.needs[i]);
       node.weight_count = d_.needs[i].weight_count;
       for (uint32_t w = 0; w < node.weight_count; ++w) {
         node.specs[w] = d_.needs[i].weights[w];
-        if (node.specs[w].Count() > kMaxElements) {
+        // Packed for a product it may take 16 times its bytes: 16 columns of it
+        // for one.
+        constexpr uint64_t kMost =
+            sizeof(size_t) == 4 ? kMaxElements / 64 : kMaxElements;
+        if (node.specs[w].Count() > kMost) {
           return Error(StatusCode::kInvalidArgument, "a weight is too large",
                        i);
         }

@@ -47,15 +47,10 @@ void Predictor::Start(uint32_t batch) {
   options.threads = pool_->runner().threads;
   options.training = false;
   options.backend = backend_;
+  options.pack_weights = true;
   Plan plan;
-  Status status;
-  // Panels of packed weights may end in padding: without it a model may fit.
-  for (const bool packed : {true, false}) {
-    options.pack_weights = packed;
-    status = MakePlan(model_.graph, options, &plan);
-    if (!status.ok()) FailStatus(status, model_.graph, path_);
-    if (arena.empty() || ParseBytes(arena) >= plan.arena_bytes) break;
-  }
+  Status status = MakePlan(model_.graph, options, &plan);
+  if (!status.ok()) FailStatus(status, model_.graph, path_);
   // Not even measured if what is known without that does not fit.
   const bool hopeless = !arena.empty() && ParseBytes(arena) < plan.arena_bytes;
   if (!hopeless) MeasureSegments(&plan, path_);

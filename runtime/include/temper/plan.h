@@ -154,6 +154,7 @@ struct NodeMode {
   bool live_statistics =
       false;  // batch norm: uses and updates batch statistics
   bool need_dx[kMaxInputs] = {};  // a node below needs this input's gradient
+  bool packed = false;  // its kernel lies packed (PlanOptions::pack_weights)
   // Fusion, a function of the graph alone. An activation that follows a batch
   // norm or an add, and is its only reader, is absorbed by it: it has no steps
   // and no tensor of its own.
@@ -164,7 +165,6 @@ struct NodeMode {
   // they read it is derived: y is never stored.
   bool derived = false;
   bool derived_input[kMaxInputs] = {};  // this input is derived
-  bool packed = false;  // its kernel is (PlanOptions::pack_weights)
 
   constexpr bool TrainsKernel() const {
     return train_weights && !frozen_kernel;
