@@ -7,6 +7,7 @@
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
 #include "ports/cli/job_command.h"
+#include "ports/cli/recipe_options.h"
 #include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/recipe/run_curves.h"
@@ -14,9 +15,10 @@
 namespace temper::host {
 namespace {
 
-// The run's own command with other options; nothing where its phases have their own.
+// What to do next: the run's own command with other options, nothing where its
+// phases have their own; of wrong labels the verb that looks at the data.
 std::vector<std::string> Again(Cli& cli, const JobOptions& o,
-                               const Advice& advice) {
+                               recipe::Cause cause, const Advice& advice) {
   const bool of_phases = std::any_of(
       advice.changes.begin(), advice.changes.end(), [](const auto& change) {
         return change.first == "--lr" || change.first == "--schedule" ||
@@ -24,8 +26,19 @@ std::vector<std::string> Again(Cli& cli, const JobOptions& o,
       });
   if (of_phases && !o.phases.empty()) return {};
   JobOptions options = o;
-  // Of phases the sum, which they say themselves.
-  if (!o.phases.empty()) options.epochs = JobOptions().epochs;
+  // Of phases the sum, and a rate that each has: they say it themselves.
+  if (!o.phases.empty()) {
+    options.epochs = JobOptions().epochs;
+    if (std::all_of(o.phases.begin(), o.phases.end(),
+                    [](const PhaseOptions& p) { return p.lr > 0; })) {
+      options.lr = JobOptions().lr;
+    }
+  }
+  if (cause == recipe::Cause::kLabels) {
+    return RecipeCommand(cli, "check", options, {});
+  }
+  // The same once more says nothing new.
+  if (advice.changes.empty()) return {};
   return JobCommand(cli, options, advice.changes);
 }
 
@@ -62,14 +75,16 @@ int Run(Cli& cli, const std::string& run) {
     report.Line(fmt::format("{}: {}. {}.", recipe::CauseName(found[i].cause),
                             advice.evidence, advice.action));
     if (i > 0) continue;
-    if (auto again = Again(cli, curves.options, advice); !again.empty()) {
+    if (auto again = Again(cli, curves.options, found[i].cause, advice);
+        !again.empty()) {
       report.Next(again);
     }
   }
   report.Data("causes", causes);
+  const bool data = LabelsAreShown(curves);
   report.Data("cleared",
-              count == 0 ? Value::array() : ClearedValue(found[0].cause));
-  if (count > 0) report.Line(ClearedText(found[0].cause));
+              count == 0 ? Value::array() : ClearedValue(found[0].cause, data));
+  if (count > 0) report.Line(ClearedText(found[0].cause, data));
   const bool validated =
       !curves.points.empty() && curves.points.back().val_loss >= 0;
   if (!validated && !curves.points.empty()) {

@@ -27,6 +27,7 @@ class Rules {
     if (count_ == 0) BothLow();
     if (count_ == 0) Slow();
     Noisy();
+    if (count_ == 0) RoseAgain();
     return count_;
   }
 
@@ -42,6 +43,7 @@ class Rules {
     return f_.first_loss > 0 && f_.expected_loss > 0 &&
            f_.first_loss > 1.5 * f_.expected_loss + 0.2;
   }
+  bool AtItsEnd() const { return p_.back().epoch >= f_.epochs; }
   double HighestRate() const {
     double most = 0;
     for (const CurvePoint& p : p_) most = std::max(most, p.rate);
@@ -68,7 +70,8 @@ class Rules {
     }
     const bool classes = f_.chance > 0 && accuracy >= 0;
     const bool flat =
-        classes ? accuracy < f_.chance + 0.05 : best > 0.95 * Start();
+        (classes ? accuracy < f_.chance + 0.05 : best > 0.95 * Start()) ||
+        (best > 0.8 * Start() && SaysOneThing());
     if (!flat) {
       // Little by little is flat, too: a tiny update is its own reason.
       if (f_.update_ratio > 0 && f_.update_ratio < 3e-6 &&
@@ -95,6 +98,16 @@ class Rules {
       Say(Cause::kLabels, 1, accuracy, f_.chance);
     }
     return count_ > 0;
+  }
+
+  // The same share of the validation samples is right after every epoch, to the
+  // last one: whatever the sample, it says the same.
+  bool SaysOneThing() const {
+    if (p_.size() < 3 || p_.front().val_accuracy < 0) return false;
+    for (const CurvePoint& p : p_) {
+      if (p.val_accuracy != p_.front().val_accuracy) return false;
+    }
+    return true;
   }
 
   // The training data are learnt, others stay at chance: by heart alone. Five
@@ -155,8 +168,13 @@ class Rules {
     for (size_t i = lowest + 1; i < p_.size(); ++i) {
       worse += p_[i].val_loss > 1.02 * best.val_loss;
     }
+    double highest = 0;  // of the training loss since
+    for (size_t i = lowest + 1; i < p_.size(); ++i) {
+      highest = std::max(highest, p_[i].train_loss);
+    }
     if (worse < kPatience || last.val_loss < 1.1 * best.val_loss ||
-        last.train_loss > 0.9 * best.train_loss) {
+        last.train_loss > 0.9 * best.train_loss ||
+        highest > 1.2 * best.train_loss || HasRisen()) {
       return;
     }
     Say(Cause::kOverfitting, best.epoch, best.val_loss, last.val_loss);
@@ -167,8 +185,8 @@ class Rules {
   void Gap() {
     const size_t n = p_.size();
     const CurvePoint& last = p_.back();
-    if (n < 8 || last.epoch < f_.epochs || last.train_accuracy < 0 ||
-        last.val_accuracy < 0 || last.val_loss < 0) {
+    if (n < 8 || !AtItsEnd() || last.train_accuracy < 0 ||
+        last.val_accuracy < 0 || last.val_loss < 0 || HasRisen()) {
       return;
     }
     const CurvePoint& before = p_[n - 1 - n / 4];
@@ -203,7 +221,7 @@ class Rules {
     const size_t n = p_.size();
     if (n < 6) return;
     const size_t from = n - std::max<size_t>(3, n / 3) - 1;
-    if (p_.back().rate < 0.5 * HighestRate()) return;
+    if (p_.back().rate < 0.5 * HighestRate() || HasRisen()) return;
     if (Start() - p_[from].train_loss < 0.2 * Start()) return;
     if (std::abs(Slope(from, n - 1)) > 0.005) return;
     if (p_.back().train_loss < 0.02 * Start()) return;  // it is done
@@ -217,15 +235,62 @@ class Rules {
         p_.back().train_loss);
   }
 
+  // Where the training loss was lowest.
+  const CurvePoint& Lowest() const {
+    return *std::min_element(p_.begin(), p_.end(),
+                             [](const CurvePoint& a, const CurvePoint& b) {
+                               return a.train_loss < b.train_loss;
+                             });
+  }
+  bool HasRisen() const {
+    const double last = p_.back().train_loss;
+    return last >= 0.1 * Start() && last >= 1.5 * Lowest().train_loss;
+  }
+
+  // What is lowest was some epochs ago, and by far.
+  void RoseAgain() {
+    if (p_.size() < 4 || !AtItsEnd() || !HasRisen()) return;
+    Say(Cause::kRateHigh, Lowest().epoch, Lowest().train_loss,
+        p_.back().train_loss);
+  }
+
+  // The fall of the training loss per epoch while the rate was at least half of
+  // its highest: a schedule that ends near 0 makes every curve flat at its end.
+  double SlopeAtWork() const {
+    size_t last = 0;
+    for (size_t i = 0; i < p_.size(); ++i) {
+      if (p_[i].rate >= 0.5 * HighestRate()) last = i;
+    }
+    // Of a rate that fell at once nothing is known.
+    const bool long_enough = 3 * (last + 1) >= p_.size() && last > 0;
+    return long_enough ? Slope(last < 2 ? 0 : last - 2, last) : 0;
+  }
+
   // Training no better than validation, both far from done, and the rate has
-  // come down already.
+  // come down already. The model is the last thing to blame: first steps that
+  // were too large or too small for anything to be learnt, then too few of them.
   void BothLow() {
     const size_t n = p_.size();
     const CurvePoint& last = p_.back();
     if (n < 4 || last.train_accuracy < 0 || last.val_accuracy < 0) return;
     if (last.train_loss < 0.25 * Start()) return;
     if (last.train_accuracy - last.val_accuracy > 0.05) return;
+    double worst = 0;  // of validation: batch norm hides it from training
+    for (const CurvePoint& p : p_) worst = std::max(worst, p.val_loss);
+    if (f_.peak_loss > 3 * Start() || worst > 10 * Start()) {
+      if (!AtItsEnd()) return;  // it may recover
+      Say(Cause::kRateHigh, 0, std::max(f_.peak_loss, worst), last.train_loss);
+      return;
+    }
+    if (f_.update_ratio > 0 && f_.update_ratio < kSmallUpdate) {
+      Say(Cause::kRateLow, 0, f_.update_ratio, last.train_loss);
+      return;
+    }
     if (Slope(n - 1 - std::max<size_t>(2, n / 4), n - 1) > 0.01) return;
+    if (SlopeAtWork() > 0.04) {
+      Say(Cause::kSlow, 0, SlopeAtWork(), last.train_loss);
+      return;
+    }
     Say(Cause::kCapacity, last.epoch, last.train_accuracy, last.val_accuracy);
   }
 
@@ -240,6 +305,10 @@ class Rules {
     const double per_second = second / static_cast<double>(n - 1 - half);
     if (per_second > 0 && per_second > 0.5 * per_first &&
         per_second > 0.005 * Start()) {
+      if (f_.update_ratio > 0 && f_.update_ratio < kSmallUpdate) {
+        Say(Cause::kRateLow, 0, f_.update_ratio, p_.back().train_loss);
+        return;
+      }
       Say(Cause::kSlow, p_.back().epoch, p_[half].train_loss,
           p_[n - 1].train_loss);
     }

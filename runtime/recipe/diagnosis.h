@@ -26,6 +26,7 @@ struct CurveFacts {
   double update_ratio = 0;   // median of the first steps
   double gradient_norm = 0;  // the same
   double chance = 0;         // accuracy of guessing the most frequent class
+  uint64_t steps = 0;        // of the whole run so far
   uint32_t epochs = 0;       // planned
   uint32_t best_epoch = 0;   // whose weights are kept
   bool diverged = false;     // it ended at a number that is not finite
@@ -35,14 +36,23 @@ struct CurveFacts {
 struct Diagnosis {
   Cause cause = Cause::kCount;
   // Where it shows, or to which something should move. Overfitting: 0 if only the
-  // gap at the end says it. Labels: 0 if the training data are learnt.
+  // gap at the end says it. Labels: 0 if the training data are learnt. A rate that
+  // is too low or too high: 0 if something is learnt all the same. Slow: 0 if the
+  // schedule lowered the rate too soon.
   uint32_t epoch = 0;
   // The numbers that say so. Overfitting: the validation loss then and now; of a
   // gap the accuracies of training and validation; labels: those, or the best
   // one and that of guessing. init_small: the norm of the
-  // gradient and 0, or the first loss and its expectation.
+  // gradient and 0, or the first loss and its expectation. rate_high: the peak
+  // and the last loss; a loss that rose again: its lowest, in `epoch`, and the
+  // last (from < to). slow with epoch 0: the fall per epoch before, and the last.
   double from = 0, to = 0;
 };
+
+// Steps change weights by a thousandth to a hundredth of themselves in most
+// trainings that work; below this the rate is what holds one up.
+inline constexpr double kSmallUpdate = 2e-4;
+inline constexpr double kUsualUpdate = 2e-3;
 
 // Writes the diagnoses that are certain, the likeliest first, and returns how
 // many. `to` has room for kMostDiagnoses.

@@ -52,7 +52,7 @@ class Curves(Case):
 
 # What it says instead of a right cause, as it came out. The first was written down
 # wrongly: at that rate the run went back to chance and stayed there.
-WRONG = {"constant_rate": ["rate_high"], "slow_start": []}
+WRONG = {"constant_rate": ["rate_high"]}
 
 
 if __name__ == "__main__":

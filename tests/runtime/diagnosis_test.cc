@@ -147,6 +147,62 @@ TEST(Diagnosis, AnEvenSlopeIsSlow) {
   EXPECT_EQ(curve.First(), Cause::kSlow);
 }
 
+// Both low for other reasons than the model: each has its own evidence.
+TEST(Diagnosis, BothLowIsTheRateBeforeTheModel) {
+  const auto low = [](double work) {
+    return Curve(12, [=](CurvePoint* p) {
+      p->rate = p->epoch <= 6 ? 0.05 : 0.05 / p->epoch;
+      const double loss = Falling(std::min(p->epoch, 6u), 2.2, 1.0, work);
+      Fill(p, loss, loss + 0.02);
+    });
+  };
+  EXPECT_EQ(low(2.0).First(), Cause::kCapacity);
+  // Still falling when the schedule lowered the rate.
+  EXPECT_EQ(low(0.2).First(), Cause::kSlow);
+  Curve small = low(2.0);
+  small.facts.update_ratio = 5e-5;
+  EXPECT_EQ(small.First(), Cause::kRateLow);
+  EXPECT_EQ(small.All()[0].epoch, 0u);
+  Curve high = low(2.0);
+  high.facts.update_ratio = 5e-3;
+  high.facts.peak_loss = 8;
+  EXPECT_EQ(high.First(), Cause::kRateHigh);
+  EXPECT_EQ(high.All()[0].from, 8);
+  // It may recover before its end.
+  high.facts.epochs = 20;
+  EXPECT_TRUE(high.All().empty());
+  Curve spiked = low(2.0);
+  spiked.points[2].val_loss = 40;  // batch norm hides it from training
+  EXPECT_EQ(spiked.First(), Cause::kRateHigh);
+}
+
+TEST(Diagnosis, ALossThatRoseAgainIsNoOverfitting) {
+  const auto curve = [](double last) {
+    return Curve(10, [=](CurvePoint* p) {
+      const double train = p->epoch <= 6 ? 1.6 - 0.2 * p->epoch : last;
+      Fill(p, train, p->epoch <= 4 ? 1.6 - 0.1 * p->epoch : 2.2);
+    });
+  };
+  EXPECT_EQ(curve(0.35).First(), Cause::kOverfitting);
+  const std::vector<Diagnosis> rose = curve(1.1).All();
+  ASSERT_FALSE(rose.empty());
+  EXPECT_EQ(rose[0].cause, Cause::kRateHigh);
+  EXPECT_EQ(rose[0].epoch, 6u);
+  EXPECT_LT(rose[0].from, rose[0].to);
+}
+
+// A class that is frequent: 46 % are right without anything learnt.
+TEST(Diagnosis, OneAnswerForEverythingIsFlat) {
+  Curve curve(8, [](CurvePoint* p) {
+    Fill(p, 1.03, 1.03);
+    p->train_accuracy = p->val_accuracy = 0.46;
+  });
+  curve.facts.expected_loss = curve.facts.first_loss = std::log(3.0);
+  curve.facts.chance = 1.0 / 3;
+  curve.facts.gradient_norm = 0.1;
+  EXPECT_EQ(curve.First(), Cause::kInitSmall);
+}
+
 TEST(Diagnosis, UpAndDownIsNoisy) {
   const Curve curve(12, [](CurvePoint* p) {
     const double loss =

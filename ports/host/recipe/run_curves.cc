@@ -6,14 +6,17 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 
 #include "ports/host/base/failure.h"
+#include "ports/host/base/json_text.h"
 #include "ports/host/data/text_file.h"
 #include "ports/host/run/number_table.h"
 #include "ports/host/run/steps_log.h"
 #include "ports/host/train/curve_watch.h"
 #include "ports/host/train/model_source.h"
 #include "ports/host/train/run_files.h"
+#include "ports/host/train/runs.h"
 #include "temper/graph_edit.h"
 
 namespace temper::host {
@@ -49,6 +52,19 @@ void ReadSteps(const std::string& path, RunCurves* to) {
   f.gradient_norm = Median(std::move(norms));
 }
 
+// Of an event's line; none if it has no such key, or no share.
+std::optional<double> NumberIn(const std::string& line, const char* key) {
+  constexpr size_t kMostTokens = 100;
+  try {
+    const Value event = ParseValue(line, kMostTokens);
+    if (event.kind() != Value::Kind::kObject || !event.contains(key)) return {};
+    const double value = event.at(key).AsDouble();
+    if (value > 0 && value <= 1) return value;
+  } catch (const std::exception&) {  // a damaged line
+  }
+  return {};
+}
+
 std::string Percent(double share) {
   return fmt::format("{:.0f} %", 100 * share);
 }
@@ -57,6 +73,11 @@ std::string Percent(double share) {
 
 RunCurves ReadRunCurves(const std::string& run) {
   RunCurves curves;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(run, ignored) &&
+      !std::filesystem::exists(run + "/" + kConfigFile, ignored)) {
+    FailNoRun(run);
+  }
   curves.options = ReadRunOptions(run);
   const std::string folder = run + (run.ends_with('/') ? "" : "/");
   curves.facts.epochs = curves.options.epochs;
@@ -76,11 +97,17 @@ RunCurves ReadRunCurves(const std::string& run) {
     curves.points.push_back(p);
     if (field("best") == 1) curves.facts.best_epoch = p.epoch;
   }
+  if (metrics.rows > 0) {
+    curves.facts.steps = static_cast<uint64_t>(
+        std::max(0.0, metrics.At("step", metrics.rows - 1).value_or(0)));
+  }
   ReadSteps(folder + "steps.csv", &curves);
   const std::string events = folder + "events.jsonl";
+  std::optional<double> chance;
   if (std::filesystem::exists(events)) {
     const std::vector<std::string> lines =
         Lines(ReadTextFile(events, kMostBytes));
+    if (!lines.empty()) chance = NumberIn(lines[0], "chance");
     curves.facts.diverged =
         std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
           return line.find("\"event\":\"diverged\"") != std::string::npos;
@@ -96,7 +123,8 @@ RunCurves ReadRunCurves(const std::string& run) {
     if (traits.expected != nullptr && curves.options.class_weights.empty()) {
       curves.facts.expected_loss = traits.expected(1, out, nullptr);
     }
-    curves.facts.chance = 1.0 / out.c;
+    // Older runs do not say it.
+    curves.facts.chance = chance.value_or(1.0 / static_cast<double>(out.c));
   }
   return curves;
 }
@@ -156,19 +184,38 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
                     "expected: the rate is too large, not the first "
                     "weights",
                     facts.first_loss)
+          : d.from < d.to
+              ? fmt::format(
+                    "the training loss has risen again, from {:.3g} in epoch "
+                    "{} to {:.3g}: the rate is too large",
+                    d.from, d.epoch, d.to)
+          : d.epoch == 0
+              ? fmt::format(
+                    "the loss rose to {:.3g} on the way and is {:.3g} at the "
+                    "end, far from done: the rate was too large",
+                    d.from, d.to)
               : fmt::format(
                     "the loss rose to {:.3g} and is no better than that of "
                     "guessing since: the rate was too large",
                     d.from);
-      a.changes = {{"--lr", rate(o.lr / 10)}};
+      // Where something is learnt all the same, a little is enough.
+      a.changes = {
+          {"--lr", rate(o.lr / (d.from < d.to || d.epoch == 0 ? 3 : 10))}};
+      if (facts.diverged) a.changes = {{"--lr", rate(o.lr / 10)}};
       break;
-    case Cause::kRateLow:
+    case Cause::kRateLow: {
+      // To steps of the usual size.
+      const double factor =
+          std::clamp(recipe::kUsualUpdate / facts.update_ratio, 3.0, 1000.0);
       a.evidence = fmt::format(
-          "flat from the start; a step changes the weights by {:.1g} of "
-          "themselves: the rate is too small",
+          "{}; a step changes the weights by {:.1g} of "
+          "themselves, a thousandth is usual: the rate is too small",
+          d.epoch == 0 ? fmt::format("the training loss is still {:.3g}", d.to)
+                       : std::string("flat from the start"),
           facts.update_ratio);
-      a.changes = {{"--lr", rate(o.lr * 100)}};
+      a.changes = {{"--lr", fmt::format("{:.1g}", o.lr * factor)}};
       break;
+    }
     case Cause::kInitLarge:
       a.evidence = fmt::format(
           "the first loss was {:.3g}, expected {:.3g}: the scale of inputs or "
@@ -215,11 +262,27 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
       a.action = "Try a larger model or more epochs";
       break;
     case Cause::kSlow:
-      a.evidence = fmt::format(
-          "still falling at an even slope ({:.3g} to {:.3g} in the second "
-          "half)",
-          d.from, d.to);
-      a.changes = {{"--lr", rate(o.lr * 3)}};
+      a.evidence =
+          d.epoch == 0
+              ? fmt::format(
+                    "the training loss fell by {:.0f} % an epoch when the "
+                    "schedule lowered the rate, and ends at {:.3g}",
+                    100 * d.from, d.to)
+              : fmt::format(
+                    "still falling at an even slope ({:.3g} to {:.3g} in the "
+                    "second half)",
+                    d.from, d.to);
+      // Steps of a usual size were too few; small ones may be larger.
+      if (facts.update_ratio < recipe::kUsualUpdate / 2) {
+        a.changes = {{"--lr", rate(o.lr * 3)}};
+      } else if (o.phases.empty()) {
+        a.evidence +=
+            fmt::format(", with steps of a usual size: {} of them are too few",
+                        facts.steps);
+        a.changes = {{"--epochs", fmt::format("{}", 3 * o.epochs)}};
+      } else {
+        a.action = "Give its phases more epochs";
+      }
       break;
     case Cause::kNoisy:
       a.evidence = fmt::format(
@@ -241,10 +304,26 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
   return a;
 }
 
-std::string ClearedText(recipe::Cause cause) {
+bool LabelsAreShown(const RunCurves& curves) {
+  const recipe::CurveFacts& f = curves.facts;
+  return std::any_of(curves.points.begin(), curves.points.end(),
+                     [&](const recipe::CurvePoint& p) {
+                       return f.chance > 0
+                                  ? p.val_accuracy >= f.chance + 0.1
+                                  : p.val_loss >= 0 &&
+                                        p.val_loss < 0.5 * f.first_loss;
+                     });
+}
+
+std::string ClearedText(recipe::Cause cause, bool data) {
   const uint32_t group = static_cast<uint32_t>(recipe::GroupOf(cause));
   std::string text;
-  for (uint32_t i = 0; i < group; ++i) {
+  if (group > 0 && !data) {
+    text =
+        "Data: not cleared, for validation is hardly better than guessing: "
+        "`temper check` looks at them. ";
+  }
+  for (uint32_t i = data ? 0 : 1; i < group; ++i) {
     std::string name = recipe::kCauseGroupNames[i];
     name[0] = static_cast<char>(name[0] - 'a' + 'A');
     text += name + ": cleared. ";
@@ -255,10 +334,10 @@ std::string ClearedText(recipe::Cause cause) {
   return text + " Running it again will not help.";
 }
 
-Value ClearedValue(recipe::Cause cause) {
+Value ClearedValue(recipe::Cause cause, bool data) {
   Value names = Value::array();
   const uint32_t group = static_cast<uint32_t>(recipe::GroupOf(cause));
-  for (uint32_t i = 0; i < group; ++i) {
+  for (uint32_t i = data ? 0 : 1; i < group; ++i) {
     names.push_back(recipe::kCauseGroupNames[i]);
   }
   return names;

@@ -32,8 +32,13 @@ Advice AdviceOf(const recipe::Diagnosis& diagnosis,
 
 // What was looked at before this cause and is in order, in words and as names:
 // "Data: cleared. ... What is left is the architecture. ..."
-std::string ClearedText(recipe::Cause cause);
-Value ClearedValue(recipe::Cause cause);
+// data: whether anything has cleared the data.
+std::string ClearedText(recipe::Cause cause, bool data = true);
+Value ClearedValue(recipe::Cause cause, bool data = true);
+
+// Validation was clearly better than guessing after some epoch: the labels belong
+// to the samples.
+bool LabelsAreShown(const RunCurves& curves);
 
 }  // namespace temper::host
 

@@ -91,6 +91,7 @@ void AddEpochs(const RunData& run, Charts* charts) {
   const auto both = [&](const char* title, const char* y, const char* train,
                         const char* val) {
     SvgChart chart = EpochChart(title, y);
+    chart.log_if_steep = true;  // of accuracies none is
     chart.series.push_back(
         {"training", PointsOf(m, "epoch", train), true, false, 0});
     chart.series.push_back(
@@ -126,6 +127,7 @@ void AddSteps(const RunData& run, Charts* charts) {
   const auto add = [&](const char* name, const char* title, const char* column,
                        bool log) {
     SvgChart chart = EpochChart(title, "", log);
+    chart.log_if_steep = column == std::string_view("loss");
     chart.x_label = "step";
     chart.series.push_back({"", PointsOf(s, "step", column), false, false, 6});
     charts->Add(name, chart);
@@ -385,8 +387,11 @@ std::pair<std::string, std::string> NextAction(const RunData& run) {
   if (run.state == "damaged") {
     return {"Its files are damaged: start a new run.", ""};
   }
-  return {"Judge it on data that it has never seen:",
-          with("eval", " --data " + ShellWord(run.options.data))};
+  // Without a test split it is what val= holds out (SpecWithSplit).
+  return {"Judge it on data that it has not been trained on:",
+          with("eval", " --data " + ShellWord(run.options.val.empty()
+                                                  ? run.options.data
+                                                  : run.options.val))};
 }
 
 ReportPage RunPage(const RunData& run,
@@ -441,6 +446,7 @@ ReportPage ComparisonPage(const std::vector<RunData>& runs) {
                    "train_accuracy", "val_accuracy"},
         std::tuple{"lr", "Learning rate", "", "lr"}}) {
     SvgChart chart = EpochChart(title, "");
+    chart.log_if_steep = name == std::string_view("loss");
     for (uint32_t i = 0; i < runs.size(); ++i) {
       const NumberTable& m = runs[i].metrics;
       chart.series.push_back({"", PointsOf(m, "epoch", train), true, false, i});
@@ -489,7 +495,8 @@ ReportPage ComparisonPage(const std::vector<RunData>& runs) {
   body += HtmlSection("Curves", charts.Grid());
   body += HtmlSection("What differs", HtmlTable(differences));
   return {HtmlPage(fmt::format("temper: {} runs", runs.size()), body),
-          charts.Take(), {}};
+          charts.Take(),
+          {}};
 }
 
 }  // namespace temper::host

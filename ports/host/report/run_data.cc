@@ -76,8 +76,7 @@ RunData ReadRun(const std::string& folder) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(run.path + "/" + kConfigFile,
                                         ignored)) {
-    Fail(ErrorKind::kNotFound, "no run folder", Printable(run.path),
-         "it has no config.json", "`temper list runs` shows runs");
+    FailNoRun(run.path);
   }
   run.options = ReadRunOptions(run.path);
   run.config = ParsedOrNull(TextOf(run.path + "/" + kConfigFile));

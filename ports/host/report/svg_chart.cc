@@ -259,7 +259,30 @@ bool HasPoints(const SvgChart& chart) {
   return false;
 }
 
-std::string ChartSvg(const SvgChart& chart) {
+// One value far above most of them, none of which an axis of logarithms lacks.
+bool IsSteep(const SvgChart& chart) {
+  constexpr double kSteep = 20;  // times the median
+  std::vector<double> values;
+  for (const SvgSeries& series : chart.series) {
+    for (const SvgPoint& p : series.points) {
+      if (!std::isfinite(p.y)) continue;
+      if (!(p.y > 0)) return false;
+      values.push_back(p.y);
+    }
+  }
+  if (values.size() < 3) return false;
+  const auto middle =
+      values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *std::max_element(middle, values.end()) > kSteep * *middle;
+}
+
+std::string ChartSvg(const SvgChart& given) {
+  SvgChart chart = given;
+  if (chart.log_if_steep && !chart.log_y && IsSteep(chart)) {
+    chart.log_y = true;
+    chart.title += ", logarithmic";
+  }
   Axis x, y;
   x.log = chart.log_x, y.log = chart.log_y;
   Range(

@@ -29,8 +29,10 @@ struct SvgChart {
   std::string title;
   std::string x_label, y_label;
   bool log_x = false, log_y = false;  // values of 0 and below are left out
-  bool zero = false;                  // the y axis begins at 0
-  bool whole_x = false;               // x counts: labels are whole numbers
+  // The y axis is logarithmic if the highest value would press the others flat.
+  bool log_if_steep = false;
+  bool zero = false;     // the y axis begins at 0
+  bool whole_x = false;  // x counts: labels are whole numbers
   std::vector<SvgSeries> series;
   double mark_x = 0;  // a vertical line there
   std::string mark;   // its name; empty: none

@@ -35,8 +35,20 @@ const char* TextOf(const recipe::Diagnosis& of) {
     case Cause::kScheduleEarly:
       return "still flat at {2:.3g} after the rate dropped: it came too early";
     case Cause::kRateHigh:
+      if (of.from < of.to) {
+        return "the training loss has risen again, from {1:.3g} in epoch {0} "
+               "to {2:.3g}: the rate is too large";
+      }
+      if (of.epoch == 0) {
+        return "the loss rose to {1:.3g} on the way and is {2:.3g} now: the "
+               "rate was too large";
+      }
       return "flat since a peak of {1:.3g}: the rate was too large";
     case Cause::kRateLow:
+      if (of.epoch == 0) {
+        return "steps of {1:.1g} of the weights, a thousandth is usual: the "
+               "rate is too small";
+      }
       return "flat from the start, steps of {1:.1g} of the weights: the rate "
              "is too small";
     case Cause::kInitLarge:
@@ -86,6 +98,7 @@ CurveWatch::CurveWatch(const JobOptions& options, double expected_loss,
   const auto remedy = OverfittingRemedy(options);
   remedy_ = remedy ? fmt::format("Try {} {}", remedy->first, remedy->second)
                    : "Try a smaller model or more data";
+  warmed_up_ = options.schedule.find("warmup") != std::string::npos;
   facts_.epochs = epochs;
   facts_.expected_loss = expected_loss;
   facts_.chance = chance;
@@ -145,8 +158,9 @@ std::string_view CurveWatch::Exploded(uint64_t step, double rate) {
                 "exploded at step {}; the first loss {:.3g} was right "
                 "(expected "
                 "{:.3g}): the rate is too large, not the first weights. Try "
-                "--lr {:.1g} or --warmup 100",
-                step + 1, facts_.first_loss, facts_.expected_loss, rate / 10)
+                "--lr {:.1g}{}",
+                step + 1, facts_.first_loss, facts_.expected_loss, rate / 10,
+                warmed_up_ ? "" : " or --warmup 100")
           : fmt::format_to_n(
                 text_, sizeof(text_),
                 "exploded at step {}; the first loss {:.3g} was wrong already "

@@ -46,6 +46,7 @@ class CurveWatch {
   std::array<bool, static_cast<size_t>(recipe::Cause::kCount)> told_{};
   recipe::Diagnosis last_;
   std::string remedy_;  // against overfitting
+  bool warmed_up_ = false;
   char text_[400];
 };
 

@@ -105,4 +105,14 @@ void BalanceClasses(Job& job) {
   }
 }
 
+double ChanceOf(const Job& job) {
+  const std::vector<uint64_t> counts = job.data.train.ClassCounts();
+  if (job.classes.empty() || counts.empty()) return 0;
+  // A sample may have several labels.
+  return std::min(
+      1.0,
+      static_cast<double>(*std::max_element(counts.begin(), counts.end())) /
+          static_cast<double>(std::max<size_t>(1, job.data.train.size())));
+}
+
 }  // namespace temper::host

@@ -24,6 +24,10 @@ void SetNewLoss(Job& job);
 // differ much. kUsage.
 void BalanceClasses(Job& job);
 
+// The accuracy of always guessing the class that most training samples have; 0
+// where samples have no class.
+double ChanceOf(const Job& job);
+
 }  // namespace temper::host
 
 #endif  // TEMPER_PORTS_HOST_TRAIN_JOB_CLASSES_H_

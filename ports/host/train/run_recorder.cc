@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "ports/host/base/failure.h"
+#include "ports/host/train/job_classes.h"
 #include "ports/host/train/layer_watch.h"
 #include "ports/host/train/run_files.h"
 #include "ports/host/train/validation_metrics.h"
@@ -91,14 +92,18 @@ void RunRecorder::OpenLogs(const Counters* resumed, const Trainer& first) {
   layers_ = std::make_unique<LayersLog>(
       folder_->Place("layers.csv"), LayerColumns(first), resumed != nullptr,
       resumed != nullptr ? resumed->Epochs() : 0u);
-  events_->Begin(resumed != nullptr ? "resume" : "start")
-      .Field("epoch", resumed != nullptr ? resumed->Epochs() : 0u)
+  EventLog::Line line = events_->Begin(resumed != nullptr ? "resume" : "start");
+  line.Field("epoch", resumed != nullptr ? resumed->Epochs() : 0u)
       .Field("step", resumed != nullptr ? resumed->Steps() : uint64_t{0})
       .Field("target", simd::CurrentTarget().name)
       .Field("threads", job_.plan.options.threads)
       .Field("backend", job_.options.backend)
-      .Field("arena_bytes", job_.plan.arena_bytes)
-      .Write();
+      .Field("arena_bytes", job_.plan.arena_bytes);
+  // What `diagnose` compares accuracies with.
+  if (const double chance = ChanceOf(job_); chance > 0) {
+    line.Field("chance", chance);
+  }
+  line.Write();
 }
 
 bool RunRecorder::HasBest() const {
@@ -189,7 +194,7 @@ void RunRecorder::FailDiverged(const Counters& at, const std::string& why) {
       .Write();
   events_->Sync();
   Fail(ErrorKind::kDiverged, "training diverged",
-       fmt::format("step {} (epoch {})", at.Steps(), at.Epochs() + 1), why,
+       fmt::format("step {} (epoch {})", at.Steps() + 1, at.Epochs() + 1), why,
        fmt::format("Resumed as it is, it diverges again: start a new run with "
                    "a smaller --lr, or with --warmup. The last good state is "
                    "{}",

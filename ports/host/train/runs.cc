@@ -13,6 +13,7 @@
 #include "ports/files/files.h"
 #include "ports/host/base/failure.h"
 #include "ports/host/base/json_text.h"
+#include "ports/host/run/run_folder.h"
 #include "ports/host/train/checkpoint.h"
 #include "ports/host/train/session.h"
 
@@ -163,6 +164,38 @@ std::vector<RunSummary> ListRuns(const std::string& folder) {
   std::vector<RunSummary> runs;
   for (const std::string& path : paths) runs.push_back(SummaryOf(path));
   return runs;
+}
+
+void FailNoRun(const std::string& folder) {
+  // search/search_file.h: this wing knows no searches.
+  constexpr const char* kOfSearch = "/search.jsonl";
+  const auto holds = [&](const std::string& name) {
+    std::error_code ignored;
+    return std::filesystem::exists(folder + name, ignored);
+  };
+  std::string why = "it has no config.json",
+              what = "`temper list runs` shows runs";
+  if (holds(kOfSearch)) {
+    why = "it is the folder of a search, whose trials are no runs";
+    what =
+        "`temper report` shows it, alone; its best options are those of "
+        "`temper search` with the same words";
+  } else if (holds(std::string("/") + kSeriesFile)) {
+    why = "it is a series of runs";
+    std::vector<std::string> names;
+    std::error_code ignored;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(folder, ignored)) {
+      if (std::filesystem::exists(entry.path() / kConfigFile, ignored)) {
+        names.push_back(entry.path().filename().string());
+      }
+    }
+    std::sort(names.begin(), names.end());
+    what = "Name one of its runs";
+    if (!names.empty())
+      what += ", such as " + Printable(folder + "/" + names[0]);
+  }
+  Fail(ErrorKind::kNotFound, "no run folder", Printable(folder), why, what);
 }
 
 }  // namespace temper::host

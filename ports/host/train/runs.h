@@ -36,6 +36,9 @@ struct RunSummary {
 // Of one run folder; "damaged" where it cannot be read.
 RunSummary SummaryOf(const std::string& run);
 
+// kNotFound: the folder is none of a run; what it is, and what to name.
+[[noreturn]] void FailNoRun(const std::string& folder);
+
 // The runs in `folder` and below it, up to four levels deep, by path.
 // kNotFound: there is no such folder.
 std::vector<RunSummary> ListRuns(const std::string& folder);

@@ -10,6 +10,7 @@
 
 #include "ports/host/base/failure.h"
 #include "ports/host/train/backend.h"
+#include "ports/host/train/job_classes.h"
 #include "ports/host/train/signal_text.h"
 #include "ports/host/train/specs.h"
 #include "ports/host/train/training_loader.h"
@@ -104,10 +105,8 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
     if (k != phase_) MakeStage(k);
   }
   MakeStage(phase_);
-  curves_ = std::make_unique<CurveWatch>(
-      job_.options, ExpectedLoss(),
-      job_.classes.empty() ? 0.0
-                           : 1.0 / static_cast<double>(job_.classes.size()));
+  curves_ = std::make_unique<CurveWatch>(job_.options, ExpectedLoss(),
+                                         ChanceOf(job_));
   layers_ = std::make_unique<LayerWatch>(stages_[0].trainer);
   const JobOptions& o = job_.options;
   best_epoch_.patience = o.early_stop;
