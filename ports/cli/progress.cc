@@ -217,6 +217,17 @@ void Progress::Reading(uint64_t done, uint64_t total, bool ended) {
   Write(line, size);
 }
 
+void Progress::Work(std::string_view text) {
+  if (style_ != Style::kTerminal) return;
+  if (text.empty()) return Clear();
+  WriteTerminal(text.data(), std::min(text.size(), kBuffer));
+}
+
+void ShowWork(std::string_view text) {
+  static Progress progress;
+  progress.Work(text);
+}
+
 void ShowReading(uint64_t done, uint64_t total, bool ended) {
   static Progress progress;
   progress.Reading(done, total, ended);

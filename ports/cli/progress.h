@@ -37,6 +37,8 @@ class Progress {
                 double val_accuracy = -1.0, double val_mae = -1.0);
   // A line of its own, without disturbing the progress line.
   void Line(std::string_view text);
+  // Text that takes the place of the progress line; nothing but on a terminal.
+  void Work(std::string_view text);
   // Of pictures that are read (ReadProgress::Told).
   void Reading(uint64_t done, uint64_t total, bool ended);
   // Takes the progress line off the terminal.
@@ -70,6 +72,10 @@ class Progress {
   double rate_ = 0.0;
   size_t shown_ = 0;  // columns of the line on the terminal
 };
+
+// What a long verb is doing, on a terminal alone: a line on stderr that is
+// overwritten; "" takes it off.
+void ShowWork(std::string_view text);
 
 // Progress::Reading of the process, on stderr.
 void ShowReading(uint64_t done, uint64_t total, bool ended);

@@ -25,7 +25,7 @@ void AddRecipeOptions(Cli& cli, Verb& verb, JobOptions* o) {
       .Group("Model");
   AddJobOptions(cli, verb, o);
   // After a job file, which may name the model, too.
-  verb.after.push_back([words, o] {
+  verb.after.push_back([words, o, &verb] {
     const std::vector<std::string>& w = *words;
     std::string* const to[] = {&o->model, &o->data};
     const char* const names[] = {"--model", "--data"};
@@ -35,7 +35,10 @@ void AddRecipeOptions(Cli& cli, Verb& verb, JobOptions* o) {
     }
     size_t next = 0;
     for (size_t i = 0; i < 2; ++i) {
-      if (to[i]->empty() && next < w.size()) *to[i] = w[next++];
+      if (to[i]->empty() && next < w.size()) {
+        *to[i] = w[next++];
+        verb.At(names[i]).from = kCommandLine;
+      }
       if (to[i]->empty()) {
         Fail(ErrorKind::kUsage, names[i], "", "is missing",
              "Give MODEL DATA, or --model and --data");
@@ -60,12 +63,25 @@ std::vector<std::string> NotTried(const JobOptions& o) {
   return notes;
 }
 
+bool IsTriedWhole(const JobOptions& o) {
+  return o.finetune && o.phases.empty() && o.freeze.empty();
+}
+
 std::vector<std::string> TrainCommand(Cli& cli, Verb& verb, const JobOptions& o,
                                       Changes changes) {
-  // As it was tried: `finetune` alone would train a new head first.
-  const bool whole = o.finetune && o.phases.empty() && o.freeze.empty();
-  if (whole) changes.emplace_back("--preset", "full");
+  if (IsTriedWhole(o)) changes.emplace_back("--preset", "full");
   return JobCommand(cli, o, changes, &verb);
+}
+
+std::vector<std::string> RecipeCommand(Cli& cli, const std::string& verb,
+                                       const JobOptions& o,
+                                       const Changes& changes, Verb* typed) {
+  std::vector<std::string> words = JobCommand(cli, o, changes, typed);
+  words[0] = verb;
+  if (o.finetune) {
+    words.insert(words.begin() + 1, {"--finetune", "--model"});
+  }
+  return words;
 }
 
 JobOptions WithFifthHeldOut(JobOptions options) {

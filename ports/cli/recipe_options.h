@@ -18,9 +18,19 @@ void AddRecipeOptions(Cli& cli, Verb& verb, JobOptions* options);
 // Notes on options of a run that trials, checks and the rate finder do not follow.
 std::vector<std::string> NotTried(const JobOptions& options);
 
+// Of a fine-tuning without phases or frozen layers: `finetune` alone would train a
+// new head first.
+bool IsTriedWhole(const JobOptions& options);
+
 // The command that trains the job as it was tried, some options replaced or added.
 std::vector<std::string> TrainCommand(Cli& cli, Verb& verb, const JobOptions& o,
                                       Changes changes);
+
+// The same job for another verb that judges it: check, lr-find.
+std::vector<std::string> RecipeCommand(Cli& cli, const std::string& verb,
+                                       const JobOptions& o,
+                                       const Changes& changes,
+                                       Verb* typed = nullptr);
 
 // The job whose own data spec holds the fifth out that a verb held out by itself.
 JobOptions WithFifthHeldOut(JobOptions options);

@@ -6,7 +6,7 @@
 
 #include "ports/cli/cli.h"
 #include "ports/cli/exit_codes.h"
-#include "ports/cli/messages.h"
+#include "ports/cli/progress.h"
 #include "ports/cli/recipe_options.h"
 #include "ports/cli/report_text.h"
 #include "ports/host/base/failure.h"
@@ -68,13 +68,33 @@ int Refused(Cli& cli, const Failure& failure, recipe::Cause cause) {
   return cli.output.Print(report);
 }
 
+const char* VerdictOf(const CheckResult& result) {
+  return !result.ok ? "FAILED" : result.open ? "cannot tell" : "ok";
+}
+
 void AddResult(const CheckResult& result, Report* report) {
   report->Line(fmt::format("{}. {}: {}", result.number,
-                           kTitles[result.number - 1],
-                           result.ok ? "ok" : "FAILED"));
+                           kTitles[result.number - 1], VerdictOf(result)));
   for (const std::string& sentence : result.evidence) {
     report->Line("   " + sentence + ".");
   }
+}
+
+// Where no cause was found: what that is worth.
+std::string Summary(const Checkup& checkup, uint32_t only) {
+  std::string open;
+  for (const CheckResult& result : checkup.results()) {
+    if (!result.open) continue;
+    open += fmt::format("{}{}", open.empty() ? "" : ", ", result.number);
+  }
+  if (!open.empty()) {
+    return fmt::format(
+        "Nothing wrong was found, but not everything could be judged: see step "
+        "{}.",
+        open);
+  }
+  return only == 0 ? "Nothing is wrong with this set-up."
+                   : fmt::format("Step {} finds nothing wrong.", only);
 }
 
 int Run(Cli& cli, const Arguments& a, Verb& verb) {
@@ -87,21 +107,31 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
     if (!cause) throw;
     return Refused(cli, failure, *cause);
   }
-  checkup->told = [](const CheckResult& result) {
-    Message("step {} of 5: {}: {}", result.number, kTitles[result.number - 1],
-            result.ok ? "ok" : "FAILED");
-  };
-  checkup->Run();
   Report report(cli.verb);
+  // Minutes may lie between the first step and the last.
+  checkup->told = [&](const CheckResult& result) {
+    ShowWork("");
+    AddResult(result, &report);
+    cli.output.Show(report);
+  };
+  if (!cli.output.json) {
+    checkup->running = [](uint32_t step, uint32_t training) {
+      ShowWork(fmt::format("step {} of 5, {}: training {}", step,
+                           kTitles[step - 1], training));
+    };
+  }
+  checkup->Run();
+  ShowWork("");
   Value checks = Value::array();
   for (const CheckResult& result : checkup->results()) {
-    AddResult(result, &report);
     Value evidence = Value::array();
     for (const std::string& sentence : result.evidence) {
       evidence.push_back(sentence);
     }
-    checks.push_back(
-        {{"number", result.number}, {"ok", result.ok}, {"evidence", evidence}});
+    checks.push_back({{"number", result.number},
+                      {"ok", result.ok},
+                      {"decided", !result.ok || !result.open},
+                      {"evidence", evidence}});
   }
   report.Data("checks", checks);
   AddCauses(checkup->findings(), &report);
@@ -113,12 +143,17 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   AddMachine(a.options, &report);
   report.Notes(checkup->notes());
   report.Notes(NotTried(a.options));
+  if (IsTriedWhole(a.options)) {
+    report.Note(
+        "checked as one training of all layers (--preset full); `finetune` "
+        "alone trains a new head first");
+  }
   const JobOptions job =
       checkup->held_out() ? WithFifthHeldOut(a.options) : a.options;
   const std::vector<Finding>& findings = checkup->findings();
   if (findings.empty()) {
     report.Line("");
-    report.Line("Nothing is wrong with this set-up.");
+    report.Line(Summary(*checkup, a.check.only));
     report.Next(TrainCommand(cli, verb, job, checkup->best()));
     return cli.output.Print(report);
   }

@@ -16,6 +16,7 @@
 #include "ports/host/recipe/lab.h"
 #include "ports/host/train/backend.h"
 #include "ports/host/train/run_files.h"
+#include "runtime/exact_math.h"
 
 namespace temper::host {
 namespace {
@@ -24,6 +25,8 @@ using recipe::LrFindResult;
 using recipe::LrJudgement;
 using recipe::LrPoint;
 using recipe::LrVerdict;
+
+constexpr double kMostGrowth = 0.6;  // of the rate in a step: its logarithm
 
 struct Arguments {
   JobOptions options;
@@ -142,6 +145,9 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   report.Notes(job.data.train.notes);
   report.Notes(job.notes);
   report.Notes(NotTried(a.options));
+  if (verb.At("--lr").given()) {
+    report.Note("--lr is what it looks for: the one given is not used");
+  }
   if (found.epochs > 1) {
     report.Note(fmt::format(
         "{} batches are less than {} steps: {} times through the data",
@@ -155,20 +161,24 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
     }
     report.Next(TrainCommand(cli, verb, a.options, changes));
   } else {
-    std::vector<std::string> again = TrainCommand(cli, verb, a.options, {});
-    again[0] = "lr-find";
-    if (a.options.finetune) {
-      again.insert(again.begin() + 1, {"--finetune", "--model"});
-    }
-    again.insert(again.end(),
-                 {"--min", Rate(j.next_min), "--max", Rate(j.next_max),
-                  "--steps", fmt::to_string(a.finder.steps)});
+    std::vector<std::string> again =
+        RecipeCommand(cli, "lr-find", a.options, {}, &verb);
+    // Steps that leap over the rates between them see nothing there.
+    const bool coarse =
+        exact::Log(a.finder.max / a.finder.min) > kMostGrowth * a.finder.steps;
+    const double low = coarse ? a.finder.min : j.next_min;
+    const double high = coarse ? a.finder.max : j.next_max;
+    const uint32_t steps = coarse ? 100 : a.finder.steps;
+    again.insert(again.end(), {"--min", Rate(low), "--max", Rate(high),
+                               "--steps", fmt::to_string(steps)});
     report.Next(again);
-    report.Error(kExitCheckFailed,
-                 fmt::format("no clear minimum between {} and {}\n  Try the "
-                             "range {} to {}",
-                             Rate(a.finder.min), Rate(a.finder.max),
-                             Rate(j.next_min), Rate(j.next_max)));
+    report.Error(
+        kExitCheckFailed,
+        fmt::format(
+            "no clear minimum between {} and {}\n  Try {}", Rate(a.finder.min),
+            Rate(a.finder.max),
+            coarse ? fmt::format("more steps: --steps {}", steps)
+                   : fmt::format("the range {} to {}", Rate(low), Rate(high))));
   }
   return cli.output.Print(report);
 }

@@ -237,7 +237,12 @@ void Checkup::CheckInitialLoss(CheckResult* to) {
     const bool random = std::abs(first_loss_ - random_loss_) <
                         0.2 + 0.1 * std::abs(random_loss_);
     const std::string what = classes_ ? "equal probabilities" : "zeros";
-    if (!off) {
+    if (first_loss_ < expected_loss_ - 0.2) {
+      to->evidence.push_back(fmt::format(
+          "first loss {:.3g}, below that of {} {:.3g}: the model knows these "
+          "data already",
+          first_loss_, what, expected_loss_));
+    } else if (!off) {
       to->evidence.push_back(fmt::format(
           "first loss {:.3g}, of {} {:.3g}: inputs and head have the right "
           "scale (wrong labels do not show here)",
@@ -398,7 +403,8 @@ void Checkup::MeasureSignal(const JobOptions& given) {
   expected_loss_ =
       expects ? traits.expected(batch.rows, plan.shapes.back(), batch.targets)
               : 0;
-  if (!classes_) baseline_ = expected_loss_;
+  // Models without targets: they say their own input again.
+  if (!classes_ && baseline_ <= 0) baseline_ = first_loss_;
   signal_.clear();
   has_norm_ = false;
   input_rms_ = 0;

@@ -19,9 +19,17 @@ constexpr uint32_t kEpochs = 3;  // of a short run, at least
 // A difference that can only be seen if it is larger than this says nothing.
 constexpr double kMostMargin = 0.1;
 
+// Of the loss of the mean, that is won at least by a model that learns values.
+constexpr double kLeastOfMean = 0.05;
+
 std::string Rate(double rate) { return fmt::format("{:.2g}", rate); }
 std::string Percent(double share) {
   return fmt::format("{:.1f} %", 100 * share);
+}
+
+// What a job's schedule is called in step 5.
+std::string NameOf(const std::string& spec) {
+  return spec.substr(0, spec.find('?'));
 }
 
 }  // namespace
@@ -127,9 +135,31 @@ void Checkup::BlameOption(const JobOptions& given, const Trial& reference,
     return;
   }
   Find(worst->cause, 4,
-       fmt::format("{} after {} epochs; without {} {}", Percent(bad),
-                   run_epochs_, worst->what, Percent(best)),
+       fmt::format("{} after {} epochs; without {} {}", ScoreText(bad),
+                   run_epochs_, worst->what, ScoreText(best)),
        worst->action, worst->changes);
+}
+
+// Values are not learnt, as given and with default options.
+void Checkup::BlameTargets(const JobOptions& usual, double best) {
+  const std::string failed =
+      fmt::format("{} after {} epochs, as given and at rate {}",
+                  ScoreText(best), run_epochs_, Rate(usual.lr));
+  for (const double factor : {0.1, 0.01, 1e-3, 1e-4}) {
+    JobOptions o = usual;
+    o.lr = usual.lr * factor;
+    const double score = Try(o).Score(baseline_);
+    if (score < 4 * kLeastOfMean) continue;
+    Find(Cause::kRateHigh, 4,
+         fmt::format("{}; at {} {}", failed, Rate(o.lr), ScoreText(score)),
+         fmt::format("Use --lr {}", Rate(o.lr)), {{"--lr", Rate(o.lr)}});
+    return;
+  }
+  Find(Cause::kLabels, 4,
+       failed +
+           ", nor at lower ones: the targets cannot be told from the "
+           "samples",
+       "Look whether the targets belong to the samples, and at their scale");
 }
 
 // Defaults do not help: data or model.
@@ -189,13 +219,19 @@ void Checkup::CheckRuns(CheckResult* to) {
   double good = reference_->Score(baseline_);
   to->evidence.push_back(
       fmt::format("as given {}, with default options at rate {} {}{}",
-                  Percent(bad), Rate(usual.lr), Percent(good),
+                  ScoreText(bad), Rate(usual.lr), ScoreText(good),
                   as_given_->diverged ? " (it explodes as given)" : ""));
   const double chance = Chance();
   const double most = std::max(bad, good);
   // Of few validation samples nobody can tell little from nothing.
   const bool tells = Margin(chance, n) < kMostMargin;
+  if (!classes_ && most < kLeastOfMean) {
+    to->ok = false;
+    if (findings_.empty()) BlameTargets(usual, most);
+    return;
+  }
   if (classes_ && most < chance + Margin(chance, n) && !tells) {
+    to->open = true;
     to->evidence.push_back(
         fmt::format("{} validation samples are too few to tell {} from chance",
                     n, Percent(most)));
@@ -209,8 +245,9 @@ void Checkup::CheckRuns(CheckResult* to) {
     if (findings_.empty()) BlameOption(given, *reference_, to);
   }
   // Rates around the one that was found, then schedules at the best of them.
-  best_rate_ = good >= bad ? usual.lr : given_.lr;
-  double best = most;
+  // The job's own unless the other is clearly better.
+  best_rate_ = good > bad + Margin(bad, n) / 2 ? usual.lr : given_.lr;
+  double best = best_rate_ == usual.lr ? good : bad;
   for (const double factor : {1.0 / 3, 3.0}) {
     if (Left() < 0) break;
     JobOptions o = usual;
@@ -230,7 +267,8 @@ void Checkup::CheckRuns(CheckResult* to) {
     if (score <= best + Margin(best, n) / 2) continue;
     best = score, schedule = other;
   }
-  best_ = {{"--lr", Rate(best_rate_)}};
+  best_.clear();
+  if (best_rate_ != given_.lr) best_ = {{"--lr", Rate(best_rate_)}};
   // From scratch the first weights are a second axis: one that suits every
   // activation beside what each activation wants.
   if (!from_file_ && Left() > 0) {
@@ -245,16 +283,17 @@ void Checkup::CheckRuns(CheckResult* to) {
       best_.emplace_back("--init", o.init);
     }
     to->evidence.push_back(fmt::format("first weights {}: {}, {}: {}",
-                                       usual.init, Percent(before), o.init,
-                                       Percent(score)));
+                                       usual.init, ScoreText(before), o.init,
+                                       ScoreText(score)));
   }
   to->evidence.push_back(fmt::format("best: rate {}, schedule {}: {}",
                                      Rate(best_rate_), schedule,
-                                     Percent(best)));
+                                     ScoreText(best)));
 }
 
 void Checkup::CheckLonger(CheckResult* to) {
   if (Left() < 0) {
+    to->open = true;
     to->evidence.push_back(
         "there is no time left for it: more --minutes, or --only 5");
     return;
@@ -319,11 +358,16 @@ void Checkup::CheckLonger(CheckResult* to) {
   // Memorised: judged only where all training data were seen, for of a part of
   // them every model memorises more. Both sides in evaluation mode.
   const double gap = classes_ ? trial.train_accuracy - last.val_accuracy : 0;
+  constexpr double kWideGap = 0.25;  // says it without all being learnt
   const bool rises = last.val_loss > 1.1 * trial.epochs[lowest].val_loss &&
                      lowest + 3 <= trial.epochs.size();
-  if (whole && classes_ && gap > 0.08 &&
-      gap > Margin(last.val_accuracy, n) / 1.5 && trial.train_accuracy > 0.97 &&
-      (rises || last.val_loss > 3 * trial.train_loss)) {
+  const bool by_heart =
+      classes_ ? gap > 0.08 && gap > Margin(last.val_accuracy, n) / 1.5 &&
+                     ((trial.train_accuracy > 0.97 &&
+                       (rises || last.val_loss > 3 * trial.train_loss)) ||
+                      (trial.train_accuracy > 0.85 && gap > kWideGap))
+               : rises && last.val_loss > 3 * trial.train_loss;
+  if (whole && by_heart) {
     to->ok = false;
     struct Remedy {
       bool used;
@@ -339,12 +383,17 @@ void Checkup::CheckLonger(CheckResult* to) {
     for (const Remedy& r : remedies) {
       if (!r.used && next == nullptr) next = &r;
     }
+    const std::string sides =
+        classes_ ? fmt::format("training {}, validation {}",
+                               Percent(trial.train_accuracy),
+                               Percent(last.val_accuracy))
+                 : fmt::format("training loss {:.3g}, validation {:.3g}",
+                               trial.train_loss, last.val_loss);
     Find(Cause::kOverfitting, 5,
-         fmt::format("training {}, validation {} after {} epochs; the "
+         fmt::format("{} after {} epochs; the "
                      "validation loss was lowest after epoch {} ({:.3g}, now "
                      "{:.3g}): the model has begun to memorise",
-                     Percent(trial.train_accuracy), Percent(last.val_accuracy),
-                     epochs, lowest + 1, trial.epochs[lowest].val_loss,
+                     sides, epochs, lowest + 1, trial.epochs[lowest].val_loss,
                      last.val_loss),
          next != nullptr ? fmt::format("Use {} {}", next->option, next->value)
                          : "Use a smaller model, --freeze body, or more data",
@@ -352,20 +401,46 @@ void Checkup::CheckLonger(CheckResult* to) {
                          : OptionChanges{});
     return;
   }
-  // The same with the rate going down at the end.
-  double best = trial.Score(baseline_);
-  std::string schedule = "constant";
+  // The same with the rate going down at the end. The job's own schedule stays
+  // unless another is clearly better.
+  const std::string own = NameOf(given_.schedule);
+  struct Tried {
+    std::string name, spec;
+    double score;
+  };
+  std::vector<Tried> all = {{"constant", "constant", trial.Score(baseline_)}};
   for (const char* const other : {"cosine", "step"}) {
-    if (Left() < 0) break;
+    if (Left() < 0) {
+      to->open = true;
+      to->evidence.push_back("there was no time for other schedules");
+      break;
+    }
     JobOptions o = small;
     o.schedule = std::string(other) == "step"
                      ? fmt::format("step?step_size={}", (epochs * 2 + 2) / 3)
                      : other;
-    const double score = Try(o).Score(baseline_);
-    to->evidence.push_back(fmt::format("with {}: {}", other, Percent(score)));
-    if (score > best) best = score, schedule = other;
+    all.push_back({other, o.schedule, Try(o).Score(baseline_)});
+    to->evidence.push_back(
+        fmt::format("with {}: {}", other, ScoreText(all.back().score)));
   }
-  best_ = {{"--lr", Rate(flat.lr)}, {"--schedule", schedule}};
+  double best = 0;
+  for (const Tried& t : all) best = std::max(best, t.score);
+  const auto kept = std::find_if(all.begin(), all.end(),
+                                 [&](const Tried& t) { return t.name == own; });
+  const Tried* chosen = nullptr;  // the job's own
+  double score = kept != all.end() ? kept->score : -1;
+  for (const Tried& t : all) {
+    if (score < 0 || t.score <= score + Margin(score, n) / 2) continue;
+    chosen = &t;
+    score = t.score;
+  }
+  best_.clear();
+  if (flat.lr != given_.lr) best_ = {{"--lr", Rate(flat.lr)}};
+  if (chosen != nullptr) best_.emplace_back("--schedule", chosen->spec);
+  // What was seen of it was seen after so many.
+  if (chosen != nullptr && whole && epochs != given_.epochs) {
+    best_.emplace_back("--epochs", fmt::format("{}", epochs));
+  }
   BlameCapacity(trial, small, best, to);
 }
 

@@ -68,6 +68,7 @@ void Checkup::CheckTiny(CheckResult* to) {
   }
   // Cut for want of time, with half of the loss gone: no failure.
   if (IsOnTheWay(first)) {
+    to->open = true;
     to->evidence.push_back(fmt::format(
         "{}: the loss fell from {:.3g} to {:.3g} in the {} steps that there "
         "was time for{}: they are on the way",
@@ -139,9 +140,11 @@ void Checkup::CheckTiny(CheckResult* to) {
   const bool still =
       !first.diverged && std::abs(first.loss - first.first_loss) <
                              0.05 * std::abs(first.first_loss);
-  const std::vector<double> factors =
+  std::vector<double> factors =
       still ? std::vector<double>{0, 10, 100, 0.1, 0.01}
             : std::vector<double>{0.1, 0.01, 0, 10, 100};
+  // Values are learnt unscaled: large ones want a rate of their own.
+  if (!classes_) factors.insert(factors.end(), {1e-3, 1e-4, 1e-5});
   for (const double factor : factors) {
     JobOptions o = own;
     o.lr = factor == 0 ? usual : own.lr * factor;
@@ -150,8 +153,7 @@ void Checkup::CheckTiny(CheckResult* to) {
     Find(high ? Cause::kRateHigh : Cause::kRateLow, 2,
          failed + fmt::format("; at rate {} instead of {} they are", Rate(o.lr),
                               Rate(own.lr)),
-         fmt::format("Use --lr {}, or see step 3", Rate(o.lr)),
-         {{"--lr", Rate(o.lr)}});
+         fmt::format("Use --lr {}", Rate(o.lr)), {{"--lr", Rate(o.lr)}});
     return;
   }
   JobOptions adam = Tiny(Reference());
@@ -165,6 +167,7 @@ void Checkup::CheckTiny(CheckResult* to) {
   if (WasCut(first)) {
     // Nothing helped in so few steps; the short runs tell more.
     to->ok = true;
+    to->open = true;
     to->evidence.back() += ", all that there was time for: more --minutes";
     return;
   }

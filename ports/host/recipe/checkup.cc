@@ -51,9 +51,14 @@ Checkup::Checkup(const JobOptions& job, const CheckupOptions& options)
   steps_per_epoch_ = whole.steps_per_epoch;
   classes_ = models::IsClassifier(whole.info.graph);
   from_file_ = whole.source != nullptr;
+  smooths_labels_ = whole.options.label_smoothing.has_value();
   for (const Node& node : whole.info.graph.nodes) {
     if (!node.Is<DropoutParams>()) continue;
     dropout_ = std::max(dropout_, double{node.As<DropoutParams>().rate});
+  }
+  if (!classes_) {
+    SetBaseline(whole.plan.shapes.back(),
+                *LossOf(whole.info.graph.nodes.back().kind));
   }
   const DataSpec spec = ParseDataSpec(given_.data);
   if (HasSplit(spec, "test")) {
@@ -77,6 +82,42 @@ Checkup::Checkup(const JobOptions& job, const CheckupOptions& options)
   }
 }
 
+// A model that has learnt nothing but their mean has this loss.
+void Checkup::SetBaseline(const Shape& outputs, const LossTraits& loss) {
+  constexpr uint32_t kMost = 4096;
+  const uint32_t rows = static_cast<uint32_t>(
+      std::min<size_t>(kMost, std::max<size_t>(1, data_.train.size())));
+  Loader loader(data_.train, {rows, 0, false, false, {}});
+  loader.StartEpoch(0);
+  const Batch* const batch = loader.Next();
+  if (batch == nullptr || batch->targets == nullptr ||
+      loss.expected == nullptr) {
+    return;
+  }
+  const size_t width = static_cast<size_t>(outputs.Count());
+  std::vector<float> centred(batch->targets,
+                             batch->targets + width * batch->rows);
+  for (size_t k = 0; k < width; ++k) {
+    double mean = 0;
+    for (size_t r = 0; r < batch->rows; ++r) {
+      mean += double{centred[r * width + k]} / batch->rows;
+    }
+    for (size_t r = 0; r < batch->rows; ++r) {
+      centred[r * width + k] -= static_cast<float>(mean);
+    }
+  }
+  baseline_ = loss.expected(batch->rows, outputs, centred.data());
+}
+
+std::string Checkup::ScoreText(double score) const {
+  if (classes_) return fmt::format("{:.1f} %", 100 * score);
+  if (score <= 0) {
+    return fmt::format("a loss no better than that of the mean ({:.3g})",
+                       baseline_);
+  }
+  return fmt::format("loss {:.3g}", (1 - score) * baseline_);
+}
+
 void Checkup::Run() {
   using Step = void (Checkup::*)(CheckResult*);
   constexpr Step kSteps[] = {&Checkup::CheckData, &Checkup::CheckTiny,
@@ -87,6 +128,8 @@ void Checkup::Run() {
     CheckResult result;
     result.number = i + 1;
     const Step step = kSteps[i];
+    step_ = i + 1;
+    training_ = 0;
     (this->*step)(&result);
     results_.push_back(result);
     if (told) told(results_.back());
@@ -143,7 +186,8 @@ JobOptions Checkup::Tiny(JobOptions options) const {
   options.drop_last = false;
   // All regularization off; input scaling and batch norm stay.
   options.dropout = 0;
-  options.label_smoothing = 0;
+  // Other losses know none.
+  if (smooths_labels_) options.label_smoothing = 0;
   options.mixup = 0;
   options.sampler.clear();
   options.augment.clear();
@@ -220,6 +264,7 @@ std::string Checkup::PressedSchedule(uint64_t steps) const {
 }
 
 Trial Checkup::Try(const JobOptions& options) {
+  if (running) running(step_, ++training_);
   Trial trial = RunTrial(options);
   arena_bytes_ = std::max(arena_bytes_, trial.arena_bytes);
   if (trial.seconds > 0 && trial.samples > 0) {

@@ -39,6 +39,8 @@ struct Finding {
 struct CheckResult {
   uint32_t number = 0;
   bool ok = true;
+  // It could not be judged, in whole or in part: no time, too few samples.
+  bool open = false;
   std::vector<std::string> evidence;  // sentences
 };
 
@@ -55,6 +57,8 @@ class Checkup {
 
   // Called when a step is done.
   std::function<void(const CheckResult&)> told;
+  // Called before each of a step's trainings: its number there.
+  std::function<void(uint32_t step, uint32_t training)> running;
   void Run();
 
   const std::vector<CheckResult>& results() const { return results_; }
@@ -90,6 +94,10 @@ class Checkup {
   JobOptions Reference() const;
   std::string PressedSchedule(uint64_t steps) const;
   Trial Try(const JobOptions& options);
+  void SetBaseline(const Shape& outputs, const LossTraits& loss);
+  // A score as a user knows it: a share of right answers, or a loss.
+  std::string ScoreText(double score) const;
+  void BlameTargets(const JobOptions& usual, double best);
   // What a difference between two scores must be to mean something.
   double Margin(double score, uint64_t samples) const;
   double Chance() const;
@@ -116,9 +124,11 @@ class Checkup {
   std::optional<Dataset> test_;   // for duplicates and statistics alone
   uint64_t steps_per_epoch_ = 1;  // of the whole job
   bool held_out_ = false;
-  bool classes_ = false;    // the model is a classifier
-  double dropout_ = 0;      // the highest rate of the job's graph
-  double baseline_ = 0;     // of values: the loss of zeros; else 0
+  bool classes_ = false;  // the model is a classifier
+  double dropout_ = 0;    // the highest rate of the job's graph
+  double baseline_ = 0;   // of values: the loss of always saying their mean
+  bool smooths_labels_ = false;  // as given, or as its model file does
+  uint32_t step_ = 0, training_ = 0;
   bool from_file_ = false;  // it begins with weights that were trained
 
   std::vector<CheckResult> results_;
