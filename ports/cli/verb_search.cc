@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -277,6 +278,34 @@ void AddTrials(const Study& study, const SearchPlan& plan, bool classes,
   table.more = "use --json";
 }
 
+// Differences that so few validation samples do not show, and a job that learns
+// nothing whatever the options.
+void AddNoise(const Study& study, const StudyOptions& options, Report* report) {
+  const TrainingData data = options.job.samples();
+  const TrialResult* const best = BestOf(study.results());
+  if (!options.classes || !data.val || best == nullptr) return;
+  const double n = static_cast<double>(data.val->size());
+  const double p = std::clamp(best->score, 0.02, 0.98);
+  const double error = 2 * std::sqrt(p * (1 - p) / n);
+  const std::vector<uint64_t> counts = data.val->ClassCounts();
+  const double chance = counts.empty() ? 0
+                                       : static_cast<double>(*std::max_element(
+                                             counts.begin(), counts.end())) /
+                                             n;
+  if (best->score < chance + error) {
+    report->Note(fmt::format(
+        "the best trial is right in {:.1f} % of the validation samples, always "
+        "saying the most frequent class in {:.1f} %: `temper check` looks for "
+        "the reason",
+        100 * best->score, 100 * chance));
+  } else if (error > 0.01) {
+    report->Note(fmt::format(
+        "of {} validation samples, accuracies that differ by less than {:.0f} "
+        "points may differ by chance",
+        data.val->size(), std::ceil(100 * error)));
+  }
+}
+
 // Of a search none of whose trials trained: the error of its first one.
 void AddErrorOfNone(const std::vector<TrialResult>& results, Report* report) {
   const TrialResult& first = results.front();
@@ -319,10 +348,14 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
     say(fmt::format("goes on after {} trials that are in {}", study.kept(),
                     options.folder));
   }
+  const std::vector<Axis> opened = AxesOfRound(plan, 0, {});
   for (const Axis& axis : plan.axes) {
+    const bool open =
+        std::any_of(opened.begin(), opened.end(),
+                    [&](const Axis& other) { return other.name == axis.name; });
     say(fmt::format("{}: {} ({}){}", axis.name, RangeText(axis),
                     ScaleName(axis.scale),
-                    axis.round > 0 ? ", from a later round on" : ""));
+                    open ? "" : ", from a later round on"));
   }
   study.on_trial = [&](const TrialResult& r) {
     say(fmt::format("trial {:3}  {}  {}", r.number,
@@ -370,6 +403,13 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   AddMachine(a.options, &report);
   report.Notes(notes);
   report.Notes(study.notes());
+  if (const uint32_t repeated = study.repeated(); repeated > 0) {
+    report.Note(fmt::format(
+        "{} trials have the values of earlier ones and their results: the axes "
+        "have no more values",
+        repeated));
+  }
+  AddNoise(study, options, &report);
   if (end == StudyEnd::kTimeUp) {
     report.Note(fmt::format(
         "--minutes ended it after {} of {} trials; the same command goes on",

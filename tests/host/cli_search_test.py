@@ -56,6 +56,18 @@ class Search(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertAlmostEqual(json.loads(done.stdout)["best_accuracy"], best["score"], delta=0.05)
 
+    def test_what_was_trained_is_not_trained_again(self):
+        d = json.loads(run("search", "mlp?hidden=8", f"idx:{self.tmp}/data?val=0.3", "--epochs", 2, "--axes", "batch", "--range", "batch=5..7",
+                           "--trials", 10, "--threads", 1, "--out", self.tmp / "few", "--json").stdout)
+        self.assertEqual(len(d["trials"]), 10)
+        seen = {}
+        for trial in d["trials"]:
+            key = str(trial["values"])
+            self.assertEqual(trial["curve"], seen.setdefault(key, trial["curve"]))
+        self.assertEqual(len(seen), 4)  # 5, 6, 7, and the job as it was given
+        self.assertEqual(d["counted_epochs"], 8)
+        self.assertTrue(any("6 trials have the values of earlier ones" in note for note in d["notes"]), d["notes"])
+
     def test_page(self):
         document = json.loads(run("report", self.tmp / "first", "--svg", self.tmp / "svg", "--json").stdout)
         page = pathlib.Path(document["report"]).read_text()

@@ -353,6 +353,20 @@ TEST(Rounds, HalvingOfFewEpochsSavesLess) {
   for (uint32_t e = 6; e < 100; ++e) EXPECT_LT(2 * epochs_of(e), 8 * e) << e;
 }
 
+// Its place in the next rung is another's.
+TEST(Rounds, HalvingKeepsAThirdOfThoseThatBegan) {
+  SearchPlan plan = PlanOf(8, SearchMethod::kHalving);
+  plan.epochs = 9;
+  for (const uint32_t diverged : {0u, 1u, 4u, 6u}) {
+    std::vector<TrialResult> results;
+    for (const TrialTask& task : TasksOfRound(plan, 0, {})) {
+      results.push_back(ResultOf(task, ScoreOf(task)));
+      results.back().diverged = results.size() <= diverged;
+    }
+    EXPECT_EQ(NextRung(plan, 0, results).size(), diverged == 6 ? 2u : 3u);
+  }
+}
+
 TEST(Rounds, WhatDidNotTrainIsNeverBest) {
   const SearchPlan plan = PlanOf(8, SearchMethod::kHalving);
   std::vector<TrialResult> results;

@@ -276,11 +276,15 @@ std::vector<TrialTask> NextRung(const SearchPlan& plan, uint32_t round,
   for (const TrialResult& r : of_round) rung = std::max(rung, r.rung);
   if (rung + 1 >= rungs.size()) return {};
   std::vector<TrialResult> now;
+  size_t began = 0;
   for (const TrialResult& r : of_round) {
-    if (r.rung == rung && r.Trained()) now.push_back(r);
+    if (r.rung != rung) continue;
+    ++began;
+    if (r.Trained()) now.push_back(r);
   }
   std::sort(now.begin(), now.end(), IsBetter);
-  const size_t kept = std::max<size_t>(1, (now.size() + 1) / 3);
+  // A third of those that began: the place of one that diverged is another's.
+  const size_t kept = std::max<size_t>(1, (began + 1) / 3);
   std::vector<TrialTask> tasks;
   for (size_t i = 0; i < std::min(kept, now.size()); ++i) {
     tasks.push_back(

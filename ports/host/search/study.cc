@@ -115,7 +115,8 @@ Study::Study(const StudyOptions& options)
   if (file.header != header) {
     Fail(ErrorKind::kUsage, "the folder holds another search",
          Printable(options_.folder),
-         "model, data, options, axes or seed are not those that it began with",
+         "model, data, options, axes, seed or the number of trials are not "
+         "those that it began with",
          "Repeat the command that began it, or choose another --out");
   }
   results_ = std::move(file.results);
@@ -193,6 +194,25 @@ const TrialResult* Study::Known(const TrialTask& task) const {
   return nullptr;
 }
 
+const TrialResult* Study::Same(const TrialTask& task) const {
+  for (const TrialResult& r : results_) {
+    if (r.values == task.values && r.rung == task.rung &&
+        r.epochs == task.epochs && r.failed.empty()) {
+      return &r;
+    }
+  }
+  return nullptr;
+}
+
+// The same training again has the same result.
+void Study::KeepCopy(const TrialTask& task) {
+  TrialResult copy = *Same(task);
+  copy.number = task.number;
+  copy.round = task.round;
+  copy.seconds = 0;
+  Keep(std::move(copy));
+}
+
 TrialResult Study::Failed(const TrialTask& task, ErrorKind kind,
                           const std::string& why) const {
   TrialResult r;
@@ -266,7 +286,7 @@ std::vector<TrialTask> Study::Tasks(
 }
 
 std::vector<TrialResult> Study::RunTasks(const std::vector<TrialTask>& tasks) {
-  std::vector<TrialTask> left;
+  std::vector<TrialTask> left, repeated;
   for (const TrialTask& task : tasks) {
     // A line that was changed has the number of a trial, but not its values.
     const size_t before = results_.size();
@@ -280,7 +300,13 @@ std::vector<TrialResult> Study::RunTasks(const std::vector<TrialTask>& tasks) {
                       "search gives it: it is trained again",
                       kSearchFile, task.number));
     }
-    if (Known(task) == nullptr) left.push_back(task);
+    if (Known(task) != nullptr) continue;
+    const bool again =
+        Same(task) != nullptr ||
+        std::any_of(left.begin(), left.end(), [&](const TrialTask& other) {
+          return other.values == task.values && other.rung == task.rung;
+        });
+    (again ? repeated : left).push_back(task);
   }
   bool all = true;
   if (options_.workers <= 1) {
@@ -307,6 +333,13 @@ std::vector<TrialResult> Study::RunTasks(const std::vector<TrialTask>& tasks) {
         });
   }
   if (!all) return {};
+  for (const TrialTask& task : repeated) {
+    if (Same(task) != nullptr) {
+      KeepCopy(task);
+    } else {  // the other one failed
+      Keep(RunTask(task, 0));
+    }
+  }
   std::vector<TrialResult> results;
   for (const TrialTask& task : tasks) results.push_back(*Known(task));
   return results;
@@ -389,8 +422,21 @@ uint32_t Study::trials() const {
 
 uint64_t Study::counted_epochs() const {
   uint64_t sum = 0;
-  for (const TrialResult& r : results_) sum += r.failed.empty() ? r.epochs : 0;
+  std::set<std::pair<Values, uint32_t>> trained;
+  for (const TrialResult& r : results_) {
+    if (!r.failed.empty()) continue;
+    if (trained.insert({r.values, r.rung}).second) sum += r.epochs;
+  }
   return sum;
+}
+
+uint32_t Study::repeated() const {
+  std::set<std::pair<Values, uint32_t>> trained;
+  uint32_t count = 0;
+  for (const TrialResult& r : results_) {
+    count += r.failed.empty() && !trained.insert({r.values, r.rung}).second;
+  }
+  return count;
 }
 
 }  // namespace temper::host

@@ -74,7 +74,9 @@ class Study {
   // whose first rung is over.
   uint32_t planned() const;
   uint32_t trials() const;
+  // That were trained: what has the values of an earlier trial is not.
   uint64_t counted_epochs() const;
+  uint32_t repeated() const;  // trials with the values of an earlier one
 
  private:
   StudyEnd RunRounds();
@@ -88,6 +90,9 @@ class Study {
   TrialResult RunTask(const TrialTask& task, uint32_t threads) const;
   void Keep(TrialResult result);
   const TrialResult* Known(const TrialTask& task) const;
+  // Of another trial that is the same training; null.
+  const TrialResult* Same(const TrialTask& task) const;
+  void KeepCopy(const TrialTask& task);
   std::string Header() const;
   void Lock();
   void Write(const std::string& line);
