@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -20,6 +21,7 @@ struct Judged {
   std::string weights, split;
   uint64_t samples = 0;
   std::optional<double> accuracy, loss, mae;
+  std::vector<std::string> classes;  // in the model's order
 };
 
 // `plan`: what they are computed with; of several, one that is not exact.
@@ -52,7 +54,8 @@ Judged Judge(const Comparison& c, const std::string& path, bool first,
     CheckTargets(predictor.model().graph, data.targets, path);
   }
   if (first) *notes = own;
-  Judged judged{predictor.path(), data.split, 0, {}, {}, {}};
+  Judged judged{predictor.path(),   data.split, 0, {}, {}, {},
+                predictor.Classes()};
   Loader loader(data, LoaderOptions{predictor.batch(), 0, false, false});
   loader.StartEpoch(0);
   std::vector<int32_t> labels(predictor.batch());
@@ -110,10 +113,15 @@ int CompareModels(Cli& cli, const Comparison& c) {
   }
   AddMachine(plan.options.threads, &report, &plan);
   report.Notes(notes);
-  std::vector<std::string> next = {"eval"};
-  next.insert(next.end(), c.models.begin(), c.models.end());
-  next.insert(next.end(), {"--data", c.data, "--average"});
-  report.Next(next);
+  // Outputs of others classes, or in another order, have no average.
+  if (std::all_of(all.begin(), all.end(), [&](const Judged& one) {
+        return one.classes == all[0].classes;
+      })) {
+    std::vector<std::string> next = {"eval"};
+    next.insert(next.end(), c.models.begin(), c.models.end());
+    next.insert(next.end(), {"--data", c.data, "--average"});
+    report.Next(next);
+  }
   return cli.output.Print(report);
 }
 

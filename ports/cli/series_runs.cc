@@ -147,11 +147,15 @@ void AddRuns(const std::vector<Done>& runs, uint32_t wanted, Report* report) {
       }
     }
     const Spread spread = SpreadOf(values);
-    report->Fact(
-        std::string("mean.") + one.name, one.name, spread.mean,
-        fmt::format("{} (spread {})", FormatValue(spread.mean, one.format),
-                    FormatValue(spread.deviation, one.format)));
-    report->Data(std::string("spread.") + one.name, spread.deviation);
+    report->Fact(std::string("mean.") + one.name, one.name, spread.mean,
+                 values.size() < 2
+                     ? fmt::format("{} (one run has no spread)",
+                                   FormatValue(spread.mean, one.format))
+                     : fmt::format("{} (spread {})",
+                                   FormatValue(spread.mean, one.format),
+                                   FormatValue(spread.deviation, one.format)));
+    report->Data(std::string("spread.") + one.name,
+                 values.size() < 2 ? Value() : Value(spread.deviation));
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -20,6 +21,7 @@
 #include "ports/host/data/target_match.h"
 #include "ports/host/train/metrics.h"
 #include "ports/host/train/predictor.h"
+#include "ports/host/train/run_files.h"
 
 namespace temper::host {
 namespace {
@@ -421,8 +423,21 @@ std::string Summary(const Predictor& predictor, const Dataset& data,
   return line;
 }
 
-int Run(Cli& cli, const Arguments& a) {
+// Without --data: what a run was validated on, or its data.
+std::string DataOf(const Arguments& a) {
+  if (!a.data.empty()) return a.data;
+  const std::string& model = a.models[0];
+  if (!std::filesystem::exists(model + "/" + kConfigFile)) {
+    Fail(ErrorKind::kUsage, "--data", "", "is missing",
+         "Give the data to judge the model on: --data idx:DIR");
+  }
+  const JobOptions o = ReadRunOptions(model);
+  return o.val.empty() ? o.data : o.val;
+}
+
+int Run(Cli& cli, Arguments a) {
   ChooseTarget(a.target);
+  a.data = DataOf(a);
   const std::string& model = a.models[0];
   if (a.models.size() > 1 && !a.average) {
     return CompareModels(cli, {a.models, a.data, a.arena, a.views, a.backend,
@@ -560,8 +575,8 @@ void AddEvalVerb(Cli& cli) {
       .Group("What");
   verb.Add("--data", &a->data, "SPEC",
            "Data, such as idx:DIR; without split= the test split, if there is "
-           "one")
-      .Required()
+           "one, or what val= holds out")
+      .Default("those of the run")
       .Group("What");
   verb.Flag("--average", &a->average,
             "Judge the mean of the models' probabilities, or values")

@@ -44,7 +44,10 @@ ReportPage MakePage(const Arguments& a, std::vector<RunData>* runs,
       evaluation = EvaluateRun(runs->front(), a.threads);
     } catch (const Failure& failure) {
       why_not = "Not evaluated: " + failure.message;
-      report->Note("no confusion matrix: " + failure.message);
+      constexpr std::string_view kWhat = "no confusion matrix";
+      report->Note(failure.message.starts_with(kWhat)
+                       ? failure.message
+                       : fmt::format("{}: {}", kWhat, failure.message));
     }
   }
   return RunPage(runs->front(), evaluation, why_not);
@@ -94,7 +97,7 @@ void AddReportVerb(Cli& cli) {
                        "several side by side",
                        [&cli, a] { return Run(cli, *a); });
   verb.example = "temper report runs/train";
-  verb.Add("run", &a->runs, "RUN...",
+  verb.Add("run", &a->runs, "RUN",
            "Run folders, of which several are compared, or that of a search")
       .Required()
       .Group("What");

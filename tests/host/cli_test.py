@@ -461,6 +461,16 @@ class Resume(Case):
 
 
 class FineTune(Case):
+    def test_eval_without_data(self):
+        out = self.tmp / "validated"
+        self.train(out, "--epochs", 1, data=self.spec + "?val=0.25")
+        own = json.loads(run("eval", out, "--json").stdout)
+        given = json.loads(run("eval", out, "--data", self.spec + "?val=0.25", "--json").stdout)
+        self.assertEqual({k: own[k] for k in ("split", "samples", "loss")}, {k: given[k] for k in ("split", "samples", "loss")})
+        # What it was not trained on, for these data have no test split.
+        self.assertEqual(own["split"], "test" if (self.data / "t10k-images-idx3-ubyte").exists() else "val")
+        self.assertIn("--data", message(run("eval", self.model, expect=64)))
+
     def test_new_head(self):
         six = self.tmp / "six"
         make_data(six, side=12, classes=4)

@@ -128,7 +128,10 @@ TEST(Folder, Parts) {
   EXPECT_EQ(SpecWithSplit(photos.Spec(), "evaluated", &notes).split, "test");
   std::filesystem::remove_all(photos.File("test"));
   EXPECT_EQ(SpecWithSplit(photos.Spec(), "evaluated", &notes).split, "val");
+  // What is held out: a model was trained on the rest.
   EXPECT_EQ(SpecWithSplit(photos.Spec("val=0.5"), "evaluated", &notes).split,
+            "val");
+  EXPECT_EQ(SpecWithSplit(photos.Spec("val=0.5"), "predicted", &notes).split,
             "train");
   ExpectFailure(ErrorKind::kNotFound, {"no test split"},
                 [&] { LoadDataset(photos.Spec("split=test")); });

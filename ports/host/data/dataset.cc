@@ -562,6 +562,9 @@ DataSpec SpecWithSplit(const std::string& text, std::string_view done,
     }
   } else if (!spec.HoldsOutVal() && HasSplit(spec, "val")) {
     spec.split = "val";
+  } else if (spec.HoldsOutVal() && done == "evaluated") {
+    // What a model was trained on says nothing of it.
+    spec.split = "val";
   }
   notes->push_back(
       fmt::format("the {} split is {}; split= chooses", spec.split, done));

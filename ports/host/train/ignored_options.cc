@@ -56,6 +56,15 @@ void NoteOptimizer(Job& job, const std::string& optimizer_spec,
   if (OpOf(schedule.kind).momentum != nullptr && none != nullptr) {
     Note(job, fmt::format("--schedule {} moves the rate alone: {} {}",
                           OpOf(schedule.kind).name, name, none));
+  } else if (OpOf(schedule.kind).momentum != nullptr) {
+    const Field& field =
+        *OpOf(optimizer.kind).fields.Find(OpOf(optimizer.kind).momentum);
+    const double given = ReadField(field, optimizer.params);
+    if (given != ReadField(field, ReadOptimizer(name).params)) {
+      Note(job, fmt::format("{} {:.4g} is not used: --schedule {} moves it "
+                            "(`temper list schedules`)",
+                            field.name, given, OpOf(schedule.kind).name));
+    }
   }
 }
 

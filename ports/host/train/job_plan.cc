@@ -90,6 +90,11 @@ void MakeSchedule(Job& job, const JobOptions& o, JobPhase* phase) {
             ? "Use more data, or --bn frozen"
             : fmt::format("Use --batch {}, or leave out --drop-last", samples));
   }
+  if (samples < o.batch) {
+    Note(job, fmt::format("--batch {} has room for more than the {} samples: "
+                          "--batch {} trains the same in fewer bytes",
+                          o.batch, samples, samples));
+  }
   phase->batches_per_epoch = steps;
   phase->accumulate =
       o.accumulate == 0 ? steps : std::min<uint64_t>(o.accumulate, steps);
