@@ -194,6 +194,11 @@ FileError ModelWriter::AppendTensors(const Graph& graph,
       return Refuse(Text("tensor ", Quoted(tensor.name), " is not named ",
                          state ? "optimizer.<state>." : "", "<node>.<weight>"));
     }
+    if (tensor.values.data() == nullptr && !tensor.values.empty()) {
+      return Refuse(Text("tensor ", Quoted(tensor.name),
+                         " has no values to read: it lies packed "
+                         "(PlanOptions::pack_weights)"));
+    }
     const uint64_t bytes = tensor.values.size() * sizeof(float);
     Append(&header_, ",");
     Append(&header_, JsonText(tensor.name));

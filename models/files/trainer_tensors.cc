@@ -66,8 +66,9 @@ const TensorView* WeightPlaces::Find(const StoredTensor& tensor) const {
     return nullptr;
   }
   const TensorView& view = views_[first + tensor.slot];
+  // One that lies packed has no place to be written to.
   const bool same = view.node == views_[first].node &&
-                    view.slot == tensor.slot &&
+                    view.slot == tensor.slot && view.data != nullptr &&
                     std::ranges::equal(tensor.shape(), DimsOf(view));
   return same ? &view : nullptr;
 }

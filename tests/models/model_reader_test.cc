@@ -21,9 +21,9 @@ using testing::SmallModel;
 
 // A trainer and its memory.
 struct Made {
-  explicit Made(const Graph& graph) {
+  explicit Made(const Graph& graph, const PlanOptions& options = {.batch = 4}) {
     Plan plan;
-    EXPECT_TRUE(MakePlan(graph, {.batch = 4}, &plan).ok());
+    EXPECT_TRUE(MakePlan(graph, options, &plan).ok());
     memory.resize(plan.arena_bytes + 64);
     void* at = memory.data();
     size_t room = memory.size();
@@ -154,6 +154,30 @@ TEST(WriteModel, SaysWhatIsWrong) {
   EXPECT_EQ(error.code, StatusCode::kNotFinite);
   EXPECT_NE(error.message.find("\"fc\""), std::string::npos) << error.message;
   EXPECT_EQ(file, (Bytes{1, 2, 3}));
+}
+
+// Weights that lie packed are neither written nor read as if they did not.
+TEST(WriteModel, NotOfPackedWeights) {
+  const Bytes file = SmallFile();
+  ModelReader reader;
+  ASSERT_TRUE(reader.Open(file).ok());
+  Made made(reader.description().graph,
+            {.batch = 4, .training = false, .pack_weights = true});
+  ASSERT_TRUE(reader.ReadWeights(made.trainer).ok());
+  Bytes again;
+  ModelDescription model = reader.description();
+  EXPECT_TRUE(WriteModel(model, made.trainer, &again).ok());
+  const std::vector<uint8_t> samples(4 * made.trainer.plan().shapes[0].Count());
+  const Batch batch = {.input = samples.data(), .rows = 4};
+  ASSERT_TRUE(made.trainer.Evaluate(batch).status.ok());
+  const FileError error = WriteModel(model, made.trainer, &again);
+  EXPECT_FALSE(error.ok());
+  EXPECT_NE(error.message.find("pack_weights"), std::string::npos)
+      << error.message;
+  EXPECT_EQ(reader.ReadWeights(made.trainer).code, StatusCode::kMismatch);
+  // As ever after new first values.
+  made.trainer.Initialize(1);
+  EXPECT_TRUE(reader.ReadWeights(made.trainer).ok());
 }
 
 }  // namespace
