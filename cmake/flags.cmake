@@ -27,6 +27,20 @@ if(TEMPER_SANITIZE MATCHES "address")
     -fno-sanitize-address-use-after-scope)
 endif()
 
+# With AVX2 as what the compiler may use anyway, a sanitized build has no other x86
+# target to compile: half of the time again. Where the CPU has it.
+if(TEMPER_SANITIZE AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" AND NOT CMAKE_CROSSCOMPILING)
+  include(CheckCXXSourceRuns)
+  check_cxx_source_runs("
+    int main() {
+      return !(__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\") &&
+               __builtin_cpu_supports(\"bmi2\"));
+    }" TEMPER_CPU_HAS_AVX2)
+  if(TEMPER_CPU_HAS_AVX2)
+    target_compile_options(temper_kernel_flags INTERFACE -march=haswell)
+  endif()
+endif()
+
 # Sanitized, the host's code is compiled without optimisation, in two thirds of the
 # time: its tests spend theirs in kernels.
 add_library(temper_host_flags INTERFACE)

@@ -31,7 +31,8 @@ set(temper_long runtime/fusion_test runtime/plan_test runtime/pytorch_agreement_
   runtime/initializer_test runtime/hooks_test runtime/partial_backward_test
   runtime/random_graphs_test runtime/training_calls_test runtime/lr_find_test
   runtime/layer_statistics_test runtime/diagnosis_test runtime/class_weights_test
-  runtime/signal_test runtime/graph_test runtime/cost_test runtime/update_hook_test)
+  runtime/signal_test runtime/graph_test runtime/cost_test runtime/update_hook_test
+  runtime/packed_weights_test)
 
 # temper_emulate(CPU TESTS...): the tests once more, as that CPU.
 function(temper_emulate cpu)

@@ -86,9 +86,7 @@ TEST(PackedWeights, AllModelsHaveTheSameBitsAndTakeAtMostTheirPadding) {
     SCOPED_TRACE(model.name);
     const Graph graph = BuildOrDie(model.name, model.input, model.classes);
     for (const uint32_t batch : {1u, 5u}) {
-      for (const uint32_t threads : {1u, 3u}) {
-        EXPECT_GE(Compare(graph, batch, threads), 1u);
-      }
+      EXPECT_GE(Compare(graph, batch, batch == 1 ? 1 : 3), 1u);
       Plan plain, packed;
       ASSERT_TRUE(MakePlan(graph, Predicting(batch, false), &plain).ok());
       ASSERT_TRUE(MakePlan(graph, Predicting(batch, true), &packed).ok());
