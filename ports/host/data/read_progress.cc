@@ -7,9 +7,13 @@ namespace temper::host {
 namespace {
 
 std::atomic<ReadProgress::Told> who{nullptr};
+std::atomic<ReadProgress::Clock> clock_of_tests{nullptr};
 constexpr uint64_t kInterval = 200'000'000;
 
 uint64_t Now() {
+  if (const auto clock = clock_of_tests.load(); clock != nullptr) {
+    return clock();
+  }
   return static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(
           std::chrono::steady_clock::now().time_since_epoch())
@@ -18,7 +22,10 @@ uint64_t Now() {
 
 }  // namespace
 
-void ReadProgress::Tell(Told told) { who.store(told); }
+void ReadProgress::Tell(Told told, Clock clock) {
+  who.store(told);
+  clock_of_tests.store(clock);
+}
 
 ReadProgress::ReadProgress(uint64_t total)
     : total_(total), next_(Now() + kInterval) {}

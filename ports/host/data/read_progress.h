@@ -13,8 +13,9 @@ class ReadProgress {
  public:
   // `done` of `total` pictures. The last call has ended: what was shown can go.
   using Told = void (*)(uint64_t done, uint64_t total, bool ended);
-  // Who is told, in all of the process; null: nobody.
-  static void Tell(Told told);
+  using Clock = uint64_t (*)();  // nanoseconds, never backwards
+  // Who is told, in all of the process; null: nobody. `clock` is for tests.
+  static void Tell(Told told, Clock clock = nullptr);
 
   explicit ReadProgress(uint64_t total);
   ~ReadProgress();
