@@ -107,7 +107,8 @@ int RunCli(int argc, char** argv) {
   }
   bool quiet = cli.output.json;
   for (int i = 1; i < argc; ++i) {
-    quiet |= std::string_view(argv[i]) == "--quiet";
+    const std::string_view word = argv[i];
+    quiet |= word == "--quiet" || word == "-q";
     if (!IsUtf8(argv[i])) {
       return Fail(
           cli, kExitUsage,

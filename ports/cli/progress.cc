@@ -200,7 +200,6 @@ void Progress::Clear() {
   shown_ = 0;
 }
 
-// One write: back to the start, the text, blanks over the rest of the old one.
 void Progress::Reading(uint64_t done, uint64_t total, bool ended) {
   const bool terminal = style_ == Style::kTerminal;
   if (terminal && ended) return Clear();
@@ -233,6 +232,7 @@ void ShowReading(uint64_t done, uint64_t total, bool ended) {
   progress.Reading(done, total, ended);
 }
 
+// One write: back to the start, the text, blanks over the rest of the old one.
 void Progress::WriteTerminal(const char* text, size_t size) {
   // A line that wraps could not be written over.
   winsize window = {};

@@ -83,7 +83,9 @@ class Rules {
     }
     const double start = Start();
     if (f_.peak_loss > 3 * std::max(start, f_.first_loss)) {
-      Say(Cause::kRateHigh, 1, f_.peak_loss, p_.back().train_loss);
+      // Of an epoch the mean may be above all of the first steps.
+      Say(Cause::kRateHigh, 1, std::max(f_.peak_loss, p_.back().train_loss),
+          p_.back().train_loss);
     } else if (FirstLossIsOff()) {
       Say(Cause::kInitLarge, 1, f_.first_loss, f_.expected_loss);
     } else if (f_.gradient_norm > 0 && f_.gradient_norm < 1e-5) {

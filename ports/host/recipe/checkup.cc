@@ -84,29 +84,25 @@ Checkup::Checkup(const JobOptions& job, const CheckupOptions& options)
 
 // A model that has learnt nothing but their mean has this loss.
 void Checkup::SetBaseline(const Shape& outputs, const LossTraits& loss) {
-  constexpr uint32_t kMost = 4096;
-  const uint32_t rows = static_cast<uint32_t>(
-      std::min<size_t>(kMost, std::max<size_t>(1, data_.train.size())));
-  Loader loader(data_.train, {rows, 0, false, false, {}});
-  loader.StartEpoch(0);
-  const Batch* const batch = loader.Next();
-  if (batch == nullptr || batch->targets == nullptr ||
-      loss.expected == nullptr) {
+  constexpr size_t kMost = 4096;  // samples
+  const std::vector<float>& values = data_.train.values;
+  const size_t width = data_.train.targets.Floats();
+  if (values.empty() || width != outputs.Count() || loss.expected == nullptr) {
     return;
   }
-  const size_t width = static_cast<size_t>(outputs.Count());
-  std::vector<float> centred(batch->targets,
-                             batch->targets + width * batch->rows);
+  const size_t rows = std::min(kMost, values.size() / width);
+  std::vector<float> centred(values.data(), values.data() + rows * width);
   for (size_t k = 0; k < width; ++k) {
     double mean = 0;
-    for (size_t r = 0; r < batch->rows; ++r) {
-      mean += double{centred[r * width + k]} / batch->rows;
+    for (size_t r = 0; r < rows; ++r) {
+      mean += double{centred[r * width + k]} / static_cast<double>(rows);
     }
-    for (size_t r = 0; r < batch->rows; ++r) {
+    for (size_t r = 0; r < rows; ++r) {
       centred[r * width + k] -= static_cast<float>(mean);
     }
   }
-  baseline_ = loss.expected(batch->rows, outputs, centred.data());
+  baseline_ =
+      loss.expected(static_cast<uint32_t>(rows), outputs, centred.data());
 }
 
 std::string Checkup::ScoreText(double score) const {
