@@ -1,6 +1,7 @@
 # Which tests of a cross build run under qemu, and as which CPU. Labels:
-#   emulated  what `ctest --preset pi-...` and ./test run; needs the target
-#             emulated_tests
+#   emulated  what `ctest --preset pi-...` runs
+#   short     the part of it that ./test runs: kernels, a few of everything else, a few
+#             as other cores; needs the target short_emulated_tests
 #   smoke     a few tests of everything; needs smoke_tests
 #   range     simd/math.h over every 509th float, minutes each: ./test long arm
 #   sve-long  kernels' tests as SVE that take minutes: ./test long arm-sve
@@ -44,6 +45,10 @@ function(temper_emulate cpu)
   endforeach()
 endfunction()
 
+# Beside kernels and temper_smoke, what ./test runs as ARM.
+set(temper_few runtime/backend_cores_test runtime/mixup_test
+  runtime/augment_warp_test)
+
 get_property(temper_all DIRECTORY PROPERTY TESTS)
 set(temper_kernels "")
 foreach(test IN LISTS temper_all)
@@ -60,6 +65,9 @@ foreach(test IN LISTS temper_all)
     if(test MATCHES "^simd/")
       list(APPEND temper_kernels ${test})
     endif()
+    if(test MATCHES "^simd/" OR test IN_LIST temper_few)
+      set_tests_properties(${test} PROPERTIES LABELS "unit;emulated;short;full")
+    endif()
   endif()
 endforeach()
 # Every 509th float is for the label "range".
@@ -73,8 +81,7 @@ set_tests_properties(simd/math_test PROPERTIES
 set(temper_smoke simd/gemm_test simd/depthwise_test simd/norm_test
   layers/conv2d_test runtime/readme_test)
 foreach(test IN LISTS temper_smoke)
-  get_test_property(${test} LABELS labels)
-  set_tests_properties(${test} PROPERTIES LABELS "${labels};smoke")
+  set_tests_properties(${test} PROPERTIES LABELS "unit;emulated;short;full;smoke")
 endforeach()
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64" AND NOT TEMPER_STATIC_DISPATCH)
   temper_emulate(max ${temper_kernels})  # SVE
@@ -82,12 +89,20 @@ if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64" AND NOT TEMPER_STATIC_DISPATCH)
     LABELS sve-long)
   set_tests_properties(max/simd/math_test PROPERTIES
     ENVIRONMENT "QEMU_CPU=max;GTEST_FILTER=-${temper_range}")
+  foreach(name gemm math update activation elementwise loss)
+    set_tests_properties(max/simd/${name}_test PROPERTIES LABELS "emulated;short")
+  endforeach()
   add_test(NAME max/range/simd/math_test
     COMMAND simd_math_test --gtest_filter=${temper_range})
   set_tests_properties(max/range/simd/math_test PROPERTIES LABELS range
     TIMEOUT 1800 ENVIRONMENT QEMU_CPU=max)
   temper_emulate(cortex-a72 ${temper_smoke})
   temper_emulate(cortex-a76 ${temper_smoke})
+
+  foreach(cpu cortex-a72 cortex-a76)
+    set_tests_properties(${cpu}/simd/gemm_test ${cpu}/runtime/readme_test PROPERTIES
+      LABELS "emulated;short")
+  endforeach()
 
   # qemu's models of these cores have AES, the Raspberry Pi 3 and 4 have not.
   add_library(temper_mask_features MODULE arm/mask_features.cc)
@@ -101,10 +116,12 @@ if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64" AND NOT TEMPER_STATIC_DISPATCH)
     set_tests_properties(no_aes/${test} PROPERTIES LABELS emulated TIMEOUT 600
       FAIL_REGULAR_EXPRESSION "WARNING")
   endforeach()
+  set_tests_properties(no_aes/simd/gemm_test no_aes/runtime/readme_test PROPERTIES
+    LABELS "emulated;short")
   add_test(NAME arm/baseline_test COMMAND ${Python3_EXECUTABLE}
     ${CMAKE_CURRENT_SOURCE_DIR}/arm/baseline_test.py ${CMAKE_OBJDUMP}
     $<TARGET_FILE:temper>)
-  set_tests_properties(arm/baseline_test PROPERTIES LABELS emulated)
+  set_tests_properties(arm/baseline_test PROPERTIES LABELS "emulated;short")
 endif()
 
 # What temper costs in a program that trains and nothing else.
@@ -112,7 +129,7 @@ add_executable(small_training arm/small_training.cc)
 target_link_libraries(small_training PRIVATE temper_models)
 list(APPEND temper_test_targets small_training)
 add_test(NAME arm/small_training COMMAND small_training)
-set_tests_properties(arm/small_training PROPERTIES LABELS emulated TIMEOUT 600)
+set_tests_properties(arm/small_training PROPERTIES LABELS "emulated;short" TIMEOUT 600)
 if(TEMPER_STATIC_DISPATCH)
   add_test(NAME arm/size_test COMMAND ${Python3_EXECUTABLE}
     ${CMAKE_CURRENT_SOURCE_DIR}/arm/size_test.py ${CMAKE_STRIP}
@@ -120,16 +137,15 @@ if(TEMPER_STATIC_DISPATCH)
   set_tests_properties(arm/size_test PROPERTIES LABELS emulated)
 endif()
 
-# What those with the label "emulated" need: not the long ones.
-set(temper_emulated_targets ${temper_test_targets})
-list(FILTER temper_emulated_targets EXCLUDE REGEX
-  "_slow_test$|^(models|host|cli|sim)_|_replay$|^one_step$")
-string(REPLACE / _ temper_long_targets "${temper_long}")
-list(REMOVE_ITEM temper_emulated_targets ${temper_long_targets})
-add_custom_target(emulated_tests DEPENDS ${temper_emulated_targets})
-if(TARGET temper)
-  add_dependencies(emulated_tests temper)
-endif()
+# What those with the label "short" need.
+string(REPLACE / _ temper_short_targets "${temper_kernels};${temper_smoke};${temper_few}")
+list(REMOVE_DUPLICATES temper_short_targets)
+add_custom_target(short_emulated_tests DEPENDS ${temper_short_targets} small_training)
+foreach(target temper temper_mask_features)
+  if(TARGET ${target})
+    add_dependencies(short_emulated_tests ${target})
+  endif()
+endforeach()
 
 string(REPLACE / _ temper_smoke_targets "${temper_smoke}")
 add_custom_target(smoke_tests DEPENDS ${temper_smoke_targets})

@@ -18,8 +18,8 @@ using Bytes = std::vector<uint8_t>;
 // Good inputs to start from, and words of the format.
 std::vector<Bytes> Seeds();
 std::vector<std::string> Words();
-// How many inputs the plain driver tries: 20,000, unless a target whose inputs take
-// long (files that are made anew) says otherwise.
+// How many inputs the plain driver tries, sanitized a quarter of them: 20,000, unless a
+// target whose inputs take long (files that are made anew, searches) says otherwise.
 uint64_t Mutations();
 
 // Makes an input whole again after a mutation: length fields, checksums. Called

@@ -21,8 +21,11 @@ using temper::fuzz::Bytes;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr double kMostSeconds = 10;
+constexpr uint64_t kFewer =
+    4;  // ten times slower; ./test long fuzz tries millions
 #else
 constexpr double kMostSeconds = 1;
+constexpr uint64_t kFewer = 1;
 #endif
 
 void Run(const Bytes& input) {
@@ -58,7 +61,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   for (const Bytes& seed : seeds) Run(seed);
-  const uint64_t kMutations = temper::fuzz::Mutations();
+  const uint64_t kMutations = temper::fuzz::Mutations() / kFewer;
   for (uint64_t i = 0; i < kMutations; ++i) {
     Bytes input = seeds[i % seeds.size()];
     temper::fuzz::Mutate(&input, i);

@@ -108,5 +108,6 @@ std::vector<std::string> Words() {
           "\"axes\":", "\"halving\"",       "\"round\":", "true"};
 }
 void Repair(Bytes*, int64_t) {}
+uint64_t Mutations() { return 4000; }
 
 }  // namespace temper::fuzz

@@ -78,7 +78,7 @@ size_t StackOf(void* (*run)(void*), void* argument) {
 }
 
 // Sanitizers enlarge frames; what they would say is no fact of a program.
-#ifndef TEMPER_SANITIZER_ALLOCATOR
+#ifndef TEMPER_TEST_SANITIZER
 TEST(Footprint, AStepTakesLittleStack) {
   struct Run {
     testing::Bench bench;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/testing/model_test.h"
+#include "tests/testing/sanitizers.h"
 
 namespace temper {
 namespace {
@@ -274,8 +275,7 @@ void ExpectPlannedInTime(const char* name, const Graph& graph) {
     ASSERT_TRUE(status.ok()) << status.message << " at " << status.node;
     best = std::min<std::chrono::duration<double>>(best, Clock::now() - start);
   }
-#if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
+#if defined(NDEBUG) && !defined(TEMPER_TEST_SANITIZER)
   EXPECT_LT(best.count(), 2.0);
 #else
   EXPECT_LT(best.count(), 20.0);

@@ -5,13 +5,13 @@
 #include <cfenv>
 #include <cmath>
 
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#endif
-
 #include "simd/target.h"
 #include "tests/testing/kernel_test.h"
 #include "tests/testing/model_test.h"
+#include "tests/testing/sanitizers.h"
+#ifdef TEMPER_TEST_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace temper {
 namespace {
@@ -64,7 +64,7 @@ void ExpectExact(const char* name, const Shape& input, uint32_t classes,
   ASSERT_FALSE(first.empty());
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TEMPER_TEST_SANITIZER
 constexpr uint32_t kSteps =
     5;  // ten times slower; the bits are checked elsewhere
 #else
@@ -114,7 +114,9 @@ void StartApart(const Plan& plan, Bench* bench) {
   bench->trainer.Initialize(7);
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef TEMPER_TEST_ADDRESS_SANITIZER
+// The functions, not the header's macros, which do nothing in files that are not
+// instrumented.
 // Tensors without a tail may be followed by what another thread writes: no
 // kernel reads past their end.
 TEST(Memory, NothingIsReadBehindATensorWithoutTail) {
@@ -142,7 +144,8 @@ TEST(Memory, NothingIsReadBehindATensorWithoutTail) {
       uint32_t without = 0;
       for (const PlannedTensor& t : plan.tensors) {
         if (t.kind == TensorKind::kStepState) continue;
-        ASAN_POISON_MEMORY_REGION(bench.memory->data() + LineBehind(t), kLine);
+        __asan_poison_memory_region(bench.memory->data() + LineBehind(t),
+                                    kLine);
         without += t.kind == TensorKind::kActivation && t.tail == 0;
       }
       EXPECT_GT(without, 0u);
@@ -151,7 +154,7 @@ TEST(Memory, NothingIsReadBehindATensorWithoutTail) {
         const Status status = bench.trainer.Step(data.View(rows), 0.01f).status;
         EXPECT_TRUE(status.ok()) << status.message;
       }
-      ASAN_UNPOISON_MEMORY_REGION(bench.memory->data(), plan.arena_bytes);
+      __asan_unpoison_memory_region(bench.memory->data(), plan.arena_bytes);
     });
   }
 }

@@ -11,14 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define TEMPER_SANITIZER_ALLOCATOR 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TEMPER_SANITIZER_ALLOCATOR 1
-#endif
+#include "tests/testing/sanitizers.h"
 
 namespace temper::testing {
 
@@ -58,7 +51,7 @@ class Allocations {
 
 }  // namespace temper::testing
 
-#ifdef TEMPER_SANITIZER_ALLOCATOR
+#ifdef TEMPER_TEST_SANITIZER
 
 // From sanitizer/allocator_interface.h, which GCC does not install everywhere.
 extern "C" {
@@ -137,6 +130,6 @@ int posix_memalign(void** p, size_t alignment, size_t size) {
 }
 }  // extern "C"
 
-#endif  // TEMPER_SANITIZER_ALLOCATOR
+#endif  // TEMPER_TEST_SANITIZER
 
 #endif  // TEMPER_TESTS_TESTING_ALLOCATIONS_H_
