@@ -34,7 +34,7 @@ Judged Judge(const Comparison& c, const std::string& path, bool first,
   if (!c.views.empty()) predictor.SetViews(ReadViews(c.views));
   std::vector<std::string> own;
   const Dataset data = LoadDataset(
-      SpecWithSplit(c.data, "evaluated", &own),
+      SpecWithSplit(c.data, SplitUse::kEvaluate, &own),
       [&](const Shape& shape) { predictor.CheckShape(shape, c.data); },
       predictor.DataInput());
   own.insert(own.end(), data.notes.begin(), data.notes.end());

@@ -168,7 +168,8 @@ Evaluation EvaluateClasses(Predictor& predictor, const Dataset& data,
           static_cast<size_t>(std::max_element(p, p + outputs) - p);
       ++e.confusion[truth][guess];
       e.counts.Add(e.class_of[truth], static_cast<uint32_t>(guess));
-      if (outputs == 2) scores.push_back({p[1], e.class_of[truth] == 1});
+      if (outputs == 2)
+        scores.push_back({OddsOf(p[0], p[1]), e.class_of[truth] == 1});
       if (static_cast<int32_t>(guess) == labels[row]) {
         ++e.class_correct[truth];
         ++e.correct;
@@ -448,7 +449,7 @@ int Run(Cli& cli, Arguments a) {
   if (!a.views.empty()) predictor.SetViews(ReadViews(a.views));
   std::vector<std::string> notes;
   Dataset data = LoadDataset(
-      SpecWithSplit(a.data, "evaluated", &notes),
+      SpecWithSplit(a.data, SplitUse::kEvaluate, &notes),
       [&](const Shape& shape) { predictor.CheckShape(shape, a.data); },
       predictor.DataInput());
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());

@@ -70,7 +70,16 @@ void AddChart(const LrFindResult& found, Report* report) {
   if (j.verdict == LrVerdict::kFound) {
     chart.low = j.low, chart.high = j.high, chart.mark = j.suggestion;
   }
-  for (std::string& line : DrawLogX(chart)) report->Line(std::move(line));
+  bool above = false;
+  for (std::string& line : DrawLogX(chart)) {
+    above |= line.find('^') != line.npos;
+    report->Line(std::move(line));
+  }
+  report->Line(fmt::format("Smoothed loss over the learning rate{}{}.",
+                           above ? "; ^ is above the chart" : "",
+                           j.verdict == LrVerdict::kFound
+                               ? "; = is where it falls, # the suggestion"
+                               : ""));
 }
 
 std::string Verdict(const LrFindResult& found) {

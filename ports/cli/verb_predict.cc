@@ -337,7 +337,7 @@ void AddFile(const std::string& path, const Predictor& predictor,
 Dataset LoadData(const std::string& spec, const Predictor& predictor) {
   std::vector<std::string> notes;
   Dataset data = LoadDataset(
-      SpecWithSplit(spec, "predicted", &notes),
+      SpecWithSplit(spec, SplitUse::kPredict, &notes),
       [&](const Shape& shape) { predictor.CheckShape(shape, spec); },
       predictor.DataInput());
   data.notes.insert(data.notes.begin(), notes.begin(), notes.end());

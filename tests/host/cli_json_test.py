@@ -339,6 +339,22 @@ class Documents(Case):
         self.assertIn("resume runs/b", text)
         self.assertNotIn("resume runs/c", text)
 
+    def test_list_runs_names_searches(self):
+        home = self.tmp / "searched"
+        home.mkdir()
+        run("search", "--model", "mlp?hidden=4", "--data", self.spec, "--trials", 2, "--epochs", 1, "--out", "runs/s",
+            "--json", cwd=home)
+        (home / "runs/broken").mkdir()
+        (home / "runs/broken/search.jsonl").write_text("x\n")
+        found = json.loads(run("list", "runs", "--json", cwd=home).stdout)
+        self.assertEqual(found["runs"], [])
+        self.assertEqual([(s["search"], s["trials"]) for s in found["searches"]],
+                         [("runs/broken", None), ("runs/s", 2)])
+        text = run("list", "runs", cwd=home).stdout
+        self.assertRegex(text, r"runs/broken\s+-\s+damaged")
+        self.assertRegex(text, r"runs/s\s+2\s+\S+")
+        self.assertNotIn("no runs", text)
+
     def test_a_ready_model(self):
         graph = self.tmp / "ready.json"
         graph.write_text(run("inspect", "lenet5", "--graph").stdout)

@@ -125,14 +125,18 @@ TEST(Folder, Parts) {
   EXPECT_TRUE(HasSplit(spec, "test"));
   EXPECT_TRUE(HasSplit(spec, "val"));
   std::vector<std::string> notes;
-  EXPECT_EQ(SpecWithSplit(photos.Spec(), "evaluated", &notes).split, "test");
+  EXPECT_EQ(SpecWithSplit(photos.Spec(), SplitUse::kEvaluate, &notes).split,
+            "test");
   std::filesystem::remove_all(photos.File("test"));
-  EXPECT_EQ(SpecWithSplit(photos.Spec(), "evaluated", &notes).split, "val");
-  // What is held out: a model was trained on the rest.
-  EXPECT_EQ(SpecWithSplit(photos.Spec("val=0.5"), "evaluated", &notes).split,
+  EXPECT_EQ(SpecWithSplit(photos.Spec(), SplitUse::kEvaluate, &notes).split,
             "val");
-  EXPECT_EQ(SpecWithSplit(photos.Spec("val=0.5"), "predicted", &notes).split,
-            "train");
+  // What is held out: a model was trained on the rest.
+  EXPECT_EQ(
+      SpecWithSplit(photos.Spec("val=0.5"), SplitUse::kEvaluate, &notes).split,
+      "val");
+  EXPECT_EQ(
+      SpecWithSplit(photos.Spec("val=0.5"), SplitUse::kPredict, &notes).split,
+      "train");
   ExpectFailure(ErrorKind::kNotFound, {"no test split"},
                 [&] { LoadDataset(photos.Spec("split=test")); });
   ExpectFailure(ErrorKind::kUsage, {"split=val is not for training"},

@@ -53,6 +53,20 @@ TEST(AreaUnderRoc, ByHand) {
   EXPECT_FALSE(of({{std::nanf(""), false}, {1, true}}));
 }
 
+TEST(AreaUnderRoc, SureModelsAreStillOrdered) {
+  // Logits 0 and 20, 0 and 25: in float32 both probabilities of the second class
+  // are 1, what is left for the first is not.
+  const auto score = [](float gap) {
+    const float small = std::exp(-gap);
+    EXPECT_EQ(1.0f / (1.0f + small), 1.0f);
+    return OddsOf(small / (1.0f + small), 1.0f / (1.0f + small));
+  };
+  EXPECT_LT(score(20), score(25));
+  std::vector<ScoredSample> samples{{score(20), false}, {score(25), true}};
+  EXPECT_EQ(AreaUnderRoc(samples), 1.0);
+  EXPECT_LT(OddsOf(0.6f, 0.4f), OddsOf(0.4f, 0.6f));
+}
+
 void Add(ClassCounts* m, uint32_t truth, uint32_t guess, int times) {
   for (int i = 0; i < times; ++i) m->Add(truth, guess);
 }

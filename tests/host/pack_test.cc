@@ -154,7 +154,7 @@ TEST(Pack, MayLackAClassForAJudge) {
                 [&] { LoadDataset("pack:" + pack); });
   std::vector<std::string> notes;
   const Dataset data =
-      LoadDataset(SpecWithSplit("pack:" + pack, "evaluated", &notes));
+      LoadDataset(SpecWithSplit("pack:" + pack, SplitUse::kEvaluate, &notes));
   EXPECT_EQ(data.size(), kSamples);
   EXPECT_TRUE(data.label_is_place);
 }

@@ -544,7 +544,7 @@ bool TakesPathList(std::string_view name) {
   return kind != nullptr && kind->most_paths > 1;
 }
 
-DataSpec SpecWithSplit(const std::string& text, std::string_view done,
+DataSpec SpecWithSplit(const std::string& text, SplitUse use,
                        std::vector<std::string>* notes) {
   DataSpec spec = ParseDataSpec(text);
   spec.judged = true;
@@ -562,10 +562,12 @@ DataSpec SpecWithSplit(const std::string& text, std::string_view done,
     }
   } else if (!spec.HoldsOutVal() && HasSplit(spec, "val")) {
     spec.split = "val";
-  } else if (spec.HoldsOutVal() && done == "evaluated") {
-    // What a model was trained on says nothing of it.
+  } else if (spec.HoldsOutVal() && use == SplitUse::kEvaluate) {
     spec.split = "val";
   }
+  const char* const done = use == SplitUse::kEvaluate  ? "evaluated"
+                           : use == SplitUse::kPredict ? "predicted"
+                                                       : "used for validation";
   notes->push_back(
       fmt::format("the {} split is {}; split= chooses", spec.split, done));
   return spec;

@@ -325,11 +325,14 @@ bool HasSplit(const DataSpec& spec, std::string_view split);
 // True if the path of such a spec is a list, separated by commas.
 bool TakesPathList(std::string_view kind);
 
-// The spec, for a verb that judges a model: without split= the test split is
-// meant, if there is one (val= and its seed are of the training that came
-// before), else a val split of the data's own, and a note says that it is `done`
-// ("evaluated").
-DataSpec SpecWithSplit(const std::string& text, std::string_view done,
+// What a verb that trains nothing does with the samples.
+enum class SplitUse : uint8_t { kEvaluate, kPredict, kValidate };
+
+// The spec, for such a verb: without split= the test split is meant, if there is
+// one (val= and its seed are of the training that came before), else a val split
+// of the data's own, else, to evaluate, what val= holds out: what a model was
+// trained on says nothing of it. A note says which it is.
+DataSpec SpecWithSplit(const std::string& text, SplitUse use,
                        std::vector<std::string>* notes);
 
 }  // namespace temper::host

@@ -280,7 +280,8 @@ void Checkup::CheckRuns(CheckResult* to) {
     const double before = best;
     if (score > best + Margin(best, n) / 2) {
       best = score;
-      best_.emplace_back("--init", o.init);
+      best_init_ = o.init;
+      best_.emplace_back("--init", best_init_);
     }
     to->evidence.push_back(fmt::format("first weights {}: {}, {}: {}",
                                        usual.init, ScoreText(before), o.init,
@@ -321,6 +322,7 @@ void Checkup::CheckLonger(CheckResult* to) {
   } else if (sweep_.curve.suggestion > 0) {
     flat.lr = sweep_.curve.suggestion;
   }
+  if (!best_init_.empty()) flat.init = best_init_;
   JobOptions small = Small(flat, samples, n);
   Trial trial = Try(small);
   if (trial.diverged && flat.lr != given_.lr) {
@@ -436,6 +438,7 @@ void Checkup::CheckLonger(CheckResult* to) {
   }
   best_.clear();
   if (flat.lr != given_.lr) best_ = {{"--lr", Rate(flat.lr)}};
+  if (!best_init_.empty()) best_.emplace_back("--init", best_init_);
   if (chosen != nullptr) best_.emplace_back("--schedule", chosen->spec);
   // What was seen of it was seen after so many.
   if (chosen != nullptr && whole && epochs != given_.epochs) {

@@ -161,6 +161,7 @@ class Checkup {
   uint32_t run_epochs_ = 3;
   std::optional<Trial> reference_, as_given_;
   double best_rate_ = 0;
+  std::string best_init_;  // empty: the job's own
 };
 
 // `spec` with one field set: ("sgd", "momentum", "0.9"). The entry must have it.

@@ -34,7 +34,7 @@ Dataset ValidationData(const RunData& run, const Predictor& predictor) {
   if (!run.options.val.empty()) {
     std::vector<std::string> notes;
     return LoadDataset(
-        SpecWithSplit(run.options.val, "used for validation", &notes), check,
+        SpecWithSplit(run.options.val, SplitUse::kValidate, &notes), check,
         predictor.DataInput());
   }
   TrainingData data =

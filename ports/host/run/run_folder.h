@@ -40,6 +40,8 @@ enum class FolderHolds {
             // nothing, and is set up in place: without Publish()
 };
 inline constexpr const char* kSeriesFile = "series.json";
+// In the folder of a search (search/search_file.h), which is no run.
+inline constexpr const char* kSearchFile = "search.jsonl";
 
 class RunFolder {
  public:

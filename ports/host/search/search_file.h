@@ -14,11 +14,10 @@
 #include <vector>
 
 #include "ports/host/base/value.h"
+#include "ports/host/run/run_folder.h"
 #include "ports/host/search/rounds.h"
 
 namespace temper::host {
-
-inline constexpr const char* kSearchFile = "search.jsonl";
 
 struct SearchFile {
   SearchPlan plan;     // as its first line says; ranges have four digits

@@ -92,7 +92,7 @@ void LoadValidation(Job& job) {
          "Use one of the two");
   }
   const Shape want = job.data.train.Input();
-  DataSpec spec = SpecWithSplit(o.val, "used for validation", &job.notes);
+  DataSpec spec = SpecWithSplit(o.val, SplitUse::kValidate, &job.notes);
   // The best epoch is that which learns best what training is about.
   spec.judged = false;
   job.data.val = LoadDataset(

@@ -21,6 +21,11 @@ struct ScoredSample {
   bool positive = false;
 };
 
+// The score of a sample of two classes from the probabilities of both, p1 / p0: it
+// orders as p1 does, and goes on where p1 is rounded to 1 (logits 17 apart), since
+// p0 is small there and keeps its 24 bits. Infinite where p0 is 0.
+inline float OddsOf(float p0, float p1) { return p1 / p0; }
+
 // The share of pairs of a positive and a negative sample in which the positive
 // one has the higher score; equal scores count half (Mann and Whitney 1947;
 // scikit-learn's roc_auc_score). Exact up to one division. No value without

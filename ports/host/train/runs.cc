@@ -77,9 +77,17 @@ std::string LastEvent(const std::string& run) {
   return text.substr(begin, text.find('"', begin) - begin);
 }
 
-void Collect(const fs::path& folder, int levels, std::vector<std::string>* to) {
+struct Found {
+  std::vector<std::string> runs, searches;
+};
+
+void Collect(const fs::path& folder, int levels, Found* to) {
   if (IsFile((folder / "config.json").string())) {
-    to->push_back(folder.lexically_normal().string());
+    to->runs.push_back(folder.lexically_normal().string());
+    return;
+  }
+  if (IsFile((folder / kSearchFile).string())) {
+    to->searches.push_back(folder.lexically_normal().string());
     return;
   }
   if (levels == 0) return;
@@ -152,30 +160,30 @@ RunSummary SummaryOf(const std::string& run) {
   return s;
 }
 
-std::vector<RunSummary> ListRuns(const std::string& folder) {
+RunList ListRuns(const std::string& folder) {
   if (!IsFolder(folder)) {
     Fail(ErrorKind::kNotFound, "cannot list runs", Printable(folder),
          "there is no such folder",
          "Name the folder that runs are in: temper list runs DIR");
   }
-  std::vector<std::string> paths;
-  Collect(folder, kMostLevels, &paths);
-  std::sort(paths.begin(), paths.end());
-  std::vector<RunSummary> runs;
-  for (const std::string& path : paths) runs.push_back(SummaryOf(path));
-  return runs;
+  Found found;
+  Collect(folder, kMostLevels, &found);
+  std::sort(found.runs.begin(), found.runs.end());
+  std::sort(found.searches.begin(), found.searches.end());
+  RunList list;
+  for (const std::string& run : found.runs) list.runs.push_back(SummaryOf(run));
+  list.searches = std::move(found.searches);
+  return list;
 }
 
 void FailNoRun(const std::string& folder) {
-  // search/search_file.h: this wing knows no searches.
-  constexpr const char* kOfSearch = "/search.jsonl";
   const auto holds = [&](const std::string& name) {
     std::error_code ignored;
     return std::filesystem::exists(folder + name, ignored);
   };
   std::string why = "it has no config.json",
               what = "`temper list runs` shows runs";
-  if (holds(kOfSearch)) {
+  if (holds(std::string("/") + kSearchFile)) {
     why = "it is the folder of a search, whose trials are no runs";
     what =
         "`temper report` shows it, alone; its best options are those of "

@@ -39,9 +39,14 @@ RunSummary SummaryOf(const std::string& run);
 // kNotFound: the folder is none of a run; what it is, and what to name.
 [[noreturn]] void FailNoRun(const std::string& folder);
 
-// The runs in `folder` and below it, up to four levels deep, by path.
+struct RunList {
+  std::vector<RunSummary> runs;
+  std::vector<std::string> searches;  // folders of `temper search`
+};
+
+// What is in `folder` and below it, up to four levels deep, by path.
 // kNotFound: there is no such folder.
-std::vector<RunSummary> ListRuns(const std::string& folder);
+RunList ListRuns(const std::string& folder);
 
 }  // namespace temper::host
 

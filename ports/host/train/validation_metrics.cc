@@ -82,7 +82,8 @@ void ValidationMetrics::AddClasses(const Batch& batch, const float* output) {
             : static_cast<uint32_t>(std::max_element(p, p + outputs_) - p);
     counts_.Add(truth, guess);
     if (scored_ < scores_.size()) {
-      scores_[scored_++] = {p[outputs_ - 1], truth == 1};
+      scores_[scored_++] = {one_output_ ? p[0] : OddsOf(p[0], p[1]),
+                            truth == 1};
     }
   }
 }
