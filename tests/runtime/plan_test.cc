@@ -275,7 +275,8 @@ void ExpectPlannedInTime(const char* name, const Graph& graph) {
     ASSERT_TRUE(status.ok()) << status.message << " at " << status.node;
     best = std::min<std::chrono::duration<double>>(best, Clock::now() - start);
   }
-#if defined(NDEBUG) && !defined(TEMPER_TEST_SANITIZER)
+  // Another CPU's build may run under emulation, ten times slower.
+#if defined(NDEBUG) && !defined(TEMPER_TEST_SANITIZER) && defined(__x86_64__)
   EXPECT_LT(best.count(), 2.0);
 #else
   EXPECT_LT(best.count(), 20.0);
