@@ -21,6 +21,7 @@
 namespace temper::host {
 namespace {
 
+using recipe::LrFindOptions;
 using recipe::LrFindResult;
 using recipe::LrJudgement;
 using recipe::LrPoint;
@@ -110,6 +111,29 @@ void AddCurve(const LrFindResult& found, Report* report) {
   report->Data("points", points);
 }
 
+// Nothing was found: the range or the number of steps that may show more.
+void AskForMore(Cli& cli, const Arguments& a, const LrJudgement& j, Verb& verb,
+                Report* report) {
+  const LrFindOptions& f = a.finder;
+  // Steps that leap over the rates between them see nothing there.
+  const bool coarse = exact::Log(f.max / f.min) > kMostGrowth * f.steps;
+  const double low = coarse ? f.min : j.next_min;
+  const double high = coarse ? f.max : j.next_max;
+  const uint32_t steps = coarse ? 100 : f.steps;
+  std::vector<std::string> again =
+      RecipeCommand(cli, "lr-find", a.options, {}, &verb);
+  again.insert(again.end(), {"--min", Rate(low), "--max", Rate(high), "--steps",
+                             fmt::to_string(steps)});
+  report->Next(again);
+  report->Error(
+      kExitCheckFailed,
+      fmt::format(
+          "no clear minimum between {} and {}\n  Try {}", Rate(f.min),
+          Rate(f.max),
+          coarse ? fmt::format("more steps: --steps {}", steps)
+                 : fmt::format("the range {} to {}", Rate(low), Rate(high))));
+}
+
 int Run(Cli& cli, const Arguments& a, Verb& verb) {
   if (!(a.finder.min < a.finder.max)) {
     Fail(ErrorKind::kUsage, "--min", Rate(a.finder.min),
@@ -120,7 +144,8 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
   const uint64_t more = recipe::LrFindBytes(prepared.plan, a.finder.steps);
   Lab lab(std::move(prepared), more);
   const Job& job = lab.job();
-  const LrFindResult found = FindRate(lab, a.finder);
+  LrFindOptions finder = a.finder;
+  const LrFindResult found = FindRateInTwo(lab, &finder);
   const LrJudgement& j = found.curve;
   const bool good = j.verdict == LrVerdict::kFound;
 
@@ -162,6 +187,13 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
         "{} batches are less than {} steps: {} times through the data",
         job.batches_per_epoch, a.finder.steps, found.epochs));
   }
+  if (finder.min != a.finder.min) {
+    report.Note(fmt::format(
+        "from {} to {} the loss rose without a clear fall: shown are {} to {}, "
+        "in as many steps",
+        Rate(a.finder.min), Rate(a.finder.max), Rate(finder.min),
+        Rate(finder.max)));
+  }
   if (good) {
     Changes changes = {{"--lr", Rate(j.suggestion)}};
     // A run there takes its place beside the curve.
@@ -169,25 +201,17 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
       changes.emplace_back("--out", a.out);
     }
     report.Next(TrainCommand(cli, verb, a.options, changes));
-  } else {
-    std::vector<std::string> again =
-        RecipeCommand(cli, "lr-find", a.options, {}, &verb);
-    // Steps that leap over the rates between them see nothing there.
-    const bool coarse =
-        exact::Log(a.finder.max / a.finder.min) > kMostGrowth * a.finder.steps;
-    const double low = coarse ? a.finder.min : j.next_min;
-    const double high = coarse ? a.finder.max : j.next_max;
-    const uint32_t steps = coarse ? 100 : a.finder.steps;
-    again.insert(again.end(), {"--min", Rate(low), "--max", Rate(high),
-                               "--steps", fmt::to_string(steps)});
-    report.Next(again);
+  } else if (finder.min != a.finder.min) {
+    report.Next(RecipeCommand(cli, "check", a.options, {}));
     report.Error(
         kExitCheckFailed,
         fmt::format(
-            "no clear minimum between {} and {}\n  Try {}", Rate(a.finder.min),
-            Rate(a.finder.max),
-            coarse ? fmt::format("more steps: --steps {}", steps)
-                   : fmt::format("the range {} to {}", Rate(low), Rate(high))));
+            "no clear minimum between {} and {}, nor from {} to {}\n"
+            "  Look for another cause: temper check",
+            Rate(a.finder.min), Rate(a.finder.max), Rate(finder.min),
+            Rate(finder.max)));
+  } else {
+    AskForMore(cli, a, j, verb, &report);
   }
   return cli.output.Print(report);
 }

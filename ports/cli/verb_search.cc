@@ -129,7 +129,7 @@ StudyOptions Prepare(Cli& cli, const Arguments& a,
     Lab lab(std::move(job), more);
     recipe::LrFindOptions finder;
     finder.steps = kSteps;
-    const recipe::LrFindResult found = FindRate(lab, finder);
+    const recipe::LrFindResult found = FindRateInTwo(lab, &finder);
     if (found.curve.verdict == recipe::LrVerdict::kFound) {
       suggested = found.curve.suggestion;
     }

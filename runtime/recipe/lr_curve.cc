@@ -66,9 +66,21 @@ LrJudgement JudgeLrCurve(std::span<const LrPoint> points, uint32_t steps,
     if (points[i].smoothed > j.best_loss + 0.5 * fall) j.limit = points[i].rate;
   }
   if (j.limit == 0 && stopped) j.limit = points.back().rate;
-  if (!(fall > std::max(noise, 0.02 * std::abs(j.first_loss)))) {
+  const double clear = std::max(noise, 0.02 * std::abs(j.first_loss));
+  if (!(fall > clear)) {
     j.verdict = LrVerdict::kNoFall;
-    if (stopped) {  // all of these rates are too large
+    size_t rise = points.size();
+    while (rise > head && points[rise - 1].smoothed > j.first_loss + clear) {
+      --rise;
+    }
+    if (rise < points.size()) j.rise = points[rise].rate;
+    // A decade and a half, where most of the steps went to rates that are too
+    // small; then these are too large.
+    constexpr double kBelow = 30, kAbove = 2, kWide = 300;
+    if (j.rise > kWide * points.front().rate) {
+      j.next_min = j.rise / kBelow;
+      j.next_max = j.rise * kAbove;
+    } else if (stopped || j.rise > 0) {
       j.next_min = points.front().rate / 10000;
       j.next_max = points.back().rate;
     } else {  // or too small

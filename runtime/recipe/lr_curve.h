@@ -31,6 +31,9 @@ struct LrJudgement {
   double suggestion = 0, low = 0, high = 0;
   // The rate at which it had become clearly worse than at its best; 0: at none.
   double limit = 0;
+  // Of kNoFall: the rate from which on it was clearly worse than at the start; 0:
+  // at none. What falls lies below it, in steps too few to show.
+  double rise = 0;
   double first_loss = 0, best_loss = 0;  // smoothed
   // Of the other verdicts: the range to try next.
   double next_min = 0, next_max = 0;

@@ -68,6 +68,23 @@ TEST(LrCurve, ALossThatNeverFallsHasNone) {
   EXPECT_LT(rising.next_min, 1e-5);
 }
 
+TEST(LrCurve, ASmallFallBeforeARiseIsWorthACloserLook) {
+  // A deep network: 1 % is won over two decades, then it explodes.
+  const LrJudgement j = Judge([](double d) {
+    return d < -3   ? 2.3
+           : d < -1 ? 2.3 - 0.012 * (d + 3)
+                    : 2.276 + 2.0 * (d + 1);
+  });
+  EXPECT_EQ(j.verdict, LrVerdict::kNoFall);
+  EXPECT_GT(j.rise, 0.1);
+  EXPECT_LT(j.rise, 0.5);
+  EXPECT_GT(j.next_min, 1e-3);  // the fall lies in between
+  EXPECT_LT(j.next_min, 0.1);
+  EXPECT_GE(j.next_max, j.rise);
+  // Flat, or noise alone: no rise.
+  EXPECT_EQ(Judge([](double) { return 2.3; }, 0.5).rise, 0);
+}
+
 TEST(LrCurve, NoiseIsNoFall) {
   const LrJudgement j = Judge([](double) { return 2.3; }, 0.5);
   EXPECT_EQ(j.verdict, LrVerdict::kNoFall);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "ports/host/base/failure.h"
@@ -53,6 +54,18 @@ recipe::LrFindResult FindRate(Lab& lab, const recipe::LrFindOptions& options) {
     FailStatus(found.status, lab.job().info.graph, "learning-rate finder");
   }
   return found;
+}
+
+recipe::LrFindResult FindRateInTwo(Lab& lab, recipe::LrFindOptions* options) {
+  const recipe::LrFindResult whole = FindRate(lab, *options);
+  const recipe::LrJudgement& j = whole.curve;
+  const bool narrower = j.verdict == recipe::LrVerdict::kNoFall && j.rise > 0 &&
+                        j.next_min > options->min &&
+                        j.next_max / j.next_min < options->max / options->min;
+  if (!narrower) return whole;
+  options->min = j.next_min;
+  options->max = std::min(j.next_max, options->max);
+  return FindRate(lab, *options);
 }
 
 }  // namespace temper::host

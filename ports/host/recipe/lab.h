@@ -41,6 +41,10 @@ class Lab {
 
 // The range test on the job's training data.
 recipe::LrFindResult FindRate(Lab& lab, const recipe::LrFindOptions& options);
+// The same, and where the loss rose without having fallen clearly, once more over
+// the rates below that, with as many steps: deep networks fall slowly. `options`:
+// in, the whole range; out, the range of the result.
+recipe::LrFindResult FindRateInTwo(Lab& lab, recipe::LrFindOptions* options);
 
 }  // namespace temper::host
 
