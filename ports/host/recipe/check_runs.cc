@@ -193,28 +193,46 @@ void Checkup::BlameModel(const Trial& reference) {
        deep ? "Add batch norm, or take fewer layers" : "Use another model");
 }
 
-void Checkup::CheckRuns(CheckResult* to) {
+JobOptions Checkup::Short(JobOptions options) const {
+  options.epochs = run_epochs_;
+  return Small(std::move(options), run_samples_, ValidationFor(run_samples_));
+}
+
+JobOptions Checkup::ShortAsGiven() const {
+  // As given, but that its schedule is pressed into these epochs.
+  JobOptions given = Short(given_);
+  given.schedule = PressedSchedule(run_epochs_ * StepsOf(run_samples_));
+  return given;
+}
+
+void Checkup::RunShort() {
+  if (reference_) return;
   SweepReference();
-  uint64_t samples;
-  SizeTrials(0.5, 6, kEpochs, &samples);
-  const uint64_t n = ValidationFor(samples);
+  SizeTrials(0.5, 6, kEpochs, &run_samples_);
   // Of few samples three epochs are few steps, which say nothing.
-  const uint64_t steps = StepsOf(samples);
+  const uint64_t steps = StepsOf(run_samples_);
   run_epochs_ = static_cast<uint32_t>(
       std::max<uint64_t>(kEpochs, (kLeastSteps + steps - 1) / steps));
-  const auto small = [&](JobOptions o) {
-    o.epochs = run_epochs_;
-    return Small(std::move(o), samples, n);
-  };
+  reference_ = Try(Short(Reference()));
+  as_given_ = Try(ShortAsGiven());
+}
+
+bool Checkup::GivenTrainsBetter() {
+  RunShort();
+  const double found = reference_->Score(baseline_);
+  const double given = as_given_->Score(baseline_);
+  return given > found + Margin(found, ValidationFor(run_samples_));
+}
+
+void Checkup::CheckRuns(CheckResult* to) {
+  RunShort();
+  const uint64_t samples = run_samples_;
+  const uint64_t n = ValidationFor(samples);
   to->evidence.push_back(
       fmt::format("an epoch here is {} of {} training samples, stratified",
                   samples, data_.train.size()));
-  const JobOptions usual = small(Reference());
-  reference_ = Try(usual);
-  // As given, but that its schedule is pressed into these epochs.
-  JobOptions given = small(given_);
-  given.schedule = PressedSchedule(run_epochs_ * steps);
-  as_given_ = Try(given);
+  const JobOptions usual = Short(Reference());
+  const JobOptions given = ShortAsGiven();
   const double bad = as_given_->Score(baseline_);
   double good = reference_->Score(baseline_);
   to->evidence.push_back(

@@ -230,6 +230,18 @@ void Checkup::CheckRate(CheckResult* to) {
       Rate(j.suggestion)));
   best_ = {{"--lr", Rate(j.suggestion)}};
   if (j.limit > 0 && given_.lr > 2 * j.limit) {
+    // One step at each rate is a hint; of deep networks, which fall slowly, it is
+    // a weak one.
+    if (GivenTrainsBetter()) {
+      to->evidence.push_back(fmt::format(
+          "the job's own rate, {}, is above that, but trains better: {} after "
+          "{} "
+          "epochs, {} at {}",
+          Rate(given_.lr), ScoreText(as_given_->Score(baseline_)), run_epochs_,
+          ScoreText(reference_->Score(baseline_)), Rate(j.suggestion)));
+      best_.clear();
+      return;
+    }
     to->ok = false;
     Find(Cause::kRateHigh, 3,
          fmt::format("rate {} is above {}, from where on the loss grows",

@@ -106,6 +106,12 @@ class Checkup {
   void CompareFirstWeights(CheckResult* to);
   void CompareSize(CheckResult* to);
   void SweepReference();
+  // Some epochs of a part of the data, as the checkup's time allows.
+  JobOptions Short(JobOptions options) const;
+  JobOptions ShortAsGiven() const;
+  void RunShort();  // reference_ and as_given_, once
+  // The job as given scores clearly higher than at the rate that was found.
+  bool GivenTrainsBetter();
   uint64_t StepsOf(uint64_t samples) const;
   void SizeTrials(double share, uint32_t trials, uint32_t epochs,
                   uint64_t* samples) const;
@@ -156,9 +162,10 @@ class Checkup {
   recipe::LrFindResult sweep_;
   std::vector<recipe::LrPoint> sweep_points_;
   double samples_per_second_ = 0;
-  // Of step 4.
+  // Of step 4, and of 3 where the rate is in doubt.
   static constexpr uint64_t kLeastSteps = 100;  // of a short run
   uint32_t run_epochs_ = 3;
+  uint64_t run_samples_ = 0;
   std::optional<Trial> reference_, as_given_;
   double best_rate_ = 0;
   std::string best_init_;  // empty: the job's own
