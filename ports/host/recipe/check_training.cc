@@ -26,9 +26,12 @@ std::string Rate(double rate) { return fmt::format("{:.2g}", rate); }
 bool WasCut(const Memorised& m) {
   return !m.done && !m.diverged && m.steps < kMostSteps;
 }
-bool IsOnTheWay(const Memorised& m) {
-  return WasCut(m) && m.loss < 0.5 * m.first_loss;
+// Cut for want of time, with so much of the loss gone that it goes on falling.
+bool IsOnTheWay(const Memorised& m, double left) {
+  return WasCut(m) && m.loss < left * m.first_loss;
 }
+constexpr double kFalls = 0.75;  // no failure
+constexpr double kWorks = 0.5;   // of what is tried in its place
 
 // The value of a field of a spec as it will be used; none if it has no such one.
 std::optional<double> FieldIn(const std::string& spec,
@@ -66,8 +69,7 @@ void Checkup::CheckTiny(CheckResult* to) {
                            "work. Labels are not proven by this");
     return;
   }
-  // Cut for want of time, with half of the loss gone: no failure.
-  if (IsOnTheWay(first)) {
+  if (IsOnTheWay(first, kFalls)) {
     to->open = true;
     to->evidence.push_back(fmt::format(
         "{}: the loss fell from {:.3g} to {:.3g} in the {} steps that there "
@@ -99,7 +101,7 @@ void Checkup::CheckTiny(CheckResult* to) {
   const auto works = [&](const JobOptions& o) {
     const Memorised m = Memorise(o, kMostSteps, kEnough, seconds);
     memorised_ = m.done;
-    return m.done || IsOnTheWay(m);
+    return m.done || IsOnTheWay(m, kWorks);
   };
   if (given_.init != defaults.init) {
     JobOptions o = own;
