@@ -11,6 +11,7 @@
 #   B  ports/sim/jobs/small.json: depthwise, pools, a residual sum, dropout, every
 #      augmentation, a short last batch; Nesterov momentum, weight decay, warm-up,
 #      cosine; 0.5 GFLOP
+#   B-8, B-9  B with these seeds, where weights are only near the exact ones
 #   O-NAME  the graph of B with every optimizer that temper lists, but SGD
 #   L-NAME  the graph of B with that loss, class weights and balanced draws
 #   C  resnet8 and mobilenet_v1 at width 0.25, batch 8, 100 steps (x86 and NEON)
@@ -19,7 +20,8 @@
 # ARM build/pi-armhf.
 # Rows of target "simulate" are what `temper simulate` says that the board will do.
 # SSE4 has no fused multiply-add and 32-bit ARM flushes subnormals: their weights are
-# within $tolerance of the exact ones (jobs A and B; docs/numerics.md).
+# within $tolerance of the exact ones (jobs A and B; docs/numerics.md). Where a ReLU or a
+# maximum is decided by the last bit they are not: of B's three seeds two must be.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 form=long build=yes
@@ -75,7 +77,7 @@ prefix() {
 job_arguments() {
   case "$1" in
     A) printf '%s\n' --model resnet8 --data "idx:$data?limit=32" --batch 8 --epochs 1 ;;
-    B) printf '%s\n' --model ports/sim/jobs/small.json --data "idx:$data?limit=130" \
+    B|B-*) printf '%s\n' --model ports/sim/jobs/small.json --data "idx:$data?limit=130" \
          --batch 32 --epochs 2 --lr 0.02 --nesterov --wd-all --warmup 3 \
          --augment hflip,vflip=0.1,crop=2,brightness=0.2,contrast=0.2,cutout=5 ;;
     O-*) printf '%s\n' --model ports/sim/jobs/small.json --data "idx:$data?limit=70" \
@@ -102,7 +104,8 @@ run() {
     program=build/release/bin/temper
     verb=(simulate --device "$cpu")
   fi
-  local command=() arguments=() word
+  local command=() arguments=() word seed=7
+  case "$job" in B-*) seed=${job#B-} ;; esac
   while IFS= read -r word; do command+=("$word"); done < <(prefix "$preset")
   command+=("$program")
   while IFS= read -r word; do arguments+=("$word"); done < <(job_arguments "$job")
@@ -114,7 +117,7 @@ run() {
   [ "$cpu" = host ] || [ "$preset" = simulate ] || emulated=(env "QEMU_CPU=$cpu")
   version=$("${emulated[@]}" "${command[@]}" --version)
   if ! "${emulated[@]}" "${command[@]}" "${verb[@]}" "${arguments[@]}" \
-      --seed 7 --threads "$threads" --out "$folder" --json --quiet \
+      --seed "$seed" --threads "$threads" --out "$folder" --json --quiet \
       >"$folder.json" 2>"$folder.err"; then
     echo "exact.sh: job $job on $preset, $cpu, $target failed:" >&2
     cat "$folder.err" "$folder.json" >&2
@@ -216,9 +219,12 @@ for job in L-focal L-bce; do
     for target in "${x86[@]}"; do rows+=("$job $preset host $target 3"); done
   done
 done
-for job in A B; do
+for job in A B B-8 B-9; do
   rows+=("$job release host sse4 1")
   [ "$form" = short ] || rows+=("$job pi-armhf cortex-a7 neon 1")
+done
+for job in B-8 B-9; do rows+=("$job release host ${x86[0]} 1"); done
+for job in A B; do
   for device in pi-zero-2w pi-3 pi-4 pi-5; do
     rows+=("$job simulate $device best 4")
   done
@@ -242,13 +248,25 @@ cat "$work"/*.row | awk '
     }
     exit bad
   }' | sort || status=1
+declare -A near_runs=() far_runs=()
 for row in "$work"/*.near; do
   run=${row%.near} job=$(awk '{ print $1 }' "$row")
   exact=$work/$job-release-host-${x86[0]}-1
+  # Seeds of one job on one machine belong together.
+  place=${run##*/}
+  place=${job%%-*}-${place#"$job"-}
+  near_runs[$place]=$((${near_runs[$place]:-0} + 1))
   difference=$(ports/sim/weights_difference.py "$exact/weights/last.safetensors" \
-    "$run/weights/last.safetensors" --below "$tolerance") || status=1
+    "$run/weights/last.safetensors" --below "$tolerance") ||
+    far_runs[$place]=$((${far_runs[$place]:-0} + 1))
   awk -v difference="$difference" -v tolerance="$tolerance" '{
     printf "job %s: %s on %s, Highway %s: off by %s (allowed: %s)\n",
       $1, $2, $3, $4, difference, tolerance }' "$row"
+done
+for place in "${!far_runs[@]}"; do
+  if [ $((2 * far_runs[$place])) -gt "${near_runs[$place]}" ]; then
+    echo "exact.sh: $place: ${far_runs[$place]} of ${near_runs[$place]} runs are off" >&2
+    status=1
+  fi
 done
 exit "$status"

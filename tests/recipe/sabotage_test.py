@@ -186,6 +186,7 @@ class Cases:
         yield "healthy_lenet5", (), lambda: ["lenet5", whole]
         yield "healthy_resnet8", (), lambda: ["resnet8", whole + "?val=0.1"]
         yield "healthy_ds_cnn", (), lambda: ["ds_cnn", whole]
+        yield "healthy_mobilenet_v1", (), lambda: ["mobilenet_v1", whole + "?limit=4000"]
         yield "healthy_augmented", (), lambda: ["lenet5", whole + "?val=0.1", "--augment", "hflip,crop=2", "--dropout", "0.2"]
         yield "healthy_adamw", (), lambda: ["resnet8", whole, "--optimizer", "adamw", "--batch", "128"]
 
