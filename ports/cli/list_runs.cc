@@ -29,12 +29,7 @@ void AddSearches(const std::vector<std::string>& folders, Report& report) {
       const SearchFile search = ReadSearch(folder);
       trials = static_cast<uint64_t>(search.results.size());
       best = "-";
-      const TrialResult* first = nullptr;
-      for (const TrialResult& r : search.results) {
-        if (r.Trained() && (first == nullptr || r.score > first->score)) {
-          first = &r;
-        }
-      }
+      const TrialResult* const first = BestOf(search.results);
       if (first != nullptr && first->val_accuracy > 0) {
         accuracy = first->val_accuracy;
         best = FormatValue(*accuracy, kShare);

@@ -168,8 +168,9 @@ Evaluation EvaluateClasses(Predictor& predictor, const Dataset& data,
           static_cast<size_t>(std::max_element(p, p + outputs) - p);
       ++e.confusion[truth][guess];
       e.counts.Add(e.class_of[truth], static_cast<uint32_t>(guess));
-      if (outputs == 2)
+      if (outputs == 2) {
         scores.push_back({OddsOf(p[0], p[1]), e.class_of[truth] == 1});
+      }
       if (static_cast<int32_t>(guess) == labels[row]) {
         ++e.class_correct[truth];
         ++e.correct;

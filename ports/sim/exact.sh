@@ -20,8 +20,8 @@
 # ARM build/pi-armhf.
 # Rows of target "simulate" are what `temper simulate` says that the board will do.
 # SSE4 has no fused multiply-add and 32-bit ARM flushes subnormals: their weights are
-# within $tolerance of the exact ones (jobs A and B; docs/numerics.md). Where a ReLU or a
-# maximum is decided by the last bit they are not: of B's three seeds two must be.
+# within $tolerance of the exact ones (jobs A and B; docs/numerics.md), with seeds under
+# which the last bit decides no ReLU and no maximum.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 form=long build=yes
@@ -221,7 +221,8 @@ for job in L-focal L-bce; do
 done
 for job in A B B-8 B-9; do
   rows+=("$job release host sse4 1")
-  [ "$form" = short ] || rows+=("$job pi-armhf cortex-a7 neon 1")
+  # B's own seed meets a ReLU or maximum that the last bit decides there.
+  [ "$form" = short ] || [ "$job" = B ] || rows+=("$job pi-armhf cortex-a7 neon 1")
 done
 for job in B-8 B-9; do rows+=("$job release host ${x86[0]} 1"); done
 for job in A B; do
@@ -248,25 +249,13 @@ cat "$work"/*.row | awk '
     }
     exit bad
   }' | sort || status=1
-declare -A near_runs=() far_runs=()
 for row in "$work"/*.near; do
   run=${row%.near} job=$(awk '{ print $1 }' "$row")
   exact=$work/$job-release-host-${x86[0]}-1
-  # Seeds of one job on one machine belong together.
-  place=${run##*/}
-  place=${job%%-*}-${place#"$job"-}
-  near_runs[$place]=$((${near_runs[$place]:-0} + 1))
   difference=$(ports/sim/weights_difference.py "$exact/weights/last.safetensors" \
-    "$run/weights/last.safetensors" --below "$tolerance") ||
-    far_runs[$place]=$((${far_runs[$place]:-0} + 1))
+    "$run/weights/last.safetensors" --below "$tolerance") || status=1
   awk -v difference="$difference" -v tolerance="$tolerance" '{
     printf "job %s: %s on %s, Highway %s: off by %s (allowed: %s)\n",
       $1, $2, $3, $4, difference, tolerance }' "$row"
-done
-for place in "${!far_runs[@]}"; do
-  if [ $((2 * far_runs[$place])) -gt "${near_runs[$place]}" ]; then
-    echo "exact.sh: $place: ${far_runs[$place]} of ${near_runs[$place]} runs are off" >&2
-    status=1
-  fi
 done
 exit "$status"

@@ -74,13 +74,13 @@ LrJudgement JudgeLrCurve(std::span<const LrPoint> points, uint32_t steps,
       --rise;
     }
     if (rise < points.size()) j.rise = points[rise].rate;
-    // A decade and a half, where most of the steps went to rates that are too
-    // small; then these are too large.
+    // Of a wide range most steps went to rates that are too small: the decade and
+    // a half below the rise is looked at more closely.
     constexpr double kBelow = 30, kAbove = 2, kWide = 300;
     if (j.rise > kWide * points.front().rate) {
       j.next_min = j.rise / kBelow;
       j.next_max = j.rise * kAbove;
-    } else if (stopped || j.rise > 0) {
+    } else if (stopped || j.rise > 0) {  // all of these rates are too large
       j.next_min = points.front().rate / 10000;
       j.next_max = points.back().rate;
     } else {  // or too small

@@ -237,8 +237,7 @@ void Checkup::CheckRate(CheckResult* to) {
     if (GivenTrainsBetter()) {
       to->evidence.push_back(fmt::format(
           "the job's own rate, {}, is above that, but trains better: {} after "
-          "{} "
-          "epochs, {} at {}",
+          "{} epochs, {} at {}",
           Rate(given_.lr), ScoreText(as_given_->Score(baseline_)), run_epochs_,
           ScoreText(reference_->Score(baseline_)), Rate(j.suggestion)));
       best_.clear();
