@@ -33,7 +33,9 @@ def main():
             continue
         count += 1
         name, operands = parts[1].strip(), " ".join(parts[2:])
-        if CRYPTO.match(name) and not (name.startswith("pmull") and ".1q" not in operands):
+        if name == "<unknown>":
+            found.append(f"an instruction that {objdump} does not know in {function}")
+        elif CRYPTO.match(name) and not (name.startswith("pmull") and ".1q" not in operands):
             found.append(f"{name} (cryptography) in {function}")
         elif LSE.match(name):
             guarded += 1

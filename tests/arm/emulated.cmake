@@ -118,8 +118,10 @@ if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64" AND NOT TEMPER_STATIC_DISPATCH)
   endforeach()
   set_tests_properties(no_aes/simd/gemm_test no_aes/runtime/readme_test PROPERTIES
     LABELS "emulated;short")
+  # GNU's: with Clang CMake names llvm-objdump, which by default does not know SVE.
+  find_program(TEMPER_OBJDUMP aarch64-linux-gnu-objdump REQUIRED)
   add_test(NAME arm/baseline_test COMMAND ${Python3_EXECUTABLE}
-    ${CMAKE_CURRENT_SOURCE_DIR}/arm/baseline_test.py ${CMAKE_OBJDUMP}
+    ${CMAKE_CURRENT_SOURCE_DIR}/arm/baseline_test.py ${TEMPER_OBJDUMP}
     $<TARGET_FILE:temper>)
   set_tests_properties(arm/baseline_test PROPERTIES LABELS "emulated;short")
 endif()

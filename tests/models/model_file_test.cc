@@ -437,7 +437,7 @@ TEST(ModelFile, WhatAnotherProgramSavedAgainIsNotCalledDamaged) {
   ExpectRefused(again, "another program changed it or saved it again");
   // Damage in a tensor, in the metadata, in the padding: damaged.
   for (const size_t byte :
-       {good.size() - 1, size_t{30}, size_t{8} + length - 1}) {
+       {good.size() - 1, size_t{30}, static_cast<size_t>(8 + length - 1)}) {
     Bytes damaged = good;
     damaged[byte] ^= byte == 8 + length - 1 ? ' ' ^ '\n' : 1;
     ModelFile model;
