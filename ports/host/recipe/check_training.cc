@@ -69,7 +69,12 @@ void Checkup::CheckTiny(CheckResult* to) {
                            "work. Labels are not proven by this");
     return;
   }
-  if (IsOnTheWay(first, kFalls)) {
+  // Much of the loss is gone, or more are right than guesses would be.
+  const double chance = Chance();
+  const bool learns = classes_ && WasCut(first) &&
+                      first.loss < first.first_loss &&
+                      first.accuracy > chance + Margin(chance, own.batch);
+  if (IsOnTheWay(first, kFalls) || learns) {
     to->open = true;
     to->evidence.push_back(fmt::format(
         "{}: the loss fell from {:.3g} to {:.3g} in the {} steps that there "
