@@ -74,8 +74,9 @@ void CheckEvery(uint64_t stride, uint64_t MathFunction::*hash) {
               std::fabs(expected[i]) < testing::kFlushed) {
             continue;
           }
-          if (!run.target.exact &&
-              std::fabs(actual - expected[i]) < f.atol_other) {
+          // Where subnormals are flushed, the half of a result may be one (expm1).
+          if (!run.target.exact && std::fabs(actual - expected[i]) <
+                                       f.atol_other + 2 * testing::kFlushed) {
             continue;
           }
           const double ulps = Ulps(actual, expected[i]);
