@@ -68,6 +68,7 @@ void Trainer::BeginUpdate(const StepOptions& options) {
   if (!update_.optimizer) update_.optimizer = plan_.options.optimizer;
   update_step_ = steps() + 1;
   scaled_ = clipped_ = false;
+  hook_scale_ = 1;
 }
 
 // Elements [first, first + count) of weight w, whose gradients are ready.
@@ -176,7 +177,8 @@ void Trainer::RunUpdate(const ProgramStep& step, Status* status) {
 Status Trainer::RunHook(uint32_t index) {
   const UpdateHook& hook = plan_.options.hooks[index];
   const char* names[kMaxStates];
-  return FindOp(hook.kind)->run(
+  const double before = double{update_.gradient_scale};
+  const Status status = FindOp(hook.kind)->run(
       {.hook = hook,
        .step = update_step_,
        .learning_rate = update_.learning_rate,
@@ -192,6 +194,8 @@ Status Trainer::RunHook(uint32_t index) {
          return trainer->At(
              trainer->plan_.nodes[view.node].optimizer[view.slot][s]);
        }});
+  if (before != 0) hook_scale_ *= double{update_.gradient_scale} / before;
+  return status;
 }
 
 Status Trainer::Apply(const StepOptions& options) {

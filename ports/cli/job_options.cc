@@ -311,7 +311,7 @@ void AddRunOptions(Verb& verb, JobOptions* o, bool* quiet, const char* group) {
       .Group(group);
   verb.Flag("--overwrite", &o->overwrite, "Replace an older run in --out")
       .Group(group);
-  verb.Flag("--quiet,-q", quiet, "No progress").Group(group);
+  verb.Flag("--quiet,-q", quiet, "No progress and no notes").Group(group);
 }
 
 }  // namespace temper::host

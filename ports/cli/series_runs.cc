@@ -137,6 +137,10 @@ void AddRuns(const std::vector<Done>& runs, uint32_t wanted, Report* report) {
                                         : Value());
     table.Add(std::move(row));
   }
+  if (measures.empty() && count > 0) {
+    report->Note(
+        "without validation data (val= in --data, --val) nothing is measured");
+  }
   report->Fact("mean_of", count < wanted ? "mean of" : "", count,
                fmt::format("{} of {} runs", count, wanted));
   for (const Measure& one : measures) {

@@ -263,7 +263,7 @@ int Check(Cli& cli, const std::string& spec) {
   report.Fact("check.constant", "constant", constant,
               fmt::format("{} whose values are all the same", constant));
   const std::vector<Duplicate> found = FindDuplicates(sets, true);
-  uint64_t across = 0;
+  uint64_t across = 0, otherwise = 0;
   for (const Duplicate& d : found) across += d.first.set != d.copy.set;
   report.Fact("check.across_splits", "twice", across,
               fmt::format("{} samples, {} of them across splits", found.size(),
@@ -280,11 +280,12 @@ int Check(Cli& cli, const std::string& spec) {
     const int32_t ca = a.ClassOf(found[i].first.index);
     const int32_t cb = b.ClassOf(found[i].copy.index);
     const bool known = ca >= 0 && cb >= 0;
+    const bool same = known && a.class_names[static_cast<size_t>(ca)] ==
+                                   b.class_names[static_cast<size_t>(cb)];
+    otherwise += known && !same;
     table.Add({b.SampleName(found[i].copy.index),
                a.SampleName(found[i].first.index), found[i].exact,
-               known ? Value(a.class_names[static_cast<size_t>(ca)] ==
-                             b.class_names[static_cast<size_t>(cb)])
-                     : Value()},
+               known ? Value(same) : Value()},
               i < kMostRows);
   }
   report.Data("check.duplicate_count", found.size());
@@ -304,6 +305,8 @@ int Check(Cli& cli, const std::string& spec) {
   say(unreadable, "unreadable", "Remove what cannot be read, or read it again");
   say(constant, "of one colour", "Remove what shows nothing");
   say(found.size(), "twice", "Remove copies, first those across splits");
+  say(otherwise, "of them with two labels",
+      "Decide which label is right (same class: no)");
   say(rare, rare == 1 ? "rare class" : "rare classes",
       "Collect more of the rare class, or train with --class-weights balanced");
   if (!what.empty()) {

@@ -21,6 +21,7 @@
 #include "ports/host/data/target_match.h"
 #include "ports/host/train/metrics.h"
 #include "ports/host/train/predictor.h"
+#include "ports/host/train/runs.h"
 #include "ports/host/train/run_files.h"
 
 namespace temper::host {
@@ -439,8 +440,9 @@ std::string DataOf(const Arguments& a) {
 
 int Run(Cli& cli, Arguments a) {
   ChooseTarget(a.target);
-  a.data = DataOf(a);
   const std::string& model = a.models[0];
+  WeightsFile(model);  // what is no model is said before its data are looked for
+  a.data = DataOf(a);
   if (a.models.size() > 1 && !a.average) {
     return CompareModels(cli, {a.models, a.data, a.arena, a.views, a.backend,
                                a.batch, a.threads});
@@ -454,6 +456,9 @@ int Run(Cli& cli, Arguments a) {
       [&](const Shape& shape) { predictor.CheckShape(shape, a.data); },
       predictor.DataInput());
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
+  if (std::string note = DivergedNote(model); !note.empty()) {
+    notes.push_back(std::move(note));
+  }
   CheckTargetKind(predictor.model().graph, data.targets, model);
   // How the data's classes are called here, and those that the model lacks.
   std::vector<std::string> names = data.class_names, unknown;
@@ -556,7 +561,12 @@ int Run(Cli& cli, Arguments a) {
                        "has diverged: start a new run with a smaller --lr, or "
                        "scale the targets to about 1");
   } else {
-    report.Next({"predict", model, "--data", a.data});
+    // The same samples: predict alone takes those that val= leaves.
+    const DataSpec spec = ParseDataSpec(a.data);
+    const bool held_out = data.split == "val" && spec.HoldsOutVal() &&
+                          !spec.split_given;
+    report.Next({"predict", model, "--data",
+                 a.data + (held_out ? "&split=val" : "")});
   }
   return cli.output.Print(report);
 }

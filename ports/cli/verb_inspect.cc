@@ -116,13 +116,13 @@ void AddTraining(const ModelDescription& model, Report* report) {
     report->Data("training", Value());
     return;
   }
-  std::string text = Counted(c->epoch, "epoch");
+  std::string text = Counted(c->Epochs(), "epoch");
   if (c->batch != 0)
     text += " and " + fmt::format("{} of the next's batches", c->batch);
-  text += ", " + Counted(c->step, "step");
-  report->Data("training.epochs", c->epoch);
+  text += ", " + Counted(c->Steps(), "step");
+  report->Data("training.epochs", c->Epochs());
   report->Data("training.batches", c->batch);
-  report->Data("training.steps", c->step);
+  report->Data("training.steps", c->Steps());
   const bool best = c->best_epoch != 0, classes = !model.classes.empty();
   // Of a run without validation data the best epoch is the last one.
   const bool judged = best && c->best_accuracy >= 0.0;

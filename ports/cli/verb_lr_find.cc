@@ -183,9 +183,14 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
     report.Note("--lr is what it looks for: the one given is not used");
   }
   if (found.epochs > 1) {
+    constexpr uint64_t kFew = 20;
     report.Note(fmt::format(
-        "{} batches are less than {} steps: {} times through the data",
-        job.batches_per_epoch, a.finder.steps, found.epochs));
+        "{} batches are less than {} steps: {} times through the data{}",
+        job.batches_per_epoch, a.finder.steps, found.epochs,
+        job.batches_per_epoch < kFew
+            ? ". Of so few the curve is mostly noise (try another --seed): "
+              "`temper check` compares rates by short trainings"
+            : ""));
   }
   if (finder.min != a.finder.min) {
     report.Note(fmt::format(

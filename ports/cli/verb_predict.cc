@@ -251,8 +251,27 @@ void AddPicture(std::span<const uint8_t> file, const std::string& path,
 void AddSamples(const Dataset& data, const std::vector<std::string>& names,
                 const std::string& file, Printer& printer) {
   printer.Expect(data);
+  // Rows that could not be read keep their place among the others.
+  size_t bad = 0;
+  const auto add_bad = [&](uint64_t before) {
+    for (; bad < data.bad_rows.size() && data.bad_rows[bad].line < before;
+         ++bad) {
+      const BadRow& row = data.bad_rows[bad];
+      const std::string name = file.empty()
+                                   ? fmt::format("line {}", row.line)
+                                   : fmt::format("{}:{}", file, row.line);
+      try {
+        Fail(ErrorKind::kBadData, "cannot read the row",
+             fmt::format("{}, column '{}'", name, Printable(row.column)),
+             row.why, row.remedy);
+      } catch (const Failure& failure) {
+        printer.AddBad(name, failure);
+      }
+    }
+  };
   std::vector<uint8_t> sample(data.InputBytes());
   for (size_t i = 0; i < data.size(); ++i) {
+    add_bad(data.LineOf(i));
     CopySample(data, i, sample.data());
     Truth truth;
     if (const int32_t c = data.ClassOf(i); c >= 0) {
@@ -268,6 +287,7 @@ void AddSamples(const Dataset& data, const std::vector<std::string>& names,
                              : fmt::format("{}#{}", file, data.ids[i]),
                 sample.data(), std::move(truth));
   }
+  add_bad(UINT64_MAX);
 }
 
 // A table, for a model that was trained on one: its columns are found by name.
@@ -277,7 +297,7 @@ void AddTable(const std::string& path, const Predictor& predictor,
   spec.text = spec.path = path;
   spec.kind = "csv";
   spec.paths = {path};
-  spec.judged = true;
+  spec.judged = spec.by_row = true;
   const Dataset data = LoadDataset(
       spec, [&](const Shape& shape) { predictor.CheckShape(shape, path); },
       predictor.DataInput());
@@ -336,8 +356,10 @@ void AddFile(const std::string& path, const Predictor& predictor,
 // `data.notes` are all that there is to say of them.
 Dataset LoadData(const std::string& spec, const Predictor& predictor) {
   std::vector<std::string> notes;
+  DataSpec parsed = SpecWithSplit(spec, SplitUse::kPredict, &notes);
+  parsed.by_row = !predictor.model().columns.empty();
   Dataset data = LoadDataset(
-      SpecWithSplit(spec, SplitUse::kPredict, &notes),
+      parsed,
       [&](const Shape& shape) { predictor.CheckShape(shape, spec); },
       predictor.DataInput());
   data.notes.insert(data.notes.begin(), notes.begin(), notes.end());
@@ -420,8 +442,10 @@ int Run(Cli& cli, Arguments a) {
   std::vector<std::string> models;
   if (a.average) models = MoreModels(&a.files);
   if (a.data.empty() == a.files.empty()) {
-    Fail(ErrorKind::kUsage, "predict needs files or --data, and not both", "",
-         "", "temper predict MODEL photo.jpg ..., or MODEL --data folder:DIR");
+    Fail(ErrorKind::kUsage,
+         a.data.empty() ? "predict needs files, or --data, after the model"
+                        : "predict takes files or --data, not both",
+         "", "", "temper predict MODEL photo.jpg ..., or MODEL --data folder:DIR");
   }
   if (a.form.csv == "-" && (a.form.jsonl || cli.output.json)) {
     Fail(ErrorKind::kUsage, "--csv -", "", "there is only one standard output",
@@ -439,6 +463,9 @@ int Run(Cli& cli, Arguments a) {
   for (const std::string& model : models) predictor.Average(model);
   if (!a.views.empty()) predictor.SetViews(ReadViews(a.views));
   Printer printer(cli, a, predictor);
+  if (const std::string note = DivergedNote(a.model); !note.empty()) {
+    printer.Note(note);
+  }
   if (data) AddData(*data, predictor, printer);
   for (const std::string& path : files) {
     try {

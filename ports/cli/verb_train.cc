@@ -150,7 +150,7 @@ Report MakeReport(const std::string& verb, const Job& job,
   report.Data("outside_bytes", OutsideBytes(job).Total());
   const bool trained = r.images_per_second > 0 && !r.was_finished;
   report.Fact("seconds", trained ? "time" : "", r.seconds,
-              fmt::format("{}, {:.0f} samples/s", DurationText(r.seconds),
+              fmt::format("{}; {:.0f} samples/s in training", DurationText(r.seconds),
                           r.images_per_second));
   report.Data("images_per_second", Known(trained, r.images_per_second));
   report.Data("backend_bytes", job.plan.backend_bytes);
@@ -403,7 +403,7 @@ void AddResumeVerb(Cli& cli) {
   AddBackendOption(verb, &a->backend);
   verb.At("--backend").Default("the run's");
   AddMachineOptions(verb, &a->threads, &a->target);
-  verb.Flag("--quiet,-q", &a->quiet, "No progress").Group("Run");
+  verb.Flag("--quiet,-q", &a->quiet, "No progress and no notes").Group("Run");
 }
 
 }  // namespace temper::host

@@ -96,10 +96,22 @@ class Rules {
       Say(Cause::kInitSmall, 1, f_.first_loss, f_.expected_loss);
     } else if (f_.update_ratio > 0 && f_.update_ratio < 1e-5) {
       Say(Cause::kRateLow, 1, f_.update_ratio, 0);
+    } else if (p_.size() >= 3 && f_.chance <= 0 && FallsEvenly()) {
+      // Large values: steps of a usual size lead nowhere near them.
+      Say(Cause::kRateLow, 1, 0, 1 - p_.back().train_loss / start);
     } else if (p_.size() >= 3) {
       Say(Cause::kLabels, 1, accuracy, f_.chance);
     }
     return count_ > 0;
+  }
+
+  // By little, but after nearly every epoch.
+  bool FallsEvenly() const {
+    size_t falls = 0;
+    for (size_t i = 1; i < p_.size(); ++i) {
+      falls += p_[i].train_loss < p_[i - 1].train_loss;
+    }
+    return 10 * falls >= 9 * (p_.size() - 1) && p_.back().train_loss < Start();
   }
 
   // The same share of the validation samples is right after every epoch, to the
@@ -174,7 +186,10 @@ class Rules {
     for (size_t i = lowest + 1; i < p_.size(); ++i) {
       highest = std::max(highest, p_[i].train_loss);
     }
-    if (worse < kPatience || last.val_loss < 1.1 * best.val_loss ||
+    // Of few samples one or two decide over a tenth.
+    const double clearly =
+        f_.val_samples > 0 ? std::max(0.1, 2 / std::sqrt(f_.val_samples)) : 0.1;
+    if (worse < kPatience || last.val_loss < (1 + clearly) * best.val_loss ||
         last.train_loss > 0.9 * best.train_loss ||
         highest > 1.2 * best.train_loss || HasRisen()) {
       return;
@@ -293,6 +308,11 @@ class Rules {
       Say(Cause::kSlow, 0, SlopeAtWork(), last.train_loss);
       return;
     }
+    // Few epochs, or a validation that still gets better, prove nothing.
+    const size_t part = std::max<size_t>(2, n / 4);
+    const double fell =
+        1 - last.val_loss / std::max(1e-9, p_[n - 1 - part].val_loss);
+    if (n < 6 || fell > 0.01 * static_cast<double>(part)) return;
     Say(Cause::kCapacity, last.epoch, last.train_accuracy, last.val_accuracy);
   }
 

@@ -25,12 +25,13 @@ struct CurveFacts {
   double peak_loss = 0;      // the highest of the first steps
   double update_ratio = 0;   // median of the first steps
   double gradient_norm = 0;  // the same
-  double chance = 0;         // accuracy of guessing the most frequent class
+  // Accuracy of guessing the most frequent class; of values, which have none, 0.
+  double chance = 0;
+  double val_samples = 0;
   uint64_t steps = 0;        // of the whole run so far
   uint32_t epochs = 0;       // planned
   uint32_t best_epoch = 0;   // whose weights are kept
   bool diverged = false;     // it ended at a number that is not finite
-  bool learns_values = false;
 };
 
 struct Diagnosis {
@@ -43,7 +44,9 @@ struct Diagnosis {
   // The numbers that say so. Overfitting: the validation loss then and now; of a
   // gap the accuracies of training and validation; labels: those, or the best
   // one and that of guessing. init_small: the norm of the
-  // gradient and 0, or the first loss and its expectation. rate_high: the peak
+  // gradient and 0, or the first loss and its expectation. rate_low: the size of
+  // steps and the loss; of values 0 and the share of the loss that is gone.
+  // rate_high: the peak
   // and the last loss; a loss that rose again: its lowest, in `epoch`, and the
   // last (from < to). slow with epoch 0: the fall per epoch before, and the last.
   double from = 0, to = 0;

@@ -62,8 +62,10 @@ void LayerProbe::MeasureGradients(Trainer& trainer, bool on) {
 
 double LayerProbe::GradientNorm(const Trainer& trainer) {
   if (trainer.memory_.data == nullptr) return 0;
-  return std::sqrt(
-      StepStateOf(trainer.plan_, trainer.memory_.data)->gradient_squares);
+  const double squares =
+      StepStateOf(trainer.plan_, trainer.memory_.data)->gradient_squares;
+  const double scale = std::fabs(trainer.hook_scale_);
+  return scale > 0 ? std::sqrt(squares) / scale : std::sqrt(squares);
 }
 
 void LayerProbe::MeasureOutput(Trainer& trainer, uint32_t index, uint32_t rows,

@@ -50,7 +50,8 @@ class LayerProbe {
 
   // From the next step on, sums up the squares of the gradients that the
   // optimizer gets; changes no bit of a weight. The norm is that of the steps
-  // since it was switched on: its last digits may depend on the threads.
+  // since it was switched on, before clipping by the norm (after clipping by
+  // value); its last digits may depend on the threads.
   static void MeasureGradients(Trainer& trainer, bool on);
   static double GradientNorm(const Trainer& trainer);
 

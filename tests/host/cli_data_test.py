@@ -62,7 +62,7 @@ class Data(unittest.TestCase):
 
     @staticmethod
     def lines(header, rows):
-        return "".join(",".join(row) + "\n" for row in (header, *rows)).encode()
+        return "".join(",".join(map(str, row)) + "\n" for row in (header, *rows)).encode()
 
     @classmethod
     def file(cls, name, content):
@@ -158,13 +158,53 @@ class Data(unittest.TestCase):
             self.train(f"csv:{self.table}?label=state&ignore=sum&missing={missing}", model)
             done = run("predict", model, holes, "--json", expect=65 if missing == "refuse" else 0)
             if missing == "refuse":
-                self.assertIn("line 3, column 'b'", message(done))
+                answers = json.loads(done.stdout)["predictions"]
+                self.assertEqual(["classes" in a for a in answers], [True, False, False, True])
+                self.assertIn("holes.csv:3, column 'b'", answers[1]["error"]["message"])
                 self.assertIn("keeps no mean", message(run("predict", model, "--data", f"csv:{holes}?missing=mean", expect=65)))
             else:
                 self.assertTrue(any("'b' 1, 'colour' 1" in note for note in json.loads(done.stdout)["notes"]), done.stdout)
             done = json.loads(run("predict", model, "--data", f"csv:{holes}?missing=drop", "--json").stdout)
             self.assertEqual([p["sample"] for p in done["predictions"]], ["line 2", "line 5"])
             self.assertTrue(any("lines 3, 4" in note for note in done["notes"]), done["notes"])
+
+    def test_bad_rows_keep_their_place(self):
+        spec = f"csv:{self.table}?label=state&ignore=sum"
+        model = self.tmp / "bad-rows"
+        self.train(spec, model)
+        rows = self.lines(("a", "b", "c", "colour"), [(1, 2, 3, "red"), (1, 2, 3, "green"), (1, "x", 3, "red"), ("", 2, 3, "red"), (1, 1e39, 3, "red"),
+                                                      (3, 2, 1, "blue")])
+        table = self.file("bad-rows.csv", rows)
+        for arguments, name in ((["predict", model, table], f"{table}:{{}}"), (["predict", model, "--data", f"csv:{table}"], "line {}")):
+            answers = json.loads(run(*arguments, "--json", expect=65).stdout)["predictions"]
+            self.assertEqual([a["sample"] for a in answers], [name.format(i) for i in range(2, 8)])
+            self.assertEqual(["classes" in a for a in answers], [True, False, False, False, False, True])
+            for answer, why in zip(answers[1:5], ("does not know 'green'", "'x' is not a number", "it is empty", "32-bit float")):
+                self.assertIn(why, answer["error"]["message"])
+        # What judges a model takes the table as a whole.
+        judged = self.file("judged.csv", self.lines(("a", "b", "c", "colour", "state"), [(1, 2, 3, "red", "ok"), (1, 2, 3, "green", "ok")]))
+        self.assertIn("does not know 'green'", run("eval", model, "--data", f"csv:{judged}?label=state", expect=65).stderr)
+
+    def test_tables_without_names(self):
+        rows = "".join(f"{i % 7},{'u' if i % 2 else 'v'},{'p' if i % 3 else 'q'}\n" for i in range(40))
+        self.train(f"csv:{self.file('bare.csv', rows.encode())}?label=3&header=no", self.tmp / "bare")
+        lines = run("predict", self.tmp / "bare", self.file("bare-new.csv", b"1,u\n2,v\n")).stdout.splitlines()
+        self.assertEqual(len(lines), 2)
+
+    def test_labels_that_may_be_meant_otherwise(self):
+        codes = self.file("codes.csv", b"a,l\n1,01\n2,02\n3,01\n4,10\n")
+        self.assertIn("labels such as 01 are numbers: the class is called 1", run("data", f"csv:{codes}?label=l").stderr)
+        values = self.file("values.csv", self.lines(("x", "y"), [(i / 10, i) for i in range(100)]))
+        self.assertIn("if they are values, not classes, use target=y", run("data", f"csv:{values}?label=y").stderr)
+        self.assertNotIn("use target=", run("data", f"csv:{self.table}?label=state").stderr)
+
+    def test_a_path_without_its_kind(self):
+        for path, kind in ((self.table, "csv"), (self.photos, "folder"), (self.tmp / "x.pack", "pack"), (self.tmp / "none", "idx")):
+            self.assertIn(f"for example {kind}:{path}", run("data", path, expect=64).stderr)
+
+    def test_pictures_for_a_model_of_none(self):
+        refused = self.train(f"folder:{self.photos}", self.tmp / "one-pixel", model="fc_autoencoder", expect=64)
+        self.assertIn("was not made for pictures", refused.stderr)
 
     def test_columns_of_data(self):
         done = run("data", f"csv:{self.table}?label=state")

@@ -79,7 +79,7 @@ class Photos(unittest.TestCase):
 
     def test_train_eval_predict(self):
         self.assertIn("validation: 12 samples of the data's own val split", self.trained.stderr)
-        self.assertIn("pictures become samples of 12x12x1", self.trained.stderr)  # mlp was made for gray
+        self.assertIn("pictures become gray samples of 12x12", self.trained.stderr)  # mlp was made for gray
         result = json.loads(run("eval", self.model, "--data", f"folder:{self.photos}", "--json").stdout)
         self.assertEqual((result["split"], result["samples"]), ("test", 16))
         self.assertGreater(result["accuracy"], 0.9)

@@ -1,5 +1,6 @@
 // Packs: what is read from one is what it was made of, in order and bits; it is
 // mapped, not read; and whatever is wrong with one is said.
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <cstring>
@@ -82,6 +83,35 @@ TEST(Pack, ASelectionIsADataSetOfItsOwn) {
   EXPECT_EQ(data.class_names, (std::vector<std::string>{"4", "2"}));
   EXPECT_EQ(data.ids[0], 0u);
   EXPECT_EQ(data.ids.back(), data.size() - 1);
+}
+
+// Samples of a pack are mapped, and yet are written.
+TEST(Pack, OfAPackHasItsSamples) {
+  const TempFolder folder;
+  std::string table = "a,b,y\n";
+  for (int i = 0; i < 9; ++i) {
+    table += fmt::format("{},{},{}\n", i, i * i, 0.5 * i);
+  }
+  folder.Write("a.csv", table);
+  for (const std::string& source :
+       {WriteIdx(folder), "csv:" + folder.File("a.csv") + "?target=y"}) {
+    const std::string first = folder.File("first.pack");
+    const std::string second = folder.File("second.pack");
+    Pack(source, first);
+    Pack("pack:" + first + "?limit=7", second);
+    ExpectSame(LoadDataset("pack:" + first + "?limit=7"),
+               LoadDataset("pack:" + second));
+    ExpectFailure(ErrorKind::kCannotCreate, {"the data are read from it"},
+                  [&] { Pack("pack:" + first + "?limit=2", first); });
+  }
+}
+
+TEST(Pack, DoesNotMixAnomaliesWithTheRest) {
+  const TempFolder folder;
+  folder.Write("a.csv", "a,s\n1,ok\n2,ok\n3,bad\n");
+  const std::string csv = "csv:" + folder.File("a.csv") + "?label=s&normal=ok";
+  ExpectFailure(ErrorKind::kUsage, {"which samples are anomalies"},
+                [&] { Pack(csv, folder.File("a.pack")); });
 }
 
 TEST(Pack, HoldsTablesWithTheirColumns) {

@@ -42,7 +42,7 @@ TEST(Preprocessing, IsReadAsItWasWritten) {
 TEST(Preprocessing, WhatAVersionLacksIsRefused) {
   const std::string head =
       "\"h\":4,\"w\":5,\"c\":3,\"element_type\":\"u8\",\"scale\":1,";
-  for (const std::string body :
+  for (const std::string& body :
        {"{\"version\":1," + head + "\"kind\":\"unit\"}",
         "{\"version\":1," + head + "\"kind\":\"none\",\"channels\":\"rgb\"}",
         "{\"version\":2," + head + "\"kind\":\"none\",\"channels\":\"rgb\"}",

@@ -138,6 +138,49 @@ TEST(Diagnosis, BothLowIsAWeakModel) {
   EXPECT_EQ(curve.First(), Cause::kCapacity);
 }
 
+// Four epochs, or a validation that gets better, say nothing of the model.
+TEST(Diagnosis, FewEpochsDoNotMakeAWeakModel) {
+  const auto low = [](uint32_t epochs, double val_end) {
+    return Curve(epochs, [=](CurvePoint* p) {
+      p->rate = 0.05 / p->epoch;
+      Fill(p, Falling(p->epoch, 1.6, 0.95, 2.5),
+           Falling(p->epoch, 1.6, 0.97, 2.5) -
+               (p->epoch == epochs ? val_end : 0));
+    });
+  };
+  EXPECT_EQ(low(8, 0).First(), Cause::kCapacity);
+  EXPECT_EQ(low(8, 0.05).First(), Cause::kCount);
+  EXPECT_NE(low(4, 0).First(), Cause::kCapacity);
+}
+
+// Without classes nothing is known of labels: targets of 300 and steps of 0.001.
+TEST(Diagnosis, ValuesThatFallEvenlyWantAHigherRate) {
+  const auto values = [](double fall) {
+    Curve curve(20, [=](CurvePoint* p) {
+      p->train_loss = 3e4 * (1 - fall * p->epoch);
+      p->val_loss = p->train_loss;
+    });
+    curve.facts.chance = curve.facts.expected_loss = 0;
+    curve.facts.first_loss = curve.facts.peak_loss = 3e4;
+    return curve;
+  };
+  EXPECT_EQ(values(1e-3).First(), Cause::kRateLow);
+  EXPECT_NEAR(values(1e-3).All()[0].to, 0.02, 1e-12);
+  EXPECT_EQ(values(0).First(), Cause::kLabels);
+}
+
+TEST(Diagnosis, FewValidationSamplesMustRiseFurther) {
+  Curve curve(7, [](CurvePoint* p) {
+    Fill(p, Falling(p->epoch, 2.2, 0.1, 0.8),
+         p->epoch <= 3 ? 1.0 : 1.0 + 0.04 * (p->epoch - 3));
+  });
+  EXPECT_EQ(curve.First(), Cause::kOverfitting);
+  curve.facts.val_samples = 36;
+  EXPECT_EQ(curve.First(), Cause::kCount);
+  curve.facts.val_samples = 1000;
+  EXPECT_EQ(curve.First(), Cause::kOverfitting);
+}
+
 TEST(Diagnosis, AnEvenSlopeIsSlow) {
   const Curve curve(10, [](CurvePoint* p) {
     const double loss = 2.3 - 0.06 * p->epoch;

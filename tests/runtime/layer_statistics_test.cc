@@ -187,5 +187,29 @@ TEST(LayerStatistics, TheNormOfGradientsChangesNoBit) {
   }
 }
 
+// Clipping says little if its own bound is all that one sees.
+TEST(LayerStatistics, TheNormOfGradientsIsThatBeforeClipping) {
+  double norm[2] = {};
+  for (const bool clips : {false, true}) {
+    PlanOptions options;
+    options.batch = 8;
+    options.gradients = GradientMode::kWhole;
+    if (clips) options.hooks = {ClipNormParams{1e-3f}};
+    Plan plan;
+    ASSERT_TRUE(MakePlan(Mlp(), options, &plan).ok());
+    Probed source(Mlp());
+    std::vector<Line> arena(plan.arena_bytes / 64 + 1);
+    Trainer trainer;
+    ASSERT_TRUE(trainer.Create(plan, arena.data(), plan.arena_bytes).ok());
+    trainer.Initialize(5);
+    LayerProbe::MeasureGradients(trainer, true);
+    ASSERT_TRUE(trainer.Step(source.batch, 0.1f).status.ok());
+    EXPECT_EQ(trainer.clipped(), clips);
+    norm[clips] = LayerProbe::GradientNorm(trainer);
+  }
+  EXPECT_GT(norm[0], 0.01);
+  EXPECT_NEAR(norm[1], norm[0], 1e-4 * norm[0]);
+}
+
 }  // namespace
 }  // namespace temper::recipe

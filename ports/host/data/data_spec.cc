@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <set>
+#include <utility>
 
 #include "ports/host/base/failure.h"
 #include "ports/host/data/data_kind.h"
@@ -137,6 +139,28 @@ void CheckContradictions(const DataSpec& spec, const DataKind& kind) {
   }
 }
 
+// The kind of what lies at `path`, by what it is called: for a hint.
+std::string_view LikelyKind(const std::string& path) {
+  namespace fs = std::filesystem;
+  const std::string bare = path.substr(0, path.rfind('?'));
+  std::error_code ignored;
+  if (!fs::is_directory(bare, ignored)) {
+    for (const auto& [ending, kind] :
+         {std::pair{".pack", "pack"}, std::pair{".npy", "npy"}}) {
+      if (bare.ends_with(ending)) return kind;
+    }
+    return fs::is_regular_file(bare, ignored) ? "csv" : "idx";
+  }
+  for (const auto& entry : fs::directory_iterator(bare, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.find("-ubyte") != name.npos) return "idx";
+    if (name.ends_with("_batch.bin") || name.starts_with("data_batch")) {
+      return "cifar";
+    }
+  }
+  return "folder";
+}
+
 }  // namespace
 
 std::span<const DataOption> CommonDataOptions() { return kCommonOptions; }
@@ -155,8 +179,8 @@ DataSpec ParseDataSpec(std::string_view text) {
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos) {
     BadOption(Printable(text), "the kind of data is missing",
-              fmt::format("Write KIND:PATH, for example {}:{}.", known_kinds[0],
-                          Printable(text)));
+              fmt::format("Write KIND:PATH, for example {}:{}.",
+                          LikelyKind(std::string(text)), Printable(text)));
   }
   DataSpec spec;
   spec.text = text;

@@ -64,6 +64,9 @@ struct DataSpec {
   // For a verb that judges a model, not for training (SpecWithSplit): what is
   // left out there is read, too.
   bool judged = false;
+  // For predictions: of a table, rows that cannot be read are left out one by one
+  // (Dataset::bad_rows).
+  bool by_row = false;
   std::map<std::string, std::string> kind_options;
 };
 

@@ -467,6 +467,7 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
                  : DataReader::Wanted(PartOf(out.train, only_test)));
   notes.insert(notes.end(), missing.notes.begin(), missing.notes.end());
   (only_val ? *out.val : out.train).left_out_files = missing.files;
+  (only_val ? *out.val : out.train).bad_rows = missing.rows;
   for (Dataset* const part :
        {only_val ? nullptr : &out.train, held_out ? &*out.val : nullptr}) {
     if (part == nullptr) continue;
@@ -476,8 +477,9 @@ TrainingData LoadFrom(DataReader& reader, const DataSpec& spec,
   if (!missing.samples.empty()) {
     if (!only_val) Remove(out.train, missing.samples);
     if (held_out) Remove(*out.val, missing.samples);
-    if (!only_val) CheckRest(out.train, spec.judged);
-    if (held_out) CheckRest(*out.val, spec.judged);
+    // Rows that are bad, all of them, too, are said one by one.
+    if (!only_val && !spec.by_row) CheckRest(out.train, spec.judged);
+    if (held_out && !spec.by_row) CheckRest(*out.val, spec.judged);
   }
   const auto check_values = [&](Dataset& data) {
     FitChannels(defaults.channels, &data);
@@ -564,6 +566,11 @@ DataSpec SpecWithSplit(const std::string& text, SplitUse use,
     spec.split = "val";
   } else if (spec.HoldsOutVal() && use == SplitUse::kEvaluate) {
     spec.split = "val";
+  }
+  // Where there is one split alone, nothing is chosen.
+  if (use == SplitUse::kPredict && spec.split == "train" &&
+      !spec.HoldsOutVal()) {
+    return spec;
   }
   const char* const done = use == SplitUse::kEvaluate  ? "evaluated"
                            : use == SplitUse::kPredict ? "predicted"

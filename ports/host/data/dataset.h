@@ -74,6 +74,12 @@ class SampleNames {
   std::vector<uint64_t> ends_;
 };
 
+// A row of a table that could not be read.
+struct BadRow {
+  uint64_t line;
+  std::string column, why, remedy;
+};
+
 struct Dataset {
   std::string source;  // the spec
   std::string split;   // train, test or val
@@ -119,6 +125,7 @@ struct Dataset {
   uint64_t left_out = 0;  // samples that could not be read; the notes name them
   // One line for each of them, for the log of a run.
   std::vector<std::string> left_out_files;
+  std::vector<BadRow> bad_rows;  // with DataSpec::by_row, by line
 
   size_t size() const { return ids.size(); }
   size_t SampleBytes() const {
@@ -266,6 +273,7 @@ class DataReader {
     std::vector<uint32_t> samples;  // ascending
     std::vector<std::string> notes;
     std::vector<std::string> files;  // each of them, and why
+    std::vector<BadRow> rows;        // of a table
   };
 
   virtual ~DataReader() = default;

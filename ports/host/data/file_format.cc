@@ -185,6 +185,14 @@ void RefuseFormat(ByteSource& source, std::string_view wanted) {
     remedy = "Unpack it once (gzip -d), then it can be read.";
   } else if (format.kind == FormatKind::kGzip) {
     why = "this is gzip data in a file without the ending .gz";
+  } else if (format.kind == FormatKind::kPicture &&
+             wanted.starts_with("a picture")) {
+    // "a picture (JPEG, PNG)": it is one, but of another kind.
+    const size_t begin = wanted.find('('), end = wanted.find(')');
+    why = end == wanted.npos
+              ? fmt::format("this is {}, which is not read", format.name)
+              : fmt::format("this is {}; {} are read", format.name,
+                            wanted.substr(begin + 1, end - begin - 1));
   } else if (!format.name.empty()) {
     why = fmt::format("this is {}, not {}", format.name, wanted);
   } else {

@@ -61,6 +61,13 @@ class PackWriter {
            "Pack larger ones, size=HxW, and train from "
            "pack:FILE?size=HxW of the model's size.");
     }
+    if (std::find(index.anomalies.begin(), index.anomalies.end(), true) !=
+        index.anomalies.end()) {
+      Fail(ErrorKind::kUsage, "cannot pack the data", spec_.text,
+           "a pack does not know which samples are anomalies, and training "
+           "would take all of them for normal",
+           "Train and judge from the table itself, with normal=.");
+    }
     const bool labelled = index.targets.kind == TargetKind::kClasses;
     selection_ = labelled
                      ? host::Select(spec_, index.labels, index.class_names)
@@ -199,6 +206,12 @@ class PackWriter {
   PackResult result_;
 };
 
+bool IsSameFile(const std::string& a, const std::string& b) {
+  struct stat one, other;
+  return stat(a.c_str(), &one) == 0 && stat(b.c_str(), &other) == 0 &&
+         one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 }  // namespace
 
 void CheckPackPlace(const std::string& path, bool overwrite) {
@@ -225,6 +238,11 @@ void CheckPackPlace(const std::string& path, bool overwrite) {
 PackResult WritePack(const DataSpec& spec, const std::string& path,
                      const ModelInput& model, bool overwrite) {
   CheckPackPlace(path, overwrite);
+  for (const std::string& source : spec.paths) {
+    if (!IsSameFile(source, path)) continue;
+    Fail(ErrorKind::kCannotCreate, "cannot write the pack", Printable(path),
+         "the data are read from it", "Name another file.");
+  }
   // val= is asked of the pack later: the mean of all rows would tell training
   // what is held out.
   const auto missing = spec.kind_options.find("missing");

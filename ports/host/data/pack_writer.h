@@ -29,9 +29,9 @@ struct PackResult {
 // unless `overwrite`, and always what is no file, such as a device or a folder.
 void CheckPackPlace(const std::string& path, bool overwrite);
 
-// Throws Failure; kUsage for val= and for missing=mean without a model's columns,
-// kCannotCreate as CheckPackPlace without `overwrite`, and what AtomicFile and
-// readers say.
+// Throws Failure; kUsage for val=, for missing=mean without a model's columns and
+// for data with anomalies; kCannotCreate as CheckPackPlace without `overwrite`,
+// and where the data come from that file; and what AtomicFile and readers say.
 PackResult WritePack(const DataSpec& spec, const std::string& path,
                      const ModelInput& model = {}, bool overwrite = false);
 

@@ -104,6 +104,15 @@ uint64_t ParseBytes(std::string_view text) {
     overflow |= __builtin_add_overflow(
         value, static_cast<uint64_t>(text[i] - '0'), &value);
   }
+  // A fraction, as sizes are printed: of a unit, rounded up to a byte.
+  std::string_view fraction;
+  if (i > 0 && i < text.size() && text[i] == '.') {
+    const size_t begin = ++i;
+    while (i < text.size() && text[i] >= '0' && text[i] <= '9') ++i;
+    fraction = text.substr(begin, i - begin);
+    constexpr size_t kMostDigits = 9;
+    if (fraction.empty() || fraction.size() > kMostDigits) i = 0;
+  }
   struct Unit {
     std::string_view name;
     uint64_t bytes;
@@ -118,13 +127,23 @@ uint64_t ParseBytes(std::string_view text) {
                              {"GB", 1000000000}};
   for (const Unit& unit : kUnits) {
     if (i == 0 || text.substr(i) != unit.name) continue;
+    if (!fraction.empty() && unit.bytes == 1) break;
     overflow |= __builtin_mul_overflow(value, unit.bytes, &value);
+    uint64_t digits = 0, whole = 1;
+    for (const char c : fraction) {
+      digits = 10 * digits + static_cast<uint64_t>(c - '0');
+      whole *= 10;
+    }
+    // Below 2^30 units of 1e9 each.
+    overflow |= __builtin_add_overflow(
+        value, (digits * unit.bytes + whole - 1) / whole, &value);
     if (overflow || value == 0) break;
     return value;
   }
   Fail(ErrorKind::kUsage, "not a size", Printable(text),
-       "a size is a whole number above 0 with an optional unit",
-       "Write it like 16777216, 16384KiB, 16MiB or 1GiB");
+       "a size is a number above 0 and one of B, KiB, MiB, GiB, kB, MB, GB, or "
+       "a whole number of bytes",
+       "Write it like 16777216, 16384KiB, 1.5MiB or 1GiB");
 }
 
 }  // namespace temper::host

@@ -182,23 +182,36 @@ void Checkup::CheckData(CheckResult* to) {
   // What is there twice, across splits.
   std::vector<const Dataset*> sets = {&train, &*data_.val};
   if (test_) sets.push_back(&*test_);
-  uint64_t exact = 0, near = 0;
+  uint64_t exact = 0, near = 0, otherwise = 0;
   for (const Duplicate& d : FindDuplicates(sets, true)) {
     if (d.first.set == d.copy.set && d.exact) continue;
     const bool across = d.first.set != d.copy.set;
+    // Labels of the test split (set 2) are not looked at.
+    const Dataset& a = *sets[d.first.set];
+    const Dataset& b = *sets[d.copy.set];
+    otherwise += classes_ && d.exact && d.copy.set < 2 &&
+                 a.ClassOf(d.first.index) != b.ClassOf(d.copy.index);
     if (held_out_ && d.first.set + d.copy.set == 1 && d.exact) continue;
     exact += d.exact;
     near += !d.exact && across;
   }
+  if (otherwise > 0) {
+    notes_.push_back(fmt::format(
+        "{} {} twice with two labels: `temper data check` lists them", otherwise,
+        otherwise == 1 ? "sample is there" : "samples are there"));
+  }
   const double other = static_cast<double>((held_out_ ? 0 : data_.val->size()) +
                                            (test_ ? test_->size() : 0));
-  if (other > 0 && static_cast<double>(exact) > 0.01 * other) {
+  // One or two decide over no score.
+  constexpr uint64_t kFewest = 3;
+  if (exact >= kFewest && static_cast<double>(exact) > 0.01 * other) {
     fail(Cause::kLeak,
          fmt::format("{} samples of validation or test are in the training "
                      "data, too: they will be remembered, not recognised",
                      exact),
          "Remove them from the training data (`temper data check` lists them)");
-  } else if (static_cast<double>(near) >
+  } else if (near >= kFewest &&
+             static_cast<double>(near) >
              0.02 * (other +
                      static_cast<double>(held_out_ ? data_.val->size() : 0))) {
     fail(Cause::kNearDuplicates,

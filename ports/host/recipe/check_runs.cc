@@ -305,9 +305,12 @@ void Checkup::CheckRuns(CheckResult* to) {
                                        usual.init, ScoreText(before), o.init,
                                        ScoreText(score)));
   }
-  to->evidence.push_back(fmt::format("best: rate {}, schedule {}: {}",
-                                     Rate(best_rate_), schedule,
-                                     ScoreText(best)));
+  to->evidence.push_back(fmt::format(
+      "best: rate {}, schedule {}{}: {}{}", Rate(best_rate_), schedule,
+      best_init_.empty() ? "" : ", --init " + best_init_, ScoreText(best),
+      good > best ? ". What is better by less than chance explains is not "
+                    "taken for better"
+                  : ""));
 }
 
 void Checkup::CheckLonger(CheckResult* to) {

@@ -129,8 +129,14 @@ void Checkup::Run() {
     (this->*step)(&result);
     results_.push_back(result);
     if (told) told(results_.back());
-    // With broken data the later steps would only repeat it.
-    if (i == 0 && !result.ok && options_.only == 0) break;
+    // With broken data the later steps would only repeat it; copies of samples
+    // hide nothing.
+    const bool trains =
+        std::all_of(findings_.begin(), findings_.end(), [](const Finding& f) {
+          return f.cause == recipe::Cause::kLeak ||
+                 f.cause == recipe::Cause::kNearDuplicates;
+        });
+    if (i == 0 && !result.ok && options_.only == 0 && !trains) break;
   }
   std::stable_sort(
       findings_.begin(), findings_.end(),

@@ -52,14 +52,15 @@ void ReadSteps(const std::string& path, RunCurves* to) {
   f.gradient_norm = Median(std::move(norms));
 }
 
-// Of an event's line; none if it has no such key, or no share.
-std::optional<double> NumberIn(const std::string& line, const char* key) {
+// Of an event's line; none if it has no such key, or nothing above 0 to `most`.
+std::optional<double> NumberIn(const std::string& line, const char* key,
+                               double most) {
   constexpr size_t kMostTokens = 100;
   try {
     const Value event = ParseValue(line, kMostTokens);
     if (event.kind() != Value::Kind::kObject || !event.contains(key)) return {};
     const double value = event.at(key).AsDouble();
-    if (value > 0 && value <= 1) return value;
+    if (value > 0 && value <= most) return value;
   } catch (const std::exception&) {  // a damaged line
   }
   return {};
@@ -107,7 +108,11 @@ RunCurves ReadRunCurves(const std::string& run) {
   if (std::filesystem::exists(events)) {
     const std::vector<std::string> lines =
         Lines(ReadTextFile(events, kMostBytes));
-    if (!lines.empty()) chance = NumberIn(lines[0], "chance");
+    if (!lines.empty()) {
+      chance = NumberIn(lines[0], "chance", 1);
+      curves.facts.val_samples =
+          NumberIn(lines[0], "val_samples", 1e15).value_or(0);
+    }
     curves.facts.diverged =
         std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
           return line.find("\"event\":\"diverged\"") != std::string::npos;
@@ -204,6 +209,14 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
       if (facts.diverged) a.changes = {{"--lr", rate(o.lr / 10)}};
       break;
     case Cause::kRateLow: {
+      if (d.from == 0) {
+        a.evidence = fmt::format(
+            "the training loss falls evenly, but by {:.2g} % in all: the rate "
+            "is too small for targets as large as these",
+            100 * d.to);
+        a.changes = {{"--lr", rate(o.lr * 10)}};
+        break;
+      }
       // To steps of the usual size.
       const double factor =
           std::clamp(recipe::kUsualUpdate / facts.update_ratio, 3.0, 1000.0);
@@ -247,12 +260,18 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
                              "to the samples, or "
                              "the validation data were prepared otherwise",
                              Percent(d.from), Percent(d.to))
-                       : fmt::format(
+                   : d.to > 0
+                       ? fmt::format(
                              "flat from the start with a right first loss and "
                              "steps of a usual "
                              "size; accuracy {} is chance ({})",
-                             Percent(std::max(0.0, d.from)), Percent(d.to));
-      a.action = "Look at the labels: `temper check` tells more";
+                             Percent(std::max(0.0, d.from)), Percent(d.to))
+                       : std::string(
+                             "flat from the start with steps of a usual size: "
+                             "the targets do not follow from the samples");
+      a.action = d.to > 0 || d.epoch == 0
+                     ? "Look at the labels: `temper check` tells more"
+                     : "Look at the targets: `temper check` tells more";
       break;
     case Cause::kCapacity:
       a.evidence = fmt::format(

@@ -268,7 +268,9 @@ std::string WhyNoTrial(const SearchPlan& plan, const TrialResult& r) {
   for (const auto& [name, value] : r.values) {
     const auto axis =
         std::find_if(plan.axes.begin(), plan.axes.end(),
-                     [&](const Axis& known) { return known.name == name; });
+                     [&wanted = name](const Axis& known) {
+                       return known.name == wanted;
+                     });
     if (axis == plan.axes.end()) {
       return fmt::format("{} is no axis of the search", Printable(name));
     }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <optional>
 
 #include "ports/host/base/failure.h"
@@ -101,6 +102,12 @@ std::string SettleClassWeights(const std::string& option,
                                const std::vector<std::string>& classes) {
   if (option.empty() || option == kBalanced || ReadList(option)) return option;
   constexpr uint64_t kMostBytes = uint64_t{16} << 20;
+  // A list with names, as files have it.
+  if (option.find('=') != option.npos && !std::filesystem::exists(option)) {
+    Fail(ErrorKind::kUsage, kOption, Printable(option), "it is no file",
+         "Give balanced, a weight for each class in their order (1,2.5,1), or "
+         "a file with a class and its weight a line");
+  }
   return ParseClassWeights(ReadTextFile(option, kMostBytes), option, classes);
 }
 

@@ -17,13 +17,13 @@ double Median(std::array<double, kFirstSteps> values, size_t count) {
 }
 
 // What it says; {0} the epoch, {1} and {2} the numbers, {3} the epoch that is
-// kept, {4} a remedy against overfitting.
+// kept, {4} a remedy against overfitting, {5} and {6} the numbers in percent.
 const char* TextOf(const recipe::Diagnosis& of) {
   using recipe::Cause;
   switch (of.cause) {
     case Cause::kOverfitting:
       if (of.epoch == 0) {
-        return "training {1:.2f}, validation {2:.2f}, which no longer gets "
+        return "training {5:.0f} %, validation {6:.0f} %, which no longer gets "
                "better: the model has begun to memorise. {4}";
       }
       return "the validation loss has risen since epoch {0} ({1:.3g} to "
@@ -49,6 +49,10 @@ const char* TextOf(const recipe::Diagnosis& of) {
         return "steps of {1:.1g} of the weights, a thousandth is usual: the "
                "rate is too small";
       }
+      if (of.from == 0) {
+        return "the training loss falls evenly, but by {6:.2g} % in all: the "
+               "rate is too small for targets as large as these";
+      }
       return "flat from the start, steps of {1:.1g} of the weights: the rate "
              "is too small";
     case Cause::kInitLarge:
@@ -65,14 +69,18 @@ const char* TextOf(const recipe::Diagnosis& of) {
              "too small";
     case Cause::kLabels:
       if (of.epoch == 0) {
-        return "training {1:.2f}, but validation never above {2:.2f}, which is "
-               "chance: do the labels belong to the samples?";
+        return "training {5:.0f} %, but validation never above {6:.0f} %, "
+               "which is chance: do the labels belong to the samples?";
+      }
+      if (of.to <= 0) {
+        return "flat from the start with steps of a usual size: do the targets "
+               "belong to the samples?";
       }
       return "no better than chance with a right first loss and steps of a "
              "usual size: do the labels belong to the samples?";
     case Cause::kCapacity:
-      return "training {1:.2f}, validation {2:.2f}: both low, the model is too "
-             "weak";
+      return "training {5:.0f} %, validation {6:.0f} %: both low, the model is "
+             "too weak";
     default:
       return "";
   }
@@ -93,7 +101,7 @@ std::optional<std::pair<std::string, std::string>> OverfittingRemedy(
 }
 
 CurveWatch::CurveWatch(const JobOptions& options, double expected_loss,
-                       double chance) {
+                       double chance, uint64_t val_samples) {
   const uint32_t epochs = options.epochs;
   const auto remedy = OverfittingRemedy(options);
   remedy_ = remedy ? fmt::format("Try {} {}", remedy->first, remedy->second)
@@ -102,6 +110,7 @@ CurveWatch::CurveWatch(const JobOptions& options, double expected_loss,
   facts_.epochs = epochs;
   facts_.expected_loss = expected_loss;
   facts_.chance = chance;
+  facts_.val_samples = static_cast<double>(val_samples);
   points_.reserve(std::min<size_t>(epochs, kMostEpochs));
 }
 
@@ -136,7 +145,8 @@ std::string_view CurveWatch::Epoch(const MetricsRow& row, uint32_t best_epoch) {
     char body[300];
     const auto end = fmt::format_to_n(body, sizeof(body), fmt::runtime(format),
                                       found[i].epoch, found[i].from,
-                                      found[i].to, facts_.best_epoch, remedy_);
+                                      found[i].to, facts_.best_epoch, remedy_,
+                                      100 * found[i].from, 100 * found[i].to);
     const auto all = fmt::format_to_n(
         text_, sizeof(text_), "epoch {}: {}", row.epoch,
         std::string_view(body, std::min(sizeof(body), end.size)));

@@ -25,7 +25,8 @@ std::optional<std::pair<std::string, std::string>> OverfittingRemedy(
 
 class CurveWatch {
  public:
-  CurveWatch(const JobOptions& options, double expected_loss, double chance);
+  CurveWatch(const JobOptions& options, double expected_loss, double chance,
+             uint64_t val_samples);
 
   void Step(const StepsRow& row);
   // After an epoch: what has become certain, as one line; empty: nothing new.

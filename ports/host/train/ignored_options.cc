@@ -174,10 +174,12 @@ void NoteLargeTargets(Job& job) {
     }
   }
   if (!(most > kLarge)) return;
+  double scale = 10;
+  while (scale < most) scale *= 10;
   Note(job, fmt::format("targets reach {:.4g}, and the rate is the usual one "
                         "for targets near 1: it may diverge. Scale the targets "
-                        "(divide them by {:.1g}), or give a smaller --lr",
-                        most, most));
+                        "(divide them by {:.0f}), or give a smaller --lr",
+                        most, scale));
 }
 
 }  // namespace temper::host

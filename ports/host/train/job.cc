@@ -92,6 +92,15 @@ void ResolveClasses(Job& job, const std::vector<std::string>& model_classes) {
   SettleOneOutput(job);
 }
 
+void NotePictures(Job& job, const char* why) {
+  const Shape& s = job.data.train.Input();
+  job.notes.push_back(
+      s.c == 1 ? fmt::format("pictures become gray samples of {}x{}; {}", s.h,
+                             s.w, why)
+               : fmt::format("pictures become samples of {}x{}x{}; {}", s.h,
+                             s.w, s.c, why));
+}
+
 // From a builder or a graph file: classes and statistics come from the data.
 void NewModel(Job& job) {
   const JobOptions& o = job.options;
@@ -100,11 +109,15 @@ void NewModel(Job& job) {
     MatchClasses(*job.data.val, job.classes);
   }
   if (job.data.train.pictures) {
-    const Shape& s = job.data.train.Input();
-    job.notes.push_back(
-        fmt::format("pictures become samples of {}x{}x{}; size=, channels= and "
-                    "fit= choose",
-                    s.h, s.w, s.c));
+    const Shape& input = job.data.train.Input();
+    if (input.h == 1 && input.w == 1) {
+      Fail(ErrorKind::kUsage, "--data", Printable(o.data),
+           fmt::format("{} was not made for pictures: one pixel of each would "
+                       "be left",
+                       Printable(o.model)),
+           "Give a size, such as size=28x28, in --data");
+    }
+    NotePictures(job, "size=, channels= and fit= choose");
   }
   const uint32_t classes = static_cast<uint32_t>(job.classes.size());
   if (EndsWith(o.model, ".json")) {
@@ -152,6 +165,10 @@ void OldModel(Job& job) {
   // What is learnt from pictures now is what prediction must do.
   if (job.data.train.pictures) {
     job.info.preprocessing.pictures = job.data.train.pictures;
+    // Colours go without a word otherwise.
+    if (job.data.train.Input().c == 1) {
+      NotePictures(job, "the model reads no others");
+    }
   }
   CheckNormalization(job);
   if (job.data.train.channels != Channels::kAsData) {

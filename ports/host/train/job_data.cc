@@ -130,9 +130,11 @@ void FindTwice(Job& job) {
                                 sets[d.first.set]->SampleName(d.first.index)));
   }
   train.notes.push_back(fmt::format(
-      "{} samples are there twice, {} of them in the validation data, too; "
+      "{} there twice, {} of them in the validation data, too; "
       "`temper data check` finds near copies",
-      found.size(), across));
+      found.size() == 1 ? "1 sample is"
+                        : fmt::format("{} samples are", found.size()),
+      across));
   for (size_t i = 0; i < lines.size() && i < kMostNamed; ++i) {
     train.notes.push_back(lines[i]);
   }

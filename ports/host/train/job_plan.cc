@@ -220,6 +220,20 @@ void FitArena(Job& job, bool resume) {
     return;
   }
   const uint32_t batch = resume ? 0 : BatchThatFits(job, bytes);
+  const std::string freeze =
+      o.freeze.empty() && job.source != nullptr ? ", or --freeze body" : "";
+  const auto smallest = [&] {
+    PlanOptions p = job.plan_options;
+    p.batch = p.threads = 1;
+    Plan plan;
+    if (!job.phases.empty() || !MakePlan(job.info.graph, p, &plan).ok()) {
+      return std::string("with batch 1 it does not fit, either");
+    }
+    MeasureSegments(&plan, "plan");
+    return TotalBytes(plan) <= bytes
+               ? std::string("--batch 1 --threads 1 fits")
+               : "batch 1 and 1 thread take " + WithMib(TotalBytes(plan));
+  };
   Fail(ErrorKind::kDoesNotFit, "the job does not fit the arena",
        fmt::format("--arena {}", Printable(o.arena)),
        fmt::format("the plan needs {} with {} thread{} and batch {}",
@@ -231,12 +245,8 @@ void FitArena(Job& job, bool resume) {
            fewer ? fmt::format(", --threads {}", fewer->front().options.threads)
                  : "",
            resume       ? ""
-           : batch == 0 ? (o.freeze.empty()
-                               ? ", or --freeze: with batch 1 it does not fit, "
-                                 "either"
-                               : "; with batch 1 it does not fit, "
-                                 "either")
-                        : fmt::format(", --batch {}, or --freeze", batch)));
+           : batch == 0 ? freeze + "; " + smallest()
+                        : fmt::format(", --batch {}{}", batch, freeze)));
 }
 
 // --backend, where it changes nothing or costs exactness.

@@ -99,9 +99,12 @@ void RunRecorder::OpenLogs(const Counters* resumed, const Trainer& first) {
       .Field("threads", job_.plan.options.threads)
       .Field("backend", job_.options.backend)
       .Field("arena_bytes", job_.plan.arena_bytes);
-  // What `diagnose` compares accuracies with.
+  // What `diagnose` compares accuracies with, and how far it trusts them.
   if (const double chance = ChanceOf(job_); chance > 0) {
     line.Field("chance", chance);
+  }
+  if (job_.data.val) {
+    line.Field("val_samples", uint64_t{job_.data.val->size()});
   }
   line.Write();
 }

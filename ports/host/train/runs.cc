@@ -104,6 +104,7 @@ void Collect(const fs::path& folder, int levels, Found* to) {
 }  // namespace
 
 std::string WeightsFile(const std::string& path) {
+  if (IsFolder(path) && !IsRunFolder(path)) FailNoRun(path);
   if (!IsRunFolder(path)) return path;
   std::string run = path;
   while (run.size() > 1 && run.back() == '/') run.pop_back();
@@ -158,6 +159,16 @@ RunSummary SummaryOf(const std::string& run) {
             : LastEvent(run) == "diverged" ? "diverged"
                                            : "stopped";
   return s;
+}
+
+std::string DivergedNote(const std::string& path) {
+  if (!IsRunFolder(path) || IsLocked(path) || LastEvent(path) != "diverged") {
+    return "";
+  }
+  return fmt::format(
+      "{} has diverged: these are the weights of before that, `temper diagnose "
+      "{}` says more",
+      Printable(path), Printable(path));
 }
 
 RunList ListRuns(const std::string& folder) {

@@ -16,6 +16,9 @@ namespace temper::host {
 // either.
 std::string WeightsFile(const std::string& model_or_run);
 
+// Of a run folder whose training has diverged: what its weights are then; else "".
+std::string DivergedNote(const std::string& model_or_run);
+
 // What the plan.json of a run says it needs; nothing if there is none.
 std::optional<uint64_t> PlannedArena(const std::string& run);
 

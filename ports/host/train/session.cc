@@ -106,7 +106,8 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
   }
   MakeStage(phase_);
   curves_ = std::make_unique<CurveWatch>(job_.options, ExpectedLoss(),
-                                         ChanceOf(job_));
+                                         ChanceOf(job_),
+                                         job_.data.val ? job_.data.val->size() : 0);
   layers_ = std::make_unique<LayerWatch>(stages_[0].trainer);
   const JobOptions& o = job_.options;
   best_epoch_.patience = o.early_stop;

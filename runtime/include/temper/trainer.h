@@ -342,6 +342,7 @@ class Trainer {
   bool block_bad_ = false;           // a block's update went non-finite
   bool scaled_ = false;              // the optimizer has seen the gradients
   bool clipped_ = false;             // a hook has made gradients smaller
+  double hook_scale_ = 1;            // by which hooks have scaled them
   uint32_t gathered_ = 0;            // batches since Accumulate's first
   uint32_t first_rows_ = 0;          // rows of the first of them
   uint64_t gathered_rows_ = 0;       // and of all

@@ -98,7 +98,8 @@ constexpr DataOption kOptions[] = {
 
 std::unique_ptr<DataReader> OpenFiles(const DataSpec& spec,
                                       const ModelInput& model) {
-  const CsvOptions options = ReadOptions<CsvOptions>(spec, kOptions);
+  CsvOptions options = ReadOptions<CsvOptions>(spec, kOptions);
+  options.by_row = spec.by_row;
   if (!options.label.empty() && !options.target.empty()) {
     BadOption("target", "it contradicts label", "Use one of the two.");
   }

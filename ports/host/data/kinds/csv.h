@@ -55,6 +55,7 @@ struct CsvOptions {
   std::optional<char> decimal = {};    // '.', likewise (csv_guess.h)
   // Nothing: kMean for a model whose columns keep means, else kRefuse.
   std::optional<Missing> missing = {};
+  bool by_row = false;  // with a model's columns: DataSpec::by_row
 };
 
 // `open` opens the file from its beginning; it is called up to three times.

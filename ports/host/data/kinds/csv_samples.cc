@@ -20,12 +20,20 @@ DataReader::Missing CsvTable::ReadSamples(const Wanted& wanted) {
                   [](const Placement& place) { return place.held_out; });
   size_t next = 0;
   uint64_t rows = 0, kept = 0;
+  Missing missing;
   ForEachRow([&](uint64_t row, const CsvReader& record) {
     rows = row + 1;
     if (row < dropped_.size() && dropped_[static_cast<size_t>(row)]) return;
     const uint64_t sample = kept++;
     if (next == wanted.size() || wanted[next].sample != sample) return;
     const Placement& place = wanted[next++];
+    if (options_.by_row && given_) {
+      if (std::optional<BadRow> bad = WhyNot(record)) {
+        missing.samples.push_back(place.sample);
+        missing.rows.push_back(*std::move(bad));
+        return;
+      }
+    }
     Encode(record, place, none_to_train, &sums, &counts);
   });
   if (rows != rows_ || next != wanted.size()) {
@@ -37,7 +45,6 @@ DataReader::Missing CsvTable::ReadSamples(const Wanted& wanted) {
       fields_[sources_[c]].holes = fills_[c];
     }
   }
-  Missing missing;
   if (filled_rows_ > 0) missing.notes.push_back(FillNote());
   return missing;
 }
@@ -55,9 +62,10 @@ std::string CsvTable::FillNote() const {
                          Printable(columns_[c].name), fills_[c]);
   }
   return fmt::format(
-      "{} of the values are missing, in {} rows; means of the training rows "
+      "{} missing, in {} row{}; means of the training rows "
       "stand there: {}{}",
-      all, filled_rows_, where, columns > kMost ? ", ..." : "");
+      all == 1 ? "1 of the values is" : fmt::format("{} of the values are", all),
+      filled_rows_, filled_rows_ == 1 ? "" : "s", where, columns > kMost ? ", ..." : "");
 }
 
 void CsvTable::Encode(const CsvReader& record, const Placement& place,
@@ -102,6 +110,48 @@ void CsvTable::Encode(const CsvReader& record, const Placement& place,
   for (size_t k = 0; k < targets_.size(); ++k) {
     place.values[k] = static_cast<float>(CellOf(record[targets_[k]]).value);
   }
+}
+
+// What Decide and Encode would refuse the table for.
+std::optional<BadRow> CsvTable::WhyNot(const CsvReader& record) const {
+  const bool mean = missing_ == CsvOptions::Missing::kMean;
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    const TableColumn& column = columns_[c];
+    const TableField& field = fields_[sources_[c]];
+    const std::string_view text = record[sources_[c]];
+    BadRow bad = {record.line(), column.name, "", ""};
+    const Cell cell = CellOf(text);
+    const bool gap = field.texts ? IsGap(field, text)
+                                 : cell.kind == Cell::Kind::kMissing;
+    if (gap) {
+      if (mean && (field.texts ? keeps_means_ : column.fill.has_value())) {
+        continue;
+      }
+      bad.why = text.empty() ? "it is empty"
+                             : fmt::format("'{}' is no value", Printable(text));
+      bad.why += ", and the model keeps no mean";
+      bad.remedy = "Train with missing=mean, to have means in such places.";
+      return bad;
+    }
+    if (field.texts) {
+      if (std::find(column.values.begin(), column.values.end(), text) !=
+          column.values.end()) {
+        continue;
+      }
+      const std::vector<std::string_view> known(column.values.begin(),
+                                                column.values.end());
+      bad.why = fmt::format("the model does not know '{}'", Printable(text));
+      bad.remedy = Suggest(text, known);
+      return bad;
+    }
+    if (cell.kind == Cell::Kind::kNumber) continue;
+    bad.why = cell.kind == Cell::Kind::kText
+                  ? fmt::format("'{}' is not a number", Printable(text))
+                  : fmt::format("{} is larger than a 32-bit float can hold",
+                                Printable(text));
+    return bad;
+  }
+  return {};
 }
 
 void CsvTable::UnknownText(const CsvReader& record, const TableColumn& column,

@@ -36,6 +36,7 @@ DataReader::Index CsvTable::ReadIndex() {
     for (int32_t& label : labels_) label = place[static_cast<size_t>(label)];
     index.labels = std::move(labels_);
     index.class_names = classes_.names();
+    NoteLabels(&index);
   } else {
     index.targets = {targets_.empty() ? TargetKind::kNone : TargetKind::kValues,
                      static_cast<uint32_t>(targets_.size())};
@@ -72,6 +73,21 @@ void CsvTable::ReadHeader() {
   file_ = source->name();
   CsvReader reader(*source, *options_.delimiter);
   if (!reader.Next()) Refuse("it is empty", "");
+  // A model whose columns are numbers was trained on a table without names.
+  const auto is_number = [](const TableColumn& column) {
+    return Texts::Whole(column.name).has_value();
+  };
+  if (given_ && options_.header == CsvOptions::Header::kChecked &&
+      std::all_of(columns_.begin(), columns_.end(), is_number) &&
+      std::any_of(columns_.begin(), columns_.end(),
+                  [&](const TableColumn& column) {
+                    for (size_t i = 0; i < reader.size(); ++i) {
+                      if (reader[i] == column.name) return false;
+                    }
+                    return true;
+                  })) {
+    options_.header = CsvOptions::Header::kNo;
+  }
   const bool header = options_.header != CsvOptions::Header::kNo;
   for (size_t i = 0; i < reader.size(); ++i) {
     TableField field;
@@ -352,7 +368,29 @@ void CsvTable::LookAtLabel(const CsvReader& row, std::string_view text) {
                            name, limits::kClasses, limits::kNameBytes),
                "Check that it is the right column.");
   }
-  labels_.push_back(static_cast<int32_t>(classes_.Add(ClassName(text))));
+  const std::string called = ClassName(text);
+  if (called != text && text[0] == '0' && zeros_.empty()) zeros_ = text;
+  labels_.push_back(static_cast<int32_t>(classes_.Add(called)));
+}
+
+// Classes that their owner may call otherwise, or may not mean as classes.
+void CsvTable::NoteLabels(Index* index) const {
+  if (!zeros_.empty()) {
+    index->notes.push_back(fmt::format(
+        "labels such as {} are numbers: the class is called {}",
+        Printable(zeros_), ClassName(zeros_)));
+  }
+  constexpr size_t kFew = 20, kRows = 4;  // of a class
+  const std::vector<std::string>& names = index->class_names;
+  if (names.size() > kFew && index->labels.size() < kRows * names.size() &&
+      std::all_of(names.begin(), names.end(), [](const std::string& name) {
+        return Texts::Whole(name).has_value();
+      })) {
+    index->notes.push_back(fmt::format(
+        "the label has {} different numbers in {} rows; if they are values, "
+        "not classes, use target={}",
+        names.size(), index->labels.size(), Printable(fields_[label_].name)));
+  }
 }
 
 }  // namespace temper::host

@@ -107,6 +107,7 @@ class CsvTable final : public DataReader {
   void LookAtLabel(const CsvReader& row, std::string_view text);
   // normal=: samples without targets, and which of them are anomalies.
   void TakeNormal(Index* index) const;
+  void NoteLabels(Index* index) const;
 
   // ---- what the columns are (csv_columns.cc)
   [[noreturn]] void RefuseField(const TableField& field, uint64_t line,
@@ -134,6 +135,7 @@ class CsvTable final : public DataReader {
   void Encode(const CsvReader& record, const Placement& place,
               bool none_to_train, std::vector<double>* sums,
               std::vector<uint64_t>* counts);
+  std::optional<BadRow> WhyNot(const CsvReader& record) const;
   [[noreturn]] void UnknownText(const CsvReader& record,
                                 const TableColumn& column,
                                 std::string_view text) const;
@@ -144,7 +146,7 @@ class CsvTable final : public DataReader {
   std::string FillNote() const;
 
   const OpenSource open_;
-  const CsvOptions options_;
+  CsvOptions options_;  // its header is settled when it is read
   std::vector<TableColumn> columns_;
   const bool given_;  // columns_ are a model's
   CsvOptions::Missing missing_ = CsvOptions::Missing::kRefuse;
@@ -158,6 +160,7 @@ class CsvTable final : public DataReader {
   size_t label_ = kNone;
   std::vector<size_t> targets_;
   Texts classes_;
+  std::string zeros_;  // a label that begins with 0, and is called otherwise
   std::vector<int32_t> labels_;  // of all rows
   std::vector<bool> dropped_;    // of all rows; empty: none is
   uint64_t rows_ = 0, kept_ = 0;

@@ -188,7 +188,8 @@ class FolderReader final : public DataReader {
          !empty.empty() ? "its folders are empty"
          : loose > 0 ? fmt::format("{} files lie in it, but no folders", loose)
                      : "it is empty",
-         "Make a folder for each class: DIR/cat/1.jpg, DIR/dog/1.jpg, ...");
+         "Make a folder for each class: DIR/cat/1.jpg, DIR/dog/1.jpg, ...; "
+         "`temper predict MODEL DIR` takes pictures without classes");
   }
 
   Shape SampleShape(Index& index) const {

@@ -54,7 +54,13 @@ class PackKindReader final : public DataReader {
 
   Missing ReadSamples(const Wanted& wanted) override {
     const size_t floats = view_.targets.Floats();
+    const size_t bytes = static_cast<size_t>(view_.shape.Count()) *
+                         (view_.shape.type == ElementType::kU8 ? 1 : 4);
     for (const Placement& place : wanted) {
+      // Of a pack that is packed again.
+      if (place.to != nullptr) {
+        std::memcpy(place.to, view_.data + place.sample * bytes, bytes);
+      }
       if (place.values == nullptr) continue;
       std::memcpy(place.values, view_.values + place.sample * floats,
                   floats * sizeof(float));
