@@ -32,7 +32,7 @@ FileError Refuse(std::string_view why) {
 class Budget {
  public:
   explicit Budget(uint64_t file_bytes)
-      : left_(limits::kMemoryBase + limits::kMemoryFactor * file_bytes) {}
+      : left_(limits::MemoryFor(file_bytes)) {}
 
   bool Take(uint64_t bytes) {
     if (bytes > left_) return false;

@@ -238,11 +238,18 @@ FileError ModelWriter::Prepare(const ModelDescription& info,
   Append(&header_, "}");
   header_.resize((header_.size() + kAlignment - 1) / kAlignment * kAlignment,
                  ' ');
+  header_.shrink_to_fit();  // it stays for as long as the run
   const uint64_t length = header_.size() - kLengthBytes;
   for (size_t i = 0; i < kLengthBytes; ++i) {
     header_[i] = static_cast<char>(length >> (8 * i) & 0xff);
   }
   const uint64_t file_bytes = header_.size() + data_bytes;
+  if (error.ok() && length > limits::kHeaderBytes) {
+    error = Refuse(Text("its description takes ", length,
+                        " bytes, the limit is ", limits::kHeaderBytes,
+                        ": too many or too long names of columns, "
+                        "of their values or of classes"));
+  }
   if (error.ok()) {
     // The readers have the last word on names, counts, sizes and shapes.
     SafetensorsView view;

@@ -303,6 +303,9 @@ void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
 
 void AddRunOptions(Verb& verb, JobOptions* o, bool* quiet, const char* group) {
   verb.Add("--out", &o->out, "DIR", "The run folder, created")
+      .Check([](const std::string& text) {
+        return std::string(text.empty() ? "is empty" : "");
+      })
       .Default("a new one in runs/")
       .Group(group);
   verb.Add("--save-every", &o->save_seconds, "SECONDS",

@@ -82,8 +82,7 @@ Done RunOne(const Series& series, uint32_t i, RunFolder& of,
   const JobOptions options = OptionsOfRun(series, i);
   std::unique_ptr<RunFolder> folder;
   std::optional<Job> job;
-  std::error_code ignored;
-  if (std::filesystem::exists(options.out + "/" + kConfigFile, ignored)) {
+  if (HoldsRun(options.out)) {
     folder = std::make_unique<RunFolder>(options.out, FolderMode::kResume);
     const JobOptions own = ReadRunOptions(*folder);
     CheckRunOfSeries(series, i, own);
@@ -92,7 +91,11 @@ Done RunOne(const Series& series, uint32_t i, RunFolder& of,
   } else {
     job.emplace(PrepareJob(options));
   }
-  if (*pool == nullptr) *pool = MakeThreadPool(job->plan.options.threads);
+  // The machine may have other CPUs than when the first run began.
+  if (*pool == nullptr ||
+      (*pool)->runner().threads != job->plan.options.threads) {
+    *pool = MakeThreadPool(job->plan.options.threads);
+  }
   Session session(std::move(*job), std::move(folder), &observer, nullptr,
                   pool->get());
   of.Keep();  // a run of it is on the disk

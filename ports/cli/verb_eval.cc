@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -42,8 +43,9 @@ struct Evaluation {
   std::vector<uint64_t> class_samples, class_correct;  // by class of the data
   std::vector<bool>
       told;  // a row for it: it has samples, or the model knows it
-  // confusion[true class of the data][class of the model]
-  std::vector<std::vector<uint64_t>> confusion;
+  // [true class of the data][class of the model]: what is not 0, for all of them
+  // would be millions for a thousand classes.
+  std::vector<std::map<uint32_t, uint64_t>> confusion;
   // Classes of the model, and after them those of the data that it lacks.
   ClassCounts counts;
   std::vector<uint32_t> class_of;  // of each class of the data
@@ -132,7 +134,7 @@ Evaluation EvaluateClasses(Predictor& predictor, const Dataset& data,
   Evaluation e;
   e.class_samples.assign(classes, 0);
   e.class_correct.assign(classes, 0);
-  e.confusion.assign(classes, std::vector<uint64_t>(outputs, 0));
+  e.confusion.resize(classes);
   Loader loader(data, LoaderOptions{predictor.batch(), 0, false, false});
   loader.StartEpoch(0);
   uint32_t all = outputs;
@@ -167,7 +169,7 @@ Evaluation EvaluateClasses(Predictor& predictor, const Dataset& data,
       }
       const size_t guess =
           static_cast<size_t>(std::max_element(p, p + outputs) - p);
-      ++e.confusion[truth][guess];
+      ++e.confusion[truth][static_cast<uint32_t>(guess)];
       e.counts.Add(e.class_of[truth], static_cast<uint32_t>(guess));
       if (outputs == 2) {
         scores.push_back({OddsOf(p[0], p[1]), e.class_of[truth] == 1});
@@ -310,7 +312,10 @@ std::optional<double> Ratio(uint64_t part, uint64_t whole) {
   return static_cast<double>(part) / static_cast<double>(whole);
 }
 
+// A row with its names and numbers as JSON, and what is printed of it.
+constexpr uint64_t kReportBytesOfClass = 4608;
 constexpr size_t kMostRows = 24;  // of a table in the text
+constexpr uint32_t kMostOfMatrix = 128;  // classes
 constexpr size_t kHeading = 5;    // columns of a class above its numbers
 
 // Per class, with what it is taken for most often; then all of that.
@@ -328,17 +333,36 @@ void AddClasses(const Predictor& predictor,
                                    {"", "most often taken for", Column::kName},
                                    {"predicted", ""}});
   const auto most_often = [&](size_t i) -> std::string {
-    const std::vector<uint64_t>& row = e.confusion[i];
-    std::optional<uint32_t> other;
-    for (uint32_t k = 0; k < row.size(); ++k) {
-      if (predictor.ClassName(k) == names[i] || row[k] == 0) continue;
-      if (!other || row[k] > row[*other]) other = k;
+    uint32_t other = 0;
+    uint64_t most = 0;
+    for (const auto& [k, count] : e.confusion[i]) {
+      if (predictor.ClassName(k) == names[i] || count <= most) continue;
+      other = k, most = count;
     }
-    if (!other) return "-";
-    return fmt::format("{} ({})", predictor.ClassName(*other), row[*other]);
+    if (most == 0) return "-";
+    return fmt::format("{} ({})", predictor.ClassName(other), most);
+  };
+  const auto count_of = [&](size_t i, uint32_t k) -> uint64_t {
+    const auto at = e.confusion[i].find(k);
+    return at == e.confusion[i].end() ? 0 : at->second;
+  };
+  const uint32_t outputs = predictor.outputs();
+  const bool whole = outputs <= kMostOfMatrix;
+  // Of many classes an object of those that were predicted.
+  const auto predicted = [&](size_t i) {
+    Value all = whole ? Value::array() : Value::object();
+    if (!whole) {
+      for (const auto& [k, count] : e.confusion[i]) {
+        all[predictor.ClassName(k)] = count;
+      }
+    }
+    for (uint32_t k = 0; whole && k < outputs; ++k) {
+      all.push_back(count_of(i, k));
+    }
+    return all;
   };
   std::vector<Column> columns = {{"", "class", Column::kName}};
-  for (uint32_t k = 0; k < predictor.outputs(); ++k) {
+  for (uint32_t k = 0; whole && k < outputs; ++k) {
     std::string heading = Shown(predictor.ClassName(k));
     if (Columns(heading) > kHeading) heading = LeftCell(heading, 0, kHeading);
     columns.push_back({"", heading});
@@ -349,11 +373,13 @@ void AddClasses(const Predictor& predictor,
     classes.Add({names[i], e.class_samples[i], e.class_correct[i],
                  Ratio(e.class_correct[i], e.class_samples[i]),
                  e.counts.Precision(e.class_of[i]), e.counts.F1(e.class_of[i]),
-                 most_often(i), e.confusion[i]});
+                 most_often(i), predicted(i)});
+    if (!whole) continue;
     std::vector<Value>& row = confusion.emplace_back();
     row.push_back(names[i]);
-    for (const uint64_t count : e.confusion[i]) row.push_back(count);
+    for (uint32_t k = 0; k < outputs; ++k) row.push_back(count_of(i, k));
   }
+  if (!whole) return;
   report->Line("");
   report->Line("predicted as");
   Table& matrix = report->AddTable("", std::move(columns));
@@ -545,6 +571,7 @@ int Run(Cli& cli, Arguments a) {
   report.Data("backend_bytes", predictor.BackendBytes());
   report.Data("outside_bytes",
               predictor.OutsideBytes() + data.MemoryBytes() +
+                  kReportBytesOfClass * data.class_names.size() +
                   LoaderBytes(data, {.batch = predictor.batch()}));
   AddMachine(predictor.plan().options.threads, &report, &predictor.plan());
   report.Notes(notes);

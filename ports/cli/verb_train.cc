@@ -136,7 +136,9 @@ Report MakeReport(const std::string& verb, const Job& job,
   report.Data("best_accuracy",
               Known(val_best && !job.classes.empty(), r.best_accuracy));
   report.Data("best_loss", Known(val_best, r.best_loss));
-  const std::string last = LastCheckpoint(o.out), taken = WeightsFile(o.out);
+  // Not by looking: the folder may have been moved while the run worked in it.
+  const std::string last = LastCheckpoint(o.out);
+  const std::string taken = r.has_best_weights ? BestWeights(o.out) : last;
   report.Text("weights", taken, kVerbatim);
   report.Data("weights", last);
   report.Data("weights_sha256", r.Sha256());

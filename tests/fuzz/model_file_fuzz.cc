@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     testing::Allocations allocations;
     error = LoadModelFile(file, &model);
     Require(allocations.peak() <=
-                limits::kMemoryBase + limits::kMemoryFactor * size,
+                limits::MemoryFor(size),
             "loading obeys the memory law");
   }
   if (!error.ok()) {

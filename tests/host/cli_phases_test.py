@@ -92,9 +92,20 @@ class Phases(Case):
         # After the first epoch none is so much better: two more in the first phase, two in the second.
         self.assertEqual((done["epochs"], done["stopped_early"]), (5, True))
 
+    def test_a_phase_that_stopped_early_has_used_its_epochs(self):
+        phases = "head:6?lr=1e-6,all:4?lr=0.01"
+        self.result("early-phase", "--phases", phases, "--early-stop", 1, "--min-delta", 0.1)
+        before = self.weights("early-phase")
+        done = len(self.rows("early-phase"))
+        self.assertLess(done, 10)
+        run("resume", self.tmp / "early-phase", "--epochs", 9, expect=64)
+        self.assertEqual(self.weights("early-phase"), before)
+        run("resume", self.tmp / "early-phase", "--epochs", 11, "-q")
+        self.assertEqual(len(self.rows("early-phase")), done + 1)
+
     def test_what_is_wrong_with_phases_is_said(self):
         for wrong, code in (("head:0", 64), ("head:x", 64), ("head?rate=1", 64), ("last=x", 64), ("head,,all", 64), ("", 64),
-                            ("head?lr=-1", 64), ("all?schedule=cosin", 64), ("all?optimizer=adma", 64), ("conv9:1", 78)):
+                            ("head?lr=-1", 64), ("all?schedule=cosin", 64), ("all?optimizer=adma", 64), ("all:1?lr=0.1;lr=0.2", 64), ("conv9:1", 78)):
             message(run(*self.job("no", "--phases", wrong), expect=code))
             self.assertFalse((self.tmp / "no" / "weights").exists())
 

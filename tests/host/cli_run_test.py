@@ -364,6 +364,27 @@ class Results(RunCase):
             self.assertIn("contradict", run("resume", out, expect=65).stderr, name)
             last.write_bytes(whole)
 
+    def test_a_folder_that_was_moved_while_its_run_worked(self):
+        out, other = self.tmp / "from-here", self.tmp / "to-there"
+        process = self.started(out)
+        out.rename(other)
+        (out / "weights").mkdir(parents=True)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=60), 75)
+        self.assertTrue((other / "weights/last.safetensors").exists())
+
+    def test_best_weights_of_an_epoch_that_is_not_there(self):
+        out, longer = self.tmp / "ghost", self.tmp / "longer"
+        for folder, epochs in ((out, 2), (longer, 3)):
+            job = self.job(folder)
+            job[job.index("--epochs") + 1] = epochs
+            run(*job, "--lr", 1e-4, "--schedule", "constant")
+        best = json.loads(run("inspect", longer, "--json").stdout)["training"]["best_epoch"]
+        self.assertEqual(best, 3)  # it learns slowly
+        # As if killed between saving the best weights and the epoch.
+        shutil.copy(longer / "weights/best.safetensors", out / "weights/best.safetensors")
+        self.assertIn("is of epoch 3, which this run does not have", run("resume", out).stderr)
+
     def test_a_finished_run(self):
         out = self.tmp / "finished"
         run(*self.job(out))

@@ -6,6 +6,7 @@ refusal leaves, how one goes on that was stopped, and what becomes of a run that
 """
 import json
 import os
+import pathlib
 import signal
 import statistics
 import subprocess
@@ -52,6 +53,39 @@ class Series(Case):
         self.assertEqual(again["weights_sha256"], json.loads(run("resume", self.tmp / "seeds", "--json").stdout)["runs"][1]["weights_sha256"])
         # Into what is free --overwrite means nothing.
         self.result("free", "--seeds", 2, "--overwrite")
+
+    def test_a_run_that_was_being_published_goes_on(self):
+        whole = self.result("published", "--folds", 2, data=self.spec)
+        fold = self.tmp / "published/fold-2"
+        (fold / ".run.complete").mkdir()
+        for path in list(fold.iterdir()):
+            if path.name != ".run.complete":
+                path.rename(fold / ".run.complete" / path.name)
+        again = json.loads(run("resume", self.tmp / "published", "--json", "-q").stdout)
+        self.assertEqual(again["runs"][1]["weights_sha256"], whole["runs"][1]["weights_sha256"])
+
+    def test_cpus_that_go_away_do_not_end_it(self):
+        if len(os.sched_getaffinity(0)) < 2:
+            self.skipTest("one CPU")
+        # The first run has been stopped; the others begin with fewer CPUs.
+        words = self.job("fewer", "--seeds", 2)
+        at = words.index("--threads")
+        del words[at:at + 2]
+        process = subprocess.Popen([cli_test.TEMPER, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        one = {min(os.sched_getaffinity(0))}
+        while process.poll() is None:
+            for task in pathlib.Path(f"/proc/{process.pid}/task").glob("*"):
+                try:
+                    os.sched_setaffinity(int(task.name), one)
+                except OSError:
+                    pass  # it has ended
+            time.sleep(0.005)
+        said = process.communicate()[1]
+        self.assertEqual(process.returncode, 0, said)
+
+    def test_seeds_end_at_the_largest(self):
+        self.assertIn("exceed the largest number", message(run(*self.job("wrap", "--seeds", 2, "--seed", 2**64 - 1), expect=64)))
+        run(*self.job("", "--out", ""), expect=64)
 
     def test_a_refusal_leaves_nothing(self):
         for more, how, code in ((["--seeds", 2], {"model": "nosuch"}, 64), (["--seeds", 2, "--arena", "1KiB"], {}, 11),

@@ -65,8 +65,10 @@ def peak_anonymous(arguments, folder=None):
     and its memory has not grown for half a second."""
     before = begun(folder) if folder else 0
     stopped = folder is None
-    process = subprocess.Popen([TEMPER, *arguments], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+    # Files: nobody reads a pipe while the process is watched.
+    written = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
+    process = subprocess.Popen([TEMPER, *arguments], stdout=written[0],
+                               stderr=written[1], text=True)
     peak, grown = 0, time.monotonic()
     while process.poll() is None:
         try:
@@ -82,8 +84,13 @@ def peak_anonymous(arguments, folder=None):
             process.send_signal(signal.SIGTERM)
             stopped = True
         time.sleep(0.001)
-    out, err = process.communicate()
-    return peak, out, err, process.returncode
+    process.wait()
+    texts = []
+    for file in written:
+        file.seek(0)
+        texts.append(file.read())
+        file.close()
+    return peak, *texts, process.returncode
 
 
 class Memory(unittest.TestCase):
@@ -176,6 +183,33 @@ class Memory(unittest.TestCase):
              "--out", self.path("tuned")], self.path("tuned"))
         self.assertEqual(code, 75, err)
         self.check("finetune", peak, announced, 1)
+
+    def test_many_names(self):
+        """Columns and classes are in every model file that a run prepares."""
+        wide, deep = self.path("wide.csv"), self.path("deep.csv")
+        with open(wide, "w", encoding="ascii") as file:
+            file.write(",".join(f"c{i}" for i in range(3000)) + ",label\n")
+            for row in range(40):
+                file.write(",".join(str(row * i % 7) for i in range(3000)) + f",{row % 2}\n")
+        with open(deep, "w", encoding="ascii") as file:
+            file.write("a,label\n")
+            file.writelines(f"{i},k{i % 5000}\n" for i in range(10000))
+        for table, phases in ((wide, 1), (wide, 50), (deep, 1), (deep, 10)):
+            out = self.path(f"{os.path.basename(table)}-{phases}")
+            spec = f"csv:{table}?label=label"
+            job = ["--model", "mlp?hidden=2", "--data", spec, "--threads", "1",
+                   "--phases", ",".join(["all:1"] * phases)]
+            announced = self.announced(*job)
+            peak, _, err, code = peak_anonymous(["train", *job, "-q", "--out", out])
+            self.assertEqual(code, 0, err)
+            self.assertLessEqual(peak, announced + PROCESS + PER_THREAD, out)
+            # What was written can be read, and answered about, within what is said.
+            peak, text, err, code = peak_anonymous(["eval", out, "--data", spec, "--json", "--threads", "1"])
+            self.assertEqual(code, 0, err)
+            said = json.loads(text)
+            self.assertLessEqual(peak, said["arena_bytes"] + said["outside_bytes"] + PROCESS + PER_THREAD, out)
+            done = run("resume", out, "--epochs", str(phases + 1), "-q")
+            self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_evaluating_predicting_and_simulating(self):
         out = self.path("run")

@@ -493,12 +493,77 @@ TEST(ModelFile, MemoryLaw) {
     ModelFile result;
     Allocations allocations;
     const FileError error = LoadModelFile(file, &result);
-    EXPECT_LE(allocations.peak(),
-              limits::kMemoryBase + limits::kMemoryFactor * file.size())
+    EXPECT_LE(allocations.peak(), limits::MemoryFor(file.size()))
         << file.size() << " " << error.message;
     loaded += error.ok();
   }
-  EXPECT_EQ(loaded, 3u);
+  // What was saved can be loaded, all of it.
+  EXPECT_EQ(loaded, files.size());
+}
+
+// The least weights beside the longest descriptions: all of it can be read.
+TEST(ModelFile, WhatIsWrittenCanBeRead) {
+  struct Case {
+    uint32_t columns, values, classes;  // values: of each column; 0: numbers
+  };
+  for (const Case& c : {Case{0, 0, 20000}, Case{0, 0, 4000}, Case{300, 0, 2},
+                        Case{784, 0, 10}, Case{5000, 0, 2}, Case{1, 20000, 2},
+                        Case{30, 300, 2}, Case{1000, 2, 3000}}) {
+    ModelFile model;
+    for (uint32_t i = 0; i < c.columns; ++i) {
+      TableColumn& column = model.columns.emplace_back();
+      column.name = Text(i);
+      for (uint32_t v = 0; v < c.values; ++v) column.values.push_back(Text(v));
+    }
+    const uint32_t inputs =
+        std::max(1u, static_cast<uint32_t>(InputsOf(model.columns)));
+    for (uint32_t i = 0; i < c.classes; ++i) model.classes.push_back(Text(i));
+    InputParams input;
+    input.c = inputs;
+    uint32_t x = model.graph.Add("i", input);
+    x = model.graph.Add("n", NormalizeParams{}, x);
+    DenseParams dense;
+    dense.out_features = 1;
+    x = model.graph.Add("a", dense, x);
+    dense.out_features = c.classes;
+    x = model.graph.Add("b", dense, x);
+    model.graph.Add("l", SoftmaxCrossEntropyParams{}, x);
+    model.preprocessing = {1, 1, inputs, ElementType::kF32, 1.0f,
+                           Preprocessing::Kind::kMeanStd};
+    const auto add = [&](const char* name, std::vector<uint32_t> dims) {
+      size_t n = 1;
+      for (const uint32_t d : dims) n *= d;
+      model.weights.push_back({name, dims, testing::Values(n, 1)});
+    };
+    add("n.mean", {inputs});
+    add("n.std", {inputs});
+    add("a.weight", {1, inputs});
+    add("a.bias", {1});
+    add("b.weight", {c.classes, 1});
+    add("b.bias", {c.classes});
+    Bytes file;
+    const FileError saved = SaveModelFile(model, &file);
+    ASSERT_TRUE(saved.ok()) << saved.message;
+    ModelFile read;
+    Allocations allocations;
+    const FileError error = LoadModelFile(file, &read);
+    EXPECT_LE(allocations.peak(), limits::MemoryFor(file.size()));
+    ASSERT_TRUE(error.ok()) << c.columns << " " << c.values << " " << c.classes
+                            << ": " << error.message;
+    EXPECT_EQ(read.classes, model.classes);
+    EXPECT_EQ(read.columns, model.columns);
+  }
+}
+
+// What no reader takes is said before a step, with what is too much.
+TEST(ModelFile, ADescriptionThatIsTooLongIsRefused) {
+  ModelFile model = SmallModel();
+  model.training["note"] = std::string(limits::kHeaderBytes, 'v');
+  Bytes file;
+  const FileError error = SaveModelFile(model, &file);
+  EXPECT_EQ(error.code, StatusCode::kInvalidArgument);
+  EXPECT_NE(error.message.find("the limit is 1048576"), std::string::npos)
+      << error.message;
 }
 
 }  // namespace

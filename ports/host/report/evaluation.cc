@@ -62,6 +62,14 @@ RunEvaluation EvaluateRun(const RunData& run, uint32_t threads,
     Fail(ErrorKind::kUnsupported, "no confusion matrix",
          Printable(run.options.model), "the model has no classes", "");
   }
+  constexpr uint32_t kMost = 1000;  // a square of numbers
+  if (predictor.outputs() > kMost) {
+    Fail(ErrorKind::kUnsupported, "no confusion matrix",
+         Printable(run.options.model),
+         fmt::format("the model has {} classes, a page shows {} at most",
+                     predictor.outputs(), kMost),
+         "`temper eval` has what each is taken for");
+  }
   const Dataset data = ValidationData(run, predictor);
   const ClassMatch match = MatchClassNames(data, predictor.Classes());
   const uint32_t outputs = predictor.outputs();

@@ -231,6 +231,13 @@ RunFolder::RunFolder(std::string path, FolderMode mode, FolderHolds holds)
   }
 }
 
+bool HoldsRun(const std::string& folder) {
+  for (const char* const name : {"config.json", kComplete, kMoving}) {
+    if (access((folder + "/" + name).c_str(), F_OK) == 0) return true;
+  }
+  return false;
+}
+
 RunFolder::~RunFolder() { Discard(); }
 
 void RunFolder::Lock() {

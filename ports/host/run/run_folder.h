@@ -43,6 +43,10 @@ inline constexpr const char* kSeriesFile = "series.json";
 // In the folder of a search (search/search_file.h), which is no run.
 inline constexpr const char* kSearchFile = "search.jsonl";
 
+// There is a run in the folder, or one that only has to be moved up in it:
+// kResume opens both.
+bool HoldsRun(const std::string& folder);
+
 class RunFolder {
  public:
   // Creates or opens the folder and locks it against other processes until

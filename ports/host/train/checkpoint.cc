@@ -322,7 +322,7 @@ bool PhaseHasFinished(const Counters& c, const JobOptions& o) {
   const uint32_t epochs = o.phases.empty() || c.phase >= o.phases.size()
                               ? o.epochs
                               : o.phases[c.phase].epochs;
-  return c.epoch == epochs || (o.early_stop != 0 && c.waited >= o.early_stop);
+  return c.epoch >= epochs || (o.early_stop != 0 && c.waited >= o.early_stop);
 }
 
 bool HasFinished(const Counters& c, const JobOptions& o) {

@@ -401,6 +401,39 @@ double DefaultRate(const JobOptions& options) {
   return options.finetune ? rate / kFinetuneDivisor : rate;
 }
 
+namespace {
+
+// What columns and classes are called, in memory and as the text of a model file.
+struct NamesBytes {
+  uint64_t memory = 0, text = 0;
+};
+NamesBytes SizeOfNames(const std::vector<TableColumn>& columns,
+                       const std::vector<std::string>& classes) {
+  NamesBytes all;
+  // JSON within JSON: \"name\", and a comma.
+  const auto add = [&](const std::string& name, uint64_t around) {
+    constexpr uint64_t kBlock = 16;
+    all.memory += sizeof(name) +
+                  (name.size() > 15 ? name.size() + 1 + kBlock : 0);
+    all.text += name.size() + 5 + around;
+  };
+  for (const std::string& name : classes) add(name, 0);
+  for (const TableColumn& column : columns) {
+    add(column.name, column.fill ? 40 : 16);
+    all.memory += sizeof(column) - sizeof(column.name);
+    for (const std::string& value : column.values) add(value, 0);
+  }
+  return all;
+}
+
+// Of the job, of its data and of the file that is being prepared.
+constexpr uint64_t kCopiesOfNames = 5;
+constexpr uint64_t kWritersOfPhase = 2;  // last and best
+// While a header is put together and read again.
+constexpr uint64_t kTextsAtOnce = 8;
+
+}  // namespace
+
 Outside OutsideBytes(const Job& job) {
   Outside o;
   o.plan = kPlanBytesPerNode * job.plan.graph.nodes.size() * job.PhaseCount();
@@ -422,6 +455,9 @@ Outside OutsideBytes(const Job& job) {
     o.data += ValidationMetricsBytes(job);
   }
   if (job.source) o.model = job.source->MemoryBytes();
+  const NamesBytes names = SizeOfNames(job.data.train.columns, job.classes);
+  o.model += names.memory * kCopiesOfNames +
+             names.text * (kWritersOfPhase * job.PhaseCount() + kTextsAtOnce);
   for (const ModelTensor& tensor : job.statistics) {
     o.data += tensor.values.size() * sizeof(float);
   }

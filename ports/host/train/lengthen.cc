@@ -23,6 +23,15 @@ bool SetEpochs(JobOptions* options, uint32_t epochs) {
   return true;
 }
 
+// Of the planned epochs, those that are gone: a phase that stopped early used up
+// all of its own.
+uint32_t UsedEpochs(const JobOptions& options, const Counters& at) {
+  if (options.phases.empty()) return at.Epochs();
+  uint32_t used = at.epoch;
+  for (uint32_t k = 0; k < at.phase; ++k) used += options.phases[k].epochs;
+  return used;
+}
+
 // Of the step that comes next.
 double NextRate(const Job& job, const Counters& at) {
   const JobPhase& phase = job.Phase(at.phase);
@@ -80,12 +89,17 @@ void SetLength(Job& job, uint32_t epochs, Counters* at) {
   const bool was_finished = HasFinished(*at, job.options);
   const double rate = was_finished ? 0.0 : NextRate(job, *at);
   const uint64_t average = AverageBegins(job, *at);
-  if (epochs < at->Epochs() || (epochs == at->Epochs() && at->batch != 0) ||
+  const uint32_t used = UsedEpochs(job.options, *at);
+  if (epochs < used || (epochs == used && at->batch != 0) ||
       !SetEpochs(&job.options, epochs)) {
     Fail(ErrorKind::kUsage, "--epochs", fmt::format("{}", epochs),
-         fmt::format("the run has done {} epochs and has {}", at->Epochs(),
-                     before),
-         "Give the number of epochs in all, those that are done included");
+         used == at->Epochs()
+             ? fmt::format("the run has done {} epochs and has {}", used,
+                           before)
+             : fmt::format("the run has done {} epochs, and {} of its {} are "
+                           "used up: a phase stopped before its last",
+                           at->Epochs(), used, before),
+         fmt::format("Give the number of epochs in all, {} or more", used));
   }
   job.options.lengthened_from = before;
   if (was_finished) at->waited = 0;

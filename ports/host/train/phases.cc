@@ -100,8 +100,16 @@ std::string ReadPhase(const std::string& text, PhaseOptions* phase) {
   }
   phase->train = head;
   if (question != std::string::npos) {
+    std::vector<std::string> seen;
+    if (phase->epochs != 0) seen.push_back("epochs");
     for (const std::string& field : SplitAt(text.substr(question + 1), ';')) {
       const size_t equals = field.find('=');
+      const std::string name = field.substr(0, equals);
+      if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
+        return fmt::format("{}: '{}' is given twice", Printable(text),
+                           Printable(name));
+      }
+      seen.push_back(name);
       std::string wrong =
           equals == std::string::npos
               ? fmt::format("{}: write field=value, ';' between fields",

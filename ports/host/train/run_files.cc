@@ -15,6 +15,10 @@
 
 namespace temper::host {
 
+std::string BestWeights(const std::string& folder) {
+  return folder + "/weights/" + kBestWeights;
+}
+
 std::string LastCheckpoint(const std::string& folder) {
   return folder + "/weights/" + kLastCheckpoint;
 }

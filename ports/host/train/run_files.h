@@ -15,6 +15,7 @@ namespace temper::host {
 inline constexpr const char* kLastCheckpoint = "last.safetensors";
 inline constexpr const char* kBestWeights = "best.safetensors";
 std::string LastCheckpoint(const std::string& folder);
+std::string BestWeights(const std::string& folder);
 
 // Reads config.json of a run folder; options.out is the folder.
 inline constexpr const char* kConfigFile = "config.json";

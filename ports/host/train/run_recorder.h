@@ -72,7 +72,8 @@ class RunRecorder {
 
   // best.safetensors is there.
   bool HasBest() const;
-  std::string BestPath() const { return folder_->Weights(kBestWeights).shown; }
+  FilePlace BestPlace() const { return folder_->Weights(kBestWeights); }
+  std::string BestPath() const { return BestPlace().shown; }
   std::array<char, 64> WeightsSha256() const {
     return files_[phase_].last.WeightsSha256();
   }

@@ -38,10 +38,6 @@ bool IsRunFolder(const std::string& path) {
          (IsFile(path + "/config.json") || IsFolder(path + "/weights"));
 }
 
-std::string BestWeights(const std::string& run) {
-  return run + "/weights/" + kBestWeights;
-}
-
 // Who trains in a run holds its lock (run_folder.cc). Asking for it would keep
 // others from it; the kernel's list does not.
 bool IsLocked(const std::string& run) {

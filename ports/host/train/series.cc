@@ -35,6 +35,12 @@ void Check(const Series& s) {
     Fail(ErrorKind::kUsage, "--folds", "", "it excludes --seeds",
          "Use one of the two");
   }
+  if (s.seeds != 0 && s.options.seed > UINT64_MAX - (s.seeds - 1)) {
+    Fail(ErrorKind::kUsage, "--seeds", fmt::format("{}", s.seeds),
+         fmt::format("seeds from {} on would exceed the largest number",
+                     s.options.seed),
+         "Give a smaller --seed");
+  }
   if (s.folds == 0) return;
   const DataSpec spec = ParseDataSpec(s.options.data);
   if (spec.HoldsOutVal() || !s.options.val.empty()) {

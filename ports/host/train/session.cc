@@ -11,6 +11,7 @@
 #include "ports/host/base/failure.h"
 #include "ports/host/train/backend.h"
 #include "ports/host/train/job_classes.h"
+#include "ports/host/train/model_source.h"
 #include "ports/host/train/signal_text.h"
 #include "ports/host/train/specs.h"
 #include "ports/host/train/training_loader.h"
@@ -216,10 +217,38 @@ void Session::Resume(std::unique_ptr<RunFolder> folder, const Counters& from) {
        (metrics.kept_epoch() == from.Epochs() && !metrics.kept_validation()));
 }
 
+// A process that was killed between saving the best weights and the epoch leaves
+// those of an epoch that is made again, to the same bits: unless the run ends
+// before it now, or has another length.
+void Session::CheckBestEpoch() {
+  const bool again =
+      !result_.was_finished && job_.options.lengthened_from == 0;
+  if (!have_best_ || again || !val_loader_) return;
+  std::optional<Counters> stored;
+  try {
+    const ModelSource best(recorder_->BestPlace());
+    stored = StoredCounters(best.header());
+  } catch (const Failure&) {
+    // Damaged: who reads its weights says so.
+  }
+  if (!stored || stored->Epochs() <= counters().Epochs()) return;
+  observer_.OnWarning(fmt::format(
+      "{} is of epoch {}, which this run does not have{}",
+      recorder_->BestPath(), stored->Epochs(),
+      result_.was_finished
+          ? ": it was saved before a crash"
+          : "; the best of the epochs that follow takes its place"));
+  if (result_.was_finished) return;
+  best_epoch_.epoch = 0;
+  best_epoch_.accuracy = -1;
+  best_epoch_.loss = 0;
+}
+
 // The weights of the best epoch may have been deleted: then the best of the
 // following epochs replaces them.
 void Session::CheckBest() {
   have_best_ = recorder_->HasBest();
+  CheckBestEpoch();
   if (have_best_ || !val_loader_ || best_epoch_.epoch == 0) return;
   observer_.OnWarning(fmt::format(
       "{} of epoch {} is not there any more{}", recorder_->BestPath(),
@@ -299,6 +328,7 @@ SessionResult Session::Run() {
   result_.epochs_done = counters().Epochs();
   result_.steps_done = counters().Steps();
   result_.best_epoch = best_epoch_.epoch;
+  result_.has_best_weights = recorder_->HasBest();
   result_.best_accuracy = best_epoch_.accuracy;
   result_.best_loss = best_epoch_.loss;
   result_.seconds = Since(start);

@@ -57,6 +57,7 @@ struct SessionResult {
   // Likewise, of runs that measure them (validation_metrics.h).
   std::optional<double> val_balanced_accuracy, val_f1, val_auc;
   uint32_t best_epoch = 0;  // 0: none yet, the next two say nothing
+  bool has_best_weights = false;  // in a file of their own
   double best_accuracy = -1, best_loss = 0;
   // The last epoch's validation was not finite.
   bool val_diverged = false;
@@ -134,6 +135,7 @@ class Session : private FitObserver {
   // Ends the phase: the next one begins with its weights.
   void EnterNextPhase();
   void CheckBest();
+  void CheckBestEpoch();
   void JudgeSignal();
   double ExpectedLoss() const;  // of classes; 0: not known
   void TellFirstLoss(double loss);
