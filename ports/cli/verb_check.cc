@@ -140,6 +140,7 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
                              : ClearedValue(checkup->findings().front().cause));
   report.Data("minutes", a.check.minutes);
   report.Data("arena_bytes", checkup->arena_bytes());
+  report.Data("outside_bytes", checkup->outside_bytes());
   AddMachine(a.options, &report);
   report.Notes(checkup->notes());
   report.Notes(NotTried(a.options));

@@ -184,6 +184,14 @@ class Memory(unittest.TestCase):
         self.assertEqual(code, 75, err)
         self.check("finetune", peak, announced, 1)
 
+    def test_checking(self):
+        """Dozens of trainings of parts of the data, which are there once."""
+        peak, text, err, code = peak_anonymous(["check", "mlp", "--data", f"idx:{FASHION}?limit=30000&val=0.2",
+                                                "--minutes", "0.1", "--threads", "1", "--json"])
+        self.assertIn(code, (0, 10), err)
+        said = json.loads(text)
+        self.check("check", peak, said["arena_bytes"] + said["outside_bytes"], 1)
+
     def test_many_names(self):
         """Columns and classes are in every model file that a run prepares."""
         wide, deep = self.path("wide.csv"), self.path("deep.csv")

@@ -63,7 +63,8 @@ void FitChannels(Channels channels, Dataset* data) {
   const Shape from = data->shape;
   const Shape to = WithChannels(from, channels, data->source);
   if (from == to && channels == Channels::kRgb) return;
-  const bool moves = from.c != to.c || data->samples.mapped();
+  const bool moves =
+      from.c != to.c || data->samples.mapped() || !data->places.empty();
   SampleBlock fitted;
   const size_t bytes =
       static_cast<size_t>(to.Count()) * (to.type == ElementType::kU8 ? 1 : 4);
@@ -72,7 +73,10 @@ void FitChannels(Channels channels, Dataset* data) {
     FitSample(from, channels, data->Sample(i),
               (moves ? fitted.data() : data->samples.data()) + i * bytes);
   }
-  if (moves) data->samples = std::move(fitted);
+  if (moves) {
+    data->samples = std::move(fitted);
+    data->places.clear();
+  }
   data->shape = to;
   if (data->resized) data->resized->c = to.c;
 }

@@ -335,7 +335,12 @@ std::vector<uint64_t> Dataset::ClassCounts() const {
 }
 
 uint64_t Dataset::MemoryBytes() const {
-  uint64_t bytes = (samples.mapped() ? 0 : samples.size()) +
+  // A part of a shared block counts as much of it as it uses.
+  const uint64_t own =
+      places.empty() ? samples.size()
+                     : size() * SampleBytes() +
+                           places.capacity() * sizeof(places[0]);
+  uint64_t bytes = (samples.mapped() ? 0 : own) +
                    labels.capacity() * sizeof(labels[0]) +
                    values.capacity() * sizeof(values[0]) +
                    ids.capacity() * sizeof(ids[0]) + names.MemoryBytes() +
@@ -384,10 +389,9 @@ uint64_t Fingerprint(const Dataset& data) {
   }
   add(data.labels.data(), data.labels.size() * sizeof(data.labels[0]));
   add(data.ids.data(), data.ids.size() * sizeof(data.ids[0]));
-  if (!data.samples.mapped()) {
-    add(data.samples.data(), data.samples.size());
-  }
-  for (size_t i = 0; data.samples.mapped() && i < data.size(); ++i) {
+  const bool whole = !data.samples.mapped() && data.places.empty();
+  if (whole) add(data.samples.data(), data.samples.size());
+  for (size_t i = 0; !whole && i < data.size(); ++i) {
     add(data.Sample(i), data.SampleBytes());
   }
   return XXH3_64bits_digest(state.p);

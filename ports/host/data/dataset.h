@@ -112,8 +112,10 @@ struct Dataset {
   // none where nobody says so.
   std::vector<bool> anomalies;
   // NHWC, no gaps: size() samples, or, mapped, all samples of the original data
-  // set.
+  // set. Of a part that was taken from another data set (recipe/subset.h) its
+  // block, and where each sample lies in it.
   SampleBlock samples;
+  std::vector<uint32_t> places;
   // How pictures became samples; nothing if the data are no pictures.
   std::optional<PictureFit> pictures;
   std::vector<TableColumn> columns;  // of a table, else none
@@ -139,7 +141,9 @@ struct Dataset {
            (shape.type == ElementType::kU8 ? 1 : 4);
   }
   const uint8_t* Sample(size_t i) const {
-    const size_t at = samples.mapped() ? static_cast<size_t>(ids[i]) : i;
+    const size_t at = samples.mapped()   ? static_cast<size_t>(ids[i])
+                      : !places.empty() ? places[i]
+                                        : i;
     return samples.data() + at * SampleBytes();
   }
   const float* Values(size_t i) const {

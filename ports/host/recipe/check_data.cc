@@ -397,6 +397,7 @@ void Checkup::MeasureSignal(const JobOptions& given) {
   const uint64_t more = recipe::GradientCheckBytes(probed.plan);
   Lab lab(std::move(probed), more);
   arena_bytes_ = std::max(arena_bytes_, lab.arena_bytes());
+  outside_bytes_ = std::max(outside_bytes_, lab.outside_bytes());
   const Plan& plan = lab.job().plan;
   lab.loader().StartEpoch(0);
   Batch batch = *lab.loader().Next();

@@ -206,6 +206,7 @@ void Checkup::SweepReference() {
   const uint64_t more = recipe::LrFindBytes(job.plan, finder.steps);
   Lab lab(std::move(job), more);
   arena_bytes_ = std::max(arena_bytes_, lab.arena_bytes());
+  outside_bytes_ = std::max(outside_bytes_, lab.outside_bytes());
   const auto start = std::chrono::steady_clock::now();
   sweep_ = FindRate(lab, finder);
   const double seconds =

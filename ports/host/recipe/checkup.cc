@@ -105,6 +105,17 @@ void Checkup::SetBaseline(const Shape& outputs, const LossTraits& loss) {
       loss.expected(static_cast<uint32_t>(rows), outputs, centred.data());
 }
 
+uint64_t Checkup::outside_bytes() const {
+  const uint64_t all = data_.train.MemoryBytes() + data_.val->MemoryBytes() +
+                       (test_ ? test_->MemoryBytes() : 0);
+  const uint64_t samples =
+      data_.train.size() + data_.val->size() + (test_ ? test_->size() : 0);
+  // Of a trial: which samples are in it, in what order, and their labels; of the
+  // search for copies: a hash and where it is.
+  constexpr uint64_t kBytesOfSample = 40;
+  return all + outside_bytes_ + kBytesOfSample * samples;
+}
+
 std::string Checkup::ScoreText(double score) const {
   if (classes_) return fmt::format("{:.1f} %", 100 * score);
   if (score <= 0) {
@@ -269,6 +280,7 @@ Trial Checkup::Try(const JobOptions& options) {
   if (running) running(step_, ++training_);
   Trial trial = RunTrial(options);
   arena_bytes_ = std::max(arena_bytes_, trial.arena_bytes);
+  outside_bytes_ = std::max(outside_bytes_, trial.outside_bytes);
   if (trial.seconds > 0 && trial.samples > 0) {
     samples_per_second_ = static_cast<double>(trial.samples) / trial.seconds;
   }

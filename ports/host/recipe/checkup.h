@@ -68,6 +68,8 @@ class Checkup {
   // What the steps found best, for the command that trains.
   const OptionChanges& best() const { return best_; }
   uint64_t arena_bytes() const { return arena_bytes_; }  // the most of a trial
+  // The data, once, and the most that a trial has beside its arena.
+  uint64_t outside_bytes() const;
   bool held_out() const { return held_out_; }  // the fifth for validation
   const recipe::LrFindResult* sweep() const {
     return swept_ ? &sweep_ : nullptr;
@@ -141,7 +143,7 @@ class Checkup {
   std::vector<Finding> findings_;
   std::vector<std::string> notes_;
   OptionChanges best_;
-  uint64_t arena_bytes_ = 0;
+  uint64_t arena_bytes_ = 0, outside_bytes_ = 0;  // the most of a trial
 
   // Of step 1: the signal at the first step, by layer.
   struct Signal {

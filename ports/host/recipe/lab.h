@@ -30,6 +30,11 @@ class Lab {
   uint8_t* more() { return arena_.data() + job_.plan.arena_bytes; }
   uint64_t more_bytes() const { return arena_.size() - job_.plan.arena_bytes; }
   uint64_t arena_bytes() const { return arena_.size(); }
+  // Beside the arena and the samples, which parts of a data set share.
+  uint64_t outside_bytes() const {
+    const Outside o = OutsideBytes(job_);
+    return o.Total() - o.data;
+  }
 
  private:
   Job job_;

@@ -10,7 +10,8 @@
 
 namespace temper::host {
 
-// A copy of these samples, ascending indices; with all that is said of them.
+// These samples, ascending indices, with all that is said of them; their bytes are
+// those of `data`.
 Dataset TakeSamples(const Dataset& data, std::span<const uint32_t> indices);
 
 // `count` samples, or all, of each class its share (at least one), at random by

@@ -54,6 +54,7 @@ Trial RunTrial(const JobOptions& options) {
   Lab lab(PrepareJob(options), 0);
   const Job& job = lab.job();
   trial.arena_bytes = lab.arena_bytes();
+  trial.outside_bytes = lab.outside_bytes();
   Loader val(*job.data.val, {job.options.batch, 0, false, false, {}});
   FitOptions fit_options;
   fit_options.schedule = job.schedule;

@@ -26,7 +26,7 @@ struct Trial {
   // In evaluation mode, on training samples, as many as there are of validation.
   double train_loss = 0, train_accuracy = 0;
   double seconds = 0;
-  uint64_t arena_bytes = 0;
+  uint64_t arena_bytes = 0, outside_bytes = 0;  // Lab's
 
   // What it is judged by: validation accuracy, or for values 1 - loss /
   // `baseline`; of one that diverged 0.
