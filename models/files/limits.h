@@ -29,7 +29,8 @@ inline constexpr uint64_t kMemoryFactor = 2;
 inline constexpr uint64_t kHeaderFactor = 24;
 constexpr uint64_t MemoryFor(uint64_t file_bytes) {
   return kMemoryBase + kMemoryFactor * file_bytes +
-         kHeaderFactor * (file_bytes < kHeaderBytes ? file_bytes : kHeaderBytes);
+         kHeaderFactor *
+             (file_bytes < kHeaderBytes ? file_bytes : kHeaderBytes);
 }
 
 // Strings from a file are cut to this many characters in messages.

@@ -31,8 +31,7 @@ FileError Refuse(std::string_view why) {
 // the file. The sums include what the allocator adds.
 class Budget {
  public:
-  explicit Budget(uint64_t file_bytes)
-      : left_(limits::MemoryFor(file_bytes)) {}
+  explicit Budget(uint64_t file_bytes) : left_(limits::MemoryFor(file_bytes)) {}
 
   bool Take(uint64_t bytes) {
     if (bytes > left_) return false;

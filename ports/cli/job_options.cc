@@ -218,9 +218,10 @@ void AddJobOptions(Cli& cli, Verb& verb, JobOptions* o) {
           "softmax_cross_entropy for classes, binary_cross_entropy for "
           "several labels, mean_squared_error for values")
       .Group(kModel);
-  verb.Add("--dropout", &o->dropout, "RATE",
-           "Rate of the dropout layers, usually 0.1 to 0.5; adds one before the "
-           "head if there is none")
+  verb.Add(
+          "--dropout", &o->dropout, "RATE",
+          "Rate of the dropout layers, usually 0.1 to 0.5; adds one before the "
+          "head if there is none")
       .Alone("0.5")
       .Range(0, 0.999)
       .Group(kModel);

@@ -283,10 +283,10 @@ int Check(Cli& cli, const std::string& spec) {
     const bool same = known && a.class_names[static_cast<size_t>(ca)] ==
                                    b.class_names[static_cast<size_t>(cb)];
     otherwise += known && !same;
-    table.Add({b.SampleName(found[i].copy.index),
-               a.SampleName(found[i].first.index), found[i].exact,
-               known ? Value(same) : Value()},
-              i < kMostRows);
+    table.Add(
+        {b.SampleName(found[i].copy.index), a.SampleName(found[i].first.index),
+         found[i].exact, known ? Value(same) : Value()},
+        i < kMostRows);
   }
   report.Data("check.duplicate_count", found.size());
   if (found.size() > kMostCopies) {

@@ -22,8 +22,8 @@
 #include "ports/host/data/target_match.h"
 #include "ports/host/train/metrics.h"
 #include "ports/host/train/predictor.h"
-#include "ports/host/train/runs.h"
 #include "ports/host/train/run_files.h"
+#include "ports/host/train/runs.h"
 
 namespace temper::host {
 namespace {
@@ -314,9 +314,9 @@ std::optional<double> Ratio(uint64_t part, uint64_t whole) {
 
 // A row with its names and numbers as JSON, and what is printed of it.
 constexpr uint64_t kReportBytesOfClass = 4608;
-constexpr size_t kMostRows = 24;  // of a table in the text
+constexpr size_t kMostRows = 24;         // of a table in the text
 constexpr uint32_t kMostOfMatrix = 128;  // classes
-constexpr size_t kHeading = 5;    // columns of a class above its numbers
+constexpr size_t kHeading = 5;           // columns of a class above its numbers
 
 // Per class, with what it is taken for most often; then all of that.
 void AddClasses(const Predictor& predictor,
@@ -467,7 +467,8 @@ std::string DataOf(const Arguments& a) {
 int Run(Cli& cli, Arguments a) {
   ChooseTarget(a.target);
   const std::string& model = a.models[0];
-  WeightsFile(model);  // what is no model is said before its data are looked for
+  WeightsFile(
+      model);  // what is no model is said before its data are looked for
   a.data = DataOf(a);
   if (a.models.size() > 1 && !a.average) {
     return CompareModels(cli, {a.models, a.data, a.arena, a.views, a.backend,
@@ -590,10 +591,10 @@ int Run(Cli& cli, Arguments a) {
   } else {
     // The same samples: predict alone takes those that val= leaves.
     const DataSpec spec = ParseDataSpec(a.data);
-    const bool held_out = data.split == "val" && spec.HoldsOutVal() &&
-                          !spec.split_given;
-    report.Next({"predict", model, "--data",
-                 a.data + (held_out ? "&split=val" : "")});
+    const bool held_out =
+        data.split == "val" && spec.HoldsOutVal() && !spec.split_given;
+    report.Next(
+        {"predict", model, "--data", a.data + (held_out ? "&split=val" : "")});
   }
   return cli.output.Print(report);
 }

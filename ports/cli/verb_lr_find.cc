@@ -210,11 +210,10 @@ int Run(Cli& cli, const Arguments& a, Verb& verb) {
     report.Next(RecipeCommand(cli, "check", a.options, {}));
     report.Error(
         kExitCheckFailed,
-        fmt::format(
-            "no clear minimum between {} and {}, nor from {} to {}\n"
-            "  Look for another cause: temper check",
-            Rate(a.finder.min), Rate(a.finder.max), Rate(finder.min),
-            Rate(finder.max)));
+        fmt::format("no clear minimum between {} and {}, nor from {} to {}\n"
+                    "  Look for another cause: temper check",
+                    Rate(a.finder.min), Rate(a.finder.max), Rate(finder.min),
+                    Rate(finder.max)));
   } else {
     AskForMore(cli, a, j, verb, &report);
   }

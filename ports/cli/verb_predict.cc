@@ -359,8 +359,7 @@ Dataset LoadData(const std::string& spec, const Predictor& predictor) {
   DataSpec parsed = SpecWithSplit(spec, SplitUse::kPredict, &notes);
   parsed.by_row = !predictor.model().columns.empty();
   Dataset data = LoadDataset(
-      parsed,
-      [&](const Shape& shape) { predictor.CheckShape(shape, spec); },
+      parsed, [&](const Shape& shape) { predictor.CheckShape(shape, spec); },
       predictor.DataInput());
   data.notes.insert(data.notes.begin(), notes.begin(), notes.end());
   return data;
@@ -445,7 +444,8 @@ int Run(Cli& cli, Arguments a) {
     Fail(ErrorKind::kUsage,
          a.data.empty() ? "predict needs files, or --data, after the model"
                         : "predict takes files or --data, not both",
-         "", "", "temper predict MODEL photo.jpg ..., or MODEL --data folder:DIR");
+         "", "",
+         "temper predict MODEL photo.jpg ..., or MODEL --data folder:DIR");
   }
   if (a.form.csv == "-" && (a.form.jsonl || cli.output.json)) {
     Fail(ErrorKind::kUsage, "--csv -", "", "there is only one standard output",

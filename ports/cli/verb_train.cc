@@ -152,8 +152,8 @@ Report MakeReport(const std::string& verb, const Job& job,
   report.Data("outside_bytes", OutsideBytes(job).Total());
   const bool trained = r.images_per_second > 0 && !r.was_finished;
   report.Fact("seconds", trained ? "time" : "", r.seconds,
-              fmt::format("{}; {:.0f} samples/s in training", DurationText(r.seconds),
-                          r.images_per_second));
+              fmt::format("{}; {:.0f} samples/s in training",
+                          DurationText(r.seconds), r.images_per_second));
   report.Data("images_per_second", Known(trained, r.images_per_second));
   report.Data("backend_bytes", job.plan.backend_bytes);
   AddMachine(job.plan.options.threads, &report, &job.plan);

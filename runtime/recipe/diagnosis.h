@@ -28,10 +28,10 @@ struct CurveFacts {
   // Accuracy of guessing the most frequent class; of values, which have none, 0.
   double chance = 0;
   double val_samples = 0;
-  uint64_t steps = 0;        // of the whole run so far
-  uint32_t epochs = 0;       // planned
-  uint32_t best_epoch = 0;   // whose weights are kept
-  bool diverged = false;     // it ended at a number that is not finite
+  uint64_t steps = 0;       // of the whole run so far
+  uint32_t epochs = 0;      // planned
+  uint32_t best_epoch = 0;  // whose weights are kept
+  bool diverged = false;    // it ended at a number that is not finite
 };
 
 struct Diagnosis {

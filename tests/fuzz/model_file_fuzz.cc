@@ -23,8 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   {
     testing::Allocations allocations;
     error = LoadModelFile(file, &model);
-    Require(allocations.peak() <=
-                limits::MemoryFor(size),
+    Require(allocations.peak() <= limits::MemoryFor(size),
             "loading obeys the memory law");
   }
   if (!error.ok()) {

@@ -64,6 +64,11 @@ class Series(Case):
         again = json.loads(run("resume", self.tmp / "published", "--json", "-q").stdout)
         self.assertEqual(again["runs"][1]["weights_sha256"], whole["runs"][1]["weights_sha256"])
 
+    def test_runs_of_other_lengths_are_not_counted(self):
+        self.result("lengths", "--seeds", 2)
+        run("resume", self.tmp / "lengths/seed-1", "--epochs", 3, "-q")
+        self.assertIn("its number of epochs is 3, that of the series 2", message(run("resume", self.tmp / "lengths", expect=13)))
+
     def test_cpus_that_go_away_do_not_end_it(self):
         if len(os.sched_getaffinity(0)) < 2:
             self.skipTest("one CPU")

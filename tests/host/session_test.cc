@@ -319,9 +319,8 @@ TEST(Arena, ParsesSizes) {
   EXPECT_EQ(ParseBytes("1.000000001GB"), 1000000001u);
   for (const char* bad :
        {"", "0", "MiB", "-1", "1.5", "1.5B", ".5MiB", "1.MiB", "0.0MiB",
-        "1.5.5MiB", "1.0000000001GiB", "16Mi", "16 MiB",
-        "99999999999999999999", "18446744073709551615GiB",
-        "17179869184.0GiB"}) {
+        "1.5.5MiB", "1.0000000001GiB", "16Mi", "16 MiB", "99999999999999999999",
+        "18446744073709551615GiB", "17179869184.0GiB"}) {
     testing::ExpectFailure(ErrorKind::kUsage, {"size"},
                            [&] { ParseBytes(bad); });
   }

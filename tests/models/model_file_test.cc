@@ -528,8 +528,8 @@ TEST(ModelFile, WhatIsWrittenCanBeRead) {
     dense.out_features = c.classes;
     x = model.graph.Add("b", dense, x);
     model.graph.Add("l", SoftmaxCrossEntropyParams{}, x);
-    model.preprocessing = {1, 1, inputs, ElementType::kF32, 1.0f,
-                           Preprocessing::Kind::kMeanStd};
+    model.preprocessing = {
+        1, 1, inputs, ElementType::kF32, 1.0f, Preprocessing::Kind::kMeanStd};
     const auto add = [&](const char* name, std::vector<uint32_t> dims) {
       size_t n = 1;
       for (const uint32_t d : dims) n *= d;

@@ -337,15 +337,14 @@ std::vector<uint64_t> Dataset::ClassCounts() const {
 uint64_t Dataset::MemoryBytes() const {
   // A part of a shared block counts as much of it as it uses.
   const uint64_t own =
-      places.empty() ? samples.size()
-                     : size() * SampleBytes() +
-                           places.capacity() * sizeof(places[0]);
-  uint64_t bytes = (samples.mapped() ? 0 : own) +
-                   labels.capacity() * sizeof(labels[0]) +
-                   values.capacity() * sizeof(values[0]) +
-                   ids.capacity() * sizeof(ids[0]) + names.MemoryBytes() +
-                   anomalies.capacity() / 8 +
-                   lines.capacity() * sizeof(lines[0]);
+      places.empty()
+          ? samples.size()
+          : size() * SampleBytes() + places.capacity() * sizeof(places[0]);
+  uint64_t bytes =
+      (samples.mapped() ? 0 : own) + labels.capacity() * sizeof(labels[0]) +
+      values.capacity() * sizeof(values[0]) + ids.capacity() * sizeof(ids[0]) +
+      names.MemoryBytes() + anomalies.capacity() / 8 +
+      lines.capacity() * sizeof(lines[0]);
   for (const std::string& name : class_names) {
     bytes += sizeof(name) + name.capacity();
   }

@@ -141,7 +141,7 @@ struct Dataset {
            (shape.type == ElementType::kU8 ? 1 : 4);
   }
   const uint8_t* Sample(size_t i) const {
-    const size_t at = samples.mapped()   ? static_cast<size_t>(ids[i])
+    const size_t at = samples.mapped()  ? static_cast<size_t>(ids[i])
                       : !places.empty() ? places[i]
                                         : i;
     return samples.data() + at * SampleBytes();

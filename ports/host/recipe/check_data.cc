@@ -197,8 +197,8 @@ void Checkup::CheckData(CheckResult* to) {
   }
   if (otherwise > 0) {
     notes_.push_back(fmt::format(
-        "{} {} twice with two labels: `temper data check` lists them", otherwise,
-        otherwise == 1 ? "sample is there" : "samples are there"));
+        "{} {} twice with two labels: `temper data check` lists them",
+        otherwise, otherwise == 1 ? "sample is there" : "samples are there"));
   }
   const double other = static_cast<double>((held_out_ ? 0 : data_.val->size()) +
                                            (test_ ? test_->size() : 0));
@@ -212,8 +212,8 @@ void Checkup::CheckData(CheckResult* to) {
          "Remove them from the training data (`temper data check` lists them)");
   } else if (near >= kFewest &&
              static_cast<double>(near) >
-             0.02 * (other +
-                     static_cast<double>(held_out_ ? data_.val->size() : 0))) {
+                 0.02 * (other + static_cast<double>(
+                                     held_out_ ? data_.val->size() : 0))) {
     fail(Cause::kNearDuplicates,
          fmt::format("{} samples of one split are nearly the same as one of "
                      "another: split before you vary pictures, not after",

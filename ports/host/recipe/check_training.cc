@@ -113,7 +113,8 @@ void Checkup::CheckTiny(CheckResult* to) {
     o.init = defaults.init;
     if (works(o)) {
       Find(signal_not_finite_ ? Cause::kInitLarge : Cause::kInitSmall, 2,
-           failed + fmt::format("; without --init {} they are learnt", given_.init),
+           failed +
+               fmt::format("; without --init {} they are learnt", given_.init),
            "Leave out --init", {{"--init", ""}});
       return;
     }
@@ -122,8 +123,9 @@ void Checkup::CheckTiny(CheckResult* to) {
     JobOptions o = own;
     o.bn = defaults.bn;
     if (works(o)) {
-      Find(Cause::kNormStatistics, 2, failed + "; with --bn train they are learnt",
-           "Use --bn train", {{"--bn", "train"}});
+      Find(Cause::kNormStatistics, 2,
+           failed + "; with --bn train they are learnt", "Use --bn train",
+           {{"--bn", "train"}});
       return;
     }
   }
@@ -133,8 +135,9 @@ void Checkup::CheckTiny(CheckResult* to) {
                             fmt::format("{}", *usual_momentum));
     if (works(o)) {
       Find(Cause::kMomentumHigh, 2,
-           failed + fmt::format("; with momentum {} instead of {} they are learnt",
-                                *usual_momentum, *momentum),
+           failed +
+               fmt::format("; with momentum {} instead of {} they are learnt",
+                           *usual_momentum, *momentum),
            "Use the usual momentum",
            {{"--optimizer", WithField(given_.optimizer, "momentum",
                                       fmt::format("{}", *usual_momentum))}});
@@ -158,8 +161,8 @@ void Checkup::CheckTiny(CheckResult* to) {
     if (o.lr == own.lr || !works(o)) continue;
     const bool high = o.lr < own.lr;
     Find(high ? Cause::kRateHigh : Cause::kRateLow, 2,
-         failed + fmt::format("; at rate {} instead of {} they are learnt", Rate(o.lr),
-                              Rate(own.lr)),
+         failed + fmt::format("; at rate {} instead of {} they are learnt",
+                              Rate(o.lr), Rate(own.lr)),
          fmt::format("Use --lr {}", Rate(o.lr)), {{"--lr", Rate(o.lr)}});
     return;
   }
@@ -167,7 +170,8 @@ void Checkup::CheckTiny(CheckResult* to) {
   adam.optimizer = "adam";
   adam.lr = DefaultRate(adam);
   if (works(adam)) {
-    Find(Cause::kRateLow, 2, failed + "; with adam at its usual rate they are learnt",
+    Find(Cause::kRateLow, 2,
+         failed + "; with adam at its usual rate they are learnt",
          "Use --optimizer adam", {{"--optimizer", "adam"}, {"--lr", ""}});
     return;
   }

@@ -252,23 +252,22 @@ Advice AdviceOf(const recipe::Diagnosis& d, const recipe::CurveFacts& facts,
       a.changes = {{"--init", ""}};
       break;
     case Cause::kLabels:
-      a.evidence = d.epoch == 0
-                       ? fmt::format(
+      a.evidence =
+          d.epoch == 0 ? fmt::format(
                              "training {}, but never more than {} of the "
                              "validation data: it is "
                              "learnt by heart alone. The labels do not belong "
                              "to the samples, or "
                              "the validation data were prepared otherwise",
                              Percent(d.from), Percent(d.to))
-                   : d.to > 0
-                       ? fmt::format(
-                             "flat from the start with a right first loss and "
-                             "steps of a usual "
-                             "size; accuracy {} is chance ({})",
-                             Percent(std::max(0.0, d.from)), Percent(d.to))
-                       : std::string(
-                             "flat from the start with steps of a usual size: "
-                             "the targets do not follow from the samples");
+          : d.to > 0 ? fmt::format(
+                           "flat from the start with a right first loss and "
+                           "steps of a usual "
+                           "size; accuracy {} is chance ({})",
+                           Percent(std::max(0.0, d.from)), Percent(d.to))
+                     : std::string(
+                           "flat from the start with steps of a usual size: "
+                           "the targets do not follow from the samples");
       a.action = d.to > 0 || d.epoch == 0
                      ? "Look at the labels: `temper check` tells more"
                      : "Look at the targets: `temper check` tells more";

@@ -266,11 +266,9 @@ std::string WhyNoTrial(const SearchPlan& plan, const TrialResult& r) {
     return "trial 0 is the job as it was given, without values";
   }
   for (const auto& [name, value] : r.values) {
-    const auto axis =
-        std::find_if(plan.axes.begin(), plan.axes.end(),
-                     [&wanted = name](const Axis& known) {
-                       return known.name == wanted;
-                     });
+    const auto axis = std::find_if(
+        plan.axes.begin(), plan.axes.end(),
+        [&wanted = name](const Axis& known) { return known.name == wanted; });
     if (axis == plan.axes.end()) {
       return fmt::format("{} is no axis of the search", Printable(name));
     }

@@ -413,8 +413,8 @@ NamesBytes SizeOfNames(const std::vector<TableColumn>& columns,
   // JSON within JSON: \"name\", and a comma.
   const auto add = [&](const std::string& name, uint64_t around) {
     constexpr uint64_t kBlock = 16;
-    all.memory += sizeof(name) +
-                  (name.size() > 15 ? name.size() + 1 + kBlock : 0);
+    all.memory +=
+        sizeof(name) + (name.size() > 15 ? name.size() + 1 + kBlock : 0);
     all.text += name.size() + 5 + around;
   };
   for (const std::string& name : classes) add(name, 0);

@@ -92,14 +92,14 @@ void SetLength(Job& job, uint32_t epochs, Counters* at) {
   const uint32_t used = UsedEpochs(job.options, *at);
   if (epochs < used || (epochs == used && at->batch != 0) ||
       !SetEpochs(&job.options, epochs)) {
-    Fail(ErrorKind::kUsage, "--epochs", fmt::format("{}", epochs),
-         used == at->Epochs()
-             ? fmt::format("the run has done {} epochs and has {}", used,
-                           before)
-             : fmt::format("the run has done {} epochs, and {} of its {} are "
-                           "used up: a phase stopped before its last",
-                           at->Epochs(), used, before),
-         fmt::format("Give the number of epochs in all, {} or more", used));
+    Fail(
+        ErrorKind::kUsage, "--epochs", fmt::format("{}", epochs),
+        used == at->Epochs()
+            ? fmt::format("the run has done {} epochs and has {}", used, before)
+            : fmt::format("the run has done {} epochs, and {} of its {} are "
+                          "used up: a phase stopped before its last",
+                          at->Epochs(), used, before),
+        fmt::format("Give the number of epochs in all, {} or more", used));
   }
   job.options.lengthened_from = before;
   if (was_finished) at->waited = 0;

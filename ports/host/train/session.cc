@@ -106,9 +106,9 @@ Session::Session(Job job, std::unique_ptr<RunFolder> resumed,
     if (k != phase_) MakeStage(k);
   }
   MakeStage(phase_);
-  curves_ = std::make_unique<CurveWatch>(job_.options, ExpectedLoss(),
-                                         ChanceOf(job_),
-                                         job_.data.val ? job_.data.val->size() : 0);
+  curves_ =
+      std::make_unique<CurveWatch>(job_.options, ExpectedLoss(), ChanceOf(job_),
+                                   job_.data.val ? job_.data.val->size() : 0);
   layers_ = std::make_unique<LayerWatch>(stages_[0].trainer);
   const JobOptions& o = job_.options;
   best_epoch_.patience = o.early_stop;
@@ -221,8 +221,7 @@ void Session::Resume(std::unique_ptr<RunFolder> folder, const Counters& from) {
 // those of an epoch that is made again, to the same bits: unless the run ends
 // before it now, or has another length.
 void Session::CheckBestEpoch() {
-  const bool again =
-      !result_.was_finished && job_.options.lengthened_from == 0;
+  const bool again = !result_.was_finished && job_.options.lengthened_from == 0;
   if (!have_best_ || again || !val_loader_) return;
   std::optional<Counters> stored;
   try {

@@ -56,7 +56,7 @@ struct SessionResult {
   std::optional<double> val_loss, val_accuracy, val_mae, val_rmse;
   // Likewise, of runs that measure them (validation_metrics.h).
   std::optional<double> val_balanced_accuracy, val_f1, val_auc;
-  uint32_t best_epoch = 0;  // 0: none yet, the next two say nothing
+  uint32_t best_epoch = 0;        // 0: none yet, the next two say nothing
   bool has_best_weights = false;  // in a file of their own
   double best_accuracy = -1, best_loss = 0;
   // The last epoch's validation was not finite.

@@ -64,8 +64,10 @@ std::string CsvTable::FillNote() const {
   return fmt::format(
       "{} missing, in {} row{}; means of the training rows "
       "stand there: {}{}",
-      all == 1 ? "1 of the values is" : fmt::format("{} of the values are", all),
-      filled_rows_, filled_rows_ == 1 ? "" : "s", where, columns > kMost ? ", ..." : "");
+      all == 1 ? "1 of the values is"
+               : fmt::format("{} of the values are", all),
+      filled_rows_, filled_rows_ == 1 ? "" : "s", where,
+      columns > kMost ? ", ..." : "");
 }
 
 void CsvTable::Encode(const CsvReader& record, const Placement& place,
@@ -121,8 +123,8 @@ std::optional<BadRow> CsvTable::WhyNot(const CsvReader& record) const {
     const std::string_view text = record[sources_[c]];
     BadRow bad = {record.line(), column.name, "", ""};
     const Cell cell = CellOf(text);
-    const bool gap = field.texts ? IsGap(field, text)
-                                 : cell.kind == Cell::Kind::kMissing;
+    const bool gap =
+        field.texts ? IsGap(field, text) : cell.kind == Cell::Kind::kMissing;
     if (gap) {
       if (mean && (field.texts ? keeps_means_ : column.fill.has_value())) {
         continue;

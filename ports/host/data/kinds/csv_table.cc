@@ -376,9 +376,9 @@ void CsvTable::LookAtLabel(const CsvReader& row, std::string_view text) {
 // Classes that their owner may call otherwise, or may not mean as classes.
 void CsvTable::NoteLabels(Index* index) const {
   if (!zeros_.empty()) {
-    index->notes.push_back(fmt::format(
-        "labels such as {} are numbers: the class is called {}",
-        Printable(zeros_), ClassName(zeros_)));
+    index->notes.push_back(
+        fmt::format("labels such as {} are numbers: the class is called {}",
+                    Printable(zeros_), ClassName(zeros_)));
   }
   constexpr size_t kFew = 20, kRows = 4;  // of a class
   const std::vector<std::string>& names = index->class_names;
