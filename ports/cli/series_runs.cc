@@ -23,6 +23,7 @@ namespace {
 
 struct Done {
   std::string run;
+  uint32_t epochs = 0;  // planned
   SessionResult result;
   std::string diverged;                // why; empty: it did not
   std::map<std::string, double> last;  // of metrics.csv
@@ -96,11 +97,13 @@ Done RunOne(const Series& series, uint32_t i, RunFolder& of,
       (*pool)->runner().threads != job->plan.options.threads) {
     *pool = MakeThreadPool(job->plan.options.threads);
   }
+  const uint32_t epochs = job->options.epochs;
   Session session(std::move(*job), std::move(folder), &observer, nullptr,
                   pool->get());
   of.Keep();  // a run of it is on the disk
   Done done;
   done.run = options.out;
+  done.epochs = epochs;
   TrainOne(session, &done);
   if (!done.diverged.empty()) {
     observer.OnWarning(
@@ -139,6 +142,13 @@ void AddRuns(const std::vector<Done>& runs, uint32_t wanted, Report* report) {
     row.push_back(done.diverged.empty() ? Value(done.result.Sha256())
                                         : Value());
     table.Add(std::move(row));
+  }
+  if (std::any_of(runs.begin(), runs.end(), [&](const Done& done) {
+        return done.epochs != runs[0].epochs;
+      })) {
+    report->Note(
+        "one was made longer or shorter than the others: a mean over different "
+        "lengths says little");
   }
   if (measures.empty() && count > 0) {
     report->Note(

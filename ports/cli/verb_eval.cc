@@ -467,8 +467,9 @@ std::string DataOf(const Arguments& a) {
 int Run(Cli& cli, Arguments a) {
   ChooseTarget(a.target);
   const std::string& model = a.models[0];
-  WeightsFile(
-      model);  // what is no model is said before its data are looked for
+  // What is no model is said before its data are looked for.
+  WeightsFile(model);
+  const bool own = a.data.empty();
   a.data = DataOf(a);
   if (a.models.size() > 1 && !a.average) {
     return CompareModels(cli, {a.models, a.data, a.arena, a.views, a.backend,
@@ -478,10 +479,20 @@ int Run(Cli& cli, Arguments a) {
   for (size_t i = 1; i < a.models.size(); ++i) predictor.Average(a.models[i]);
   if (!a.views.empty()) predictor.SetViews(ReadViews(a.views));
   std::vector<std::string> notes;
-  Dataset data = LoadDataset(
-      SpecWithSplit(a.data, SplitUse::kEvaluate, &notes),
-      [&](const Shape& shape) { predictor.CheckShape(shape, a.data); },
-      predictor.DataInput());
+  Dataset data = [&] {
+    try {
+      return LoadDataset(
+          SpecWithSplit(a.data, SplitUse::kEvaluate, &notes),
+          [&](const Shape& shape) { predictor.CheckShape(shape, a.data); },
+          predictor.DataInput());
+    } catch (const Failure& failure) {
+      if (!own || failure.kind != ErrorKind::kNotFound) throw;
+      throw Failure(failure.kind,
+                    failure.message +
+                        "\n  If the data of the run are elsewhere now, name "
+                        "them: --data SPEC");
+    }
+  }();
   notes.insert(notes.end(), data.notes.begin(), data.notes.end());
   if (std::string note = DivergedNote(model); !note.empty()) {
     notes.push_back(std::move(note));

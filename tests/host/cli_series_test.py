@@ -64,11 +64,6 @@ class Series(Case):
         again = json.loads(run("resume", self.tmp / "published", "--json", "-q").stdout)
         self.assertEqual(again["runs"][1]["weights_sha256"], whole["runs"][1]["weights_sha256"])
 
-    def test_runs_of_other_lengths_are_not_counted(self):
-        self.result("lengths", "--seeds", 2)
-        run("resume", self.tmp / "lengths/seed-1", "--epochs", 3, "-q")
-        self.assertIn("its number of epochs is 3, that of the series 2", message(run("resume", self.tmp / "lengths", expect=13)))
-
     def test_cpus_that_go_away_do_not_end_it(self):
         if len(os.sched_getaffinity(0)) < 2:
             self.skipTest("one CPU")
@@ -152,8 +147,9 @@ class Series(Case):
             self.assertIn(f"/seed-1 {name}", said)
         self.assertEqual(self.content("kept"), before)
         run("resume", self.tmp / "kept" / "seed-1", "--epochs", 3)
-        runs = json.loads(run("resume", self.tmp / "kept", "--json").stdout)["runs"]
-        self.assertEqual([r["epochs"] for r in runs], [3, 2])
+        again = json.loads(run("resume", self.tmp / "kept", "--json").stdout)
+        self.assertEqual([r["epochs"] for r in again["runs"]], [3, 2])
+        self.assertTrue(any("different lengths" in note for note in again["notes"]), again["notes"])
 
     def diverging(self):
         """The first rate at which some of three seeds diverge and others do not."""

@@ -102,10 +102,6 @@ void CheckRunOfSeries(const Series& series, uint32_t i, const JobOptions& own) {
   check("model", own.model, want.model);
   check("seed", own.seed, want.seed);
   check("batch", own.batch, want.batch);
-  // A mean of trainings of different lengths says nothing.
-  if (own.phases.empty() && want.phases.empty()) {
-    check("number of epochs", own.epochs, want.epochs);
-  }
   check("finetune", own.finetune, want.finetune);
   check("optimizer", own.optimizer, want.optimizer);
   check("schedule", own.schedule, want.schedule);
