@@ -264,7 +264,15 @@ int Check(Cli& cli, const std::string& spec) {
               fmt::format("{} whose values are all the same", constant));
   const std::vector<Duplicate> found = FindDuplicates(sets, true);
   uint64_t across = 0, otherwise = 0;
-  for (const Duplicate& d : found) across += d.first.set != d.copy.set;
+  const auto class_of = [&](const SampleRef& at) -> const std::string* {
+    const int32_t c = sets[at.set]->ClassOf(at.index);
+    return c < 0 ? nullptr : &sets[at.set]->class_names[static_cast<size_t>(c)];
+  };
+  for (const Duplicate& d : found) {
+    across += d.first.set != d.copy.set;
+    const std::string *const a = class_of(d.first), *const b = class_of(d.copy);
+    otherwise += a != nullptr && b != nullptr && *a != *b;
+  }
   report.Fact("check.across_splits", "twice", across,
               fmt::format("{} samples, {} of them across splits", found.size(),
                           across));
@@ -277,15 +285,12 @@ int Check(Cli& cli, const std::string& spec) {
   for (size_t i = 0; i < std::min(found.size(), kMostCopies); ++i) {
     const Dataset& a = *sets[found[i].first.set];
     const Dataset& b = *sets[found[i].copy.set];
-    const int32_t ca = a.ClassOf(found[i].first.index);
-    const int32_t cb = b.ClassOf(found[i].copy.index);
-    const bool known = ca >= 0 && cb >= 0;
-    const bool same = known && a.class_names[static_cast<size_t>(ca)] ==
-                                   b.class_names[static_cast<size_t>(cb)];
-    otherwise += known && !same;
+    const std::string* const ca = class_of(found[i].first);
+    const std::string* const cb = class_of(found[i].copy);
+    const bool known = ca != nullptr && cb != nullptr;
     table.Add(
         {b.SampleName(found[i].copy.index), a.SampleName(found[i].first.index),
-         found[i].exact, known ? Value(same) : Value()},
+         found[i].exact, known ? Value(*ca == *cb) : Value()},
         i < kMostRows);
   }
   report.Data("check.duplicate_count", found.size());

@@ -43,11 +43,10 @@ struct Diagnosis {
   uint32_t epoch = 0;
   // The numbers that say so. Overfitting: the validation loss then and now; of a
   // gap the accuracies of training and validation; labels: those, or the best
-  // one and that of guessing. init_small: the norm of the
-  // gradient and 0, or the first loss and its expectation. rate_low: the size of
-  // steps and the loss; of values 0 and the share of the loss that is gone.
-  // rate_high: the peak
-  // and the last loss; a loss that rose again: its lowest, in `epoch`, and the
+  // one and that of guessing. init_small: the norm of the gradient and 0, or the
+  // first loss and its expectation. rate_low: the size of steps and the loss; of
+  // values 0 and the share of the loss that is gone. rate_high: the peak and the
+  // last loss; a loss that rose again: its lowest, in `epoch`, and the
   // last (from < to). slow with epoch 0: the fall per epoch before, and the last.
   double from = 0, to = 0;
 };

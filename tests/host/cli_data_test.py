@@ -198,6 +198,29 @@ class Data(unittest.TestCase):
         self.assertIn("if they are values, not classes, use target=y", run("data", f"csv:{values}?label=y").stderr)
         self.assertNotIn("use target=", run("data", f"csv:{self.table}?label=state").stderr)
 
+    def test_one_picture_with_two_labels(self):
+        photos = self.tmp / "two-labels"
+        shutil.copytree(self.photos / "train", photos / "train")
+        shutil.copy(photos / "train/right/0.png", photos / "train/left, or so/again.png")
+        said = run("data", "check", f"folder:{photos}?size=12x12", expect=10).stderr
+        self.assertIn("1 of them with two labels", said)
+        checked = json.loads(run("check", "mlp?hidden=8", "--data", f"folder:{photos}?size=12x12&val=0.3", "--minutes", 0.05, "--json",
+                                 expect=None).stdout)
+        self.assertTrue(any("1 sample is there twice with two labels" in note for note in checked["notes"]), checked["notes"])
+        # One copy ends no check.
+        self.assertGreater(len(checked["checks"]), 1)
+
+    def test_what_comes_next_is_about_the_same_samples(self):
+        self.train(f"csv:{self.table}?label=state&ignore=sum&val=0.2", self.tmp / "next")
+        document = json.loads(run("eval", self.tmp / "next", "--json").stdout)
+        self.assertEqual(document["split"], "val")
+        self.assertIn("&split=val", document["next"][0])
+
+    def test_a_run_that_diverged_is_said(self):
+        run("train", "--model", "mlp?hidden=8", "--data", f"csv:{self.table}?target=sum&ignore=state", "--lr", 1e6, "--out", self.tmp / "away",
+            "-q", expect=12)
+        self.assertIn("has diverged", run("eval", self.tmp / "away", expect=None).stderr)
+
     def test_a_path_without_its_kind(self):
         for path, kind in ((self.table, "csv"), (self.photos, "folder"), (self.tmp / "x.pack", "pack"), (self.tmp / "none", "idx")):
             self.assertIn(f"for example {kind}:{path}", run("data", path, expect=64).stderr)

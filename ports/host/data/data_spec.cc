@@ -151,8 +151,9 @@ std::string_view LikelyKind(const std::string& path) {
     }
     return fs::is_regular_file(bare, ignored) ? "csv" : "idx";
   }
-  for (const auto& entry : fs::directory_iterator(bare, ignored)) {
-    const std::string name = entry.path().filename().string();
+  for (fs::directory_iterator at(bare, ignored), end; !ignored && at != end;
+       at.increment(ignored)) {
+    const std::string name = at->path().filename().string();
     if (name.find("-ubyte") != name.npos) return "idx";
     if (name.ends_with("_batch.bin") || name.starts_with("data_batch")) {
       return "cifar";

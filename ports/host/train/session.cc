@@ -217,12 +217,19 @@ void Session::Resume(std::unique_ptr<RunFolder> folder, const Counters& from) {
        (metrics.kept_epoch() == from.Epochs() && !metrics.kept_validation()));
 }
 
-// A process that was killed between saving the best weights and the epoch leaves
-// those of an epoch that is made again, to the same bits: unless the run ends
-// before it now, or has another length.
-void Session::CheckBestEpoch() {
-  const bool again = !result_.was_finished && job_.options.lengthened_from == 0;
-  if (!have_best_ || again || !val_loader_) return;
+// What is wrong with the file of the best weights; "" if nothing is.
+std::string Session::WrongBest() const {
+  if (!val_loader_) return "";
+  if (!have_best_) {
+    return best_epoch_.epoch == 0
+               ? ""
+               : fmt::format("of epoch {} is not there any more",
+                             best_epoch_.epoch);
+  }
+  // A process that was killed between saving the best weights and the epoch leaves
+  // those of an epoch that is made again, to the same bits: unless the run ends
+  // before it now, or has another length.
+  if (!result_.was_finished && job_.options.lengthened_from == 0) return "";
   std::optional<Counters> stored;
   try {
     const ModelSource best(recorder_->BestPlace());
@@ -230,28 +237,19 @@ void Session::CheckBestEpoch() {
   } catch (const Failure&) {
     // Damaged: who reads its weights says so.
   }
-  if (!stored || stored->Epochs() <= counters().Epochs()) return;
-  observer_.OnWarning(fmt::format(
-      "{} is of epoch {}, which this run does not have{}",
-      recorder_->BestPath(), stored->Epochs(),
-      result_.was_finished
-          ? ": it was saved before a crash"
-          : "; the best of the epochs that follow takes its place"));
-  if (result_.was_finished) return;
-  best_epoch_.epoch = 0;
-  best_epoch_.accuracy = -1;
-  best_epoch_.loss = 0;
+  if (!stored || stored->Epochs() <= counters().Epochs()) return "";
+  return fmt::format("is of epoch {}, which this run does not have",
+                     stored->Epochs());
 }
 
-// The weights of the best epoch may have been deleted: then the best of the
-// following epochs replaces them.
+// Without the weights of the best epoch, the best of the following epochs
+// replaces them.
 void Session::CheckBest() {
   have_best_ = recorder_->HasBest();
-  CheckBestEpoch();
-  if (have_best_ || !val_loader_ || best_epoch_.epoch == 0) return;
+  const std::string wrong = WrongBest();
+  if (wrong.empty()) return;
   observer_.OnWarning(fmt::format(
-      "{} of epoch {} is not there any more{}", recorder_->BestPath(),
-      best_epoch_.epoch,
+      "{} {}{}", recorder_->BestPath(), wrong,
       result_.was_finished
           ? ""
           : "; the best of the epochs that follow takes its place"));

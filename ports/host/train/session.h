@@ -135,7 +135,7 @@ class Session : private FitObserver {
   // Ends the phase: the next one begins with its weights.
   void EnterNextPhase();
   void CheckBest();
-  void CheckBestEpoch();
+  std::string WrongBest() const;
   void JudgeSignal();
   double ExpectedLoss() const;  // of classes; 0: not known
   void TellFirstLoss(double loss);
